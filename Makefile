@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/streaming_runtime
-PACKAGES := reverse accounts gateway refresh_points streaming_runtime local cli
+PACKAGES := reverse accounts gateway refresh_points streaming_runtime local
 
 .PHONY: help run test check fix bench build clean lock
 

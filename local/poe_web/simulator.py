@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from local.poe_web.journal import RequestRecord, SentRecord, sequential_round_tr
 from local.poe_web.listener import Listener
 from local.poe_web.scenarios import Scenario
 from local.poe_web.simulation import Settings, Simulation
+from local.poe_web.state import dump, load, write
 
 
 class PoeWebSimulator:
@@ -43,11 +45,18 @@ class PoeWebSimulator:
         self._base_host, self._public_url, self._certificate = base_host, public_url, certificate
         self.settings = Settings(pace_seconds, answer_delay_seconds, latency_seconds)
         self._simulation = Simulation(self.settings)
+        self._state_path = state_path
         self._listeners: list[Listener] = []
+        self._saver: asyncio.Task[None] | None = None
         self.base_url = ""
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises `OSError` if the port is taken."""
+        """Read the state file if there is one, and listen.
+
+        Raises `OSError` if the port is taken and `UnreadableState` if the file is not one of this version.
+        """
+        if self._state_path is not None and await asyncio.to_thread(self._state_path.exists):
+            load(self._simulation.world, await asyncio.to_thread(self._state_path.read_text, "utf-8"))
         host, port = self._where
         app = web_application(self._simulation, control_routes(self._simulation))
         self._listeners.append(await Listener.open(app, host, port))
@@ -57,16 +66,32 @@ class PoeWebSimulator:
         self.base_url = f"http://{own}"
         self.settings.base_host = self._base_host or own
         self._simulation.world.public_url = self._public_url or self.base_url
+        if self._state_path is not None:
+            self._saver = asyncio.create_task(self._keep_saving(self._state_path))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop answers, reset connections and free the ports."""
+        """Stop answers, write the state file, reset connections and free the ports."""
         await self._simulation.stop_answers()
         for listener in self._listeners:
             await listener.aclose()
         self._listeners.clear()
+        if self._saver is not None and self._state_path is not None:
+            self._saver.cancel()
+            await asyncio.gather(self._saver, return_exceptions=True)
+            await asyncio.to_thread(write, self._state_path, dump(self._simulation.world))
+
+    async def _keep_saving(self, path: Path) -> None:
+        """Write the state whenever it has changed, once a second at most."""
+        written = ""
+        while True:
+            await asyncio.sleep(1)
+            text = dump(self._simulation.world)
+            if text != written:
+                await asyncio.to_thread(write, path, text)
+                written = text
 
     @property
     def port(self) -> int:

@@ -8,7 +8,6 @@ import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 
 from local.poe_web.accounts import DAY_MICROSECONDS, Chat, Message, SimulatedAccount
 from local.poe_web.answers import Attachment
@@ -18,6 +17,18 @@ from local.poe_web.bots import Bot, BotDirectory, standard_bots
 def epoch_microseconds() -> int:
     """Now, as the service writes times."""
     return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class Counter:
+    """Numbers in ascending order, by `next`; `following` is the one that comes next."""
+
+    following: int
+
+    def __next__(self) -> int:
+        """Take a number."""
+        self.following += 1
+        return self.following - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +68,11 @@ class World:
     files: dict[int, StoredFile] = field(default_factory=dict)
     shares: dict[str, list[Message]] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
-    chat_ids: count[int] = field(default_factory=lambda: count(1000))
-    message_ids: count[int] = field(default_factory=lambda: count(500_000))
-    job_ids: count[int] = field(default_factory=lambda: count(1))
-    file_ids: count[int] = field(default_factory=lambda: count(1))
-    source_ids: count[int] = field(default_factory=lambda: count(86_000))
+    chat_ids: Counter = field(default_factory=lambda: Counter(1000))
+    message_ids: Counter = field(default_factory=lambda: Counter(500_000))
+    job_ids: Counter = field(default_factory=lambda: Counter(1))
+    file_ids: Counter = field(default_factory=lambda: Counter(1))
+    source_ids: Counter = field(default_factory=lambda: Counter(86_000))
 
     def account_for(self, p_b: str | None) -> SimulatedAccount | None:
         """The signed-in account that has this cookie."""

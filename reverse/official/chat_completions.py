@@ -158,6 +158,9 @@ class ChatCompletionDecoder(AnswerDecoder):
 
     def decode_whole(self, completion: JSONObject) -> list[Event]:
         """Decode a completion that was not streamed, to its end."""
+        self.raise_error(completion)
+        if not objects_at(completion, "choices"):
+            raise poe_error(ErrorCode.PROTOCOL, "the completion has no choices", operation=self.operation)
         return self.decode_chunk(completion) + self.finish()
 
     def _decode_delta(self, delta: JSONObject) -> list[Event]:

@@ -22,6 +22,9 @@ from reverse.official.transport import OfficialTransport, OutgoingRequest, Strea
 _EVENT_STREAM = "text/event-stream"
 _MAX_ERROR_BYTES = 65_536
 
+# How long an answer's last events wait for the end of its HTTP body, which lets the connection be used again.
+_DRAIN_SECONDS = 0.05
+
 # After the reason for ending only usage and an end mark can follow; an answer is not held back for them.
 _TRAILER_SECONDS = 5.0
 
@@ -162,11 +165,13 @@ class Exchange:
                     return
                 for event in parser.feed(chunk):
                     batch = decoder.decode(event)
+                    if decoder.is_complete:
+                        await _drain(chunks)
+                        yield batch
+                        return
                     if batch:
                         yield batch
                         deadline = self._now() + self.config.idle_timeout_seconds
-                    if decoder.is_complete:
-                        return
                 if decoder.awaits_trailer:
                     deadline = min(deadline, self._now() + _TRAILER_SECONDS)
 
@@ -223,6 +228,14 @@ class Exchange:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            await anext(chunks, None)
+    except (TimeoutError, PoeError):
+        pass  # the connection is closed instead; the answer is whole
 
 
 def _size_of(event: Event) -> int:

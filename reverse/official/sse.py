@@ -38,7 +38,9 @@ class SSEParser:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Take the next bytes. Raises a `protocol` error when one event grows past the limit."""
-        if self._ended_in_cr and chunk:
+        if not chunk:
+            return []
+        if self._ended_in_cr:
             chunk = chunk.removeprefix(b"\n")
             self._ended_in_cr = False
         events: list[ServerSentEvent] = []

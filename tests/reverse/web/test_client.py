@@ -199,7 +199,7 @@ async def test_cancelling_while_the_message_is_on_its_way_stops_the_answer_too(c
         simulator.settings.latency_seconds = 0.2
         simulator.enqueue(Scenario(HangStream(at=1), operation=SEND))
         task = asyncio.create_task(anext(client.stream(asking("one two three"))))
-        while names(simulator).count("sendMessageMutation") < 2:
+        while names(simulator).count("sendMessageMutation") < 2:  # noqa: ASYNC110 - the simulator tells by its journal
             await asyncio.sleep(0.005)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

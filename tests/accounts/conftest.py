@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from accounts import AccountStore, InMemoryAccountStore
-from accounts._aws import AwsClient, open_exchange
+from accounts._aws import AwsClient, Exchange, open_exchange
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
 from accounts._vault_kms import KmsVault
@@ -43,8 +43,24 @@ class Aws:
     environ: dict[str, str]
     kms_key_id: str
 
+    exchanges: dict[str, Exchange]
+
     def client(self, transport: str = "lean") -> AwsClient:
-        return AwsClient(open_exchange(self.environ, prefer=transport))
+        """A client whose exchange outlives it: opening botocore for every test would take most of their time."""
+        if transport not in self.exchanges:
+            self.exchanges[transport] = open_exchange(self.environ, prefer=transport)
+        return AwsClient(_KeptOpen(self.exchanges[transport]))
+
+
+@dataclass(frozen=True)
+class _KeptOpen:
+    exchange: Exchange
+
+    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return self.exchange.send(service, operation, payload)
+
+    def close(self) -> None:
+        """Left to the end of the session."""
 
 
 @pytest.fixture
@@ -72,8 +88,10 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
             exchange = open_exchange(environ, prefer="lean")
             # Moto's own KMS reads `CreateKey` like any other JSON call.
             key = exchange.send("kms", "CreateKey", {})["KeyMetadata"]["KeyId"]
-            exchange.close()
-            yield Aws(environ, key)
+            started = Aws(environ, key, {"lean": exchange})
+            yield started
+            for opened in started.exchanges.values():
+                opened.close()
         finally:
             server.terminate()
             server.wait(10)
@@ -114,11 +132,9 @@ def table_definition(name: str) -> dict[str, Any]:
 def table_name(aws: Aws) -> Iterator[str]:
     """An empty table that is gone after the test."""
     name = f"test-{uuid.uuid4().hex}"
-    exchange = open_exchange(aws.environ, prefer="lean")
-    exchange.send("dynamodb", "CreateTable", table_definition(name))
+    aws.exchanges["lean"].send("dynamodb", "CreateTable", table_definition(name))
     yield name
-    exchange.send("dynamodb", "DeleteTable", {"TableName": name})
-    exchange.close()
+    aws.exchanges["lean"].send("dynamodb", "DeleteTable", {"TableName": name})
 
 
 @pytest.fixture(params=["memory", "dynamodb-lean", "dynamodb-boto"])

@@ -6,8 +6,8 @@ one of DynamoDB's several hundred reserved words.
 
 from __future__ import annotations
 
+import secrets
 import string
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -142,7 +142,7 @@ class Table:
         items = [{write.kind: self._body(write)} for write in writes]
         # The token makes an attempt that is repeated after a lost answer count once.
         for _ in range(MAX_ROUNDS):
-            token = uuid.uuid4().hex
+            token = secrets.token_hex(16)
             try:
                 await self._send("TransactWriteItems", {"TransactItems": items, "ClientRequestToken": token}, raw=True)
             except AwsError as error:

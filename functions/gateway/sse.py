@@ -15,6 +15,8 @@ from gateway.observability import CLIENT_GONE, RequestRecord
 
 # A comment is the only keep-alive that both official SDKs ignore (openai-wire D.1).
 COMMENT = b": ping\n\n"
+# The streaming runtime's extension in the scope.
+RUNTIME_EXTENSION = "aws.lambda"
 
 _HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -64,8 +66,12 @@ class EventStream:
         self._comment_lock = asyncio.Lock()
         record.is_stream = True
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond. Raises what `produce` raises before the start, and re-raises cancellation after its last words."""
+        runtime = scope.get("extensions", {}).get(RUNTIME_EXTENSION)
+        if runtime is not None:
+            # What the runtime says in our place if even the cleaning up takes too long.
+            runtime["abort_body"] = self._encode_error(GatewayError(TIMEOUT))
         keep_alive = asyncio.create_task(self._keep_alive(send), name="keep-alive")
         try:
             last = await self._send_items(receive, send)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reverse.chat import Attachment, ChatRequest
-from reverse.errors import ErrorCode, poe_error
+from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.fetch import FetchedFile
 from reverse.file_types import safe_name
 from reverse.official.attachments import is_image
@@ -43,7 +43,12 @@ async def upload(exchange: Exchange, file: Attachment) -> UploadedFile:
         request = exchange.upload_request(OPERATION, form={"download_url": file.url, "download_filename": file.name})
     else:
         raise poe_error(ErrorCode.INVALID_REQUEST, "the file has neither bytes nor an address", operation=OPERATION)
-    reply = await exchange.fetch_json(request, timeout_seconds=_UPLOAD_SECONDS)
+    try:
+        reply = await exchange.fetch_json(request, timeout_seconds=_UPLOAD_SECONDS)
+    except PoeError as error:
+        if error.code is ErrorCode.MESSAGE_TOO_LONG:  # what the same status means for a question
+            raise poe_error(ErrorCode.FILE_TOO_LARGE, operation=OPERATION, status=error.status) from None
+        raise
     url = text_at(reply, "attachment_url")
     if not url:
         raise poe_error(ErrorCode.PROTOCOL, "the upload has no address", operation=OPERATION)

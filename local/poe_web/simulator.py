@@ -145,6 +145,10 @@ class PoeWebSimulator:
         """Let requests that match go wrong, from the next one on."""
         self.simulation.scenarios.waiting.extend(scenarios)
 
+    async def idle(self) -> None:
+        """Wait until no answer is running; without a limit, so put a timeout around it where a stream may hang."""
+        await self.simulation.idle()
+
     def round_trips(self, since: float, until: float | None = None) -> int:
         """Sequential round trips that began in a period of `time.monotonic`: see `sequential_round_trips`."""
         return sequential_round_trips(self.requests, since, time.monotonic() if until is None else until)

@@ -65,7 +65,7 @@ async def test_reset_forgets_logs_and_scenarios_and_if_asked_accounts(control, s
     async with make_client() as client:
         await control.post("/_sim/scenarios", json={"faults": ["hang_stream"]})
         await client.send("Echo", "hi")
-        await client.until(lambda: client.bot_messages())
+        await client.until(client.bot_messages)
         await control.post("/_sim/reset")
         assert simulator.requests == []
         assert simulator.accounts == [client.account]

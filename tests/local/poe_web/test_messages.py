@@ -150,7 +150,11 @@ async def test_the_helper_suggests_replies_after_it_is_complete(make_client):
         await client.until(lambda: sum(d["state"] == "complete" for d in client.bot_messages()) == 8)
     complete = [data for data in client.bot_messages() if data["state"] == "complete"]
     assert complete[0]["followupActions"] == []
-    assert [action["bodyText"] for action in complete[-1]["followupActions"]][0] == "Tell me more"
+    assert [action["bodyText"] for action in complete[-1]["followupActions"]] == [
+        "Tell me more",
+        "Give an example",
+        "What else?",
+    ]
 
 
 async def test_the_puppet_says_what_the_prompt_puts_into_brackets(make_client):

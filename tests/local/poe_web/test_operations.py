@@ -300,7 +300,7 @@ async def test_knowledge_is_uploaded_edited_and_listed_for_its_bot(make_client):
 async def test_deleting_a_chat_ends_the_answer_in_it(make_client):
     async with make_client() as client:
         edge = await client.send("Slow", "a rather long prompt that takes a while to be said again by this bot")
-        await client.until(lambda: client.bot_messages())
+        await client.until(client.bot_messages)
         await client.query("DeleteChat", {"chatId": edge["chat"]["chatId"]})
         await client.until(lambda: client.events("messageCancelled"))
     assert client.account.chats == {}

@@ -10,7 +10,10 @@ import quickjs
 from local.poe_web.page import BUILD_ID, bootstrap_page, seed_for
 
 OLDER_WINDOW = 'const window={document:{hack:1},navigator:{userAgent:"safari <3"}};'
-NEWER_WINDOW = 'var window={document:{hack:1},navigator:{userAgent:"Mozilla/5.0 Chrome/145"}};var process=undefined,QuickJS=undefined;'
+NEWER_WINDOW = (
+    'var window={document:{hack:1},navigator:{userAgent:"Mozilla/5.0 Chrome/145"}};'
+    "var process=undefined,QuickJS=undefined;"
+)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ async def test_accounts_chats_and_the_channel_survive_a_restart(tmp_path, wire_c
 async def test_an_answer_cut_off_by_the_restart_is_cancelled(simulator, make_client):
     async with make_client() as client:
         await client.send("Slow", "a long prompt to be said again")
-        await client.until(lambda: client.bot_messages())
+        await client.until(client.bot_messages)
         world = World()
         load(world, dump(simulator.simulation.world))
     message = world.accounts["cookie-1"].messages[-1]

@@ -1,7 +1,7 @@
 """Each fault of the stream, as a plain client sees it."""
 
-import asyncio
 import json
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -52,7 +52,7 @@ async def test_dropped_events_leave_a_gap_in_texts_and_numbers(make_client, simu
     async with make_client() as client:
         assert await tell(client, simulator, DropEvents(at=1, count=2)) == [FULL[0], *FULL[3:]]
     numbers = [json.loads(frame)["min_seq"] for frame in client.frames]
-    assert max(b - a for a, b in zip(numbers, numbers[1:], strict=False)) == 3
+    assert max(b - a for a, b in pairwise(numbers)) == 3
 
 
 async def test_duplicated_events_come_twice(make_client, simulator):
@@ -83,7 +83,7 @@ async def test_a_delay_shows_in_the_send_times(make_client, simulator):
     async with make_client() as client:
         await tell(client, simulator, DelayEvents(at=2, seconds=0.2))
     times = [record.time for record in simulator.sent if record.name == "messageAdded"][1:]
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     assert gaps[1] >= 0.2
     assert gaps[1] == max(gaps)
 
@@ -99,7 +99,7 @@ async def test_the_pace_sets_the_time_between_events(make_client, simulator):
     async with make_client() as client:
         await tell(client, simulator, Pace(0.05))
     times = [record.time for record in simulator.sent if record.name == "messageAdded"][1:]
-    assert all(b - a >= 0.045 for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= 0.045 for a, b in pairwise(times))
 
 
 async def test_a_cut_socket_ends_without_a_close_frame_and_the_rest_is_replayed(make_client, simulator):
@@ -138,16 +138,10 @@ async def test_refetch_channel_kills_the_channel_and_the_history_has_the_answer(
         old = client.channel["channel"]
         await client.connect()
         assert client.channel["channel"] != old
-        await settled(client)
+        await simulator.idle()
         variables = {"count": 100, "cursor": None, "id": edge["chat"]["id"]}
         page = (await client.query("ChatListPaginationQuery", variables))["node"]["messagesConnection"]["edges"]
     assert (page[-1]["node"]["text"], page[-1]["node"]["state"]) == (FULL[-1], "complete")
-
-
-async def settled(client):
-    async with asyncio.timeout(5):
-        while client.account.running:
-            await asyncio.sleep(0.005)
 
 
 async def test_missed_messages_silences_the_socket_and_spoils_the_replay(make_client, simulator):
@@ -155,7 +149,7 @@ async def test_missed_messages_silences_the_socket_and_spoils_the_replay(make_cl
         simulator.enqueue(Scenario(MissedMessages(at=2)))
         await client.send("Story", "count 4")
         await client.until(lambda: client.frames and "missed_messages" in client.frames[-1])
-        await settled(client)
+        await simulator.idle()
         assert [data["text"] for data in client.bot_messages()] == FULL[:2]
         client.frames.clear()
         await client.open_socket()  # with the old number
@@ -272,7 +266,7 @@ async def test_an_answer_that_runs_when_the_simulator_stops_is_stopped(make_clie
     async with make_client() as client:
         simulator.enqueue(Scenario(HangStream(at=1)))
         await client.send("Story", "count 4")
-        await client.until(lambda: client.bot_messages())
+        await client.until(client.bot_messages)
         await simulator.aclose()
         assert client.account.running == 0
         with pytest.raises(httpx.TransportError):

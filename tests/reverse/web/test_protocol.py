@@ -36,7 +36,7 @@ from reverse.web._protocol import (
 )
 
 # `make test` runs few examples; PROTOCOL_EXAMPLES=100000 is for a long look once in a while.
-EXAMPLES = settings(max_examples=int(os.environ.get("PROTOCOL_EXAMPLES", "300")), deadline=None)
+EXAMPLES = settings(max_examples=int(os.environ.get("PROTOCOL_EXAMPLES", "100")), deadline=None)
 CHAT = 1000
 HUMAN, BOT = 500000, 500001
 QUESTION = "hi there"

@@ -77,7 +77,7 @@ def account(simulator: PoeWebSimulator) -> SimulatedAccount:
 @pytest.fixture
 def connect(simulator: PoeWebSimulator, account: SimulatedAccount) -> Connect:
     """Make a client of the simulator; keyword arguments are those of `PoeConfig` and `PoeWebClient`."""
-    own = ("signer", "wall_clock", "rng")
+    own = ("signer", "uploader", "fetch", "wall_clock", "rng")
 
     def make(
         *, credentials: WebCredentials | None = None, session_data: dict[str, Any] | None = None, **fields: Any

@@ -1,4 +1,4 @@
-"""Runs the published client, as it is, through its calls; writes one JSON line per check. Needs nothing but that client.
+"""Runs the published client, as it is, through its calls; writes a JSON line per check. Needs nothing but that client.
 
 Usage: python exercise.py async|sync CONTROL_URL
 """

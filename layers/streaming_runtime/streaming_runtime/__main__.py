@@ -21,8 +21,8 @@ def main() -> int:
         log.problem("init.failed", errorType=error.error_type, reason=str(error))
         return 1
     with asyncio.Runner() as runner:
-        # Also sets the loop, which Mangum asks for when the application's module creates an instance. The import itself
-        # happens outside of it, so that a module may use `asyncio.run`.
+        # Also sets the loop, which Mangum asks for when the application's module creates an instance. The
+        # import itself happens outside of it, so that a module may use `asyncio.run`.
         runner.get_loop()
         try:
             settings = Settings.from_environ(os.environ)

@@ -1,4 +1,4 @@
-"""A response kept in memory and sent as Mangum's ordinary answer: for events that are not from a Function URL."""
+"""A response kept in memory and sent as Mangum's ordinary answer: for events not from a Function URL."""
 
 import json
 

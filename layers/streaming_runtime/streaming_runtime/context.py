@@ -73,7 +73,7 @@ def _client_context(document: dict[str, Any]) -> ClientContext:
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    """A JSON object, parsed if it is text; anything else counts as absent: these headers are the caller's to fill."""
+    """A JSON object, parsed if it is text; anything else counts as absent: callers fill these headers."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

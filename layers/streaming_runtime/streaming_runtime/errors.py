@@ -12,7 +12,8 @@
     ├── AppProtocolError                    the application broke a rule of ASGI or HTTP
     └── AppStuckError                       the application did not end when cancelled
 
-`error_type` is the string that Lambda records. No message contains anything that the caller or the application sent.
+`error_type` is the string that Lambda records. No message contains anything that the caller or the
+application sent.
 """
 
 

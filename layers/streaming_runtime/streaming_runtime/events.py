@@ -17,7 +17,8 @@ _FUNCTION_URL = re.compile(r"[a-z0-9-]+\.lambda-url\.[a-z0-9-]+\.on\.aws", re.IG
 # A Host header that Mangum can take apart: a name, or a name and a port.
 _PLAIN_HOST = re.compile(r"[^:]*(?::[0-9]{1,5})?")
 
-# What scope["asgi"] promises from 2.4 on: `send` raises an OSError when the response can no longer be delivered.
+# What scope["asgi"] promises from 2.4 on: `send` raises an OSError when the response can no longer be
+# delivered.
 ASGI_VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 
 
@@ -29,7 +30,8 @@ class HttpRequest:
     body: bytes
     # Whether the response goes out as a stream.
     is_streamed: bool
-    # Mangum's adapter for this kind of event: it turns a complete response into the document for a buffered answer.
+    # Mangum's adapter for this kind of event: it turns a complete response into the document for a buffered
+    # answer.
     adapter: LambdaHandler
 
 
@@ -79,8 +81,8 @@ def is_function_url(event: dict[str, Any]) -> bool:
 def normalise(event: dict[str, Any]) -> dict[str, Any]:
     """Fill in what emulators leave out or null in events of payload format 2.0; others pass as they are.
 
-    Seen: `"rawQueryString": null`; no `requestContext.http`; null headers; a Host header with an IPv6 address, which
-    Mangum cannot split.
+    Seen: `"rawQueryString": null`; no `requestContext.http`; null headers; a Host header with an IPv6
+    address, which Mangum cannot split.
     """
     request_context = event.get("requestContext")
     if event.get("version") != "2.0" or not isinstance(request_context, dict):

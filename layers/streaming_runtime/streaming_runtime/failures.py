@@ -1,4 +1,4 @@
-"""Describe a failure without repeating what its exception says: texts of exceptions may hold what users sent."""
+"""Describe a failure without repeating what its exception says: that may hold what users sent."""
 
 import json
 import re

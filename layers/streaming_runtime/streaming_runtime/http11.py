@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
+from http import HTTPStatus
 
 from streaming_runtime.errors import AnswerTooLargeError, MalformedAnswerError, RuntimeApiUnreachableError
 
@@ -13,11 +14,13 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 # A line that introduces a chunk: the size in hexadecimal, and extensions nobody uses.
 MAX_CHUNK_LINE_BYTES = 256
 
+CRLF = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
 Headers = Iterable[tuple[str, str]]
@@ -34,9 +37,13 @@ class Answer:
     # Whether the connection may carry another request.
     keeps_alive: bool
 
+    @property
+    def is_success(self) -> bool:
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
 
 def encode_head(method: str, target: str, authority: str, headers: Headers) -> bytes:
-    """A request head. Raises ValueError for anything that is not printable ASCII, so nothing can be injected."""
+    """A request head. Raises ValueError for what is not printable ASCII, so nothing can be injected."""
     lines = [
         f"{method} {target} HTTP/1.1",
         f"Host: {authority}",
@@ -79,8 +86,8 @@ class _Part(Enum):
 class AnswerParser:
     """Turns the bytes of one connection into one answer.
 
-    Raises MalformedAnswerError and AnswerTooLargeError from `feed`, also RuntimeApiUnreachableError from `feed_eof`;
-    the parser, and the connection with it, is of no use afterwards.
+    Raises MalformedAnswerError and AnswerTooLargeError from `feed`, also RuntimeApiUnreachableError from
+    `feed_eof`; the parser, and the connection with it, is of no use afterwards.
     """
 
     def __init__(self, *, max_head_bytes: int = MAX_HEAD_BYTES, max_body_bytes: int = MAX_BODY_BYTES) -> None:
@@ -92,14 +99,15 @@ class AnswerParser:
         self._body = bytearray()
         # Bytes still missing in a body of known length, or in the current chunk without its line end.
         self._missing = 0
-        # Bytes of interim heads and trailers so far: each alone may be small, but there may be no end of them.
+        # Bytes of interim heads and trailers so far: each alone may be small, but there may be no end of
+        # them.
         self._overhead = 0
         self._status = 0
         self._headers: dict[str, str] = {}
         self._keeps_alive = False
 
     def feed(self, data: bytes) -> Answer | None:
-        """Take more bytes; the answer once it is complete. Bytes after its end make the connection unusable."""
+        """Take more bytes; the answer once it is complete. Bytes after its end cost the connection."""
         self._buffer += data
         while self._advance():
             pass
@@ -149,7 +157,7 @@ class AnswerParser:
         if parsed is None:
             raise MalformedAnswerError("the answer does not begin with an HTTP/1 status line")
         status = int(parsed[2])
-        if status < 200:
+        if status < HTTPStatus.OK:
             # Interim answers such as 100 Continue precede the real one.
             self._count_overhead(end)
             return True
@@ -162,7 +170,7 @@ class AnswerParser:
 
     def _framing(self) -> _Part:
         coding, length = self._headers.get("transfer-encoding"), self._headers.get("content-length")
-        if self._status in (204, 304):
+        if self._status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             return _Part.HEAD
         if coding is not None:
             if coding.lower() != "chunked" or length is not None:
@@ -170,7 +178,7 @@ class AnswerParser:
             return _Part.CHUNK_SIZE
         if length is None:
             return _Part.UNTIL_EOF
-        if not (length.isascii() and length.isdigit() and len(length) < 16):
+        if _NUMBER.fullmatch(length) is None:
             raise MalformedAnswerError("the answer's Content-Length is not a number")
         self._missing = int(length)
         self._check_size()
@@ -197,11 +205,11 @@ class AnswerParser:
 
     def _read_chunk(self) -> bool:
         self._take_body()
-        if self._missing or len(self._buffer) < 2:
+        if self._missing or len(self._buffer) < len(CRLF):
             return False
-        if self._buffer[:2] != b"\r\n":
+        if not self._buffer.startswith(CRLF):
             raise MalformedAnswerError("the answer contains a chunk that is longer than its size")
-        del self._buffer[:2]
+        del self._buffer[: len(CRLF)]
         self._part = _Part.CHUNK_SIZE
         return True
 

@@ -12,13 +12,13 @@ from streaming_runtime.errors import AppProtocolError, ResponseConnectionLostErr
 from streaming_runtime.failures import Failure
 from streaming_runtime.response_head import ResponseHead, parse_head
 
-# An application that never waits keeps the event loop to itself; `send` gives it back this often, so that the deadline,
-# signals and broken connections are noticed.
+# An application that never waits keeps the event loop to itself; `send` gives it back this often, so that the
+# deadline, signals and broken connections are noticed.
 FAIRNESS_SECONDS = 0.05
 
 
 class ResponseSink(Protocol):
-    """Where a response goes. `open` comes first; `finish` or `fail` ends it. See `response_stream` for the terms."""
+    """Where a response goes. `open` comes first; `finish` or `fail` ends it. Terms: see `response_stream`."""
 
     is_full: bool
 
@@ -34,8 +34,8 @@ class Phase(Enum):
 
     # The application has said nothing yet.
     WAITING = auto()
-    # It has given the head, which is kept back: ASGI lets no response start before its first body message, and until
-    # then a failure can still become a clean error.
+    # It has given the head, which is kept back: ASGI lets no response start before its first body message,
+    # and until then a failure can still become a clean error.
     HEADED = auto()
     # The head has left. Only more body can follow.
     STARTED = auto()
@@ -46,9 +46,9 @@ class Phase(Enum):
 class HttpCycle:
     """The application's side of one request.
 
-    `receive` gives the body once, then `http.disconnect` as soon as the response is over or cannot be delivered.
-    `send` raises AppProtocolError when the application breaks a rule, and an OSError (ResponseConnectionLostError) when
-    the response can no longer be delivered, as ASGI 2.4 promises.
+    `receive` gives the body once, then `http.disconnect` as soon as the response is over or cannot be
+    delivered. `send` raises AppProtocolError when the application breaks a rule, and an OSError
+    (ResponseConnectionLostError) when the response can no longer be delivered, as ASGI 2.4 promises.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class HttpCycle:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """ASGI's send. A body message leaves before this returns, without a task switch unless the reader lags."""
+        """ASGI's send. A body message leaves before this returns; no task switch unless the reader lags."""
         if message["type"] != "http.response.body" or self.phase is not Phase.STARTED:
             await self._send_first(message)
             return
@@ -150,8 +150,8 @@ class HttpCycle:
     async def fail(self, failure: Failure) -> None:
         """The application ended, or was ended, without completing the response: complete it in its place.
 
-        Before the start the caller gets `failure.status` and a JSON body, afterwards the application's last words and
-        whatever the sink has for a broken response. Raises what the sink raises.
+        Before the start the caller gets `failure.status` and a JSON body, afterwards the application's last
+        words and whatever the sink has for a broken response. Raises what the sink raises.
         """
         phase = self.phase
         self._end()
@@ -166,7 +166,7 @@ class HttpCycle:
             self._sink.finish(b"")
 
     def _last_words(self, failure: Failure) -> bytes:
-        """What the caller reads last: a stream of events that just stops would look complete to most clients."""
+        """What the caller reads last: a stream of events that just stops looks complete to most clients."""
         if self._head is None or self._is_bodiless or self._missing is not None:
             return b""
         last_words = self._extension.get("abort_body")

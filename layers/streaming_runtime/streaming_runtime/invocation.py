@@ -114,10 +114,11 @@ class _Run:
         await asyncio.wait({self._app}, timeout=_until(self.schedule.cancel_at))
 
     async def end(self, reason: Failure) -> None:
-        """Make sure that the application has ended, and the response with it; `reason` is why, if it still runs.
+        """Make sure that the application has ended, and the response with it; `reason` is why, if it still
+        runs.
 
-        Raises AppStuckError when the application does not end; RuntimeApiError and TimeoutError when the response
-        cannot be delivered.
+        Raises AppStuckError when the application does not end; RuntimeApiError and TimeoutError when the
+        response cannot be delivered.
         """
         failure = await self._end_app(reason)
         try:
@@ -161,8 +162,8 @@ async def run_invocation(sandbox: Sandbox, invocation: Invocation) -> None:
     """Run the application for one invocation and deliver its response.
 
     A response that cannot be delivered is logged, and the loop may go on. Raises AppStuckError, or
-    RuntimeApiRefusedError when the Runtime API declares the sandbox broken. Cancelled, it cancels the application,
-    gives it `shutdown_seconds` and ends the response before it re-raises.
+    RuntimeApiRefusedError when the Runtime API declares the sandbox broken. Cancelled, it cancels the
+    application, gives it `shutdown_seconds` and ends the response before it re-raises.
     """
     settings = sandbox.settings
     loop = asyncio.get_running_loop()

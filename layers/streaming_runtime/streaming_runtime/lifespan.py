@@ -13,7 +13,8 @@ from streaming_runtime.failures import causes_of, stack_of, type_name
 class Lifespan:
     """Owns the task in which the application's lifespan runs, one task from start to end.
 
-    `mode` is Mangum's: "on" fails when the application does not support lifespan, "auto" carries on, "off" skips it.
+    `mode` is Mangum's: "on" fails when the application does not support lifespan, "auto" carries on, "off"
+    skips it.
     """
 
     def __init__(self, app: ASGI, mode: LifespanMode) -> None:
@@ -56,7 +57,7 @@ class Lifespan:
             )
 
     async def stop(self, *, timeout_seconds: float) -> None:
-        """Run the shutdown within its time, then cancel what is left of it. Never raises an application's error."""
+        """Run the shutdown within its time, then cancel the rest. Never raises an application's error."""
         if self._task is None:
             return
         if self._is_started and not self._task.done():

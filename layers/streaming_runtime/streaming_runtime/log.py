@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 
 def problem(event: str, level: str = "ERROR", **fields: object) -> None:
-    """Write `event`, a constant dotted name, with its fields. The caller vouches that no field holds user data."""
+    """Write `event`, a constant dotted name, with its fields. No field may hold what a user sent."""
     line = {
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "level": level,

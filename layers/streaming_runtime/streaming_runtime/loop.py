@@ -21,7 +21,7 @@ INIT_ERROR_SECONDS = 5.0
 
 
 async def serve(settings: Settings, mangum: Mangum) -> int:
-    """Serve until SIGTERM or SIGINT (0), or until something is broken for good (1): the process's exit status."""
+    """Serve until SIGTERM or SIGINT, or until something is broken for good: exit status 0 or 1."""
     _cancel_on_signals()
     api = RuntimeApi(settings.address)
     lifespan = Lifespan(mangum.app, mangum.lifespan)

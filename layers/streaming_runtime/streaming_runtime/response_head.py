@@ -4,13 +4,16 @@ import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from streaming_runtime.errors import AppProtocolError
 
 # Lambda's separator between the prelude and the body.
 PRELUDE_END = bytes(8)
+MAX_STATUS = 599
 
+_NUMBER = re.compile(rb"[0-9]{1,15}")
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # Tab is the one control character that a field value may contain (RFC 9110, 5.5).
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -35,7 +38,11 @@ class ResponseHead:
     @property
     def has_body(self) -> bool:
         """Whether the status allows one."""
-        return self.status not in (204, 205, 304)
+        return self.status not in (
+            HTTPStatus.NO_CONTENT,
+            HTTPStatus.RESET_CONTENT,
+            HTTPStatus.NOT_MODIFIED,
+        )
 
     @property
     def content_length(self) -> int | None:
@@ -47,7 +54,7 @@ class ResponseHead:
 def parse_head(message: Any) -> ResponseHead:
     """Check an `http.response.start` message. Raises AppProtocolError."""
     status = message.get("status")
-    if not isinstance(status, int) or not 200 <= status <= 599:
+    if not isinstance(status, int) or not HTTPStatus.OK <= status <= MAX_STATUS:
         raise AppProtocolError("the status of a response must be a number from 200 to 599")
     try:
         pairs = [(bytes(name), bytes(value)) for name, value in message.get("headers") or ()]
@@ -59,14 +66,14 @@ def parse_head(message: Any) -> ResponseHead:
 def _clean(pairs: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
     """Lower-case names, UTF-8 values, at most one Content-Length, nothing hop-by-hop."""
     length: bytes | None = None
-    for name, value in pairs:
-        if _NAME.fullmatch(name) is None or _CONTROL.search(value) is not None:
+    for raw_name, raw_value in pairs:
+        if _NAME.fullmatch(raw_name) is None or _CONTROL.search(raw_value) is not None:
             raise AppProtocolError("a response header contains characters that HTTP forbids")
-        name, value = name.lower(), _as_utf8(value.strip(b" \t"))
+        name, value = raw_name.lower(), _as_utf8(raw_value.strip(b" \t"))
         if name in _HOP_BY_HOP:
             continue
         if name == b"content-length":
-            if not value.isdigit() or len(value) > 15 or length not in (None, value):
+            if _NUMBER.fullmatch(value) is None or length not in (None, value):
                 raise AppProtocolError("the Content-Length of a response must be one number")
             if length is not None:
                 continue
@@ -75,7 +82,7 @@ def _clean(pairs: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]
 
 
 def _as_utf8(value: bytes) -> bytes:
-    """Lambda's documents are JSON: bytes that are not UTF-8 are taken as Latin-1, which HTTP/1.1 once meant."""
+    """Lambda's documents are JSON: what is not UTF-8 is taken as Latin-1, as HTTP/1.1 once did."""
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -86,8 +93,8 @@ def _as_utf8(value: bytes) -> bytes:
 def encode_prelude(head: ResponseHead, excluded: Collection[str] = ()) -> bytes:
     """The JSON that precedes a streamed body, without its separator.
 
-    Cookies have a list of their own; other repeated headers are joined with a comma (RFC 9110, 5.3). `excluded` names
-    headers, in lower case, that are not sent.
+    Cookies have a list of their own; other repeated headers are joined with a comma (RFC 9110, 5.3).
+    `excluded` names headers, in lower case, that are not sent.
     """
     headers: dict[str, str] = {}
     cookies: list[str] = []

@@ -1,7 +1,8 @@
 """One streamed response to the Runtime API, on a connection of its own.
 
-Wire (AWS Lambda reference E; tried against the emulator that the SAM CLI 1.170 ships): a chunked POST whose body is
-a JSON prelude, eight NULs and the raw body, each in chunks of its own; a failure after the start travels in trailers.
+Wire (AWS Lambda reference E; tried against the emulator that the SAM CLI 1.170 ships): a chunked POST whose
+body is a JSON prelude, eight NULs and the raw body, each in chunks of its own; a failure after the start
+travels in trailers.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ _MAX_ANSWER_BYTES = 64 * 1024
 class ResponseStream(asyncio.Protocol):
     """A response on its way. `write` is synchronous; a writer that sees `is_full` awaits `drain`.
 
-    `write`, `finish` and `drain` raise ResponseConnectionLostError once the connection has broken, or once the Runtime
-    API has refused the response before its end.
+    `write`, `finish` and `drain` raise ResponseConnectionLostError once the connection has broken, or once
+    the Runtime API has refused the response before its end.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class ResponseStream(asyncio.Protocol):
         self._settled = asyncio.Event()
 
     async def open(self, head: ResponseHead, first: bytes) -> None:
-        """Connect, and send the head, the prelude and the first bytes of the body (which may be none) in one write.
+        """Connect, and send the head, the prelude and the first bytes of the body (which may be none) in one
+        write.
 
         Raises ResponseConnectionLostError. Cancelled, it leaves no connection behind.
         """
@@ -105,7 +107,7 @@ class ResponseStream(asyncio.Protocol):
         self._is_finished = True
 
     def fail(self, last_words: bytes, failure: Failure) -> None:
-        """End the body early: `last_words` (may be none) for the caller, the failure in trailers for Lambda."""
+        """End the body early: `last_words`, which may be none, for the caller; trailers for Lambda."""
         if self._is_finished or self._lost is not None:
             return
         trailers = (
@@ -117,7 +119,8 @@ class ResponseStream(asyncio.Protocol):
         self._is_finished = True
 
     async def settle(self, *, timeout_seconds: float) -> None:
-        """Wait for the Runtime API's answer to the finished response, and close the connection however that goes.
+        """Wait for the Runtime API's answer to the finished response, and close the connection however that
+        goes.
 
         Raises RuntimeApiRefusedError or another RuntimeApiError; TimeoutError when the reader stalls.
         """
@@ -174,7 +177,7 @@ class ResponseStream(asyncio.Protocol):
     def _take_answer(self, answer: Answer) -> None:
         """A refusal ends the response at once; a success before the end of the body does not."""
         self._answer = answer
-        if answer.status >= 300:
+        if not answer.is_success:
             self._lose(RuntimeApiRefusedError(answer.status, "a streamed response"))
         self._settled.set()
 

@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from streaming_runtime import __version__
 from streaming_runtime.errors import MalformedAnswerError, RuntimeApiRefusedError, RuntimeApiUnreachableError
@@ -26,6 +27,7 @@ RETRY_PAUSES_SECONDS = (0.0, 0.05, 0.2, 0.5, 1.0)
 IDLE_PAUSE_SECONDS = 0.05
 
 _READ_BYTES = 256 * 1024
+_MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -61,14 +63,15 @@ class RuntimeApi:
     async def next_invocation(self) -> Invocation:
         """Wait for the next invocation, for as long as it takes.
 
-        Reconnects by `RETRY_PAUSES_SECONDS` when the connection breaks; then raises RuntimeApiUnreachableError.
-        Also raises MalformedAnswerError, AnswerTooLargeError, RuntimeApiRefusedError.
+        Reconnects by `RETRY_PAUSES_SECONDS` when the connection breaks; then raises
+        RuntimeApiUnreachableError. Also raises MalformedAnswerError, AnswerTooLargeError,
+        RuntimeApiRefusedError.
         """
         while True:
             answer = await self._next_answer()
-            if answer.status == 200:
+            if answer.status == HTTPStatus.OK:
                 return parse_invocation(answer)
-            if answer.status != 204:
+            if answer.status != HTTPStatus.NO_CONTENT:
                 raise RuntimeApiRefusedError(answer.status, "next")
             await self._sleep(IDLE_PAUSE_SECONDS)
 
@@ -86,7 +89,7 @@ class RuntimeApi:
         ) from last_error
 
     async def post_response(self, request_id: str, document: bytes, *, timeout_seconds: float) -> None:
-        """Send a buffered answer, a JSON document. Raises RuntimeApiError; TimeoutError after `timeout_seconds`."""
+        """Send a buffered answer, a JSON document. Raises RuntimeApiError and TimeoutError."""
         headers = (("Content-Type", "application/json"),)
         await self._post(f"/invocation/{request_id}/response", headers, document, timeout_seconds)
 
@@ -118,7 +121,7 @@ class RuntimeApi:
             except RuntimeApiUnreachableError:
                 # The server may close an idle connection at any moment: once more, on a new one.
                 answer = await self._exchange("POST", path, headers, body)
-        if answer.status >= 300:
+        if not answer.is_success:
             raise RuntimeApiRefusedError(answer.status, path.rpartition("/")[2])
 
     async def _exchange(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Answer:
@@ -166,13 +169,13 @@ async def _read_answer(reader: asyncio.StreamReader) -> Answer:
 
 
 def parse_invocation(answer: Answer) -> Invocation:
-    """The invocation in the answer of `next`. Raises MalformedAnswerError when its id or deadline is missing."""
+    """The invocation in an answer of `next`. Raises MalformedAnswerError if its id or deadline is missing."""
     headers: Mapping[str, str] = answer.headers
     request_id = headers.get("lambda-runtime-aws-request-id", "")
     if _REQUEST_ID.fullmatch(request_id) is None:
         raise MalformedAnswerError("the invocation has no usable request id")
     deadline = headers.get("lambda-runtime-deadline-ms", "")
-    if not (deadline.isascii() and deadline.isdigit() and len(deadline) < 16):
+    if _MILLISECONDS.fullmatch(deadline) is None:
         raise MalformedAnswerError("the invocation has no usable deadline")
     return Invocation(
         request_id=request_id,

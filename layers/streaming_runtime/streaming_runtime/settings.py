@@ -8,6 +8,7 @@ from pathlib import Path
 from streaming_runtime.errors import InitError
 
 PREFIX = "STREAMING_RUNTIME_"
+MAX_PORT = 65535
 
 
 class ResponseForm(StrEnum):
@@ -36,7 +37,7 @@ class Address:
         host, colon, port = value.rpartition(":")
         if not colon or value.endswith("]"):
             host, port = value, "80"
-        if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not host or not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT):
             raise _invalid(name, value, "host:port, as Lambda sets it")
         return cls(host.strip("[]"), int(port))
 
@@ -70,15 +71,17 @@ class Settings:
     runtime_dir: Path | None = None
     function: FunctionIdentity = FunctionIdentity()
     response_form: ResponseForm = ResponseForm.AUTO
-    # How long before the deadline the application is cancelled. Two thirds of it are for the application's cleanup,
-    # a third for the end of the response. 1.5 s lets a handful of DynamoDB writes and one retry through.
+    # How long before the deadline the application is cancelled. Two thirds of it are for the application's
+    # cleanup, a third for the end of the response. 1.5 s lets a handful of DynamoDB writes and one retry
+    # through.
     deadline_margin_seconds: float = 1.5
-    # How long cleanup may take after SIGTERM. Lambda sends SIGKILL 2 s after it, or sooner without extensions.
+    # How long cleanup may take after SIGTERM. Lambda sends SIGKILL 2 s after it, or sooner without
+    # extensions.
     shutdown_seconds: float = 1.5
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read and validate. Raises InitError with a message that names the variable, the value and what is allowed."""
+        """Read and validate. Raises InitError, naming the variable, the value and what is allowed."""
         runtime_dir = environ.get("LAMBDA_RUNTIME_DIR")
         return cls(
             address=Address.from_environ(environ),

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from mangum import Mangum
+
 from streaming_runtime.invocation import Sandbox
 from streaming_runtime.loop import serve_invocations
 from streaming_runtime.runtime_api import RuntimeApi
@@ -31,7 +32,7 @@ def function_url_event(path: str = "/", method: str = "GET", **changes: Any) -> 
         "headers": {"host": "abc123.lambda-url.eu-central-1.on.aws", "x-forwarded-proto": "https"},
         "requestContext": {
             "domainName": "abc123.lambda-url.eu-central-1.on.aws",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
         },
         "isBase64Encoded": False,
         **changes,
@@ -46,7 +47,7 @@ class Exchange:
     request_id: str
     deadline_ms: int
     headers: dict[str, str] = field(default_factory=dict)
-    # Misbehaviour: stop reading after so many chunks, break the connection after so many, answer with this status.
+    # Misbehaviour: stop reading after so many chunks, break the connection after so many, this status.
     stall_after: int | None = None
     break_after: int | None = None
     answer_status: int = 202
@@ -282,20 +283,15 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
         api.close()
 
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-async def send_head(send: Send, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
-    """Send an ASGI response head."""
-    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
-
-
-async def send_body(send: Send, body: bytes, *, more: bool = False) -> None:
-    """Send an ASGI body message."""
-    await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
 @pytest.fixture
 def function_url() -> Callable[..., dict[str, Any]]:
     """Builds events as a Function URL sends them."""
     return function_url_event
+
+
+@pytest.fixture
+def current_loop() -> Iterator[None]:
+    """An event loop for synchronous tests that create a Mangum instance, which would leave one behind."""
+    with asyncio.Runner() as runner:
+        runner.get_loop()
+        yield

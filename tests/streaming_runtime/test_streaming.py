@@ -1,7 +1,6 @@
 """The streamed form, on the wire."""
 
 import asyncio
-import pytest
 
 
 async def test_each_body_message_arrives_while_the_application_still_works(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from mangum import Mangum
 
+from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.invocation import Sandbox
 from streaming_runtime.loop import serve_invocations
 from streaming_runtime.runtime_api import RuntimeApi
@@ -252,6 +253,10 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
     tasks: list[asyncio.Task[None]] = []
     apis: list[RuntimeApi] = []
 
+    async def serve(api: RuntimeApi, settings: Settings, mangum: Mangum, state: dict[str, Any]) -> None:
+        with AbandonedGenerators() as generators:
+            await serve_invocations(Sandbox(api, settings, mangum, generators, state))
+
     def start(
         app: Any,
         *,
@@ -270,9 +275,7 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
         )
         mangum = app if isinstance(app, Mangum) else Mangum(app)
         apis.append(RuntimeApi(runtime_api.address))
-        tasks.append(
-            asyncio.ensure_future(serve_invocations(Sandbox(apis[-1], settings, mangum, state or {})))
-        )
+        tasks.append(asyncio.ensure_future(serve(apis[-1], settings, mangum, state or {})))
         return tasks[-1]
 
     yield start

@@ -11,6 +11,7 @@ from mangum import Mangum
 from streaming_runtime import log
 from streaming_runtime.errors import AppStuckError, InitError, RuntimeApiError
 from streaming_runtime.failures import init_failure_of, type_name
+from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.invocation import Sandbox, run_invocation
 from streaming_runtime.lifespan import Lifespan
 from streaming_runtime.runtime_api import RuntimeApi
@@ -29,7 +30,8 @@ async def serve(settings: Settings, mangum: Mangum) -> int:
         await lifespan.start()
         # What start-up made lives as long as the process: the garbage collector need not look at it again.
         gc.freeze()
-        await serve_invocations(Sandbox(api, settings, mangum, lifespan.state))
+        with AbandonedGenerators() as generators:
+            await serve_invocations(Sandbox(api, settings, mangum, generators, lifespan.state))
     except asyncio.CancelledError:
         return 0
     except InitError as error:

@@ -103,6 +103,7 @@ class FakeRuntimeApi:
         self.requests: list[tuple[int, str, str]] = []
         self.init_errors: list[tuple[dict[str, str], dict[str, Any]]] = []
         self.connections = 0
+        self._was_asked = asyncio.Event()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -127,6 +128,11 @@ class FakeRuntimeApi:
     def enqueue_raw(self, answer: bytes | None) -> None:
         """Answer the next `next` with these bytes and close, or just close."""
         self._queue.put_nowait(answer)
+
+    async def asked(self) -> None:
+        """Wait until somebody has asked for an invocation."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._was_asked.wait()
 
     async def close(self) -> None:
         assert self._server is not None
@@ -175,6 +181,7 @@ class FakeRuntimeApi:
         return True
 
     async def _hand_out(self, writer: asyncio.StreamWriter) -> bool:
+        self._was_asked.set()
         item = await self._queue.get()
         if not isinstance(item, Exchange):
             writer.write(item or b"")

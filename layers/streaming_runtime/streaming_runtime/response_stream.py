@@ -188,8 +188,8 @@ class ResponseStream(asyncio.Protocol):
             self._lose(RuntimeApiRefusedError(answer.status, "a streamed response"))
         self._settled.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is None and exc is None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it broke changes nothing
+        if self._answer is None:
             # An answer of HTTP/1.0 style ends with its connection.
             with suppress(RuntimeApiError):
                 self._take_answer(self._parser.feed_eof())

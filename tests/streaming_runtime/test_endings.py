@@ -189,6 +189,22 @@ async def test_the_deadline_cancels_and_the_caller_reads_an_error_event(
     assert exchange.trailers["lambda-runtime-function-error-type"] == "Runtime.DeadlineExceeded"
 
 
+async def test_a_cleanup_that_fails_is_logged_by_type(runtime_api, start_loop, function_url, capsys):
+    async def app(scope, receive, send):
+        await send(EVENT_STREAM)
+        await send(body(b"1"))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KeyError("sk-secret")
+
+    start_loop(app, margin=0.2)
+    await runtime_api.enqueue(function_url(), deadline_in=0.4).end()
+    err = capsys.readouterr().err
+    assert [json.loads(line)["message"] for line in err.splitlines()] == ["app.cancelled", "app.failed"]
+    assert "secret" not in err
+
+
 async def test_a_reader_that_stalls_cannot_outlive_the_deadline(
     runtime_api, start_loop, function_url, sample, app
 ):

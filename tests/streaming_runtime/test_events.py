@@ -142,6 +142,8 @@ def test_what_is_no_json_object_is_refused(payload: bytes):
     [
         {},
         {"Records": [{"eventSource": "aws:sqs"}]},
+        {"Records": 7},
+        {"requestContext": None},
         {"source": "aws.scheduler"},
         {"version": "1.0", "requestContext": {}},
         {"version": "2.0", "requestContext": {}, "body": "a", "isBase64Encoded": True},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import Request
 from mangum import Mangum
+from mangum.handlers import HTTPGateway
 from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
@@ -282,6 +283,30 @@ async def test_mangums_excluded_headers_are_not_streamed(runtime_api, start_loop
     start_loop(Mangum(app, exclude_headers=["X-Internal"]))
     exchange = await runtime_api.enqueue(function_url()).end()
     assert exchange.prelude["headers"] == {"x-public": "2"}
+
+
+async def test_an_adapter_of_the_applications_own_that_fails_is_an_invocation_error(
+    runtime_api, start_loop, function_url, capsys
+):
+    class Failing(HTTPGateway):
+        def __call__(self, response: Any) -> Any:
+            raise KeyError("sk-secret")
+
+    start_loop(Mangum(two_part_app(), custom_handlers=[Failing]), form=ResponseForm.BUFFERED)
+    exchange = await runtime_api.enqueue(function_url()).end()
+    assert exchange.path.endswith("/error") and json.loads(exchange.body)["errorType"] == "KeyError"
+    assert "secret" not in exchange.body.decode() + capsys.readouterr().err
+
+
+async def test_an_application_that_raises_before_it_is_awaited_is_a_500(
+    runtime_api, start_loop, function_url
+):
+    def app(scope: Any, receive: Any, send: Any) -> Any:
+        raise ValueError
+
+    start_loop(app)
+    exchange = await runtime_api.enqueue(function_url()).end()
+    assert exchange.prelude["statusCode"] == 500
 
 
 def test_the_margin_is_cut_to_a_third_of_a_short_time():

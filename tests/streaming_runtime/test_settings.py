@@ -62,6 +62,12 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: str, allowe
     assert caught.value.error_type == "Runtime.InvalidSetting"
 
 
+def test_snapstart_is_refused_because_its_part_of_the_runtime_api_is_not_spoken():
+    with pytest.raises(InitError) as caught:
+        Settings.from_environ({**MINIMAL, "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"})
+    assert caught.value.error_type == "Runtime.SnapStartUnsupported"
+
+
 @pytest.mark.parametrize(
     ("value", "address", "authority"),
     [

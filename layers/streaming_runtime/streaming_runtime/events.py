@@ -54,11 +54,10 @@ def build_request(
     try:
         # Mangum describes the context structurally, with mutable attributes; ours is read-only.
         adapter = mangum.infer(event, context)  # type: ignore[arg-type]
+        scope, body = adapter.scope, adapter.body
     except RuntimeError as error:
         raise UnsupportedEventError("the event is no HTTP request that Mangum knows") from error
-    try:
-        scope, body = adapter.scope, adapter.body
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except Exception as error:
         raise UnsupportedEventError(
             "the event lacks a part of an HTTP request, or has it in a wrong form"
         ) from error

@@ -104,7 +104,11 @@ class _Run:
             is_head_request=scope["method"] == "HEAD",
             extension=extension,
         )
-        self._app = asyncio.ensure_future(sandbox.mangum.app(scope, self._cycle.receive, self._cycle.send))
+        self._app = asyncio.create_task(self._call_app())
+
+    async def _call_app(self) -> None:
+        # In a coroutine of its own: an application may be a plain function that raises before it is awaited.
+        await self._sandbox.mangum.app(self._request.scope, self._cycle.receive, self._cycle.send)
 
     def _build_sink(self, disconnected: asyncio.Event) -> ResponseStream | BufferedResponse:
         if not self._request.is_streamed:
@@ -123,7 +127,7 @@ class _Run:
         TimeoutError when the response cannot be delivered. To be called once.
         """
         failure = await self._end_app(reason)
-        is_stuck = not self._app.done()
+        stuck = None if self._app.done() else self._app
         # The task holds the exception, the exception its frames, and these what the application left open.
         del self._app
         generators = self._sandbox.generators
@@ -136,7 +140,7 @@ class _Run:
             await self._deliver(_until(self.schedule.end_at, MIN_DELIVERY_SECONDS))
         finally:
             await generators.close(collect=False, timeout_seconds=_until(self.schedule.end_at))
-            if is_stuck:
+            if stuck is not None:
                 raise AppStuckError("the application did not end when cancelled")
 
     async def _end_app(self, reason: Failure) -> Failure | None:
@@ -145,12 +149,18 @@ class _Run:
             log.problem("app.cancelled", "WARNING", requestId=self._request_id, errorType=reason.error_type)
             self._app.cancel()
             await asyncio.wait({self._app}, timeout=_until(self.schedule.abandon_at))
+            if self._app.done() and not self._app.cancelled():
+                self._log_error(self._app.exception())
             return reason
         if self._app.cancelled():
             return INCOMPLETE
         error = self._app.exception()
+        self._log_error(error)
+        return None if error is None else failure_of(error)
+
+    def _log_error(self, error: BaseException | None) -> None:
         if error is None:
-            return None
+            return
         is_lost = isinstance(self._sink, ResponseStream) and self._sink.is_lost
         log.problem(
             "response.connection_lost" if is_lost else "app.failed",
@@ -160,14 +170,21 @@ class _Run:
             causes=causes_of(error),
             stack=stack_of(error),
         )
-        return failure_of(error)
 
     async def _deliver(self, timeout_seconds: float) -> None:
         if isinstance(self._sink, ResponseStream):
             await self._sink.settle(timeout_seconds=timeout_seconds)
-        else:
+            return
+        api = self._sandbox.api
+        try:
             document = self._sink.encode(self._request.adapter)
-            await self._sandbox.api.post_response(self._request_id, document, timeout_seconds=timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - adapters may be the application's own
+            self._log_error(error)
+            await api.post_invocation_error(
+                self._request_id, failure_of(error), timeout_seconds=timeout_seconds
+            )
+        else:
+            await api.post_response(self._request_id, document, timeout_seconds=timeout_seconds)
 
 
 async def run_invocation(sandbox: Sandbox, invocation: Invocation) -> None:

@@ -10,7 +10,7 @@ from mangum import Mangum
 
 from streaming_runtime import log
 from streaming_runtime.errors import AppStuckError, InitError, RuntimeApiError
-from streaming_runtime.failures import init_failure_of, type_name
+from streaming_runtime.failures import init_failure_of, stack_of, type_name
 from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.invocation import Sandbox, run_invocation
 from streaming_runtime.lifespan import Lifespan
@@ -38,6 +38,8 @@ async def serve(settings: Settings, mangum: Mangum) -> int:
         await report_init_error(settings.address, error)
     except (RuntimeApiError, AppStuckError) as error:
         log.problem("runtime.stopped", errorType=type_name(error), reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a defect here; a plain traceback might show what a user sent
+        log.problem("runtime.crashed", errorType=type_name(error), stack=stack_of(error))
     finally:
         api.close()
         await lifespan.stop(timeout_seconds=settings.shutdown_seconds)

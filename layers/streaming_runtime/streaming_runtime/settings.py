@@ -82,6 +82,8 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Read and validate. Raises InitError, naming the variable, the value and what is allowed."""
+        if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+            raise InitError("Runtime.SnapStartUnsupported", "SnapStart is not supported: turn it off")
         runtime_dir = environ.get("LAMBDA_RUNTIME_DIR")
         return cls(
             address=Address.from_environ(environ),

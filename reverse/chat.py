@@ -1,0 +1,111 @@
+"""What a caller asks of a Poe client, and the small values that come back outside the event stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, Self
+
+from reverse.events import Event
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a message: its bytes, or an https address to fetch it from."""
+
+    name: str
+    content_type: str
+    data: bytes | None = field(default=None, repr=False)
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the assistant made earlier; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    text: str = field(repr=False)
+    attachments: tuple[Attachment, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRef:
+    """An existing Poe chat to continue (web only)."""
+
+    chat_id: int
+    chat_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One question to one bot.
+
+    The web client takes exactly one message (Poe itself keeps the history of a chat), the official client any number.
+    `parameters` are the bot's own options (poe-web reference 4.4; official: fields of the request body such as
+    `temperature`). `tools`, `tool_choice` and `response_format` have OpenAI's shapes and reach official accounts only.
+    """
+
+    bot: str
+    messages: Sequence[Message]
+    chat: ChatRef | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    tools: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    tool_choice: Any = None
+    response_format: Mapping[str, Any] | None = field(default=None, repr=False)
+    max_tokens: int | None = None
+    stop: Sequence[str] = ()
+    suggest_replies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PointsReading:
+    """Points as the upstream reports them; `None` means that it did not say. Times are epoch seconds."""
+
+    balance: int | None
+    subscribed: bool | None = None
+    allotment: int | None = None
+    next_grant_at: float | None = None
+
+
+class PoeClient(Protocol):
+    """What the web and the official client have in common, so that callers need not care which it is.
+
+    Entering does no network call: it connects on first use. `aclose` closes sockets and does no network call either.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    async def aclose(self) -> None:
+        """Release sockets and tasks. Safe to call twice, from any state."""
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Ask, and yield what happens until the answer ends.
+
+        Use it under `contextlib.aclosing`: closing the generator early, or cancelling the task, stops the answer
+        upstream with one bounded call. Raises `PoeError`. Nothing is retried after the first event.
+        """
+
+    async def points(self) -> PointsReading:
+        """Read the account's balance. Raises `PoeError`."""
+
+    def session_data(self) -> dict[str, Any]:
+        """Derived data worth keeping for the next client of this account (form key, channel, bot ids): JSON values.
+
+        Holds secrets: store it as carefully as the credentials. Empty when there is nothing to keep.
+        """

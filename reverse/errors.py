@@ -1,0 +1,178 @@
+"""Everything that can go wrong between this client and Poe, as one tree.
+
+    PoeError                 carries code, scope, retryable, retry_after_seconds, operation, status
+    ├── RequestError         the request itself: another account would be refused as well
+    ├── BotError             this bot, for this account or at this time
+    ├── AccountError         this account: logged out, out of points, asked to slow down
+    └── NetworkError         the way to Poe, or Poe as a whole: no account is to blame
+
+Callers decide by `code` and `scope`, never by the message. Messages are ours: no cookie, key, prompt or raw upstream
+text is ever part of one. Text that Poe wrote for people is cut to size and kept in `upstream_text`, outside the
+message, for logs at debug level only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What is to blame. Only `ACCOUNT` may change an account's state."""
+
+    REQUEST = "request"
+    BOT = "bot"
+    ACCOUNT = "account"
+    NETWORK = "network"
+
+
+class ErrorCode(StrEnum):
+    """What happened. The values are stable: they are stored with accounts and shown in reports."""
+
+    # The request.
+    INVALID_REQUEST = "invalid_request"
+    MESSAGE_TOO_LONG = "message_too_long"
+    UNSUPPORTED_FILE = "unsupported_file"
+    FILE_TOO_LARGE = "file_too_large"
+    UNSAFE_URL = "unsafe_url"
+    UNSUPPORTED_FEATURE = "unsupported_feature"
+    CONTENT_REFUSED = "content_refused"
+    CHAT_NOT_FOUND = "chat_not_found"
+    # The bot.
+    BOT_NOT_FOUND = "bot_not_found"
+    BOT_UNAVAILABLE = "bot_unavailable"
+    BOT_LIMIT_REACHED = "bot_limit_reached"
+    BOT_ACCESS_DENIED = "bot_access_denied"
+    BOT_FAILED = "bot_failed"
+    EMPTY_ANSWER = "empty_answer"
+    # The account.
+    NOT_AUTHENTICATED = "not_authenticated"
+    INSUFFICIENT_POINTS = "insufficient_points"
+    RATE_LIMITED = "rate_limited"
+    # The way to Poe, or Poe as a whole.
+    CONNECTION_FAILED = "connection_failed"
+    CHALLENGE = "challenge"
+    BLOCKED = "blocked"
+    TIMEOUT = "timeout"
+    UPSTREAM_FAILED = "upstream_failed"
+    OVERLOADED = "overloaded"
+    STALE_FORM_KEY = "stale_form_key"
+    STALE_OPERATION = "stale_operation"
+    PROTOCOL = "protocol"
+
+
+class PoeError(Exception):
+    """A failure with a code. `retryable` says whether the same request may succeed, on this account or another.
+
+    `retry_after_seconds` is the upstream's word where it gave one. `operation` names the wire operation, `status` is
+    the HTTP status, `param` the field of the request that the upstream blames; each is `None` where there was none.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str | None = None,
+        *,
+        retry_after_seconds: float | None = None,
+        operation: str | None = None,
+        status: int | None = None,
+        upstream_text: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        policy = POLICIES[code]
+        where = f" ({operation})" if operation else ""
+        super().__init__((message or policy.message) + where)
+        self.code = code
+        self.scope = policy.scope
+        self.retryable = policy.retryable
+        self.retry_after_seconds = retry_after_seconds
+        self.operation = operation
+        self.status = status
+        self.upstream_text = upstream_text[:300] if upstream_text else None
+        self.param = param
+
+
+class RequestError(PoeError):
+    """The request itself is at fault."""
+
+
+class BotError(PoeError):
+    """The bot refused or failed."""
+
+
+class AccountError(PoeError):
+    """The account can't be used at the moment, or at all."""
+
+
+class NetworkError(PoeError):
+    """Poe could not be reached or understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPolicy:
+    """What follows from a code: whom it concerns, whether trying again can help, what to say."""
+
+    scope: Scope
+    retryable: bool
+    message: str
+
+
+POLICIES: dict[ErrorCode, ErrorPolicy] = {
+    ErrorCode.INVALID_REQUEST: ErrorPolicy(Scope.REQUEST, False, "Poe rejected the request"),
+    ErrorCode.MESSAGE_TOO_LONG: ErrorPolicy(Scope.REQUEST, False, "the message is longer than the bot accepts"),
+    ErrorCode.UNSUPPORTED_FILE: ErrorPolicy(Scope.REQUEST, False, "the bot does not accept this type of file"),
+    ErrorCode.FILE_TOO_LARGE: ErrorPolicy(Scope.REQUEST, False, "the file is larger than Poe accepts"),
+    ErrorCode.UNSAFE_URL: ErrorPolicy(Scope.REQUEST, False, "the address of the file is not allowed"),
+    ErrorCode.UNSUPPORTED_FEATURE: ErrorPolicy(Scope.REQUEST, False, "the bot does not offer this feature"),
+    ErrorCode.CONTENT_REFUSED: ErrorPolicy(Scope.REQUEST, False, "the content was refused by the upstream's policy"),
+    ErrorCode.CHAT_NOT_FOUND: ErrorPolicy(Scope.REQUEST, False, "the Poe chat does not exist (any more)"),
+    ErrorCode.BOT_NOT_FOUND: ErrorPolicy(Scope.BOT, False, "there is no such bot"),
+    ErrorCode.BOT_UNAVAILABLE: ErrorPolicy(Scope.BOT, True, "the bot is down"),
+    ErrorCode.BOT_LIMIT_REACHED: ErrorPolicy(Scope.BOT, True, "the account's limit for this bot is reached"),
+    ErrorCode.BOT_ACCESS_DENIED: ErrorPolicy(Scope.BOT, True, "the account has no access to this bot"),
+    ErrorCode.BOT_FAILED: ErrorPolicy(Scope.BOT, True, "the bot ended with an error"),
+    ErrorCode.EMPTY_ANSWER: ErrorPolicy(Scope.BOT, True, "the bot's answer was empty"),
+    ErrorCode.NOT_AUTHENTICATED: ErrorPolicy(Scope.ACCOUNT, True, "the account's credentials were refused"),
+    ErrorCode.INSUFFICIENT_POINTS: ErrorPolicy(Scope.ACCOUNT, True, "the account has too few points"),
+    ErrorCode.RATE_LIMITED: ErrorPolicy(Scope.ACCOUNT, True, "the account sent too much in a short time"),
+    ErrorCode.CONNECTION_FAILED: ErrorPolicy(Scope.NETWORK, True, "the connection to Poe failed"),
+    ErrorCode.CHALLENGE: ErrorPolicy(Scope.NETWORK, False, "Poe answered with a browser challenge"),
+    ErrorCode.BLOCKED: ErrorPolicy(Scope.NETWORK, True, "Poe refused this client's address"),
+    ErrorCode.TIMEOUT: ErrorPolicy(Scope.NETWORK, True, "Poe did not answer in time"),
+    ErrorCode.UPSTREAM_FAILED: ErrorPolicy(Scope.NETWORK, True, "Poe failed"),
+    ErrorCode.OVERLOADED: ErrorPolicy(Scope.NETWORK, True, "Poe is overloaded"),
+    ErrorCode.STALE_FORM_KEY: ErrorPolicy(Scope.NETWORK, True, "Poe refused the form key"),
+    ErrorCode.STALE_OPERATION: ErrorPolicy(
+        Scope.NETWORK, False, "Poe does not know this operation's hash; override it in the configuration"
+    ),
+    ErrorCode.PROTOCOL: ErrorPolicy(Scope.NETWORK, True, "Poe's answer could not be understood"),
+}
+
+_CLASSES: dict[Scope, type[PoeError]] = {
+    Scope.REQUEST: RequestError,
+    Scope.BOT: BotError,
+    Scope.ACCOUNT: AccountError,
+    Scope.NETWORK: NetworkError,
+}
+
+
+def poe_error(
+    code: ErrorCode,
+    message: str | None = None,
+    *,
+    retry_after_seconds: float | None = None,
+    operation: str | None = None,
+    status: int | None = None,
+    upstream_text: str | None = None,
+    param: str | None = None,
+) -> PoeError:
+    """Build the error of the class that belongs to the code's scope."""
+    return _CLASSES[POLICIES[code].scope](
+        code,
+        message,
+        retry_after_seconds=retry_after_seconds,
+        operation=operation,
+        status=status,
+        upstream_text=upstream_text,
+        param=param,
+    )

@@ -1,0 +1,119 @@
+"""What a Poe client yields while a bot answers: the vocabulary of both clients.
+
+Events describe changes to one answer. A consumer that appends every `TextDelta` and starts over at every
+`TextReplaced` always holds the whole text so far. The last event of an answer that ended well is `Finished`;
+an answer that ended badly raises a `PoeError` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended, where it ended without an error."""
+
+    STOP = "stop"
+    """The bot said all it had to say."""
+    LENGTH = "length"
+    """The upstream cut the answer at its token limit."""
+    TOOL_CALLS = "tool_calls"
+    """The bot asks for tool results before it goes on."""
+    CONTENT_FILTER = "content_filter"
+    """The upstream withheld the rest."""
+    CANCELLED = "cancelled"
+    """Somebody stopped the answer: this client, or the same account elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStarted:
+    """The answer belongs to this Poe chat. Web only; at most once per answer, before any text.
+
+    `message_id` is the id of the bot's message, once known. Pass `chat_id` and `chat_code` back in a `ChatRef` to
+    continue the chat.
+    """
+
+    chat_id: int
+    chat_code: str | None = None
+    title: str | None = None
+    message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Text to append. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextReplaced:
+    """The whole text so far, replacing everything before it (a progress note gave way to the answer)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """Text of the model's visible reasoning, to append to the reasoning so far. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of the tool call number `index`: the first piece has `id` and `name`, later ones only arguments."""
+
+    index: int
+    arguments: str = ""
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileAttached:
+    """A file that the bot produced; each file once per answer."""
+
+    url: str
+    content_type: str | None = None
+    name: str | None = None
+    inline_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedReply:
+    """A follow-up question that Poe proposes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """What the answer cost, as the upstream says; `None` where it says nothing. A later report replaces an earlier."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is complete. Always the last event."""
+
+    reason: FinishReason = FinishReason.STOP
+
+
+Event = (
+    ChatStarted
+    | TextDelta
+    | TextReplaced
+    | ReasoningDelta
+    | ToolCallDelta
+    | FileAttached
+    | SuggestedReply
+    | UsageReported
+    | Finished
+)

@@ -156,9 +156,7 @@ class FakeRuntimeApi:
             self._handlers.discard(task)
             writer.transport.abort()
 
-    async def _serve_one(
-        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _serve_one(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
         request_line, *lines = head.rstrip("\r\n").split("\r\n")
         method, path, _ = request_line.split(" ")

@@ -121,9 +121,7 @@ async def test_a_normal_end_cleans_up(runtime_api, start_loop, function_url, sam
     await asyncio.wait_for(sample.cleaned_up.wait(), 5)
 
 
-async def test_an_error_after_the_start_travels_in_trailers(
-    runtime_api, start_loop, function_url, sample, app, capsys
-):
+async def test_an_error_after_the_start_travels_in_trailers(runtime_api, start_loop, function_url, sample, app, capsys):
     sample.ending = "error"
     start_loop(app)
     exchange = runtime_api.enqueue(function_url())
@@ -205,9 +203,7 @@ async def test_a_cleanup_that_fails_is_logged_by_type(runtime_api, start_loop, f
     assert "secret" not in err
 
 
-async def test_a_reader_that_stalls_cannot_outlive_the_deadline(
-    runtime_api, start_loop, function_url, sample, app
-):
+async def test_a_reader_that_stalls_cannot_outlive_the_deadline(runtime_api, start_loop, function_url, sample, app):
     sample.ending, sample.part = "endless", b"x" * 1_000_000
     start_loop(app, margin=0.3)
     exchange = runtime_api.enqueue(function_url(), deadline_in=1.0, stall_after=3)
@@ -234,9 +230,7 @@ async def test_shutdown_in_the_middle_cleans_up_and_tells_the_caller(
     assert exchange.trailers["lambda-runtime-function-error-type"] == "Runtime.Shutdown"
 
 
-async def test_an_application_that_ignores_cancellation_ends_the_sandbox(
-    runtime_api, start_loop, function_url
-):
+async def test_an_application_that_ignores_cancellation_ends_the_sandbox(runtime_api, start_loop, function_url):
     release = asyncio.Event()
 
     async def app(scope, receive, send):
@@ -268,9 +262,7 @@ async def test_an_application_that_never_waits_meets_its_deadline(runtime_api, s
     assert exchange.trailers["lambda-runtime-function-error-type"] == "Runtime.DeadlineExceeded"
 
 
-async def test_work_after_the_response_is_finished_before_the_next_invocation(
-    runtime_api, start_loop, function_url
-):
+async def test_work_after_the_response_is_finished_before_the_next_invocation(runtime_api, start_loop, function_url):
     finished = asyncio.Event()
 
     async def app(scope, receive, send):

@@ -83,9 +83,7 @@ def test_anything_else_is_an_init_error_that_says_why(name: str, error_type: str
     assert caught.value.error_type == error_type and text in str(caught.value)
 
 
-def test_the_functions_code_comes_before_layers_and_awss_own_packages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_functions_code_comes_before_layers_and_awss_own_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "path", ["/usr/lib/python", str(tmp_path)])
     extend_search_path(tmp_path, Path("/var/runtime"))
     assert sys.path[0] == str(tmp_path) and sys.path[-2:] == ["/var/runtime", "/usr/lib/python"]

@@ -44,9 +44,7 @@ def test_statuses_without_a_body_end_with_their_head(status: int):
 
 
 def test_interim_answers_are_skipped():
-    answer = AnswerParser().feed(
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
-    )
+    answer = AnswerParser().feed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
     assert answer is not None and answer.status == 202 and answer.is_success
 
 

@@ -105,6 +105,7 @@ async def test_receive_tells_that_the_response_cannot_be_delivered(sink):
         [START, START],
         [START, body(more=True), START],
         [{"type": "http.response.push"}],
+        [START, body(b"a", more=True), {"type": "http.response.push"}],
         [START, {"type": "http.response.trailers"}],
         [start(content_length=b"3"), body(b"four")],
         [start(content_length=b"3"), body(b"two", more=True), body(b"x")],

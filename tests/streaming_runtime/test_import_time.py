@@ -27,11 +27,7 @@ def imported(statement: str) -> dict[str, int]:
 
 def test_its_own_modules_and_what_they_alone_need_are_cheap():
     elsewhere = imported(ELSEWHERE)
-    own = {
-        name: cost
-        for name, cost in imported("import streaming_runtime.__main__").items()
-        if name not in elsewhere
-    }
+    own = {name: cost for name, cost in imported("import streaming_runtime.__main__").items() if name not in elsewhere}
     assert any(name.startswith("streaming_runtime") for name in own)
     assert sum(own.values()) < CEILING_MICROSECONDS
 

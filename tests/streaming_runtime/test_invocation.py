@@ -101,15 +101,11 @@ async def test_a_slow_reader_slows_the_application_down(runtime_api, start_loop,
     assert sent < 30
 
 
-async def test_the_application_can_end_by_itself_before_it_is_cancelled(
-    runtime_api, start_loop, function_url
-):
+async def test_the_application_can_end_by_itself_before_it_is_cancelled(runtime_api, start_loop, function_url):
     seen: dict[str, Any] = {}
 
     async def app(scope, receive, send):
-        seen.update(
-            scope["extensions"]["aws.lambda"], remaining=scope["aws.context"].get_remaining_time_in_millis()
-        )
+        seen.update(scope["extensions"]["aws.lambda"], remaining=scope["aws.context"].get_remaining_time_in_millis())
         await send(EVENT_STREAM)
         await send(body(b"data: mine\n\n", more=False))
 
@@ -135,9 +131,7 @@ async def test_the_last_words_that_the_application_left_are_sent(runtime_api, st
 
 async def test_a_failure_before_the_start_is_a_clean_500(runtime_api, start_loop, function_url, capsys):
     async def app(scope, receive, send):
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"x", b"a\r\nset-cookie: evil=1")]}
-        )
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"a\r\nset-cookie: evil=1")]})
 
     start_loop(app)
     exchange = await runtime_api.enqueue(function_url()).end()
@@ -177,9 +171,7 @@ async def test_returning_in_the_middle_is_told_in_trailers(runtime_api, start_lo
     assert exchange.trailers["lambda-runtime-function-error-type"] == "Runtime.IncompleteResponse"
 
 
-async def test_an_error_after_the_end_leaves_the_response_alone(
-    runtime_api, start_loop, function_url, capsys
-):
+async def test_an_error_after_the_end_leaves_the_response_alone(runtime_api, start_loop, function_url, capsys):
     async def app(scope, receive, send):
         await send(EVENT_STREAM)
         await send(body(b"all", more=False))
@@ -192,9 +184,7 @@ async def test_an_error_after_the_end_leaves_the_response_alone(
     assert problems(capsys)[0]["errorType"] == "ValueError"
 
 
-async def test_a_response_refused_in_the_middle_stops_the_application(
-    runtime_api, start_loop, function_url, capsys
-):
+async def test_a_response_refused_in_the_middle_stops_the_application(runtime_api, start_loop, function_url, capsys):
     stopped = asyncio.Event()
 
     async def app(scope, receive, send):
@@ -236,9 +226,7 @@ async def test_other_events_get_mangums_buffered_answer(runtime_api, start_loop,
 
 
 @pytest.mark.parametrize(("margin", "status"), [(0.2, 504), (0.0, 504)])
-async def test_a_buffered_answer_meets_its_deadline_too(
-    runtime_api, start_loop, function_url, margin, status
-):
+async def test_a_buffered_answer_meets_its_deadline_too(runtime_api, start_loop, function_url, margin, status):
     start_loop(silent_app, form=ResponseForm.BUFFERED, margin=margin)
     exchange = await runtime_api.enqueue(function_url(), deadline_in=0.4).end()
     assert json.loads(exchange.body)["statusCode"] == status
@@ -298,9 +286,7 @@ async def test_an_adapter_of_the_applications_own_that_fails_is_an_invocation_er
     assert "secret" not in exchange.body.decode() + capsys.readouterr().err
 
 
-async def test_an_application_that_raises_before_it_is_awaited_is_a_500(
-    runtime_api, start_loop, function_url
-):
+async def test_an_application_that_raises_before_it_is_awaited_is_a_500(runtime_api, start_loop, function_url):
     def app(scope: Any, receive: Any, send: Any) -> Any:
         raise ValueError
 

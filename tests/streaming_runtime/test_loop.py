@@ -109,9 +109,7 @@ async def test_what_is_printed_is_out_before_the_sandbox_freezes(runtime_api, st
     assert await asyncio.wait_for(process.stdout.readline(), 10) == b"imported\n"
 
 
-async def test_a_frozen_sandbox_goes_on_after_its_connection_was_dropped(
-    runtime_api, start_sandbox, function_url
-):
+async def test_a_frozen_sandbox_goes_on_after_its_connection_was_dropped(runtime_api, start_sandbox, function_url):
     process = await start_sandbox()
     await runtime_api.enqueue(function_url()).end()
     process.send_signal(signal.SIGSTOP)
@@ -123,9 +121,7 @@ async def test_a_frozen_sandbox_goes_on_after_its_connection_was_dropped(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_in_the_middle_ends_request_and_lifespan(
-    runtime_api, start_sandbox, function_url, number
-):
+async def test_a_signal_in_the_middle_ends_request_and_lifespan(runtime_api, start_sandbox, function_url, number):
     process = await start_sandbox()
     exchange = runtime_api.enqueue(function_url("/wait"))
     await exchange.chunk(2)

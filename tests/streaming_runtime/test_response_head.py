@@ -14,9 +14,7 @@ def start(*headers: Any, status: Any = 200) -> dict[str, Any]:
 
 
 def test_the_prelude_has_status_headers_and_cookies_of_their_own():
-    head = parse_head(
-        start((b"Content-Type", b"text/plain"), (b"Set-Cookie", b"a=1"), (b"set-cookie", b"b=2"))
-    )
+    head = parse_head(start((b"Content-Type", b"text/plain"), (b"Set-Cookie", b"a=1"), (b"set-cookie", b"b=2")))
     assert json.loads(encode_prelude(head)) == {
         "statusCode": 200,
         "headers": {"content-type": "text/plain"},
@@ -82,8 +80,6 @@ def test_a_status_that_cannot_be_sent_is_refused(status: Any):
         parse_head(start(status=status))
 
 
-@pytest.mark.parametrize(
-    ("status", "has_body"), [(200, True), (204, False), (205, False), (304, False), (404, True)]
-)
+@pytest.mark.parametrize(("status", "has_body"), [(200, True), (204, False), (205, False), (304, False), (404, True)])
 def test_some_statuses_have_no_body(status: int, has_body: bool):
     assert parse_head(start(status=status)).has_body is has_body

@@ -46,9 +46,7 @@ def test_it_starts_the_loop_with_lambdas_interpreter(layer: Path, fake_python: P
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@pytest.mark.skipif(
-    Path("/var/lang/bin/python3").exists(), reason="this machine has Lambda's own interpreter"
-)
+@pytest.mark.skipif(Path("/var/lang/bin/python3").exists(), reason="this machine has Lambda's own interpreter")
 def test_without_arguments_it_says_so_and_looks_for_an_interpreter(layer: Path, fake_python: Path):
     result = run(layer, path=f"{fake_python.parent}:/usr/bin:/bin")
     assert result.stdout.startswith("-m streaming_runtime")

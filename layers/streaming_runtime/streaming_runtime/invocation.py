@@ -79,9 +79,7 @@ class Sandbox:
 class _Run:
     """An application at work on one request."""
 
-    def __init__(
-        self, sandbox: Sandbox, invocation: Invocation, request: HttpRequest, schedule: Schedule
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, invocation: Invocation, request: HttpRequest, schedule: Schedule) -> None:
         self._sandbox = sandbox
         self._request_id = invocation.request_id
         self._request = request
@@ -180,9 +178,7 @@ class _Run:
             document = self._sink.encode(self._request.adapter)
         except Exception as error:  # noqa: BLE001 - adapters may be the application's own
             self._log_error(error)
-            await api.post_invocation_error(
-                self._request_id, failure_of(error), timeout_seconds=timeout_seconds
-            )
+            await api.post_invocation_error(self._request_id, failure_of(error), timeout_seconds=timeout_seconds)
         else:
             await api.post_response(self._request_id, document, timeout_seconds=timeout_seconds)
 

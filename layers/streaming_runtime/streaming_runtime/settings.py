@@ -92,8 +92,7 @@ class Settings:
             runtime_dir=Path(runtime_dir) if runtime_dir else None,
             function=_function(environ),
             response_form=_response_form(environ),
-            deadline_margin_seconds=_milliseconds(environ, "DEADLINE_MARGIN_MS", default=1500, most=60_000)
-            / 1000,
+            deadline_margin_seconds=_milliseconds(environ, "DEADLINE_MARGIN_MS", default=1500, most=60_000) / 1000,
             shutdown_seconds=_milliseconds(environ, "SHUTDOWN_MS", default=1500, most=10_000) / 1000,
         )
 

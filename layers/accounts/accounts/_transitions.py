@@ -143,6 +143,11 @@ def is_depleted(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
     return account.points is not None and account.points.balance <= policy.depleted_points
 
 
+def lacks_points(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
+    """Whether it is points that the account waits for, if it waits."""
+    return account.last_error == INSUFFICIENT_POINTS or is_depleted(account, policy)
+
+
 def replace_credentials(account: Account, now: float, max_concurrency: int) -> Account:
     """The account with new credentials: nothing that the old ones brought about counts any more.
 
@@ -225,8 +230,7 @@ def _after_refused_reading(account: Account, now: float, jitter: float, policy: 
 def _eligible_after_reading(account: Account, reading: Reading, now: float, jitter: float, policy: Policy) -> float:
     if reading.balance is None:
         # Poe did not say: a wait for points goes on, a doubt about the credentials is over.
-        waits_for_points = account.last_error == INSUFFICIENT_POINTS or is_depleted(account, policy)
-        return account.eligible_at if waits_for_points else min(account.eligible_at, now)
+        return account.eligible_at if lacks_points(account, policy) else min(account.eligible_at, now)
     if reading.balance > policy.depleted_points:
         return min(account.eligible_at, now)
     read = replace(account, points=Points(reading.balance, now, reading.allotment, reading.next_grant_at))

@@ -19,9 +19,16 @@ _TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "urllib3", "websockets")
 class Journal:
     """Writes to standard output, or where told."""
 
-    def __init__(self, *, level: str = "info", with_metrics: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        level: str = "info",
+        with_metrics: bool = True,
+        stream: TextIO | None = None,
+        service: str = SERVICE,
+    ) -> None:
         self._with_metrics = with_metrics
-        self._logger = Logger(service=SERVICE, level=level.upper(), stream=stream)
+        self._logger = Logger(service=service, level=level.upper(), stream=stream)
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
 

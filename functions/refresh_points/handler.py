@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from accounts import AccountStore, open_store
@@ -63,6 +63,7 @@ async def run(
     store: AccountStore,
     make_client: ClientFactory,
     journal: Journal,
+    wall_clock: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
     """Do the job in at most `seconds`, and say what was done."""
     started = time.monotonic()
@@ -73,8 +74,8 @@ async def run(
         timeout_seconds=timeout,
         stop_at=started + seconds - timeout - margin,
     )
-    source = AccountSource(store, job, now=time.time())
-    sweep = Sweep(store, points_reader(make_client), limits, is_forced=job.is_forced)
+    source = AccountSource(store, job, now=wall_clock())
+    sweep = Sweep(store, points_reader(make_client), limits, is_forced=job.is_forced, wall_clock=wall_clock)
     try:
         report = await (sweep.count(source.ids()) if job.dry_run else sweep.run(source.ids()))
         eligible = await store.count_eligible(at_most=MOST_ELIGIBLE_COUNTED)

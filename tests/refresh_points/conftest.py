@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,6 +84,7 @@ class House:
     store: Any
     poe: FakePoe = field(default_factory=FakePoe)
     output: io.StringIO = field(default_factory=io.StringIO)
+    wall_clock: Callable[[], float] = time.time
 
     async def add(self, name: str, **options: Any) -> Account:
         return await self.store.put_account(
@@ -98,6 +100,7 @@ class House:
             store=self.store,
             make_client=self.poe.make_client,  # type: ignore[arg-type]
             journal=Journal(stream=self.output, service=f"refresh-{id(self)}"),
+            wall_clock=self.wall_clock,
         )
 
     def lines(self) -> list[dict[str, Any]]:

@@ -104,21 +104,20 @@ class DynamoDBAccounts(DynamoDBRecords):
 
     async def count_eligible(self, *, at_most: int = 100) -> int:
         counted = 0
-        for kind in AccountKind:
-            after: Mapping[str, Any] | None = None
-            while counted < at_most:
-                found = await self._table.query(
-                    "{sel_pk} = :partition AND {eligible_at} <= :now",
-                    index=_keys.SELECTABLE_INDEX,
-                    limit=at_most - counted,
-                    after=after,
-                    is_count=True,
-                    partition=_keys.selectable_partition(kind),
-                    now=self._clock(),
-                )
-                counted += found.count
-                if (after := found.next_key) is None:
-                    break
+        after: Mapping[str, Any] | None = None
+        while counted < at_most:
+            found = await self._table.query(
+                "{sel_pk} = :partition AND {eligible_at} <= :now",
+                index=_keys.SELECTABLE_INDEX,
+                limit=at_most - counted,
+                after=after,
+                is_count=True,
+                partition=_keys.SELECTABLE_PARTITION,
+                now=self._clock(),
+            )
+            counted += found.count
+            if (after := found.next_key) is None:
+                break
         return counted
 
     async def due_accounts(self, *, now: float, limit: int = 1000) -> AsyncIterator[str]:

@@ -14,6 +14,7 @@ from reverse.web._models import (
     Subscription,
 )
 from reverse.web._paging import Page
+from reverse.web._plumbing import Plumbing
 from reverse.web._upload import attachment_from_path
 from reverse.web.client import PoeWebClient
 
@@ -29,6 +30,7 @@ __all__ = [
     "Knowledge",
     "KnowledgeSource",
     "Page",
+    "Plumbing",
     "PoeWebClient",
     "StoredMessage",
     "Subscription",

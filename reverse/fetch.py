@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import unquote, unquote_to_bytes
 
 import httpx
@@ -165,13 +166,18 @@ def _file(data: bytes, path: str, url: str | None) -> FetchedFile:
 
 def _client(tls_context: ssl.SSLContext | None, timeout_seconds: float, user_agent: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        verify=tls_context or httpx.create_ssl_context(trust_env=False),
+        verify=tls_context or _default_tls_context(),
         trust_env=False,
         follow_redirects=False,
         timeout=timeout_seconds,
         # Compressed replies are not asked for: a small one can unpack into any size.
         headers={"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"},
     )
+
+
+@cache
+def _default_tls_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _failed(message: str) -> PoeError:

@@ -136,9 +136,10 @@ class ResponsesDecoder(AnswerDecoder):
         kind = text_at(item, "type")
         if kind == "function_call":
             return self._finished_call(item_id, item)
-        if item_id in self._texts:
+        if item_id in self._texts or (not item_id and self._said_something):
             return []
-        self._texts.add(item_id)
+        if item_id:
+            self._texts.add(item_id)
         events: list[Event] = []
         if kind == "message":
             for part in objects_at(item, "content"):

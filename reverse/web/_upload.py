@@ -49,7 +49,7 @@ class Fetched(Protocol):
 
 
 class Fetch(Protocol):
-    """Fetches what is behind an address, with the guards that an address from a stranger needs; also `data:` URLs."""
+    """Fetches what is behind an address, with the guards that an address from a stranger needs."""
 
     def __call__(self, url: str, *, max_bytes: int, timeout_seconds: float) -> Awaitable[Fetched]:
         """Fetch it. Raises `PoeError`."""
@@ -98,14 +98,23 @@ class Sources:
         limit = self._config.max_attachment_bytes
         name, content_type, data = attachment.name, attachment.content_type, attachment.data
         if data is None:
-            if attachment.url is None:
-                raise poe_error(ErrorCode.INVALID_REQUEST, "an attachment needs bytes or an address")
-            fetch = self._fetch or _guarded_fetch()
-            fetched = await fetch(attachment.url, max_bytes=limit, timeout_seconds=self._config.request_timeout_seconds)
+            fetched = await self._fetched(attachment.url)
             name, content_type, data = name or fetched.name, fetched.content_type or content_type, fetched.data
         if len(data) > limit:
             raise poe_error(ErrorCode.FILE_TOO_LARGE)
         return FileBytes(_safe_name(name), _content_type(name, content_type), data)
+
+    async def _fetched(self, url: str | None) -> Fetched:
+        if url is None:
+            raise poe_error(ErrorCode.INVALID_REQUEST, "an attachment needs bytes or an address")
+        # Few messages bring an address; the fetcher and what it needs are loaded for those.
+        from reverse.fetch import fetch, parse_data_url
+
+        limit = self._config.max_attachment_bytes
+        if url[:5].lower() == "data:":
+            return parse_data_url(url, max_bytes=limit)
+        timeout = self._config.request_timeout_seconds
+        return await (self._fetch or fetch)(url, max_bytes=limit, timeout_seconds=timeout)
 
     async def read_all(self, attachments: Sequence[Attachment]) -> list[FileBytes]:
         """All of them, one after the other, so that only one is fetched at a time."""
@@ -164,10 +173,3 @@ def _safe_name(name: str) -> str:
     """A file name without directories and control characters; its end is kept, because it says what the file is."""
     name = re.sub(r"[\x00-\x1f\x7f\"\ud800-\udfff]", "_", re.split(r"[/\\]", name)[-1])
     return name[-_MAX_NAME_CHARS:] or "file"
-
-
-def _guarded_fetch() -> Fetch:
-    # Few messages bring an address; the fetcher and what it needs are loaded for those.
-    from reverse.fetch import fetch
-
-    return fetch

@@ -30,7 +30,13 @@ async def collected(items):
 async def test_describes_a_bot(client):
     bot = await client.bots.info("GPT-4o")
     assert (bot.handle, bot.bot_id, bot.model, bot.accepts_files) == ("GPT-4o", 3001, "gpt4_o", True)
-    assert (bot.can_access, bot.is_down, bot.is_official, bot.is_own, bot.price_points) == (True, False, True, False, 20)
+    assert (bot.can_access, bot.is_down, bot.is_official, bot.is_own, bot.price_points) == (
+        True,
+        False,
+        True,
+        False,
+        20,
+    )
     assert (await client.bots.details("gpt-4o")).raw["botId"] == 3001
 
 

@@ -146,19 +146,28 @@ def _items(completion: Completion) -> list[Json]:
 
 
 def _item_events(item: Json, index: int) -> list[Json]:
-    where = {"item_id": item["id"], "output_index": index}
+    where: Json = {"item_id": item["id"], "output_index": index}
     opened = {"type": "response.output_item.added", "output_index": index}
     closed = {"type": "response.output_item.done", "output_index": index, "item": item}
     match item["type"]:
         case "reasoning":
-            kind, text, start = "reasoning_summary_text", item["summary"][0]["text"], item | {"summary": []}
-            deltas = [{"type": f"response.{kind}.delta", **where, "summary_index": 0, "delta": p} for p in pieces(text)]
+            part, start = item["summary"][0], item | {"summary": []}
+            where |= {"summary_index": 0}
+            kind = "response.reasoning_summary_text"
+            deltas = [{"type": "response.reasoning_summary_part.added", **where, "part": part | {"text": ""}}]
+            deltas += [{"type": f"{kind}.delta", **where, "delta": piece} for piece in pieces(part["text"])]
+            deltas.append({"type": f"{kind}.done", **where, "text": part["text"]})
+            deltas.append({"type": "response.reasoning_summary_part.done", **where, "part": part})
         case "message":
-            text, start = item["content"][0]["text"], item | {"content": [], "status": "in_progress"}
-            deltas = [
-                {"type": "response.output_text.delta", **where, "content_index": 0, "delta": p, "logprobs": []}
-                for p in pieces(text)
+            part, start = item["content"][0], item | {"content": [], "status": "in_progress"}
+            where |= {"content_index": 0}
+            deltas = [{"type": "response.content_part.added", **where, "part": part | {"text": ""}}]
+            deltas += [
+                {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
+                for piece in pieces(part["text"])
             ]
+            deltas.append({"type": "response.output_text.done", **where, "text": part["text"], "logprobs": []})
+            deltas.append({"type": "response.content_part.done", **where, "part": part})
         case _:
             text, start = item["arguments"], item | {"arguments": "", "status": "in_progress"}
             kind = "response.function_call_arguments"

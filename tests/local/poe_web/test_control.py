@@ -88,5 +88,16 @@ async def test_there_is_a_page_and_its_requests_are_not_logged(control, simulato
     assert simulator.requests == []
 
 
+@pytest.mark.parametrize("how", ["abrupt", "close"])
+async def test_sockets_are_cut_on_request(control, make_client, how):
+    async with make_client() as client:
+        answer = await control.post("/_sim/disconnect", json={"p_b": "cookie-1", "how": how})
+        assert answer.json() == {"disconnected": 1}
+        await client.until(lambda: client.frames)
+        assert (client.frames[-1] is None) == (how == "close")
+    assert (await control.post("/_sim/disconnect", json={"p_b": "nobody"})).status_code == 400
+    assert (await control.post("/_sim/disconnect", json={"p_b": "cookie-1", "how": "x"})).status_code == 400
+
+
 async def test_a_file_that_does_not_exist(control):
-    assert (await control.get("/_sim/files/7")).status_code == 404
+    assert (await control.get("/_sim/files/7/x.png")).status_code == 404

@@ -268,3 +268,10 @@ async def test_overlapped_requests_are_one_round_trip(make_client, simulator):
         assert simulator.round_trips(begin) == 1
         await client.http.get("/api/settings")
         assert simulator.round_trips(begin) == 2
+
+
+async def test_a_mutation_status_passes_over_queries_about_the_same_bot(make_client, simulator):
+    async with make_client() as client:
+        simulator.enqueue(Scenario(MutationStatus("reached_limit"), bot="Echo"))
+        assert (await client.query("HandleBotLandingPageQuery", {"botHandle": "Echo"}))["bot"]
+        assert (await client.send("Echo", "hi"))["status"] == "reached_limit"

@@ -74,7 +74,7 @@ async def test_too_old_a_min_seq_is_answered_by_missed_messages_and_silence(make
         await client.open_socket()
         await client.until(lambda: client.frames)
         assert json.loads(client.frames[0]) == {"error": "missed_messages"}
-        await client.send("Echo", "more")
+        client.account.channel.replay_frames = 512
         async with make_client() as other:
             await other.send("Echo", "and more")
             await other.until(other.is_over)

@@ -31,7 +31,8 @@ def _iterating(
 ) -> Callable[Concatenate[PoeApi, P], Generator[T, None, None]]:
     @wraps(method)
     def iterate(self: PoeApi, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
-        return self._loop.iterate(method(self._api, *args, **kwargs))
+        # A generator keeps the client alive that nobody else may hold: `for chunk in PoeApi(...).send_message(...)`.
+        yield from self._loop.iterate(method(self._api, *args, **kwargs))
 
     return iterate
 

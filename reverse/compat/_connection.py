@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -12,8 +13,7 @@ from reverse.chat import ChatRef
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, poe_error
-from reverse.groups import Groups
-from reverse.web import ChatSummary, PoeWebClient
+from reverse.web import ChatSummary, Group, PoeWebClient
 
 # Chats whose codes are remembered, so that continuing one by its code takes no round trip more.
 _MAX_KNOWN_CHATS = 256
@@ -51,7 +51,9 @@ class Connection:
             WebCredentials.from_mapping(tokens or {}), dataclasses.replace(config, **changes) if changes else config
         )
         """The client that does the work; its methods give typed values and events."""
-        self.groups = Groups(self.client, pause_seconds=group_pause_seconds)
+        self._groups: dict[str, Group] = {}
+        self._group_pause_seconds = group_pause_seconds
+        self._rng = random.Random()  # noqa: S311 - decides which bot of a group speaks
         self._known_chats: OrderedDict[int, ChatSummary] = OrderedDict()
 
     async def create(self) -> Self:

@@ -2,7 +2,7 @@
 
 from reverse.web._bots import BotDraft, Bots
 from reverse.web._chats import Chats
-from reverse.web._groups import Group, GroupDelta, GroupMember
+from reverse.web._groups import Group, GroupDelta, GroupMember, choose_speaker, count_mentions
 from reverse.web._knowledge import Knowledge
 from reverse.web._models import (
     AccountSettings,
@@ -39,4 +39,6 @@ __all__ = [
     "StoredMessage",
     "Subscription",
     "attachment_from_path",
+    "choose_speaker",
+    "count_mentions",
 ]

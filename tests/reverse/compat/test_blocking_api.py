@@ -70,7 +70,7 @@ def test_closing_the_client_ends_a_stream_in_another_thread(
         try:
             for _ in api.send_message("Story", "count 5000"):
                 started.set()
-        except RuntimeError as error:
+        except (RuntimeError, PoeError) as error:
             return str(error)
         return "it ended"
 

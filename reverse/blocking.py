@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -20,22 +19,21 @@ class LoopThread:
     """An event loop in a daemon thread, from construction to `close`.
 
     Calls may come from any thread but its own. What is interrupted in the calling thread (Ctrl-C) is cancelled in the
-    loop, and its clean-up waited for.
+    loop, and its clean-up waited for. `cleanup` is the last thing that runs in the loop.
     """
 
-    def __init__(self, name: str = "poe") -> None:
-        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        # A daemon, because the interpreter waits for other threads before it lets anybody close this one.
-        self._thread = threading.Thread(target=_serve, args=(started,), name=name, daemon=True)
-        self._thread.start()
-        self._loop, self._stop = started.result()
+    def __init__(self, name: str = "poe", cleanup: Callable[[], Awaitable[object]] | None = None) -> None:
+        self._cleanup = cleanup
+        # Both are touched in the loop's thread only.
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._generators: set[AsyncGenerator[Any, None]] = set()
         self._closing = threading.Lock()
         self._is_closed = False
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._is_closed
+        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        # A daemon, because the interpreter waits for other threads before it lets anybody close this one.
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._until_closed(started)), name=name, daemon=True)
+        self._thread.start()
+        self._loop, self._stop = started.result()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the loop and return what it returns, or raise what it raises.
@@ -45,9 +43,12 @@ class LoopThread:
         ended = threading.Event()
 
         async def supervised() -> T:
+            task = cast("asyncio.Task[T]", asyncio.current_task())
+            self._calls.add(task)
             try:
                 return await coroutine
             finally:
+                self._calls.discard(task)
                 ended.set()
 
         # Under the lock: what is submitted before the loop is told to stop is cancelled by it, never forgotten.
@@ -69,37 +70,38 @@ class LoopThread:
         """Yield what an asynchronous generator yields; it is closed when this one is exhausted, closed or fails."""
 
         async def step() -> object:
+            self._generators.add(items)
             return await anext(items, _END)
+
+        async def leave() -> None:
+            self._generators.discard(items)
+            await items.aclose()
 
         try:
             while (item := self.run(step())) is not _END:
                 yield cast(T, item)
         finally:
-            # A closed loop has closed its generators already.
+            # A loop that is closed has closed its generators already.
             if not self._is_closed:
-                self.run(_close(items))
+                self.run(leave())
 
     def close(self) -> None:
-        """Cancel what is running, close the loop and end the thread. Safe to call twice and from any thread."""
+        """Cancel what is running, clean up, and end the thread. Safe to call twice and from any thread."""
         with self._closing:
-            if self._is_closed:
-                return
-            self._is_closed = True
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._stop.set)
+            if not self._is_closed:
+                self._is_closed = True
+                self._loop.call_soon_threadsafe(self._stop.set)
         if threading.current_thread() is not self._thread:
             self._thread.join(_LEAVE_SECONDS)
 
-
-def _serve(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
-    async def until_stopped() -> None:
+    async def _until_closed(self, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
         stop = asyncio.Event()
         started.set_result((asyncio.get_running_loop(), stop))
         await stop.wait()
-
-    # On the way out the runner cancels every task, closes generators and waits for its threads.
-    asyncio.run(until_stopped())
-
-
-async def _close(items: AsyncGenerator[Any, None]) -> None:
-    await items.aclose()
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.gather(*(items.aclose() for items in self._generators), return_exceptions=True)
+        if self._cleanup is not None:
+            await self._cleanup()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -68,9 +67,9 @@ class PoeApi:
             config=config,
             group_pause_seconds=group_pause_seconds,
         )
-        self._loop = loop = LoopThread("poe-api")
-        # Holds the client and its loop but not this object, so that dropping it is enough.
-        self._finalizer = weakref.finalize(self, _close, loop, api)
+        self._loop = loop = LoopThread("poe-api", cleanup=api.close)
+        # The loop holds the client but not this object, so that dropping it is enough.
+        self._finalizer = weakref.finalize(self, loop.close)
         try:
             loop.run(api.create())
         except BaseException:
@@ -78,7 +77,10 @@ class PoeApi:
             raise
 
     def close(self) -> None:
-        """End every answer that is being read, close the sockets and end the thread. Safe to call twice."""
+        """Stop every answer that is being read, close the sockets and end the thread. Safe to call twice.
+
+        A thread that reads one meanwhile gets `RuntimeError`.
+        """
         self._finalizer()
 
     def __enter__(self) -> Self:
@@ -135,10 +137,3 @@ class PoeApi:
     connect_ws = _calling(AsyncPoeApi.connect_ws)
     disconnect_ws = _calling(AsyncPoeApi.disconnect_ws)
     refresh_ws = _calling(AsyncPoeApi.refresh_ws)
-
-
-def _close(loop: LoopThread, api: AsyncPoeApi) -> None:
-    # Dropped in the loop's own thread, it can't be waited for: ending the loop closes its sockets then.
-    with suppress(RuntimeError):
-        loop.run(api.close())
-    loop.close()

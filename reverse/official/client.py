@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from reverse.chat import Attachment, ChatRequest, PointsReading
@@ -14,7 +14,6 @@ from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import Event, Finished
-from reverse.fetch import FetchedFile, fetch
 from reverse.official import bot_protocol, chat_completions, messages_endpoint, responses_endpoint, uploads
 from reverse.official.attachments import check_sizes
 from reverse.official.catalogue import ModelInfo, parse_models
@@ -27,10 +26,13 @@ from reverse.official.routing import Route, choose_route, may_be_bot_only
 from reverse.official.transport import OutgoingRequest
 from reverse.official.uploads import UploadedFile
 
+if TYPE_CHECKING:
+    from reverse.fetch import FetchedFile
+
 _HISTORY_PAGE = 100  # the most that one page holds (C.4)
 _KEPT_BOT_NAMES = 200
 
-Fetch = Callable[[str], Awaitable[FetchedFile]]
+Fetch = Callable[[str], Awaitable["FetchedFile"]]
 
 
 class PoeOfficialClient:
@@ -241,6 +243,8 @@ class PoeOfficialClient:
                 yield parsed
 
     async def _guarded_fetch(self, url: str) -> FetchedFile:
+        from reverse.fetch import fetch  # here, because few requests need it and every cold start would pay for it
+
         return await fetch(
             url,
             max_bytes=self._config.max_attachment_bytes,

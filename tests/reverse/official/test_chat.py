@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -146,6 +147,39 @@ async def test_one_round_trip_and_one_connection_for_many_questions(
         await ask(client, question("Echo"))
     assert len(simulator.requests) == 5
     assert len({record.connection for record in simulator.requests}) == 1
+
+
+async def test_the_first_token_comes_after_one_round_trip_of_latency(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator, question: Question
+) -> None:
+    await ask(client, question("Echo"))
+    simulator.latency_seconds = 0.1
+    started = time.monotonic()
+    async with aclosing(client.stream(question("Echo"))) as events:
+        await anext(events)
+        assert 0.1 <= time.monotonic() - started < 0.2
+
+
+async def test_a_proxy_that_the_user_names_is_the_only_way_out(config: PoeConfig, question: Question) -> None:
+    seen: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readline())
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for base_url in ("https://api.example.com", "http://api.example.com"):
+        behind = replace(config, official_base_url=base_url, proxy=address)
+        async with PoeOfficialClient(OfficialCredentials("k"), behind, max_retries=0) as client:
+            with pytest.raises(PoeError):
+                await ask(client, question("Echo"))
+    server.close()
+    assert seen == [
+        b"CONNECT api.example.com:443 HTTP/1.1\r\n",
+        b"POST http://api.example.com/v1/chat/completions HTTP/1.1\r\n",
+    ]
 
 
 async def test_questions_at_the_same_time_do_not_mix(

@@ -199,8 +199,10 @@ async def test_a_connection_that_rested_through_a_freeze_is_not_used_again(
         client._exchange._transport._wall_clock = lambda: frozen_until
         await ask(client, question("Echo"))
         await ask(client, question("Echo"))
-    first, second, third = (record.connection for record in simulator.requests)
-    assert first != second == third
+        client._exchange._transport._wall_clock = lambda: frozen_until - 3600
+        await ask(client, question("Echo"))
+    first, second, third, fourth = (record.connection for record in simulator.requests)
+    assert first != second == third != fourth
 
 
 async def test_closing_the_generator_stops_the_answer_upstream(

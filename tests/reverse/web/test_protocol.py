@@ -276,6 +276,16 @@ class TestAnswers:
         assert fold(new_answer(suggest_replies=True), finals(0), finals(1), finals(2))[2:] == [SuggestedReply("More")]
         assert len(fold(new_answer(), finals(1))) == 2
 
+    def test_a_file_behind_an_empty_end_is_still_told(self):
+        answer = new_answer()
+        assert fold(answer, frame(event("messageAdded", message("", "complete")))) == []
+        assert answer.is_empty
+        late = message("", "complete", attachments=[{"url": "https://a/x.png"}])
+        assert fold(answer, frame(event("messageAdded", late))) == [
+            ChatStarted(CHAT, "code", None, BOT),
+            FileAttached("https://a/x.png"),
+        ]
+
     def test_the_cost_of_the_turn_before_is_not_ours(self):
         answer = new_answer()
         cost = event("jobCostUpdated", {"totalCostPoints": 9, "trigger": {"message": {"chat": {"chatId": CHAT}}}})

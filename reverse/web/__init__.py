@@ -2,6 +2,7 @@
 
 from reverse.web._bots import BotDraft, Bots
 from reverse.web._chats import Chats
+from reverse.web._groups import Group, GroupDelta, GroupMember
 from reverse.web._knowledge import Knowledge
 from reverse.web._models import (
     AccountSettings,
@@ -26,6 +27,9 @@ __all__ = [
     "Chats",
     "Citation",
     "CreationModels",
+    "Group",
+    "GroupDelta",
+    "GroupMember",
     "Knowledge",
     "KnowledgeSource",
     "Page",

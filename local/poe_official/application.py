@@ -118,7 +118,7 @@ class OfficialApplication:
             time.monotonic(),
             request.method,
             request.url.path,
-            connection=id(scope["state"]["transport"]),
+            connection=scope["client"][1],
             headers=dict(request.headers),
         )
         self._simulation.journal.add_request(record)

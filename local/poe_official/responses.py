@@ -7,7 +7,7 @@ from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import RESPONSES, Model
-from local.poe_official.dialect import Completion, Json, Refused, Store, bad_request, check_parameters
+from local.poe_official.dialect import Completion, Json, NamedInBody, Refused, Store, bad_request, check_parameters
 from local.poe_official.frames import Frame, Part, data_frame
 
 _KNOWN = "model input stream instructions tools tool_choice parallel_tool_calls text reasoning max_output_tokens"
@@ -15,18 +15,10 @@ _KNOWN += " temperature top_p store metadata previous_response_id include trunca
 _FIELDS = frozenset(_KNOWN.split())
 
 
-class Responses:
+class Responses(NamedInBody):
     """The dialect."""
 
     endpoint = RESPONSES
-
-    def model_name(self, body: Json) -> str:
-        """The `model`."""
-        return str(body.get("model", ""))
-
-    def streams(self, body: Json) -> bool:
-        """The `stream` field."""
-        return body.get("stream") is True
 
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The input, checked."""

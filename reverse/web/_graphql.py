@@ -110,7 +110,8 @@ class GraphQL:
         body = {"queryName": sent_name, "variables": variables, "extensions": extensions}
         # The exact text is signed. Half a surrogate pair can't be sent as UTF-8, and no prompt needs one.
         payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        headers = {**self.headers(), "poe-tag-id": self._signer(payload.decode(), form_key)}
+        signature = self._signer(payload.decode(), form_key)
+        headers = {**self.headers(), "Poe-Formkey": form_key, "poe-tag-id": signature}
         if self._config.operation_generation == "newer":
             headers |= {"poe-queryname": sent_name, "poegraphql": "1"}
         if parts:

@@ -50,7 +50,7 @@ async def test_memory_is_flat_over_two_thousand_messages(connect, ask, simulator
         async with connect() as client, asyncio.timeout(120):
             chat = None
             for n in range(1, MESSAGES + 1):
-                answer = await ask(client, f"message {n}", chat=chat)
+                answer = await ask(client, f"[[say:answer {n}]]", bot="Puppet", chat=chat)
                 # Every fourth message begins a chat, the others continue it.
                 chat = answer.chat if n % 4 else None
                 if chat is None:

@@ -214,7 +214,7 @@ async def test_the_stop_call_is_bounded(connect, asking, simulator):
         await anext(events)
         started = time.monotonic()
         await events.aclose()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 2
 
 
 async def test_silence_ends_in_a_timeout_after_one_lookup(connect, ask, simulator):
@@ -241,7 +241,7 @@ async def test_nobody_waits_for_replies_that_were_not_asked_for(connect, ask):
         await ask(client, "warm")
         started = time.monotonic()
         answer = await ask(client, "hello", bot="Helper")
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 1.5
     assert not any(isinstance(event, SuggestedReply) for event in answer.events)
 
 
@@ -317,7 +317,7 @@ class TestRoundTrips:
 
     @pytest.fixture(autouse=True)
     def _latency(self, simulator: PoeWebSimulator) -> None:
-        simulator.settings.latency_seconds = 0.03
+        simulator.settings.latency_seconds = 0.05
 
     async def first_token(self, client, simulator, asking) -> int:
         started = time.monotonic()

@@ -140,7 +140,9 @@ class OfficialTransport:
 
     async def _trusted_pool(self) -> _Pool:
         pool = self._pool
-        if pool is not None and self._wall_clock() - self._last_used_at > self._config.channel_trust_seconds:
+        rested = self._wall_clock() - self._last_used_at
+        # A clock that was set back says nothing about the rest either.
+        if pool is not None and not 0 <= rested <= self._config.channel_trust_seconds:
             self._pool = None
             if not pool.in_use:
                 await pool.client.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -171,6 +172,24 @@ async def test_silence_ends_in_a_timeout_even_if_comments_go_on(
             await ask(client, question("Echo", "a b c"))
     assert caught.value.code is ErrorCode.TIMEOUT
     assert len(simulator.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [StallStream(7), CutSocket(7), PingOnly(7)], ids=repr)
+async def test_an_answer_that_has_its_reason_is_whole_without_its_trailer(
+    client: PoeOfficialClient,
+    simulator: PoeOfficialSimulator,
+    question: Question,
+    text_of: TextOf,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+) -> None:
+    """Usage and end mark are worth a short wait, not the time that an answer may be silent."""
+    monkeypatch.setattr("reverse.official.exchange._TRAILER_SECONDS", 0.1)
+    simulator.enqueue(Scenario(fault))
+    started = time.monotonic()
+    events = await ask(client, question("Echo", "a b c"))
+    assert (text_of(events), events[-1]) == ("You said: a b c", Finished())
+    assert time.monotonic() - started < 1
 
 
 async def test_nobody_listening_is_a_failed_connection(config: PoeConfig, question: Question) -> None:

@@ -402,3 +402,11 @@ async def test_points_are_what_poe_says_or_unknown(connect, simulator, viewer, e
     async with connect() as client:
         reading = await client.points()
     assert (reading.balance, reading.subscribed, reading.allotment, reading.next_grant_at) == expected
+
+
+async def test_messages_at_once_in_one_chat_get_their_own_answers(connect, ask, simulator):
+    async with connect() as client:
+        chat = (await ask(client, "first")).chat
+        simulator.settings.pace_seconds = 0.002
+        answers = await asyncio.gather(*(ask(client, f"number {n} of four", chat=chat) for n in range(4)))
+    assert [answer.text for answer in answers] == [f"You said: number {n} of four" for n in range(4)]

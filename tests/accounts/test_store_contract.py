@@ -151,6 +151,16 @@ class TestLeases:
         with pytest.raises(ConflictError):
             await store.extend(lease, 60)
 
+    async def test_an_expired_lease_that_nobody_took_can_still_be_extended(self, store: AccountStore, clock) -> None:
+        await add_web(store, max_concurrency=1)
+        lease = await store.lease(wants("frozen"))
+        clock.advance(100)
+        lease = await store.extend(lease, 60)
+        with pytest.raises(NoAccountError):
+            await store.lease(wants("next"))
+        await store.release(lease, Outcome())
+        await store.lease(wants("next"))
+
     async def test_a_late_release_does_not_free_the_next_holders_slot(self, store: AccountStore, clock) -> None:
         await add_web(store, max_concurrency=1)
         late = await store.lease(wants("late"))

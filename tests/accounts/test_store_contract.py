@@ -247,6 +247,17 @@ class TestOutcomes:
         clock.advance(101)
         assert (await store.lease(wants("r10", exclude=frozenset({other.id})))).account.id == limited.id
 
+    async def test_limits_that_old_credentials_reached_do_not_bind_new_ones(self, store: AccountStore) -> None:
+        await add_web(store)
+        for bot in ("claude", "gpt"):
+            lease = await store.lease(wants(bot=bot))
+            await store.release(lease, Outcome(code="bot_limit_reached", scope="bot", bot=bot))
+            if bot == "claude":
+                await add_web(store)
+        with pytest.raises(NoAccountError):
+            await store.lease(wants(bot="gpt"))
+        await store.lease(wants(bot="claude"))
+
     async def test_a_rate_limited_account_waits_and_comes_back_by_itself(self, store: AccountStore, clock) -> None:
         await add_web(store)
         await store.release(await store.lease(wants()), Outcome(code="rate_limited", retry_after_seconds=30))

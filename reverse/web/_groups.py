@@ -6,6 +6,7 @@ Choosing who speaks is pure; the state of a group is data that can be stored as 
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -25,11 +26,15 @@ _MAX_TURNS = 50
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """A bot in a group; `name` is what the others call it, `chat` where its side of the conversation is."""
+    """A bot in a group; `name` is what the others call it, `chat` where its side of the conversation is.
+
+    `talkativeness` (0 to 1) is its weight where chance decides who speaks.
+    """
 
     bot: str
     name: str
     chat: ChatRef | None = None
+    talkativeness: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +83,53 @@ class Group:
         """The group that `to_json` described. Raises `ValueError` for anything else."""
         try:
             members = tuple(
-                GroupMember(str(m["bot"]), str(m["name"]), ChatRef(**m["chat"]) if m["chat"] else None)
+                GroupMember(
+                    str(m["bot"]),
+                    str(m["name"]),
+                    ChatRef(**m["chat"]) if m["chat"] else None,
+                    float(m.get("talkativeness", 0.5)),
+                )
                 for m in data["members"]
             )
             log = [Line(str(line["speaker"]), str(line["text"])) for line in data["log"]]
             return cls(str(data["name"]), members, log, data["previous"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("this is no stored group") from error
 
     async def say(
         self,
         client: PoeClient,
-        text: str,
+        text: str = "",
         *,
         user: str = "User",
         turns: int | None = None,
+        pause_seconds: tuple[float, float] = (0.0, 0.0),
         rng: random.Random | None = None,
     ) -> AsyncGenerator[GroupDelta, None]:
         """Say something to the group and yield what its members answer, one after the other.
 
-        `turns` is by default between once and twice the number of members. Use it under `contextlib.aclosing`:
+        Without a text they go on where the conversation is. `turns` is by default between once and twice the number
+        of members, `pause_seconds` the least and the longest wait between two. Use it under `contextlib.aclosing`:
         closing early stops the bot that is speaking. Raises `PoeError`; what was said until then stays in the log.
         """
         rng = rng or random.Random()  # noqa: S311 - who speaks next is a game
         if turns is not None and not 0 < turns <= _MAX_TURNS:
             raise poe_error(ErrorCode.INVALID_REQUEST, f"a group takes 1 to {_MAX_TURNS} turns at a time")
-        self._add(Line(user, text))
-        for _ in range(turns or rng.randint(len(self.members), 2 * len(self.members))):
+        if text:
+            self._add(Line(user, text))
+        if not self.log:
+            raise poe_error(ErrorCode.INVALID_REQUEST, "there is nothing to answer: say something to the group first")
+        for turn in range(turns or rng.randint(len(self.members), 2 * len(self.members))):
+            if turn:
+                await asyncio.sleep(rng.uniform(*pause_seconds))
             speaker = choose_speaker(self.members, self.log[-1].text, self.previous, rng)
-            said = ""
+            async with aclosing(self._turn(client, speaker)) as deltas:
+                async for delta in deltas:
+                    yield delta
+
+    async def _turn(self, client: PoeClient, speaker: GroupMember) -> AsyncGenerator[GroupDelta, None]:
+        said = ""
+        try:
             async with aclosing(client.stream(self._request(speaker))) as events:
                 async for event in events:
                     match event:
@@ -118,8 +141,11 @@ class Group:
                         case TextReplaced(whole):
                             said = whole
                             yield GroupDelta(speaker.name, whole, replaces=True)
-            self._add(Line(speaker.name, said))
-            self.previous = speaker.name
+        finally:
+            # Whoever was interrupted has spoken too: the others heard it.
+            if said:
+                self._add(Line(speaker.name, said))
+                self.previous = speaker.name
 
     def _request(self, speaker: GroupMember) -> ChatRequest:
         current = next(member for member in self.members if member.name == speaker.name)
@@ -153,7 +179,12 @@ def count_mentions(member: GroupMember, text: str) -> int:
 
 
 def choose_speaker(members: Sequence[GroupMember], text: str, previous: str | None, rng: random.Random) -> GroupMember:
-    """Who answers: the member that the last text names most, at random among equals; never the same twice in a row."""
+    """Who answers: the member that the last text names most, never the same twice in a row.
+
+    Among equals chance decides, weighted by talkativeness.
+    """
     candidates = [member for member in members if member.name != previous] or list(members)
     most = max(count_mentions(member, text) for member in candidates)
-    return rng.choice([member for member in candidates if count_mentions(member, text) == most])
+    equals = [member for member in candidates if count_mentions(member, text) == most]
+    # Somebody has to speak, also where nobody likes to.
+    return rng.choices(equals, [max(member.talkativeness, 0.001) for member in equals])[0]

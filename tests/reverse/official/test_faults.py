@@ -39,6 +39,7 @@ from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, PoeError, Scope
 from reverse.events import Event, Finished
 from reverse.official import PoeOfficialClient
+from reverse.official.exchange import Exchange
 
 Question = Callable[..., ChatRequest]
 TextOf = Callable[[list[Event]], str]
@@ -248,6 +249,15 @@ async def test_no_failure_shows_the_key_the_prompt_or_upstream_text(
     for text in ("test-key", prompt, "simulated failure"):
         assert text not in shown
         assert text not in logged
+
+
+def test_a_request_shows_neither_its_key_nor_its_prompt() -> None:
+    exchange = Exchange(OfficialCredentials("the-key"), PoeConfig())
+    chat = exchange.request("POST", "/v1/chat/completions", "chat", json={"messages": "the-prompt"})
+    message = exchange.messages_request("/v1/messages", "messages", {"messages": "the-prompt"})
+    upload = exchange.upload_request("upload", file=("a", b"the-prompt", "text/plain"))
+    for request in (chat, message, upload):
+        assert "the-" not in repr(request)
 
 
 @pytest.mark.parametrize("key", ["key\r\nX-Evil: 1", "schlüssel", "key\x00"])

@@ -46,6 +46,30 @@ async def test_the_mentioned_member_answers_first(connect):
     assert set(texts) == {"Cleo"}
 
 
+async def test_an_interrupted_member_has_spoken(connect, simulator):
+    group = Group("friends", (GroupMember("Story", "Ben"), CLEO))
+    async with connect() as client:
+        async with aclosing(group.say(client, "Ben, count 500")) as deltas:
+            first = await anext(deltas)
+        assert first.speaker == "Ben" and group.log[-1].text.startswith(first.text)
+        assert group.previous == "Ben"
+        # Without a text the others go on.
+        assert set(await said(group.say(client, turns=1))) == {"Cleo"}
+
+
+async def test_nobody_answers_where_nothing_was_said(connect):
+    async with connect() as client:
+        with pytest.raises(PoeError) as caught:
+            await said(Group("friends", (ANNA, BEN)).say(client))
+    assert caught.value.code is ErrorCode.INVALID_REQUEST
+
+
+def test_among_equals_the_talkative_speaks_more_often():
+    quiet, loud = GroupMember("Echo", "Anna", talkativeness=0.0), GroupMember("Story", "Ben", talkativeness=1.0)
+    rng = random.Random(3)
+    assert [choose_speaker((quiet, loud), "so?", None, rng) for _ in range(50)].count(loud) > 45
+
+
 async def test_a_group_survives_json(connect):
     group = Group("friends", (ANNA, BEN))
     async with connect() as client:

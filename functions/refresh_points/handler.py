@@ -93,10 +93,10 @@ async def run(
     sweep = Sweep(store, points_reader(make_client), limits, is_forced=job.is_forced, wall_clock=wall_clock)
     try:
         report = await (sweep.count(source.ids()) if job.dry_run else sweep.run(source.ids()))
-        eligible = await store.count_eligible(at_most=MOST_ELIGIBLE_COUNTED)
     except BaseException as error:
         journal.run_failed(sweep.report, error, seconds=time.monotonic() - started)
         raise
+    eligible = await _count_eligible(store)
     journal.run_ended(report, seconds=time.monotonic() - started, eligible=eligible, is_dry=job.dry_run)
     models = None
     if catalogue and job.wants_catalogue:
@@ -129,3 +129,11 @@ async def _refresh_catalogue(
     if report is not None:
         journal.catalogue_read(report.models, report.failures)
     return report
+
+
+async def _count_eligible(store: AccountStore) -> int | None:
+    """How many accounts could serve now. The readings are done whether or not that can be told."""
+    try:
+        return await store.count_eligible(at_most=MOST_ELIGIBLE_COUNTED)
+    except AccountStoreError:
+        return None

@@ -88,7 +88,7 @@ class Settings:
     """How old the list of models may become before it is read again."""
 
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error", "critical"))
-    metrics: str = _setting("on", _one_of("on", "off"))
+    metrics: str = _setting("off", _one_of("on", "off"))
     """Whether to write CloudWatch metrics (embedded metric format, in the log)."""
 
     @classmethod

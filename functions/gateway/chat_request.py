@@ -34,6 +34,8 @@ class ChatCall:
     """Whether a stream ends with a usage chunk."""
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    is_stopped_here: bool = False
+    """Whether the upstream is not told the stop sequences: what it finds, nobody else can name."""
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The bot's own options, for either kind of account."""
     sampling: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +75,7 @@ class ChatCall:
             response_format=self.response_format,
             max_tokens=self.max_tokens,
             # Poe refuses stop sequences of white space only (poe-official reference C.2); ours are kept here anyway.
-            stop=tuple(stop for stop in self.stop if stop.strip()),
+            stop=() if self.is_stopped_here else tuple(stop for stop in self.stop if stop.strip()),
         )
 
 

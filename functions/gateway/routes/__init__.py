@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute, Mount, Route
 
 from gateway.routes.admin import LazyAdmin
+from gateway.routes.anthropic import count_tokens, create_message
 from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
 from gateway.routes.models import list_models, retrieve_model
@@ -12,6 +13,8 @@ def build_routes() -> list[BaseRoute]:
     """All routes, the most used first."""
     return [
         Route("/chat/completions", create_chat_completion, methods=["POST"]),
+        Route("/messages", create_message, methods=["POST"]),
+        Route("/messages/count_tokens", count_tokens, methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),

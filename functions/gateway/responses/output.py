@@ -170,7 +170,15 @@ def link_files(files: Iterable[FileAttached], text: str) -> tuple[str, list[dict
         if file.url.startswith("data:"):
             continue
         start = whole.find(file.url)
-        title = file.name or unquote(urlsplit(file.url).path.rsplit("/", 1)[-1]) or "file"
         place = {"start_index": start, "end_index": start + len(file.url)}
-        annotations.append({"type": "url_citation", "url": file.url, "title": title} | place)
+        annotations.append({"type": "url_citation", "url": file.url, "title": file.name or _name(file.url)} | place)
     return links, annotations
+
+
+def _name(url: str) -> str:
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        # The upstream's addresses are hostile input, too.
+        return "file"
+    return unquote(path.rsplit("/", 1)[-1]) or "file"

@@ -67,3 +67,8 @@ def test_a_file_in_its_own_address_is_in_the_text_only() -> None:
 
 def test_no_files_add_nothing() -> None:
     assert link_files([], "text") == ("", [])
+
+
+def test_an_address_that_is_none_breaks_nothing() -> None:
+    _, annotations = link_files([FileAttached("https://[")], "")
+    assert [note["title"] for note in annotations] == ["file"]

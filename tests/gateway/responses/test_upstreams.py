@@ -29,7 +29,9 @@ def response_of(answer: Answer) -> dict[str, Any]:
     """The response in the last event of a stream, or the whole one."""
     assert answer.status == 200, answer.body
     is_stream = answer.headers["content-type"].startswith("text/event-stream")
-    last = json.loads(answer.body.decode().strip().rpartition("\ndata: ")[2]) if is_stream else {"response": answer.json}
+    last = (
+        json.loads(answer.body.decode().strip().rpartition("\ndata: ")[2]) if is_stream else {"response": answer.json}
+    )
     response: dict[str, Any] = last["response"]
     assert response["status"] == "completed", response
     return response

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from local.function_url import Function, FunctionUrl
 
 HERE = Path(__file__).parent

@@ -17,7 +17,6 @@ from typing import Any
 
 HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
 NULS = b"\0" * 8
-ticks = 0
 
 
 def connect() -> socket.socket:
@@ -70,85 +69,115 @@ class Stream:
         self.connection.close()
 
 
+def echo(request_id: str, headers: dict[str, str], event: dict[str, Any]) -> None:
+    seen = {"event": event, "headers": headers, "pid": os.getpid(), "ticks": clock.ticks, "env": dict(os.environ)}
+    post(f"invocation/{request_id}/response", json.dumps(seen).encode())
+
+
+def buffered(request_id: str) -> None:
+    body = base64.b64encode(b"\x00\xff").decode()
+    reply = {"statusCode": 201, "headers": {"x-a": "1"}, "cookies": ["a=1", "b=2"], "isBase64Encoded": True}
+    post(f"invocation/{request_id}/response", json.dumps(reply | {"body": body}).encode())
+
+
+def raw(request_id: str, query: dict[str, str]) -> None:
+    stream = Stream(request_id, "text/x-raw")
+    stream.send(b"raw")
+    stream.end()
+
+
+def in_pieces(stream: Stream, query: dict[str, str]) -> None:
+    answer = b'{"statusCode":202,"headers":{"x-a":"1"},"cookies":["a=1","b=2"]}' + NULS + b"body"
+    size = int(query["size"])
+    for start in range(0, len(answer), size):
+        stream.send(answer[start : start + size])
+    stream.end()
+
+
+def paced(stream: Stream, query: dict[str, str]) -> None:
+    stream.head(headers={"content-type": "text/event-stream"})
+    for index in range(int(query["count"])):
+        stream.send(f"{index}:{time.monotonic()}\n".encode())
+        pause.wait(float(query["pause"]))
+    stream.end()
+
+
+def fail_by_trailer(stream: Stream, query: dict[str, str]) -> None:
+    stream.head()
+    stream.send(b"partial")
+    stream.end(b"Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\n")
+
+
+def stop_in_stream(stream: Stream, query: dict[str, str]) -> None:
+    stream.head()
+    stream.send(b"partial")
+    if "exit" in query:
+        os._exit(3)
+    pause.wait()
+
+
+def say(stream: Stream, query: dict[str, str]) -> None:
+    stream.send(query["prelude"].encode() + (NULS if "end" in query else b""))
+    stream.end()
+
+
+def big(stream: Stream, query: dict[str, str]) -> None:
+    stream.head()
+    left = int(query["bytes"])
+    while left:
+        stream.send(b"x" * min(left, 1 << 20))
+        left -= min(left, 1 << 20)
+    stream.end()
+
+
+STREAMS = {
+    "/pieces": in_pieces,
+    "/paced": paced,
+    "/trailer": fail_by_trailer,
+    "/stop-in-stream": stop_in_stream,
+    "/say": say,
+    "/big": big,
+}
+
+
 def answer(request_id: str, headers: dict[str, str], event: dict[str, Any]) -> None:
     path, query = event["rawPath"], event.get("queryStringParameters", {})
-    if path == "/echo":
-        seen = {"event": event, "headers": headers, "pid": os.getpid(), "ticks": ticks, "env": dict(os.environ)}
-        post(f"invocation/{request_id}/response", json.dumps(seen).encode())
-    elif path == "/buffered":
-        body = {"statusCode": 201, "headers": {"x-a": "1"}, "cookies": ["a=1", "b=2"], "isBase64Encoded": True}
-        body["body"] = base64.b64encode(b"\x00\xff").decode()
-        post(f"invocation/{request_id}/response", json.dumps(body).encode())
-    elif path == "/error":
-        post(f"invocation/{request_id}/error", b'{"errorType":"Oops","errorMessage":"x"}')
-    elif path == "/silent":
-        pass
-    elif path == "/garbage":
-        post(f"invocation/{request_id}/response", b"not json")
-    elif path == "/exit":
-        os._exit(3)
-    elif path == "/hang":
-        threading.Event().wait()
-    elif path == "/bad-mode":
-        post(f"invocation/{request_id}/response", b"{}", "Lambda-Runtime-Function-Response-Mode: loud\r\n")
-    else:
-        answer_streaming(request_id, path, query)
+    match path:
+        case "/echo":
+            echo(request_id, headers, event)
+        case "/buffered":
+            buffered(request_id)
+        case "/error":
+            post(f"invocation/{request_id}/error", b'{"errorType":"Oops","errorMessage":"x"}')
+        case "/garbage":
+            post(f"invocation/{request_id}/response", b"not json")
+        case "/bad-mode":
+            post(f"invocation/{request_id}/response", b"{}", "Lambda-Runtime-Function-Response-Mode: loud\r\n")
+        case "/exit":
+            os._exit(3)
+        case "/hang":
+            pause.wait()
+        case "/raw":
+            raw(request_id, query)
+        case "/silent":
+            pass
+        case _:
+            STREAMS[path](Stream(request_id), query)
 
 
-def answer_streaming(request_id: str, path: str, query: dict[str, str]) -> None:
-    if path == "/raw":
-        stream = Stream(request_id, "text/x-raw")
-        stream.send(b"raw")
-        stream.end()
-        return
-    stream = Stream(request_id)
-    if path == "/pieces":
-        head = b'{"statusCode":202,"headers":{"x-a":"1"},"cookies":["a=1","b=2"]}' + NULS + b"body"
-        size = int(query["size"])
-        for start in range(0, len(head), size):
-            stream.send(head[start : start + size])
-        stream.end()
-    elif path == "/paced":
-        stream.head(headers={"content-type": "text/event-stream"})
-        for index in range(int(query["count"])):
-            stream.send(f"{index}:{time.monotonic()}\n".encode())
-            time.sleep(float(query["pause"]))
-        stream.end()
-    elif path == "/trailer":
-        stream.head()
-        stream.send(b"partial")
-        stream.end(b"Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\n")
-    elif path == "/exit-in-stream":
-        stream.head()
-        stream.send(b"partial")
-        os._exit(3)
-    elif path == "/hang-in-stream":
-        stream.head()
-        stream.send(b"partial")
-        threading.Event().wait()
-    elif path == "/bad-prelude":
-        stream.send(b"{nope" + NULS)
-        stream.end()
-    elif path == "/bad-headers":
-        stream.send(json.dumps({"statusCode": 200, "headers": {"x-a": "1\r\nx-b: 2"}}).encode() + NULS)
-        stream.end()
-    elif path == "/no-prelude":
-        stream.send(b"{}")
-        stream.end()
-    elif path == "/big":
-        stream.head()
-        left = int(query["bytes"])
-        while left:
-            stream.send(b"x" * min(left, 1 << 20))
-            left -= min(left, 1 << 20)
-        stream.end()
+class Clock(threading.Thread):
+    """Counts while the process runs, and so shows for how long it did not."""
+
+    ticks = 0
+
+    def run(self) -> None:
+        while True:
+            self.ticks += 1
+            pause.wait(0.005)
 
 
-def tick() -> None:
-    global ticks
-    while True:
-        ticks += 1
-        time.sleep(0.005)
+pause = threading.Event()
+clock = Clock(daemon=True)
 
 
 def main() -> None:
@@ -156,11 +185,11 @@ def main() -> None:
         case "exit":
             sys.exit(1)
         case "hang":
-            threading.Event().wait()
+            pause.wait()
         case "error":
             post("init/error", b'{"errorType":"Runtime.ImportModuleError","errorMessage":"x"}')
             sys.exit(1)
-    threading.Thread(target=tick, daemon=True).start()
+    clock.start()
     with connect() as poll:
         while True:
             poll.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n")

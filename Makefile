@@ -1,23 +1,29 @@
-# Every command of the project. `make run` and `make test` are all a newcomer needs.
+# Every command of the project. `make run` and `make test` are all a newcomer needs: a Python of 3.11 or later does the rest.
 SHELL := /bin/bash
-PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+ENV ?= default
+# What `sam local` can run here; the architecture of a deployment is its own parameter, in samconfig.toml.
+MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/streaming_runtime
+export SAM_CLI_TELEMETRY ?= 0
+# The makefiles of the artefacts use pip through this one.
+export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix bench build clean lock
+.PHONY: help run test check fix bench build deploy sam-local sam-test clean lock sam-cli
+.DEFAULT_GOAL := help
 
 help: ## Show the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live SANDBOXES=
 	@exec $(BIN)/python -m local run
 
-test: $(VENV)/.test ## Run the tests (loopback only, no engine)
+test: $(VENV)/.test ## Run the tests (loopback only, no engine): ARGS=
 	@$(BIN)/python -m pytest -m "not sam" $(ARGS)
 
-check: $(VENV)/.test ## Format, lint, types, import rules
+check: $(VENV)/.test ## Check format, lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
@@ -29,21 +35,36 @@ fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 bench: $(VENV)/.test ## Measure side by side, print the table (3 minutes at most)
 	@$(BIN)/python -m local bench
 
-lock: ## Lock requirements/*.in with hashes, for Python 3.11 and later
-	@for set in run test; do uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$set.in -o requirements/$$set.txt; done
+build: $(VENV)/.created sam-cli ## Build what is deployed: ENV=default|dev|prod
+	@sam build --config-env $(ENV)
+
+deploy: build ## Deploy to your AWS account: ENV=default|dev|prod
+	@sam deploy --config-env $(ENV)
+
+sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
+	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
+	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
+
+sam-test: $(VENV)/.test sam-cli ## Test the built artefacts in containers (needs an engine): ARGS=
+	@$(BIN)/python -m pytest -m sam $(ARGS)
+
+lock: ## Lock every requirements.in with hashes (needs uv)
+	@scripts/lock
 
 clean: ## Remove what the other commands made, but not the local state
 	@rm -rf .venv .aws-sam build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+sam-cli:
+	@command -v sam >/dev/null || { echo "This needs the SAM CLI: https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html" >&2; exit 1; }
 
 $(VENV)/.created:
-	@scripts/create-venv $(PYTHON) $(VENV)
+	@scripts/create-venv $(VENV) $(PYTHON)
 
-$(VENV)/.run: $(VENV)/.created requirements/run.txt
-	@echo "Installing what the gateway needs into $(VENV) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+$(VENV)/.run: requirements/run.txt | $(VENV)/.created
+	@scripts/install $(VENV) $<
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.created requirements/test.txt
-	@echo "Installing what the tests need into $(VENV) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+$(VENV)/.test: requirements/test.txt | $(VENV)/.created
+	@scripts/install $(VENV) $<
 	@touch $@ $(VENV)/.run

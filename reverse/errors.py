@@ -65,7 +65,7 @@ class PoeError(Exception):
     """A failure with a code. `retryable` says whether the same request may succeed, on this account or another.
 
     `retry_after_seconds` is the upstream's word where it gave one. `operation` names the wire operation, `status` is
-    the HTTP status; both are `None` where there was none.
+    the HTTP status, `param` the field of the request that the upstream blames; each is `None` where there was none.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class PoeError(Exception):
         operation: str | None = None,
         status: int | None = None,
         upstream_text: str | None = None,
+        param: str | None = None,
     ) -> None:
         policy = POLICIES[code]
         where = f" ({operation})" if operation else ""
@@ -88,6 +89,7 @@ class PoeError(Exception):
         self.operation = operation
         self.status = status
         self.upstream_text = upstream_text[:300] if upstream_text else None
+        self.param = param
 
 
 class RequestError(PoeError):
@@ -162,6 +164,7 @@ def poe_error(
     operation: str | None = None,
     status: int | None = None,
     upstream_text: str | None = None,
+    param: str | None = None,
 ) -> PoeError:
     """Build the error of the class that belongs to the code's scope."""
     return _CLASSES[POLICIES[code].scope](
@@ -171,4 +174,5 @@ def poe_error(
         operation=operation,
         status=status,
         upstream_text=upstream_text,
+        param=param,
     )

@@ -63,6 +63,8 @@ class Account:
     updated_at: float = 0.0
     version: int = 0
     """Grows with every change of the account's state; a writer that read an older one loses and reads again."""
+    credentials_version: int = 0
+    """Grows when the credentials are replaced: what happened to the old ones says nothing about the new ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

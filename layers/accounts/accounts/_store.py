@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from accounts._api_keys import OverLimit
 from accounts._model import (
     Account,
     AccountKind,
@@ -40,7 +41,9 @@ class AccountStore(Protocol):
     ) -> Account:
         """Add an account, or replace the credentials of the one with this id or this kind and label.
 
-        Replaced credentials clear derived data, errors and cooldown, and make a reading due at once.
+        Replaced credentials clear derived data, errors and cooldown, and make a reading due at once. Raises
+        `ConflictError` when another account than the one with this id has the label, and `ValueError` when the
+        credentials are too large.
         """
 
     async def get_account(self, account_id: str) -> Account:
@@ -86,15 +89,24 @@ class AccountStore(Protocol):
     def due_accounts(self, *, now: float, limit: int = 1000) -> AsyncIterator[str]:
         """Ids of accounts whose reading is due, the longest overdue first. Reads page by page."""
 
-    async def claim_refresh(self, account_id: str, *, now: float, lease_seconds: float) -> bool:
-        """Push the due time ahead so that no other run reads the same account; `False` if another run was first."""
+    async def claim_refresh(self, account_id: str, *, now: float, lease_seconds: float, force: bool = False) -> bool:
+        """Push the due time ahead so that no other run reads the same account; `False` if another run was first.
+
+        `force` claims an account that is not due, too, but none that another run is reading just now.
+        """
 
     async def record_reading(
-        self, account_id: str, reading: Reading | Outcome, *, session_data: Mapping[str, Any] | None = None
+        self,
+        account_id: str,
+        reading: Reading | Outcome,
+        *,
+        session_data: Mapping[str, Any] | None = None,
+        credentials_version: int | None = None,
     ) -> Account:
         """Apply a balance just read, or the failure to read it, and set the next due time.
 
-        Raises `AccountNotFoundError`.
+        Changes nothing if `credentials_version` names credentials that were replaced since. Raises
+        `AccountNotFoundError`.
         """
 
     # API keys.
@@ -111,7 +123,7 @@ class AccountStore(Protocol):
     ) -> tuple[ApiKey, str]:
         """Create a key. Returns it with its secret, which is never stored and can't be read again.
 
-        `secret` imports a given one (the original's bootstrap keys).
+        `secret` imports a given one (the original's bootstrap keys); importing it again replaces its limits.
         """
 
     async def find_key(self, secret: str) -> ApiKey | None:
@@ -122,8 +134,11 @@ class AccountStore(Protocol):
     async def revoke_key(self, key_id: str) -> bool:
         """Delete a key; `False` if there was none."""
 
-    async def count_request(self, key: ApiKey) -> float | None:
-        """Count one request of a limited key. Returns seconds to wait if it is over its rate or budget, else `None`."""
+    async def count_request(self, key: ApiKey) -> OverLimit | None:
+        """Count one request of a limited key. Returns seconds to wait if it is over its rate or budget, else `None`.
+
+        The seconds are an `OverLimit`, which says which of the two it is.
+        """
 
     # Conversations, documents, configuration.
 

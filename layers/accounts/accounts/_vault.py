@@ -1,0 +1,33 @@
+"""Where credentials are sealed before they are stored: a port, and a plain stand-in for stores that keep nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+Purpose = Literal["credentials", "session"]
+
+
+class Vault(Protocol):
+    """Seals small mappings so that only a holder of the key reads them, and only for the same account and purpose."""
+
+    async def seal(self, values: Mapping[str, Any], *, account_id: str, purpose: Purpose) -> bytes:
+        """Raises `ValueError` if the values are too large, `StoreUnavailableError` if the key can't be used."""
+
+    async def unseal(self, sealed: bytes, *, account_id: str, purpose: Purpose) -> dict[str, Any]:
+        """Raises `StoreUnavailableError` if the key can't be used, or what is sealed belongs to somebody else."""
+
+
+class PlainVault:
+    """Seals nothing, but insists on the same binding: for values that never leave this process."""
+
+    async def seal(self, values: Mapping[str, Any], *, account_id: str, purpose: Purpose) -> bytes:
+        return json.dumps([account_id, purpose, dict(values)]).encode()
+
+    async def unseal(self, sealed: bytes, *, account_id: str, purpose: Purpose) -> dict[str, Any]:
+        owner, sealed_for, values = json.loads(sealed)
+        if (owner, sealed_for) != (account_id, purpose):
+            raise PermissionError("sealed for another account or purpose")
+        result: dict[str, Any] = values
+        return result

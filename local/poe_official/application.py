@@ -1,0 +1,262 @@
+"""The ASGI application: routes, keys, faults, the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.poe_official import usage
+from local.poe_official.chat import ChatCompletions, ask_for
+from local.poe_official.delivery import Delivery, disconnected
+from local.poe_official.dialect import Completion, Dialect, Json, Refused, bad_request
+from local.poe_official.faults import (
+    ChallengePage,
+    DelayResponse,
+    DropConnection,
+    EmptyBody,
+    Fault,
+    HangRequest,
+    HttpError,
+    NoPoints,
+    WrongJson,
+)
+from local.poe_official.journal import Journal, RequestRecord
+from local.poe_official.scenarios import ScenarioQueue
+from local.poe_official.world import OfficialAccount, World
+
+_CHALLENGE = "<!DOCTYPE html><title>Just a moment...</title><p>Enable JavaScript and cookies to continue</p>"
+
+
+@dataclass(slots=True)
+class Settings:
+    """How fast the simulator is, in seconds; changed at any time."""
+
+    pace_seconds: float = 0.02
+    latency_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Simulation:
+    """All that the application works on."""
+
+    settings: Settings
+    world: World = field(default_factory=World)
+    journal: Journal = field(default_factory=Journal)
+    scenarios: ScenarioQueue = field(default_factory=ScenarioQueue)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request with what was read from it."""
+
+    request: Request
+    record: RequestRecord
+    body: Json
+    account: OfficialAccount | None
+    faults: tuple[Fault, ...] = ()
+
+    def payer(self) -> OfficialAccount:
+        """The account, if its key is good. Raises `Refused`: 401, or 402 when its points are used up."""
+        if self.account is None or self.account.revoked:
+            raise Refused(401, "authentication_error", "invalid_api_key", "Invalid API key")
+        return self.account
+
+    def buyer(self) -> OfficialAccount:
+        """The account, if it can pay for an answer."""
+        account = self.payer()
+        if account.left <= 0:
+            raise Refused(402, "insufficient_credits", 402, "You have no points left")
+        return account
+
+
+Handler = Callable[[Simulation, Call], Awaitable[ASGIApp]]
+
+
+async def answer(simulation: Simulation, call: Call, dialect: Dialect) -> ASGIApp:
+    """A bot's answer in the endpoint's dialect, streamed or whole."""
+    account = call.buyer()
+    name = dialect.model_name(call.body)
+    model = ask_for(simulation.world.model(name), name, dialect.endpoint)
+    question = dialect.question(call.body, model, simulation.world.store)
+    completion = Completion(model, question, model.bot(question))
+    if not dialect.streams(call.body):
+        simulation.world.charge(account, model)
+        return JSONResponse(dialect.whole(completion), headers={"x-poe-feature-active": "chat-completions-strict"})
+    return Delivery(
+        frames=dialect.frames(completion, call.body),
+        faults=call.faults,
+        pace_seconds=simulation.settings.pace_seconds * model.pace,
+        journal=simulation.journal,
+        record=call.record,
+        error_frame=dialect.error,
+        on_complete=lambda: simulation.world.charge(account, model),
+        on_points_gone=lambda: _take_points(account),
+    )
+
+
+async def chat_completions(simulation: Simulation, call: Call) -> ASGIApp:
+    """POST /v1/chat/completions."""
+    return await answer(simulation, call, ChatCompletions())
+
+
+async def models(simulation: Simulation, _call: Call) -> ASGIApp:
+    """GET /v1/models; needs no key."""
+    entries = [model.entry(position) for position, model in enumerate(simulation.world.models.values())]
+    return JSONResponse({"object": "list", "data": entries})
+
+
+async def current_balance(_simulation: Simulation, call: Call) -> ASGIApp:
+    """GET /usage/current_balance."""
+    return usage.balance(call.payer())
+
+
+async def points_history(_simulation: Simulation, call: Call) -> ASGIApp:
+    """GET /usage/points_history."""
+    query = call.request.query_params
+    return usage.history(call.payer(), query.get("limit"), query.get("starting_after"))
+
+
+ROUTES: dict[tuple[str, str], Handler] = {
+    ("POST", "/v1/chat/completions"): chat_completions,
+    ("GET", "/v1/models"): models,
+    ("GET", "/usage/current_balance"): current_balance,
+    ("GET", "/usage/points_history"): points_history,
+}
+
+
+class OfficialApplication:
+    """Serves every route of the simulated API; `/_sim` goes to `control`."""
+
+    def __init__(self, simulation: Simulation, control: ASGIApp) -> None:
+        self._simulation = simulation
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["path"] == "/" or scope["path"].startswith("/_sim"):
+            await self._control(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        record = RequestRecord(
+            time.monotonic(),
+            request.method,
+            request.url.path,
+            connection=id(scope["state"]["transport"]),
+            headers=dict(request.headers),
+        )
+        self._simulation.journal.add_request(record)
+        try:
+            response = await self._respond(request, record)
+            if isinstance(response, Response):
+                record.status = response.status_code
+            await response(scope, receive, send)
+            record.completed = record.completed or isinstance(response, Response)
+        finally:
+            record.ended = time.monotonic()
+
+    async def _respond(self, request: Request, record: RequestRecord) -> ASGIApp:
+        simulation = self._simulation
+        body = await _read(request)
+        account = simulation.world.accounts.get(_key(request))
+        record.account = account.api_key if account else None
+        record.body = body
+        record.model = str(body.get("model") or "") or _bot_name(record.path)
+        if simulation.settings.latency_seconds:
+            await asyncio.sleep(simulation.settings.latency_seconds)
+        faults = simulation.scenarios.take(record.path, record.account, record.model)
+        for fault in faults:
+            instead = await _strike(fault, account)
+            if instead is not None:
+                return instead
+        handler = self._handler(record)
+        if handler is None:
+            return Refused(404, "not_found_error", 404, "No such route").response()
+        try:
+            return await handler(simulation, Call(request, record, body, account, faults))
+        except Refused as refused:
+            return refused.response()
+
+    @staticmethod
+    def _handler(record: RequestRecord) -> Handler | None:
+        exact = ROUTES.get((record.method, record.path))
+        if exact is not None:
+            return exact
+        prefixes = (
+            handler
+            for (method, path), handler in ROUTES.items()
+            if path.endswith("/") and method == record.method and record.path.startswith(path)
+        )
+        return next(prefixes, None)
+
+
+async def _read(request: Request) -> Json:
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return {}
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _key(request: Request) -> str:
+    bearer = request.headers.get("authorization", "")
+    return request.headers.get("x-api-key") or bearer.removeprefix("Bearer ")
+
+
+def _bot_name(path: str) -> str | None:
+    return path.removeprefix("/bot/") if path.startswith("/bot/") else None
+
+
+async def _strike(fault: Fault, account: OfficialAccount | None) -> ASGIApp | None:
+    match fault:
+        case HttpError():
+            return _error_response(fault)
+        case ChallengePage():
+            return HTMLResponse(_CHALLENGE, 403, {"cf-mitigated": "challenge", "server": "cloudflare"})
+        case EmptyBody():
+            return Response(b"", 200, media_type="application/json")
+        case WrongJson(body=body):
+            return Response(body, 200, media_type="application/json")
+        case DropConnection():
+            return _dropped
+        case HangRequest():
+            return _unanswered
+        case DelayResponse(seconds=seconds):
+            await asyncio.sleep(seconds)
+        case NoPoints() if account is not None:
+            _take_points(account)
+    return None
+
+
+def _error_response(fault: HttpError) -> Response:
+    headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+    if fault.type is None:
+        return Response(fault.body, fault.status, headers, fault.content_type)
+    error: Json = {"message": fault.message, "type": fault.type, "code": fault.code}
+    if fault.param is not None:
+        error["param"] = fault.param
+    return JSONResponse({"error": error}, fault.status, headers)
+
+
+def _take_points(account: OfficialAccount) -> None:
+    account.points = account.addon_points = 0
+
+
+async def _dropped(scope: Scope, receive: Receive, _send: Send) -> None:
+    scope["state"]["transport"].abort()
+    await disconnected(receive)
+
+
+async def _unanswered(_scope: Scope, receive: Receive, _send: Send) -> None:
+    await disconnected(receive)
+
+
+__all__ = ["ROUTES", "Call", "OfficialApplication", "Settings", "Simulation", "answer", "bad_request"]

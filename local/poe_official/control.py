@@ -1,0 +1,145 @@
+"""`/_sim`: the simulator's own routes, to look at it and to steer it from another process; and a page at `/`."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from local.poe_official.application import Simulation
+from local.poe_official.scenarios import FAULT_NAMES, UnknownScenario, scenario_from_json, scenario_to_json
+from local.poe_official.world import OfficialAccount
+
+_SHOWN = 50
+
+
+class _Control:
+    """The handlers."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    async def scenarios(self, request: Request) -> Response:
+        """GET lists what waits, POST adds one or a list, DELETE forgets all."""
+        queue = self._simulation.scenarios
+        if request.method == "DELETE":
+            queue.waiting.clear()
+        if request.method == "POST":
+            try:
+                given = await _given(request)
+                queue.waiting.extend(
+                    [scenario_from_json(one) for one in (given if isinstance(given, list) else [given])]
+                )
+            except (UnknownScenario, ValueError) as error:
+                return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse([scenario_to_json(scenario) for scenario in queue.waiting])
+
+    async def accounts(self, request: Request) -> Response:
+        """GET lists accounts; POST `{"api_key", "points", …}` adds or replaces one."""
+        accounts = self._simulation.world.accounts
+        if request.method == "POST":
+            given = await _given(request)
+            known = {one.name for one in dataclasses.fields(OfficialAccount)} - {"history"}
+            if not isinstance(given, dict) or not given.get("api_key") or not given.keys() <= known:
+                return JSONResponse({"error": f"api_key is needed; other fields: {sorted(known)}"}, 400)
+            accounts[given["api_key"]] = OfficialAccount(**given)
+        shown = [dataclasses.asdict(account) | {"history": len(account.history)} for account in accounts.values()]
+        return JSONResponse(shown)
+
+    async def settings(self, request: Request) -> Response:
+        """GET shows, PATCH changes `pace_seconds` and `latency_seconds`."""
+        settings = self._simulation.settings
+        if request.method == "PATCH":
+            given = await _given(request)
+            for name in ("pace_seconds", "latency_seconds"):
+                if isinstance(given, dict) and isinstance(given.get(name), int | float):
+                    setattr(settings, name, float(given[name]))
+        return JSONResponse(dataclasses.asdict(settings))
+
+    async def requests(self, request: Request) -> Response:
+        """GET lists the latest requests without headers and bodies; DELETE forgets both logs."""
+        journal = self._simulation.journal
+        if request.method == "DELETE":
+            journal.requests.clear()
+            journal.sent.clear()
+        shown = [dataclasses.asdict(record) for record in journal.requests[-1000:]]
+        return JSONResponse([{n: v for n, v in one.items() if n not in ("headers", "body")} for one in shown])
+
+    async def faults(self, _request: Request) -> Response:
+        """The names of the faults and their fields."""
+        return JSONResponse(
+            {name: [one.name for one in dataclasses.fields(kind)] for name, kind in FAULT_NAMES.items()}
+        )
+
+    async def file(self, request: Request) -> Response:
+        """A made or uploaded file."""
+        found = self._simulation.world.files.get(request.path_params["file_id"])
+        return Response(found[2], media_type=found[1]) if found else Response(b"", 404)
+
+    async def page(self, _request: Request) -> Response:
+        """Accounts, latest requests, a form for scenarios."""
+        world, journal = self._simulation.world, self._simulation.journal
+        accounts = _rows((account.api_key, account.left) for account in world.accounts.values())
+        latest = _rows(
+            (record.method, record.path, record.model, record.status) for record in journal.requests[: -_SHOWN - 1 : -1]
+        )
+        waiting = html.escape(json.dumps([scenario_to_json(one) for one in self._simulation.scenarios.waiting]))
+        options = "".join(f"<option>{name}</option>" for name in FAULT_NAMES)
+        return HTMLResponse(_PAGE.format(accounts=accounts, latest=latest, options=options, waiting=waiting))
+
+    async def pick(self, request: Request) -> Response:
+        """The form of the page: one fault for the next request."""
+        form = await request.form()
+        try:
+            self._simulation.scenarios.waiting.append(scenario_from_json({"faults": [str(form.get("fault"))]}))
+        except UnknownScenario as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return Response(status_code=303, headers={"location": "/"})
+
+
+def control_application(simulation: Simulation) -> ASGIApp:
+    """The application for `/` and `/_sim`."""
+    control = _Control(simulation)
+    return Starlette(
+        routes=[
+            Route("/", control.page),
+            Route("/_sim/pick", control.pick, methods=["POST"]),
+            Route("/_sim/scenarios", control.scenarios, methods=["GET", "POST", "DELETE"]),
+            Route("/_sim/accounts", control.accounts, methods=["GET", "POST"]),
+            Route("/_sim/settings", control.settings, methods=["GET", "PATCH"]),
+            Route("/_sim/requests", control.requests, methods=["GET", "DELETE"]),
+            Route("/_sim/faults", control.faults),
+            Route("/_sim/files/{file_id}/{name:path}", control.file),
+        ]
+    )
+
+
+async def _given(request: Request) -> object:
+    try:
+        return await request.json()
+    except ValueError:
+        return None
+
+
+def _rows(rows: object) -> str:
+    return "".join(
+        f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>"
+        for row in rows  # type: ignore[attr-defined]  # any iterable of tuples
+    )
+
+
+_PAGE = """<!DOCTYPE html><meta charset="utf-8"><title>Poe API simulator</title>
+<style>body{{font:15px sans-serif;margin:2em}}td{{padding:.1em 1em .1em 0}}</style>
+<h1>Poe API simulator</h1>
+<h2>Accounts</h2><table>{accounts}</table>
+<h2>Scenario for the next request</h2>
+<form method="post" action="/_sim/pick"><select name="fault">{options}</select> <button>Add</button></form>
+<p>Waiting: <code>{waiting}</code></p>
+<h2>Latest requests</h2><table>{latest}</table>
+"""

@@ -1,0 +1,59 @@
+"""What the simulator saw and sent, for tests and measurements. Times are seconds of `time.monotonic`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+_KEPT = 5_000
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """One request. `account` is the key it came with, if that is known; `connection` tells TCP connections apart.
+
+    `status` is None until the answer begins and stays None if the connection was dropped instead. `ended` is when the
+    answer had left or the client had gone, `completed` whether all of it left.
+    """
+
+    time: float
+    method: str
+    path: str
+    account: str | None = None
+    model: str | None = None
+    status: int | None = None
+    ended: float | None = None
+    completed: bool = False
+    connection: int = 0
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    body: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SentRecord:
+    """One frame of a streamed answer that was written."""
+
+    time: float
+    path: str
+    part: str
+    size: int
+
+
+@dataclass(slots=True)
+class Journal:
+    """The two logs; each keeps its latest 5,000 entries at least."""
+
+    requests: list[RequestRecord] = field(default_factory=list)
+    sent: list[SentRecord] = field(default_factory=list)
+
+    def add_request(self, record: RequestRecord) -> None:
+        """Enter a request when it arrives; the rest is filled in later."""
+        self.requests.append(record)
+        if len(self.requests) > 2 * _KEPT:
+            del self.requests[:_KEPT]
+
+    def add_sent(self, record: SentRecord) -> None:
+        """Enter a frame."""
+        self.sent.append(record)
+        if len(self.sent) > 2 * _KEPT:
+            del self.sent[:_KEPT]

@@ -1,0 +1,197 @@
+"""/v1/chat/completions: the request body, and chunks as events. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reverse.chat import ChatRequest, Message
+from reverse.errors import ErrorCode, poe_error
+from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.official.attachments import chat_part
+from reverse.official.decoding import AnswerDecoder
+from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
+from reverse.official.sse import ServerSentEvent
+
+OPERATION = "chat.completions"
+
+FINISH_REASONS = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "tool_calls": FinishReason.TOOL_CALLS,
+    "function_call": FinishReason.TOOL_CALLS,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+
+
+def build_chat_body(request: ChatRequest, *, streamed: bool) -> dict[str, Any]:
+    """The JSON body for `request`.
+
+    Parameters are fields of the body; they can't replace the fields that the request itself sets. Poe refuses a stop
+    sequence of white space (poe-official reference C.2), so none is sent.
+    """
+    body: dict[str, Any] = dict(request.parameters)
+    body["model"] = request.bot
+    body["messages"] = [_message(message) for message in request.messages]
+    body["stream"] = streamed
+    if streamed:
+        body["stream_options"] = {"include_usage": True}
+    if request.tools:
+        body["tools"] = normalize_tools(request.tools)
+    optional = {
+        "tool_choice": request.tool_choice,
+        "response_format": request.response_format,
+        "max_tokens": request.max_tokens,
+        "stop": [sequence for sequence in request.stop if sequence.strip()] or None,
+    }
+    body.update({name: value for name, value in optional.items() if value is not None})
+    return body
+
+
+def normalize_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give functions without arguments the empty schema: some providers behind Poe refuse one without `properties`."""
+    return [dict(tool) | {"function": _with_properties(object_at(tool, "function"))} for tool in tools]
+
+
+def _with_properties(function: JSONObject) -> dict[str, Any]:
+    schema = object_at(function, "parameters")
+    return dict(function) | {"parameters": {"type": "object", "properties": {}} | dict(schema)}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.attachments:
+        text = [{"type": "text", "text": message.text}] if message.text else []
+        wire["content"] = text + [chat_part(attachment) for attachment in message.attachments]
+    if message.tool_calls:
+        wire["content"] = message.text or None
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        wire["name"] = message.name
+    return wire
+
+
+def new_call_id() -> str:
+    """An id for a tool call to which the upstream gave none."""
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
+class ToolCallNumbering:
+    """Makes pieces of tool calls regular: every call has its own index, its own id, and opens with id and name.
+
+    Upstreams repeat id and name on every piece, leave the index out, number parallel calls all 0, or give two calls
+    the same id. A piece with a name and another id than its index had opens a new call.
+    """
+
+    def __init__(self, new_id: Callable[[], str] = new_call_id) -> None:
+        self._new_id = new_id
+        self._wire_ids: list[str | None] = []
+        self._ids: set[str] = set()
+        self._open: dict[int, int] = {}  # wire index → ours
+
+    @property
+    def count(self) -> int:
+        """How many calls were opened."""
+        return len(self._wire_ids)
+
+    def piece(self, piece: JSONObject, position: int) -> ToolCallDelta | None:
+        """The event for one piece at `position` of its list; `None` when it says nothing new."""
+        function = object_at(piece, "function")
+        arguments, name = text_at(function, "arguments") or "", text_at(function, "name") or None
+        wire_index = number_at(piece, "index")
+        wire_index = position if wire_index is None else wire_index
+        wire_id = text_at(piece, "id") or None
+        index = self._open.get(wire_index)
+        if index is None or (name and wire_id and self._wire_ids[index] != wire_id):
+            if not name:
+                return None  # arguments of a call that was never opened belong to nothing
+            index = self._open[wire_index] = len(self._wire_ids)
+            self._wire_ids.append(wire_id)
+            return ToolCallDelta(index, arguments, id=self._own_id(wire_id), name=name)
+        return ToolCallDelta(index, arguments) if arguments else None
+
+    def _own_id(self, wire_id: str | None) -> str:
+        own = wire_id if wire_id and wire_id not in self._ids else self._new_id()
+        self._ids.add(own)
+        return own
+
+
+class ChatCompletionDecoder(AnswerDecoder):
+    """Turns the chunks of one streamed completion, or one whole completion, into events."""
+
+    operation = OPERATION
+
+    def __init__(self, new_id: Callable[[], str] = new_call_id) -> None:
+        super().__init__()
+        self._calls = ToolCallNumbering(new_id)
+
+    def decode(self, event: ServerSentEvent) -> list[Event]:
+        """Decode one server-sent event. Raises the error that an error event stands for."""
+        if event.data.startswith("[DONE]"):
+            return self.finish()
+        chunk = parse_object(event.data)
+        if chunk is None:
+            raise poe_error(ErrorCode.PROTOCOL, "a chunk is not a JSON object", operation=self.operation)
+        return self.decode_chunk(chunk)
+
+    def decode_chunk(self, chunk: JSONObject) -> list[Event]:
+        """Decode one chunk, or a whole completion: a `message` reads like one large `delta`."""
+        self.raise_error(chunk)
+        events: list[Event] = []
+        for choice in objects_at(chunk, "choices"):
+            if number_at(choice, "index"):
+                continue  # `n` is always 1
+            events += self._decode_delta(object_at(choice, "delta") or object_at(choice, "message"))
+            reason = text_at(choice, "finish_reason")
+            if reason is not None:
+                self.note_finish(self._finish_reason(reason))
+        usage = object_at(chunk, "usage")
+        if usage:
+            events.append(read_usage(usage))
+        return events
+
+    def decode_whole(self, completion: JSONObject) -> list[Event]:
+        """Decode a completion that was not streamed, to its end."""
+        self.raise_error(completion)
+        if not objects_at(completion, "choices"):
+            raise poe_error(ErrorCode.PROTOCOL, "the completion has no choices", operation=self.operation)
+        return self.decode_chunk(completion) + self.finish()
+
+    def _decode_delta(self, delta: JSONObject) -> list[Event]:
+        events: list[Event] = []
+        # Both names carry the same text (recorded, C.2).
+        reasoning = text_at(delta, "reasoning_content") or text_at(delta, "reasoning")
+        if reasoning:
+            events.append(self.reasoning(ReasoningDelta(reasoning)))
+        text = text_at(delta, "content") or "".join(
+            text_at(part, "text") or "" for part in objects_at(delta, "content")
+        )
+        text = text or text_at(delta, "refusal") or ""
+        if text:
+            events.append(self.text(TextDelta(text)))
+        for position, piece in enumerate(objects_at(delta, "tool_calls")):
+            call = self._calls.piece(piece, position)
+            if call is not None:
+                events.append(self.call(call))
+        return events
+
+    def _finish_reason(self, reason: str) -> FinishReason:
+        known = FINISH_REASONS.get(reason, FinishReason.STOP)
+        # Some models end a turn that calls tools with a plain `stop`.
+        return FinishReason.TOOL_CALLS if known is FinishReason.STOP and self._calls.count else known
+
+
+def read_usage(usage: JSONObject) -> UsageReported:
+    """The usage block of a completion."""
+    return UsageReported(
+        prompt_tokens=number_at(usage, "prompt_tokens"),
+        completion_tokens=number_at(usage, "completion_tokens"),
+        cached_tokens=number_at(object_at(usage, "prompt_tokens_details"), "cached_tokens"),
+        reasoning_tokens=number_at(object_at(usage, "completion_tokens_details"), "reasoning_tokens"),
+    )

@@ -1,0 +1,120 @@
+"""What the decoders of all endpoints share: how an answer ends, and what counts as one. Pure."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, TypeVar
+
+from reverse.errors import ErrorCode, poe_error
+from reverse.events import (
+    Event,
+    FileAttached,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    TextReplaced,
+    ToolCallDelta,
+)
+from reverse.official.failures import failure_of_error
+from reverse.official.json_values import JSONObject, object_at
+from reverse.official.media_links import find_media
+from reverse.official.sse import ServerSentEvent
+
+# Files are announced in short answers. Text beyond this is not kept for the search.
+_MEDIA_SEARCH_CHARS = 65_536
+
+_Text = TypeVar("_Text", TextDelta, TextReplaced)
+
+
+class AnswerDecoder(ABC):
+    """Decodes one answer: feed events to `decode`, then call `end` when the stream ends.
+
+    `is_complete` says that `Finished` was returned and the stream need not be read further. `awaits_trailer` says that
+    the answer has its reason for ending and only usage or an end mark can follow.
+    """
+
+    operation: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._reason: FinishReason | None = None
+        self._kept: list[str] = []
+        self._kept_chars = 0
+        self._files: set[str] = set()
+        self._said_something = False
+
+    @property
+    def awaits_trailer(self) -> bool:
+        """Whether the reason for ending is known but the end itself has not come."""
+        return self._reason is not None and not self.is_complete
+
+    @abstractmethod
+    def decode(self, event: ServerSentEvent) -> list[Event]:
+        """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
+
+    @abstractmethod
+    def decode_whole(self, answer: JSONObject) -> list[Event]:
+        """Decode an answer that came as one JSON object, to its end."""
+
+    def end(self) -> list[Event]:
+        """The stream ended. Raises a `protocol` error when the answer had not."""
+        if self.is_complete:
+            return []
+        if self._reason is None:
+            raise poe_error(
+                ErrorCode.PROTOCOL, "the stream ended before the answer was finished", operation=self.operation
+            )
+        return self.finish()
+
+    def note_finish(self, reason: FinishReason) -> None:
+        """Remember why the answer ended; the first reason counts."""
+        self._reason = self._reason or reason
+
+    def finish(self) -> list[Event]:
+        """The last events: files in the text, then `Finished`. Raises when the answer said nothing at all."""
+        self.is_complete = True
+        reason = self._reason or FinishReason.STOP
+        files: list[Event] = [file for file in find_media("".join(self._kept)) if self._is_new(file)]
+        if reason is FinishReason.STOP and not self._said_something and not files:
+            raise poe_error(ErrorCode.EMPTY_ANSWER, operation=self.operation)
+        return [*files, Finished(reason)]
+
+    def raise_error(self, values: JSONObject) -> None:
+        """Raise the error that an `error` member of `values` stands for, if there is one."""
+        error = values.get("error")
+        if error:
+            found = object_at(values, "error") or {"message": str(error)}
+            raise failure_of_error(found, operation=self.operation)
+
+    def text(self, event: _Text) -> _Text:
+        """Note text of the answer and hand it on."""
+        if isinstance(event, TextReplaced):
+            self._kept.clear()
+            self._kept_chars = 0
+        self._said_something = self._said_something or bool(event.text)
+        if self._kept_chars < _MEDIA_SEARCH_CHARS:
+            self._kept.append(event.text)
+            self._kept_chars += len(event.text)
+        return event
+
+    def reasoning(self, event: ReasoningDelta) -> ReasoningDelta:
+        """Note reasoning and hand it on."""
+        self._said_something = True
+        return event
+
+    def call(self, event: ToolCallDelta) -> ToolCallDelta:
+        """Note a tool call and hand it on."""
+        self._said_something = True
+        return event
+
+    def file(self, event: FileAttached) -> list[Event]:
+        """Note a file and hand it on, once."""
+        self._said_something = True
+        return [event] if self._is_new(event) else []
+
+    def _is_new(self, file: FileAttached) -> bool:
+        if file.url in self._files:
+            return False
+        self._files.add(file.url)
+        return True

@@ -1,0 +1,243 @@
+"""One account's exchanges with the documented API: authentication, failures, retries, time and size limits."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from reverse.config import PoeConfig
+from reverse.credentials import OfficialCredentials
+from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.events import Event
+from reverse.official.decoding import AnswerDecoder
+from reverse.official.failures import failure_of_response
+from reverse.official.json_values import parse_object
+from reverse.official.retry import MAX_RETRIES, retry_delay
+from reverse.official.sse import SSEParser
+from reverse.official.transport import OfficialTransport, OutgoingRequest, StreamedReply
+
+_EVENT_STREAM = "text/event-stream"
+_MAX_ERROR_BYTES = 65_536
+
+# How long an answer's last events wait for the end of its HTTP body, which lets the connection be used again.
+_DRAIN_SECONDS = 0.05
+
+# After the reason for ending only usage and an end mark can follow; an answer is not held back for them.
+_TRAILER_SECONDS = 5.0
+
+ANTHROPIC_VERSION = "2023-06-01"
+
+
+class Exchange:
+    """Sends requests with the account's key and reads the answers."""
+
+    def __init__(
+        self,
+        credentials: OfficialCredentials,
+        config: PoeConfig,
+        *,
+        max_retries: int = MAX_RETRIES,
+        transport: OfficialTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.config = config
+        self._api_key = credentials.api_key
+        self._transport = transport or OfficialTransport(config)
+        self._max_retries = max_retries
+        self._sleep = sleep
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
+
+    def request(self, method: str, path: str, operation: str, **parts: Any) -> OutgoingRequest:
+        """A request with a bearer key. `parts` are fields of `OutgoingRequest`."""
+        return OutgoingRequest(
+            method,
+            f"{self.config.official_base_url.rstrip('/')}{path}",
+            operation,
+            headers={"Authorization": f"Bearer {self._api_key}"},
+            **parts,
+        )
+
+    def messages_request(self, path: str, operation: str, body: Mapping[str, Any]) -> OutgoingRequest:
+        """A request in the dialect of /v1/messages, which names its key and its version differently."""
+        return OutgoingRequest(
+            "POST",
+            f"{self.config.official_base_url.rstrip('/')}{path}",
+            operation,
+            headers={"x-api-key": self._api_key, "anthropic-version": ANTHROPIC_VERSION},
+            json=body,
+        )
+
+    def upload_request(self, operation: str, **parts: Any) -> OutgoingRequest:
+        """A request to the upload address, which takes the bare key without `Bearer` (C.1)."""
+        return OutgoingRequest(
+            "POST", self.config.upload_url, operation, headers={"Authorization": self._api_key}, **parts
+        )
+
+    async def fetch(
+        self, request: OutgoingRequest, *, max_bytes: int | None = None, timeout_seconds: float | None = None
+    ) -> tuple[StreamedReply, bytes]:
+        """The whole response to `request`, tried again where that can help.
+
+        `timeout_seconds` bounds each try. Raises the error that the response stands for.
+        """
+        limit = self.config.max_page_bytes if max_bytes is None else max_bytes
+        seconds = self.config.request_timeout_seconds if timeout_seconds is None else timeout_seconds
+        attempt = 0
+        while True:
+            try:
+                return await self._fetch_once(request, limit, seconds)
+            except PoeError as error:
+                await self._pause(error, attempt)
+            attempt += 1
+
+    async def fetch_json(self, request: OutgoingRequest, *, timeout_seconds: float | None = None) -> dict[str, Any]:
+        """The JSON object that answers `request`. Raises a `protocol` error for any other body."""
+        _, body = await self.fetch(request, timeout_seconds=timeout_seconds)
+        parsed = parse_object(body)
+        if parsed is None:
+            raise poe_error(ErrorCode.PROTOCOL, "the response is not a JSON object", operation=request.operation)
+        return parsed
+
+    async def answer(
+        self, request: OutgoingRequest, new_decoder: Callable[[], AnswerDecoder], *, whole: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """The events of the answer to `request`, tried again only while no event was yielded.
+
+        `whole` waits for one JSON object instead of a stream; a server that sends one unasked is understood as well.
+        """
+        attempt = 0
+        while True:
+            started = False
+            try:
+                async with aclosing(self._answer_once(request, new_decoder(), whole=whole)) as events:
+                    async for event in events:
+                        started = True
+                        yield event
+                return
+            except PoeError as error:
+                if started:
+                    raise
+                await self._pause(error, attempt)
+            attempt += 1
+
+    async def _fetch_once(
+        self, request: OutgoingRequest, max_bytes: int, timeout_seconds: float
+    ) -> tuple[StreamedReply, bytes]:
+        try:
+            async with asyncio.timeout(timeout_seconds), self._opened(request, timeout_seconds) as reply:
+                return reply, await reply.read(max_bytes)
+        except TimeoutError as exc:
+            raise poe_error(ErrorCode.TIMEOUT, operation=request.operation) from exc
+
+    async def _answer_once(
+        self, request: OutgoingRequest, decoder: AnswerDecoder, *, whole: bool
+    ) -> AsyncGenerator[Event, None]:
+        deadline = self._now() + self.config.first_event_timeout_seconds
+        size = 0
+        async with self._opened(request, self.config.first_event_timeout_seconds) as reply:
+            streamed = not whole and reply.content_type == _EVENT_STREAM
+            batches = self._streamed(reply, decoder, deadline) if streamed else self._whole(reply, decoder, deadline)
+            async with aclosing(batches):
+                async for batch in batches:
+                    for event in batch:
+                        size += _size_of(event)
+                        if size > self.config.max_answer_chars:
+                            raise poe_error(
+                                ErrorCode.PROTOCOL, "the answer is larger than allowed", operation=request.operation
+                            )
+                        yield event
+
+    async def _streamed(
+        self, reply: StreamedReply, decoder: AnswerDecoder, deadline: float
+    ) -> AsyncGenerator[Iterable[Event], None]:
+        parser = SSEParser(self.config.max_frame_bytes)
+        async with aclosing(reply.chunks()) as chunks:
+            while True:
+                chunk = await self._next_chunk(chunks, deadline, decoder)
+                if chunk is None:
+                    yield decoder.end()
+                    return
+                for event in parser.feed(chunk):
+                    batch = decoder.decode(event)
+                    if decoder.is_complete:
+                        await _drain(chunks)
+                        yield batch
+                        return
+                    if batch:
+                        yield batch
+                        deadline = self._now() + self.config.idle_timeout_seconds
+                if decoder.awaits_trailer:
+                    deadline = min(deadline, self._now() + _TRAILER_SECONDS)
+
+    async def _whole(
+        self, reply: StreamedReply, decoder: AnswerDecoder, deadline: float
+    ) -> AsyncGenerator[Iterable[Event], None]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                body = await reply.read(self.config.max_page_bytes)
+        except TimeoutError as exc:
+            raise poe_error(ErrorCode.TIMEOUT, operation=reply.operation) from exc
+        parsed = parse_object(body)
+        if parsed is None:
+            raise poe_error(ErrorCode.PROTOCOL, "the answer is not a JSON object", operation=reply.operation)
+        yield decoder.decode_whole(parsed)
+
+    @asynccontextmanager
+    async def _opened(self, request: OutgoingRequest, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
+        async with self._transport.open(request, timeout_seconds=timeout_seconds) as reply:
+            if not 200 <= reply.status < 300:  # noqa: PLR2004  success
+                raise await self._failure(reply)
+            yield reply
+
+    async def _failure(self, reply: StreamedReply) -> PoeError:
+        body = b""
+        try:
+            async with asyncio.timeout(self.config.request_timeout_seconds):
+                body = await reply.read(_MAX_ERROR_BYTES)
+        except (TimeoutError, PoeError):
+            pass  # the status alone decides
+        return failure_of_response(reply.status, reply.headers, body, operation=reply.operation)
+
+    async def _next_chunk(
+        self, chunks: AsyncGenerator[bytes, None], deadline: float, decoder: AnswerDecoder
+    ) -> bytes | None:
+        """The next bytes, or `None` at the end: also where an answer that has all but its trailer breaks off."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await anext(chunks, None)
+        except (TimeoutError, PoeError) as exc:
+            if decoder.awaits_trailer:
+                return None
+            if isinstance(exc, PoeError):
+                raise
+            raise poe_error(ErrorCode.TIMEOUT, operation=decoder.operation) from exc
+
+    async def _pause(self, error: PoeError, attempt: int) -> None:
+        """Wait before the next try, or raise `error` when there is to be none."""
+        delay = retry_delay(error, attempt, jitter=random.random(), max_retries=self._max_retries)  # noqa: S311  jitter
+        if delay is None:
+            raise error
+        await self._sleep(delay)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            await anext(chunks, None)
+    except (TimeoutError, PoeError):
+        pass  # the connection is closed instead; the answer is whole
+
+
+def _size_of(event: Event) -> int:
+    """What an event adds to the answer's size; at least one, so that empty events without end are noticed too."""
+    return len(getattr(event, "text", "")) + len(getattr(event, "arguments", "")) + 1

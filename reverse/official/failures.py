@@ -1,0 +1,139 @@
+"""Poe's refusals, as typed errors: HTTP status, error body and error events inside a stream. Pure.
+
+Poe documents `{"error": {"message", "type", "code"}}` with a code that is a number on one page and a string on another
+(poe-official reference C.5, November 2026); both are read, and so is a body that is none of this. A string code says
+most, then the type, then the status. Nothing is decided by a message.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+
+from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.official.json_values import JSONObject, number_at, object_at, parse_object, text_at
+
+_BY_CODE: dict[str, ErrorCode] = {
+    "invalid_api_key": ErrorCode.NOT_AUTHENTICATED,
+    "insufficient_credits": ErrorCode.INSUFFICIENT_POINTS,
+    "insufficient_points": ErrorCode.INSUFFICIENT_POINTS,
+    "insufficient_quota": ErrorCode.INSUFFICIENT_POINTS,
+    "insufficient_fund": ErrorCode.INSUFFICIENT_POINTS,
+    "unsupported_feature_for_model": ErrorCode.UNSUPPORTED_FEATURE,
+    "unsupported_parameter": ErrorCode.UNSUPPORTED_FEATURE,
+    "context_length_exceeded": ErrorCode.MESSAGE_TOO_LONG,
+    "string_above_max_length": ErrorCode.MESSAGE_TOO_LONG,
+    "content_filter": ErrorCode.CONTENT_REFUSED,
+    "content_policy_violation": ErrorCode.CONTENT_REFUSED,
+    "moderation_blocked": ErrorCode.CONTENT_REFUSED,
+    "model_not_found": ErrorCode.BOT_NOT_FOUND,
+    "rate_limit_exceeded": ErrorCode.RATE_LIMITED,
+    # The bot protocol's `error_type` (C.6).
+    "user_message_too_long": ErrorCode.MESSAGE_TOO_LONG,
+    "user_caused_error": ErrorCode.INVALID_REQUEST,
+    "privacy_authorization_error": ErrorCode.BOT_ACCESS_DENIED,
+}
+
+_BY_TYPE: dict[str, ErrorCode] = {
+    "authentication_error": ErrorCode.NOT_AUTHENTICATED,
+    "insufficient_credits": ErrorCode.INSUFFICIENT_POINTS,
+    "insufficient_quota": ErrorCode.INSUFFICIENT_POINTS,
+    "moderation_error": ErrorCode.CONTENT_REFUSED,
+    "permission_error": ErrorCode.BOT_ACCESS_DENIED,
+    "not_found_error": ErrorCode.BOT_NOT_FOUND,
+    "timeout_error": ErrorCode.TIMEOUT,
+    "request_too_large": ErrorCode.MESSAGE_TOO_LONG,
+    "rate_limit_error": ErrorCode.RATE_LIMITED,
+    "provider_error": ErrorCode.BOT_FAILED,
+    "upstream_error": ErrorCode.UPSTREAM_FAILED,
+    "api_error": ErrorCode.UPSTREAM_FAILED,
+    "server_error": ErrorCode.UPSTREAM_FAILED,
+    "overloaded_error": ErrorCode.OVERLOADED,
+}
+
+_BY_STATUS: dict[int, ErrorCode] = {
+    401: ErrorCode.NOT_AUTHENTICATED,
+    402: ErrorCode.INSUFFICIENT_POINTS,
+    403: ErrorCode.CONTENT_REFUSED,
+    404: ErrorCode.BOT_NOT_FOUND,
+    408: ErrorCode.TIMEOUT,
+    413: ErrorCode.MESSAGE_TOO_LONG,
+    429: ErrorCode.RATE_LIMITED,
+    503: ErrorCode.OVERLOADED,
+    504: ErrorCode.TIMEOUT,
+    529: ErrorCode.OVERLOADED,
+}
+
+_FORBIDDEN = 403
+_FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+
+
+def failure_of_response(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    operation: str,
+    wall_clock: Callable[[], float] = time.time,
+) -> PoeError:
+    """The error that a response with a status other than 2xx stands for. `headers` has lower-case names."""
+    if headers.get("cf-mitigated") == "challenge":
+        return poe_error(ErrorCode.CHALLENGE, operation=operation, status=status)
+    parsed = parse_object(body)
+    if parsed is None and status == _FORBIDDEN:
+        # Poe itself refuses in JSON: a bare or HTML 403 comes from what stands before it.
+        return poe_error(ErrorCode.BLOCKED, operation=operation, status=status)
+    return failure_of_error(
+        _error_object(parsed or {}),
+        operation=operation,
+        status=status,
+        retry_after_seconds=parse_retry_after(headers, wall_clock()),
+    )
+
+
+def failure_of_error(
+    error: JSONObject, *, operation: str, status: int | None = None, retry_after_seconds: float | None = None
+) -> PoeError:
+    """The error that an `error` object stands for, in a body or in mid-stream (then without a status)."""
+    field = text_at(error, "param")
+    return poe_error(
+        _classify(error, status),
+        operation=operation,
+        status=status,
+        retry_after_seconds=retry_after_seconds,
+        upstream_text=text_at(error, "message") or text_at(error, "text"),
+        param=field if field and _FIELD_NAME.fullmatch(field) else None,
+    )
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (number or HTTP date); `None` where neither is sane."""
+    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
+            return float(value) * unit
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _error_object(body: JSONObject) -> JSONObject:
+    error = body.get("error")
+    return {"message": error} if isinstance(error, str) else object_at(body, "error")
+
+
+def _classify(error: JSONObject, status: int | None) -> ErrorCode:
+    by_code = _BY_CODE.get(text_at(error, "code") or text_at(error, "error_type") or "")
+    if by_code is not None:
+        return by_code
+    by_type = _BY_TYPE.get(text_at(error, "type") or "")
+    if by_type is not None:
+        return by_type
+    status = status or number_at(error, "code")
+    if status is None:
+        return ErrorCode.BOT_FAILED
+    fallback = ErrorCode.UPSTREAM_FAILED if status >= 500 else ErrorCode.INVALID_REQUEST  # noqa: PLR2004  server errors
+    return _BY_STATUS.get(status, fallback)

@@ -1,0 +1,47 @@
+"""Whether and when to ask the documented API again: one pure function."""
+
+from __future__ import annotations
+
+from reverse.errors import ErrorCode, PoeError
+
+MAX_RETRIES = 2
+
+# Poe asks for a backoff that starts at 250 ms, with jitter (poe-official reference C.5, November 2026).
+_FIRST_DELAY_SECONDS = 0.25
+_MAX_DELAY_SECONDS = 4.0
+
+# A caller with other accounts is better served by another one than by a longer wait for this one.
+MAX_RETRY_AFTER_SECONDS = 5.0
+
+# Failures that pass by themselves. A timeout is not among them: the time for the answer is used up. An account's or
+# a request's fault is not either: the same question would be refused in the same way.
+_PASSING = frozenset(
+    {
+        ErrorCode.CONNECTION_FAILED,
+        ErrorCode.UPSTREAM_FAILED,
+        ErrorCode.OVERLOADED,
+        ErrorCode.BOT_FAILED,
+        ErrorCode.BOT_UNAVAILABLE,
+    }
+)
+
+_MODEL_DID_NOT_START = 408
+
+
+def retry_delay(error: PoeError, attempt: int, *, jitter: float, max_retries: int = MAX_RETRIES) -> float | None:
+    """Seconds to wait before the next try, or `None` to give up and raise `error`.
+
+    `attempt` counts the tries that failed before this one, `jitter` is random in 0..1. Ask only while no event of the
+    answer has reached the caller.
+    """
+    if attempt >= max_retries or not error.retryable:
+        return None
+    wait = error.retry_after_seconds
+    passing = error.code in _PASSING or error.status == _MODEL_DID_NOT_START
+    if error.code is ErrorCode.RATE_LIMITED:
+        # Without a time the limit counts for a whole minute (500 requests a minute): waiting here would not help.
+        passing = wait is not None
+    if not passing or (wait is not None and wait > MAX_RETRY_AFTER_SECONDS):
+        return None
+    backoff = min(_FIRST_DELAY_SECONDS * 2.0**attempt, _MAX_DELAY_SECONDS) * (0.5 + jitter / 2)
+    return max(wait or 0.0, backoff)

@@ -1,0 +1,38 @@
+"""`python -m streaming_runtime`: what the wrapper script starts in place of AWS's runtime client."""
+
+import asyncio
+import os
+import sys
+
+from streaming_runtime import log
+from streaming_runtime.errors import InitError
+from streaming_runtime.handler import extend_search_path, load_handler
+from streaming_runtime.loop import report_init_error, serve
+from streaming_runtime.settings import Address, Settings
+
+
+def main() -> int:
+    """Load the application and serve it. The exit status is 0 after SIGTERM, 1 after a failure."""
+    # What the application prints must be out before the sandbox is frozen.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # a text stream, unless replaced
+    try:
+        address = Address.from_environ(os.environ)
+    except InitError as error:
+        log.problem("init.failed", errorType=error.error_type, reason=str(error))
+        return 1
+    with asyncio.Runner() as runner:
+        # Also sets the loop, which Mangum asks for when the application's module creates an instance. The
+        # import itself happens outside of it, so that a module may use `asyncio.run`.
+        runner.get_loop()
+        try:
+            settings = Settings.from_environ(os.environ)
+            extend_search_path(settings.task_root, settings.runtime_dir)
+            mangum = load_handler(settings.handler)
+        except InitError as error:
+            runner.run(report_init_error(address, error))
+            return 1
+        return runner.run(serve(settings, mangum))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""One streamed response to the Runtime API, on a connection of its own.
+
+Wire (AWS Lambda reference E; tried against the emulator that the SAM CLI 1.170 ships): a chunked POST whose
+body is a JSON prelude, eight NULs and the raw body, each in chunks of its own; a failure after the start
+travels in trailers.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Collection
+from contextlib import suppress
+
+from streaming_runtime.errors import ResponseConnectionLostError, RuntimeApiError, RuntimeApiRefusedError
+from streaming_runtime.failures import Failure
+from streaming_runtime.http11 import (
+    LAST_CHUNK,
+    Answer,
+    AnswerParser,
+    encode_chunk,
+    encode_head,
+    encode_last_chunk,
+)
+from streaming_runtime.response_head import PRELUDE_END, ResponseHead, encode_prelude
+from streaming_runtime.runtime_api import CONNECT_SECONDS, ERROR_TYPE_HEADER, USER_AGENT, VERSION_PATH
+from streaming_runtime.settings import Address
+
+ERROR_BODY_HEADER = "Lambda-Runtime-Function-Error-Body"
+# The Runtime API's own answer is a line; whatever is longer is not it.
+_MAX_ANSWER_BYTES = 64 * 1024
+
+
+class ResponseStream(asyncio.Protocol):
+    """A response on its way. `write` is synchronous; a writer that sees `is_full` awaits `drain`.
+
+    `write`, `finish` and `drain` raise ResponseConnectionLostError once the connection has broken, or once
+    the Runtime API has refused the response before its end.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        request_id: str,
+        disconnected: asyncio.Event,
+        *,
+        excluded: Collection[str] = (),
+    ) -> None:
+        self._address = address
+        self._request_id = request_id
+        # Set when the response can no longer be delivered.
+        self._disconnected = disconnected
+        # Headers, in lower case, that are not sent.
+        self._excluded = excluded
+        self._transport: asyncio.Transport | None = None
+        self._parser = AnswerParser(max_body_bytes=_MAX_ANSWER_BYTES)
+        # The transport's buffer is over its high-water mark.
+        self.is_full = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+        # The last chunk is written.
+        self._is_finished = False
+        # Why nothing can be sent any more; None while all is well.
+        self._lost: RuntimeApiError | None = None
+        self._answer: Answer | None = None
+        # The Runtime API has answered, or never will.
+        self._settled = asyncio.Event()
+
+    async def open(self, head: ResponseHead, first: bytes) -> None:
+        """Connect, and send the head, the prelude and the first bytes of the body (which may be none) in one
+        write.
+
+        Raises ResponseConnectionLostError. Cancelled, it leaves no connection behind.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await loop.create_connection(lambda: self, self._address.host, self._address.port)
+        except OSError as error:
+            raise ResponseConnectionLostError("no connection to the Runtime API") from error
+        request = encode_head(
+            "POST",
+            f"{VERSION_PATH}/invocation/{self._request_id}/response",
+            self._address.authority,
+            (
+                ("User-Agent", USER_AGENT),
+                ("Content-Type", "application/vnd.awslambda.http-integration-response"),
+                ("Lambda-Runtime-Function-Response-Mode", "streaming"),
+                ("Transfer-Encoding", "chunked"),
+                ("Trailer", f"{ERROR_TYPE_HEADER}, {ERROR_BODY_HEADER}"),
+            ),
+        )
+        prelude = encode_chunk(encode_prelude(head, self._excluded)) + encode_chunk(PRELUDE_END)
+        self._connected().write(request + prelude + (encode_chunk(first) if first else b""))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the body, not empty, as one chunk, now."""
+        self._connected().write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    async def drain(self) -> None:
+        """Wait until the reader has caught up."""
+        await self._writable.wait()
+        if self._lost is not None:
+            raise self._lost_error()
+
+    def finish(self, data: bytes) -> None:
+        """Send the last bytes, which may be none, and the end."""
+        self._connected().write((encode_chunk(data) if data else b"") + LAST_CHUNK)
+        self._is_finished = True
+
+    def fail(self, last_words: bytes, failure: Failure) -> None:
+        """End the body early: `last_words`, which may be none, for the caller; trailers for Lambda."""
+        if self._is_finished or self._lost is not None:
+            return
+        trailers = (
+            (ERROR_TYPE_HEADER, failure.error_type),
+            (ERROR_BODY_HEADER, b64encode(failure.to_json()).decode("ascii")),
+        )
+        end = encode_last_chunk(trailers)
+        self._connected().write((encode_chunk(last_words) if last_words else b"") + end)
+        self._is_finished = True
+
+    async def settle(self, *, timeout_seconds: float) -> None:
+        """Wait for the Runtime API's answer to the finished response, and close the connection however that
+        goes.
+
+        Raises RuntimeApiRefusedError or another RuntimeApiError; TimeoutError when the reader stalls.
+        """
+        if self._transport is None:
+            raise self._lost_error()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._settled.wait()
+            if self._lost is not None:
+                raise self._lost
+        except BaseException:
+            # What the reader has not taken by now is dropped.
+            self._transport.abort()
+            raise
+        self._transport.close()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the response can no longer reach anybody."""
+        return self._lost is not None
+
+    def _connected(self) -> asyncio.Transport:
+        if self._transport is None or self._lost is not None or self._transport.is_closing():
+            raise self._lost_error()
+        return self._transport
+
+    def _lost_error(self) -> ResponseConnectionLostError:
+        """A new exception each time: one object raised twice would collect tracebacks."""
+        return ResponseConnectionLostError(str(self._lost or "the response connection broke"))
+
+    def _lose(self, error: RuntimeApiError) -> None:
+        self._lost = self._lost or error
+        self._settled.set()
+        self._writable.set()
+        self._disconnected.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):  # pragma: no cover - asyncio gives a TCP transport
+            raise TypeError("a response needs a stream transport")
+        # asyncio sets TCP_NODELAY on TCP sockets by itself: each chunk leaves at once.
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is not None or self._lost is not None:
+            return
+        try:
+            answer = self._parser.feed(data)
+        except RuntimeApiError as error:
+            self._lose(error)
+            return
+        if answer is not None:
+            self._take_answer(answer)
+
+    def _take_answer(self, answer: Answer) -> None:
+        """A refusal ends the response at once; a success before the end of the body does not."""
+        self._answer = answer
+        if not answer.is_success:
+            self._lose(RuntimeApiRefusedError(answer.status, "a streamed response"))
+        self._settled.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is None and exc is None:
+            # An answer of HTTP/1.0 style ends with its connection.
+            with suppress(RuntimeApiError):
+                self._take_answer(self._parser.feed_eof())
+        if self._answer is None or not self._is_finished:
+            self._lose(ResponseConnectionLostError("the response connection broke"))
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        self._writable.set()

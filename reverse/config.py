@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 USER_AGENT = "poe-gateway/0.1 (+https://github.com/poe-gateway/poe-gateway)"
 
@@ -35,11 +36,20 @@ class PoeConfig:
     channel_trust_seconds: float = 15.0
     """A socket silent for longer is pinged before the next message: the process may have been frozen meanwhile."""
 
+    channel_ping_timeout_seconds: float = 2.0
+    """For the pong that proves a silent socket alive; then the channel is reopened."""
+    trailing_cost_seconds: float = 0.05
+    """After the last text: how long `Finished` waits for the cost, which Poe pushes right behind it."""
+    suggested_replies_seconds: float = 3.0
+    """After the last text, only where asked for: how long `Finished` waits for suggested replies."""
+
     max_answer_chars: int = 4_000_000
     max_frame_bytes: int = 8_388_608
     max_page_bytes: int = 16_777_216
     max_attachment_bytes: int = 50_000_000
 
+    operation_generation: Literal["newer", "older"] = "newer"
+    """Which generation of poe.com's operations to speak: hashes, variables and form of upload belong together."""
     operation_hashes: Mapping[str, str] = field(default_factory=dict)
     """Overrides of persisted-query hashes by operation name, for when Poe has changed one."""
     subscription_hashes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,22 @@
+"""A stand-in for poe.com's web side: pages, GraphQL, realtime channel, faults on request.
+
+Written from the wire reference alone, so that it is a second opinion on the client: it never imports what it stands
+in for. Faults are in `local.poe_web.request_faults` and `local.poe_web.stream_faults`.
+"""
+
+from local.poe_web.accounts import Chat, Message, SimulatedAccount
+from local.poe_web.bots import Bot
+from local.poe_web.journal import RequestRecord, SentRecord
+from local.poe_web.scenarios import Scenario
+from local.poe_web.simulator import PoeWebSimulator
+
+__all__ = [
+    "Bot",
+    "Chat",
+    "Message",
+    "PoeWebSimulator",
+    "RequestRecord",
+    "Scenario",
+    "SentRecord",
+    "SimulatedAccount",
+]

@@ -1,0 +1,225 @@
+"""Calls of Poe's operations: payload, signature, envelope, and the form key that goes with them.
+
+Who asks for an operation gets its `data` object or a typed error. A rejected form key is renewed once per call. A
+mutation is repeated only where Poe certainly did nothing: it was never delivered, or was rejected for its form key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from reverse.config import PoeConfig
+from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.web._bundle import ChannelSettings, HomePage, form_key_program, parse_channel_settings, parse_home_page
+from reverse.web._form_key import evaluate_form_key
+from reverse.web._operations import operation_hash, wire_name
+from reverse.web._protocol import load_object, mapping, sequence
+from reverse.web._session import Session
+from reverse.web._signing import Signer, tag_id
+from reverse.web._transport import NotDeliveredError, Part, Reply, Transport, check_reply
+
+# Words by which a rejected signature or form key is known (poe-web reference 2.4, November 2026).
+_REJECTION_MARKS = ("invalid form key", "poe-formkey", "poe-tag-id", "csrf", "unauthorized", "forbidden")
+_REFUSED: dict[int | None, ErrorCode] = {401: ErrorCode.NOT_AUTHENTICATED, 403: ErrorCode.BLOCKED}
+_MAX_API_BYTES = 8 * 1024 * 1024
+_OVERRIDE_HINT = "if it stays so, the operation's hash may be out of date: override it in the configuration"
+
+
+class GraphQL:
+    """The operations of one account, over one transport and one session."""
+
+    def __init__(
+        self,
+        config: PoeConfig,
+        session: Session,
+        transport: Transport,
+        *,
+        signer: Signer = tag_id,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._session = session
+        self._transport = transport
+        self._signer = signer
+        self._wall_clock = wall_clock
+        # One page is fetched at a time, however many calls find out together that the form key is stale.
+        self._refreshing = asyncio.Lock()
+
+    async def query(self, name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Read. Repeated once when the network or Poe fails, because asking twice changes nothing."""
+        try:
+            return await self._call(name, variables)
+        except PoeError as error:
+            if error.code is not ErrorCode.CONNECTION_FAILED and (error.status or 0) < 500:  # noqa: PLR2004
+                raise
+        return await self._call(name, variables)
+
+    async def mutate(self, name: str, variables: Mapping[str, Any], *, parts: Sequence[Part] = ()) -> dict[str, Any]:
+        """Change something. Repeated once only if the request was certainly not delivered."""
+        try:
+            return await self._call(name, variables, parts)
+        except NotDeliveredError as error:
+            if error.code is ErrorCode.TIMEOUT:
+                raise
+        return await self._call(name, variables, parts)
+
+    async def _call(self, name: str, variables: Mapping[str, Any], parts: Sequence[Part] = ()) -> dict[str, Any]:
+        form_key = await self.ensure_form_key()
+        try:
+            return await self._exchange(name, variables, parts, form_key)
+        except PoeError as error:
+            if error.code is not ErrorCode.STALE_FORM_KEY:
+                raise
+        renewed = await self._renew_form_key(form_key)
+        try:
+            return await self._exchange(name, variables, parts, renewed)
+        except PoeError as error:
+            # A fresh key was refused as well, so it was not the key.
+            if error.code is ErrorCode.STALE_FORM_KEY and (code := _REFUSED.get(error.status)) is not None:
+                raise poe_error(code, operation=name, status=error.status) from error
+            raise
+
+    async def _exchange(
+        self, name: str, variables: Mapping[str, Any], parts: Sequence[Part], form_key: str
+    ) -> dict[str, Any]:
+        sent_name = wire_name(name, self._config)
+        extensions = {"hash": operation_hash(name, self._config)}
+        body = {"queryName": sent_name, "variables": variables, "extensions": extensions}
+        # The exact text is signed. Half a surrogate pair can't be sent as UTF-8, and no prompt needs one.
+        payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        headers = {**self.headers(), "poe-tag-id": self._signer(payload.decode(), form_key)}
+        if self._config.operation_generation == "newer":
+            headers |= {"poe-queryname": sent_name, "poegraphql": "1"}
+        if parts:
+            form = [Part("queryInfo", payload), *parts]
+            reply = await self._transport.request(
+                "POST", "/api/gql_upload_POST", headers=headers, parts=form, max_bytes=_MAX_API_BYTES, operation=name
+            )
+        else:
+            headers["Content-Type"] = "application/json"
+            reply = await self._transport.request(
+                "POST", "/api/gql_POST", headers=headers, content=payload, max_bytes=_MAX_API_BYTES, operation=name
+            )
+        return read_envelope(reply, name)
+
+    def headers(self) -> dict[str, str]:
+        """Poe's own headers, as far as the session knows them (1.3)."""
+        session = self._session
+        values = {
+            "Poe-Formkey": session.form_key,
+            "Poe-Tchannel": session.channel.channel if session.channel else None,
+            "Poe-Revision": session.credentials.revision,
+        }
+        return {name: value for name, value in values.items() if value}
+
+    async def ensure_form_key(self) -> str:
+        """The form key, derived from the home page if there is none yet."""
+        return self._session.form_key or await self._renew_form_key(None)
+
+    async def fetch_channel_settings(self) -> ChannelSettings:
+        """New channel settings: from `/api/settings`, else from the home page, which carries them as well (2.4)."""
+        await self.ensure_form_key()
+        reply = await self._transport.request(
+            "GET", "/api/settings", headers=self.headers(), max_bytes=_MAX_API_BYTES, operation="settings"
+        )
+        settings = None
+        if reply.status == 404:  # noqa: PLR2004 - the newer client no longer asks here
+            settings = (await self._fetch_home_page()).channel
+        else:
+            check_reply(reply, "settings")
+            settings = parse_channel_settings(load_object(reply.body).get("tchannelData"))
+        if settings is None:
+            raise poe_error(ErrorCode.PROTOCOL, "Poe gave no channel settings", operation="settings")
+        self._session.remember_channel(settings, self._wall_clock())
+        return settings
+
+    async def _renew_form_key(self, rejected: str | None) -> str:
+        async with self._refreshing:
+            known = self._session.form_key
+            if known is not None and known != rejected:
+                return known
+            page = await self._fetch_home_page()
+            try:
+                program = form_key_program(page, await self._fetch_secret_script(page))
+                self._session.form_key = form_key = await evaluate_form_key(program)
+            except PoeError as error:
+                if rejected is None or error.code is not ErrorCode.PROTOCOL:
+                    raise
+                raise poe_error(
+                    ErrorCode.STALE_FORM_KEY, "Poe refused the form key and no other could be derived"
+                ) from error
+            if page.channel is not None and self._session.channel is None:
+                self._session.remember_channel(page.channel, self._wall_clock())
+            return form_key
+
+    async def _fetch_home_page(self) -> HomePage:
+        reply = await self._transport.request("GET", "/", operation="home page")
+        check_reply(reply, "home page")
+        return parse_home_page(reply.body.decode("utf-8", "replace"))
+
+    async def _fetch_secret_script(self, page: HomePage) -> str:
+        src = page.secret_script()
+        if src is None:
+            return ""
+        base = self._config.web_base_url
+        url = urljoin(base + "/", src)
+        host, own_host = urlsplit(url).hostname or "", urlsplit(base).hostname or ""
+        if host != own_host and not host.endswith((f".{own_host}", ".poecdn.net")):
+            raise poe_error(ErrorCode.PROTOCOL, "the home page's script is on a host that is not Poe's")
+        reply = await self._transport.request("GET", url, operation="script")
+        check_reply(reply, "script")
+        return reply.body.decode("utf-8", "replace")
+
+
+def read_envelope(reply: Reply, operation: str) -> dict[str, Any]:
+    """The `data` object of a GraphQL answer. Raises `PoeError` for every other answer (3.4, 3.5)."""
+    if reply.is_html or not reply.body.strip():
+        check_reply(reply, operation)
+        form = "a page" if reply.body.strip() else "nothing"
+        raise poe_error(ErrorCode.PROTOCOL, f"Poe answered with {form}", operation=operation, status=reply.status)
+    try:
+        envelope = load_object(reply.body)
+    except PoeError:
+        check_reply(reply, operation)
+        raise poe_error(
+            ErrorCode.PROTOCOL, "Poe's answer is no JSON object", operation=operation, status=reply.status
+        ) from None
+    messages = [message for error in sequence(envelope.get("errors")) if (message := _message_of(error))]
+    if _rejects_form_key(reply, envelope, messages):
+        raise poe_error(ErrorCode.STALE_FORM_KEY, operation=operation, status=reply.status)
+    check_reply(reply, operation)
+    data = envelope.get("data")
+    if isinstance(data, dict):
+        return data
+    text = messages[0] if messages else None
+    if text and "persistedquerynotfound" in text.lower().replace(" ", ""):
+        raise poe_error(ErrorCode.STALE_OPERATION, operation=operation, status=reply.status)
+    raise poe_error(
+        ErrorCode.UPSTREAM_FAILED,
+        f"Poe failed; {_OVERRIDE_HINT}",
+        operation=operation,
+        status=reply.status,
+        upstream_text=text,
+    )
+
+
+def _rejects_form_key(reply: Reply, envelope: dict[str, Any], messages: Sequence[str]) -> bool:
+    """Whether a JSON answer rejects the request for its signature, form key or login.
+
+    These can't be told apart; a renewed form key tells, because a logged-out account gets a login page instead.
+    """
+    if reply.status in (401, 403) or envelope.get("success") is False:
+        return True
+    return not isinstance(envelope.get("data"), dict) and any(
+        mark in message.lower() for message in messages for mark in _REJECTION_MARKS
+    )
+
+
+def _message_of(error: object) -> str | None:
+    message = mapping(error).get("message")
+    return message if isinstance(message, str) else None

@@ -1,0 +1,89 @@
+"""The updates of one chat on their way from the channel's reader to the answer's reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from enum import Enum, auto
+
+from reverse.errors import PoeError
+from reverse.web._protocol import MessageUpdate, Update
+
+_COALESCE_FROM = 8
+_CAPACITY = 128
+
+
+class Signal(Enum):
+    """What a mailbox can hold besides updates."""
+
+    RESYNC = auto()
+    """Updates may have been missed: look the answer up, then go on."""
+
+
+class Mailbox:
+    """A bounded queue with one writer, who never waits, and one reader.
+
+    A reader that falls behind loses no text: every snapshot has the whole text, so while the queue is long a newer
+    snapshot takes the place of the one before it. What still doesn't fit is dropped, and a lookup makes up for it.
+    """
+
+    def __init__(self, chat_id: int | None = None) -> None:
+        self.chat_id = chat_id
+        """`None` while the chat is being created."""
+        self._updates: deque[Update] = deque()
+        self._must_resync = False
+        self._error: PoeError | None = None
+        self._arrived = asyncio.Event()
+
+    def put(self, update: Update) -> None:
+        """Add an update."""
+        self._arrived.set()
+        updates = self._updates
+        if len(updates) >= _COALESCE_FROM and _supersedes(update, updates[-1]):
+            updates[-1] = update
+            return
+        if len(updates) >= _CAPACITY:
+            updates.popleft()
+            self._must_resync = True
+        updates.append(update)
+
+    def resync(self) -> None:
+        """Tell the reader that updates may be missing."""
+        self._must_resync = True
+        self._arrived.set()
+
+    def fail(self, error: PoeError) -> None:
+        """Tell the reader that nothing will come any more."""
+        self._error = error
+        self._arrived.set()
+
+    def take_over(self, early: Mailbox) -> None:
+        """Continue with what arrived before the chat was known to be ours."""
+        self._updates.extendleft(reversed(early._updates))
+        self._must_resync |= early._must_resync
+        self._arrived.set()
+
+    async def get(self, timeout_seconds: float) -> Update | Signal:
+        """The next update. Raises `TimeoutError`, or the `PoeError` with which the channel was given up."""
+        while True:
+            if self._updates:
+                return self._updates.popleft()
+            if self._must_resync:
+                self._must_resync = False
+                return Signal.RESYNC
+            if self._error is not None:
+                raise self._error
+            self._arrived.clear()
+            async with asyncio.timeout(timeout_seconds):
+                await self._arrived.wait()
+
+
+def _supersedes(update: Update, last: Update) -> bool:
+    return (
+        isinstance(update, MessageUpdate)
+        and isinstance(last, MessageUpdate)
+        and update.message_id == last.message_id
+        and not last.is_terminal
+        and len(update.text) >= len(last.text)
+        and len(update.files) >= len(last.files)
+    )

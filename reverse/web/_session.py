@@ -1,0 +1,101 @@
+"""What one account's client has derived from Poe so far: form key, channel settings, bots. Kept across clients as JSON.
+
+Every value has a time or a rule by which it stops being believed; stale data costs a round trip, never an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reverse.credentials import WebCredentials
+from reverse.web._bundle import ChannelSettings, parse_channel_settings
+from reverse.web._protocol import mapping
+
+_VERSION = 1
+_MAX_BOTS = 64
+# A bot's limits and price change rarely; a day old is good enough for choosing how to upload.
+BOT_MAX_AGE_SECONDS = 86400.0
+
+
+@dataclass(slots=True)
+class Session:
+    """The mutable state shared by the parts of one client; only its event loop touches it."""
+
+    credentials: WebCredentials
+    form_key: str | None = field(default=None, repr=False)
+    channel: ChannelSettings | None = field(default=None, repr=False)
+    channel_fetched_at: float = 0.0
+    min_seq: int = 0
+    """The last event known to have been read; where a new connection goes on."""
+    bots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Raw bot nodes by handle in small letters, each with `fetched_at`."""
+
+    @classmethod
+    def load(cls, credentials: WebCredentials, data: Mapping[str, Any] | None) -> Session:
+        """Start from what an earlier client left. Data of another account or of another form is ignored."""
+        session = cls(credentials, form_key=credentials.form_key)
+        if not data or data.get("version") != _VERSION or data.get("account") != _fingerprint(credentials.p_b):
+            return session
+        form_key, replaced = data.get("form_key"), data.get("form_key_replaces")
+        # A derived key outlives the user's only as long as the user has not supplied a new one.
+        if isinstance(form_key, str) and replaced == _fingerprint(credentials.form_key):
+            session.form_key = form_key
+        stored = mapping(data.get("channel"))
+        settings, fetched_at = parse_channel_settings(stored), stored.get("fetched_at")
+        if settings is not None and isinstance(fetched_at, int | float):
+            session.remember_channel(settings, float(fetched_at))
+        bots = mapping(data.get("bots"))
+        session.bots = {handle: bot for handle, bot in bots.items() if isinstance(bot, dict)}
+        return session
+
+    def dump(self) -> dict[str, Any]:
+        """The session as JSON values; holds secrets. Empty when nothing was derived."""
+        derived: dict[str, Any] = {}
+        if self.form_key is not None and self.form_key != self.credentials.form_key:
+            derived |= {"form_key": self.form_key, "form_key_replaces": _fingerprint(self.credentials.form_key)}
+        if self.channel is not None:
+            derived["channel"] = {
+                **_wire(self.channel),
+                "minSeq": str(self.min_seq),
+                "fetched_at": self.channel_fetched_at,
+            }
+        if self.bots:
+            derived["bots"] = self.bots
+        if not derived:
+            return {}
+        return {"version": _VERSION, "account": _fingerprint(self.credentials.p_b), **derived}
+
+    def remember_channel(self, settings: ChannelSettings, now: float) -> None:
+        """Take over settings that Poe just gave."""
+        self.channel, self.channel_fetched_at, self.min_seq = settings, now, settings.min_seq
+
+    def remember_bot(self, handle: str, node: dict[str, Any], now: float) -> None:
+        """Keep a bot's description; the oldest goes when there are too many."""
+        self.bots.pop(handle.lower(), None)
+        self.bots[handle.lower()] = {**node, "fetched_at": now}
+        while len(self.bots) > _MAX_BOTS:
+            del self.bots[next(iter(self.bots))]
+
+    def known_bot(self, handle: str, now: float) -> dict[str, Any] | None:
+        """The bot's description, unless it is too old to be believed."""
+        node = self.bots.get(handle.lower())
+        fetched_at = node.get("fetched_at") if node else None
+        if not isinstance(fetched_at, int | float) or now - fetched_at > BOT_MAX_AGE_SECONDS:
+            return None
+        return node
+
+
+def _wire(settings: ChannelSettings) -> dict[str, str]:
+    return {
+        "channel": settings.channel,
+        "channelHash": settings.channel_hash,
+        "boxName": settings.box_name,
+        "baseHost": settings.base_host,
+    }
+
+
+def _fingerprint(secret: str | None) -> str | None:
+    return hashlib.sha256(secret.encode()).hexdigest()[:16] if secret else None

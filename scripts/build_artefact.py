@@ -110,9 +110,7 @@ def precompile(root: Path) -> None:
     """
     interpreter = lambda_interpreter()
     if interpreter is None:
-        print(
-            f"No Python {PYTHON_VERSION} here: {root} is not precompiled and will start more slowly.", file=sys.stderr
-        )
+        print(f"No Python {PYTHON_VERSION} here: {root.name} is not precompiled and will start more slowly.")
         return
     command = [interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash"]
     subprocess.run([*command, "-s", str(root), str(root)], check=True)

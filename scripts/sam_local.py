@@ -9,6 +9,7 @@ interface that the stand-ins listen on, so each of their ports is relayed on the
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import shlex
@@ -92,11 +93,12 @@ async def serve(variables: Mapping[str, str], built: dict[str, Any], local: Path
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sam-local-")))
         values = private / "variables.json"
         values.write_text(json.dumps({"Parameters": chosen}))
-        local.write_text(yaml.safe_dump(local_template(built, chosen)))
+        local.write_text(yaml.safe_dump(local_template(built, chosen)))  # noqa: ASYNC240 - nothing else runs yet
         if host != HOST_FROM_CONTAINER:
             for port in loopback_ports(variables):
                 await stack.enter_async_context(await asyncio.start_server(relay_to(port), host, port))
         options = ["--template", str(local), "--env-vars", str(values)]
+        options += ["--parameter-overrides", f"Architecture={machine()}"]
         if await image_is_here():
             options.append("--skip-pull-image")
         process = await asyncio.create_subprocess_exec(
@@ -106,15 +108,14 @@ async def serve(variables: Mapping[str, str], built: dict[str, Any], local: Path
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            # As from a terminal: on an interrupt `sam local` removes its containers.
-            loop.add_signal_handler(number, interrupt, process)
+            loop.add_signal_handler(number, end, process)
         return await process.wait()
 
 
-def interrupt(process: asyncio.subprocess.Process) -> None:
-    """Ask for an orderly end."""
+def end(process: asyncio.subprocess.Process) -> None:
+    """Ask for an orderly end, in which `sam local` removes its containers."""
     with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGINT)
+        process.terminate()
 
 
 def sam_environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
@@ -157,16 +158,22 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 async def bridge_address() -> str:
     """Ask the container engine which address of this machine its containers can reach."""
-    address = await docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    if not address:
+    answer = await docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
+    if not answer:
         sys.exit("No container engine answers here; `sam local` needs one (Docker, Podman or Finch).")
-    return address
+    network = json.loads(answer)[0]
+    # Some engines do not tell the gateway of their own bridge; it is the first address then.
+    return str(network.get("Gateway") or next(ipaddress.ip_network(network["Subnet"]).hosts()))
 
 
 async def image_is_here() -> bool:
     """Tell whether the base image need not be pulled."""
-    machine = "arm64" if os.uname().machine in ("arm64", "aarch64") else "x86_64"
-    return bool(await docker("images", "--quiet", f"public.ecr.aws/lambda/python:3.13-rapid-{machine}"))
+    return bool(await docker("images", "--quiet", f"public.ecr.aws/lambda/python:3.13-{machine()}"))
+
+
+def machine() -> str:
+    """Name this machine's architecture as Lambda does."""
+    return "arm64" if os.uname().machine in ("arm64", "aarch64") else "x86_64"
 
 
 async def docker(*arguments: str) -> str:

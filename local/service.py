@@ -66,6 +66,10 @@ class Service:
             # Whatever it prints later must not fill the pipe.
             self._drain = asyncio.create_task(self._process.stdout.read())
 
+    async def wait(self) -> int:
+        """Wait for its end, whoever brings it about, and return its exit status."""
+        return await self._process.wait()
+
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL if it takes too long. Returns when the process is gone."""
         self._signal(signal.SIGTERM)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,14 @@ def _construct_function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[s
         value: Any = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
+    else:
+        raise TemplateError(f"!{suffix} of a node that is neither text, list nor map")
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _construct_function)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _construct_function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Template:
         return not self.resolve(arguments[0])
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[Template, Any], Any]] = {
     "Ref": Template._reference,
     "Fn::GetAtt": Template._attribute,
     "Fn::Sub": Template._substitute,

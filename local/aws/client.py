@@ -23,7 +23,7 @@ class LocalAws:
         self.endpoint_url: str = ready["endpoint_url"]
         self.references: Mapping[str, str] = ready["references"]
         """What `Ref` and `GetAtt` of the template mean here."""
-        self._service = service
+        self.service = service
 
     @classmethod
     async def start(cls, *, template: Path, state: Path | None, environment: Mapping[str, str], reaper: Reaper) -> Self:
@@ -66,4 +66,4 @@ class LocalAws:
 
     async def stop(self) -> None:
         """Write the state a last time and end the process."""
-        await self._service.stop()
+        await self.service.stop()

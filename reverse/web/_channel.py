@@ -108,7 +108,7 @@ class Channel:
         self._is_closed = False
 
     async def ensure(self) -> None:
-        """Return when the channel is open, subscribed and trusted. Raises `PoeError` with the true cause if it can't be.
+        """Return when the channel is open, subscribed and trusted; otherwise raise the `PoeError` that is the cause.
 
         Cancelling one caller does not disturb the others.
         """

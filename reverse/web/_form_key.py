@@ -33,7 +33,7 @@ async def evaluate_form_key(program: KeyProgram) -> str:
 
 def _evaluate(program: KeyProgram) -> str:
     try:
-        import quickjs
+        import quickjs  # type: ignore[import-untyped]  # ships no types
     except ImportError as error:
         raise poe_error(
             ErrorCode.PROTOCOL,

@@ -25,7 +25,8 @@ from reverse.web._transport import NotDeliveredError, Part, Reply, Transport, ch
 
 # Words by which a rejected signature or form key is known (poe-web reference 2.4, November 2026).
 _REJECTION_MARKS = ("invalid form key", "poe-formkey", "poe-tag-id", "csrf", "unauthorized", "forbidden")
-_REFUSED: dict[int | None, ErrorCode] = {401: ErrorCode.NOT_AUTHENTICATED, 403: ErrorCode.BLOCKED}
+# What an answer's status says when a renewed form key was rejected too.
+_REFUSED = {401: ErrorCode.NOT_AUTHENTICATED, 403: ErrorCode.BLOCKED}
 _MAX_API_BYTES = 8 * 1024 * 1024
 _OVERRIDE_HINT = "if it stays so, the operation's hash may be out of date: override it in the configuration"
 
@@ -78,11 +79,11 @@ class GraphQL:
         renewed = await self._renew_form_key(form_key)
         try:
             return await self._exchange(name, variables, parts, renewed)
-        except PoeError as error:
-            # A fresh key was refused as well, so it was not the key.
-            if error.code is ErrorCode.STALE_FORM_KEY and (code := _REFUSED.get(error.status)) is not None:
-                raise poe_error(code, operation=name, status=error.status) from error
-            raise
+        except PoeError as second:
+            code = _REFUSED.get(second.status or 0)
+            if second.code is not ErrorCode.STALE_FORM_KEY or code is None:
+                raise
+            raise poe_error(code, operation=name, status=second.status) from second
 
     async def _exchange(
         self, name: str, variables: Mapping[str, Any], parts: Sequence[Part], form_key: str
@@ -123,7 +124,11 @@ class GraphQL:
 
     async def fetch_channel_settings(self) -> ChannelSettings:
         """New channel settings: from `/api/settings`, else from the home page, which carries them as well (2.4)."""
+        known = self._session.channel
         await self.ensure_form_key()
+        if self._session.channel is not None and self._session.channel is not known:
+            # The page that gave the form key brought them along.
+            return self._session.channel
         reply = await self._transport.request(
             "GET", "/api/settings", headers=self.headers(), max_bytes=_MAX_API_BYTES, operation="settings"
         )

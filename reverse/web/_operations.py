@@ -29,8 +29,12 @@ _OLDER = {
     "ChatPageQuery": "e7dcf93e713a35a6b5642496b78339c9ef5ff0ae5e7e0c150ef534a738cced8c",
     "ChatListPaginationQuery": "c1a8fd96dd6e0a4679814182951b1e256e175587513c81b223addf931833a692",
     "ShareMessageMutation": "2491190f42c1f5265d8dbaaaf7220dbfa094044fdfb2429fd7f2e35f863bc5e1",
-    "ContinueChatCTAButton_continueChatFromPoeShare_Mutation": "8b7bbb788463708e87ea979a383ddf6cbbb8818305add8b30c275a13ce9c7a95",
-    "ChatSettingsModal_ChatSetContextOptimization_Mutation": "1e314e6829565b88fff37dfcbaab95dabe5338df7e231f7a2a2cb420545645b6",
+    "ContinueChatCTAButton_continueChatFromPoeShare_Mutation": (
+        "8b7bbb788463708e87ea979a383ddf6cbbb8818305add8b30c275a13ce9c7a95"
+    ),
+    "ChatSettingsModal_ChatSetContextOptimization_Mutation": (
+        "1e314e6829565b88fff37dfcbaab95dabe5338df7e231f7a2a2cb420545645b6"
+    ),
     "MessageCitationSourceModalQuery": "ad19832b5d80a626449366a6b1ff0f43272a4324e5d0bd586dbce67922edbd2c",
     "ExploreBotsIndexPageQuery": "13ad445fc3a55090f90d5d7bb0708e7fc5170717a77d695d305be0ee8e0c4b5d",
     "ExploreBotsListPaginationQuery": "b24b2f2f6da147b3345eec1a433ed17b6e1332df97dea47622868f41078a40cc",
@@ -42,7 +46,9 @@ _OLDER = {
     "PoeBotCreate": "39d85c9ecc36bb1f91d219f1ad5520294bd757c1b1df65d00b3167acd214707b",
     "PoeBotEdit": "8f8e534745abb62b8c8354786e61ceeae831418ce01a0b23e1a23481e9588fbf",
     "BotInfoCardActionBar_poeBotDelete_Mutation": "ddda605feb83223640499942fac70c440d6767d48d8ff1a26543f37c9bb89c68",
-    "BotInfoCardActionBar_poeRemoveBotFromUserList_Mutation": "5dd4da93f99a2daf629f082b6a4938d940833e8054b5f4f611d9c8c1928b0dc4",
+    "BotInfoCardActionBar_poeRemoveBotFromUserList_Mutation": (
+        "5dd4da93f99a2daf629f082b6a4938d940833e8054b5f4f611d9c8c1928b0dc4"
+    ),
     "Knowledge_CreateKnowledgeSourceMutation": "53a8daf2cb85b0d4f17520a0fbad1ee8c402d4e85a5ba3c5856563299b13ee98",
     "Knowledge_EditKnowledgeSourceMutation": "627557c27853ba0d52ceb77e58116034f103d60a5b00bf5e0c5edd2af6b21827",
     "BotKnowledgeSourcesModalPaginationQuery": "c02cd4af451d17837143f8572e24b5b9624c2e023bb98bfc1217bde9aedec1ad",
@@ -54,7 +60,9 @@ _NEWER = {
     "HandleBotLandingPageQuery": "0df006a8445388a1b668f9e1e2ccb1347d64bffc04fce4ba3d59e16d388bba8f",
     "SendMessageMutation": "5c04dd9cc92585936f45107e5ab42b8103cb19e963e475419854d8e2ebebaf08",
     "RegenerateMessageMutation": "c57eb11b407a486eb95d94eb698707b66509e1f8b59e08b8e8bb8e1e51bcf426",
-    "cancelViewerActiveJobs_cancelViewerActiveJobs_Mutation": "bec4c5fb9ea395932da3174c38da893ffaf7ab142130ef1f0f796526051a80de",
+    "cancelViewerActiveJobs_cancelViewerActiveJobs_Mutation": (
+        "bec4c5fb9ea395932da3174c38da893ffaf7ab142130ef1f0f796526051a80de"
+    ),
     "SendChatBreakMutation": "f1c759d5a5248717860192964538f3658dbc91c52e8ca92a7adbfab9e6c5536d",
     "ChatPageQuery": "70ecb47b47398819532907eb31801749913d2809708633618206dbf7cbe4833a",
     "ExploreBotsIndexPageQuery": "317a2e0504c3420f695ec5c7bda104716d3f874d7dc7de06e2eebf1560347d98",

@@ -80,6 +80,7 @@ class Transport:
             "Referer": self._base + "/",
         }
         self._client: httpx.AsyncClient | None = None
+        self._is_closed = False
         # Wall-clock time of the last exchange: the monotonic clock may stand still while the process is frozen.
         self._used_at = 0.0
         # Exchanges in flight per httpx client; a client that was replaced is closed by the last of them.
@@ -87,6 +88,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close every connection. Safe to call twice."""
+        self._is_closed = True
         clients, self._client, self._in_flight = {*self._in_flight, self._client}, None, {}
         for client in clients:
             if client is not None:
@@ -134,6 +136,8 @@ class Transport:
             await self._release(client)
 
     async def _acquire(self) -> httpx.AsyncClient:
+        if self._is_closed:
+            raise NotDeliveredError(ErrorCode.CONNECTION_FAILED, "the client is closed")
         now = self._wall_clock()
         stale = now - self._used_at > self._config.channel_trust_seconds
         if self._client is not None and stale:

@@ -9,6 +9,7 @@ from accounts._exceptions import (
     NoAccountReason,
     StoreUnavailableError,
 )
+from accounts._factory import open_store
 from accounts._memory import InMemoryAccountStore
 from accounts._model import (
     Account,
@@ -51,4 +52,5 @@ __all__ = [
     "Reading",
     "StoreUnavailableError",
     "Usage",
+    "open_store",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from accounts import _selection
 from accounts._exceptions import AccountNotFoundError, ConflictError
+from accounts._identity import check_account_id, new_account_id, normal_label
 from accounts._memory_records import InMemoryRecords, page_of
 from accounts._model import (
     Account,
@@ -42,6 +42,7 @@ class _Row:
     account: Account
     credentials: bytes
     session_data: bytes | None = None
+    session_at: float = 0.0
     claimed_until: float = 0.0
     slots: dict[int, tuple[str, float]] = field(default_factory=dict)
     """Owner and expiry of each slot taken."""
@@ -79,6 +80,7 @@ class InMemoryAccountStore(InMemoryRecords):
         if account_id is not None and holder not in (None, account_id):
             raise ConflictError("another account has this kind and label")
         account_id = account_id or holder or new_account_id()
+        check_account_id(account_id)
         sealed = await self._vault.seal(credentials, account_id=account_id, purpose="credentials")
         row = self._rows.get(account_id)
         if row is None:
@@ -231,13 +233,14 @@ class InMemoryAccountStore(InMemoryRecords):
     async def _unseal(self, row: _Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
         account_id = row.account.id
         credentials = await self._vault.unseal(row.credentials, account_id=account_id, purpose="credentials")
-        if row.session_data is None:
+        if row.session_data is None or self._clock() - row.session_at > self._policy.session_data_seconds:
             return credentials, None
         return credentials, await self._vault.unseal(row.session_data, account_id=account_id, purpose="session")
 
     async def _keep_session(self, row: _Row, session_data: Mapping[str, Any] | None) -> None:
         if session_data is not None:
             row.session_data = await self._vault.seal(session_data, account_id=row.account.id, purpose="session")
+            row.session_at = self._clock()
 
     def _save(self, row: _Row, account: Account) -> Account:
         if account != row.account:
@@ -253,13 +256,3 @@ class InMemoryAccountStore(InMemoryRecords):
         wanted = kind, normal_label(label)
         accounts = (row.account for row in self._rows.values())
         return next((a.id for a in accounts if (a.kind, normal_label(a.label)) == wanted), None)
-
-
-def new_account_id() -> str:
-    """A random account id, which says nothing about its account."""
-    return f"acct_{secrets.token_hex(8)}"
-
-
-def normal_label(label: str) -> str:
-    """The form in which labels are compared: e-mail addresses differ in case only by accident."""
-    return " ".join(label.split()).casefold()

@@ -58,6 +58,10 @@ class Policy:
     """How long a bot whose limit an account reached is not asked through it again, if Poe names no time."""
     bot_denied_seconds: float = 21_600.0
     """How long a bot that an account has no access to is not asked through it again."""
+    max_bot_limit_seconds: float = 86_400.0
+    """No bot is given up on for longer, whatever Poe says: limits are per day."""
+    session_data_seconds: float = 86_400.0
+    """Derived data older than this is not handed to the next holder."""
 
 
 DEFAULT_POLICY = Policy()
@@ -123,18 +127,15 @@ def bot_limit_until(account: Account, outcome: Outcome, now: float, *, policy: P
 
     Too few points count as well: the balance may still suffice for a cheaper bot.
     """
-    if outcome.bot is None:
+    if outcome.bot is None or outcome.code not in (BOT_LIMIT_REACHED, BOT_ACCESS_DENIED, INSUFFICIENT_POINTS):
         return None
-    if outcome.code == BOT_ACCESS_DENIED:
-        return now + policy.bot_denied_seconds
-    if outcome.code not in (BOT_LIMIT_REACHED, INSUFFICIENT_POINTS):
-        return None
-    if outcome.retry_after_seconds is not None:
-        return now + outcome.retry_after_seconds
+    wait = policy.bot_denied_seconds if outcome.code == BOT_ACCESS_DENIED else policy.bot_limit_seconds
     grant = account.points.next_grant_at if account.points else None
-    if outcome.code == INSUFFICIENT_POINTS and grant is not None and grant > now:
-        return grant + policy.grant_delay_seconds
-    return now + policy.bot_limit_seconds
+    if outcome.retry_after_seconds is not None:
+        wait = outcome.retry_after_seconds
+    elif outcome.code == INSUFFICIENT_POINTS and grant is not None and grant > now:
+        wait = grant - now + policy.grant_delay_seconds
+    return now + min(wait, policy.max_bot_limit_seconds)
 
 
 def is_depleted(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:

@@ -1,0 +1,142 @@
+"""How the store calls AWS: one port, one retry policy, and the choice between two ways to send.
+
+`AwsClient.call("dynamodb", "GetItem", {...})` takes and returns the JSON shapes of AWS's service models. Binary values
+go in as `bytes` and come out as `bytes` or, undecoded, as base64 text (`as_bytes` accepts both).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from accounts._exceptions import StoreUnavailableError
+
+# Retries are spread by "full jitter" below a doubling limit: 50, 100, 200 ms.
+MAX_ATTEMPTS = 4
+FIRST_RETRY_SECONDS = 0.05
+MAX_THREADS = 16
+
+TIMEOUT = "timeout"
+CONNECTION_FAILED = "connection_failed"
+
+_TRANSIENT_CODES = frozenset(
+    {
+        TIMEOUT,
+        CONNECTION_FAILED,
+        "DependencyTimeoutException",
+        "InternalFailure",
+        "InternalServerError",
+        "KMSInternalException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "ThrottledException",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+
+class AwsError(Exception):
+    """AWS refused a call, or was not reached. `response` is the decoded error body, for the details some codes have."""
+
+    def __init__(self, operation: str, code: str, *, status: int | None = None, response: Any = None) -> None:
+        super().__init__(f"{operation} failed: {code}")
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.response: Mapping[str, Any] = response or {}
+
+
+class Exchange(Protocol):
+    """One blocking request and its answer, callable from several threads at once."""
+
+    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises `AwsError`."""
+
+    def close(self) -> None: ...
+
+
+class AwsClient:
+    """Calls AWS without blocking the event loop: each call takes a thread for as long as it lasts.
+
+    A cancelled call is abandoned: its thread goes on to the end of the request, which the exchange's timeouts bound.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self._exchange = exchange
+        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._sleep = sleep
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="aws")
+
+    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Send, and try again what may succeed the next time. Raises `AwsError`, `StoreUnavailableError` at the end."""
+        loop = asyncio.get_running_loop()
+        attempt = 1
+        while True:
+            try:
+                return await loop.run_in_executor(self._threads, self._exchange.send, service, operation, payload)
+            except AwsError as error:
+                delay = retry_delay(error, attempt, self._rng.random())
+                if delay is None:
+                    if is_transient(error) or error.status in _REFUSED:
+                        raise StoreUnavailableError(operation, error.code) from error
+                    raise
+            await self._sleep(delay)
+            attempt += 1
+
+    async def aclose(self) -> None:
+        """Close idle connections. Calls under way end by themselves and close theirs."""
+        self._exchange.close()
+        self._threads.shutdown(wait=False)
+
+
+# Access denied, wrong table, wrong key: the deployment is at fault, not the caller.
+_REFUSED = frozenset({401, 403, 404})
+
+
+def is_transient(error: AwsError) -> bool:
+    """Whether the same call may succeed a moment later."""
+    return error.code in _TRANSIENT_CODES or (error.status or 0) >= 500  # noqa: PLR2004 - HTTP's server errors
+
+
+def retry_delay(error: AwsError, attempt: int, jitter: float) -> float | None:
+    """Seconds to wait before the next attempt; `None` to give up. `attempt` counts from 1, `jitter` is in [0, 1)."""
+    if attempt >= MAX_ATTEMPTS or not is_transient(error):
+        return None
+    return float(FIRST_RETRY_SECONDS * 2 ** (attempt - 1) * jitter)
+
+
+def as_bytes(value: bytes | str) -> bytes:
+    """A binary value of an answer, whichever way it was sent."""
+    return base64.b64decode(value) if isinstance(value, str) else bytes(value)
+
+
+def open_exchange(environ: Mapping[str, str], *, prefer: str = "auto") -> Exchange:
+    """The way to send that this environment allows: lean where keys and region are in it, else botocore.
+
+    `prefer` is `auto`, `lean` or `boto`. The lean one starts a sandbox without loading botocore; profiles, single
+    sign-on, instance roles and proxies are botocore's business. Raises `ValueError` if `lean` is asked for in vain.
+    """
+    from accounts._aws_lean import LeanExchange, can_serve
+
+    lean = can_serve(environ)
+    if prefer == "lean" and not lean:
+        raise ValueError("the lean way to AWS needs AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION")
+    if prefer != "boto" and lean:
+        return LeanExchange(environ)
+    from accounts._aws_boto import BotoExchange
+
+    return BotoExchange(environ)

@@ -1,0 +1,75 @@
+"""AWS by way of botocore: for profiles, single sign-on, roles and proxies. The only file that imports it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
+
+from accounts._aws import CONNECTION_FAILED, MAX_THREADS, TIMEOUT, AwsError
+from accounts._aws_lean import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+
+
+class BotoExchange:
+    """Sends by botocore's low-level clients, which are safe to use from several threads."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        # The session reads profile, region and endpoints from the process's own environment; a mapping that differs
+        # from it (in tests) can only name region and endpoint.
+        self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        self._environ = environ
+        self._session = boto3.session.Session(
+            aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=environ.get("AWS_SESSION_TOKEN"),
+            region_name=self._region,
+        )
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            client = self._client(service)
+            # The public methods are this call behind a snake-case name each.
+            answer: dict[str, Any] = client._make_api_call(operation, dict(payload))
+        except ClientError as error:
+            response: Any = error.response
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            code = str(response.get("Error", {}).get("Code", "InternalFailure"))
+            raise AwsError(operation, code, status=status, response=response) from error
+        except (ReadTimeoutError, ConnectTimeoutError) as error:
+            raise AwsError(operation, TIMEOUT) from error
+        except HTTPClientError as error:
+            raise AwsError(operation, CONNECTION_FAILED) from error
+        except BotoCoreError as error:
+            # No credentials, no region, a parameter that is not in the model: trying again changes nothing.
+            raise AwsError(operation, type(error).__name__, status=403) from error
+        return answer
+
+    def close(self) -> None:
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                named = self._environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
+                # Retries are ours: one policy for both ways to send.
+                config = Config(
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    read_timeout=READ_TIMEOUT_SECONDS,
+                    max_pool_connections=MAX_THREADS,
+                )
+                self._clients[service] = self._session.client(
+                    service,  # type: ignore[call-overload]
+                    config=config,
+                    endpoint_url=named or self._environ.get("AWS_ENDPOINT_URL") or None,
+                )
+            return self._clients[service]

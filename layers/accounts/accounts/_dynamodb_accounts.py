@@ -1,0 +1,267 @@
+"""Accounts in DynamoDB: adding, reading and changing them, and the readings of their balance."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from accounts import _keys
+from accounts._dynamodb_records import DynamoDBRecords
+from accounts._exceptions import AccountNotFoundError, ConflictError
+from accounts._identity import check_account_id, new_account_id
+from accounts._items import Item
+from accounts._model import Account, AccountKind, AccountState, Outcome, Page, Reading
+from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
+from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, replace_credentials
+from accounts._vault import Vault
+
+# A writer that lost a race reads again. More losses in a row than this mean that something else is wrong.
+MAX_RACES = 8
+DUE_PAGE = 100
+
+IS_ABSENT = "attribute_not_exists({pk})"
+IS_UNCHANGED = "{version} = :expected"
+
+
+class DynamoDBAccounts(DynamoDBRecords):
+    """The accounts of the store, and their readings."""
+
+    def __init__(
+        self,
+        table: Table,
+        vault: Vault,
+        *,
+        clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> None:
+        super().__init__(table, clock=clock)
+        self._vault = vault
+        # Spreading load is no secret.
+        self._rng = rng or random.Random()  # noqa: S311
+        self._policy = policy
+
+    async def put_account(
+        self,
+        *,
+        kind: AccountKind,
+        label: str,
+        credentials: Mapping[str, str],
+        account_id: str | None = None,
+        max_concurrency: int = 2,
+    ) -> Account:
+        entry = _keys.directory_entry(kind, label)
+        for _ in range(MAX_RACES):
+            holder = (await self._table.get(entry) or {}).get("account_id")
+            if account_id is not None and holder not in (None, account_id):
+                raise ConflictError("another account has this kind and label")
+            chosen_id = account_id or holder or new_account_id()
+            check_account_id(chosen_id)
+            sealed = await self._vault.seal(credentials, account_id=chosen_id, purpose="credentials")
+            item = await self._table.get(_keys.account(chosen_id))
+            account, writes = self._put_writes(
+                item=item, account_id=chosen_id, kind=kind, label=label, sealed=sealed, max_concurrency=max_concurrency
+            )
+            claim_label = put({**entry, "account_id": chosen_id}, f"{IS_ABSENT} OR {{account_id}} = :id", id=chosen_id)
+            try:
+                await self._table.write(*writes, claim_label)
+            except ConditionFailed:
+                continue
+            return account
+        raise ConflictError("the account is being changed by others all the time")
+
+    async def get_account(self, account_id: str) -> Account:
+        return _keys.account_of(await self._item(account_id))
+
+    async def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]:
+        entries, next_cursor = await self._directory(_keys.ACCOUNTS_DIRECTORY, limit, cursor)
+        items = await self._table.get_many([_keys.account(entry["account_id"]) for entry in entries])
+        return Page(sorted(map(_keys.account_of, items), key=lambda account: account.id), next_cursor)
+
+    async def set_account_state(self, account_id: str, state: AccountState) -> Account:
+        return await self._change(account_id, lambda account, now: change_state(account, state, now))
+
+    async def delete_account(self, account_id: str) -> None:
+        item = await self._table.get(_keys.account(account_id))
+        if item is not None:
+            label = _keys.directory_entry(AccountKind(item["kind"]), item["label"])
+            await self._table.write(delete(_keys.account(account_id)), delete(label))
+        # Slots and limits go last, and by a later call if this one does not get that far.
+        after: Mapping[str, Any] | None = None
+        while True:
+            found = await self._table.query("{pk} = :pk", after=after, pk=_keys.account(account_id)["pk"])
+            await self._table.delete_many([{"pk": row["pk"], "sk": row["sk"]} for row in found.items])
+            if (after := found.next_key) is None:
+                return
+
+    async def read_credentials(self, account_id: str) -> tuple[Account, Mapping[str, str], Mapping[str, Any] | None]:
+        item = await self._item(account_id)
+        credentials, session_data = await self._unseal(item)
+        return _keys.account_of(item), credentials, session_data
+
+    async def count_eligible(self, *, at_most: int = 100) -> int:
+        counted = 0
+        for kind in AccountKind:
+            after: Mapping[str, Any] | None = None
+            while counted < at_most:
+                found = await self._table.query(
+                    "{sel_pk} = :partition AND {eligible_at} <= :now",
+                    index=_keys.SELECTABLE_INDEX,
+                    limit=at_most - counted,
+                    after=after,
+                    is_count=True,
+                    partition=_keys.selectable_partition(kind),
+                    now=self._clock(),
+                )
+                counted += found.count
+                if (after := found.next_key) is None:
+                    break
+        return counted
+
+    async def due_accounts(self, *, now: float, limit: int = 1000) -> AsyncIterator[str]:
+        after: Mapping[str, Any] | None = None
+        left = limit
+        while left > 0:
+            found = await self._table.query(
+                "{due_pk} = :partition AND {due_at} <= :now",
+                index=_keys.DUE_INDEX,
+                limit=min(left, DUE_PAGE),
+                after=after,
+                partition=_keys.DUE_PARTITION,
+                now=now,
+            )
+            for key in found.items:
+                yield _keys.account_id_of(key)
+            left -= len(found.items)
+            if (after := found.next_key) is None:
+                return
+
+    async def claim_refresh(self, account_id: str, *, now: float, lease_seconds: float, force: bool = False) -> bool:
+        is_free = "attribute_exists({pk}) AND (attribute_not_exists({claimed_until}) OR {claimed_until} <= :now)"
+        is_due = "" if force else " AND {due_at} <= :now"
+        claim = update(
+            _keys.account(account_id),
+            "SET {due_at} = :until, {claimed_until} = :until",
+            is_free + is_due,
+            until=now + lease_seconds,
+            now=now,
+        )
+        try:
+            await self._table.write(claim)
+        except ConditionFailed:
+            return False
+        return True
+
+    async def record_reading(
+        self,
+        account_id: str,
+        reading: Reading | Outcome,
+        *,
+        session_data: Mapping[str, Any] | None = None,
+        credentials_version: int | None = None,
+    ) -> Account:
+        extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
+
+        def apply(account: Account, now: float) -> Account | None:
+            if credentials_version not in (None, account.credentials_version):
+                return None
+            return apply_reading(account, reading, now, jitter=self._rng.random(), policy=self._policy)
+
+        return await self._change(account_id, apply, extra)
+
+    async def _change(
+        self,
+        account_id: str,
+        transition: Callable[[Account, float], Account | None],
+        extra: Mapping[str, Any] | None = None,
+    ) -> Account:
+        """Apply a transition to the account as it is, again if somebody else was faster. `None` leaves it alone."""
+        for _ in range(MAX_RACES):
+            account, now = await self.get_account(account_id), self._clock()
+            after = transition(account, now)
+            if after is None or (after == account and not extra):
+                return account
+            after = replace(after, version=account.version + 1, updated_at=now)
+            try:
+                await self._table.write(self._save(account, after, now, extra))
+            except ConditionFailed:
+                continue
+            return after
+        raise ConflictError("the account is being changed by others all the time")
+
+    def _save(self, before: Account, after: Account, now: float, extra: Mapping[str, Any] | None = None) -> Write:
+        """The write that turns the stored account into `after`, if it still is what it was before."""
+        place = _keys.place_of(after, now, self._rng.random())
+        expression, values = assignments({**_keys.account_attributes(after, place), **(extra or {})})
+        return update(_keys.account(after.id), expression, IS_UNCHANGED, expected=before.version, **values)
+
+    def _put_writes(
+        self,
+        *,
+        item: Item | None,
+        account_id: str,
+        kind: AccountKind,
+        label: str,
+        sealed: bytes,
+        max_concurrency: int,
+    ) -> tuple[Account, list[Write]]:
+        now = self._clock()
+        if item is None:
+            account = Account(
+                id=account_id,
+                kind=kind,
+                label=label,
+                max_concurrency=max_concurrency,
+                refresh_due_at=now,
+                created_at=now,
+                updated_at=now,
+                version=1,
+                credentials_version=1,
+            )
+            place = _keys.place_of(account, now, self._rng.random())
+            attributes = _keys.account_attributes(account, place)
+            return account, [put({**_keys.account(account_id), **attributes, "credentials": sealed}, IS_ABSENT)]
+        before = _keys.account_of(item)
+        after = replace(
+            replace_credentials(before, now, max_concurrency),
+            kind=kind,
+            label=label,
+            version=before.version + 1,
+            updated_at=now,
+        )
+        derived = {
+            "credentials": sealed,
+            "session": None,
+            "session_at": None,
+            "limits_until": None,
+            "claimed_until": None,
+        }
+        writes = [self._save(before, after, now, derived)]
+        old_entry = _keys.directory_entry(before.kind, before.label)
+        if old_entry != _keys.directory_entry(kind, label):
+            writes.append(delete(old_entry))
+        return after, writes
+
+    async def _unseal(self, item: Item) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        account_id = item["account_id"]
+        credentials = await self._vault.unseal(item["credentials"], account_id=account_id, purpose="credentials")
+        sealed = item.get("session")
+        if sealed is None or self._clock() - item["session_at"] > self._policy.session_data_seconds:
+            return credentials, None
+        return credentials, await self._vault.unseal(sealed, account_id=account_id, purpose="session")
+
+    async def _sealed_session(self, account_id: str, session_data: Mapping[str, Any] | None) -> Item:
+        """The attributes that keep session data; none if there is nothing to keep, or too much."""
+        if session_data is None:
+            return {}
+        sealed = await self._vault.seal(session_data, account_id=account_id, purpose="session")
+        return {"session": sealed, "session_at": self._clock()}
+
+    async def _item(self, account_id: str) -> Item:
+        item = await self._table.get(_keys.account(account_id))
+        if item is None:
+            raise AccountNotFoundError("there is no account with this id")
+        return item

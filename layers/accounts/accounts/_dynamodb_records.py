@@ -1,0 +1,181 @@
+"""The part of the DynamoDB store that is not about accounts: API keys, sessions, documents, configuration, usage."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from accounts import _api_keys, _documents, _keys
+from accounts._memory_records import usage_counts
+from accounts._model import ApiKey, ChatSession, Page, Usage
+from accounts._table import MAX_BATCH_GET, ConditionFailed, Table, Write, delete, put, update
+
+# A window outlives its minute only so that the table's own clean-up finds it.
+WINDOW_SECONDS = 3_600
+USAGE_SECONDS = 400 * _api_keys.DAY_SECONDS
+
+
+class DynamoDBRecords:
+    """API keys, sessions, documents, configuration and usage aggregates in one DynamoDB table."""
+
+    def __init__(self, table: Table, *, clock: Callable[[], float] = time.time) -> None:
+        self._table = table
+        self._clock = clock
+
+    async def create_key(
+        self,
+        *,
+        name: str,
+        models: Sequence[str] = (),
+        requests_per_minute: int | None = None,
+        points_per_day: int | None = None,
+        expires_at: float | None = None,
+        secret: str | None = None,
+    ) -> tuple[ApiKey, str]:
+        secret = secret or _api_keys.new_secret()
+        key = _api_keys.build_key(
+            secret,
+            name=name,
+            models=models,
+            requests_per_minute=requests_per_minute,
+            points_per_day=points_per_day,
+            expires_at=expires_at,
+            now=self._clock(),
+        )
+        await self._table.write(
+            put(_keys.api_key_item(key)),
+            put({**_keys.key_entry(key.id), "hash": key.hash}),
+        )
+        return key, secret
+
+    async def find_key(self, secret: str) -> ApiKey | None:
+        item = await self._table.get(_keys.api_key(_api_keys.hash_secret(secret)), is_consistent=False)
+        if item is None:
+            return None
+        key = _keys.api_key_of(item)
+        return key if _api_keys.is_usable(key, self._clock()) else None
+
+    async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]:
+        entries, next_cursor = await self._directory(_keys.KEYS_DIRECTORY, limit, cursor)
+        items = await self._table.get_many([_keys.api_key(entry["hash"]) for entry in entries])
+        return Page(sorted(map(_keys.api_key_of, items), key=lambda key: key.id), next_cursor)
+
+    async def revoke_key(self, key_id: str) -> bool:
+        entry = await self._table.get(_keys.key_entry(key_id))
+        if entry is None:
+            return False
+        await self._table.write(delete(_keys.api_key(entry["hash"])), delete(_keys.key_entry(key_id)))
+        return True
+
+    async def count_request(self, key: ApiKey) -> _api_keys.OverLimit | None:
+        now = self._clock()
+        if key.points_per_day is not None and await self._points_spent(key.id, now) >= key.points_per_day:
+            return _api_keys.over_budget(now)
+        if key.requests_per_minute is None:
+            return None
+        window = update(
+            _keys.rate_window(key.hash, _api_keys.minute_of(now)),
+            "SET {expires_at} = :expires_at ADD {requests} :one",
+            "attribute_not_exists({requests}) OR {requests} < :most",
+            expires_at=int(now) + WINDOW_SECONDS,
+            one=1,
+            most=key.requests_per_minute,
+        )
+        try:
+            await self._table.write(window)
+        except ConditionFailed:
+            return _api_keys.over_rate(now)
+        return None
+
+    async def get_session(self, key_id: str, session_id: str) -> ChatSession | None:
+        item = await self._unexpired(_keys.session(key_id, session_id))
+        return _keys.session_of(item) if item else None
+
+    async def put_session(self, session: ChatSession, *, ttl_seconds: float) -> None:
+        await self._table.write(put(_keys.session_item(session, self._clock() + ttl_seconds)))
+
+    async def delete_session(self, key_id: str, session_id: str) -> None:
+        await self._table.write(delete(_keys.session(key_id, session_id)))
+
+    async def get_document(self, kind: str, owner: str, document_id: str) -> dict[str, Any] | None:
+        item = await self._unexpired(_keys.document(kind, owner, document_id))
+        return _documents.unpack(item["document"]) if item else None
+
+    async def put_document(
+        self, kind: str, owner: str, document_id: str, document: Mapping[str, Any], *, ttl_seconds: float | None
+    ) -> None:
+        until = None if ttl_seconds is None else self._clock() + ttl_seconds
+        key = _keys.document(kind, owner, document_id)
+        await self._table.write(put({**key, **_keys.lifetime(until), "document": _documents.pack(document)}))
+
+    async def delete_document(self, kind: str, owner: str, document_id: str) -> bool:
+        try:
+            await self._table.write(delete(_keys.document(kind, owner, document_id), "attribute_exists({pk})"))
+        except ConditionFailed:
+            return False
+        return True
+
+    async def get_config(self, name: str) -> dict[str, Any] | None:
+        item = await self._table.get(_keys.config(name))
+        if item is None:
+            return None
+        value: dict[str, Any] = json.loads(item["config"])
+        return value
+
+    async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
+        await self._table.write(put({**_keys.config(name), "config": json.dumps(dict(value))}))
+
+    async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
+        rows = await self._usage_rows("{pk} = :day", limit, day=_keys.usage_day(day))
+        names = ("key_id", "model", "requests", "errors", "prompt_tokens", "completion_tokens", "points")
+        return [{name: row[name] for name in names} for row in rows]
+
+    def _booking(self, usage: Usage, now: float) -> Write:
+        """The write that adds one request to its day's aggregate."""
+        counts: dict[str, Any] = usage_counts(usage)
+        return update(
+            _keys.usage(_api_keys.utc_day(now), usage.key_id, usage.model),
+            "SET {expires_at} = :expires_at, {key_id} = :key_id, {model} = :model ADD "
+            + ", ".join(f"{{{name}}} :{name}" for name in counts),
+            expires_at=int(now) + USAGE_SECONDS,
+            key_id=usage.key_id,
+            model=usage.model,
+            **counts,
+        )
+
+    async def _points_spent(self, key_id: str, now: float) -> int:
+        rows = await self._usage_rows(
+            "{pk} = :day AND begins_with({sk}, :key)",
+            1000,
+            day=_keys.usage_day(_api_keys.utc_day(now)),
+            key=_keys.usage_prefix(key_id),
+        )
+        return sum(int(row["points"]) for row in rows)
+
+    async def _usage_rows(self, condition: str, limit: int, **values: Any) -> list[Mapping[str, Any]]:
+        rows: list[Mapping[str, Any]] = []
+        after: Mapping[str, Any] | None = None
+        while len(rows) < limit:
+            found = await self._table.query(condition, limit=limit - len(rows), after=after, **values)
+            rows += found.items
+            if (after := found.next_key) is None:
+                break
+        return rows
+
+    async def _directory(
+        self, partition: str, limit: int, cursor: str | None
+    ) -> tuple[list[Mapping[str, Any]], str | None]:
+        """One page of a directory. The cursor is the sort key of the entry before it."""
+        after = {"pk": partition, "sk": cursor[:1024]} if cursor else None
+        found = await self._table.query(
+            "{pk} = :pk", limit=max(1, min(limit, MAX_BATCH_GET)), after=after, pk=partition
+        )
+        return list(found.items), str(found.next_key["sk"]) if found.next_key else None
+
+    async def _unexpired(self, key: _keys.Key) -> Mapping[str, Any] | None:
+        item = await self._table.get(key)
+        if item is None or item.get("until", self._clock() + 1) <= self._clock():
+            return None
+        return item

@@ -1,0 +1,32 @@
+"""Opens the store that a deployment configures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from accounts._aws import AwsClient, open_exchange
+from accounts._dynamodb import DynamoDBAccountStore
+from accounts._table import Table
+from accounts._transitions import DEFAULT_POLICY, Policy
+from accounts._vault_kms import KmsVault
+
+
+def open_store(
+    *,
+    table: str,
+    kms_key_id: str,
+    policy: Policy = DEFAULT_POLICY,
+    transport: str = "auto",
+    environ: Mapping[str, str] | None = None,
+) -> DynamoDBAccountStore:
+    """The store in DynamoDB. Does no network call; close it with `aclose`.
+
+    Keys, region and endpoints come from the usual AWS variables in `environ` (the process's own by default).
+    `transport` is `auto`, `lean` or `boto`. Raises `ValueError` when a name is missing or the environment can't serve
+    the transport.
+    """
+    if not table or not kms_key_id:
+        raise ValueError("the store needs the names of a table and of a KMS key")
+    aws = AwsClient(open_exchange(os.environ if environ is None else environ, prefer=transport))
+    return DynamoDBAccountStore(Table(aws, table), KmsVault(aws, kms_key_id), policy=policy, on_close=aws.aclose)

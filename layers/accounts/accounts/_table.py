@@ -1,0 +1,208 @@
+"""The table's operations, in Python values: conditional writes, alone or several as one, queries and batches.
+
+Expressions name attributes in braces, `"attribute_not_exists({pk}) OR {until} <= :now"`, so that none collides with
+one of DynamoDB's several hundred reserved words.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from accounts._aws import AwsError
+from accounts._exceptions import ConflictError, StoreUnavailableError
+from accounts._items import Item, from_wire, to_wire
+from accounts._keys import Key
+
+# DynamoDB's limits for one call.
+MAX_BATCH_GET = 100
+MAX_BATCH_WRITE = 25
+MAX_ROUNDS = 8
+
+
+class ConditionFailed(Exception):
+    """The condition of a write did not hold, and nothing was written. An answer more than an error.
+
+    `found` has the old item, or `None` where there was none, of each write whose condition failed, by its position.
+    """
+
+    def __init__(self, found: Mapping[int, Item | None]) -> None:
+        super().__init__("condition failed")
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One conditional write: `kind` is `Put`, `Update` or `Delete`."""
+
+    kind: str
+    body: Mapping[str, Any]
+
+
+def put(item: Item, condition: str | None = None, **values: Any) -> Write:
+    return Write("Put", {"Item": to_wire(item), **_expressions(values, ConditionExpression=condition)})
+
+
+def update(key: Key, expression: str, condition: str | None = None, **values: Any) -> Write:
+    expressions = _expressions(values, UpdateExpression=expression, ConditionExpression=condition)
+    return Write("Update", {"Key": to_wire(key), **expressions})
+
+
+def delete(key: Key, condition: str | None = None, **values: Any) -> Write:
+    return Write("Delete", {"Key": to_wire(key), **_expressions(values, ConditionExpression=condition)})
+
+
+def assignments(attributes: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """An update expression, with its values, that sets these attributes and removes those that are `None`."""
+    kept = {name: value for name, value in attributes.items() if value is not None}
+    gone = [f"{{{name}}}" for name, value in attributes.items() if value is None]
+    expression = "SET " + ", ".join(f"{{{name}}} = :{name}" for name in kept)
+    return expression + (" REMOVE " + ", ".join(gone) if gone else ""), kept
+
+
+class Caller(Protocol):
+    """What is needed of `AwsClient`."""
+
+    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a query. `next_key` continues it."""
+
+    items: list[Item]
+    count: int
+    next_key: Mapping[str, Any] | None
+
+
+class Table:
+    """One DynamoDB table. Raises `StoreUnavailableError` for whatever is not a matter of conditions."""
+
+    def __init__(self, aws: Caller, name: str) -> None:
+        self._aws = aws
+        self._name = name
+
+    async def get(self, key: Key, *, is_consistent: bool = True) -> Item | None:
+        answer = await self._call("GetItem", {"Key": to_wire(key), "ConsistentRead": is_consistent})
+        return from_wire(answer["Item"]) if answer.get("Item") else None
+
+    async def get_many(self, keys: Sequence[Key]) -> list[Item]:
+        """The items that exist among these, in no particular order. At most 100 keys."""
+        items: list[Item] = []
+        pending: Any = {self._name: {"Keys": [to_wire(key) for key in keys], "ConsistentRead": True}} if keys else {}
+        for _ in range(MAX_ROUNDS):
+            if not pending:
+                return items
+            answer = await self._send("BatchGetItem", {"RequestItems": pending})
+            items += [from_wire(item) for item in answer["Responses"].get(self._name, [])]
+            pending = answer.get("UnprocessedKeys")
+        raise StoreUnavailableError("BatchGetItem", "ThrottlingException")
+
+    async def delete_many(self, keys: Sequence[Key]) -> None:
+        for start in range(0, len(keys), MAX_BATCH_WRITE):
+            requests = [{"DeleteRequest": {"Key": to_wire(key)}} for key in keys[start : start + MAX_BATCH_WRITE]]
+            pending: Any = {self._name: requests}
+            for _ in range(MAX_ROUNDS):
+                answer = await self._send("BatchWriteItem", {"RequestItems": pending})
+                if not (pending := answer.get("UnprocessedItems")):
+                    break
+            else:
+                raise StoreUnavailableError("BatchWriteItem", "ThrottlingException")
+
+    async def query(
+        self,
+        condition: str,
+        *,
+        index: str | None = None,
+        limit: int | None = None,
+        after: Mapping[str, Any] | None = None,
+        is_count: bool = False,
+        **values: Any,
+    ) -> Found:
+        """One page of the items that match. `after` is the `next_key` of the page before, or a key to start behind."""
+        payload: dict[str, Any] = _expressions(values, KeyConditionExpression=condition)
+        # Indexes are never read consistently.
+        payload |= {"IndexName": index} if index else {"ConsistentRead": True}
+        payload |= {"Select": "COUNT"} if is_count else {}
+        payload |= {"Limit": limit} if limit is not None else {}
+        payload |= {"ExclusiveStartKey": to_wire(after)} if after else {}
+        answer = await self._call("Query", payload)
+        next_key = answer.get("LastEvaluatedKey")
+        items = [from_wire(item) for item in answer.get("Items", [])]
+        return Found(items, int(answer["Count"]), from_wire(next_key) if next_key else None)
+
+    async def write(self, *writes: Write) -> None:
+        """Do all of these or none. Raises `ConditionFailed`, and `ConflictError` when others keep writing the same."""
+        if len(writes) == 1:
+            await self._write_one(writes[0])
+            return
+        items = [{write.kind: self._body(write)} for write in writes]
+        # The token makes an attempt that is repeated after a lost answer count once.
+        for _ in range(MAX_ROUNDS):
+            token = secrets.token_hex(16)
+            try:
+                await self._send("TransactWriteItems", {"TransactItems": items, "ClientRequestToken": token}, raw=True)
+            except AwsError as error:
+                if error.code != "TransactionCanceledException":
+                    raise StoreUnavailableError(error.operation, error.code) from error
+                _raise_for_reasons(error)
+                continue
+            return
+        raise ConflictError("the items are being changed by others all the time")
+
+    async def _write_one(self, write: Write) -> None:
+        try:
+            await self._send(f"{write.kind}Item", self._body(write), raw=True)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise StoreUnavailableError(error.operation, error.code) from error
+            item = error.response.get("Item")
+            raise ConditionFailed({0: from_wire(item) if item else None}) from error
+
+    def _body(self, write: Write) -> dict[str, Any]:
+        body = {"TableName": self._name, **write.body}
+        if "ConditionExpression" in write.body:
+            body["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return body
+
+    async def _call(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._send(operation, {"TableName": self._name, **payload})
+
+    async def _send(self, operation: str, payload: Mapping[str, Any], *, raw: bool = False) -> dict[str, Any]:
+        try:
+            return await self._aws.call("dynamodb", operation, payload)
+        except AwsError as error:
+            if raw:
+                raise
+            raise StoreUnavailableError(operation, error.code) from error
+
+
+def _raise_for_reasons(error: AwsError) -> None:
+    """Raise unless the transaction may simply be tried again: somebody else had one on the same item."""
+    reasons = list(error.response.get("CancellationReasons") or ())
+    failed = {
+        number: from_wire(reason["Item"]) if reason.get("Item") else None
+        for number, reason in enumerate(reasons)
+        if reason.get("Code") == "ConditionalCheckFailed"
+    }
+    if failed:
+        raise ConditionFailed(failed) from error
+    transient = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+    others = [str(reason.get("Code")) for reason in reasons if reason.get("Code") not in transient]
+    if others or not reasons:
+        raise StoreUnavailableError(error.operation, others[0] if others else error.code) from error
+
+
+def _expressions(values: Mapping[str, Any], **expressions: str | None) -> dict[str, Any]:
+    """Expressions with their placeholders, in the form of the API."""
+    given = {name: text for name, text in expressions.items() if text}
+    names = {field for text in given.values() for _, field, _, _ in string.Formatter().parse(text) if field}
+    result: dict[str, Any] = {name: text.format_map({n: f"#{n}" for n in names}) for name, text in given.items()}
+    if names:
+        result["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    if values:
+        result["ExpressionAttributeValues"] = to_wire({f":{name}": value for name, value in values.items()})
+    return result

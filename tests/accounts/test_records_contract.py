@@ -1,0 +1,197 @@
+"""API keys, sessions, documents, configuration and usage, whatever the store keeps them in."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from accounts import AccountKind, AccountStore, ChatSession, LeaseRequest, Outcome, Usage
+
+DAY = "2027-01-15"
+
+
+async def book(store: AccountStore, **usage: object) -> None:
+    """Book usage the way it happens: at the end of a lease."""
+    await store.put_account(kind=AccountKind.WEB, label="one", credentials={"p_b": "x"})
+    lease = await store.lease(LeaseRequest(owner="r", bot="m", ttl_seconds=60))
+    await store.release(lease, Outcome(), usage=Usage(**usage))  # type: ignore[arg-type]
+
+
+class TestKeys:
+    async def test_a_key_is_found_by_its_secret_and_by_nothing_else(self, store: AccountStore) -> None:
+        key, secret = await store.create_key(name="laptop", models=["Claude-*"], requests_per_minute=9)
+        assert secret.startswith("sk-poe-")
+        assert len(secret) >= len("sk-poe-") + 43, "256 bits"
+        assert await store.find_key(secret) == key
+        assert (key.name, key.models, key.requests_per_minute) == ("laptop", ("claude-*",), 9)
+        assert await store.find_key(secret + "x") is None
+        assert await store.find_key(key.hash) is None
+        assert secret not in repr(key)
+        assert key.hash not in repr(key)
+
+    async def test_an_expired_key_is_not_found(self, store: AccountStore, clock) -> None:
+        _, secret = await store.create_key(name="guest", expires_at=clock() + 60)
+        assert await store.find_key(secret) is not None
+        clock.advance(60)
+        assert await store.find_key(secret) is None
+
+    async def test_a_revoked_key_is_gone(self, store: AccountStore) -> None:
+        key, secret = await store.create_key(name="old")
+        assert await store.revoke_key(key.id)
+        assert not await store.revoke_key(key.id)
+        assert await store.find_key(secret) is None
+        assert (await store.list_keys()).items == []
+
+    async def test_an_imported_secret_works_and_importing_it_again_replaces_its_limits(
+        self, store: AccountStore
+    ) -> None:
+        await store.create_key(name="bootstrap", secret="a-secret-of-one's-own")
+        again, _ = await store.create_key(name="bootstrap", secret="a-secret-of-one's-own", points_per_day=5)
+        assert (await store.find_key("a-secret-of-one's-own")) == again
+        assert len((await store.list_keys()).items) == 1
+        with pytest.raises(ValueError, match="at least 16"):
+            await store.create_key(name="weak", secret="hunter2")
+
+    async def test_keys_are_listed_page_by_page(self, store: AccountStore) -> None:
+        made = {(await store.create_key(name=f"key {number}"))[0].id for number in range(5)}
+        first = await store.list_keys(limit=3)
+        assert first.cursor is not None
+        second = await store.list_keys(limit=3, cursor=first.cursor)
+        assert second.cursor is None
+        assert {key.id for key in [*first.items, *second.items]} == made
+
+    async def test_requests_over_the_rate_are_told_how_long_to_wait(self, store: AccountStore, clock) -> None:
+        key, _ = await store.create_key(name="slow", requests_per_minute=2)
+        clock.advance(20 - clock() % 60)
+        assert [await store.count_request(key) for _ in range(2)] == [None, None]
+        wait = await store.count_request(key)
+        assert wait is not None
+        assert (wait, wait.limit) == (40, "rate")
+        clock.advance(wait)
+        assert await store.count_request(key) is None
+
+    async def test_a_spent_budget_lasts_until_the_next_utc_day(self, store: AccountStore, clock) -> None:
+        key, _ = await store.create_key(name="thrifty", points_per_day=100)
+        other, _ = await store.create_key(name="other", points_per_day=100)
+        await book(store, key_id=key.id, model="claude", points=60)
+        assert await store.count_request(key) is None
+        await book(store, key_id=key.id, model="gpt", points=40)
+        wait = await store.count_request(key)
+        assert wait is not None
+        assert (wait, wait.limit) == (86_400 - clock() % 86_400, "budget")
+        assert await store.count_request(other) is None
+        clock.advance(wait)
+        assert await store.count_request(key) is None
+
+    async def test_an_unlimited_key_is_not_counted(self, store: AccountStore) -> None:
+        key, _ = await store.create_key(name="free")
+        assert [await store.count_request(key) for _ in range(5)] == [None] * 5
+
+
+class TestSessions:
+    CHAT = ChatSession(
+        key_id="k1",
+        session_id="any # text, of the caller's choice",
+        account_id="acct_1",
+        model="claude",
+        chat_id=7,
+        chat_code=None,
+        turns=3,
+        digest="d",
+        updated_at=1.5,
+    )
+
+    async def test_a_session_is_kept_per_key_until_it_expires(self, store: AccountStore, clock) -> None:
+        await store.put_session(self.CHAT, ttl_seconds=100)
+        assert await store.get_session("k1", self.CHAT.session_id) == self.CHAT
+        assert await store.get_session("k2", self.CHAT.session_id) is None
+        clock.advance(100)
+        assert await store.get_session("k1", self.CHAT.session_id) is None
+
+    async def test_a_deleted_session_is_gone(self, store: AccountStore) -> None:
+        await store.put_session(self.CHAT, ttl_seconds=100)
+        await store.delete_session("k1", self.CHAT.session_id)
+        await store.delete_session("k1", self.CHAT.session_id)
+        assert await store.get_session("k1", self.CHAT.session_id) is None
+
+    async def test_session_ids_of_any_length_and_form_stay_apart(self, store: AccountStore) -> None:
+        long = "x" * 5_000
+        for session_id in (long, long + "y", "a#b", "a%23b", "ü"):
+            chat = ChatSession(
+                key_id="k1",
+                session_id=session_id,
+                account_id="a",
+                model="m",
+                chat_id=1,
+                chat_code="c",
+                turns=1,
+                digest="d",
+            )
+            await store.put_session(chat, ttl_seconds=100)
+            assert await store.get_session("k1", session_id) == chat
+        assert (await store.get_session("k1", long)).session_id == long
+
+
+class TestDocuments:
+    async def test_a_document_is_kept_until_it_expires(self, store: AccountStore, clock) -> None:
+        document = {"text": "häh?" * 1000, "list": [1, None, {"a": 1.5}]}
+        await store.put_document("response", "k1", "resp_1", document, ttl_seconds=60)
+        assert await store.get_document("response", "k1", "resp_1") == document
+        assert await store.get_document("response", "k2", "resp_1") is None
+        assert await store.get_document("file", "k1", "resp_1") is None
+        clock.advance(60)
+        assert await store.get_document("response", "k1", "resp_1") is None
+
+    async def test_a_document_without_end_stays_until_deleted(self, store: AccountStore, clock) -> None:
+        await store.put_document("response", "k1", "r", {"a": 1}, ttl_seconds=None)
+        clock.advance(1e9)
+        assert await store.get_document("response", "k1", "r") == {"a": 1}
+        assert await store.delete_document("response", "k1", "r")
+        assert not await store.delete_document("response", "k1", "r")
+        assert await store.get_document("response", "k1", "r") is None
+
+    async def test_the_largest_document_fits_and_a_larger_one_is_refused(self, store: AccountStore) -> None:
+        noise = random.Random(1).randbytes(265_000).hex()
+        await store.put_document("response", "k1", "r", {"noise": noise}, ttl_seconds=60)
+        assert (await store.get_document("response", "k1", "r"))["noise"] == noise
+        with pytest.raises(ValueError, match="are allowed"):
+            await store.put_document("response", "k1", "r", {"noise": noise * 2}, ttl_seconds=60)
+
+
+class TestConfigurationAndUsage:
+    async def test_configuration_is_read_as_it_was_written(self, store: AccountStore) -> None:
+        assert await store.get_config("hashes") is None
+        value = {"sendMessage": "ab" * 32, "nested": {"n": 1}}
+        await store.put_config("hashes", value)
+        assert await store.get_config("hashes") == value
+
+    async def test_usage_adds_up_per_day_key_and_model(self, store: AccountStore, clock) -> None:
+        for _ in range(2):
+            await book(store, key_id="k1", model="claude", prompt_tokens=10, completion_tokens=5, points=7)
+        await book(store, key_id="k1", model="claude", is_error=True)
+        await book(store, key_id="k2", model="claude", prompt_tokens=1)
+        clock.advance(86_400)
+        await book(store, key_id="k1", model="claude", points=1)
+        assert await store.usage(day=DAY) == [
+            {
+                "key_id": "k1",
+                "model": "claude",
+                "requests": 3,
+                "errors": 1,
+                "prompt_tokens": 20,
+                "completion_tokens": 10,
+                "points": 14,
+            },
+            {
+                "key_id": "k2",
+                "model": "claude",
+                "requests": 1,
+                "errors": 0,
+                "prompt_tokens": 1,
+                "completion_tokens": 0,
+                "points": 0,
+            },
+        ]
+        assert len(await store.usage(day=DAY, limit=1)) == 1
+        assert len(await store.usage(day="2027-01-16")) == 1

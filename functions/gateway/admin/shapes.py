@@ -1,0 +1,120 @@
+"""What the admin routes take and give. No shape that leaves has a field for a credential."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from accounts import Account, AccountKind, AccountState, ApiKey
+
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class AccountBody(BaseModel):
+    """A new account, or new credentials for the one with the same kind and label."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: AccountKind
+    label: Label
+    credentials: dict[str, SecretStr]
+    """`api_key` for an official account; `p_b`, and optionally `p_lat`, `form_key` and so on, for a web account."""
+    max_concurrency: int = Field(default=2, ge=1, le=16)
+
+
+class UpsertBody(BaseModel):
+    """The original gateway's form of a web account."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    email: Label
+    poe_p_b: SecretStr
+    poe_cf_clearance: SecretStr | None = None
+    poe_cf_bm: SecretStr | None = None
+    p_lat: SecretStr | None = None
+    formkey: SecretStr | None = None
+    poe_revision: SecretStr | None = None
+    user_agent: SecretStr | None = None
+
+    def credentials(self) -> dict[str, str]:
+        """Under the names of the Poe client; the original sent empty strings for what it did not have."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name != "email"}
+        return {name: value.get_secret_value() for name, value in values.items() if value and value.get_secret_value()}
+
+
+class EmailBody(BaseModel):
+    """Names an account as the original gateway did."""
+
+    email: Label
+
+
+class KeyBody(BaseModel):
+    """A new API key and its limits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Label
+    models: list[Label] = Field(default_factory=list, max_length=100)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    points_per_day: int | None = Field(default=None, ge=0)
+    expires_at: float | None = Field(default=None, gt=0)
+    """Epoch seconds."""
+    secret: SecretStr | None = None
+    """Imports a key that callers already have."""
+
+
+def show_account(account: Account, now: float) -> dict[str, Any]:
+    """An account as its owner sees it; the names are the original gateway's where it had one."""
+    points = account.points
+    return {
+        "id": account.id,
+        "kind": account.kind.value,
+        "label": account.label,
+        "email": account.label,
+        "status": account_status(account, now),
+        "message_point_balance": points.balance if points else None,
+        "subscription_active": account.subscribed,
+        "max_concurrency": account.max_concurrency,
+        "last_refresh_at": _iso(points.read_at if points else None),
+        "next_refresh_at": _iso(account.refresh_due_at),
+        "next_grant_at": _iso(points.next_grant_at if points else None),
+        "last_used_at": _iso(account.last_used_at),
+        "last_error": account.last_error,
+        "error_count": account.consecutive_errors,
+        "cooldown_until": _iso(account.eligible_at if account.eligible_at > now else None),
+        "created_at": _iso(account.created_at),
+        "updated_at": _iso(account.updated_at),
+    }
+
+
+def account_status(account: Account, now: float) -> str:
+    """The original gateway's word for the state of an account."""
+    if account.state is AccountState.DISABLED:
+        return "disabled"
+    if account.state is AccountState.LOGGED_OUT:
+        return "invalid"
+    if account.eligible_at <= now:
+        return "active"
+    return "depleted" if account.last_error == "insufficient_points" else "cooldown"
+
+
+def show_key(key: ApiKey) -> dict[str, Any]:
+    """An API key without its secret."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "enabled": key.enabled,
+        "models": list(key.models),
+        "requests_per_minute": key.requests_per_minute,
+        "points_per_day": key.points_per_day,
+        "expires_at": key.expires_at,
+        "created_at": _iso(key.created_at),
+    }
+
+
+def _iso(seconds: float | None) -> str | None:
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,160 @@
+"""The application: lifespan, routing, and everything that happens around every request.
+
+The OpenAI surface is served by Starlette, on which FastAPI is built: importing FastAPI itself costs a quarter of a
+second at every cold start. It serves the administration and is loaded with the first request to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from starlette.routing import Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.bootstrap import Services, build_services
+from gateway.bounds import ClientGoneError
+from gateway.context import SCOPE_KEY, RequestContext
+from gateway.errors import INTERNAL, GatewayError, encode_error, gateway_error
+from gateway.observability import CLIENT_GONE, RequestRecord
+from gateway.routes import build_routes
+from gateway.settings import Settings
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_SLASHES = re.compile("/{2,}")
+
+
+class Gateway:
+    """The ASGI application. Services are made at the lifespan's startup, else with the first request."""
+
+    def __init__(self, make_services: Callable[[], Services]) -> None:
+        self._make_services = make_services
+        self._made: Services | None = None
+        self._router = Router(build_routes(), redirect_slashes=False)
+        self._handle: ASGIApp | None = None
+
+    @property
+    def services(self) -> Services:
+        """Made on first use. Raises `SettingsError`."""
+        if self._made is None:
+            self._made = self._make_services()
+        return self._made
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                if self._handle is None:
+                    self._handle = _with_cors(self._serve, self.services.settings.cors_origins)
+                await self._handle(scope, receive, send)
+            case "lifespan":
+                await self._lifespan(receive, send)
+            case "websocket":
+                await send({"type": "websocket.close", "code": 1003, "reason": ""})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            _ = self.services
+        except Exception as error:  # noqa: BLE001 - the server is told, whatever it is
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        services, self._made = self._made, None
+        if services is not None:
+            await services.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request: context in, errors out as envelopes, one line at the end."""
+        services = self.services
+        record = RequestRecord(_request_id(scope), scope["method"], time.monotonic())
+        is_started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal is_started
+            if message["type"] == "http.response.start":
+                is_started = True
+                record.status = message["status"]
+                headers = [*message.get("headers", ()), (b"x-request-id", record.request_id.encode())]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        inner: Scope = {
+            **scope,
+            "path": _plain_path(scope["path"]),
+            "app": self,
+            SCOPE_KEY: RequestContext(services, record),
+        }
+        try:
+            await self._router(inner, receive, send_noted)
+        except ClientGoneError:
+            record.status, record.error = CLIENT_GONE, "client_gone"
+        except asyncio.CancelledError:
+            record.error = record.error or "cancelled"
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place where every failure becomes an answer
+            failure = gateway_error(error, now=time.time())
+            record.error = failure.code
+            if failure.situation is INTERNAL:
+                services.journal.crash(error, record)
+            if not is_started:
+                await send_error(send_noted, failure)
+        finally:
+            record.route = _route_name(inner)
+            services.journal.request_ended(record)
+
+
+def create_app(make_services: Callable[[], Services] | None = None) -> Gateway:
+    """The application; by default with services as the environment's settings say, read when they are first needed."""
+    return Gateway(make_services or (lambda: build_services(Settings.from_env(os.environ))))
+
+
+async def send_error(send: Send, error: GatewayError) -> None:
+    """The envelope as a whole response."""
+    body = encode_error(error)
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers()}
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's request id if it is a sane one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
+            return bytes(value).decode("ascii")
+    return f"req_{uuid.uuid4().hex}"
+
+
+def _plain_path(path: str) -> str:
+    """The path as routes know it: base addresses are typed with and without `/v1`, and with a slash too many."""
+    path = _SLASHES.sub("/", path)
+    while path == "/v1" or path.startswith("/v1/"):
+        path = path[3:]
+    return path.rstrip("/") or "/"
+
+
+def _route_name(scope: Scope) -> str:
+    endpoint = scope.get("endpoint")
+    return getattr(endpoint, "__name__", "unknown")
+
+
+def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    if not origins:
+        return app
+    from starlette.middleware.cors import CORSMiddleware
+
+    # Without credentials: callers send their key in a header, which needs none.
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "POST", "DELETE"),
+        allow_headers=("*",),
+        expose_headers=("x-request-id", "retry-after", "x-should-retry"),
+        max_age=86400,
+    )

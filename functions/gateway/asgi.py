@@ -1,0 +1,14 @@
+"""The module-level application, for servers and for Lambda; nothing else imports it.
+
+`handler` is what Lambda calls: the streaming runtime takes the application out of it, AWS's own runtime calls it and
+gets buffered answers. There Mangum would run the lifespan around every invocation and so close warm connections.
+"""
+
+import os
+
+from mangum import Mangum
+
+from gateway.app import create_app
+
+app = create_app()
+handler = Mangum(app, lifespan="on" if os.environ.get("AWS_LAMBDA_EXEC_WRAPPER") else "off")

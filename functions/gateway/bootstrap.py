@@ -1,0 +1,140 @@
+"""Puts the services together: the only module that reads settings and knows which implementations are used.
+
+Nothing here connects; boto3, httpx and the Poe clients are imported when a request first needs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from accounts import AccountKind, AccountStore, InMemoryAccountStore, StoreUnavailableError
+from gateway.attempts import GenerationPolicy
+from gateway.auth import AdminGate, Authenticator
+from gateway.catalogue import Catalogue
+from gateway.clients import ClientFactory, WarmClients
+from gateway.generation import Generations
+from gateway.observability import Journal
+from gateway.readiness import Readiness
+from gateway.settings import Settings
+from reverse.chat import PoeClient
+from reverse.config import PoeConfig
+from reverse.credentials import OfficialCredentials, WebCredentials
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes work with; made once per sandbox."""
+
+    settings: Settings
+    store: AccountStore
+    clients: WarmClients
+    generations: Generations
+    catalogue: Catalogue
+    authenticator: Authenticator
+    admin: AdminGate
+    readiness: Readiness
+    journal: Journal
+    make_client: ClientFactory
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self.clients.aclose()
+        await self.store.aclose()
+
+
+def build_services(
+    settings: Settings,
+    *,
+    store: AccountStore | None = None,
+    make_client: ClientFactory | None = None,
+    journal: Journal | None = None,
+) -> Services:
+    """Make the services. Tests replace the outside world by `store`, `make_client` and `journal`."""
+    store = store or _build_store(settings)
+    make_client = make_client or _client_factory(_poe_config(settings))
+    journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
+    clients = WarmClients(make_client)
+    policy = GenerationPolicy(
+        max_attempts=settings.max_attempts,
+        attempts_seconds=settings.attempts_seconds,
+        account_wait_seconds=settings.account_wait_seconds,
+        lease_ttl_seconds=settings.lease_ttl_seconds,
+    )
+    return Services(
+        settings=settings,
+        store=store,
+        clients=clients,
+        generations=Generations(store, clients, policy, journal),
+        catalogue=Catalogue(store),
+        authenticator=Authenticator(store),
+        admin=AdminGate(_admin_key_reader(settings)),
+        readiness=Readiness(store),
+        journal=journal,
+        make_client=make_client,
+    )
+
+
+def _build_store(settings: Settings) -> AccountStore:
+    if settings.store == "memory":
+        return InMemoryAccountStore()
+    from accounts.dynamodb import DynamoDBAccountStore
+
+    return DynamoDBAccountStore(settings.table, kms_key_id=settings.kms_key_id or None)
+
+
+def _poe_config(settings: Settings) -> PoeConfig:
+    """The clients' configuration: their defaults, but for what is set."""
+    chosen: dict[str, Any] = {
+        "web_base_url": settings.poe_web_base_url,
+        "channel_url": settings.poe_web_channel_url,
+        "official_base_url": settings.poe_official_base_url,
+        "upload_url": settings.poe_upload_url,
+        "user_agent": settings.user_agent,
+        "proxy": settings.proxy,
+    }
+    return PoeConfig(**{name: value for name, value in chosen.items() if value})
+
+
+def _client_factory(config: PoeConfig) -> ClientFactory:
+    def make(kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None) -> PoeClient:
+        # Each client brings its own network library: only the one that is needed is loaded.
+        if kind is AccountKind.OFFICIAL:
+            from reverse.official import PoeOfficialClient
+
+            return PoeOfficialClient(OfficialCredentials.from_mapping(credentials), config)
+        from reverse.web import PoeWebClient
+
+        return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)
+
+    return make
+
+
+def _admin_key_reader(settings: Settings) -> Callable[[], Any]:
+    async def read() -> str:
+        if settings.admin_key or not settings.admin_secret_id:
+            return settings.admin_key
+        return await asyncio.to_thread(_read_secret, settings.admin_secret_id)
+
+    return read
+
+
+def _read_secret(secret_id: str) -> str:
+    """The admin key from Secrets Manager: the plain secret, or the value `admin_key` of a JSON secret."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    config = Config(connect_timeout=2, read_timeout=3, retries={"max_attempts": 2})
+    try:
+        secret = boto3.client("secretsmanager", config=config).get_secret_value(SecretId=secret_id)["SecretString"]
+    except ClientError as error:
+        raise StoreUnavailableError("read admin key", error.response["Error"]["Code"]) from None
+    except BotoCoreError as error:
+        raise StoreUnavailableError("read admin key", type(error).__name__) from None
+    if secret.lstrip().startswith("{"):
+        secret = str(json.loads(secret).get("admin_key", ""))
+    return secret.strip()

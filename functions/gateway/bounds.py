@@ -1,0 +1,59 @@
+"""Where a request ends although its work is not done: the caller leaves, or the time is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.types import Receive, Scope
+
+
+class ClientGoneError(Exception):
+    """The caller closed the connection; nobody will read an answer."""
+
+
+def deadline_of(scope: Scope, *, margin_seconds: float, longest_seconds: float) -> float:
+    """When, on the running loop's clock, the request must begin to end.
+
+    Lambda's context, which Mangum puts into the scope, knows when the sandbox is stopped. The margin leaves time to
+    stop the upstream and to book; of a very short rest at most half is given up.
+    """
+    seconds = longest_seconds
+    context = scope.get("aws.context")
+    if context is not None:
+        left = context.get_remaining_time_in_millis() / 1000
+        seconds = min(seconds, max(left - margin_seconds, left / 2))
+    return asyncio.get_running_loop().time() + seconds
+
+
+@asynccontextmanager
+async def bounded(receive: Receive, deadline: float) -> AsyncIterator[None]:
+    """Cancel the block when the caller leaves or at `deadline` (loop time).
+
+    Raises `ClientGoneError` or `TimeoutError` after the block has cleaned up. The request's body must have been read:
+    what `receive` gives from now on can only be the disconnect.
+    """
+    task = asyncio.current_task()
+    if task is None:  # pragma: no cover - a coroutine always runs in one
+        raise RuntimeError("bounded() needs a task")
+    is_gone = False
+
+    async def watch() -> None:
+        nonlocal is_gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        is_gone = True
+        task.cancel()
+
+    watcher = asyncio.create_task(watch(), name="disconnect-watch")
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except asyncio.CancelledError:
+        if is_gone and task.uncancel() == 0:
+            raise ClientGoneError from None
+        raise
+    finally:
+        watcher.cancel()
+        await asyncio.wait({watcher})

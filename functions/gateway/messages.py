@@ -1,0 +1,204 @@
+"""OpenAI's `messages` array as turns: checked, with text parts joined and files collected. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from gateway import usage
+from gateway.errors import GatewayError, invalid
+from gateway.fields import Fields
+from reverse.chat import Attachment, Message, Role, ToolCall
+
+# OpenAI's roles and the turn each becomes. `function` is the predecessor of `tool`.
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+MAX_MESSAGES = 4096
+
+
+def read_messages(body: Fields) -> list[Message]:
+    """The turns of `messages`. Raises `GatewayError` (400), naming the place."""
+    items = body.objects("messages", max_items=MAX_MESSAGES)
+    if items is None:
+        raise body.missing("messages")
+    if not items:
+        raise invalid("'messages' must have at least one message.", param="messages", code="empty_array")
+    turns = [_read_message(item) for item in items]
+    if not any(turn.text.strip() or turn.attachments or turn.tool_calls for turn in turns):
+        raise invalid("'messages' must have some content.", param="messages", code="empty_messages")
+    return turns
+
+
+def _read_message(item: Fields) -> Message:
+    role = _ROLES.get(item.required_text("role"))
+    if role is None:
+        raise invalid(
+            f"'{item.param('role')}' must be one of: {', '.join(_ROLES)}.",
+            param=item.param("role"),
+            code="invalid_value",
+        )
+    text, attachments = _read_content(item)
+    calls = _read_tool_calls(item) if role == "assistant" else ()
+    name = item.text("name", max_length=256)
+    call_id = (item.text("tool_call_id", max_length=256) or name) if role == "tool" else None
+    return Message(role, text, tuple(attachments), calls, call_id, name)
+
+
+def _read_content(item: Fields) -> tuple[str, list[Attachment]]:
+    content = item.get("content")
+    if content is None:
+        # OpenAI allows it for assistant turns with tool calls; others become empty turns, which do no harm.
+        return item.text("refusal") or "", []
+    if isinstance(content, str):
+        return content, []
+    texts: list[str] = []
+    attachments: list[Attachment] = []
+    if not isinstance(content, list):
+        raise item.wrong("content", "a string or an array of parts")
+    for index, part in enumerate(content):
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if not isinstance(part, dict):
+            raise item.wrong(f"content[{index}]", "an object")
+        _read_part(Fields(part, item.param(f"content[{index}]")), texts, attachments)
+    return "\n".join(texts), attachments
+
+
+def _read_part(part: Fields, texts: list[str], attachments: list[Attachment]) -> None:
+    kind = part.required_text("type")
+    if kind in _TEXT_PARTS:
+        texts.append(part.text(_TEXT_PARTS[kind]) or "")
+    elif kind in ("image_url", "input_image"):
+        attachments.append(_read_image(part))
+    elif kind in ("file", "input_file"):
+        attachments.append(_read_file(part.mapping("file") or part))
+    elif kind == "input_audio":
+        attachments.append(_read_audio(part))
+    else:
+        raise invalid(
+            f"Content parts of type '{kind[:40]}' are not supported.",
+            param=part.param("type"),
+            code="unsupported_content",
+        )
+
+
+def _read_image(part: Fields) -> Attachment:
+    place = part.mapping("image_url") if isinstance(part.get("image_url"), dict) else None
+    url = place.required_text("url") if place else part.required_text("image_url")
+    return read_address(url, param=part.param("image_url"), name="image")
+
+
+def _read_file(file: Fields) -> Attachment:
+    name = _file_name(file.text("filename", max_length=256) or "file")
+    data = file.text("file_data")
+    if data is not None:
+        if data.startswith("data:"):
+            return read_address(data, param=file.param("file_data"), name=name)
+        return Attachment(name, "application/octet-stream", _decode(data, file.param("file_data")))
+    url = file.text("file_url") or file.text("url")
+    if url is None:
+        raise file.missing("file_data")
+    return read_address(url, param=file.param("file_url"), name=name)
+
+
+def _read_audio(part: Fields) -> Attachment:
+    audio = part.mapping("input_audio")
+    if audio is None:
+        raise part.missing("input_audio")
+    audio_format = audio.choice("format", ("wav", "mp3")) or "wav"
+    data = _decode(audio.required_text("data"), audio.param("data"))
+    return Attachment(f"audio.{audio_format}", "audio/mpeg" if audio_format == "mp3" else "audio/wav", data)
+
+
+def read_address(url: str, *, param: str, name: str) -> Attachment:
+    """A file given as a data URL or an https address. Never a path, whatever it looks like.
+
+    Raises `GatewayError` (400) for any other address.
+    """
+    if url[:5].lower() == "data:":
+        return _read_data_url(url, param=param, name=name)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise _bad_address(param) from None
+    if parts.scheme.lower() != "https" or not parts.hostname:
+        raise _bad_address(param)
+    last = parts.path.rsplit("/", 1)[-1]
+    return Attachment(_file_name(last or name), "application/octet-stream", url=url)
+
+
+def _bad_address(param: str) -> GatewayError:
+    return invalid(f"'{param}' must be a data URL or an https address.", param=param, code="invalid_url")
+
+
+def _read_data_url(url: str, *, param: str, name: str) -> Attachment:
+    head, comma, payload = url[5:].partition(",")
+    if not comma:
+        raise invalid(f"'{param}' is not a valid data URL.", param=param, code="invalid_url")
+    content_type, *options = head.split(";")
+    content_type = content_type.strip().lower() or "text/plain"
+    is_base64 = bool(options) and options[-1].strip().lower() == "base64"
+    data = _decode(payload, param) if is_base64 else unquote_to_bytes(payload)
+    if "." not in name and content_type.isascii():
+        subtype = content_type.partition("/")[2].partition("+")[0]
+        name = _file_name(f"{name}.{'jpg' if subtype == 'jpeg' else subtype or 'bin'}")
+    return Attachment(name, content_type[:100], data)
+
+
+def _decode(text: str, param: str) -> bytes:
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid(f"'{param}' is not valid base64.", param=param, code="invalid_base64") from None
+
+
+def _file_name(name: str) -> str:
+    """A name without a path and without characters that mean something in headers or file systems."""
+    name = name.replace("\\", "/").rsplit("/", 1)[-1]
+    safe = "".join(character if character.isalnum() or character in "._- " else "_" for character in name)
+    return safe.strip(". ")[-120:] or "file"
+
+
+def _read_tool_calls(item: Fields) -> tuple[ToolCall, ...]:
+    calls: list[ToolCall] = []
+    for call in item.objects("tool_calls", max_items=128) or ():
+        function = call.mapping("function")
+        if function is None:
+            raise call.missing("function")
+        calls.append(
+            ToolCall(
+                call.text("id", max_length=256) or f"call_{len(calls)}",
+                function.required_text("name", max_length=256),
+                _arguments(function),
+            )
+        )
+    legacy = item.mapping("function_call")
+    if legacy is not None and not calls:
+        name = legacy.required_text("name", max_length=256)
+        calls.append(ToolCall(name, name, _arguments(legacy)))
+    return tuple(calls)
+
+
+def _arguments(function: Fields) -> str:
+    value = function.get("arguments")
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return function.text("arguments") or "{}"
+
+
+def estimate_tokens(turns: Sequence[Message]) -> int:
+    """The turns' size in tokens, files not counted."""
+    texts = [turn.text for turn in turns]
+    texts += [call.name + call.arguments for turn in turns for call in turn.tool_calls]
+    return usage.tokens("".join(texts)) + usage.TOKENS_PER_MESSAGE * len(turns)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local.settings import Upstream
 
-SAMPLE_MODEL = "Claude-Haiku-4.5"
+SAMPLE_MODEL = "Assistant"
 
 _READY = """
 The Poe gateway is up at {url}/v1  ({upstream})

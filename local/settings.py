@@ -45,8 +45,9 @@ class RunSettings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str], env_file: Path | None = ROOT / ".env") -> RunSettings:
         """Read and validate; a variable of the environment wins over one of the file. Raises `SettingsError`."""
-        values = {**(read_env_file(env_file) if env_file is not None else {}), **environ}
-        given = {name: value for name, value in values.items() if value.strip()}
+        filed = read_env_file(env_file) if env_file is not None else {}
+        given = {**filed, **{name: value for name, value in environ.items() if value.strip()}}
+        given = {name: value for name, value in given.items() if value.strip()}
         return cls(
             host=given.get("HOST", "127.0.0.1"),
             port=_integer(given, "PORT", 8000, 0, 65535),

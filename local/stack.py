@@ -15,13 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import httpx
+
 from local import functions
 from local.aws.client import LocalAws
 from local.function_url import FunctionUrl
 from local.reaper import Reaper
 from local.run_file import write_run_file
 from local.schedule import ScheduledFunction
-from local.seed import OFFICIAL_KEY, WEB_COOKIES, Seed
+from local.seed import OFFICIAL_KEY, WEB_COOKIES, Seed, SeedError
 from local.service import Service
 from local.settings import ROOT, RunSettings, Upstream
 from local.template import Template
@@ -96,7 +98,10 @@ class Stack:
         )
         self.url = f"http://{_reachable(settings.host)}:{self.function_url.port}"
         self.admin_key = overrides.get("GATEWAY_ADMIN_KEY") or await self.aws.read_secret("AdminSecret")
-        await self.seed.plant(self.url, self.admin_key, sample_accounts=settings.upstream is Upstream.SIMULATOR)
+        try:
+            await self.seed.plant(self.url, self.admin_key, sample_accounts=settings.upstream is Upstream.SIMULATOR)
+        except (SeedError, httpx.HTTPError) as error:
+            raise StackError(f"The gateway does not answer as it should ({error}). Its log: {function.log}") from error
         write_run_file(settings.run_file, self._run_variables(function.environment))
         stack.callback(settings.run_file.unlink, missing_ok=True)
         schedule = asyncio.create_task(self.refresh.invoke_at_rate(functions.schedule_seconds(template)))

@@ -27,6 +27,10 @@ def client(aws: LocalAws, service: str) -> Any:
     )
 
 
+def saved_items(state: Path) -> Any:
+    return json.loads(state.read_text())["tables"]["AccountsTable"]
+
+
 @pytest.fixture
 def start(process_environment, reaper):
     async def start(state: Path | None = None) -> LocalAws:
@@ -94,8 +98,8 @@ async def test_the_state_is_written_while_it_runs(start, tmp_path):
         item = {"pk": {"S": "A"}, "sk": {"S": "B"}}
         client(aws, "dynamodb").put_item(TableName=aws.references["AccountsTable"], Item=item)
         async with asyncio.timeout(10):
-            while not state.exists() or json.loads(state.read_text())["tables"]["AccountsTable"] != [item]:
-                await asyncio.sleep(0.05)  # noqa: ASYNC110
+            while not state.exists() or saved_items(state) != [item]:  # noqa: ASYNC110 (another process writes it)
+                await asyncio.sleep(0.05)
     finally:
         await aws.stop()
 

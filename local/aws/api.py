@@ -45,7 +45,7 @@ class LocalApi:
             start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
             return [body]
         if target := environ.get("HTTP_X_AMZ_TARGET"):
-            self._calls[target.rpartition("_")[0] + "." + target.rpartition(".")[2]] += 1
+            self._calls[_action_of(target)] += 1
         return self._serve_one(environ, start_response)
 
     def call(self, service: str, action: str, **parameters: Any) -> dict[str, Any]:
@@ -69,3 +69,10 @@ class LocalApi:
         with self._lock:
             # Read to its end here: a lazy body would do its work outside the lock.
             return list(self._app(environ, start_response))
+
+
+def _action_of(target: str) -> str:
+    """`DynamoDB_20120810.GetItem` as `dynamodb.GetItem`."""
+    prefix, _, action = target.partition(".")
+    service = next((name for name, known in _TARGETS.items() if known == prefix), prefix)
+    return f"{service}.{action}"

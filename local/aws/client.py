@@ -59,7 +59,7 @@ class LocalAws:
         return str(reply.raise_for_status().json()["SecretString"])
 
     async def count_calls(self) -> dict[str, int]:
-        """How often each action was called since the start, e.g. `DynamoDB.PutItem`."""
+        """How often each action was called since the start, e.g. `dynamodb.PutItem`."""
         async with httpx.AsyncClient(trust_env=False) as client:
             reply = await client.get(self.endpoint_url + COUNTERS_PATH)
         return dict(reply.raise_for_status().json())

@@ -7,13 +7,13 @@ callback. Subclasses say what requests mean.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any, cast
 
 import h11
 
-logger = logging.getLogger(__name__)
+_REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 
 _IDLE_SECONDS = 75.0
 """A kept-alive connection without a request is closed after this."""
@@ -134,7 +134,9 @@ class HttpConnection(asyncio.Protocol):
         Raises `h11.LocalProtocolError` or `UnicodeError`, with nothing sent, if these headers can't be.
         """
         response = h11.Response(
-            status_code=status, headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+            status_code=status,
+            reason=_REASONS.get(status, b""),
+            headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers],
         )
         self._is_bodiless = self._method == b"HEAD" or status in (204, 304)
         self._send(response)

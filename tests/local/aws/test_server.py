@@ -48,7 +48,7 @@ async def test_what_the_template_defines_is_there(start):
         key = client(aws, "kms").describe_key(KeyId=aws.references["CredentialsKey.Arn"])["KeyMetadata"]
         assert key["Enabled"]
         assert len(await aws.read_secret("AdminSecret")) == 48
-        assert (await aws.count_calls())["DynamoDB.DescribeTable"] == 1
+        assert (await aws.count_calls())["dynamodb.DescribeTable"] == 1
     finally:
         await aws.stop()
 

@@ -81,9 +81,9 @@ def build_services(
 def _build_store(settings: Settings) -> AccountStore:
     if settings.store == "memory":
         return InMemoryAccountStore()
-    from accounts.dynamodb import DynamoDBAccountStore
+    from accounts import open_store
 
-    return DynamoDBAccountStore(settings.table, kms_key_id=settings.kms_key_id or None)
+    return open_store(table=settings.table, kms_key_id=settings.kms_key_id)
 
 
 def _poe_config(settings: Settings) -> PoeConfig:

@@ -8,6 +8,7 @@ ids and upstream bodies never reach a caller.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from reverse.errors import ErrorCode, PoeError
 # An SDK that honours `retry-after` gives up by itself on longer waits (openai-wire D.2); asking it not to try saves
 # the requests of those that do not.
 MAX_RETRY_AFTER_SECONDS = 60
+# The upstream's word for a field is shown only if it looks like one.
+_FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
         case PoeError():
             situation = _POE.get(error.code, UPSTREAM)
             param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
+            if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
+                param = error.param
             retry_after = error.retry_after_seconds
             if situation is BUSY and retry_after is None:
                 retry_after = 5.0

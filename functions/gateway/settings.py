@@ -115,7 +115,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Read and validate. Raises `SettingsError` for a wrong value, an unknown variable, or a missing table."""
+        """Read and validate. Raises `SettingsError` for a value that is wrong or missing."""
         known = {PREFIX + item.name.upper(): item for item in fields(cls)}
         values: dict[str, Any] = {}
         for name, item in known.items():
@@ -123,8 +123,11 @@ class Settings:
             if text:
                 values[item.name] = _read(name, text, item.metadata["read"], is_secret=item.metadata["secret"])
         settings = cls(**values)
-        if settings.store == "dynamodb" and not settings.table:
-            raise SettingsError("GATEWAY_TABLE is missing: it must name the DynamoDB table when GATEWAY_STORE=dynamodb")
+        if settings.store == "dynamodb":
+            for name, what in (("table", "DynamoDB table"), ("kms_key_id", "KMS key")):
+                if not getattr(settings, name):
+                    variable = PREFIX + name.upper()
+                    raise SettingsError(f"{variable} is missing: it must name the {what} when GATEWAY_STORE=dynamodb")
         return settings
 
 

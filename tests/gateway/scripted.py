@@ -161,7 +161,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        deltas = [choice["delta"] for chunk in self.chunks for choice in chunk["choices"]]
+        deltas = [choice["delta"] for chunk in self.chunks for choice in chunk.get("choices", ())]
         return "".join(delta.get("content") or "" for delta in deltas)
 
 
@@ -225,6 +225,14 @@ class House:
         name = "api_key" if kind is AccountKind.OFFICIAL else "p_b"
         account = await self.store.put_account(kind=kind, label=f"of {secret}", credentials={name: secret}, **more)
         return account.id
+
+    async def until_asked(self, times: int = 1) -> None:
+        """Wait until Poe was asked so often, and the answers so far were taken."""
+        async with asyncio.timeout(5):
+            while len(self.poe.requests) < times:  # noqa: ASYNC110 - the fake has no event for every count
+                await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.log.getvalue().splitlines()]

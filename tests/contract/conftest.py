@@ -1,0 +1,61 @@
+"""The gateway behind a real socket, with a scripted Poe behind it, and the official SDK in front, in strict mode."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from openai import AsyncOpenAI
+
+from gateway.settings import Settings
+from tests.gateway.scripted import ADMIN_KEY, API_KEY, House
+
+
+@dataclass
+class Front:
+    """The front door as a client program sees it, and the house behind it."""
+
+    house: House
+    base_url: str
+    requests: list[str] = field(default_factory=list)
+    """Paths of all requests that arrived."""
+
+    def client(self, **options: Any) -> AsyncOpenAI:
+        options = {"api_key": API_KEY, "base_url": self.base_url, "_strict_response_validation": True} | options
+        return AsyncOpenAI(**options)
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[Front]:
+    house = House(
+        Settings.from_env(
+            {"GATEWAY_STORE": "memory", "GATEWAY_ADMIN_KEY": ADMIN_KEY, "GATEWAY_ACCOUNT_WAIT_SECONDS": "0.05"}
+        )
+    )
+    await house.add_key()
+    front = Front(house, "")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            front.requests.append(scope["path"])
+        await house.app(scope, receive, send)
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    front.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with asyncio.timeout(5):
+        while not server.started:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.005)
+    yield front
+    server.should_exit = True
+    await serving
+    listener.close()
+    assert house.poe.active == 0, "every answer was ended"
+    assert not house.store.held, "every lease was released"

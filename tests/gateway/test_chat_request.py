@@ -1,0 +1,121 @@
+"""The body of a chat completion, normalised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from accounts import AccountKind
+from gateway.answer import AnswerLimits
+from gateway.chat_request import ChatCall, read_chat_call
+from gateway.errors import GatewayError
+from reverse.chat import Message
+from tests.gateway.scripted import ask
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+def read(**fields: Any) -> ChatCall:
+    return read_chat_call(ask(**fields))
+
+
+def test_what_is_not_said_has_defaults() -> None:
+    call = read()
+    assert call == ChatCall(model="GPT-5", turns=(Message("user", "Hi"),))
+    assert call.kinds == (AccountKind.OFFICIAL, AccountKind.WEB)
+
+
+def test_null_means_not_said() -> None:
+    names = ["stream", "stop", "max_tokens", "tools", "temperature", "n", "stream_options", "response_format"]
+    assert read(**dict.fromkeys(names)) == read()
+
+
+def test_the_newer_token_limit_wins() -> None:
+    assert read(max_tokens=5).max_tokens == 5
+    assert read(max_tokens=5, max_completion_tokens=3).max_tokens == 3
+
+
+@pytest.mark.parametrize(("stop", "expected"), [("END", ("END",)), (["a", "b", "a", ""], ("a", "b")), ([], ())])
+def test_stop_sequences(stop: Any, expected: tuple[str, ...]) -> None:
+    assert read(stop=stop).stop == expected
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"parameters": {"aspect": "16:9"}},
+        {"extra_body": {"parameters": {"aspect": "16:9"}}},
+        {"extra_body": {"parameters": '{"aspect": "16:9"}'}},
+        {"parameters": {"aspect": "16:9"}, "extra_body": {"parameters": {"aspect": "1:1"}}},
+    ],
+    ids=["top", "extra", "text", "both"],
+)
+def test_the_bots_own_parameters_come_from_either_place(fields: dict[str, Any]) -> None:
+    assert read(**fields).parameters == {"aspect": "16:9"}
+
+
+def test_a_web_account_gets_one_message() -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    call = read(messages=messages, temperature=0.5, parameters={"a": 1}, max_tokens=7, stop="END")
+    request = call.build("GPT-5", AccountKind.WEB)
+    assert len(request.messages) == 1
+    assert "Be brief." in request.messages[0].text
+    assert request.parameters == {"a": 1}
+    assert call.limits(AccountKind.WEB) == AnswerLimits(7, ("END",))
+
+
+def test_an_official_account_gets_everything() -> None:
+    call = read(
+        temperature=0.5, reasoning_effort="low", parameters={"a": 1}, max_tokens=7, stop=["\n", "END"], tools=[TOOL]
+    )
+    request = call.build("GPT-5", AccountKind.OFFICIAL)
+    assert request.parameters == {"temperature": 0.5, "reasoning_effort": "low", "a": 1}
+    assert (request.max_tokens, request.stop, list(request.tools)) == (7, ("END",), [TOOL])
+    # The upstream counts real tokens; only stop sequences are kept here as well.
+    assert call.limits(AccountKind.OFFICIAL) == AnswerLimits(None, ("\n", "END"))
+
+
+def test_tools_and_formats_need_an_account_that_can() -> None:
+    assert read(tools=[TOOL]).kinds == (AccountKind.OFFICIAL,)
+    assert read(response_format={"type": "json_object"}).kinds == (AccountKind.OFFICIAL,)
+    assert read(tools=[TOOL], tool_choice="none").tools == ()
+    assert read(response_format={"type": "text"}).response_format is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"model": None}, "model"),
+        ({"model": 5}, "model"),
+        ({"model": " "}, "model"),
+        ({"model": "x" * 300}, "model"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream_options": []}, "stream_options"),
+        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+        ({"n": 2}, "n"),
+        ({"n": 0}, "n"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": "5"}, "max_tokens"),
+        ({"stop": 5}, "stop"),
+        ({"stop": ["a", 5]}, "stop"),
+        ({"stop": ["a"] * 17}, "stop"),
+        ({"temperature": 3}, "temperature"),
+        ({"top_p": "x"}, "top_p"),
+        ({"tools": {}}, "tools"),
+        ({"tools": [5]}, "tools[0]"),
+        ({"parameters": "x"}, "parameters"),
+        ({"extra_body": {"parameters": "{"}}, "extra_body.parameters"),
+        ({"extra_body": {"parameters": "[]"}}, "extra_body.parameters"),
+        ({"extra_body": []}, "extra_body"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        read(**fields)
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_prompts_do_not_show_in_a_repr() -> None:
+    assert "secret" not in repr(read(content="my secret", parameters={"x": "secret"}))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,11 @@ SETTINGS = {
     "GATEWAY_ACCOUNT_WAIT_SECONDS": "1",
     "GATEWAY_KEEP_ALIVE_SECONDS": "5",
 }
+
+
+@pytest.fixture(scope="session")
+def lease_ttl_seconds() -> float:
+    return LEASE_TTL_SECONDS
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
@@ -111,15 +116,25 @@ class RunningStack:
         assert reply.is_success, reply.text
         return reply.json()
 
-    def sandboxes(self) -> list[int]:
-        return [pid for pid, command in children_of(self.process.pid).items() if "streaming_runtime" in command]
+    def descendants(self) -> dict[int, str]:
+        """Living processes below it by id, with their command lines."""
+        return children_of(self.process.pid)
+
+    def sandboxes(self, *, frozen: bool | None = None) -> list[int]:
+        """Process ids; those that are frozen, or are not, if that is asked."""
+        pids = [pid for pid, command in self.descendants().items() if "streaming_runtime" in command]
+        return [pid for pid in pids if frozen is None or (process_state(pid) == "T") is frozen]
+
+    @staticmethod
+    def survivors(pids: Iterable[int]) -> list[str]:
+        """Command lines of those that still live."""
+        return [command for pid in pids if (command := command_line(pid))]
+
+    wait_until = staticmethod(wait_until)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(STOP_SECONDS)
-
-
-Start = Callable[..., RunningStack]
 
 
 def start_stack(state: Path, *, code: str = "", **settings: str) -> RunningStack:
@@ -152,10 +167,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One stack for the tests that do not end it."""
     running = start_stack(tmp_path_factory.mktemp("e2e") / "state")
     yield running
-    descendants = children_of(running.process.pid)
+    descendants = running.descendants()
     assert running.stop() == 0, running.output.read_text()
-    left = {pid: command for pid in descendants if (command := command_line(pid))}
-    assert not left, "processes were left behind"
+    assert not running.survivors(descendants), "processes were left behind"
+
+
+@pytest.fixture(scope="session", name="start_stack")
+def start_stack_fixture() -> Callable[..., RunningStack]:
+    """To start another one: `start_stack(state_folder, code="", **settings)`."""
+    return start_stack
 
 
 @pytest.fixture

@@ -37,16 +37,14 @@ def one_slot(web_only):
     web_only.admin("DELETE", f"/accounts/{single['id']}")
 
 
-def test_a_sandbox_killed_in_mid_stream(one_slot):
+def test_a_sandbox_killed_in_mid_stream(one_slot, lease_ttl_seconds):
     """The client sees an error at once, the lease frees itself when it expires, and nothing else breaks."""
-    from conftest import LEASE_TTL_SECONDS, process_state, wait_until  # noqa: PLC0415
-
     stack, client = one_slot, one_slot.openai()
     long = [{"role": "user", "content": "count 2000"}]
     stream = client.chat.completions.create(model=MODEL, messages=long, stream=True)
     received = [next(stream) for _ in range(5)]
     assert received
-    [busy] = wait_until(lambda: [pid for pid in stack.sandboxes() if process_state(pid) != "T"])
+    [busy] = stack.wait_until(lambda: stack.sandboxes(frozen=False))
     killed = time.monotonic()
     os.kill(busy, signal.SIGKILL)
     with pytest.raises((httpx2.HTTPError, openai.APIError)):
@@ -64,8 +62,8 @@ def test_a_sandbox_killed_in_mid_stream(one_slot):
         except openai.RateLimitError:
             return False
 
-    wait_until(answered, LEASE_TTL_SECONDS + 6)
-    assert time.monotonic() - killed > LEASE_TTL_SECONDS / 2, "the lease was free before it expired"
+    stack.wait_until(answered, lease_ttl_seconds + 6)
+    assert time.monotonic() - killed > lease_ttl_seconds / 2, "the lease was free before it expired"
 
 
 @pytest.mark.parametrize(

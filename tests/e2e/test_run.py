@@ -44,26 +44,20 @@ def test_a_browser_may_call_it(stack):
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]
 
 
-def test_a_taken_port_is_said_with_a_way_out(tmp_path):
-    from conftest import start_stack  # noqa: PLC0415
-
+def test_a_taken_port_is_said_with_a_way_out(tmp_path, start_stack):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(AssertionError, match=f"Port {port} on 127.0.0.1 is taken.*make run PORT="):
             start_stack(tmp_path / "state", PORT=str(port))
 
 
-def test_a_wrong_setting_is_said_by_name(tmp_path):
-    from conftest import start_stack  # noqa: PLC0415
-
+def test_a_wrong_setting_is_said_by_name(tmp_path, start_stack):
     with pytest.raises(AssertionError, match="SANDBOXES='none' is not allowed"):
         start_stack(tmp_path / "state", SANDBOXES="none")
 
 
-def test_state_survives_a_restart_and_no_process_does(tmp_path):
+def test_state_survives_a_restart_and_no_process_does(tmp_path, start_stack):
     """Started once as a command and ended by Ctrl-C, then by `start_server` and ended by a kill."""
-    from conftest import children_of, command_line, start_stack, wait_until  # noqa: PLC0415
-
     state = tmp_path / "state"
     first = start_stack(state)
     try:
@@ -82,12 +76,12 @@ def test_state_survives_a_restart_and_no_process_does(tmp_path):
         )
         assert refused.returncode == 1
         assert "in use by another run" in refused.stderr
-        accounts, api_key, descendants = set(first.accounts()), first.api_key, children_of(first.process.pid)
+        accounts, api_key, descendants = set(first.accounts()), first.api_key, first.descendants()
         assert len(descendants) >= 5
         assert first.stop(signal.SIGINT) == 0, first.output.read_text()
     finally:
         first.process.kill()
-    assert not [command for pid in descendants if (command := command_line(pid))]
+    assert not first.survivors(descendants)
     assert not (state / "run.env").exists()
 
     second = start_stack(state, code="from local import start_server; start_server(address='127.0.0.1', port=0)")
@@ -98,8 +92,8 @@ def test_state_survives_a_restart_and_no_process_does(tmp_path):
             model=MODEL, messages=[{"role": "user", "content": "count 2"}]
         )
         assert answer.choices[0].message.content == "w0001 w0002", "the credentials could not be opened any more"
-        descendants = children_of(second.process.pid)
+        descendants = second.descendants()
     finally:
         second.process.kill()
         second.process.wait()
-    wait_until(lambda: not [pid for pid in descendants if command_line(pid)], 15)
+    second.wait_until(lambda: not second.survivors(descendants), 15)

@@ -1,4 +1,4 @@
-"""The official SDK, strict about what it accepts, through emulator, sandboxes, runtime, app and client to the simulator."""
+"""The official SDK, strict about what it accepts, through the whole path to the simulators."""
 
 from __future__ import annotations
 
@@ -76,14 +76,12 @@ def test_the_models_are_listed(stack):
 
 def test_frozen_sandboxes_are_thawed_and_keep_working(web_only):
     """After a freeze of some seconds a warm sandbox answers again, whatever became of its connections."""
-    from conftest import process_state, wait_until  # noqa: PLC0415
-
     client = web_only.openai()
     assert client.chat.completions.create(model=MODEL, messages=ask(3)).choices[0].message.content == words(3)
     pids = web_only.sandboxes()
-    wait_until(lambda: all(process_state(pid) == "T" for pid in pids))
+    web_only.wait_until(lambda: web_only.sandboxes(frozen=True) == pids)
     time.sleep(1.5)  # noqa: TID251 (the freeze itself)
-    assert {process_state(pid) for pid in pids} == {"T"}
+    assert web_only.sandboxes(frozen=False) == []
     assert client.chat.completions.create(model=MODEL, messages=ask(3)).choices[0].message.content == words(3)
     assert web_only.sandboxes() == pids
 

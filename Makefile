@@ -45,8 +45,8 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
 
-sam-test: $(VENV)/.test sam-cli ## Test the built artefacts in containers (needs an engine): ARGS=
-	@$(BIN)/python -m pytest -m sam $(ARGS)
+sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
+	@$(BIN)/python -m pytest -m "sam or rie" $(ARGS)
 
 lock: ## Lock every requirements.in with hashes (needs uv)
 	@scripts/lock

@@ -118,14 +118,12 @@ def precompile(root: Path) -> None:
 
 def lambda_interpreter() -> str | None:
     """Find an interpreter of Lambda's version; one that is only a shim for an absent version does not count."""
-    for name in (sys.executable, f"python{PYTHON_VERSION}", *pyenv_interpreters()):
+    candidates = (sys.executable, shutil.which(f"python{PYTHON_VERSION}"), *pyenv_interpreters())
+    for candidate in filter(None, candidates):
         version = "import sys; print('%d.%d' % sys.version_info[:2])"
-        try:
-            found = subprocess.run([name, "-I", "-c", version], capture_output=True, text=True, timeout=10, check=False)
-        except OSError:
-            continue
-        if found.stdout.strip() == PYTHON_VERSION:
-            return name
+        command = [candidate, "-I", "-c", version]
+        if subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == PYTHON_VERSION:
+            return candidate
     return None
 
 

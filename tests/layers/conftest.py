@@ -40,9 +40,7 @@ def build(architecture, destination):
 @pytest.fixture(scope="session")
 def builds(tmp_path_factory):
     """Build for an architecture, once."""
-    return functools.cache(
-        lambda architecture: build(architecture, tmp_path_factory.mktemp(architecture))
-    )
+    return functools.cache(lambda architecture: build(architecture, tmp_path_factory.mktemp(architecture)))
 
 
 @pytest.fixture(params=["arm64", "x86_64"])
@@ -93,7 +91,7 @@ def imports(lambda_python):
     def run(code, *folders):
         preamble = f"import sys; sys.path[:0] = {[str(folder) for folder in folders]!r}\n"
         # -B and read-only folders are what Lambda has; the environment is empty but for what code may need.
-        command = [lambda_python, "-I", "-S", "-B", "-W", "error", "-c", preamble + code]
+        command = [lambda_python, "-I", "-S", "-B", "-c", preamble + code]
         done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

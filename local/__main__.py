@@ -65,7 +65,7 @@ def _refresh(options: argparse.Namespace, _rest: Sequence[str]) -> int:
 def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     from local.bench import run_bench
 
-    return run_bench(update_readme=options.update_readme)
+    return run_bench(update=options.update_readme)
 
 
 _COMMANDS = {"run": _run, "simulate": _simulate, "refresh": _refresh, "bench": _bench}

@@ -60,7 +60,7 @@ class Aws:
 
     def store(self, table: str, transport: str = "lean", **options: Any) -> DynamoDBAccountStore:
         client = self.client(transport)
-        vault = KmsVault(client, self.kms_key_id)
+        vault = options.pop("vault", None) or KmsVault(client, self.kms_key_id)
         return DynamoDBAccountStore(Table(client, table), vault, on_close=client.aclose, **options)
 
     def create_table(self) -> str:

@@ -39,6 +39,8 @@ class ScriptedServer:
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     sockets: list[socket.socket] = field(default_factory=list)
+    was_left: threading.Event = field(default_factory=threading.Event)
+    """Set when a client closed its connection."""
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -60,6 +62,7 @@ class ScriptedServer:
                     except OSError:
                         return
                     if not piece:
+                        self.was_left.set()
                         return
                     received += piece
                 self.requests.append(received)
@@ -185,8 +188,11 @@ class TestConnections:
         await client.aclose()
 
     async def test_a_connection_that_was_closed_meanwhile_is_not_used(self, scripted) -> None:
+        async def no_retry(_: float) -> None:
+            pytest.fail("the dead connection was used")
+
         server = scripted(OK, OK)
-        client = client_of(server)
+        client = AwsClient(LeanExchange({**KEYS, "AWS_ENDPOINT_URL": server.address}), sleep=no_retry)
         await client.call("dynamodb", "GetItem", {})
         server.sockets[0].shutdown(socket.SHUT_RDWR)
         await client.call("dynamodb", "GetItem", {})
@@ -252,9 +258,10 @@ class TestConnections:
         server = scripted(OK)
         client = client_of(server)
         await client.call("dynamodb", "GetItem", {})
+        assert not server.was_left.is_set()
         await client.aclose()
         await client.aclose()
-        assert await asyncio.to_thread(server.sockets[0].recv, 1) == b""
+        assert await asyncio.to_thread(server.was_left.wait, 5)
 
 
 class TestEnvironment:

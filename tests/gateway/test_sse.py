@@ -72,8 +72,10 @@ def respond(produced: Produced, *, keep_alive: float = 5, seconds: float = 5) ->
     return stream, record
 
 
-async def test_each_item_is_one_message_and_the_end_another() -> None:
-    server, produced = Server(), Produced(b"a", b"b")
+async def test_items_that_come_one_by_one_leave_one_by_one() -> None:
+    server, go = Server(), asyncio.Event()
+    server.on_send = lambda message: go.set()
+    produced = Produced(b"a", go, b"b")
     stream, record = respond(produced)
     await stream({}, server.receive, server.send)
     assert [message["type"] for message in server.sent] == ["http.response.start"] + ["http.response.body"] * 3
@@ -81,6 +83,14 @@ async def test_each_item_is_one_message_and_the_end_another() -> None:
     assert [message.get("more_body") for message in server.sent[1:]] == [True, True, False]
     assert record.chunks == 2
     assert produced.is_closed
+
+
+async def test_items_that_are_there_together_leave_together_but_not_without_limit() -> None:
+    server = Server()
+    stream, record = respond(Produced(*[b"x" * 1000] * 40))
+    await stream({}, server.receive, server.send)
+    assert [len(part) for part in server.parts] == [17_000, 17_000, 6_000, 0]
+    assert record.chunks == 40
 
 
 async def test_an_empty_stream_is_still_a_response() -> None:
@@ -115,8 +125,7 @@ async def test_silence_before_the_first_item_starts_the_response() -> None:
     server.on_send = lambda message: go.set() if message.get("body") == COMMENT else None
     stream, _ = respond(Produced(go, b"a"), keep_alive=0.01)
     await stream({}, server.receive, server.send)
-    assert [part for part in server.parts if part != COMMENT] == [b"a", b""]
-    assert server.parts[0] == COMMENT
+    assert server.parts == [COMMENT, b"a", b""]
     assert [message["type"] for message in server.sent].count("http.response.start") == 1
 
 
@@ -163,11 +172,15 @@ async def test_a_caller_that_left_closes_the_body() -> None:
     assert (record.error, record.status) == ("client_gone", 499)
 
 
-async def test_a_broken_pipe_closes_the_body() -> None:
-    server, produced = Server(), Produced(b"a", b"b", b"c")
+@pytest.mark.parametrize("big", [b"b", b"b" * 20_000], ids=["waiting", "too much"])
+async def test_a_broken_pipe_closes_the_body(big: bytes) -> None:
+    """Whether a message fails because nothing more is there to send, or because too much is."""
+    server, go = Server(), asyncio.Event()
+    produced = Produced(b"a", go, big, None)
 
     def break_after(message: dict[str, Any]) -> None:
         server.is_broken = message.get("body") == b"a"
+        go.set()
 
     server.on_send = break_after
     stream, record = respond(produced)

@@ -13,7 +13,7 @@ from pathlib import Path
 from local.bench.figures import measure_cold_starts, measure_memory, measure_round_trips, measure_table_work
 from local.bench.streaming import measure_streaming
 from local.bench.surroundings import surroundings
-from local.bench.table import Results, to_markdown, update_readme
+from local.bench.table import Results, check_readme, to_markdown, update_readme
 from local.settings import ROOT
 
 LIMIT_SECONDS = 180.0
@@ -24,6 +24,9 @@ def run_bench(*, update: bool = False) -> int:
     if not Path("/proc/self/stat").exists():
         sys.stderr.write("The measurements read processor time and memory from /proc, which this system has not.\n")
         return 1
+    if update:
+        # Found out before, not after, the minutes of measuring.
+        check_readme(ROOT / "README.md")
     with tempfile.TemporaryDirectory(prefix="poe-gateway-bench-") as scratch:
         try:
             results = asyncio.run(_measure(Path(scratch)))

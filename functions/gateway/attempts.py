@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
-from gateway.clients import WarmClients
+from gateway.clients import WarmClient, WarmClients
 from gateway.observability import Journal
-from reverse.chat import ChatRequest, PoeClient
+from reverse.chat import ChatRequest
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, UsageReported
 
@@ -55,7 +55,7 @@ class Attempt:
         self._clients = clients
         self._policy = policy
         self._journal = journal
-        self._client: PoeClient | None = None
+        self._warm: WarmClient | None = None
         self._is_ended = False
         self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")
 
@@ -65,10 +65,10 @@ class Attempt:
         Raises `PoeError`, which is also remembered in `error`.
         """
         try:
-            self._client = await self._clients.take(self.lease)
+            self._warm = await self._clients.take(self.lease)
         except ValueError as error:
             raise self._failed(poe_error(ErrorCode.NOT_AUTHENTICATED)) from error
-        self.stream = self._client.stream(request)
+        self.stream = self._warm.client.stream(request)
         events: list[Event] = []
         try:
             async for event in self.stream:
@@ -107,12 +107,12 @@ class Attempt:
 
     async def _give_client_back(self) -> dict[str, Any] | None:
         """Returns derived data that the account's next client should have, if it changed."""
-        if self._client is None:
+        if self._warm is None:
             return None
-        session_data = self._client.session_data()
+        session_data = self._clients.changed_session_data(self._warm, self.lease)
         is_fine = self.has_answered if self.error is None else self.error.scope in _CONNECTION_IS_FINE
-        await self._clients.give_back(self._client, self.lease, is_healthy=is_fine)
-        return None if session_data == dict(self.lease.session_data or {}) else session_data
+        await self._clients.give_back(self._warm, is_healthy=is_fine)
+        return session_data
 
     async def _release(self, usage: Usage | None, session_data: dict[str, Any] | None) -> None:
         points = usage.points if usage else None

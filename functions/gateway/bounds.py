@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.types import Receive, Scope
@@ -28,28 +28,33 @@ def deadline_of(scope: Scope, *, margin_seconds: float, longest_seconds: float) 
 
 
 @asynccontextmanager
-async def bounded(receive: Receive, deadline: float) -> AsyncIterator[None]:
+async def bounded(receive: Receive, deadline: float) -> AsyncIterator[Callable[[], None]]:
     """Cancel the block when the caller leaves or at `deadline` (loop time).
 
-    Raises `ClientGoneError` or `TimeoutError` after the block has cleaned up. The request's body must have been read:
-    what `receive` gives from now on can only be the disconnect.
+    Gives a function that says the caller has left, for a block that finds out by itself. Raises `ClientGoneError` or
+    `TimeoutError` after the block has cleaned up. The request's body must have been read: what `receive` gives from
+    now on can only be the disconnect.
     """
     task = asyncio.current_task()
     if task is None:  # pragma: no cover - a coroutine always runs in one
         raise RuntimeError("bounded() needs a task")
     is_gone = False
 
-    async def watch() -> None:
+    def leave() -> None:
         nonlocal is_gone
+        if not is_gone:
+            is_gone = True
+            task.cancel()
+
+    async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        is_gone = True
-        task.cancel()
+        leave()
 
     watcher = asyncio.create_task(watch(), name="disconnect-watch")
     try:
         async with asyncio.timeout_at(deadline):
-            yield
+            yield leave
     except asyncio.CancelledError:
         if is_gone and task.uncancel() == 0:
             raise ClientGoneError from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,60 +15,75 @@ ClientFactory = Callable[[AccountKind, Mapping[str, str], Mapping[str, Any] | No
 
 # A sandbox serves one request at a time; a server process on one machine some more.
 MAX_IDLE = 16
+# Derived data changes a little with every chat (positions in the channel); stale data costs its next user a round trip
+# at most, so that a warm client's changes are written only now and then.
+KEEP_SESSION_DATA_SECONDS = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Idle:
+@dataclass(slots=True, eq=False)
+class WarmClient:
+    """A client of one account, with the credentials of that version."""
+
     client: PoeClient
     account_id: str
     credentials_version: int
+    kept_at: float | None = None
+    """When its derived data was last given to the store; `None` for a client that is new here."""
 
 
 class WarmClients:
-    """Idle clients by account. Each client serves one answer at a time; closing one does no network call."""
+    """Idle clients, the longest idle first. Each serves one answer at a time; closing one does no network call."""
 
-    def __init__(self, make: ClientFactory, *, max_idle: int = MAX_IDLE) -> None:
+    def __init__(
+        self, make: ClientFactory, *, max_idle: int = MAX_IDLE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._make = make
         self._max_idle = max_idle
-        # The one returned last is last.
-        self._idle: OrderedDict[int, _Idle] = OrderedDict()
+        self._clock = clock
+        self._idle: list[WarmClient] = []
 
-    async def take(self, lease: Lease) -> PoeClient:
+    async def take(self, lease: Lease) -> WarmClient:
         """An idle client of the leased account, or a new one. Clients with older credentials are closed.
 
         Raises `ValueError`, which names no value, when the stored credentials can't be used.
         """
-        version = lease.account.credentials_version
-        of_account = [item for item in self._idle.values() if item.account_id == lease.account.id]
-        for item in of_account:
-            if item.credentials_version != version:
-                del self._idle[id(item.client)]
-                await item.client.aclose()
-        for item in reversed(of_account):
-            if item.credentials_version == version:
-                del self._idle[id(item.client)]
-                return item.client
-        client = self._make(lease.account.kind, lease.credentials, lease.session_data)
-        return await client.__aenter__()
+        account = lease.account
+        of_account = [warm for warm in self._idle if warm.account_id == account.id]
+        usable = [warm for warm in of_account if warm.credentials_version == account.credentials_version]
+        await self._close([warm for warm in of_account if warm not in usable])
+        if usable:
+            self._idle.remove(usable[-1])
+            return usable[-1]
+        client = self._make(account.kind, lease.credentials, lease.session_data)
+        return WarmClient(await client.__aenter__(), account.id, account.credentials_version)
 
-    async def give_back(self, client: PoeClient, lease: Lease, *, is_healthy: bool) -> None:
-        """Keep the client for the next request of this account, or close it after a failure that may be its own."""
+    async def give_back(self, warm: WarmClient, *, is_healthy: bool) -> None:
+        """Keep the client for the next request of its account, or close it after a failure that may be its own."""
         if not is_healthy:
-            await client.aclose()
+            await warm.client.aclose()
             return
-        self._idle[id(client)] = _Idle(client, lease.account.id, lease.account.credentials_version)
-        while len(self._idle) > self._max_idle:
-            _, oldest = self._idle.popitem(last=False)
-            await oldest.client.aclose()
+        self._idle.append(warm)
+        await self._close(self._idle[: -self._max_idle])
+
+    def changed_session_data(self, warm: WarmClient, lease: Lease) -> dict[str, Any] | None:
+        """Derived data that other sandboxes should have, if it is time to tell them."""
+        now = self._clock()
+        data = warm.client.session_data()
+        is_recent = warm.kept_at is not None and now - warm.kept_at < KEEP_SESSION_DATA_SECONDS
+        if is_recent or data == dict(lease.session_data or {}):
+            return None
+        warm.kept_at = now
+        return data
 
     async def forget(self, account_id: str) -> None:
         """Close the idle clients of an account that was changed or deleted."""
-        for item in [item for item in self._idle.values() if item.account_id == account_id]:
-            del self._idle[id(item.client)]
-            await item.client.aclose()
+        await self._close([warm for warm in self._idle if warm.account_id == account_id])
 
     async def aclose(self) -> None:
         """Close all idle clients."""
-        while self._idle:
-            _, item = self._idle.popitem()
-            await item.client.aclose()
+        await self._close(self._idle)
+
+    async def _close(self, clients: list[WarmClient]) -> None:
+        for warm in clients[:]:
+            self._idle.remove(warm)
+            await warm.client.aclose()

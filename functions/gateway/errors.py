@@ -120,7 +120,7 @@ _POE: dict[ErrorCode, Situation] = {
     ErrorCode.BOT_NOT_FOUND: MODEL_NOT_FOUND,
     ErrorCode.BOT_LIMIT_REACHED: BOT_LIMIT,
     ErrorCode.BOT_ACCESS_DENIED: Situation(
-        403, "permission_error", "model_not_allowed", "No account has access to this model."
+        403, "permission_error", "model_not_allowed", "No account has access to this model, if it exists."
     ),
     ErrorCode.INSUFFICIENT_POINTS: NO_POINTS,
     ErrorCode.RATE_LIMITED: BUSY,

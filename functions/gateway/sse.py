@@ -10,11 +10,14 @@ from contextlib import aclosing
 from starlette.types import Receive, Scope, Send
 
 from gateway.bounds import ClientGoneError, bounded
+from gateway.bursts import next_item
 from gateway.errors import TIMEOUT, GatewayError, encode_error_event
 from gateway.observability import CLIENT_GONE, RequestRecord
 
 # A comment is the only keep-alive that both official SDKs ignore (openai-wire D.1).
 COMMENT = b": ping\n\n"
+# The streaming runtime's extension in the scope.
+RUNTIME_EXTENSION = "aws.lambda"
 
 _HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -23,10 +26,12 @@ _HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 EventStreamHeaders = tuple[tuple[bytes, bytes], ...]
+# A burst that grows over this is sent although more is there.
+MAX_BURST_BYTES = 16 * 1024
 
 
 class EventStream:
-    """Sends what `produce` yields, each item at once as one body message.
+    """Sends what `produce` yields. Items leave at once; those that are there at the same time leave together.
 
     - The status line waits for the first item, so that a failure before it is raised, to become an ordinary error
       response. After `keep_alive_seconds` without one it leaves anyway, with a comment: proxies and SDKs give up on
@@ -56,88 +61,128 @@ class EventStream:
         self._encode_error = encode_error
         self._headers = _HEADERS + headers
         self._clock = clock
-        self._is_started = False
-        # Whether nothing was sent since the keep-alive last looked.
-        self._is_silent = True
-        self._is_sending = False
-        # Held while a comment is sent, so that it does not mix with an item.
-        self._comment_lock = asyncio.Lock()
         record.is_stream = True
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond. Raises what `produce` raises before the start, and re-raises cancellation after its last words."""
-        keep_alive = asyncio.create_task(self._keep_alive(send), name="keep-alive")
+        last_words = self._encode_error(GatewayError(TIMEOUT))
+        runtime = scope.get("extensions", {}).get(RUNTIME_EXTENSION)
+        if runtime is not None:
+            # What the runtime says in our place if even the cleaning up takes too long.
+            runtime["abort_body"] = last_words
+        outlet = _Outlet(send, self._headers, self._record, self._clock)
+        keep_alive = asyncio.create_task(outlet.keep_alive(self._keep_alive_seconds), name="keep-alive")
         try:
-            last = await self._send_items(receive, send)
+            end = await self._send_items(receive, outlet)
         except asyncio.CancelledError:
             await _end(keep_alive)
-            if self._is_started:
-                await self._close(send, self._encode_error(self._note(GatewayError(TIMEOUT))))
+            if outlet.has_begun:
+                self._record.error = TIMEOUT.code
+                await outlet.close(last_words)
             raise
         except ClientGoneError:
             self._record.error, self._record.status = "client_gone", CLIENT_GONE
             return
         finally:
             await _end(keep_alive)
-        await self._close(send, last)
+        await outlet.close(end)
 
-    async def _send_items(self, receive: Receive, send: Send) -> bytes:
-        """Send all items; returns the last bytes, which are an error event if it ended badly."""
+    async def _send_items(self, receive: Receive, outlet: _Outlet) -> bytes:
+        """Send all items but the last burst; returns what follows it: nothing, or an error event."""
+        record = self._record
         try:
-            async with bounded(receive, self._deadline), aclosing(self._produce()) as items:
-                async for item in items:
-                    if self._comment_lock.locked():
-                        async with self._comment_lock:
-                            pass
-                    self._is_sending = True
+            async with bounded(receive, self._deadline) as leave, aclosing(self._produce()) as items:
+                outlet.on_broken = leave
+                while True:
                     try:
-                        await self._put(send, item)
-                    except OSError as error:
-                        raise ClientGoneError from error
-                    self._is_sending = self._is_silent = False
-                    self._record.chunks += 1
+                        outlet.put(await next_item(items, outlet.flush))
+                    except StopAsyncIteration:
+                        return b""
+                    record.chunks += 1
+                    if outlet.size > MAX_BURST_BYTES:
+                        await outlet.flush()
         except ClientGoneError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the stream must say that it broke
-            return self._failed(error)
-        return b""
+        except Exception as error:  # whatever it is, the stream must say that it broke
+            if not outlet.has_begun:
+                raise
+            failure = self._translate(error)
+            record.error = failure.code
+            return self._encode_error(failure)
 
-    def _failed(self, error: Exception) -> bytes:
-        if not self._is_started:
-            raise error
-        return self._encode_error(self._note(self._translate(error)))
 
-    def _note(self, error: GatewayError) -> GatewayError:
-        self._record.error = error.code
-        return error
+class _Outlet:
+    """The way out of one response: one message at a time, comments included."""
 
-    async def _put(self, send: Send, data: bytes) -> None:
-        if not self._is_started:
-            self._is_started = True
-            self._record.first_byte_at = self._clock()
-            await send({"type": "http.response.start", "status": 200, "headers": list(self._headers)})
-        await send({"type": "http.response.body", "body": data, "more_body": True})
+    def __init__(
+        self, send: Send, headers: EventStreamHeaders, record: RequestRecord, clock: Callable[[], float]
+    ) -> None:
+        self.size = 0
+        """Bytes waiting to be sent."""
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called when nothing can be sent any more."""
+        self._send = send
+        self._headers = headers
+        self._record = record
+        self._clock = clock
+        self._waiting: list[bytes] = []
+        self._is_started = False
+        # Whether nothing was sent since the keep-alive last looked.
+        self._is_silent = True
+        # A server may take its time with a message; the next one must not overtake it.
+        self._lock = asyncio.Lock()
 
-    async def _close(self, send: Send, data: bytes) -> None:
+    @property
+    def has_begun(self) -> bool:
+        """Whether the response can't become another one any more."""
+        return self._is_started or bool(self._waiting)
+
+    def put(self, data: bytes) -> None:
+        """Have `data` sent with the next flush."""
+        self._waiting.append(data)
+        self.size += len(data)
+
+    async def flush(self) -> None:
+        """Send what waits. Raises nothing but cancellation: a broken pipe is told to `on_broken`."""
+        if not self._waiting:
+            return
+        async with self._lock:
+            try:
+                await self._message(self._take())
+            except OSError:
+                self.on_broken()
+
+    async def close(self, data: bytes) -> None:
+        """Send what waits, then `data`, and end the response."""
         try:
-            if not self._is_started:
-                await self._put(send, data)
-                data = b""
-            await send({"type": "http.response.body", "body": data, "more_body": False})
+            await self._message(self._take() + data, more_body=False)
         except OSError:
             self._record.error, self._record.status = "client_gone", CLIENT_GONE
 
-    async def _keep_alive(self, send: Send) -> None:
+    async def keep_alive(self, seconds: float) -> None:
+        """Send a comment after each time of that length without a message, until cancelled."""
         while True:
-            await asyncio.sleep(self._keep_alive_seconds)
-            if self._is_silent and not self._is_sending:
-                async with self._comment_lock:
+            await asyncio.sleep(seconds)
+            if self._is_silent and not self._lock.locked():
+                async with self._lock:
                     try:
-                        await self._put(send, COMMENT)
+                        await self._message(COMMENT)
                     except OSError:
-                        # Whoever sends the next item will find out.
+                        self.on_broken()
                         return
             self._is_silent = True
+
+    def _take(self) -> bytes:
+        waiting, self._waiting, self.size = self._waiting, [], 0
+        return waiting[0] if len(waiting) == 1 else b"".join(waiting)
+
+    async def _message(self, data: bytes, *, more_body: bool = True) -> None:
+        self._is_silent = False
+        if not self._is_started:
+            self._is_started = True
+            self._record.first_byte_at = self._clock()
+            await self._send({"type": "http.response.start", "status": 200, "headers": list(self._headers)})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
 
 
 async def _end(task: asyncio.Task[None]) -> None:

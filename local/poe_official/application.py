@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.poe_official import usage
-from local.poe_official.chat import ChatCompletions, ask_for
+from local.poe_official.chat import ask_for
 from local.poe_official.delivery import Delivery, disconnected
-from local.poe_official.dialect import Completion, Dialect, Json, Refused, bad_request
+from local.poe_official.dialect import Completion, Dialect, Json, Refused
 from local.poe_official.faults import (
     ChallengePage,
     DelayResponse,
@@ -101,41 +100,12 @@ async def answer(simulation: Simulation, call: Call, dialect: Dialect) -> ASGIAp
     )
 
 
-async def chat_completions(simulation: Simulation, call: Call) -> ASGIApp:
-    """POST /v1/chat/completions."""
-    return await answer(simulation, call, ChatCompletions())
-
-
-async def models(simulation: Simulation, _call: Call) -> ASGIApp:
-    """GET /v1/models; needs no key."""
-    entries = [model.entry(position) for position, model in enumerate(simulation.world.models.values())]
-    return JSONResponse({"object": "list", "data": entries})
-
-
-async def current_balance(_simulation: Simulation, call: Call) -> ASGIApp:
-    """GET /usage/current_balance."""
-    return usage.balance(call.payer())
-
-
-async def points_history(_simulation: Simulation, call: Call) -> ASGIApp:
-    """GET /usage/points_history."""
-    query = call.request.query_params
-    return usage.history(call.payer(), query.get("limit"), query.get("starting_after"))
-
-
-ROUTES: dict[tuple[str, str], Handler] = {
-    ("POST", "/v1/chat/completions"): chat_completions,
-    ("GET", "/v1/models"): models,
-    ("GET", "/usage/current_balance"): current_balance,
-    ("GET", "/usage/points_history"): points_history,
-}
-
-
 class OfficialApplication:
     """Serves every route of the simulated API; `/_sim` goes to `control`."""
 
-    def __init__(self, simulation: Simulation, control: ASGIApp) -> None:
+    def __init__(self, simulation: Simulation, routes: Mapping[tuple[str, str], Handler], control: ASGIApp) -> None:
         self._simulation = simulation
+        self._routes = routes
         self._control = control
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,7 +145,7 @@ class OfficialApplication:
             instead = await _strike(fault, account)
             if instead is not None:
                 return instead
-        handler = self._handler(record)
+        handler = self._handler(record.method, record.path)
         if handler is None:
             return Refused(404, "not_found_error", 404, "No such route").response()
         try:
@@ -183,17 +153,16 @@ class OfficialApplication:
         except Refused as refused:
             return refused.response()
 
-    @staticmethod
-    def _handler(record: RequestRecord) -> Handler | None:
-        exact = ROUTES.get((record.method, record.path))
+    def _handler(self, method: str, path: str) -> Handler | None:
+        exact = self._routes.get((method, path))
         if exact is not None:
             return exact
-        prefixes = (
+        below = (
             handler
-            for (method, path), handler in ROUTES.items()
-            if path.endswith("/") and method == record.method and record.path.startswith(path)
+            for (its_method, its_path), handler in self._routes.items()
+            if its_method == method and its_path.endswith("/") and path.startswith(its_path)
         )
-        return next(prefixes, None)
+        return next(below, None)
 
 
 async def _read(request: Request) -> Json:
@@ -257,6 +226,3 @@ async def _dropped(scope: Scope, receive: Receive, _send: Send) -> None:
 
 async def _unanswered(_scope: Scope, receive: Receive, _send: Send) -> None:
     await disconnected(receive)
-
-
-__all__ = ["ROUTES", "Call", "OfficialApplication", "Settings", "Simulation", "answer", "bad_request"]

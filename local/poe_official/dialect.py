@@ -79,10 +79,10 @@ class Dialect(Protocol):
     def streams(self, body: Json) -> bool:
         """Whether the body wants a stream."""
 
-    def frames(self, completion: Completion, body: Json) -> list[Frame]:
+    def frames(self, completion: Completion, body: Json, /) -> list[Frame]:
         """The streamed answer."""
 
-    def whole(self, completion: Completion) -> Json:
+    def whole(self, completion: Completion, /) -> Json:
         """The answer in one piece."""
 
     def error(self, kind: str, code: int | str | None, message: str) -> Frame:

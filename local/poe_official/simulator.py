@@ -9,6 +9,7 @@ from local.poe_official.catalogue import Model
 from local.poe_official.control import control_application
 from local.poe_official.journal import RequestRecord, SentRecord
 from local.poe_official.listener import Listener
+from local.poe_official.routes import ROUTES
 from local.poe_official.scenarios import Scenario
 from local.poe_official.world import OfficialAccount
 
@@ -40,7 +41,7 @@ class PoeOfficialSimulator:
     async def __aenter__(self) -> Self:
         """Listen. Raises `OSError` if the port is taken."""
         host, port = self._where
-        application = OfficialApplication(self._simulation, control_application(self._simulation))
+        application = OfficialApplication(self._simulation, ROUTES, control_application(self._simulation))
         self._listener = await Listener.open(application, host, port)
         self.base_url = f"http://{host}:{self.port}"
         self._simulation.world.public_url = self._public_url or self.base_url

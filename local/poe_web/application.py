@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -22,7 +21,7 @@ from local.poe_web.request_faults import DelayResponse, Late, ResponseFault, Str
 from local.poe_web.scenarios import Fault, Target
 from local.poe_web.simulation import Simulation
 from local.poe_web.updates import serve_updates
-from local.poe_web.uploads import keep, token_for
+from local.poe_web.uploads import BadUpload, ReceivedFile, keep, read_parts, token_for
 
 Work = Callable[[tuple[Fault, ...]], Awaitable[Response]]
 
@@ -143,20 +142,21 @@ class _Site:
     async def finish_upload(self, request: Request) -> Response:
         """A file ahead of its message; it has to be the only part. The token in the answer stands for it."""
         account = self._account(request)
-        form = await request.form()
-        file = form.get("file")
+        try:
+            parts = await read_parts(request)
+        except BadUpload:
+            parts = {}
 
         async def work(_: tuple[Fault, ...]) -> Response:
             if account is None:
                 return rejection("Unauthorized", 401)
             if request.headers.get("poe-formkey") != account.form_key:
                 return rejection("Invalid form key")
-            if not isinstance(file, UploadFile) or len(form.multi_items()) != 1:
+            file = parts.get("file")
+            if not isinstance(file, ReceivedFile) or len(parts) != 1:
                 return Response(status_code=400)
-            attachment = await keep(self._simulation.world, file)
-            await file.seek(0)
-            token = token_for(attachment, await file.read())
-            account.uploads[token] = attachment
+            token = token_for(file)
+            account.uploads[token] = keep(self._simulation.world, file)
             return JSONResponse({"fileHashJwt": token})
 
         return await self._exchange(account, Target(request.url.path, account=account.p_b if account else None), work)

@@ -59,10 +59,11 @@ def control_routes(simulation: Simulation) -> list[Route]:
         Route("/_sim/sent", control.sent),
         Route("/_sim/round_trips", control.round_trips),
         Route("/_sim/faults", control.faults),
-        Route("/_sim/files/{file_id:int}", control.file),
+        Route("/_sim/files/{file_id:int}/{name:path}", control.file),
         Route("/_sim/accounts", control.add_account, methods=["POST"]),
         Route("/_sim/scenarios", control.add_scenario, methods=["POST"]),
         Route("/_sim/settings", control.change_settings, methods=["POST"]),
+        Route("/_sim/disconnect", control.disconnect, methods=["POST"]),
         Route("/_sim/reset", control.reset, methods=["POST"]),
     ]
 
@@ -159,6 +160,20 @@ class _Control:
         for name, value in body.items():
             setattr(settings, name, value)
         return JSONResponse(dataclasses.asdict(settings))
+
+    async def disconnect(self, request: Request) -> Response:
+        """Cut the sockets of the account `p_b`: without a close frame, or with one if `how` is `close`."""
+        try:
+            body = await _object(request)
+            account = self._simulation.world.accounts.get(str(body.get("p_b")))
+            how = body.get("how", "abrupt")
+            if account is None or how not in ("abrupt", "close"):
+                raise BadRequest("p_b has to be an account's, and how abrupt or close")
+        except BadRequest as error:
+            return _refused(error)
+        count = len(account.channel.sockets)
+        account.channel.cut(how)
+        return JSONResponse({"disconnected": count})
 
     async def reset(self, request: Request) -> Response:
         """Forget scenarios and logs; with `{"accounts": true}` running answers, accounts and files as well."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,7 +19,7 @@ from local.poe_web.request_faults import graphql_error, rejection
 from local.poe_web.scenarios import Fault, Target
 from local.poe_web.signing import is_signed
 from local.poe_web.simulation import Simulation
-from local.poe_web.uploads import BadUpload, keep, read_query
+from local.poe_web.uploads import BadUpload, ReceivedFile, keep, query_in, read_parts
 
 STARTS_ANSWER = frozenset({"SendMessageMutation", "RegenerateMessageMutation"})
 _BY_SPELLING = {lower_first(name): name for name in OPERATIONS}
@@ -34,7 +33,7 @@ class Call:
     query_name: str
     query_hash: str
     variables: dict[str, Any]
-    files: dict[str, UploadFile] = field(default_factory=dict)
+    files: dict[str, ReceivedFile] = field(default_factory=dict)
 
     @property
     def operation(self) -> str:
@@ -48,10 +47,10 @@ class BadCall(ValueError):
 
 async def read_call(request: Request) -> Call:
     """The call in a request's body, JSON or multipart. Raises `BadCall`."""
-    files: dict[str, UploadFile] = {}
+    files: dict[str, ReceivedFile] = {}
     try:
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            payload, files = await read_query(await request.form(max_part_size=16 * 1024 * 1024))
+            payload, files = query_in(await read_parts(request))
         else:
             payload = (await request.body()).decode()
         value = json.loads(payload)
@@ -96,7 +95,7 @@ async def answer_call(
         return graphql_error("PersistedQueryNotFound")
     channel = request.headers.get("poe-tchannel")
     query = Query(simulation.world, simulation.out, account, name, call.variables, channel)
-    query.files = {label: await keep(simulation.world, file) for label, file in call.files.items()}
+    query.files = {label: keep(simulation.world, file) for label, file in call.files.items()}
     try:
         data = TABLE[name](query)
     except QueryFailed as failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _KEPT = 20_000
@@ -26,6 +26,10 @@ class RequestRecord:
     ended: float | None = None
     note: str | None = None
     user_agent: str | None = None
+
+    def __iter__(self) -> Iterator[float | str | int | None]:
+        """The first six fields, to unpack."""
+        return iter((self.time, self.method, self.path, self.query_name, self.account, self.status))
 
 
 @dataclass(frozen=True, slots=True)

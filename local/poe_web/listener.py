@@ -47,7 +47,14 @@ class Listener:
     async def open(cls, app: ASGIApp, host: str, port: int, certificate: tuple[Path, Path] | None = None) -> Listener:
         """Listen; with `certificate` (chain file, key file) for TLS. Raises `OSError` if the port is taken."""
         config = uvicorn.Config(
-            app, http=SimulatorProtocol, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False
+            app,
+            http=SimulatorProtocol,
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
         )
         config.load()
         state = ServerState()

@@ -177,7 +177,7 @@ class StaleHash(ResponseFault):
         return graphql_error("PersistedQueryNotFound")
 
 
-_STATUS_ROOT = {
+WITH_STATUS = {
     "SendMessageMutation": "messageEdgeCreate",
     "Knowledge_CreateKnowledgeSourceMutation": "knowledgeSourceCreate",
     "Knowledge_EditKnowledgeSourceMutation": "knowledgeSourceEdit",
@@ -185,6 +185,7 @@ _STATUS_ROOT = {
     "PoeBotEdit": "poeBotEdit",
     "ContinueChatCTAButton_continueChatFromPoeShare_Mutation": "continueChatFromPoeShare",
 }
+"""Mutations that are answered with a status, and the key under which it stands."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class MutationStatus(ResponseFault):
     def response_to(self, operation: str | None) -> Response:
         """The mutation's envelope."""
         result: dict[str, Any] = {"status": self.status, "statusMessage": self.message}
-        root = _STATUS_ROOT.get(operation or "", "messageEdgeCreate")
+        root = WITH_STATUS.get(operation or "", "messageEdgeCreate")
         return JSONResponse({"data": {root: result}, "extensions": {"is_final": True}})
 
 

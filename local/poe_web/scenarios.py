@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from local.poe_web.bots import folded
-from local.poe_web.request_faults import REQUEST_FAULTS, RequestFault
+from local.poe_web.request_faults import REQUEST_FAULTS, WITH_STATUS, MutationStatus, RequestFault
 from local.poe_web.stream_faults import STREAM_FAULTS, StreamFault
 
 Fault = RequestFault | StreamFault
@@ -43,7 +43,8 @@ class Scenario:
 
     `account` is a `p_b`, `bot` a handle, `operation` a query name (in any spelling of its first letter) or a path
     such as `/api/settings`, `/` or `/up` for the socket's handshake. What is None matches everything; but a scenario
-    with a fault of the stream matches only requests that start an answer.
+    with a fault of the stream matches only requests that start an answer, and one with a mutation status only
+    mutations that have one.
     """
 
     faults: Fault | tuple[Fault, ...]
@@ -65,6 +66,8 @@ class Scenario:
     def matches(self, target: Target) -> bool:
         """Whether this scenario is about such a request."""
         if any(isinstance(fault, StreamFault) for fault in self.all_faults) and not target.starts_answer:
+            return False
+        if any(isinstance(fault, MutationStatus) for fault in self.all_faults) and target.operation not in WITH_STATUS:
             return False
         if self.account is not None and self.account != target.account:
             return False

@@ -67,6 +67,11 @@ class Simulation:
             account.channel.cut("close")
         self.world = World(public_url=self.world.public_url, now=self.world.now)
 
+    async def idle(self) -> None:
+        """Wait until no answer is running."""
+        while self._answers:
+            await asyncio.wait(self._answers)
+
     async def stop_answers(self) -> None:
         """End all running answers where they are."""
         running = list(self._answers)

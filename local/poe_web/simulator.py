@@ -44,7 +44,7 @@ class PoeWebSimulator:
         self._where = host, port
         self._base_host, self._public_url, self._certificate = base_host, public_url, certificate
         self.settings = Settings(pace_seconds, answer_delay_seconds, latency_seconds)
-        self._simulation = Simulation(self.settings)
+        self.simulation = Simulation(self.settings)
         self._state_path = state_path
         self._listeners: list[Listener] = []
         self._saver: asyncio.Task[None] | None = None
@@ -56,16 +56,16 @@ class PoeWebSimulator:
         Raises `OSError` if the port is taken and `UnreadableState` if the file is not one of this version.
         """
         if self._state_path is not None and await asyncio.to_thread(self._state_path.exists):
-            load(self._simulation.world, await asyncio.to_thread(self._state_path.read_text, "utf-8"))
+            load(self.simulation.world, await asyncio.to_thread(self._state_path.read_text, "utf-8"))
         host, port = self._where
-        app = web_application(self._simulation, control_routes(self._simulation))
+        app = web_application(self.simulation, control_routes(self.simulation))
         self._listeners.append(await Listener.open(app, host, port))
         if self._certificate is not None:
             self._listeners.append(await Listener.open(app, host, 0, self._certificate))
         own = f"{host}:{self.port}"
         self.base_url = f"http://{own}"
         self.settings.base_host = self._base_host or own
-        self._simulation.world.public_url = self._public_url or self.base_url
+        self.simulation.world.public_url = self._public_url or self.base_url
         if self._state_path is not None:
             self._saver = asyncio.create_task(self._keep_saving(self._state_path))
         return self
@@ -73,22 +73,27 @@ class PoeWebSimulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop answers, write the state file, reset connections and free the ports."""
-        await self._simulation.stop_answers()
+        """As `aclose`."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop answers, reset connections, free the ports and write the state file. Again, it does nothing."""
+        await self.simulation.stop_answers()
         for listener in self._listeners:
             await listener.aclose()
         self._listeners.clear()
         if self._saver is not None and self._state_path is not None:
             self._saver.cancel()
             await asyncio.gather(self._saver, return_exceptions=True)
-            await asyncio.to_thread(write, self._state_path, dump(self._simulation.world))
+            self._saver = None
+            await asyncio.to_thread(write, self._state_path, dump(self.simulation.world))
 
     async def _keep_saving(self, path: Path) -> None:
         """Write the state whenever it has changed, once a second at most."""
         written = ""
         while True:
             await asyncio.sleep(1)
-            text = dump(self._simulation.world)
+            text = dump(self.simulation.world)
             if text != written:
                 await asyncio.to_thread(write, path, text)
                 written = text
@@ -111,34 +116,38 @@ class PoeWebSimulator:
     @property
     def accounts(self) -> list[SimulatedAccount]:
         """All accounts."""
-        return list(self._simulation.world.accounts.values())
+        return list(self.simulation.world.accounts.values())
 
     @property
     def bots(self) -> BotDirectory:
         """The bots, to be changed or added to."""
-        return self._simulation.world.bots
+        return self.simulation.world.bots
 
     @property
     def requests(self) -> list[RequestRecord]:
         """Every request and handshake so far, in order of arrival."""
-        return self._simulation.journal.requests
+        return self.simulation.journal.requests
 
     @property
     def sent(self) -> list[SentRecord]:
         """Every channel event so far, in order."""
-        return self._simulation.journal.sent
+        return self.simulation.journal.sent
 
     def add_account(self, p_b: str, **fields: Any) -> SimulatedAccount:
         """An account with this cookie; `fields` are those of `SimulatedAccount`."""
-        return self._simulation.world.add_account(SimulatedAccount(p_b, **fields))
+        return self.simulation.world.add_account(SimulatedAccount(p_b, **fields))
 
     def account(self, p_b: str) -> SimulatedAccount:
         """The account with this cookie. Raises `KeyError`."""
-        return self._simulation.world.accounts[p_b]
+        return self.simulation.world.accounts[p_b]
 
     def enqueue(self, *scenarios: Scenario) -> None:
         """Let requests that match go wrong, from the next one on."""
-        self._simulation.scenarios.waiting.extend(scenarios)
+        self.simulation.scenarios.waiting.extend(scenarios)
+
+    async def idle(self) -> None:
+        """Wait until no answer is running; without a limit, so put a timeout around it where a stream may hang."""
+        await self.simulation.idle()
 
     def round_trips(self, since: float, until: float | None = None) -> int:
         """Sequential round trips that began in a period of `time.monotonic`: see `sequential_round_trips`."""

@@ -8,6 +8,7 @@ import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from local.poe_web.accounts import DAY_MICROSECONDS, Chat, Message, SimulatedAccount
 from local.poe_web.answers import Attachment
@@ -97,7 +98,7 @@ class World:
             attachment_id=file_id,
             name=name,
             mime_type=mime_type,
-            url=f"{self.public_url}/_sim/files/{file_id}",
+            url=f"{self.public_url}/_sim/files/{file_id}/{quote(name)}",
             size=len(data),
             width=width,
             height=width,

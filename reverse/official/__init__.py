@@ -2,6 +2,24 @@
 
 from reverse.official.catalogue import Endpoint, ModelInfo, Parameter, Prices, ReasoningSupport
 from reverse.official.client import PoeOfficialClient
+from reverse.official.generation import Video, VideoStatus
+from reverse.official.login import Login, PoeLogin
 from reverse.official.points import PointsSpent
+from reverse.official.routing import Route
+from reverse.official.uploads import UploadedFile
 
-__all__ = ["Endpoint", "ModelInfo", "Parameter", "PoeOfficialClient", "PointsSpent", "Prices", "ReasoningSupport"]
+__all__ = [
+    "Endpoint",
+    "Login",
+    "ModelInfo",
+    "Parameter",
+    "PoeLogin",
+    "PoeOfficialClient",
+    "PointsSpent",
+    "Prices",
+    "ReasoningSupport",
+    "Route",
+    "UploadedFile",
+    "Video",
+    "VideoStatus",
+]

@@ -131,6 +131,11 @@ class ChatCompletionDecoder(AnswerDecoder):
         super().__init__()
         self._calls = ToolCallNumbering(new_id)
 
+    @property
+    def has_calls(self) -> bool:
+        """Whether the answer called a tool."""
+        return self._calls.count > 0
+
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises the error that an error event stands for."""
         if event.data.startswith("[DONE]"):
@@ -184,7 +189,7 @@ class ChatCompletionDecoder(AnswerDecoder):
     def _finish_reason(self, reason: str) -> FinishReason:
         known = FINISH_REASONS.get(reason, FinishReason.STOP)
         # Some models end a turn that calls tools with a plain `stop`.
-        return FinishReason.TOOL_CALLS if known is FinishReason.STOP and self._calls.count else known
+        return FinishReason.TOOL_CALLS if known is FinishReason.STOP and self.has_calls else known
 
 
 def read_usage(usage: JSONObject) -> UsageReported:

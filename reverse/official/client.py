@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Self
+from urllib.parse import quote
 
-from reverse.chat import ChatRequest, PointsReading
+from reverse.chat import Attachment, ChatRequest, PointsReading
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
-from reverse.events import Event
-from reverse.official import chat_completions
+from reverse.errors import ErrorCode, PoeError, Scope, poe_error
+from reverse.events import Event, Finished
+from reverse.fetch import FetchedFile, fetch
+from reverse.official import bot_protocol, chat_completions, messages_endpoint, responses_endpoint, uploads
 from reverse.official.attachments import check_sizes
 from reverse.official.catalogue import ModelInfo, parse_models
-from reverse.official.chat_completions import ChatCompletionDecoder, build_chat_body
 from reverse.official.exchange import Exchange
+from reverse.official.json_values import parse_object, texts_at
+from reverse.official.media_client import MediaClient
 from reverse.official.points import PointsSpent, parse_balance, parse_history
 from reverse.official.retry import MAX_RETRIES
+from reverse.official.routing import Route, choose_route, may_be_bot_only
+from reverse.official.transport import OutgoingRequest
+from reverse.official.uploads import UploadedFile
 
 _HISTORY_PAGE = 100  # the most that one page holds (C.4)
+_KEPT_BOT_NAMES = 200
+
+Fetch = Callable[[str], Awaitable[FetchedFile]]
 
 
 class PoeOfficialClient:
@@ -27,6 +38,8 @@ class PoeOfficialClient:
 
     One round trip before the first token; the connection is kept for the next question. Safe to use from several
     tasks of one event loop at a time. `max_retries` counts repetitions of one call, all before the first event.
+    `session_data` is what an earlier client's `session_data()` returned. `fetch_file` gets the bytes of an attachment
+    of which only the address is known; by default with the guards of `reverse.fetch`.
     """
 
     def __init__(
@@ -35,11 +48,17 @@ class PoeOfficialClient:
         config: PoeConfig | None = None,
         *,
         max_retries: int = MAX_RETRIES,
+        session_data: Mapping[str, Any] | None = None,
+        fetch_file: Fetch | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._config = config or PoeConfig()
         self._exchange = Exchange(credentials, self._config, max_retries=max_retries, sleep=sleep)
+        self._fetch_file = fetch_file or self._guarded_fetch
         self._models: dict[str, ModelInfo] = {}
+        # Bots that chat completions do not know but the bot protocol does; a dict keeps the order.
+        self._bot_only = dict.fromkeys(texts_at(session_data or {}, "bot_only"))
+        self.media = MediaClient(self._exchange, sleep)
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,30 +70,72 @@ class PoeOfficialClient:
         """Close the connections. Safe to call twice; no network call."""
         await self._exchange.aclose()
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    async def stream(self, request: ChatRequest, *, route: Route | None = None) -> AsyncGenerator[Event, None]:
         """Ask a bot and yield what happens until the answer ends. See `reverse.chat.PoeClient.stream`.
 
-        Closing the generator or cancelling the task closes the connection, which stops the answer upstream.
+        Without a `route` it is chosen by what is known of the bot; a bot that chat completions do not know and that
+        declares no endpoint is asked once more in the bot protocol. Closing the generator or cancelling the task
+        closes the connection, which stops the answer upstream.
         """
-        for message in request.messages:
-            check_sizes(message.attachments, self._config.max_attachment_bytes)
-        info = self._models.get(request.bot.lower())
-        whole = info is not None and info.makes_media
-        body = build_chat_body(request, streamed=not whole)
-        sent = self._exchange.request("POST", "/v1/chat/completions", chat_completions.OPERATION, json=body)
-        events = self._exchange.answer(sent, ChatCompletionDecoder, whole=whole)
+        name = request.bot.lower()
+        if route is None and name in self._bot_only:
+            route = Route.BOT_QUERY
+        model = self._models.get(name)
+        started = False
         try:
+            async with aclosing(self._answer(request, route or choose_route(request, model))) as events:
+                async for event in events:
+                    started = True
+                    yield event
+                return
+        except PoeError as error:
+            if started or route is not None or error.code is not ErrorCode.BOT_NOT_FOUND or not may_be_bot_only(model):
+                raise
+            unknown = error
+        async with aclosing(self._ask_bot_instead(request, unknown)) as events:
             async for event in events:
                 yield event
-        finally:
-            await events.aclose()
+
+    async def query_bot(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Ask in the bot protocol. Bytes of attachments are uploaded first. Raises `PoeError`."""
+        async with aclosing(self._answer(request, Route.BOT_QUERY)) as events:
+            async for event in events:
+                yield event
+
+    async def responses(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """The events of /v1/responses for a body of that endpoint, as they are on the wire. Not retried.
+
+        `reverse.official.responses_endpoint.ResponsesDecoder` turns them into events. Raises `PoeError`.
+        """
+        request = self._exchange.request("POST", "/v1/responses", "responses", json=dict(body) | {"stream": True})
+        async with aclosing(self._wire_events(request)) as events:
+            async for event in events:
+                yield event
+
+    async def messages(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """The events of /v1/messages for a body of that endpoint, as they are on the wire. Not retried.
+
+        `reverse.official.messages_endpoint.MessagesDecoder` turns them into events. Raises `PoeError`.
+        """
+        request = self._exchange.messages_request("/v1/messages", "messages", dict(body) | {"stream": True})
+        async with aclosing(self._wire_events(request)) as events:
+            async for event in events:
+                yield event
+
+    async def upload(self, file: Attachment) -> UploadedFile:
+        """Give Poe a file, by its bytes or its address. Raises `PoeError`."""
+        return await uploads.upload(self._exchange, file)
 
     async def models(self) -> list[ModelInfo]:
         """The bots that the API offers. Later questions to them use what the list says. Raises `PoeError`."""
         body = await self._exchange.fetch_json(self._exchange.request("GET", "/v1/models", "models"))
         models = parse_models(body)
-        self._models = {model.id.lower(): model for model in models}
+        self.learn_models(models)
         return models
+
+    def learn_models(self, models: list[ModelInfo]) -> None:
+        """Use a list that was read before, by any client: the list is the same for every account."""
+        self._models = {model.id.lower(): model for model in models}
 
     async def points(self) -> PointsReading:
         """The account's balance and next grant. Raises `PoeError`."""
@@ -103,5 +164,86 @@ class PoeOfficialClient:
             cursor = last
 
     def session_data(self) -> dict[str, Any]:
-        """Nothing: the key is all there is."""
-        return {}
+        """Bots that answer only in the bot protocol, to save the next client of this account a round trip."""
+        return {"bot_only": list(self._bot_only)} if self._bot_only else {}
+
+    async def _ask_bot_instead(self, request: ChatRequest, unknown: PoeError) -> AsyncGenerator[Event, None]:
+        """Ask in the bot protocol, and remember it if that works; raise `unknown` if it is not known there either."""
+        started = False
+        try:
+            async with aclosing(self._answer(request, Route.BOT_QUERY)) as events:
+                async for event in events:
+                    if not started:
+                        started = True
+                        self._remember_bot_only(request.bot.lower())
+                    yield event
+        except PoeError as error:
+            if started or error.scope is not Scope.BOT:
+                raise
+            raise unknown from None
+
+    def _remember_bot_only(self, name: str) -> None:
+        self._bot_only[name] = None
+        while len(self._bot_only) > _KEPT_BOT_NAMES:
+            del self._bot_only[next(iter(self._bot_only))]
+
+    async def _answer(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
+        for message in request.messages:
+            check_sizes(message.attachments, self._config.max_attachment_bytes)
+        if route is Route.BOT_QUERY:
+            request = await uploads.with_addresses(self._exchange, request)
+        else:
+            request = await uploads.with_bytes(request, self._fetch_file)
+        async with aclosing(self._on_route(request, route)) as events:
+            async for event in events:
+                yield event
+
+    def _on_route(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
+        exchange = self._exchange
+        match route:
+            case Route.IMAGES:
+                return self._images(request)
+            case Route.RESPONSES:
+                body = responses_endpoint.build_responses_body(request)
+                sent = exchange.request("POST", "/v1/responses", responses_endpoint.OPERATION, json=body)
+                return exchange.answer(sent, responses_endpoint.ResponsesDecoder)
+            case Route.MESSAGES:
+                body = messages_endpoint.build_messages_body(request)
+                sent = exchange.messages_request("/v1/messages", messages_endpoint.OPERATION, body)
+                return exchange.answer(sent, messages_endpoint.MessagesDecoder)
+            case Route.BOT_QUERY:
+                body = bot_protocol.build_query(request)
+                path = f"/bot/{quote(request.bot, safe='')}"
+                sent = exchange.request("POST", path, bot_protocol.OPERATION, json=body)
+                return exchange.answer(sent, bot_protocol.BotQueryDecoder)
+        whole = route is Route.CHAT_WHOLE
+        body = chat_completions.build_chat_body(request, streamed=not whole)
+        sent = exchange.request("POST", "/v1/chat/completions", chat_completions.OPERATION, json=body)
+        return exchange.answer(sent, chat_completions.ChatCompletionDecoder, whole=whole)
+
+    async def _images(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """An answer from the image endpoint, which knows one prompt and nothing else."""
+        if any(message.attachments for message in request.messages):
+            raise poe_error(ErrorCode.UNSUPPORTED_FILE, operation="images")
+        prompt = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+        for file in await self.media.images(request.bot, prompt, parameters=request.parameters):
+            yield file
+        yield Finished()
+
+    async def _wire_events(self, request: OutgoingRequest) -> AsyncGenerator[dict[str, Any], None]:
+        async with aclosing(self._exchange.server_sent_events(request)) as events:
+            async for event in events:
+                if event.data.startswith("[DONE]"):
+                    return
+                parsed = parse_object(event.data)
+                if parsed is None:
+                    raise poe_error(ErrorCode.PROTOCOL, "an event is not a JSON object", operation=request.operation)
+                yield parsed
+
+    async def _guarded_fetch(self, url: str) -> FetchedFile:
+        return await fetch(
+            url,
+            max_bytes=self._config.max_attachment_bytes,
+            timeout_seconds=self._config.request_timeout_seconds,
+            user_agent=self._config.user_agent,
+        )

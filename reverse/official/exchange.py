@@ -16,7 +16,7 @@ from reverse.official.decoding import AnswerDecoder
 from reverse.official.failures import failure_of_response
 from reverse.official.json_values import parse_object
 from reverse.official.retry import MAX_RETRIES, retry_delay
-from reverse.official.sse import SSEParser
+from reverse.official.sse import ServerSentEvent, SSEParser
 from reverse.official.transport import OfficialTransport, OutgoingRequest, StreamedReply
 
 _EVENT_STREAM = "text/event-stream"
@@ -126,6 +126,29 @@ class Exchange:
                 await self._pause(error, attempt)
             attempt += 1
 
+    async def server_sent_events(self, request: OutgoingRequest) -> AsyncGenerator[ServerSentEvent, None]:
+        """The raw events that answer `request`, without retries: the endpoint's own vocabulary."""
+        deadline = self._now() + self.config.first_event_timeout_seconds
+        async with self._opened(request, self.config.first_event_timeout_seconds) as reply:
+            if reply.content_type != _EVENT_STREAM:
+                raise poe_error(ErrorCode.PROTOCOL, "the response is not an event stream", operation=request.operation)
+            parser = SSEParser(self.config.max_frame_bytes)
+            async with aclosing(reply.chunks()) as chunks:
+                while (chunk := await self._next_chunk(chunks, deadline, request.operation)) is not None:
+                    for event in parser.feed(chunk):
+                        yield event
+                        deadline = self._now() + self.config.idle_timeout_seconds
+
+    async def download(self, request: OutgoingRequest, *, max_bytes: int) -> AsyncGenerator[bytes, None]:
+        """The body that answers `request`, as it arrives, without retries. Raises `protocol` beyond `max_bytes`."""
+        seconds, size = self.config.request_timeout_seconds, 0
+        async with self._opened(request, seconds) as reply, aclosing(reply.chunks()) as chunks:
+            while (chunk := await self._next_chunk(chunks, self._now() + seconds, request.operation)) is not None:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise poe_error(ErrorCode.PROTOCOL, "the file is larger than allowed", operation=request.operation)
+                yield chunk
+
     async def _fetch_once(
         self, request: OutgoingRequest, max_bytes: int, timeout_seconds: float
     ) -> tuple[StreamedReply, bytes]:
@@ -159,7 +182,12 @@ class Exchange:
         parser = SSEParser(self.config.max_frame_bytes)
         async with aclosing(reply.chunks()) as chunks:
             while True:
-                chunk = await self._next_chunk(chunks, deadline, decoder)
+                try:
+                    chunk = await self._next_chunk(chunks, deadline, reply.operation)
+                except PoeError:
+                    if not decoder.awaits_trailer:
+                        raise
+                    chunk = None  # the answer itself is whole
                 if chunk is None:
                     yield decoder.end()
                     return
@@ -204,19 +232,13 @@ class Exchange:
             pass  # the status alone decides
         return failure_of_response(reply.status, reply.headers, body, operation=reply.operation)
 
-    async def _next_chunk(
-        self, chunks: AsyncGenerator[bytes, None], deadline: float, decoder: AnswerDecoder
-    ) -> bytes | None:
-        """The next bytes, or `None` at the end: also where an answer that has all but its trailer breaks off."""
+    async def _next_chunk(self, chunks: AsyncGenerator[bytes, None], deadline: float, operation: str) -> bytes | None:
+        """The next bytes, or `None` at the end."""
         try:
             async with asyncio.timeout_at(deadline):
                 return await anext(chunks, None)
-        except (TimeoutError, PoeError) as exc:
-            if decoder.awaits_trailer:
-                return None
-            if isinstance(exc, PoeError):
-                raise
-            raise poe_error(ErrorCode.TIMEOUT, operation=decoder.operation) from exc
+        except TimeoutError as exc:
+            raise poe_error(ErrorCode.TIMEOUT, operation=operation) from exc
 
     async def _pause(self, error: PoeError, attempt: int) -> None:
         """Wait before the next try, or raise `error` when there is to be none."""

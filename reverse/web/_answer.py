@@ -79,6 +79,11 @@ class Answer:
         self._superseded: deque[str] = deque(maxlen=_REMEMBERED_TEXTS)
 
     @property
+    def chat_id(self) -> int:
+        """The chat that the answer belongs to."""
+        return self._chat.chat_id
+
+    @property
     def message_id(self) -> int | None:
         """The id of the bot's message, once known."""
         return self._message_id

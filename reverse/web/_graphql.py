@@ -16,19 +16,18 @@ from urllib.parse import urljoin, urlsplit
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.web._bundle import ChannelSettings, HomePage, form_key_program, parse_channel_settings, parse_home_page
+from reverse.web._envelope import find_token, read_envelope
 from reverse.web._form_key import evaluate_form_key
 from reverse.web._operations import operation_hash, wire_name
-from reverse.web._protocol import load_object, mapping, sequence
+from reverse.web._protocol import load_object
 from reverse.web._session import Session
 from reverse.web._signing import Signer, tag_id
-from reverse.web._transport import NotDeliveredError, Part, Reply, Transport, check_reply
+from reverse.web._transport import NotDeliveredError, Part, Transport, check_reply
 
-# Words by which a rejected signature or form key is known (poe-web reference 2.4, November 2026).
-_REJECTION_MARKS = ("invalid form key", "poe-formkey", "poe-tag-id", "csrf", "unauthorized", "forbidden")
 # What an answer's status says when a renewed form key was rejected too.
 _REFUSED = {401: ErrorCode.NOT_AUTHENTICATED, 403: ErrorCode.BLOCKED}
+_UPLOAD = "/api/finish_upload_POST"
 _MAX_API_BYTES = 8 * 1024 * 1024
-_OVERRIDE_HINT = "if it stays so, the operation's hash may be out of date: override it in the configuration"
 
 
 class GraphQL:
@@ -68,6 +67,24 @@ class GraphQL:
             if error.code is ErrorCode.TIMEOUT:
                 raise
         return await self._call(name, variables, parts)
+
+    async def upload(self, part: Part) -> str:
+        """Send one file ahead of its message and return the token that stands for it (3.3).
+
+        A file without its message has no effect, so a renewed form key is tried once after any refusal.
+        """
+        for form_key in (await self.ensure_form_key(), None):
+            reply = await self._transport.request(
+                "POST", _UPLOAD, headers=self.headers(), parts=[part], max_bytes=_MAX_API_BYTES, operation="upload"
+            )
+            if form_key is None or reply.is_html or reply.status not in (400, 401, 403):
+                break
+            await self._renew_form_key(form_key)
+        check_reply(reply, "upload")
+        token = find_token(reply.body)
+        if token is None:
+            raise poe_error(ErrorCode.PROTOCOL, "Poe gave no token for the file", operation="upload")
+        return token
 
     async def _call(self, name: str, variables: Mapping[str, Any], parts: Sequence[Part] = ()) -> dict[str, Any]:
         form_key = await self.ensure_form_key()
@@ -179,52 +196,3 @@ class GraphQL:
         reply = await self._transport.request("GET", url, operation="script")
         check_reply(reply, "script")
         return reply.body.decode("utf-8", "replace")
-
-
-def read_envelope(reply: Reply, operation: str) -> dict[str, Any]:
-    """The `data` object of a GraphQL answer. Raises `PoeError` for every other answer (3.4, 3.5)."""
-    if reply.is_html or not reply.body.strip():
-        check_reply(reply, operation)
-        form = "a page" if reply.body.strip() else "nothing"
-        raise poe_error(ErrorCode.PROTOCOL, f"Poe answered with {form}", operation=operation, status=reply.status)
-    try:
-        envelope = load_object(reply.body)
-    except PoeError:
-        check_reply(reply, operation)
-        raise poe_error(
-            ErrorCode.PROTOCOL, "Poe's answer is no JSON object", operation=operation, status=reply.status
-        ) from None
-    messages = [message for error in sequence(envelope.get("errors")) if (message := _message_of(error))]
-    if _rejects_form_key(reply, envelope, messages):
-        raise poe_error(ErrorCode.STALE_FORM_KEY, operation=operation, status=reply.status)
-    check_reply(reply, operation)
-    data = envelope.get("data")
-    if isinstance(data, dict):
-        return data
-    text = messages[0] if messages else None
-    if text and "persistedquerynotfound" in text.lower().replace(" ", ""):
-        raise poe_error(ErrorCode.STALE_OPERATION, operation=operation, status=reply.status)
-    raise poe_error(
-        ErrorCode.UPSTREAM_FAILED,
-        f"Poe failed; {_OVERRIDE_HINT}",
-        operation=operation,
-        status=reply.status,
-        upstream_text=text,
-    )
-
-
-def _rejects_form_key(reply: Reply, envelope: dict[str, Any], messages: Sequence[str]) -> bool:
-    """Whether a JSON answer rejects the request for its signature, form key or login.
-
-    These can't be told apart; a renewed form key tells, because a logged-out account gets a login page instead.
-    """
-    if reply.status in (401, 403) or envelope.get("success") is False:
-        return True
-    return not isinstance(envelope.get("data"), dict) and any(
-        mark in message.lower() for message in messages for mark in _REJECTION_MARKS
-    )
-
-
-def _message_of(error: object) -> str | None:
-    message = mapping(error).get("message")
-    return message if isinstance(message, str) else None

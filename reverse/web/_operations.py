@@ -8,6 +8,8 @@ any of them at run time. Two generations are kept, because the variables of a fe
 
 from __future__ import annotations
 
+from typing import Any
+
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, poe_error
 
@@ -119,3 +121,16 @@ def subscriptions(config: PoeConfig) -> list[dict[str, str | None]]:
         for name, query_hash in hashes.items()
         if query_hash
     ]
+
+
+def available_bots_variables(config: PoeConfig, cursor: str | int | None, limit: int) -> dict[str, Any]:
+    """Variables of `AvailableBotsSelectorModalPaginationQuery`, which differ between the generations (4.1, row 3)."""
+    if config.operation_generation == "older":
+        return {} if cursor is None else {"cursor": cursor}
+    return {
+        "botSelectorFilter": "all",
+        "cursor": cursor,
+        "filterCanvasOnlyBots": False,
+        "includeHomePageBotSelectorFragment": False,
+        "limit": limit,
+    }

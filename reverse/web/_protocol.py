@@ -163,7 +163,6 @@ def parse_message(chat_id: int, node: dict[str, Any], *, default_state: str = "i
     if message_id is None or not isinstance(text, str):
         return None
     author, state, state_text = node.get("author"), node.get("state"), node.get("messageStateText")
-    files = (_parse_file(mapping(item)) for item in sequence(node.get("attachments"))[:MAX_FILES])
     replies = (mapping(item).get("bodyText") for item in sequence(node.get("followupActions"))[:MAX_REPLIES])
     return MessageUpdate(
         chat_id,
@@ -172,9 +171,15 @@ def parse_message(chat_id: int, node: dict[str, Any], *, default_state: str = "i
         clean(text),
         state if isinstance(state, str) else default_state,
         state_text if isinstance(state_text, str) else None,
-        tuple(file for file in files if file),
+        parse_files(node.get("attachments")),
         tuple(clean(reply) for reply in replies if isinstance(reply, str) and reply.strip()),
     )
+
+
+def parse_files(value: object) -> tuple[File, ...]:
+    """Read a message's attachments; those without an address are left out."""
+    files = (_parse_file(mapping(item)) for item in sequence(value)[:MAX_FILES])
+    return tuple(file for file in files if file is not None)
 
 
 def _parse_file(node: dict[str, Any]) -> File | None:

@@ -16,8 +16,28 @@ from reverse.web._protocol import mapping
 
 _VERSION = 1
 _MAX_BOTS = 64
-# A bot's limits and price change rarely; a day old is good enough for choosing how to upload.
-BOT_MAX_AGE_SECONDS = 86400.0
+# A bot's price and limits change rarely, whether it is down more often.
+BOT_MAX_AGE_SECONDS = 3600.0
+# What is kept of a bot; longer texts are left out, because the session is stored with the account.
+_BOT_KEYS = (
+    "id",
+    "botId",
+    "handle",
+    "displayName",
+    "model",
+    "description",
+    "supportsFileUpload",
+    "allowsImageAttachments",
+    "uploadFileSizeLimit",
+    "messagePointLimit",
+    "botPricing",
+    "canUserAccessBot",
+    "isDown",
+    "isOfficialBot",
+    "viewerIsCreator",
+    "customUIDefinition",
+)
+_MAX_TEXT = 4000
 
 
 @dataclass(slots=True)
@@ -31,7 +51,7 @@ class Session:
     min_seq: int = 0
     """The last event known to have been read; where a new connection goes on."""
     bots: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Raw bot nodes by handle in small letters, each with `fetched_at`."""
+    """What Poe said about bots, by handle in small letters, each with `fetched_at`."""
 
     @classmethod
     def load(cls, credentials: WebCredentials, data: Mapping[str, Any] | None) -> Session:
@@ -74,10 +94,15 @@ class Session:
 
     def remember_bot(self, handle: str, node: dict[str, Any], now: float) -> None:
         """Keep a bot's description; the oldest goes when there are too many."""
-        self.bots.pop(handle.lower(), None)
-        self.bots[handle.lower()] = {**node, "fetched_at": now}
+        self.forget_bot(handle)
+        kept = {key: node[key] for key in _BOT_KEYS if key in node and len(str(node[key])) <= _MAX_TEXT}
+        self.bots[handle.lower()] = {**kept, "fetched_at": now}
         while len(self.bots) > _MAX_BOTS:
             del self.bots[next(iter(self.bots))]
+
+    def forget_bot(self, handle: str) -> None:
+        """Believe nothing about a bot any more."""
+        self.bots.pop(handle.lower(), None)
 
     def known_bot(self, handle: str, now: float) -> dict[str, Any] | None:
         """The bot's description, unless it is too old to be believed."""

@@ -259,6 +259,21 @@ class TestOutcomes:
         clock.advance(5_120)
         assert (await store.lease(wants())).account.points.balance == 12
 
+    async def test_too_few_points_for_one_bot_leave_the_account_to_cheaper_ones(
+        self, store: AccountStore, clock
+    ) -> None:
+        added = await add_web(store)
+        await store.record_reading(added.id, Reading(500, next_grant_at=clock() + 5_000))
+        await store.release(await store.lease(wants(bot="dear")), Outcome(code="insufficient_points", bot="dear"))
+        assert (await store.get_account(added.id)).refresh_due_at == clock()
+        with pytest.raises(NoAccountError) as refused:
+            await store.lease(wants(bot="dear"))
+        assert (refused.value.reason, refused.value.retry_at) == (NoAccountReason.NO_POINTS, clock() + 5_030)
+        await store.release(await store.lease(wants(bot="cheap")), Outcome(code="insufficient_points", bot="cheap"))
+        with pytest.raises(NoAccountError) as refused:
+            await store.lease(wants(bot="free"))
+        assert refused.value.reason is NoAccountReason.NO_POINTS
+
     async def test_refused_credentials_log_out_only_after_a_reading_confirms(self, store: AccountStore, clock) -> None:
         added = await add_web(store)
         await store.record_reading(added.id, Reading(3000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -19,6 +20,8 @@ from reverse.chat import ChatRequest, PointsReading
 from reverse.errors import PoeError
 from reverse.events import Event, Finished, TextDelta
 
+# Loggers live as long as the process: each house has its own.
+_NUMBERS = itertools.count()
 ADMIN_KEY = "admin-key-for-tests-0123456789"
 API_KEY = "sk-test-0123456789abcdef0123456789"
 
@@ -212,7 +215,7 @@ class House:
             settings,
             store=self.store,
             make_client=self.poe.make_client,
-            journal=Journal(level="debug", stream=self.log, service=f"gateway-{id(self)}"),
+            journal=Journal(level="debug", stream=self.log, service=f"gateway-{next(_NUMBERS)}"),
         )
         self.app: Gateway = create_app(lambda: self.services)
 

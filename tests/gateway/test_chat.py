@@ -188,15 +188,17 @@ async def test_an_answer_that_just_ends_is_an_error(house: House) -> None:
 
 async def test_the_lease_is_released_before_the_last_byte(house: House) -> None:
     await house.add_account()
-    held: list[int] = []
-    await house.call(body=ask(stream=True), on_part=lambda answer, part: held.append(len(house.store.held)))
-    assert held[-1] == 0
-    assert held[0] == 1
-    await house.add_account()
-    house.poe.enqueue(TextDelta("x"), poe_error(ErrorCode.BOT_FAILED))
-    held.clear()
-    await house.call(body=ask(stream=True), on_part=lambda answer, part: held.append(len(house.store.held)))
-    assert held == [1, 0]
+    for end in (Finished(), poe_error(ErrorCode.BOT_FAILED)):
+        held: list[int] = []
+        pause = Pause()
+        house.poe.enqueue(TextDelta("x"), pause, end)
+
+        def on_part(answer: Answer, part: bytes, held: list[int] = held, pause: Pause = pause) -> None:
+            held.append(len(house.store.held))
+            pause.event.set()
+
+        await house.call(body=ask(stream=True), on_part=on_part)
+        assert held == [1, 0]
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -215,8 +217,9 @@ async def test_a_caller_that_leaves_stops_the_upstream_and_frees_the_account(hou
 
 async def test_a_broken_pipe_is_a_caller_that_left(house: House) -> None:
     await house.add_account()
-    house.poe.enqueue(TextDelta("a"), TextDelta("b"), TextDelta("c"), Hang())
-    await house.call(body=ask(stream=True), send_error_after=2)
+    pause = Pause()
+    house.poe.enqueue(TextDelta("a"), pause, TextDelta("b"), Hang())
+    await house.call(body=ask(stream=True), send_error_after=1, on_part=lambda answer, part: pause.event.set())
     assert house.poe.stopped == 1
     assert house.lines("request.ended")[-1]["error"] == "client_gone"
 

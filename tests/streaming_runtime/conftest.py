@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from mangum import Mangum
+
+from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.invocation import Sandbox
 from streaming_runtime.loop import serve_invocations
 from streaming_runtime.runtime_api import RuntimeApi
@@ -31,7 +33,7 @@ def function_url_event(path: str = "/", method: str = "GET", **changes: Any) -> 
         "headers": {"host": "abc123.lambda-url.eu-central-1.on.aws", "x-forwarded-proto": "https"},
         "requestContext": {
             "domainName": "abc123.lambda-url.eu-central-1.on.aws",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
         },
         "isBase64Encoded": False,
         **changes,
@@ -46,7 +48,7 @@ class Exchange:
     request_id: str
     deadline_ms: int
     headers: dict[str, str] = field(default_factory=dict)
-    # Misbehaviour: stop reading after so many chunks, break the connection after so many, answer with this status.
+    # Misbehaviour: stop reading after so many chunks, break the connection after so many, this status.
     stall_after: int | None = None
     break_after: int | None = None
     answer_status: int = 202
@@ -101,6 +103,7 @@ class FakeRuntimeApi:
         self.requests: list[tuple[int, str, str]] = []
         self.init_errors: list[tuple[dict[str, str], dict[str, Any]]] = []
         self.connections = 0
+        self._was_asked = asyncio.Event()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -126,6 +129,11 @@ class FakeRuntimeApi:
         """Answer the next `next` with these bytes and close, or just close."""
         self._queue.put_nowait(answer)
 
+    async def asked(self) -> None:
+        """Wait until somebody has asked for an invocation."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._was_asked.wait()
+
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
@@ -148,9 +156,7 @@ class FakeRuntimeApi:
             self._handlers.discard(task)
             writer.transport.abort()
 
-    async def _serve_one(
-        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _serve_one(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
         request_line, *lines = head.rstrip("\r\n").split("\r\n")
         method, path, _ = request_line.split(" ")
@@ -173,6 +179,7 @@ class FakeRuntimeApi:
         return True
 
     async def _hand_out(self, writer: asyncio.StreamWriter) -> bool:
+        self._was_asked.set()
         item = await self._queue.get()
         if not isinstance(item, Exchange):
             writer.write(item or b"")
@@ -251,6 +258,10 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
     tasks: list[asyncio.Task[None]] = []
     apis: list[RuntimeApi] = []
 
+    async def serve(api: RuntimeApi, settings: Settings, mangum: Mangum, state: dict[str, Any]) -> None:
+        with AbandonedGenerators() as generators:
+            await serve_invocations(Sandbox(api, settings, mangum, generators, state))
+
     def start(
         app: Any,
         *,
@@ -269,9 +280,7 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
         )
         mangum = app if isinstance(app, Mangum) else Mangum(app)
         apis.append(RuntimeApi(runtime_api.address))
-        tasks.append(
-            asyncio.ensure_future(serve_invocations(Sandbox(apis[-1], settings, mangum, state or {})))
-        )
+        tasks.append(asyncio.ensure_future(serve(apis[-1], settings, mangum, state or {})))
         return tasks[-1]
 
     yield start
@@ -282,20 +291,15 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
         api.close()
 
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-async def send_head(send: Send, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
-    """Send an ASGI response head."""
-    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
-
-
-async def send_body(send: Send, body: bytes, *, more: bool = False) -> None:
-    """Send an ASGI body message."""
-    await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
 @pytest.fixture
 def function_url() -> Callable[..., dict[str, Any]]:
     """Builds events as a Function URL sends them."""
     return function_url_event
+
+
+@pytest.fixture
+def current_loop() -> Iterator[None]:
+    """An event loop for synchronous tests that create a Mangum instance, which would leave one behind."""
+    with asyncio.Runner() as runner:
+        runner.get_loop()
+        yield

@@ -17,6 +17,7 @@ from accounts._model import (
     AccountState,
     ApiKey,
     ChatSession,
+    Claim,
     Lease,
     LeaseRequest,
     Outcome,
@@ -26,7 +27,7 @@ from accounts._model import (
     Usage,
 )
 from accounts._store import AccountStore
-from accounts._transitions import DEFAULT_POLICY, Policy
+from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -38,6 +39,7 @@ __all__ = [
     "AccountStoreError",
     "ApiKey",
     "ChatSession",
+    "Claim",
     "ConflictError",
     "InMemoryAccountStore",
     "Lease",
@@ -52,5 +54,6 @@ __all__ = [
     "Reading",
     "StoreUnavailableError",
     "Usage",
+    "lacks_points",
     "open_store",
 ]

@@ -8,7 +8,14 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    ReadTimeoutError,
+)
 
 from accounts._aws import CONNECTION_FAILED, MAX_THREADS, TIMEOUT, AwsError
 from accounts._aws_lean import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
@@ -43,7 +50,7 @@ class BotoExchange:
             raise AwsError(operation, code, status=status, response=response) from error
         except (ReadTimeoutError, ConnectTimeoutError) as error:
             raise AwsError(operation, TIMEOUT) from error
-        except HTTPClientError as error:
+        except (HTTPClientError, ConnectionError) as error:
             raise AwsError(operation, CONNECTION_FAILED) from error
         except BotoCoreError as error:
             # No credentials, no region, a parameter that is not in the model: trying again changes nothing.

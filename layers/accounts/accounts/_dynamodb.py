@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,18 +22,17 @@ from accounts._dynamodb_accounts import MAX_RACES, DynamoDBAccounts
 from accounts._exceptions import ConflictError
 from accounts._items import Item
 from accounts._model import Account, AccountKind, Lease, LeaseRequest, Outcome, Usage
-from accounts._table import MAX_BATCH_GET, ConditionFailed, Table, Write, delete, put, update
+from accounts._table import MAX_BATCH_GET, ConditionFailed, Found, Table, Write, delete, put, update
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_outcome, bot_limit_until
 from accounts._vault import Vault
 
 PAGE = 25
-# With fewer to choose from at the end of the index, the search goes on at its start.
+# With fewer to choose from at the end of a kind's places, the search goes on at their start.
 ENOUGH_CHOICE = 5
 MAX_PAGES = 4
 MAX_ATTEMPTS = 12
-WAITING_SHOWN = 10
-# A kind of which no account was eligible is asked last for so long.
-EMPTY_SECONDS = 30.0
+# A kind of which there was no account to be had is asked last for so long.
+ABSENT_SECONDS = 30.0
 # A use only moves `last_used_at` if that is older: one write less for a busy account.
 USE_GRANULARITY_SECONDS = 60.0
 
@@ -88,8 +87,8 @@ class DynamoDBAccountStore(DynamoDBAccounts):
     ) -> None:
         super().__init__(table, vault, clock=clock, rng=rng, policy=policy)
         self._on_close = on_close
-        self._is_large: dict[AccountKind, bool] = {}
-        self._empty_until: dict[AccountKind, float] = {}
+        self._continue_at: dict[AccountKind, float] = {}
+        self._absent_until: dict[AccountKind, float] = {}
 
     async def lease(self, request: LeaseRequest) -> Lease:
         search = _Search(request, self._clock())
@@ -97,11 +96,10 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             item = await self._table.get(_keys.account(request.sticky_account_id))
             if lease := await self._lease_from([item] if item else [], search):
                 return lease
-        for kind in self._kinds_in_order(request, search.now):
-            async with aclosing(self._pages(kind, search)) as pages:
-                async for items in pages:
-                    if lease := await self._lease_from(items, search):
-                        return lease
+        async with aclosing(self._pages(search)) as pages:
+            async for items in pages:
+                if lease := await self._lease_from(items, search):
+                    return lease
         raise await self._refusal(search)
 
     async def extend(self, lease: Lease, ttl_seconds: float) -> Lease:
@@ -159,44 +157,70 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         if self._on_close is not None:
             await self._on_close()
 
-    def _kinds_in_order(self, request: LeaseRequest, now: float) -> list[AccountKind]:
-        """As the request says, but kinds that had nothing to offer a moment ago come last."""
-        return sorted(request.kinds, key=lambda kind: self._empty_until.get(kind, 0.0) > now)
+    async def _pages(self, search: _Search) -> AsyncGenerator[list[Item], None]:
+        """Accounts whose time has come, page by page, the preferred kind first."""
+        pages = 0
+        for group in self._groups(search):
+            held_back: list[Item] = []
+            for low, high in group:
+                after: Mapping[str, Any] | None = None
+                while pages < MAX_PAGES:
+                    found = await self._page(low, high, after)
+                    pages += 1
+                    if after is None:
+                        self._learn(low, found, search.now)
+                    held_back += found.items
+                    # The few at the end of a kind's places would be asked too often if they were the only choice.
+                    if len(held_back) >= ENOUGH_CHOICE:
+                        yield held_back
+                        held_back = []
+                    if (after := found.next_key) is None:
+                        break
+            if held_back:
+                yield held_back
 
-    async def _pages(self, kind: AccountKind, search: _Search) -> AsyncGenerator[list[Item], None]:
-        """Accounts whose time has come, page by page, from a random start where there are too many for one page."""
-        seen = pages = 0
-        held_back: list[Item] = []
-        for low, high in _ranges(search, self._rng.random() if self._is_large.get(kind) else 0.0):
-            after: Mapping[str, Any] | None = None
-            while pages < MAX_PAGES:
-                found = await self._table.query(
-                    "{sel_pk} = :partition AND {eligible_at} BETWEEN :low AND :high",
-                    index=_keys.SELECTABLE_INDEX,
-                    limit=PAGE,
-                    after=after,
-                    partition=_keys.selectable_partition(kind),
-                    low=low,
-                    high=high,
-                )
-                pages += 1
-                seen += len(found.items)
-                held_back += found.items
-                after = found.next_key
-                if after is not None:
-                    self._is_large[kind] = True
-                # The few accounts at the end of the index would be asked too often if they were the only choice.
-                if len(held_back) >= ENOUGH_CHOICE:
-                    yield held_back
-                    held_back = []
-                if after is None:
-                    break
-        if held_back:
-            yield held_back
-        if pages < MAX_PAGES:
-            self._is_large[kind] = seen > PAGE
-        if not seen:
-            self._empty_until[kind] = search.now + EMPTY_SECONDS
+    async def _page(self, low: float, high: float, after: Mapping[str, Any] | None) -> Found:
+        return await self._table.query(
+            "{sel_pk} = :partition AND {eligible_at} BETWEEN :low AND :high",
+            index=_keys.SELECTABLE_INDEX,
+            limit=PAGE,
+            after=after,
+            partition=_keys.SELECTABLE_PARTITION,
+            low=low,
+            high=high,
+        )
+
+    def _learn(self, low: float, found: Found, now: float) -> None:
+        """Remember where to go on, and of which kinds there was nobody."""
+        if found.next_key is not None:
+            last = found.items[-1]
+            self._continue_at[AccountKind(last["kind"])] = float(last["eligible_at"])
+        first = found.items[0]["eligible_at"] if found.items else None
+        for kind in AccountKind:
+            begin, end = _keys.places_of(kind, subscribed_only=False)
+            if low == begin and (first is None or first >= end):
+                self._absent_until[kind] = now + ABSENT_SECONDS
+
+    def _groups(self, search: _Search) -> list[list[tuple[float, float]]]:
+        """The places to look at, in turn.
+
+        A kind that fits one page is read from the start, together with a neighbour. One that does not is read on from
+        where the page before ended, then from the start: so the requests of a sandbox go round the whole fleet, while
+        every change moves an account to another place. Accounts that waited keep the place of their wait until they
+        are used or read again, so they come last.
+        """
+        request = search.request
+        kinds = sorted(request.kinds, key=lambda kind: self._absent_until.get(kind, 0.0) > search.now)
+        groups: list[list[tuple[float, float]]] = []
+        for kind in kinds:
+            low, high = _keys.places_of(kind, subscribed_only=request.subscribed_only)
+            start = self._continue_at.pop(kind, low)
+            if low < start < high:
+                groups.append([(start, high), (low, start)])
+            else:
+                _append_joined(groups, low, high)
+        _append_joined(groups, _keys.PLACES_END, search.now)
+        return groups
 
     async def _lease_from(self, items: list[Item], search: _Search) -> Lease | None:
         """A lease of one of these accounts, or `None`; `search` remembers why."""
@@ -280,15 +304,14 @@ class DynamoDBAccountStore(DynamoDBAccounts):
     async def _refusal(self, search: _Search) -> Exception:
         """The reason why there was no account, with a look at those whose time is still to come."""
         if not search.has_busy:
-            for kind in search.request.kinds:
-                found = await self._table.query(
-                    "{sel_pk} = :partition AND {eligible_at} > :now",
-                    index=_keys.SELECTABLE_INDEX,
-                    limit=WAITING_SHOWN,
-                    partition=_keys.selectable_partition(kind),
-                    now=search.now,
-                )
-                search.candidates(found.items)
+            found = await self._table.query(
+                "{sel_pk} = :partition AND {eligible_at} > :now",
+                index=_keys.SELECTABLE_INDEX,
+                limit=PAGE,
+                partition=_keys.SELECTABLE_PARTITION,
+                now=search.now,
+            )
+            search.candidates(found.items)
         return _selection.refusal(
             waiting=search.waiting,
             limits=search.limits,
@@ -299,18 +322,12 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         )
 
 
-def _ranges(search: _Search, chance: float) -> Iterator[tuple[float, float]]:
-    """The places to look at, in turn: from a start to the end, then from the beginning to the start."""
-    if search.request.subscribed_only:
-        start, end = _keys.ENTITLED_PLACE + chance, _keys.FREE_PLACE
+def _append_joined(groups: list[list[tuple[float, float]]], low: float, high: float) -> None:
+    """Add a range, as a part of the one before where that is its neighbour."""
+    if groups and len(groups[-1]) == 1 and groups[-1][0][1] == low:
+        groups[-1] = [(groups[-1][0][0], high)]
     else:
-        start, end = chance * _keys.PLACES_END, search.now
-    yield start, end
-    if chance:
-        yield _keys.ENTITLED_PLACE, start
-    if search.request.subscribed_only:
-        # Those that waited keep the place of their wait until they are used or read again.
-        yield _keys.PLACES_END, search.now
+        groups.append([(low, high)])
 
 
 def _may_be_limited(item: Item, now: float) -> bool:

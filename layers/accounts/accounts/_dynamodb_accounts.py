@@ -10,10 +10,10 @@ from typing import Any
 
 from accounts import _keys
 from accounts._dynamodb_records import DynamoDBRecords
-from accounts._exceptions import AccountNotFoundError, ConflictError
+from accounts._exceptions import AccountNotFoundError, ConflictError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
-from accounts._model import Account, AccountKind, AccountState, Outcome, Page, Reading
+from accounts._model import Account, AccountKind, AccountState, Claim, Outcome, Page, Reading
 from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, replace_credentials
 from accounts._vault import Vault
@@ -104,21 +104,20 @@ class DynamoDBAccounts(DynamoDBRecords):
 
     async def count_eligible(self, *, at_most: int = 100) -> int:
         counted = 0
-        for kind in AccountKind:
-            after: Mapping[str, Any] | None = None
-            while counted < at_most:
-                found = await self._table.query(
-                    "{sel_pk} = :partition AND {eligible_at} <= :now",
-                    index=_keys.SELECTABLE_INDEX,
-                    limit=at_most - counted,
-                    after=after,
-                    is_count=True,
-                    partition=_keys.selectable_partition(kind),
-                    now=self._clock(),
-                )
-                counted += found.count
-                if (after := found.next_key) is None:
-                    break
+        after: Mapping[str, Any] | None = None
+        while counted < at_most:
+            found = await self._table.query(
+                "{sel_pk} = :partition AND {eligible_at} <= :now",
+                index=_keys.SELECTABLE_INDEX,
+                limit=at_most - counted,
+                after=after,
+                is_count=True,
+                partition=_keys.SELECTABLE_PARTITION,
+                now=self._clock(),
+            )
+            counted += found.count
+            if (after := found.next_key) is None:
+                break
         return counted
 
     async def due_accounts(self, *, now: float, limit: int = 1000) -> AsyncIterator[str]:
@@ -140,6 +139,38 @@ class DynamoDBAccounts(DynamoDBRecords):
                 return
 
     async def claim_refresh(self, account_id: str, *, now: float, lease_seconds: float, force: bool = False) -> bool:
+        return await self._claim(account_id, now, lease_seconds, force=force) is not None
+
+    async def claim_reading(
+        self, account_id: str, *, now: float, lease_seconds: float, force: bool = False
+    ) -> Claim | None:
+        item = await self._claim(account_id, now, lease_seconds, force=force)
+        if item is None:
+            return None
+        credentials, session_data = await self._unseal(item)
+        return Claim(account=_keys.account_of(item), credentials=credentials, session_data=session_data)
+
+    async def record_reading(
+        self,
+        account_id: str,
+        reading: Reading | Outcome,
+        *,
+        session_data: Mapping[str, Any] | None = None,
+        credentials_version: int | None = None,
+        claimed: Account | None = None,
+    ) -> Account:
+        extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
+        read_with = credentials_version or (claimed.credentials_version if claimed else None)
+
+        def apply(account: Account, now: float) -> Account | None:
+            if read_with not in (None, account.credentials_version):
+                return None
+            return apply_reading(account, reading, now, jitter=self._rng.random(), policy=self._policy)
+
+        return await self._change(account_id, apply, extra, known=claimed)
+
+    async def _claim(self, account_id: str, now: float, lease_seconds: float, *, force: bool) -> Item | None:
+        """The account's item, now claimed; `None` if there is none, or none to be had."""
         is_free = "attribute_exists({pk}) AND (attribute_not_exists({claimed_until}) OR {claimed_until} <= :now)"
         is_due = "" if force else " AND {due_at} <= :now"
         claim = update(
@@ -150,37 +181,24 @@ class DynamoDBAccounts(DynamoDBRecords):
             now=now,
         )
         try:
-            await self._table.write(claim)
+            return await self._table.change(claim)
         except ConditionFailed:
-            return False
-        return True
-
-    async def record_reading(
-        self,
-        account_id: str,
-        reading: Reading | Outcome,
-        *,
-        session_data: Mapping[str, Any] | None = None,
-        credentials_version: int | None = None,
-    ) -> Account:
-        extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
-
-        def apply(account: Account, now: float) -> Account | None:
-            if credentials_version not in (None, account.credentials_version):
-                return None
-            return apply_reading(account, reading, now, jitter=self._rng.random(), policy=self._policy)
-
-        return await self._change(account_id, apply, extra)
+            return None
 
     async def _change(
         self,
         account_id: str,
         transition: Callable[[Account, float], Account | None],
         extra: Mapping[str, Any] | None = None,
+        known: Account | None = None,
     ) -> Account:
-        """Apply a transition to the account as it is, again if somebody else was faster. `None` leaves it alone."""
+        """Apply a transition to the account as it is, again if somebody else was faster. `None` leaves it alone.
+
+        `known` is what the account was a moment ago.
+        """
         for _ in range(MAX_RACES):
-            account, now = await self.get_account(account_id), self._clock()
+            account, now = known or await self.get_account(account_id), self._clock()
+            known = None
             after = transition(account, now)
             if after is None or (after == account and not extra):
                 return account
@@ -254,10 +272,14 @@ class DynamoDBAccounts(DynamoDBRecords):
         return credentials, await self._vault.unseal(sealed, account_id=account_id, purpose="session")
 
     async def _sealed_session(self, account_id: str, session_data: Mapping[str, Any] | None) -> Item:
-        """The attributes that keep session data; none if there is nothing to keep, or too much."""
+        """The attributes that keep session data; none if there is nothing to keep, or no way to."""
         if session_data is None:
             return {}
-        sealed = await self._vault.seal(session_data, account_id=account_id, purpose="session")
+        try:
+            sealed = await self._vault.seal(session_data, account_id=account_id, purpose="session")
+        except (ValueError, StoreUnavailableError):
+            # It only saves the next holder some round trips; what else is being written matters more.
+            return {}
         return {"session": sealed, "session_at": self._clock()}
 
     async def _item(self, account_id: str) -> Item:

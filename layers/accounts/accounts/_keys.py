@@ -13,15 +13,17 @@
     CONFIG#name             META                a configuration item, as JSON
     USAGE#day               key#model           what a key consumed with a model on one UTC day
 
-Index `selectable` (sel_pk, eligible_at) holds the active accounts of a kind. Its sort value is the account's *place*:
+Index `selectable` (sel_pk, eligible_at) holds the active accounts. Its sort value is the account's *place*:
 
-    [0, 1)      may be chosen, not known to lack a subscription; the place is random
-    [1, 2)      may be chosen, has no subscription; random as well
+    [0, 1)      official, may be chosen, not known to lack a subscription; the place is random
+    [1, 2)      official, may be chosen, has no subscription; random as well
+    [2, 4)      the same for web accounts
     later       waits until that time (epoch seconds), and may be chosen from then on
 
 A new random place with every change of the account spreads load over any number of accounts: a query that starts
-anywhere finds as good a sample as any other, and a fleet that fits one page is found whole from the start. Accounts
-are therefore not sharded: one partition per kind holds all of them, and DynamoDB splits it by place under load.
+anywhere finds as good a sample as any other, and one query from the start finds a fleet whole that fits one page, of
+whatever kinds. That is why there is one partition: with shards, or a partition per kind, the single account of a
+small fleet would take several reads to find. DynamoDB splits it by place where load demands that.
 
 Index `due` (due_pk, due_at) holds all accounts but disabled ones by the time of their next reading. It has one
 partition, because "the longest overdue first" is an order over all: at 1,000 writes a second it serves some 300
@@ -48,10 +50,12 @@ DUE_PARTITION = "due#0"
 ACCOUNTS_DIRECTORY = "DIRECTORY#accounts"
 KEYS_DIRECTORY = "DIRECTORY#keys"
 
-# Places of accounts that may be chosen at once.
-ENTITLED_PLACE = 0.0
-FREE_PLACE = 1.0
-PLACES_END = 2.0
+SELECTABLE_PARTITION = "selectable#0"
+
+# Where the places of each kind begin: for accounts that may be subscribed, then for those that are not.
+KIND_PLACES = {AccountKind.OFFICIAL: 0.0, AccountKind.WEB: 2.0}
+FREE_OFFSET = 1.0
+PLACES_END = 4.0
 
 # A partition key may have 2,048 bytes, a sort key 1,024.
 MAX_PART_BYTES = 256
@@ -112,22 +116,24 @@ def usage_prefix(key_id: str) -> str:
     return f"{_part(key_id)}#"
 
 
-def selectable_partition(kind: AccountKind) -> str:
-    return f"{kind.value}#0"
-
-
 def place_of(account: Account, now: float, chance: float) -> float:
     """The account's sort value in the index of selectable accounts. `chance` is random in [0, 1)."""
     if account.eligible_at > now:
         return account.eligible_at
-    return (FREE_PLACE if account.subscribed is False else ENTITLED_PLACE) + chance
+    return KIND_PLACES[account.kind] + (FREE_OFFSET if account.subscribed is False else 0.0) + chance
+
+
+def places_of(kind: AccountKind, *, subscribed_only: bool) -> tuple[float, float]:
+    """Between which places the accounts of a kind are that may be chosen at once."""
+    low = KIND_PLACES[kind]
+    return low, low + (FREE_OFFSET if subscribed_only else 2 * FREE_OFFSET)
 
 
 def account_attributes(account: Account, place: float) -> Item:
     """All attributes of an account's item that follow from the account; `None` for those to be absent."""
     points = account.points
     return {
-        "sel_pk": selectable_partition(account.kind) if account.state is AccountState.ACTIVE else None,
+        "sel_pk": SELECTABLE_PARTITION if account.state is AccountState.ACTIVE else None,
         "eligible_at": place,
         "due_pk": None if account.state is AccountState.DISABLED else DUE_PARTITION,
         "due_at": account.refresh_due_at,

@@ -16,6 +16,7 @@ from accounts._model import (
     Account,
     AccountKind,
     AccountState,
+    Claim,
     Lease,
     LeaseRequest,
     Outcome,
@@ -198,6 +199,14 @@ class InMemoryAccountStore(InMemoryRecords):
         row.account = replace(row.account, refresh_due_at=now + lease_seconds)
         return True
 
+    async def claim_reading(
+        self, account_id: str, *, now: float, lease_seconds: float, force: bool = False
+    ) -> Claim | None:
+        if not await self.claim_refresh(account_id, now=now, lease_seconds=lease_seconds, force=force):
+            return None
+        account, credentials, session_data = await self.read_credentials(account_id)
+        return Claim(account=account, credentials=credentials, session_data=session_data)
+
     async def record_reading(
         self,
         account_id: str,
@@ -205,8 +214,10 @@ class InMemoryAccountStore(InMemoryRecords):
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,
+        claimed: Account | None = None,
     ) -> Account:
         row = self._row(account_id)
+        credentials_version = credentials_version or (claimed.credentials_version if claimed else None)
         if credentials_version not in (None, row.account.credentials_version):
             return row.account
         row.claimed_until = 0.0

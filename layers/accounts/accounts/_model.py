@@ -125,6 +125,15 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to read an account's balance, with what that takes. It expires by itself."""
+
+    account: Account
+    credentials: Mapping[str, str] = field(repr=False)
+    session_data: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What one request consumed, to be added to the day's aggregates."""
 

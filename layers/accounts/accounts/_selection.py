@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from accounts._exceptions import NoAccountError, NoAccountReason
 from accounts._model import Account, AccountState, LeaseRequest
-from accounts._transitions import DEFAULT_POLICY, INSUFFICIENT_POINTS, Policy, is_depleted
+from accounts._transitions import DEFAULT_POLICY, INSUFFICIENT_POINTS, Policy, lacks_points
 
 # Weights of `burden`. A failure weighs as much as the whole range of balances; a use a minute ago as much as half.
 FULL_BALANCE = 3_000
@@ -85,14 +85,10 @@ def refusal(
         return NoAccountError(NoAccountReason.BUSY)
     times = [account.eligible_at for account in waiting] + [limit.until for limit in limits]
     if times:
-        lack_points = all(_lacks_points(account, policy) for account in waiting)
+        lack_points = all(lacks_points(account, policy) for account in waiting)
         lack_points = lack_points and all(limit.code == INSUFFICIENT_POINTS for limit in limits)
         reason = NoAccountReason.NO_POINTS if lack_points else NoAccountReason.COOLING_DOWN
         return NoAccountError(reason, max(now, min(times)))
     if has_excluded:
         return NoAccountError(NoAccountReason.COOLING_DOWN)
     return NoAccountError(NoAccountReason.NONE_CONFIGURED)
-
-
-def _lacks_points(account: Account, policy: Policy) -> bool:
-    return account.last_error == INSUFFICIENT_POINTS or is_depleted(account, policy)

@@ -12,6 +12,7 @@ from accounts._model import (
     AccountState,
     ApiKey,
     ChatSession,
+    Claim,
     Lease,
     LeaseRequest,
     Outcome,
@@ -95,6 +96,11 @@ class AccountStore(Protocol):
         `force` claims an account that is not due, too, but none that another run is reading just now.
         """
 
+    async def claim_reading(
+        self, account_id: str, *, now: float, lease_seconds: float, force: bool = False
+    ) -> Claim | None:
+        """`claim_refresh` and `read_credentials` in one; `None` if another run was first or there is no account."""
+
     async def record_reading(
         self,
         account_id: str,
@@ -102,10 +108,12 @@ class AccountStore(Protocol):
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,
+        claimed: Account | None = None,
     ) -> Account:
         """Apply a balance just read, or the failure to read it, and set the next due time.
 
-        Changes nothing if `credentials_version` names credentials that were replaced since. Raises
+        Changes nothing if `credentials_version` names credentials that were replaced since. `claimed` is the account
+        as the claim showed it: that saves reading it again, as long as nobody changed it. Raises
         `AccountNotFoundError`.
         """
 

@@ -153,9 +153,14 @@ class Table:
             return
         raise ConflictError("the items are being changed by others all the time")
 
-    async def _write_one(self, write: Write) -> None:
+    async def change(self, write: Write) -> Item:
+        """Do one update and return the whole item after it. Raises `ConditionFailed`."""
+        answer = await self._write_one(write, ReturnValues="ALL_NEW")
+        return from_wire(answer["Attributes"])
+
+    async def _write_one(self, write: Write, **options: str) -> dict[str, Any]:
         try:
-            await self._send(f"{write.kind}Item", self._body(write), raw=True)
+            return await self._send(f"{write.kind}Item", {**self._body(write), **options}, raw=True)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise StoreUnavailableError(error.operation, error.code) from error

@@ -7,7 +7,8 @@ Who may be chosen, and when:
 
     use refused, credentials     → waits shortly, reading due at once ("doubt")
     reading refused as well      → LOGGED_OUT, probed again ever more rarely
-    use refused, points          → waits for the next grant, or for a reading if the grant's time is unknown
+    use refused, points          → that bot is not asked again before the next grant, reading due at once
+    twice in a row               → waits for the next grant, or for a reading if the grant's time is unknown
     use refused, too fast        → waits as long as Poe says, else ever longer
     reading, few points          → waits for the next grant
     reading, enough points       → at once, unless it waits because it was too fast
@@ -143,6 +144,11 @@ def is_depleted(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
     return account.points is not None and account.points.balance <= policy.depleted_points
 
 
+def lacks_points(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
+    """Whether it is points that the account waits for, if it waits."""
+    return account.last_error == INSUFFICIENT_POINTS or is_depleted(account, policy)
+
+
 def replace_credentials(account: Account, now: float, max_concurrency: int) -> Account:
     """The account with new credentials: nothing that the old ones brought about counts any more.
 
@@ -176,7 +182,7 @@ def _after_account_error(account: Account, outcome: Outcome, now: float, jitter:
     if outcome.code == NOT_AUTHENTICATED:
         wait, due = policy.cooldown_seconds, now
     elif outcome.code == INSUFFICIENT_POINTS:
-        return _after_insufficient_points(failed, now, jitter, policy)
+        return _after_insufficient_points(account, failed, outcome, now, jitter=jitter, policy=policy)
     elif outcome.code == RATE_LIMITED:
         wait, due = outcome.retry_after_seconds or _growing(errors, jitter, policy), account.refresh_due_at
     elif errors >= policy.errors_before_cooldown:
@@ -187,13 +193,14 @@ def _after_account_error(account: Account, outcome: Outcome, now: float, jitter:
     return replace(failed, eligible_at=max(account.eligible_at, now + wait), refresh_due_at=due)
 
 
-def _after_insufficient_points(account: Account, now: float, jitter: float, policy: Policy) -> Account:
-    """Wait for points; a reading that is due at once tells whether any are left, for cheaper bots."""
-    return replace(
-        account,
-        eligible_at=max(account.eligible_at, _points_expected_at(account, now, jitter, policy)),
-        refresh_due_at=now,
-    )
+def _after_insufficient_points(
+    before: Account, failed: Account, outcome: Outcome, now: float, *, jitter: float, policy: Policy
+) -> Account:
+    """A reading is due in any case. The first refusal may be the bot's price, a second one in a row is not."""
+    due = replace(failed, refresh_due_at=now)
+    if outcome.bot is not None and before.last_error != INSUFFICIENT_POINTS and not is_depleted(before, policy):
+        return due
+    return replace(due, eligible_at=max(before.eligible_at, _points_expected_at(before, now, jitter, policy)))
 
 
 def _after_failed_reading(account: Account, outcome: Outcome, now: float, jitter: float, policy: Policy) -> Account:
@@ -225,8 +232,7 @@ def _after_refused_reading(account: Account, now: float, jitter: float, policy: 
 def _eligible_after_reading(account: Account, reading: Reading, now: float, jitter: float, policy: Policy) -> float:
     if reading.balance is None:
         # Poe did not say: a wait for points goes on, a doubt about the credentials is over.
-        waits_for_points = account.last_error == INSUFFICIENT_POINTS or is_depleted(account, policy)
-        return account.eligible_at if waits_for_points else min(account.eligible_at, now)
+        return account.eligible_at if lacks_points(account, policy) else min(account.eligible_at, now)
     if reading.balance > policy.depleted_points:
         return min(account.eligible_at, now)
     read = replace(account, points=Points(reading.balance, now, reading.allotment, reading.next_grant_at))

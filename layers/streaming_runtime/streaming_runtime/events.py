@@ -46,22 +46,17 @@ def parse_event(payload: bytes) -> dict[str, Any]:
     return event
 
 
-def build_request(
-    event: dict[str, Any], context: LambdaContext, mangum: Mangum, form: ResponseForm
-) -> HttpRequest:
+def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum, form: ResponseForm) -> HttpRequest:
     """Infer the kind of event and build the ASGI scope. Raises UnsupportedEventError."""
     event = normalise(event)
     try:
         # Mangum describes the context structurally, with mutable attributes; ours is read-only.
         adapter = mangum.infer(event, context)  # type: ignore[arg-type]
+        scope, body = adapter.scope, adapter.body
     except RuntimeError as error:
         raise UnsupportedEventError("the event is no HTTP request that Mangum knows") from error
-    try:
-        scope, body = adapter.scope, adapter.body
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise UnsupportedEventError(
-            "the event lacks a part of an HTTP request, or has it in a wrong form"
-        ) from error
+    except Exception as error:
+        raise UnsupportedEventError("the event lacks a part of an HTTP request, or has it in a wrong form") from error
     scope["asgi"] = dict(ASGI_VERSIONS)
     if (host := _odd_host(event)) is not None:
         scope["headers"] = [
@@ -92,9 +87,7 @@ def normalise(event: dict[str, Any]) -> dict[str, Any]:
         "method": "GET",
         "path": event.get("rawPath") or "/",
         "sourceIp": "",
-        **{
-            key: value for key, value in (http if isinstance(http, dict) else {}).items() if value is not None
-        },
+        **{key: value for key, value in (http if isinstance(http, dict) else {}).items() if value is not None},
     }
     normalised = {
         **event,

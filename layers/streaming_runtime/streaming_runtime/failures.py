@@ -34,13 +34,9 @@ class Failure:
         return json.dumps({"error": error}).encode()
 
 
-DEADLINE = Failure(
-    "Runtime.DeadlineExceeded", "The function's time is over.", status=504, code="deadline_exceeded"
-)
+DEADLINE = Failure("Runtime.DeadlineExceeded", "The function's time is over.", status=504, code="deadline_exceeded")
 SHUTDOWN = Failure("Runtime.Shutdown", "The sandbox is shutting down.", status=503, code="shutting_down")
-INCOMPLETE = Failure(
-    "Runtime.IncompleteResponse", "The application returned without completing the response."
-)
+INCOMPLETE = Failure("Runtime.IncompleteResponse", "The application returned without completing the response.")
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -51,9 +47,7 @@ def failure_of(error: BaseException) -> Failure:
 def init_failure_of(error: BaseException) -> Failure:
     """An error at the start, text included: no request has been seen, and the operator needs the reason."""
     name = str(getattr(error, "error_type", type_name(error)))
-    return Failure(
-        name, str(error)[:MAX_MESSAGE_CHARACTERS] or name, stack=stack_of(error.__cause__ or error)
-    )
+    return Failure(name, str(error)[:MAX_MESSAGE_CHARACTERS] or name, stack=stack_of(error.__cause__ or error))
 
 
 def type_name(error: BaseException) -> str:

@@ -28,16 +28,12 @@ def load_handler(name: str) -> Mangum:
     """Import `module.attribute`, a Mangum instance or an ASGI application. Raises InitError."""
     module_name, dot, attribute = name.replace("/", ".").rpartition(".")
     if not (dot and module_name and attribute):
-        raise InitError(
-            "Runtime.MalformedHandlerName", f"_HANDLER={name!r} is not valid: it must be module.attribute"
-        )
+        raise InitError("Runtime.MalformedHandlerName", f"_HANDLER={name!r} is not valid: it must be module.attribute")
     module = _import(module_name)
     try:
         found = getattr(module, attribute)
     except AttributeError as error:
-        raise InitError(
-            "Runtime.HandlerNotFound", f"{attribute!r} is missing in module {module_name!r}"
-        ) from error
+        raise InitError("Runtime.HandlerNotFound", f"{attribute!r} is missing in module {module_name!r}") from error
     if isinstance(found, Mangum):
         return found
     if not _is_asgi(found):
@@ -57,9 +53,7 @@ def _import(name: str) -> Any:
     except SyntaxError as error:
         raise InitError("Runtime.UserCodeSyntaxError", f"syntax error in module {name!r}: {error}") from error
     except SystemExit as error:
-        raise InitError(
-            "Runtime.ExitError", f"module {name!r} ended the process with {error.code!r}"
-        ) from error
+        raise InitError("Runtime.ExitError", f"module {name!r} ended the process with {error.code!r}") from error
     except Exception as error:
         raise InitError(f"Runtime.{type(error).__name__}", f"module {name!r} failed: {error}") from error
 

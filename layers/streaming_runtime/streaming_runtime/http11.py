@@ -119,9 +119,7 @@ class AnswerParser:
         """The connection ended: the answer if that is its proper end."""
         if self._part is _Part.UNTIL_EOF:
             return self._finish()
-        raise RuntimeApiUnreachableError(
-            "the Runtime API closed the connection before its answer was complete"
-        )
+        raise RuntimeApiUnreachableError("the Runtime API closed the connection before its answer was complete")
 
     def _finish(self) -> Answer:
         keeps_alive = self._keeps_alive and not self._buffer and self._part is not _Part.UNTIL_EOF
@@ -225,9 +223,7 @@ class AnswerParser:
     def _count_overhead(self, size: int) -> None:
         self._overhead += size
         if self._overhead > self._max_head_bytes:
-            raise AnswerTooLargeError(
-                f"the answer has over {self._max_head_bytes} bytes of interim heads or trailers"
-            )
+            raise AnswerTooLargeError(f"the answer has over {self._max_head_bytes} bytes of interim heads or trailers")
 
     def _take_line(self) -> bytes | None:
         end = self._buffer.find(b"\r\n", 0, MAX_CHUNK_LINE_BYTES)

@@ -43,6 +43,10 @@ class Phase(Enum):
     OVER = auto()
 
 
+# Looking up an enum's member costs more than all else that `send` does per part.
+_STARTED = Phase.STARTED
+
+
 class HttpCycle:
     """The application's side of one request.
 
@@ -76,6 +80,8 @@ class HttpCycle:
         self._is_bodiless = False
         # Bytes still missing of the announced Content-Length; None when none was announced.
         self._missing: int | None = None
+        # The response has started, with a body of no announced length: parts go straight to the sink.
+        self._is_plain = False
         self._yield_at = clock() + FAIRNESS_SECONDS
 
     async def receive(self) -> Message:
@@ -88,8 +94,15 @@ class HttpCycle:
 
     async def send(self, message: Message) -> None:
         """ASGI's send. A body message leaves before this returns; no task switch unless the reader lags."""
-        if message["type"] != "http.response.body" or self.phase is not Phase.STARTED:
+        if message["type"] != "http.response.body" or self.phase is not _STARTED:
             await self._send_first(message)
+            return
+        body = message.get("body")
+        # The hot path: one more part of a body in which nothing has to be counted or dropped.
+        if self._is_plain and type(body) is bytes and body and message.get("more_body"):
+            self._sink.write(body)
+            if self._sink.is_full or self._clock() >= self._yield_at:
+                await self._pause()
             return
         body = self._admit(message)
         if not message.get("more_body", False):
@@ -98,8 +111,7 @@ class HttpCycle:
             return
         if body:
             self._sink.write(body)
-        if self._sink.is_full or self._clock() >= self._yield_at:
-            await self._pause()
+        await self._pause()
 
     async def _send_first(self, message: Message) -> None:
         """Everything before the response has started, and everything that is out of order."""
@@ -113,6 +125,7 @@ class HttpCycle:
             body = self._admit(message)
             await self._sink.open(self._head, body)
             self.phase = Phase.STARTED
+            self._is_plain = not self._is_bodiless and self._missing is None
             if not message.get("more_body", False):
                 self._sink.finish(b"")
                 self._end()
@@ -131,20 +144,22 @@ class HttpCycle:
         if self._missing is not None:
             self._missing -= len(body)
             if self._missing < 0 or (self._missing and not message.get("more_body", False)):
-                raise AppProtocolError(
-                    "the body of the response does not have the length that its head announced"
-                )
+                raise AppProtocolError("the body of the response does not have the length that its head announced")
         return body
 
     async def _pause(self) -> None:
+        """Wait for a reader that lags, and give the loop back if that was long ago."""
         if self._sink.is_full:
             await self._sink.drain()
-        else:
+        elif self._clock() >= self._yield_at:
             await asyncio.sleep(0)
+        else:
+            return
         self._yield_at = self._clock() + FAIRNESS_SECONDS
 
     def _end(self) -> None:
         self.phase = Phase.OVER
+        self._is_plain = False
         self._disconnected.set()
 
     async def fail(self, failure: Failure) -> None:
@@ -160,9 +175,7 @@ class HttpCycle:
         elif phase is not Phase.OVER:
             body = failure.to_caller()
             headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)))
-            await self._sink.open(
-                ResponseHead(failure.status, headers), b"" if self._is_head_request else body
-            )
+            await self._sink.open(ResponseHead(failure.status, headers), b"" if self._is_head_request else body)
             self._sink.finish(b"")
 
     def _last_words(self, failure: Failure) -> bytes:

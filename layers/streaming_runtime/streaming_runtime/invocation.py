@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from mangum import Mangum
@@ -27,6 +30,7 @@ from streaming_runtime.failures import (
     stack_of,
     type_name,
 )
+from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.http_cycle import HttpCycle, Phase
 from streaming_runtime.response_stream import ResponseStream
 from streaming_runtime.runtime_api import Invocation, RuntimeApi
@@ -36,8 +40,6 @@ from streaming_runtime.settings import Settings
 EXTENSION = "aws.lambda"
 # Even when the time is over, the Runtime API, which is on this machine, gets this long to answer.
 MIN_DELIVERY_SECONDS = 0.2
-# The Runtime API says so when the sandbox is beyond repair; the runtime should then exit promptly.
-CONTAINER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Sandbox:
     api: RuntimeApi
     settings: Settings
     mangum: Mangum
+    generators: AbandonedGenerators
     # The application's lifespan state.
     state: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -76,9 +79,7 @@ class Sandbox:
 class _Run:
     """An application at work on one request."""
 
-    def __init__(
-        self, sandbox: Sandbox, invocation: Invocation, request: HttpRequest, schedule: Schedule
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, invocation: Invocation, request: HttpRequest, schedule: Schedule) -> None:
         self._sandbox = sandbox
         self._request_id = invocation.request_id
         self._request = request
@@ -101,7 +102,11 @@ class _Run:
             is_head_request=scope["method"] == "HEAD",
             extension=extension,
         )
-        self._app = asyncio.ensure_future(sandbox.mangum.app(scope, self._cycle.receive, self._cycle.send))
+        self._app = asyncio.create_task(self._call_app())
+
+    async def _call_app(self) -> None:
+        # In a coroutine of its own: an application may be a plain function that raises before it is awaited.
+        await self._sandbox.mangum.app(self._request.scope, self._cycle.receive, self._cycle.send)
 
     def _build_sink(self, disconnected: asyncio.Event) -> ResponseStream | BufferedResponse:
         if not self._request.is_streamed:
@@ -114,31 +119,46 @@ class _Run:
         await asyncio.wait({self._app}, timeout=_until(self.schedule.cancel_at))
 
     async def end(self, reason: Failure) -> None:
-        """Make sure that the application has ended, and the response with it; `reason` is why, if it still
-        runs.
+        """Make sure that the application has ended, and the response with it.
 
-        Raises AppStuckError when the application does not end; RuntimeApiError and TimeoutError when the
-        response cannot be delivered.
+        `reason` is why, if it still runs. Raises AppStuckError when it does not end; RuntimeApiError and
+        TimeoutError when the response cannot be delivered. To be called once.
         """
         failure = await self._end_app(reason)
+        stuck = None if self._app.done() else self._app
+        # The task holds the exception, the exception its frames, and these what the application left open.
+        del self._app
+        generators = self._sandbox.generators
         try:
+            if failure is not None:
+                await generators.close(collect=True, timeout_seconds=_until(self.schedule.abandon_at))
             if self._cycle.phase is not Phase.OVER:
                 async with asyncio.timeout(_until(self.schedule.end_at, MIN_DELIVERY_SECONDS)):
-                    await self._cycle.fail(failure)
+                    await self._cycle.fail(failure or INCOMPLETE)
             await self._deliver(_until(self.schedule.end_at, MIN_DELIVERY_SECONDS))
         finally:
-            if not self._app.done():
+            await generators.close(collect=False, timeout_seconds=_until(self.schedule.end_at))
+            if stuck is not None:
                 raise AppStuckError("the application did not end when cancelled")
 
-    async def _end_app(self, reason: Failure) -> Failure:
+    async def _end_app(self, reason: Failure) -> Failure | None:
+        """Why the application ended, None when it returned."""
         if not self._app.done():
             log.problem("app.cancelled", "WARNING", requestId=self._request_id, errorType=reason.error_type)
             self._app.cancel()
             await asyncio.wait({self._app}, timeout=_until(self.schedule.abandon_at))
+            if self._app.done() and not self._app.cancelled():
+                self._log_error(self._app.exception())
             return reason
-        error = None if self._app.cancelled() else self._app.exception()
-        if error is None:
+        if self._app.cancelled():
             return INCOMPLETE
+        error = self._app.exception()
+        self._log_error(error)
+        return None if error is None else failure_of(error)
+
+    def _log_error(self, error: BaseException | None) -> None:
+        if error is None:
+            return
         is_lost = isinstance(self._sink, ResponseStream) and self._sink.is_lost
         log.problem(
             "response.connection_lost" if is_lost else "app.failed",
@@ -148,14 +168,19 @@ class _Run:
             causes=causes_of(error),
             stack=stack_of(error),
         )
-        return failure_of(error)
 
     async def _deliver(self, timeout_seconds: float) -> None:
         if isinstance(self._sink, ResponseStream):
             await self._sink.settle(timeout_seconds=timeout_seconds)
-        else:
+            return
+        api = self._sandbox.api
+        try:
             document = self._sink.encode(self._request.adapter)
-            await self._sandbox.api.post_response(self._request_id, document, timeout_seconds=timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - adapters may be the application's own
+            self._log_error(error)
+            await api.post_invocation_error(self._request_id, failure_of(error), timeout_seconds=timeout_seconds)
+        else:
+            await api.post_response(self._request_id, document, timeout_seconds=timeout_seconds)
 
 
 async def run_invocation(sandbox: Sandbox, invocation: Invocation) -> None:
@@ -171,29 +196,33 @@ async def run_invocation(sandbox: Sandbox, invocation: Invocation) -> None:
     schedule = Schedule.plan(loop.time(), remaining, settings.deadline_margin_seconds)
     context = build_context(invocation, settings.function)
     try:
-        try:
-            event = parse_event(invocation.payload)
-            request = build_request(event, context, sandbox.mangum, settings.response_form)
-        except UnsupportedEventError as error:
+        event = parse_event(invocation.payload)
+        request = build_request(event, context, sandbox.mangum, settings.response_form)
+    except UnsupportedEventError as error:
+        with _undelivered_is_logged(invocation.request_id):
             await _refuse(sandbox, invocation, error, max(remaining, MIN_DELIVERY_SECONDS))
-            return
-        run = _Run(sandbox, invocation, request, schedule)
-        try:
-            await run.wait()
-        except asyncio.CancelledError:
-            run.schedule = Schedule.plan(loop.time(), settings.shutdown_seconds, settings.shutdown_seconds)
+        return
+    run = _Run(sandbox, invocation, request, schedule)
+    try:
+        await run.wait()
+    except asyncio.CancelledError:
+        run.schedule = Schedule.plan(loop.time(), settings.shutdown_seconds, settings.shutdown_seconds)
+        with _undelivered_is_logged(invocation.request_id):
             await run.end(SHUTDOWN)
-            raise
+        raise
+    with _undelivered_is_logged(invocation.request_id):
         await run.end(DEADLINE)
+
+
+@contextmanager
+def _undelivered_is_logged(request_id: str) -> Iterator[None]:
+    """One response that did not get through is no reason to stop, unless the Runtime API says so."""
+    try:
+        yield
     except (RuntimeApiError, TimeoutError) as error:
         status = error.status if isinstance(error, RuntimeApiRefusedError) else None
-        log.problem(
-            "response.not_delivered",
-            requestId=invocation.request_id,
-            errorType=type_name(error),
-            status=status,
-        )
-        if status == CONTAINER_ERROR:
+        log.problem("response.not_delivered", requestId=request_id, errorType=type_name(error), status=status)
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
 
 

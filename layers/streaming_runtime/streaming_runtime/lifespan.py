@@ -44,9 +44,7 @@ class Lifespan:
         if self._is_started:
             return
         if self._mode == "on":
-            raise InitError(
-                "Runtime.StartupFailed", "the application does not support lifespan"
-            ) from self._error
+            raise InitError("Runtime.StartupFailed", "the application does not support lifespan") from self._error
         if self._error is not None and "lifespan" not in str(self._error):
             # Not supporting lifespan is no problem. Failing in it may be one.
             log.problem(

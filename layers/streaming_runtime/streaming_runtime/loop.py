@@ -10,7 +10,8 @@ from mangum import Mangum
 
 from streaming_runtime import log
 from streaming_runtime.errors import AppStuckError, InitError, RuntimeApiError
-from streaming_runtime.failures import init_failure_of, type_name
+from streaming_runtime.failures import init_failure_of, stack_of, type_name
+from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.invocation import Sandbox, run_invocation
 from streaming_runtime.lifespan import Lifespan
 from streaming_runtime.runtime_api import RuntimeApi
@@ -29,13 +30,16 @@ async def serve(settings: Settings, mangum: Mangum) -> int:
         await lifespan.start()
         # What start-up made lives as long as the process: the garbage collector need not look at it again.
         gc.freeze()
-        await serve_invocations(Sandbox(api, settings, mangum, lifespan.state))
+        with AbandonedGenerators() as generators:
+            await serve_invocations(Sandbox(api, settings, mangum, generators, lifespan.state))
     except asyncio.CancelledError:
         return 0
     except InitError as error:
         await report_init_error(settings.address, error)
     except (RuntimeApiError, AppStuckError) as error:
         log.problem("runtime.stopped", errorType=type_name(error), reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a defect here; a plain traceback might show what a user sent
+        log.problem("runtime.crashed", errorType=type_name(error), stack=stack_of(error))
     finally:
         api.close()
         await lifespan.stop(timeout_seconds=settings.shutdown_seconds)

@@ -93,7 +93,11 @@ class ResponseStream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of the body, not empty, as one chunk, now."""
-        self._connected().write(b"%x\r\n%b\r\n" % (len(data), data))
+        # The hot path: no call that is not needed.
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise self._lost_error()
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     async def drain(self) -> None:
         """Wait until the reader has caught up."""
@@ -129,13 +133,13 @@ class ResponseStream(asyncio.Protocol):
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._settled.wait()
-            if self._lost is not None:
-                raise self._lost
         except BaseException:
             # What the reader has not taken by now is dropped.
             self._transport.abort()
             raise
         self._transport.close()
+        if self._lost is not None:
+            raise self._lost
 
     @property
     def is_lost(self) -> bool:
@@ -143,7 +147,7 @@ class ResponseStream(asyncio.Protocol):
         return self._lost is not None
 
     def _connected(self) -> asyncio.Transport:
-        if self._transport is None or self._lost is not None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
             raise self._lost_error()
         return self._transport
 
@@ -153,6 +157,9 @@ class ResponseStream(asyncio.Protocol):
 
     def _lose(self, error: RuntimeApiError) -> None:
         self._lost = self._lost or error
+        if self._transport is not None:
+            # From here on `write` finds it closing.
+            self._transport.abort()
         self._settled.set()
         self._writable.set()
         self._disconnected.set()
@@ -181,8 +188,8 @@ class ResponseStream(asyncio.Protocol):
             self._lose(RuntimeApiRefusedError(answer.status, "a streamed response"))
         self._settled.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is None and exc is None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it broke changes nothing
+        if self._answer is None:
             # An answer of HTTP/1.0 style ends with its connection.
             with suppress(RuntimeApiError):
                 self._take_answer(self._parser.feed_eof())

@@ -52,9 +52,7 @@ class Invocation:
 class RuntimeApi:
     """A client of the Runtime API. One request at a time, which is all the loop needs."""
 
-    def __init__(
-        self, address: Address, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    def __init__(self, address: Address, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self.address = address
         self._sleep = sleep
         # The kept-alive connection; None before the first request and after each that broke it.
@@ -93,9 +91,7 @@ class RuntimeApi:
         headers = (("Content-Type", "application/json"),)
         await self._post(f"/invocation/{request_id}/response", headers, document, timeout_seconds)
 
-    async def post_invocation_error(
-        self, request_id: str, failure: Failure, *, timeout_seconds: float
-    ) -> None:
+    async def post_invocation_error(self, request_id: str, failure: Failure, *, timeout_seconds: float) -> None:
         """Report that an invocation has no response. Lambda answers the caller of a Function URL with 502.
 
         Raises as `post_response` does.

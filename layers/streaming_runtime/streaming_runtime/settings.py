@@ -82,6 +82,8 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Read and validate. Raises InitError, naming the variable, the value and what is allowed."""
+        if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+            raise InitError("Runtime.SnapStartUnsupported", "SnapStart is not supported: turn it off")
         runtime_dir = environ.get("LAMBDA_RUNTIME_DIR")
         return cls(
             address=Address.from_environ(environ),
@@ -90,8 +92,7 @@ class Settings:
             runtime_dir=Path(runtime_dir) if runtime_dir else None,
             function=_function(environ),
             response_form=_response_form(environ),
-            deadline_margin_seconds=_milliseconds(environ, "DEADLINE_MARGIN_MS", default=1500, most=60_000)
-            / 1000,
+            deadline_margin_seconds=_milliseconds(environ, "DEADLINE_MARGIN_MS", default=1500, most=60_000) / 1000,
             shutdown_seconds=_milliseconds(environ, "SHUTDOWN_MS", default=1500, most=10_000) / 1000,
         )
 

@@ -43,6 +43,8 @@ def _check_form(query: Query) -> None:
         raise QueryFailed("clientNonce has to have 16 characters")
     if query.get("source", dict).get("sourceType") != "chat_input":
         raise QueryFailed("source.sourceType has to be chat_input")
+    query.get("query", str)
+    query.get("parameters", str, None)
     query.get("existingMessageAttachmentsIds", list)
     query.get("sdid", str)
     if query.get("shouldFetchChat", bool) != (query.variables.get("chatId") is None):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 import websockets
+
 from local.poe_web import PoeWebSimulator
 from local.poe_web.catalogue import OPERATIONS, SUBSCRIPTIONS, lower_first
 
@@ -157,6 +158,21 @@ class WireClient:
 async def simulator():
     async with PoeWebSimulator(pace_seconds=0.002, answer_delay_seconds=0.01) as running:
         yield running
+
+
+@pytest.fixture
+def wire_client():
+    """`async with wire_client(simulator, account) as client`: not connected yet."""
+
+    @asynccontextmanager
+    async def make(simulator, account):
+        client = WireClient(simulator, account)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    return make
 
 
 @pytest.fixture

@@ -53,7 +53,6 @@ REFUSALS = [
     (HttpError(403, "moderation_error", 403), ErrorCode.CONTENT_REFUSED),
     (HttpError(403, body="<html>no</html>", content_type="text/html"), ErrorCode.BLOCKED),
     (ChallengePage(), ErrorCode.CHALLENGE),
-    (HttpError(404, "not_found_error", 404), ErrorCode.BOT_NOT_FOUND),
     (HttpError(413, "request_too_large", 413), ErrorCode.MESSAGE_TOO_LONG),
     (HttpError(418, body="teapot"), ErrorCode.INVALID_REQUEST),
     (HttpError(429, "rate_limit_error", 429), ErrorCode.RATE_LIMITED),

@@ -77,13 +77,13 @@ def account(simulator: PoeWebSimulator) -> SimulatedAccount:
 @pytest.fixture
 def connect(simulator: PoeWebSimulator, account: SimulatedAccount) -> Connect:
     """Make a client of the simulator; keyword arguments are those of `PoeConfig` and `PoeWebClient`."""
-    own = ("signer", "wall_clock", "rng")
+    own = ("signer", "uploader", "fetch", "wall_clock", "rng")
 
     def make(
         *, credentials: WebCredentials | None = None, session_data: dict[str, Any] | None = None, **fields: Any
     ) -> PoeWebClient:
         arguments = {name: fields.pop(name) for name in own if name in fields}
-        config = PoeConfig(web_base_url=simulator.base_url, channel_url=simulator.channel_url, **fields)
+        config = PoeConfig(**{"web_base_url": simulator.base_url, "channel_url": simulator.channel_url, **fields})
         known = credentials or WebCredentials(COOKIE, form_key=account.form_key)
         return PoeWebClient(known, config, session_data, **arguments)
 

@@ -1,0 +1,94 @@
+"""The scheduled job: reads the points of the accounts that are due, and keeps the house.
+
+    {}                                      read what is due (the schedule's event)
+    {"dry_run": true}                       count what is due
+    {"statuses": ["logged_out"]}            read all accounts in these states, due or not
+    {"account_ids": ["acct_..."]}           read these accounts
+    {"concurrency": 10}                     accounts at once, instead of the setting
+
+The answer has the counts `total`, `succeeded`, `failed` and `skipped`, the first 20 `errors`, whether accounts are
+`remaining` because the time was up, and for a run by `statuses` the `cursor` to continue with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from accounts import AccountStore, open_store
+from refresh_points.job import AccountSource, Job
+from refresh_points.journal import Journal
+from refresh_points.readers import ClientFactory, client_factory, points_reader
+from refresh_points.settings import Settings
+from refresh_points.sweep import Limits, Sweep
+
+# Where nobody says how long the run may take.
+DEFAULT_SECONDS = 540.0
+# A reading may take at most this share of the time that is left: short runs get somewhere, too.
+TIMEOUT_SHARE = 0.3
+# The metric answers "are there enough accounts", for which no higher count is needed.
+MOST_ELIGIBLE_COUNTED = 1_000
+
+
+class LambdaContext(Protocol):
+    """What is needed of Lambda's context."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str, Any]:
+    """Lambda's entry. Raises for an event or a setting that is wrong, and when the table can't be reached."""
+    seconds = context.get_remaining_time_in_millis() / 1000 if context is not None else DEFAULT_SECONDS
+    return asyncio.run(_run_deployed(Job.from_event(event), Settings.from_env(os.environ), seconds))
+
+
+async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[str, Any]:
+    store = open_store(table=settings.table, kms_key_id=settings.kms_key_id)
+    journal = Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
+    try:
+        make_client = client_factory(settings.poe_config())
+        return await run(job, settings=settings, seconds=seconds, store=store, make_client=make_client, journal=journal)
+    finally:
+        await store.aclose()
+
+
+async def run(
+    job: Job,
+    *,
+    settings: Settings,
+    seconds: float,
+    store: AccountStore,
+    make_client: ClientFactory,
+    journal: Journal,
+    wall_clock: Callable[[], float] = time.time,
+) -> dict[str, Any]:
+    """Do the job in at most `seconds`, and say what was done."""
+    started = time.monotonic()
+    timeout = min(settings.refresh_timeout_seconds, seconds * TIMEOUT_SHARE)
+    margin = min(settings.refresh_margin_seconds, seconds * TIMEOUT_SHARE)
+    limits = Limits(
+        concurrency=job.concurrency or settings.refresh_concurrency,
+        timeout_seconds=timeout,
+        stop_at=started + seconds - timeout - margin,
+    )
+    source = AccountSource(store, job, now=wall_clock())
+    sweep = Sweep(store, points_reader(make_client), limits, is_forced=job.is_forced, wall_clock=wall_clock)
+    try:
+        report = await (sweep.count(source.ids()) if job.dry_run else sweep.run(source.ids()))
+        eligible = await store.count_eligible(at_most=MOST_ELIGIBLE_COUNTED)
+    except BaseException as error:
+        journal.run_failed(sweep.report, error, seconds=time.monotonic() - started)
+        raise
+    journal.run_ended(report, seconds=time.monotonic() - started, eligible=eligible, is_dry=job.dry_run)
+    answer: dict[str, Any] = {
+        "total": report.total,
+        "succeeded": report.succeeded,
+        "failed": report.failed,
+        "skipped": report.skipped,
+        "errors": report.errors,
+        "remaining": report.remaining,
+    }
+    return answer | ({"cursor": source.cursor} if job.statuses and report.remaining else {})

@@ -1,0 +1,115 @@
+"""What a run is asked to do: the event, validated, and the accounts that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from accounts import Account, AccountState, AccountStore, lacks_points
+from refresh_points.settings import MAX_CONCURRENCY
+
+# More than anybody has; the run ends by its deadline.
+EVERY_DUE_ACCOUNT = 10_000_000
+LIST_PAGE = 100
+
+STATUSES = ("active", "cooldown", "depleted", "disabled", "logged_out")
+# The original's word for accounts whose credentials were refused.
+ALIASES = {"invalid": "logged_out"}
+
+
+class EventError(ValueError):
+    """The event asks for something that there is not. The message names the field and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run. Without `statuses` and `account_ids` it reads what is due."""
+
+    dry_run: bool = False
+    """Only count: nothing is read, nothing is written."""
+    statuses: tuple[str, ...] = ()
+    """Read all accounts in one of these states, due or not."""
+    account_ids: tuple[str, ...] = ()
+    """Read these, due or not."""
+    concurrency: int | None = None
+    """Instead of the setting."""
+    cursor: str | None = None
+    """Where a run by `statuses` that ran out of time said to continue."""
+
+    @property
+    def is_forced(self) -> bool:
+        return bool(self.statuses or self.account_ids)
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Job:
+        """Read the fields that concern us; a schedule's event has none. Raises `EventError`."""
+        dry_run = event.get("dry_run", False)
+        if not isinstance(dry_run, bool):
+            raise EventError("dry_run must be true or false")
+        concurrency = event.get("concurrency")
+        if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int)):
+            raise EventError(f"concurrency must be an integer from 1 to {MAX_CONCURRENCY}")
+        statuses = _texts(event, "statuses")
+        if unknown := {*statuses} - {*STATUSES, *ALIASES}:
+            raise EventError(f"statuses: {min(unknown)[:80]!r} is not one of {', '.join(STATUSES)}")
+        cursor = event.get("cursor")
+        if cursor is not None and not isinstance(cursor, str):
+            raise EventError("cursor must be a text")
+        return cls(
+            dry_run=dry_run,
+            statuses=tuple(ALIASES.get(status, status) for status in statuses),
+            account_ids=_texts(event, "account_ids"),
+            # Out of range is brought into range, as the original did.
+            concurrency=None if concurrency is None else min(max(concurrency, 1), MAX_CONCURRENCY),
+            cursor=cursor,
+        )
+
+
+class AccountSource:
+    """The ids of the accounts that a job is about, one after the other. Holds one page of them at a time."""
+
+    def __init__(self, store: AccountStore, job: Job, *, now: float) -> None:
+        self._store = store
+        self._job = job
+        self._now = now
+        self.cursor = job.cursor
+        """Where the page begins that the latest id came from; `None` where that is the first, or there are no pages."""
+
+    async def ids(self) -> AsyncGenerator[str, None]:
+        """Raises `AccountStoreError`."""
+        if self._job.account_ids:
+            for account_id in self._job.account_ids:
+                yield account_id
+        elif self._job.statuses:
+            async for account_id in self._by_status():
+                yield account_id
+        else:
+            async for account_id in self._store.due_accounts(now=self._now, limit=EVERY_DUE_ACCOUNT):
+                yield account_id
+
+    async def _by_status(self) -> AsyncGenerator[str, None]:
+        while True:
+            page = await self._store.list_accounts(limit=LIST_PAGE, cursor=self.cursor)
+            for account in page.items:
+                if status_of(account, self._now) in self._job.statuses:
+                    yield account.id
+            if page.cursor is None:
+                return
+            self.cursor = page.cursor
+
+
+def status_of(account: Account, now: float) -> str:
+    """The account's state in one of the words of `STATUSES`."""
+    if account.state is not AccountState.ACTIVE:
+        return account.state.value
+    if account.eligible_at <= now:
+        return "active"
+    return "depleted" if lacks_points(account) else "cooldown"
+
+
+def _texts(event: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = event.get(name) or []
+    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+        raise EventError(f"{name} must be a list of texts")
+    return tuple(dict.fromkeys(values))

@@ -1,0 +1,69 @@
+"""What is written about a run: one structured line at its end, and metrics. Names, numbers and codes only."""
+
+from __future__ import annotations
+
+import logging
+from typing import TextIO
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from refresh_points.sweep import Report
+
+SERVICE = "refresh_points"
+NAMESPACE = "PoeGateway"
+# These write requests, headers or frames at debug or info level, whatever our own level is.
+_TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "urllib3", "websockets")
+
+
+class Journal:
+    """Writes to standard output, or where told."""
+
+    def __init__(
+        self,
+        *,
+        level: str = "info",
+        with_metrics: bool = True,
+        stream: TextIO | None = None,
+        service: str = SERVICE,
+    ) -> None:
+        self._with_metrics = with_metrics
+        self._logger = Logger(service=service, level=level.upper(), stream=stream)
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    def run_ended(self, report: Report, *, seconds: float, eligible: int, is_dry: bool) -> None:
+        """The one line of a run that went to its end, or to its deadline."""
+        line = {
+            "total": report.total,
+            "succeeded": report.succeeded,
+            "failed": report.failed,
+            "skipped": report.skipped,
+            "remaining": report.remaining,
+            "errors": report.errors,
+            "eligible_accounts": eligible,
+            "dry_run": is_dry,
+            "duration_seconds": round(seconds, 3),
+        }
+        self._logger.info("refresh.ended", extra=line)
+        if self._with_metrics and not is_dry:
+            self._write_metrics(report, eligible)
+
+    def run_failed(self, report: Report, error: BaseException, *, seconds: float) -> None:
+        """The one line of a run that could not go on."""
+        line = {
+            "error_type": type(error).__name__,
+            "total": report.total,
+            "succeeded": report.succeeded,
+            "failed": report.failed,
+            "duration_seconds": round(seconds, 3),
+        }
+        self._logger.error("refresh.failed", extra=line)
+
+    @staticmethod
+    def _write_metrics(report: Report, eligible: int) -> None:
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+        metrics.add_metric("EligibleAccounts", MetricUnit.Count, eligible)
+        metrics.add_metric("ReadingsSucceeded", MetricUnit.Count, report.succeeded)
+        metrics.add_metric("ReadingsFailed", MetricUnit.Count, report.failed)
+        metrics.flush_metrics()

@@ -1,0 +1,168 @@
+"""/v1/responses, with its gaps: `instructions` is ignored, `previous_response_id` fails (C.2)."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from local.poe_official.bots import Question, Turn, pieces
+from local.poe_official.catalogue import RESPONSES, Model
+from local.poe_official.dialect import Completion, Json, Refused, Store, bad_request, check_parameters
+from local.poe_official.frames import Frame, Part, data_frame
+
+_KNOWN = "model input stream instructions tools tool_choice parallel_tool_calls text reasoning max_output_tokens"
+_KNOWN += " temperature top_p store metadata previous_response_id include truncation user"
+_FIELDS = frozenset(_KNOWN.split())
+
+
+class Responses:
+    """The dialect."""
+
+    endpoint = RESPONSES
+
+    def model_name(self, body: Json) -> str:
+        """The `model`."""
+        return str(body.get("model", ""))
+
+    def streams(self, body: Json) -> bool:
+        """The `stream` field."""
+        return body.get("stream") is True
+
+    def question(self, body: Json, model: Model, store: Store) -> Question:
+        """The input, checked."""
+        parameters = check_parameters(body, _FIELDS, model)
+        if body.get("previous_response_id"):
+            raise Refused(500, "provider_error", 500, "previous_response_id can not be used")
+        if body.get("tools") and not model.tools:
+            message = f"Model {model.id} does not support tool calling"
+            raise bad_request(message, "model", "unsupported_feature_for_model")
+        given = body.get("input")
+        items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+        if not isinstance(items, list) or not items:
+            raise bad_request("input must not be empty", "input")
+        effort = (body.get("reasoning") or {}).get("effort")
+        return Question(
+            turns=tuple(_turn(item) for item in items),
+            tools=body.get("tools") or [],
+            tool_choice=body.get("tool_choice"),
+            schema=((body.get("text") or {}).get("format") or {}).get("schema"),
+            parameters=parameters | ({"reasoning_effort": effort} if effort else {}),
+            store=store,
+        )
+
+    def frames(self, completion: Completion, _body: Json, /) -> list[Frame]:
+        """created, in_progress, the items with their deltas, completed, and the end mark that Poe adds."""
+        events: list[tuple[Part, Json]] = []
+        unfinished = self._response(completion, "in_progress", [])
+        events.append((Part.OPENING, {"type": "response.created", "response": unfinished}))
+        events.append((Part.OPENING, {"type": "response.in_progress", "response": unfinished}))
+        items = _items(completion)
+        for index, item in enumerate(items):
+            events += [(Part.CONTENT, event) for event in _item_events(item, index)]
+        done = self.whole(completion)
+        events.append((Part.FINISH, {"type": "response.completed", "response": done}))
+        frames = [
+            data_frame(part, event | {"sequence_number": number}, event["type"])
+            for number, (part, event) in enumerate(events)
+        ]
+        return [*frames, data_frame(Part.DONE, "[DONE]")]
+
+    def whole(self, completion: Completion) -> Json:
+        """A `response`."""
+        usage = {
+            "input_tokens": completion.prompt_tokens,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": completion.completion_tokens,
+            "output_tokens_details": {"reasoning_tokens": completion.reasoning_tokens},
+            "total_tokens": completion.prompt_tokens + completion.completion_tokens,
+        }
+        return self._response(completion, "completed", _items(completion)) | {"usage": usage}
+
+    def error(self, kind: str, code: int | str | None, message: str) -> Frame:
+        """An `error` event."""
+        return data_frame(
+            Part.CONTENT, {"type": "error", "error": {"type": kind, "code": code, "message": message}}, "error"
+        )
+
+    @staticmethod
+    def _response(completion: Completion, status: str, output: list[Json]) -> Json:
+        # The id decodes to what stands behind the endpoint (recorded).
+        inner = f"litellm:custom_llm_provider:openai;model_id:None;response_id:resp_{completion.id}"
+        return {
+            "id": "resp_" + base64.b64encode(inner.encode()).decode(),
+            "object": "response",
+            "created_at": completion.created,
+            "status": status,
+            "model": completion.model.name,
+            "output": output,
+            "error": None,
+            "incomplete_details": None,
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+            "usage": None,
+        }
+
+
+def _turn(item: Any) -> Turn:
+    if not isinstance(item, dict):
+        raise bad_request("Invalid input item", "input")
+    match item.get("type"):
+        case "function_call":
+            return Turn("assistant", "")
+        case "function_call_output":
+            return Turn("tool", str(item.get("output", "")))
+    if item.get("role") not in ("system", "developer", "user", "assistant"):
+        raise bad_request("Invalid role", "input")
+    content = item.get("content")
+    if isinstance(content, str):
+        return Turn(item["role"], content)
+    parts = content or []
+    text = "".join(part.get("text", "") for part in parts if part.get("type") in ("input_text", "output_text"))
+    files = [part.get("filename", "image") for part in parts if part.get("type") in ("input_file", "input_image")]
+    return Turn(item["role"], text, tuple(files))
+
+
+def _items(completion: Completion) -> list[Json]:
+    answer, items = completion.answer, list[Json]()
+    if answer.reasoning:
+        summary = [{"type": "summary_text", "text": answer.reasoning}]
+        items.append({"id": f"rs_{completion.id}", "type": "reasoning", "summary": summary})
+    if answer.text:
+        part = {"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}
+        items.append(
+            {
+                "id": f"msg_{completion.id}",
+                "type": "message",
+                "role": "assistant",
+                "status": "completed",
+                "content": [part],
+            }
+        )
+    for n, (name, arguments) in enumerate(answer.calls):
+        call = {"call_id": f"call_{completion.id[:8]}_{n}", "name": name, "arguments": arguments}
+        items.append({"id": f"fc_{completion.id}_{n}", "type": "function_call", "status": "completed", **call})
+    return items
+
+
+def _item_events(item: Json, index: int) -> list[Json]:
+    where = {"item_id": item["id"], "output_index": index}
+    opened = {"type": "response.output_item.added", "output_index": index}
+    closed = {"type": "response.output_item.done", "output_index": index, "item": item}
+    match item["type"]:
+        case "reasoning":
+            kind, text, start = "reasoning_summary_text", item["summary"][0]["text"], item | {"summary": []}
+            deltas = [{"type": f"response.{kind}.delta", **where, "summary_index": 0, "delta": p} for p in pieces(text)]
+        case "message":
+            text, start = item["content"][0]["text"], item | {"content": [], "status": "in_progress"}
+            deltas = [
+                {"type": "response.output_text.delta", **where, "content_index": 0, "delta": p, "logprobs": []}
+                for p in pieces(text)
+            ]
+        case _:
+            text, start = item["arguments"], item | {"arguments": "", "status": "in_progress"}
+            kind = "response.function_call_arguments"
+            halves = text[: len(text) // 2], text[len(text) // 2 :]
+            deltas = [{"type": f"{kind}.delta", **where, "delta": half} for half in halves]
+            deltas.append({"type": f"{kind}.done", **where, "arguments": text})
+    return [opened | {"item": start}, *deltas, closed]

@@ -1,0 +1,178 @@
+"""Signing in with Poe in a browser, which ends with an API key: OAuth with PKCE and a loopback redirect.
+
+Facts: poe-official reference C.1 and p12 (November 2026): scope `apikey:create`, no refresh token, loopback redirect
+addresses need no registration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from reverse.config import PoeConfig
+from reverse.credentials import OfficialCredentials
+from reverse.errors import ErrorCode, poe_error
+from reverse.official.failures import failure_of_response
+from reverse.official.json_values import number_at, parse_object, text_at
+from reverse.official.transport import OfficialTransport, OutgoingRequest
+
+OPERATION = "login"
+
+_SCOPE = "apikey:create"
+_CALLBACK_PATH = "/callback"
+_MAX_HEAD_BYTES = 16_384
+_HEAD_SECONDS = 5.0
+_MAX_REPLY_BYTES = 65_536
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The key that a sign-in created; `expires_at` is epoch seconds, `None` for a key that does not expire."""
+
+    credentials: OfficialCredentials
+    expires_at: float | None = None
+
+
+class PoeLogin:
+    """One sign-in. Show `authorize_url` to the user, then await `wait`.
+
+    `async with PoeLogin(client_id) as login:` listens on a free loopback port for the browser's return until the block
+    ends. State and verifier are random and used once; a return with another state is turned away and changes nothing.
+    """
+
+    def __init__(self, client_id: str, config: PoeConfig | None = None) -> None:
+        self._client_id = client_id
+        self._config = config or PoeConfig()
+        self._state = secrets.token_urlsafe(32)
+        self._verifier = secrets.token_urlsafe(64)
+        self._server: asyncio.Server | None = None
+        self._code: asyncio.Future[str] | None = None
+        self._redirect_uri = ""
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises `OSError` when no loopback port is to be had."""
+        self._code = asyncio.get_running_loop().create_future()
+        self._server = await asyncio.start_server(self._returned, "127.0.0.1", 0, limit=_MAX_HEAD_BYTES)
+        port = self._server.sockets[0].getsockname()[1]
+        self._redirect_uri = f"http://127.0.0.1:{port}{_CALLBACK_PATH}"
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._code is not None and not self._code.cancel() and not self._code.cancelled():
+            self._code.exception()  # seen, also where nobody waited
+
+    @property
+    def authorize_url(self) -> str:
+        """Where the user signs in. Holds no secret beyond the state."""
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(self._verifier.encode()).digest()).rstrip(b"=").decode()
+        query = {
+            "response_type": "code",
+            "client_id": self._client_id,
+            "redirect_uri": self._redirect_uri,
+            "scope": _SCOPE,
+            "state": self._state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self._config.web_base_url.rstrip('/')}/oauth/authorize?{urlencode(query)}"
+
+    async def wait(self, timeout_seconds: float = 300.0) -> Login:
+        """Wait for the user, then exchange the code for a key.
+
+        Raises `timeout` when nobody signs in, `not_authenticated` when the user or Poe refuses.
+        """
+        if self._code is None:
+            raise RuntimeError("enter the sign-in before waiting for it")
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                code = await asyncio.shield(self._code)
+        except TimeoutError:
+            raise poe_error(ErrorCode.TIMEOUT, "nobody signed in in time", operation=OPERATION) from None
+        return await self._exchange(code)
+
+    async def _exchange(self, code: str) -> Login:
+        request = OutgoingRequest(
+            "POST",
+            f"{self._config.official_base_url.rstrip('/')}/token",
+            OPERATION,
+            headers={},
+            form={
+                "grant_type": "authorization_code",
+                "code": code,
+                "client_id": self._client_id,
+                "redirect_uri": self._redirect_uri,
+                "code_verifier": self._verifier,
+            },
+        )
+        transport = OfficialTransport(self._config)
+        seconds = self._config.request_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds), transport.open(request, timeout_seconds=seconds) as reply:
+                body = await reply.read(_MAX_REPLY_BYTES)
+                if reply.status != _OK:
+                    raise failure_of_response(reply.status, reply.headers, body, operation=OPERATION)
+        except TimeoutError as exc:
+            raise poe_error(ErrorCode.TIMEOUT, operation=OPERATION) from exc
+        finally:
+            await transport.aclose()
+        return _parse_login(body, time.time())
+
+    async def _returned(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one browser request; only the right path with the right state counts."""
+        status, text = "404 Not Found", "Nothing here."
+        try:
+            async with asyncio.timeout(_HEAD_SECONDS):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            status, text = self._judge(head.split(" ", 2))
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
+            status, text = "400 Bad Request", "That was no request."
+        try:
+            body = text.encode()
+            writer.write(
+                f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+                "Cache-Control: no-store\r\nConnection: close\r\n\r\n".encode()
+                + body
+            )
+            async with asyncio.timeout(_HEAD_SECONDS):
+                await writer.drain()
+        except (TimeoutError, OSError):
+            pass  # the browser has gone; what it brought is kept
+        finally:
+            writer.close()
+
+    def _judge(self, request_line: list[str]) -> tuple[str, str]:
+        target = urlsplit(request_line[1]) if len(request_line) > 1 and request_line[0] == "GET" else None
+        if target is None or target.path != _CALLBACK_PATH or self._code is None:
+            return "404 Not Found", "Nothing here."
+        query = {name: values[0] for name, values in parse_qs(target.query).items()}
+        if not hmac.compare_digest(query.get("state", "").encode(), self._state.encode()):
+            return "400 Bad Request", "This is not the sign-in that was started here."
+        if self._code.done():
+            return "409 Conflict", "This sign-in is already finished."
+        if query.get("code"):
+            self._code.set_result(query["code"])
+            return "200 OK", "Signed in. You can close this window."
+        self._code.set_exception(poe_error(ErrorCode.NOT_AUTHENTICATED, "the sign-in was refused", operation=OPERATION))
+        return "200 OK", "The sign-in was refused. You can close this window."
+
+
+def _parse_login(body: bytes, now: float) -> Login:
+    reply = parse_object(body) or {}
+    try:
+        credentials = OfficialCredentials.from_mapping({"api_key": text_at(reply, "api_key")})
+    except ValueError:
+        raise poe_error(ErrorCode.PROTOCOL, "the sign-in brought no key", operation=OPERATION) from None
+    lifetime = number_at(reply, "api_key_expires_in")
+    return Login(credentials, None if lifetime is None else now + lifetime)

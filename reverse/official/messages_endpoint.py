@@ -1,0 +1,196 @@
+"""/v1/messages, for models of one provider: the request body, and its events as ours. Pure.
+
+Prompt caching works only here for these models, and only for marked blocks (poe-official reference C.2, May 2026): the
+system prompt and the last turn are marked, which is what a conversation repeats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from reverse.chat import ChatRequest, Message
+from reverse.errors import ErrorCode, poe_error
+from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.official.attachments import messages_block
+from reverse.official.chat_completions import normalize_tools
+from reverse.official.decoding import AnswerDecoder
+from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
+from reverse.official.sse import ServerSentEvent
+
+OPERATION = "messages"
+
+# The endpoint demands a limit; this one is within what every model of the list allows.
+DEFAULT_MAX_TOKENS = 8192
+
+_CACHED = {"cache_control": {"type": "ephemeral"}}
+
+_STOP_REASONS = {
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "tool_use": FinishReason.TOOL_CALLS,
+    "refusal": FinishReason.CONTENT_FILTER,
+}
+
+
+def build_messages_body(request: ChatRequest, *, streamed: bool = True) -> dict[str, Any]:
+    """The JSON body for `request`.
+
+    Raises `unsupported_feature` for a response format, which this endpoint has not, and `invalid_request` for tool
+    arguments that are no JSON object.
+    """
+    if request.response_format is not None and request.response_format.get("type") != "text":
+        raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="response_format")
+    body: dict[str, Any] = dict(request.parameters)
+    body["model"] = request.bot
+    system = "\n\n".join(message.text for message in request.messages if message.role == "system" and message.text)
+    if system:
+        body["system"] = [{"type": "text", "text": system} | _CACHED]
+    body["messages"] = _turns([message for message in request.messages if message.role != "system"])
+    body["max_tokens"] = request.max_tokens or DEFAULT_MAX_TOKENS
+    body["stream"] = streamed
+    stops = [sequence for sequence in request.stop if sequence.strip()]
+    if stops:
+        body["stop_sequences"] = stops
+    if request.tools:
+        body["tools"] = [_tool(tool["function"]) for tool in normalize_tools(request.tools)]
+        if request.tool_choice is not None:
+            body["tool_choice"] = _tool_choice(request.tool_choice)
+    return body
+
+
+def _turns(messages: list[Message]) -> list[dict[str, Any]]:
+    """Alternating turns: neighbours of one role become one turn, as tool results must."""
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        role = "assistant" if message.role == "assistant" else "user"
+        blocks = _blocks(message)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    if turns:
+        turns[-1]["content"][-1] |= _CACHED
+    return turns
+
+
+def _blocks(message: Message) -> list[dict[str, Any]]:
+    if message.role == "tool":
+        return [{"type": "tool_result", "tool_use_id": message.tool_call_id or "", "content": message.text}]
+    blocks: list[dict[str, Any]] = [messages_block(attachment) for attachment in message.attachments]
+    if message.text:
+        blocks.append({"type": "text", "text": message.text})
+    for call in message.tool_calls:
+        arguments = parse_object(call.arguments or "{}")
+        if arguments is None:
+            raise poe_error(ErrorCode.INVALID_REQUEST, "tool arguments are no JSON object", operation=OPERATION)
+        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+    return blocks
+
+
+def _tool(function: JSONObject) -> dict[str, Any]:
+    tool = {"name": function.get("name"), "input_schema": function["parameters"]}
+    description = text_at(function, "description")
+    return tool | ({"description": description} if description else {})
+
+
+def _tool_choice(choice: Any) -> dict[str, Any]:
+    if isinstance(choice, Mapping):
+        return {"type": "tool", "name": object_at(choice, "function").get("name")}
+    return {"type": {"required": "any", "none": "none"}.get(choice, "auto")}
+
+
+class MessagesDecoder(AnswerDecoder):
+    """Turns the events of one message, or one whole message, into events."""
+
+    operation = OPERATION
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: dict[int, int] = {}  # block index → our index
+        self._usage: dict[str, int] = {}
+
+    def decode(self, event: ServerSentEvent) -> list[Event]:
+        """Decode one server-sent event; types that say nothing about the answer are passed over."""
+        if event.data.startswith("[DONE]"):
+            return self.finish()
+        values = parse_object(event.data)
+        if values is None:
+            raise poe_error(ErrorCode.PROTOCOL, "an event is not a JSON object", operation=self.operation)
+        return self.decode_event(values)
+
+    def decode_event(self, values: JSONObject) -> list[Event]:
+        """Decode one parsed event."""
+        self.raise_error(values)
+        index = number_at(values, "index") or 0
+        match text_at(values, "type"):
+            case "message_start":
+                self._note_usage(object_at(object_at(values, "message"), "usage"))
+            case "content_block_start":
+                return self._block(object_at(values, "content_block"), index)
+            case "content_block_delta":
+                return self._delta(object_at(values, "delta"), index)
+            case "message_delta":
+                self._note_usage(object_at(values, "usage"))
+                self._note_reason(object_at(values, "delta"))
+                return [self._usage_event()] if self._usage else []
+            case "message_stop":
+                return self.finish()
+        return []
+
+    def decode_whole(self, answer: JSONObject) -> list[Event]:
+        """Decode a message that was not streamed, to its end."""
+        self.raise_error(answer)
+        if not isinstance(answer.get("content"), list):
+            raise poe_error(ErrorCode.PROTOCOL, "the message has no content", operation=self.operation)
+        events: list[Event] = []
+        for index, block in enumerate(objects_at(answer, "content")):
+            events += self._block(block, index, whole=True)
+        self._note_usage(object_at(answer, "usage"))
+        self._note_reason(answer)
+        return [*events, *([self._usage_event()] if self._usage else []), *self.finish()]
+
+    def _block(self, block: JSONObject, index: int, *, whole: bool = False) -> list[Event]:
+        if text_at(block, "type") == "tool_use":
+            own = self._calls[index] = len(self._calls)
+            # A streamed block opens with an empty input whose text follows in deltas.
+            arguments = _compact(object_at(block, "input")) if whole else ""
+            return [self.call(ToolCallDelta(own, arguments, id=text_at(block, "id"), name=text_at(block, "name")))]
+        return self._delta(block, index)
+
+    def _delta(self, delta: JSONObject, index: int) -> list[Event]:
+        text, thinking = text_at(delta, "text"), text_at(delta, "thinking")
+        arguments = text_at(delta, "partial_json")
+        if text:
+            return [self.text(TextDelta(text))]
+        if thinking:
+            return [self.reasoning(ReasoningDelta(thinking))]
+        if arguments and index in self._calls:
+            return [self.call(ToolCallDelta(self._calls[index], arguments))]
+        return []
+
+    def _note_reason(self, values: JSONObject) -> None:
+        reason = text_at(values, "stop_reason")
+        if reason is not None:
+            self.note_finish(_STOP_REASONS.get(reason, FinishReason.STOP))
+
+    def _note_usage(self, usage: JSONObject) -> None:
+        names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        self._usage |= {name: value for name in names if (value := number_at(usage, name)) is not None}
+
+    def _usage_event(self) -> UsageReported:
+        # Here `input_tokens` leaves out what came from the cache or went into it; ours counts the whole prompt.
+        cached, written = self._usage.get("cache_read_input_tokens"), self._usage.get("cache_creation_input_tokens")
+        read = self._usage.get("input_tokens")
+        return UsageReported(
+            prompt_tokens=None if read is None else read + (cached or 0) + (written or 0),
+            completion_tokens=self._usage.get("output_tokens"),
+            cached_tokens=cached,
+        )
+
+
+def _compact(values: JSONObject) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

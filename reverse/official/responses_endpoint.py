@@ -1,0 +1,194 @@
+"""/v1/responses: the request body, and its events as ours. Pure.
+
+Gaps that were tested in May 2026 (poe-official reference C.2): `instructions` is ignored, so a system prompt travels as
+an input item; `previous_response_id` is broken, so the whole conversation is sent each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reverse.chat import ChatRequest, Message
+from reverse.errors import ErrorCode, poe_error
+from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.official.attachments import responses_part
+from reverse.official.chat_completions import normalize_tools
+from reverse.official.decoding import AnswerDecoder
+from reverse.official.failures import failure_of_error
+from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
+from reverse.official.sse import ServerSentEvent
+
+OPERATION = "responses"
+
+
+def build_responses_body(request: ChatRequest, *, streamed: bool = True) -> dict[str, Any]:
+    """The JSON body for `request`. Raises `unsupported_feature` for stop sequences, which this endpoint has not."""
+    if any(sequence.strip() for sequence in request.stop):
+        raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="stop")
+    body: dict[str, Any] = dict(request.parameters)
+    effort = body.pop("reasoning_effort", None)
+    if effort is not None:
+        body["reasoning"] = {"summary": "auto"} | dict(object_at(body, "reasoning")) | {"effort": effort}
+    body["model"] = request.bot
+    body["input"] = [item for message in request.messages for item in _items(message)]
+    body["stream"] = streamed
+    if request.tools:
+        body["tools"] = [{"type": "function"} | dict(tool["function"]) for tool in normalize_tools(request.tools)]
+    if request.tool_choice is not None:
+        body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.response_format is not None:
+        body["text"] = {"format": _text_format(request.response_format)}
+    if request.max_tokens is not None:
+        body["max_output_tokens"] = request.max_tokens
+    return body
+
+
+def _items(message: Message) -> list[dict[str, Any]]:
+    if message.role == "tool":
+        return [{"type": "function_call_output", "call_id": message.tool_call_id or "", "output": message.text}]
+    kind = "output_text" if message.role == "assistant" else "input_text"
+    content: list[dict[str, Any]] = [{"type": kind, "text": message.text}] if message.text else []
+    content += [responses_part(attachment) for attachment in message.attachments]
+    spoken = [{"role": message.role, "content": content}] if content else []
+    calls = [
+        {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+        for call in message.tool_calls
+    ]
+    return [*spoken, *calls]
+
+
+def _tool_choice(choice: Any) -> Any:
+    function = object_at(choice, "function") if isinstance(choice, Mapping) else {}
+    return {"type": "function", "name": function.get("name")} if function else choice
+
+
+def _text_format(response_format: Mapping[str, Any]) -> dict[str, Any]:
+    schema = object_at(response_format, "json_schema")
+    return {"type": "json_schema"} | dict(schema) if schema else dict(response_format)
+
+
+class ResponsesDecoder(AnswerDecoder):
+    """Turns the events of one response, or one whole response, into events."""
+
+    operation = OPERATION
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: dict[str, int] = {}  # item id → our index
+        self._with_arguments: set[str] = set()
+        self._texts: set[str] = set()  # item ids whose text arrived as deltas
+
+    def decode(self, event: ServerSentEvent) -> list[Event]:
+        """Decode one server-sent event; types that say nothing about the answer are passed over."""
+        if event.data.startswith("[DONE]"):
+            return self.finish()
+        values = parse_object(event.data)
+        if values is None:
+            raise poe_error(ErrorCode.PROTOCOL, "an event is not a JSON object", operation=self.operation)
+        return self.decode_event(values)
+
+    def decode_event(self, values: JSONObject) -> list[Event]:
+        """Decode one parsed event."""
+        item = text_at(values, "item_id") or ""
+        match text_at(values, "type"):
+            case "response.output_text.delta" | "response.refusal.delta":
+                self._texts.add(item)
+                return self._text(text_at(values, "delta"))
+            case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
+                self._texts.add(item)
+                return self._reasoning(text_at(values, "delta"))
+            case "response.output_item.added":
+                return self._open(object_at(values, "item"), arguments="")
+            case "response.function_call_arguments.delta":
+                return self._arguments(item, text_at(values, "delta"))
+            case "response.output_item.done":
+                return self._item(object_at(values, "item"))
+            case "response.completed" | "response.incomplete" | "response.failed":
+                return self._end(object_at(values, "response"))
+            case "error":
+                raise failure_of_error(object_at(values, "error") or values, operation=self.operation)
+        self.raise_error(values)
+        return []
+
+    def decode_whole(self, answer: JSONObject) -> list[Event]:
+        """Decode a response that was not streamed, to its end."""
+        self.raise_error(answer)
+        if not isinstance(answer.get("output"), list):
+            raise poe_error(ErrorCode.PROTOCOL, "the response has no output", operation=self.operation)
+        return self._end(answer) + self.finish()
+
+    def _end(self, response: JSONObject) -> list[Event]:
+        """The whole response at the end: what no delta brought, usage, the reason."""
+        error = object_at(response, "error")
+        if text_at(response, "status") == "failed" or error:
+            raise failure_of_error(error, operation=self.operation)
+        events = [event for item in objects_at(response, "output") for event in self._item(item)]
+        usage = object_at(response, "usage")
+        if usage:
+            events.append(_usage(usage))
+        self.note_finish(self._reason_of(response))
+        return events
+
+    def _item(self, item: JSONObject) -> list[Event]:
+        """A finished item. What was streamed before is not repeated."""
+        item_id = text_at(item, "id") or ""
+        kind = text_at(item, "type")
+        if kind == "function_call":
+            return self._finished_call(item_id, item)
+        if item_id in self._texts or (not item_id and self._said_something):
+            return []
+        if item_id:
+            self._texts.add(item_id)
+        events: list[Event] = []
+        if kind == "message":
+            for part in objects_at(item, "content"):
+                events += self._text(text_at(part, "text") or text_at(part, "refusal"))
+        elif kind == "reasoning":
+            for part in objects_at(item, "summary") + objects_at(item, "content"):
+                events += self._reasoning(text_at(part, "text"))
+        elif kind == "image_generation_call" and text_at(item, "result"):
+            events += self.file(FileAttached(f"data:image/png;base64,{item['result']}", "image/png", "image.png"))
+        return events
+
+    def _finished_call(self, item_id: str, item: JSONObject) -> list[Event]:
+        arguments = text_at(item, "arguments") or ""
+        if item_id not in self._calls:
+            return self._open(item, arguments)
+        return [] if item_id in self._with_arguments else self._arguments(item_id, arguments)
+
+    def _open(self, item: JSONObject, arguments: str) -> list[Event]:
+        name, item_id = text_at(item, "name"), text_at(item, "id") or ""
+        if text_at(item, "type") != "function_call" or not name or item_id in self._calls:
+            return []
+        index = self._calls[item_id] = len(self._calls)
+        if arguments:
+            self._with_arguments.add(item_id)
+        return [self.call(ToolCallDelta(index, arguments, id=text_at(item, "call_id") or item_id, name=name))]
+
+    def _arguments(self, item_id: str, arguments: str | None) -> list[Event]:
+        if not arguments or item_id not in self._calls:
+            return []
+        self._with_arguments.add(item_id)
+        return [self.call(ToolCallDelta(self._calls[item_id], arguments))]
+
+    def _text(self, text: str | None) -> list[Event]:
+        return [self.text(TextDelta(text))] if text else []
+
+    def _reasoning(self, text: str | None) -> list[Event]:
+        return [self.reasoning(ReasoningDelta(text))] if text else []
+
+    def _reason_of(self, response: JSONObject) -> FinishReason:
+        if text_at(response, "status") == "incomplete":
+            reason = text_at(object_at(response, "incomplete_details"), "reason")
+            return FinishReason.CONTENT_FILTER if reason == "content_filter" else FinishReason.LENGTH
+        return FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP
+
+
+def _usage(usage: JSONObject) -> UsageReported:
+    return UsageReported(
+        prompt_tokens=number_at(usage, "input_tokens"),
+        completion_tokens=number_at(usage, "output_tokens"),
+        cached_tokens=number_at(object_at(usage, "input_tokens_details"), "cached_tokens"),
+        reasoning_tokens=number_at(object_at(usage, "output_tokens_details"), "reasoning_tokens"),
+    )

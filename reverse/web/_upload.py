@@ -1,0 +1,175 @@
+"""Files on their way to Poe: where their bytes come from, and the two forms in which they are sent.
+
+The form belongs to the generation of operations: older clients put the bytes into the mutation's own multipart body,
+newer ones send each file ahead and pass on the token that it is answered with (poe-web reference 3.2 and 3.3, November
+2026; a later client reports a third form, so an uploader can be replaced).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import re
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from reverse.chat import Attachment
+from reverse.config import PoeConfig
+from reverse.errors import ErrorCode, poe_error
+from reverse.web._graphql import GraphQL
+from reverse.web._transport import Part
+
+# What Poe's total limit is in every known client (6.2), in bytes.
+_MAX_TOTAL_BYTES = 350_000_000
+_MAX_FILES = 20
+_MAX_NAME_CHARS = 100
+
+# The content types that browsers send (4.12), where they differ from what the standard library would guess.
+_TEXT = dict.fromkeys((".txt", ".ts", ".c", ".cs", ".cpp"), "text/plain")
+_BINARY = dict.fromkeys((".md", ".lua", ".rs", ".rb", ".go", ".java"), "application/octet-stream")
+_CONTENT_TYPES: Mapping[str, str] = {**_TEXT, **_BINARY, ".py": "text/x-python", ".js": "text/javascript"}
+
+
+class Fetched(Protocol):
+    """A file that was fetched from an address."""
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+
+    @property
+    def content_type(self) -> str:
+        """Its media type, by its bytes."""
+
+    @property
+    def name(self) -> str:
+        """Its name, by the address."""
+
+
+class Fetch(Protocol):
+    """Fetches what is behind an address, with the guards that an address from a stranger needs."""
+
+    def __call__(self, url: str, *, max_bytes: int, timeout_seconds: float) -> Awaitable[Fetched]:
+        """Fetch it. Raises `PoeError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileBytes:
+    """A file, ready to be sent."""
+
+    name: str
+    content_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What the message mutation says about its files: labels, and either tokens or the parts of its own body."""
+
+    labels: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    parts: tuple[Part, ...] = ()
+
+
+class Uploader(Protocol):
+    """One form of upload."""
+
+    async def upload(self, files: Sequence[FileBytes]) -> Uploaded:
+        """Send files ahead of their message, or prepare them to go with it. Raises `PoeError`."""
+
+
+def attachment_from_path(path: Path) -> Attachment:
+    """Read a file of this machine; blocks. For programs whose user names the path, never for a service."""
+    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Attachment(path.name, content_type, path.read_bytes())
+
+
+class Sources:
+    """Turns attachments into bytes: given ones, `data:` URLs, and addresses, which go through the guarded fetcher."""
+
+    def __init__(self, config: PoeConfig, fetch: Fetch | None = None) -> None:
+        self._config = config
+        self._fetch = fetch
+
+    async def read(self, attachment: Attachment) -> FileBytes:
+        """The file's bytes, name and content type. Raises `FILE_TOO_LARGE`, `UNSAFE_URL` or what fetching raises."""
+        limit = self._config.max_attachment_bytes
+        name, content_type, data = attachment.name, attachment.content_type, attachment.data
+        if data is None:
+            fetched = await self._fetched(attachment.url)
+            name, content_type, data = name or fetched.name, fetched.content_type or content_type, fetched.data
+        if len(data) > limit:
+            raise poe_error(ErrorCode.FILE_TOO_LARGE)
+        return FileBytes(_safe_name(name), _content_type(name, content_type), data)
+
+    async def _fetched(self, url: str | None) -> Fetched:
+        if url is None:
+            raise poe_error(ErrorCode.INVALID_REQUEST, "an attachment needs bytes or an address")
+        # Few messages bring an address; the fetcher and what it needs are loaded for those.
+        from reverse.fetch import fetch, parse_data_url
+
+        limit = self._config.max_attachment_bytes
+        if url[:5].lower() == "data:":
+            return parse_data_url(url, max_bytes=limit)
+        timeout = self._config.request_timeout_seconds
+        return await (self._fetch or fetch)(url, max_bytes=limit, timeout_seconds=timeout)
+
+    async def read_all(self, attachments: Sequence[Attachment]) -> list[FileBytes]:
+        """All of them, one after the other, so that only one is fetched at a time."""
+        if len(attachments) > _MAX_FILES:
+            raise poe_error(ErrorCode.INVALID_REQUEST, f"a message takes at most {_MAX_FILES} files")
+        files = [await self.read(attachment) for attachment in attachments]
+        if sum(len(file.data) for file in files) > _MAX_TOTAL_BYTES:
+            raise poe_error(ErrorCode.FILE_TOO_LARGE)
+        return files
+
+
+class SeparateUploader:
+    """The newer form: each file is sent ahead, all at once, and its token goes with the message."""
+
+    def __init__(self, graphql: GraphQL) -> None:
+        self._graphql = graphql
+
+    async def upload(self, files: Sequence[FileBytes]) -> Uploaded:
+        """Send the files. Raises `PoeError`; what was sent without its message is of no consequence."""
+        parts = [Part("file", file.data, file.name, file.content_type) for file in files]
+        uploads = [asyncio.create_task(self._graphql.upload(part)) for part in parts]
+        try:
+            tokens = await asyncio.gather(*uploads)
+        finally:
+            for upload in uploads:
+                upload.cancel()
+            await asyncio.gather(*uploads, return_exceptions=True)
+        return Uploaded(_labels(files), tuple(tokens))
+
+
+class InlineUploader:
+    """The older form: the bytes are parts of the mutation's own body."""
+
+    async def upload(self, files: Sequence[FileBytes]) -> Uploaded:
+        """Prepare the parts, labelled as the mutation names them."""
+        labels = _labels(files)
+        parts = (Part(label, f.data, f.name, f.content_type) for label, f in zip(labels, files, strict=True))
+        return Uploaded(labels, parts=tuple(parts))
+
+
+def uploader_for(config: PoeConfig, graphql: GraphQL) -> Uploader:
+    """The uploader that belongs to the configured generation."""
+    return InlineUploader() if config.operation_generation == "older" else SeparateUploader(graphql)
+
+
+def _labels(files: Sequence[FileBytes]) -> tuple[str, ...]:
+    return tuple(f"file{number}" for number in range(len(files)))
+
+
+def _content_type(name: str, given: str) -> str:
+    known = _CONTENT_TYPES.get(PurePosixPath(name.lower()).suffix)
+    return known or (given if re.fullmatch(r"[\w.+-]+/[\w.+-]+", given) else "application/octet-stream")
+
+
+def _safe_name(name: str) -> str:
+    """A file name without directories and control characters; its end is kept, because it says what the file is."""
+    name = re.sub(r"[\x00-\x1f\x7f\"\ud800-\udfff]", "_", re.split(r"[/\\]", name)[-1])
+    return name[-_MAX_NAME_CHARS:] or "file"

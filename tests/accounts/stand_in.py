@@ -1,0 +1,120 @@
+"""AWS for tests: moto behind a real socket, in a process of its own, and how to reach it."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accounts._aws import AwsClient, Exchange, open_exchange
+from accounts._dynamodb import DynamoDBAccountStore
+from accounts._table import Table
+from accounts._vault_kms import KmsVault
+
+SERVER = Path(__file__).with_name("aws_server.py")
+
+
+class SteppedClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class _KeptOpen:
+    """An exchange that outlives its clients: opening botocore for every test would take most of their time."""
+
+    exchange: Exchange
+
+    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return self.exchange.send(service, operation, payload)
+
+    def close(self) -> None:
+        """Left to the end of the session."""
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A running stand-in for AWS."""
+
+    environ: dict[str, str]
+    kms_key_id: str
+    exchanges: dict[str, Exchange] = field(default_factory=dict)
+
+    def client(self, transport: str = "lean") -> AwsClient:
+        if transport not in self.exchanges:
+            self.exchanges[transport] = open_exchange(self.environ, prefer=transport)
+        return AwsClient(_KeptOpen(self.exchanges[transport]))
+
+    def store(self, table: str, transport: str = "lean", **options: Any) -> DynamoDBAccountStore:
+        client = self.client(transport)
+        vault = options.pop("vault", None) or KmsVault(client, self.kms_key_id)
+        return DynamoDBAccountStore(Table(client, table), vault, on_close=client.aclose, **options)
+
+    def create_table(self) -> str:
+        """An empty table like the deployment's."""
+        name = f"test-{secrets.token_hex(8)}"
+        self.exchanges["lean"].send("dynamodb", "CreateTable", table_definition(name))
+        return name
+
+    def delete_table(self, name: str) -> None:
+        self.exchanges["lean"].send("dynamodb", "DeleteTable", {"TableName": name})
+
+
+@contextmanager
+def run_aws() -> Iterator[Aws]:
+    """Start the stand-in, stop it at the end."""
+    command = [sys.executable, str(SERVER)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            # The address is the first thing it says; nothing at all means that it died.
+            url = server.stdout.readline().strip()
+            assert url, "the stand-in for AWS did not start"
+            environ = {
+                "AWS_ENDPOINT_URL": url,
+                "AWS_REGION": "eu-central-1",
+                "AWS_ACCESS_KEY_ID": "testing",
+                "AWS_SECRET_ACCESS_KEY": "testing",
+            }
+            exchange = open_exchange(environ, prefer="lean")
+            key = exchange.send("kms", "CreateKey", {})["KeyMetadata"]["KeyId"]
+            aws = Aws(environ, key, {"lean": exchange})
+            yield aws
+            for opened in aws.exchanges.values():
+                opened.close()
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def table_definition(name: str) -> dict[str, Any]:
+    """The table as the deployment defines it."""
+
+    def index(index_name: str, pk: str, sk: str, projection: str) -> dict[str, Any]:
+        keys = [{"AttributeName": pk, "KeyType": "HASH"}, {"AttributeName": sk, "KeyType": "RANGE"}]
+        return {"IndexName": index_name, "KeySchema": keys, "Projection": {"ProjectionType": projection}}
+
+    types = {"pk": "S", "sk": "S", "sel_pk": "S", "eligible_at": "N", "due_pk": "S", "due_at": "N"}
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in types.items()],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        "GlobalSecondaryIndexes": [
+            index("selectable", "sel_pk", "eligible_at", "ALL"),
+            index("due", "due_pk", "due_at", "KEYS_ONLY"),
+        ],
+    }

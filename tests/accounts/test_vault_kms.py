@@ -1,0 +1,115 @@
+"""Sealing with KMS: bound to account and purpose, of any size that makes sense, and remembered."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from accounts import StoreUnavailableError
+from accounts._vault import PlainVault
+from accounts._vault_kms import CACHED_VALUES, KmsVault
+from tests.accounts.stand_in import Aws
+
+
+class NotingClient:
+    """Passes calls on and notes them."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._client = aws.client()
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        self.calls.append((operation, payload))
+        return await self._client.call(service, operation, payload)
+
+
+@pytest.fixture
+def client(aws: Aws) -> NotingClient:
+    return NotingClient(aws)
+
+
+@pytest.fixture
+def vault(aws: Aws, client: NotingClient) -> KmsVault:
+    return KmsVault(client, aws.kms_key_id)
+
+
+def noise(count: int) -> str:
+    return random.Random(1).randbytes(count).hex()
+
+
+async def test_what_is_sealed_shows_nothing_and_is_bound_to_account_and_purpose(aws: Aws, vault, client) -> None:
+    values = {"p_b": "cookie", "form_key": "ü"}
+    sealed = await vault.seal(values, account_id="acct_1", purpose="credentials")
+    assert b"cookie" not in sealed
+    [(operation, payload)] = client.calls
+    assert (operation, payload["KeyId"]) == ("Encrypt", aws.kms_key_id)
+    assert payload["EncryptionContext"] == {"account_id": "acct_1", "purpose": "credentials"}
+    stranger = KmsVault(client, aws.kms_key_id)
+    assert await stranger.unseal(sealed, account_id="acct_1", purpose="credentials") == values
+    for account_id, purpose in (("acct_2", "credentials"), ("acct_1", "session")):
+        with pytest.raises(StoreUnavailableError):
+            await stranger.unseal(sealed, account_id=account_id, purpose=purpose)
+
+
+async def test_what_was_sealed_or_unsealed_lately_needs_no_call(aws: Aws, vault, client) -> None:
+    sealed = await vault.seal({"a": 1}, account_id="acct_1", purpose="session")
+    client.calls.clear()
+    for _ in range(3):
+        assert await vault.unseal(sealed, account_id="acct_1", purpose="session") == {"a": 1}
+    assert client.calls == []
+    cold = KmsVault(client, aws.kms_key_id)
+    for _ in range(3):
+        await cold.unseal(sealed, account_id="acct_1", purpose="session")
+    assert [operation for operation, _ in client.calls] == ["Decrypt"]
+
+
+async def test_the_memory_is_bounded_and_forgets_the_oldest(vault, client) -> None:
+    first = await vault.seal({"n": 0}, account_id="acct_0", purpose="session")
+    for number in range(1, CACHED_VALUES + 1):
+        await vault.seal({"n": number}, account_id=f"acct_{number}", purpose="session")
+    client.calls.clear()
+    assert await vault.unseal(first, account_id="acct_0", purpose="session") == {"n": 0}
+    assert [operation for operation, _ in client.calls] == ["Decrypt"]
+    assert len(vault._known) == CACHED_VALUES
+
+
+async def test_what_compresses_below_the_limit_takes_one_call(vault, client) -> None:
+    await vault.seal({"bots": {f"bot-{number}": number for number in range(400)}}, account_id="a", purpose="session")
+    assert len(client.calls) == 1
+
+
+async def test_large_values_are_sealed_in_parts_that_cannot_be_swapped(aws: Aws, vault, client) -> None:
+    values = {"channel": noise(7_000)}
+    sealed = await vault.seal(values, account_id="acct_1", purpose="session")
+    contexts = [payload["EncryptionContext"] for _, payload in client.calls]
+    assert [context["part"] for context in contexts] == ["1/2", "2/2"]
+    cold = KmsVault(client, aws.kms_key_id)
+    assert await cold.unseal(sealed, account_id="acct_1", purpose="session") == values
+    first_length = 4 + int.from_bytes(sealed[:4], "big")
+    first, second = sealed[:first_length], sealed[first_length:]
+    for tampered in (second + first, first + first, first):
+        with pytest.raises(StoreUnavailableError):
+            await cold.unseal(tampered, account_id="acct_1", purpose="session")
+
+
+async def test_what_is_too_large_is_refused_before_any_call(vault, client) -> None:
+    with pytest.raises(ValueError, match=r"credentials of .* exceed 16384"):
+        await vault.seal({"p_b": noise(20_000)}, account_id="a", purpose="credentials")
+    assert client.calls == []
+
+
+async def test_a_key_that_is_not_there(client) -> None:
+    vault = KmsVault(client, "11111111-2222-3333-4444-555555555555")
+    with pytest.raises(StoreUnavailableError):
+        await vault.seal({}, account_id="a", purpose="session")
+
+
+async def test_the_plain_vault_insists_on_the_same_binding() -> None:
+    vault = PlainVault()
+    sealed = await vault.seal({"a": 1}, account_id="acct_1", purpose="session")
+    assert await vault.unseal(sealed, account_id="acct_1", purpose="session") == {"a": 1}
+    with pytest.raises(PermissionError):
+        await vault.unseal(sealed, account_id="acct_2", purpose="session")

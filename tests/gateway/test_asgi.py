@@ -1,0 +1,94 @@
+"""The module that servers and Lambda load, in processes of its own: buffered answers, and the cost of the import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATHS = [ROOT, ROOT / "functions", ROOT / "layers/accounts", ROOT / "layers/streaming_runtime"]
+# What a cold start must not load before the first answer; each costs tens of milliseconds or more.
+HEAVY = {
+    "aws_lambda_powertools",
+    "boto3",
+    "botocore",
+    "fastapi",
+    "httpx",
+    "pydantic",
+    "quickjs",
+    "uvicorn",
+    "websockets",
+}
+
+
+def run(code: str) -> str:
+    environ = {
+        "PYTHONPATH": os.pathsep.join(map(str, PATHS)),
+        "GATEWAY_STORE": "memory",
+        "GATEWAY_ADMIN_KEY": "admin-key-for-tests-0123456789",
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_lambdas_own_runtime_gets_buffered_answers() -> None:
+    """One sandbox, several invocations: services and connections live on."""
+    output = run(
+        """
+import json
+from gateway.asgi import app, handler
+
+def event(method, path, body=None, headers=None):
+    return {
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
+        "headers": {"host": "x", "content-type": "application/json", **(headers or {})},
+        "requestContext": {"http": {"method": method, "path": path, "sourceIp": "1.2.3.4", "userAgent": "x",
+                                    "protocol": "HTTP/1.1"}, "domainName": "x", "stage": "$default"},
+        "body": None if body is None else json.dumps(body), "isBase64Encoded": False,
+    }
+
+admin = {"authorization": "Bearer admin-key-for-tests-0123456789"}
+made = handler(event("POST", "/admin/keys", {"name": "a"}, admin), None)
+key = json.loads(made["body"])["key"]
+services = app.services
+listed = handler(event("GET", "/v1/models", headers={"authorization": f"Bearer {key}"}), None)
+assert app.services is services
+failed = handler(event("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "x"}]},
+                       {"authorization": f"Bearer {key}"}), None)
+statuses = [answer["statusCode"] for answer in (made, listed, failed)]
+print("RESULT", json.dumps([statuses, json.loads(failed["body"])["error"]["code"]]))
+"""
+    )
+    assert json.loads(output.split("RESULT ", 1)[1]) == [[201, 200, 503], "no_accounts"]
+
+
+def test_a_cold_start_loads_nothing_heavy() -> None:
+    loaded = set(json.loads(run("import gateway.asgi, json, sys; print(json.dumps(sorted(sys.modules)))")))
+    assert "gateway.routes.chat" in loaded
+    assert not loaded & HEAVY
+
+
+def test_the_import_is_quick() -> None:
+    """Against the libraries without which nothing would work, on the same machine at the same time."""
+    code = """
+import time
+started = time.perf_counter()
+import asyncio, json, mangum, starlette.routing
+libraries = time.perf_counter()
+import gateway.asgi
+print((time.perf_counter() - libraries) / (libraries - started))
+"""
+    ratios = sorted(float(run(code)) for _ in range(3))
+    assert ratios[0] < 1.5

@@ -1,0 +1,363 @@
+"""The decoders alone, where the simulator is too tidy: what upstreams get wrong, and anything at all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reverse.errors import ErrorCode, PoeError
+from reverse.events import (
+    Event,
+    FileAttached,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from reverse.official.bot_protocol import BotQueryDecoder
+from reverse.official.chat_completions import ChatCompletionDecoder
+from reverse.official.decoding import AnswerDecoder
+from reverse.official.media_links import find_media
+from reverse.official.messages_endpoint import MessagesDecoder
+from reverse.official.responses_endpoint import ResponsesDecoder
+from reverse.official.sse import ServerSentEvent
+
+DECODERS: list[type[AnswerDecoder]] = [ChatCompletionDecoder, ResponsesDecoder, MessagesDecoder, BotQueryDecoder]
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+NAMES = st.sampled_from(
+    "type index delta message choices error usage item item_id response output content text code id function name "
+    "arguments tool_calls finish_reason status data url partial_json content_block stop_reason input".split()
+)
+TYPES = st.sampled_from(
+    "response.output_text.delta response.output_item.added response.output_item.done response.completed "
+    "response.function_call_arguments.delta response.failed error message_start content_block_start message_delta "
+    "content_block_delta message_stop tool_use function_call message reasoning text stop tool_calls".split()
+)
+LIKELY = st.recursive(
+    TYPES | st.integers(-2, 3) | st.none() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> ServerSentEvent:
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return ServerSentEvent(json.dumps({"choices": choices, **more}))
+
+
+def decode(events: list[ServerSentEvent], decoder: AnswerDecoder | None = None) -> list[Event]:
+    decoder = decoder or ChatCompletionDecoder(new_id=lambda: "made-up")
+    return [decoded for event in events for decoded in decoder.decode(event)] + decoder.end()
+
+
+def call(arguments: str = "", **fields: Any) -> dict[str, Any]:
+    name = fields.pop("name", None)
+    return {"function": {"arguments": arguments, **({"name": name} if name else {})}, **fields}
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@given(values=JSON | LIKELY, name=st.sampled_from(["message", "text", "json", "file", "error", "done", "meta", "x"]))
+def test_any_json_gives_events_or_a_poe_error(decoder: type[AnswerDecoder], values: Any, name: str) -> None:
+    running = decoder()
+    try:
+        running.decode(ServerSentEvent(json.dumps(values), name))
+        running.decode(ServerSentEvent(json.dumps(values), name))
+        if isinstance(values, dict):
+            decoder().decode_whole(values)
+    except PoeError:
+        pass
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@given(text=st.text(max_size=30))
+def test_any_text_gives_events_or_a_poe_error(decoder: type[AnswerDecoder], text: str) -> None:
+    try:
+        decoder().decode(ServerSentEvent(text))
+    except PoeError:
+        pass
+
+
+def test_pieces_that_repeat_id_and_name_open_one_call() -> None:
+    piece = call('{"a"', index=0, id="c1", name="f")
+    events = decode([chunk({"tool_calls": [piece]}), chunk({"tool_calls": [piece | call(":1}", name="f")]}, "stop")])
+    assert events == [
+        ToolCallDelta(0, '{"a"', id="c1", name="f"),
+        ToolCallDelta(0, ":1}"),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+
+
+def test_parallel_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+    pieces = [call("{}", index=0, id="c1", name="f"), call("{}", index=0, id="c2", name="g")]
+    events = decode([chunk({"tool_calls": [piece]}) for piece in pieces] + [chunk({}, "tool_calls")])
+    assert [(event.index, event.id, event.name) for event in events if isinstance(event, ToolCallDelta)] == [
+        (0, "c1", "f"),
+        (1, "c2", "g"),
+    ]
+
+
+def test_calls_without_index_or_id_or_with_a_used_id_become_distinct() -> None:
+    pieces = [call("{}", name="f"), call("{}", name="g", id="same"), call("{}", name="h", id="same")]
+    events = decode([chunk({"tool_calls": pieces}, "tool_calls")])
+    assert [(event.index, event.id) for event in events if isinstance(event, ToolCallDelta)] == [
+        (0, "made-up"),
+        (1, "same"),
+        (2, "made-up"),
+    ]
+
+
+def test_arguments_of_a_call_that_was_never_opened_are_dropped() -> None:
+    events = decode([chunk({"tool_calls": [call("{}", index=3)]}), chunk({"content": "x"}, "stop")])
+    assert events == [TextDelta("x"), Finished()]
+
+
+def test_empty_choices_and_empty_deltas_say_nothing() -> None:
+    assert decode([chunk(), chunk({}), chunk({"content": ""}), chunk({"content": "x"}, "stop")]) == [
+        TextDelta("x"),
+        Finished(),
+    ]
+
+
+def test_usage_may_come_before_with_or_after_the_finish() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": "2", "prompt_tokens_details": None}
+    expected = UsageReported(prompt_tokens=1, completion_tokens=2)
+    text, end = chunk({"content": "x"}), chunk({}, "stop")
+    for events in (
+        [text, chunk(None, usage=usage), end],
+        [text, chunk({}, "stop", usage=usage)],
+        [text, end, chunk(None, usage=usage), ServerSentEvent("[DONE]")],
+    ):
+        assert decode(events) == [TextDelta("x"), expected, Finished()]
+
+
+@pytest.mark.parametrize(
+    ("wire", "reason"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("function_call", "tool_calls"),
+        ("?", "stop"),
+    ],
+)
+def test_every_finish_reason_has_a_meaning(wire: str, reason: str) -> None:
+    assert decode([chunk({"content": "x"}, wire)])[-1] == Finished(FinishReason(reason))
+
+
+def test_an_end_mark_without_a_reason_ends_an_answer_but_silence_does_not() -> None:
+    assert decode([chunk({"content": "x"}), ServerSentEvent("[DONE]")]) == [TextDelta("x"), Finished()]
+    with pytest.raises(PoeError) as caught:
+        decode([chunk({"content": "x"})])
+    assert caught.value.code is ErrorCode.PROTOCOL
+
+
+def test_an_answer_that_says_nothing_is_empty_unless_it_was_cut() -> None:
+    with pytest.raises(PoeError) as caught:
+        decode([chunk({"role": "assistant", "content": ""}), chunk({}, "stop")])
+    assert caught.value.code is ErrorCode.EMPTY_ANSWER
+    assert decode([chunk({}, "length")]) == [Finished(FinishReason.LENGTH)]
+
+
+def test_content_in_parts_and_refusals_are_text() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, 7]
+    assert decode([chunk({"content": parts}), chunk({"refusal": "no"}, "stop")])[:2] == [
+        TextDelta("ab"),
+        TextDelta("no"),
+    ]
+
+
+def test_a_second_choice_is_not_mixed_in() -> None:
+    other = {"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}
+    event = ServerSentEvent(
+        json.dumps({"choices": [other, {"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]})
+    )
+    assert decode([event]) == [TextDelta("x"), Finished()]
+
+
+# Responses.
+
+
+def responses(*events: dict[str, Any]) -> list[Event]:
+    return decode([ServerSentEvent(json.dumps(event)) for event in events], ResponsesDecoder())
+
+
+COMPLETED = {"type": "response.completed", "response": {"status": "completed", "output": []}}
+
+
+def test_text_that_came_only_at_the_end_is_not_lost_and_streamed_text_not_doubled() -> None:
+    message = {"id": "m", "type": "message", "content": [{"type": "output_text", "text": "whole"}]}
+    end = {"type": "response.completed", "response": {"status": "completed", "output": [message]}}
+    delta = {"type": "response.output_text.delta", "item_id": "m", "delta": "whole"}
+    done = {"type": "response.output_item.done", "item": message}
+    for events in ([end], [done, end], [delta, end], [delta, done, end], [delta | {"item_id": None}, end]):
+        texts = [event.text for event in responses(*events) if isinstance(event, TextDelta)]
+        assert texts == ["whole"] or events[0].get("item_id", 0) is None
+
+
+def test_a_part_without_text_is_passed_over() -> None:
+    broken = {"id": "m", "type": "message", "content": [{"type": "output_text"}]}
+    function = {"id": "f", "type": "function_call", "call_id": "c", "name": "g", "arguments": "{}"}
+    end = {"type": "response.completed", "response": {"status": "completed", "output": [broken, function]}}
+    assert responses(end) == [ToolCallDelta(0, "{}", id="c", name="g"), Finished(FinishReason.TOOL_CALLS)]
+
+
+@pytest.mark.parametrize(("reason", "finish"), [("max_output_tokens", "length"), ("content_filter", "content_filter")])
+def test_an_incomplete_response_says_why(reason: str, finish: str) -> None:
+    end = {"status": "incomplete", "incomplete_details": {"reason": reason}, "output": []}
+    assert responses({"type": "response.incomplete", "response": end}) == [Finished(FinishReason(finish))]
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (
+            {"type": "response.failed", "response": {"status": "failed", "error": {"code": "rate_limit_exceeded"}}},
+            "rate_limited",
+        ),
+        ({"type": "error", "code": "insufficient_quota", "message": "no"}, "insufficient_points"),
+        ({"type": "error", "error": {"type": "overloaded_error"}}, "overloaded"),
+        ({"error": {"code": 401}}, "not_authenticated"),
+    ],
+)
+def test_each_way_to_fail_is_an_error(event: dict[str, Any], code: str) -> None:
+    with pytest.raises(PoeError) as caught:
+        responses(event)
+    assert caught.value.code == code
+
+
+def test_a_made_image_becomes_a_file() -> None:
+    image = {"id": "i", "type": "image_generation_call", "result": "iVBORw0KGgo="}
+    assert responses({"type": "response.output_item.done", "item": image}, COMPLETED)[0] == FileAttached(
+        "data:image/png;base64,iVBORw0KGgo=", "image/png", "image.png"
+    )
+
+
+def test_a_response_in_one_piece_is_read() -> None:
+    output = [
+        {"id": "r", "type": "reasoning", "summary": [{"text": "hm"}]},
+        {"id": "m", "type": "message", "content": [{"text": "hi"}]},
+    ]
+    whole = {"status": "completed", "output": output, "usage": {"input_tokens": 1, "output_tokens": 2}}
+    assert ResponsesDecoder().decode_whole(whole) == [
+        ReasoningDelta("hm"),
+        TextDelta("hi"),
+        UsageReported(1, 2),
+        Finished(),
+    ]
+
+
+# Messages.
+
+
+def test_a_message_in_one_piece_is_read() -> None:
+    content = [
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "text", "text": "hi"},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {"a": "ä"}},
+    ]
+    whole = {"content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 5, "cache_read_input_tokens": 7}}
+    assert MessagesDecoder().decode_whole(whole) == [
+        ReasoningDelta("hm"),
+        TextDelta("hi"),
+        ToolCallDelta(0, '{"a":"ä"}', id="t", name="f"),
+        UsageReported(12, None, 7),
+        Finished(FinishReason.TOOL_CALLS),
+    ]
+
+
+@pytest.mark.parametrize(("wire", "reason"), [("refusal", "content_filter"), ("max_tokens", "length"), ("new", "stop")])
+def test_every_stop_reason_has_a_meaning(wire: str, reason: str) -> None:
+    whole = {"content": [{"type": "text", "text": "x"}], "stop_reason": wire}
+    assert MessagesDecoder().decode_whole(whole)[-1] == Finished(FinishReason(reason))
+
+
+# The bot protocol.
+
+
+def bot(*events: tuple[str, dict[str, Any]]) -> list[Event]:
+    return decode([ServerSentEvent(json.dumps(values), name) for name, values in events], BotQueryDecoder())
+
+
+def test_other_answers_of_several_unknown_events_and_late_meta_are_passed_over() -> None:
+    events = bot(
+        ("text", {"text": "a"}),
+        ("text", {"text": "other", "index": 1}),
+        ("brand_new", {"x": 1}),
+        ("meta", {"content_type": "text/plain"}),
+        ("text", {"text": "b", "index": 0}),
+        ("done", {}),
+    )
+    assert events == [TextDelta("a"), TextDelta("b"), Finished()]
+
+
+def test_only_done_ends_an_answer_of_the_protocol() -> None:
+    finish = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+    with pytest.raises(PoeError) as caught:
+        bot(("text", {"text": "a"}), ("json", finish))
+    assert caught.value.code is ErrorCode.PROTOCOL
+    assert bot(("json", finish), ("text", {"text": "a"}), ("done", {})) == [TextDelta("a"), Finished()]
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "retryable"),
+    [
+        ({"error_type": "user_message_too_long", "allow_retry": False}, "message_too_long", False),
+        ({"error_type": "insufficient_fund", "allow_retry": False}, "insufficient_points", False),
+        ({"error_type": "user_caused_error"}, "invalid_request", False),
+        ({"error_type": "privacy_authorization_error"}, "bot_access_denied", True),
+        ({"allow_retry": True, "text": "oops"}, "bot_failed", True),
+        ({"allow_retry": False, "text": "oops"}, "bot_failed", False),
+        ({}, "bot_failed", True),
+    ],
+)
+def test_errors_of_the_protocol_keep_their_type_and_whether_to_retry(
+    values: dict[str, Any], code: str, retryable: bool
+) -> None:
+    with pytest.raises(PoeError) as caught:
+        bot(("text", {"text": "a"}), ("error", values))
+    assert (caught.value.code, caught.value.retryable) == (code, retryable)
+
+
+# Links.
+
+POE = "https://pfst.cf2.poecdn.net/base/image/abc.png?w=1024"
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        (f"![a cat]({POE})\n\n{POE}", [("a cat", "image/png")]),
+        (f"![]({POE})", [("abc.png", "image/png")]),
+        ("![x](https://a.example/1.webp)\n\nhttps://a.example/1.webp", [("x", "image/webp")]),
+        ("https://a.example/speech.mp3", [("speech.mp3", "audio/mpeg")]),
+        ("  https://a.example/v%C3%A4.mp4\n", [("vä.mp4", "video/mp4")]),
+        ("https://a.example/", [(None, None)]),
+        ("See ![x](https://a.example/1.png) there", []),
+        ("Look at https://a.example/1.png please", []),
+        ("[a link](https://pfst.cf2.poecdn.net/x.png)", []),
+        ("![x](javascript:alert(1))", []),
+        ("![x](https://evil.example/poecdn.net/x.png)", []),
+        ("![x](https://[/x.png)", []),
+        (f"![a]({POE})\n\n{POE}\n![a]({POE})\n\n{POE}", [("a", "image/png")]),
+        ("![a](https://x.example/1.png)\n\nhttps://x.example/1.pngx", []),
+        ("", []),
+    ],
+)
+def test_files_are_found_where_media_bots_put_them(text: str, files: list[tuple[str | None, str | None]]) -> None:
+    assert [(file.name, file.content_type) for file in find_media(text)] == files
+
+
+@given(st.text(alphabet="![](): /htps.x\n", max_size=200))
+def test_any_text_is_searched_without_an_exception(text: str) -> None:
+    find_media(text)

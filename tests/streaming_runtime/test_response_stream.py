@@ -41,11 +41,8 @@ class Peer:
 
 
 @pytest.fixture
-async def peer() -> AsyncIterator[Peer]:
-    peer = Peer()
-    yield peer
-    if peer.connected.done():
-        peer.connected.result()[1].transport.abort()
+async def peer() -> Peer:
+    return Peer()
 
 
 @pytest.fixture
@@ -56,10 +53,12 @@ def disconnected() -> asyncio.Event:
 @pytest.fixture
 async def stream(peer: Peer, disconnected: asyncio.Event) -> AsyncIterator[ResponseStream]:
     """Not yet open."""
-    async with await asyncio.start_server(peer.accept, "127.0.0.1", 0) as server:
-        address = Address(*server.sockets[0].getsockname()[:2])
-        yield ResponseStream(address, "id-1", disconnected)
-        server.close()
+    server = await asyncio.start_server(peer.accept, "127.0.0.1", 0)
+    address = Address(*server.sockets[0].getsockname()[:2])
+    yield ResponseStream(address, "id-1", disconnected)
+    if peer.connected.done():
+        peer.connected.result()[1].transport.abort()
+    server.close()
 
 
 async def fill(stream: ResponseStream) -> None:

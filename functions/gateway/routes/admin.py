@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,9 +26,8 @@ class LazyAdmin:
         await context_of(request).services.admin.check(request.headers)
         body = await read_body(request, max_bytes=MAX_BODY_BYTES)
         if self._app is None:
-            from gateway.admin.app import create_admin_app
-
-            self._app = create_admin_app()
+            # Half a second of imports, during which a server with other callers must go on.
+            self._app = await asyncio.to_thread(_load)
         is_read = False
 
         async def receive_again() -> Message:
@@ -37,3 +38,9 @@ class LazyAdmin:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, receive_again, send)
+
+
+def _load() -> ASGIApp:
+    from gateway.admin.app import create_admin_app
+
+    return create_admin_app()

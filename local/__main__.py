@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import json
 import logging
 import os
+import runpy
 import sys
 from collections.abc import Sequence
 
@@ -45,8 +45,10 @@ def _run(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
 
 
 def _simulate(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    module = importlib.import_module(f"local.poe_{options.which}.__main__")
-    return int(module.main(list(rest)) or 0)
+    # The simulators are commands of their own, with options of their own.
+    sys.argv = [f"python -m local simulate {options.which}", *rest]
+    runpy.run_module(f"local.poe_{options.which}", run_name="__main__")
+    return 0
 
 
 def _refresh(options: argparse.Namespace, _rest: Sequence[str]) -> int:

@@ -63,25 +63,6 @@ async def test_calls_are_counted(aws):
     assert (await aws.count_calls())["dynamodb.ListTables"] == before + 1
 
 
-@on_one_server
-async def test_conditional_writes_are_exclusive(aws):
-    """Twenty writers at once, each sure to be the first: exactly one is."""
-    dynamodb, table = client(aws, "dynamodb"), aws.references["AccountsTable"]
-
-    def take(number: int) -> bool:
-        try:
-            dynamodb.put_item(
-                TableName=table,
-                Item={"pk": {"S": "A"}, "sk": {"S": "SLOT"}, "owner": {"N": str(number)}},
-                ConditionExpression="attribute_not_exists(pk)",
-            )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
-
-    assert sum(await asyncio.gather(*(asyncio.to_thread(take, number) for number in range(20)))) == 1
-
-
 async def test_items_secrets_and_ciphertexts_survive_a_restart(tmp_path, reaper):
     state, context = tmp_path / "aws.json", {"account": "1"}
     aws = await start(state, reaper)

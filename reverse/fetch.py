@@ -40,7 +40,7 @@ class FetchedFile:
     data: bytes = field(repr=False)
     content_type: str
     name: str
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
@@ -68,9 +68,10 @@ async def fetch(
     policy = policy or FetchPolicy()
     target = parse_target(url, policy)
     try:
-        async with asyncio.timeout(timeout_seconds), _client(tls_context, timeout_seconds, user_agent) as client:
+        async with asyncio.timeout(timeout_seconds), _transport(tls_context) as transport:
             for _ in range(policy.max_redirects + 1):
-                reply = await _get(client, target, await _addresses(target, resolver, policy), max_bytes)
+                request = _Request(target, await _addresses(target, resolver, policy), user_agent)
+                reply = await _get(transport, request, max_bytes)
                 if isinstance(reply, FetchedFile):
                     return reply
                 target = parse_redirect(target, reply, policy)
@@ -115,13 +116,33 @@ async def _addresses(target: Target, resolver: Resolver, policy: FetchPolicy) ->
         raise _failed("the host of the file's address is not known") from None
 
 
-async def _get(
-    client: httpx.AsyncClient, target: Target, addresses: list[IPAddress], max_bytes: int
-) -> FetchedFile | str:
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request, and the checked addresses that it may go to."""
+
+    target: Target
+    addresses: list[IPAddress]
+    user_agent: str
+
+    def to(self, address: IPAddress) -> httpx.Request:
+        """The request to one of the addresses, with the name kept for the server and for TLS."""
+        headers = {
+            "Host": self.target.authority,
+            "User-Agent": self.user_agent,
+            "Accept": "*/*",
+            # Compressed replies are not asked for: a small one can unpack into any size.
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+        extensions = {} if self.target.literal else {"sni_hostname": self.target.host}
+        return httpx.Request("GET", self.target.pinned_url(address), headers=headers, extensions=extensions)
+
+
+async def _get(transport: httpx.AsyncHTTPTransport, request: _Request, max_bytes: int) -> FetchedFile | str:
     """The file, or where the redirect leads. Tries the next address only when a connection can't be made."""
-    for address in addresses[:_MAX_ADDRESSES_TRIED]:
+    for address in request.addresses[:_MAX_ADDRESSES_TRIED]:
         try:
-            return await _get_from(client, target, address, max_bytes)
+            return await _get_from(transport, request, address, max_bytes)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             continue
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL):
@@ -129,12 +150,11 @@ async def _get(
     raise _failed("the file's address could not be read")
 
 
-async def _get_from(client: httpx.AsyncClient, target: Target, address: IPAddress, max_bytes: int) -> FetchedFile | str:
-    extensions = {} if target.literal else {"sni_hostname": target.host}
-    request = client.build_request(
-        "GET", target.pinned_url(address), headers={"Host": target.authority}, extensions=extensions
-    )
-    response = await client.send(request, stream=True)
+async def _get_from(
+    transport: httpx.AsyncHTTPTransport, request: _Request, address: IPAddress, max_bytes: int
+) -> FetchedFile | str:
+    target = request.target
+    response = await transport.handle_async_request(request.to(address))
     try:
         location: str | None = response.headers.get("location")
         if response.status_code in _REDIRECTS and location:
@@ -164,15 +184,9 @@ def _file(data: bytes, path: str, url: str | None) -> FetchedFile:
     return FetchedFile(data, content_type, safe_name(name, content_type), url)
 
 
-def _client(tls_context: ssl.SSLContext | None, timeout_seconds: float, user_agent: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        verify=tls_context or _default_tls_context(),
-        trust_env=False,
-        follow_redirects=False,
-        timeout=timeout_seconds,
-        # Compressed replies are not asked for: a small one can unpack into any size.
-        headers={"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"},
-    )
+def _transport(tls_context: ssl.SSLContext | None) -> httpx.AsyncHTTPTransport:
+    # The transport without httpx's client, which logs every address: a signed one is a secret.
+    return httpx.AsyncHTTPTransport(verify=tls_context or _default_tls_context(), trust_env=False)
 
 
 @cache

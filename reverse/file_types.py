@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import zipfile
 
 OCTETS = "application/octet-stream"
 
@@ -125,6 +124,8 @@ def _binary_type(data: bytes) -> str | None:
 
 
 def _zip_type(data: bytes) -> str:
+    import zipfile  # here, because few requests carry such a file and every cold start would pay for it
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()

@@ -118,7 +118,7 @@ class OfficialApplication:
             time.monotonic(),
             request.method,
             request.url.path,
-            connection=id(scope["state"]["transport"]),
+            connection=scope["client"][1],
             headers=dict(request.headers),
         )
         self._simulation.journal.add_request(record)
@@ -207,9 +207,9 @@ async def _strike(fault: Fault, account: OfficialAccount | None) -> ASGIApp | No
 
 def _error_response(fault: HttpError) -> Response:
     headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
-    if fault.type is None:
+    if fault.kind is None:
         return Response(fault.body, fault.status, headers, fault.content_type)
-    error: Json = {"message": fault.message, "type": fault.type, "code": fault.code}
+    error: Json = {"message": fault.message, "type": fault.kind, "code": fault.code}
     if fault.param is not None:
         error["param"] = fault.param
     return JSONResponse({"error": error}, fault.status, headers)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from starlette.responses import Response
+
+from local.poe_official.application import Call, Simulation
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import Model
 from local.poe_official.dialect import Completion, Json, Refused, Store, bad_request
@@ -54,8 +58,9 @@ class BotProtocol:
             frames.append(_event("text", {"text": answer.draft}))
             frames.append(_event("replace_response", {"text": ""}))
         words = pieces(answer.reasoning) + pieces(answer.text)
-        if body.get("tools"):
-            # A model that is offered tools answers in chunks, also where it calls none; some have no choices.
+        if body.get("tools") and not body.get("tool_results"):
+            # A model that is offered tools answers in chunks, also where it calls none; some have no choices. Once it
+            # has its results it speaks plainly: the published client looks for nothing else then.
             frames.append(_event("json", {"choices": []}))
             frames += [_event("json", _chunk({"content": word})) for word in words]
             frames += [_event("json", _chunk({"tool_calls": [call]})) for call in _call_pieces(completion)]
@@ -78,9 +83,20 @@ class BotProtocol:
         return data_frame(Part.CONTENT, values | ({"error_type": known} if known else {}), "error")
 
 
-def settings(model: Model) -> Json:
-    """The answer to a `settings` request."""
-    return {
+def sync_settings(simulation: Simulation, call: Call, path: str) -> Response:
+    """`fetch_settings/<bot>/<key>/<version>` and `update_settings/…`: the key stands in the path."""
+    action, name, key, _ = [*path.split("/", 3), "", "", ""][:4]
+    model = simulation.world.model(name)
+    if model is None or key not in simulation.world.accounts:
+        return Response("Unknown bot or key", 403)
+    if action == "update_settings":
+        simulation.world.bot_settings[model.id] = call.body
+    return Response("Settings synced")
+
+
+def settings(model: Model, changed: Mapping[str, Json]) -> Json:
+    """The answer to a `settings` request: defaults, and what was changed by model id."""
+    defaults = {
         "response_version": 2,
         "server_bot_dependencies": {},
         "allow_attachments": True,
@@ -88,6 +104,7 @@ def settings(model: Model) -> Json:
         "expand_text_attachments": True,
         "enable_image_comprehension": "image" in model.inputs,
     }
+    return defaults | changed.get(model.id, {})
 
 
 def _turn(message: Any) -> Turn:

@@ -6,7 +6,7 @@ from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import CHAT, Model
-from local.poe_official.dialect import Completion, Json, Refused, Store, bad_request, check_parameters
+from local.poe_official.dialect import Completion, Json, NamedInBody, Refused, Store, bad_request, check_parameters
 from local.poe_official.frames import Frame, Part, data_frame
 
 _SUPPORTED = "model messages max_tokens max_completion_tokens stream stream_options top_p tools tool_choice"
@@ -19,18 +19,10 @@ _ROLES = ("system", "user", "assistant", "tool")
 _PART_NAMES = {"image_url": "image", "input_audio": "audio"}
 
 
-class ChatCompletions:
+class ChatCompletions(NamedInBody):
     """The dialect."""
 
     endpoint = CHAT
-
-    def model_name(self, body: Json) -> str:
-        """The `model`."""
-        return str(body.get("model", ""))
-
-    def streams(self, body: Json) -> bool:
-        """The `stream` field."""
-        return body.get("stream") is True
 
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The conversation, checked."""

@@ -97,7 +97,7 @@ class Delivery:
                     while True:
                         await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
                         await asyncio.sleep(interval)
-                case ErrorEvent(type=kind, code=code, message=message):
+                case ErrorEvent(kind=kind, code=code, message=message):
                     return await self._end_with(self.error_frame(kind, code, message), send)
                 case PointsRunOut():
                     self.on_points_gone()

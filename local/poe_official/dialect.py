@@ -89,6 +89,18 @@ class Dialect(Protocol):
         """An error in mid-stream."""
 
 
+class NamedInBody:
+    """What the dialects share whose body says whom it asks and whether to stream."""
+
+    def model_name(self, body: Json) -> str:
+        """The `model`."""
+        return str(body.get("model", ""))
+
+    def streams(self, body: Json) -> bool:
+        """The `stream` field."""
+        return body.get("stream") is True
+
+
 def check_parameters(body: Mapping[str, Any], known: frozenset[str], model: Model) -> dict[str, Any]:
     """The parameters among the fields; refuses those that the endpoint does not know and the model does not declare."""
     given = {name: value for name, value in body.items() if name not in known}

@@ -25,12 +25,12 @@ class StreamFault:
 class HttpError(RequestFault):
     """A status in place of an answer.
 
-    `type` and `code` make an error body as documented; without a type the body is `body` as it stands. `code` may be a
-    number or a string, as both are documented.
+    `kind` (the error's `type` on the wire) and `code` make an error body as documented; without a kind the body is
+    `body` as it stands. `code` may be a number or a string, as both are documented.
     """
 
     status: int = 500
-    type: str | None = None
+    kind: str | None = None
     code: int | str | None = None
     message: str = "simulated failure"
     param: str | None = None
@@ -117,7 +117,7 @@ class ErrorEvent(StreamFault):
     """An error in mid-stream, after `at` frames, and nothing after it."""
 
     at: int = 1
-    type: str = "provider_error"
+    kind: str = "provider_error"
     code: int | str | None = 500
     message: str = "simulated failure"
 

@@ -10,7 +10,8 @@ _KEPT = 5_000
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One request. `account` is the key it came with, if that is known; `connection` tells TCP connections apart.
+    """One request. `account` is the key it came with, if that is known; `connection` is the client's port,
+    which tells TCP connections apart.
 
     `status` is None until the answer begins and stays None if the connection was dropped instead. `ended` is when the
     answer had left or the client had gone, `completed` whether all of it left.

@@ -8,7 +8,7 @@ from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import MESSAGES, Model
-from local.poe_official.dialect import Completion, Json, Store, bad_request, check_parameters
+from local.poe_official.dialect import Completion, Json, NamedInBody, Store, bad_request, check_parameters
 from local.poe_official.frames import Frame, Part, data_frame
 
 _KNOWN = (
@@ -17,18 +17,10 @@ _KNOWN = (
 _FIELDS = frozenset(_KNOWN.split())
 
 
-class Messages:
+class Messages(NamedInBody):
     """The dialect."""
 
     endpoint = MESSAGES
-
-    def model_name(self, body: Json) -> str:
-        """The `model`."""
-        return str(body.get("model", ""))
-
-    def streams(self, body: Json) -> bool:
-        """The `stream` field."""
-        return body.get("stream") is True
 
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The conversation, checked: alternating roles, a limit, results for every call."""

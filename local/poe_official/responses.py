@@ -7,7 +7,7 @@ from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import RESPONSES, Model
-from local.poe_official.dialect import Completion, Json, Refused, Store, bad_request, check_parameters
+from local.poe_official.dialect import Completion, Json, NamedInBody, Refused, Store, bad_request, check_parameters
 from local.poe_official.frames import Frame, Part, data_frame
 
 _KNOWN = "model input stream instructions tools tool_choice parallel_tool_calls text reasoning max_output_tokens"
@@ -15,18 +15,10 @@ _KNOWN += " temperature top_p store metadata previous_response_id include trunca
 _FIELDS = frozenset(_KNOWN.split())
 
 
-class Responses:
+class Responses(NamedInBody):
     """The dialect."""
 
     endpoint = RESPONSES
-
-    def model_name(self, body: Json) -> str:
-        """The `model`."""
-        return str(body.get("model", ""))
-
-    def streams(self, body: Json) -> bool:
-        """The `stream` field."""
-        return body.get("stream") is True
 
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The input, checked."""
@@ -146,19 +138,28 @@ def _items(completion: Completion) -> list[Json]:
 
 
 def _item_events(item: Json, index: int) -> list[Json]:
-    where = {"item_id": item["id"], "output_index": index}
+    where: Json = {"item_id": item["id"], "output_index": index}
     opened = {"type": "response.output_item.added", "output_index": index}
     closed = {"type": "response.output_item.done", "output_index": index, "item": item}
     match item["type"]:
         case "reasoning":
-            kind, text, start = "reasoning_summary_text", item["summary"][0]["text"], item | {"summary": []}
-            deltas = [{"type": f"response.{kind}.delta", **where, "summary_index": 0, "delta": p} for p in pieces(text)]
+            part, start = item["summary"][0], item | {"summary": []}
+            where |= {"summary_index": 0}
+            kind = "response.reasoning_summary_text"
+            deltas = [{"type": "response.reasoning_summary_part.added", **where, "part": part | {"text": ""}}]
+            deltas += [{"type": f"{kind}.delta", **where, "delta": piece} for piece in pieces(part["text"])]
+            deltas.append({"type": f"{kind}.done", **where, "text": part["text"]})
+            deltas.append({"type": "response.reasoning_summary_part.done", **where, "part": part})
         case "message":
-            text, start = item["content"][0]["text"], item | {"content": [], "status": "in_progress"}
-            deltas = [
-                {"type": "response.output_text.delta", **where, "content_index": 0, "delta": p, "logprobs": []}
-                for p in pieces(text)
+            part, start = item["content"][0], item | {"content": [], "status": "in_progress"}
+            where |= {"content_index": 0}
+            deltas = [{"type": "response.content_part.added", **where, "part": part | {"text": ""}}]
+            deltas += [
+                {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
+                for piece in pieces(part["text"])
             ]
+            deltas.append({"type": "response.output_text.done", **where, "text": part["text"], "logprobs": []})
+            deltas.append({"type": "response.content_part.done", **where, "part": part})
         case _:
             text, start = item["arguments"], item | {"arguments": "", "status": "in_progress"}
             kind = "response.function_call_arguments"

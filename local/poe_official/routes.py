@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from local.poe_official import media_routes, oauth, usage
 from local.poe_official.application import Call, Handler, Simulation, answer
-from local.poe_official.bot_protocol import REPORTS, BotProtocol, settings
+from local.poe_official.bot_protocol import REPORTS, BotProtocol, settings, sync_settings
 from local.poe_official.chat import ChatCompletions, ask_for
 from local.poe_official.messages import Messages
 from local.poe_official.responses import Responses
@@ -28,12 +28,15 @@ async def _messages(simulation: Simulation, call: Call) -> ASGIApp:
 
 async def _bot(simulation: Simulation, call: Call) -> ASGIApp:
     name = call.record.model or ""
+    if name.startswith(("fetch_settings/", "update_settings/")):
+        return sync_settings(simulation, call, name)
     if call.body.get("type") in REPORTS:
         call.payer()
         return JSONResponse({})
     if call.body.get("type") == "settings":
         call.payer()
-        return JSONResponse(settings(ask_for(simulation.world.model(name), name, "/bot")))
+        model = ask_for(simulation.world.model(name), name, "/bot")
+        return JSONResponse(settings(model, simulation.world.bot_settings))
     return await answer(simulation, call, BotProtocol(name))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from local.listener import Listener
 from local.poe_official.application import OfficialApplication, Settings, Simulation
 from local.poe_official.catalogue import Model
 from local.poe_official.control import control_application
 from local.poe_official.journal import RequestRecord, SentRecord
-from local.poe_official.listener import Listener
 from local.poe_official.routes import ROUTES
 from local.poe_official.scenarios import Scenario
 from local.poe_official.world import OfficialAccount

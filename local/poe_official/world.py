@@ -78,6 +78,7 @@ class World:
         self.files: dict[str, tuple[str, str, bytes]] = {}
         self.videos: dict[str, Video] = {}
         self.codes: dict[str, dict[str, Any]] = {}
+        self.bot_settings: dict[str, dict[str, Any]] = {}  # by model id: what replaces the defaults
         self.uploads: list[tuple[str, str, bytes]] = []
 
     def store(self, name: str, content_type: str, data: bytes) -> str:

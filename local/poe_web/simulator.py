@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from local.listener import Listener
 from local.poe_web.accounts import SimulatedAccount
 from local.poe_web.application import web_application
 from local.poe_web.bots import BotDirectory
 from local.poe_web.control import control_routes
 from local.poe_web.journal import RequestRecord, SentRecord, sequential_round_trips
-from local.poe_web.listener import Listener
 from local.poe_web.scenarios import Scenario
 from local.poe_web.simulation import Settings, Simulation
 from local.poe_web.state import dump, load, write

@@ -12,7 +12,7 @@ from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, FinishReason, SuggestedReply, TextDelta, TextReplaced
 from reverse.official.chat_completions import ChatCompletionDecoder, normalize_tools
 from reverse.official.failures import failure_of_error
-from reverse.official.json_values import JSONObject, flag_at, number_at, parse_object, text_at
+from reverse.official.json_values import JSONObject, flag_at, number_at, text_at
 from reverse.official.sse import ServerSentEvent
 
 OPERATION = "bot.query"
@@ -123,9 +123,7 @@ class BotQueryDecoder(ChatCompletionDecoder):
         """Decode one server-sent event; of several answers at once the first. Unknown events are passed over."""
         if event.event == "ping":
             return []
-        values = parse_object(event.data)
-        if values is None:
-            raise poe_error(ErrorCode.PROTOCOL, "an event is not a JSON object", operation=self.operation)
+        values = self.parse(event)
         if number_at(values, "index"):
             return []
         match event.event:
@@ -134,7 +132,7 @@ class BotQueryDecoder(ChatCompletionDecoder):
             case "error":
                 raise self._error(values)
             case "json":
-                return self.decode_chunk(values)
+                return self.decode_event(values)
             case "file":
                 url = text_at(values, "url")
                 return self.file(_file(url, values)) if url else []

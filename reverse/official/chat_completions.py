@@ -11,8 +11,7 @@ from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import chat_part
 from reverse.official.decoding import AnswerDecoder
-from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
-from reverse.official.sse import ServerSentEvent
+from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
 
 OPERATION = "chat.completions"
 
@@ -136,27 +135,18 @@ class ChatCompletionDecoder(AnswerDecoder):
         """Whether the answer called a tool."""
         return self._calls.count > 0
 
-    def decode(self, event: ServerSentEvent) -> list[Event]:
-        """Decode one server-sent event. Raises the error that an error event stands for."""
-        if event.data.startswith("[DONE]"):
-            return self.finish()
-        chunk = parse_object(event.data)
-        if chunk is None:
-            raise poe_error(ErrorCode.PROTOCOL, "a chunk is not a JSON object", operation=self.operation)
-        return self.decode_chunk(chunk)
-
-    def decode_chunk(self, chunk: JSONObject) -> list[Event]:
+    def decode_event(self, values: JSONObject) -> list[Event]:
         """Decode one chunk, or a whole completion: a `message` reads like one large `delta`."""
-        self.raise_error(chunk)
+        self.raise_error(values)
         events: list[Event] = []
-        for choice in objects_at(chunk, "choices"):
+        for choice in objects_at(values, "choices"):
             if number_at(choice, "index"):
                 continue  # `n` is always 1
             events += self._decode_delta(object_at(choice, "delta") or object_at(choice, "message"))
             reason = text_at(choice, "finish_reason")
             if reason is not None:
                 self.note_finish(self._finish_reason(reason))
-        usage = object_at(chunk, "usage")
+        usage = object_at(values, "usage")
         if usage:
             events.append(read_usage(usage))
         return events
@@ -166,7 +156,7 @@ class ChatCompletionDecoder(AnswerDecoder):
         self.raise_error(completion)
         if not objects_at(completion, "choices"):
             raise poe_error(ErrorCode.PROTOCOL, "the completion has no choices", operation=self.operation)
-        return self.decode_chunk(completion) + self.finish()
+        return self.decode_event(completion) + self.finish()
 
     def _decode_delta(self, delta: JSONObject) -> list[Event]:
         events: list[Event] = []

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from reverse.chat import Attachment, ChatRequest, PointsReading
@@ -14,7 +14,6 @@ from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import Event, Finished
-from reverse.fetch import FetchedFile, fetch
 from reverse.official import bot_protocol, chat_completions, messages_endpoint, responses_endpoint, uploads
 from reverse.official.attachments import check_sizes
 from reverse.official.catalogue import ModelInfo, parse_models
@@ -27,10 +26,13 @@ from reverse.official.routing import Route, choose_route, may_be_bot_only
 from reverse.official.transport import OutgoingRequest
 from reverse.official.uploads import UploadedFile
 
+if TYPE_CHECKING:
+    from reverse.fetch import FetchedFile
+
 _HISTORY_PAGE = 100  # the most that one page holds (C.4)
 _KEPT_BOT_NAMES = 200
 
-Fetch = Callable[[str], Awaitable[FetchedFile]]
+Fetch = Callable[[str], Awaitable["FetchedFile"]]
 
 
 class PoeOfficialClient:
@@ -128,8 +130,7 @@ class PoeOfficialClient:
 
     async def models(self) -> list[ModelInfo]:
         """The bots that the API offers. Later questions to them use what the list says. Raises `PoeError`."""
-        body = await self._exchange.fetch_json(self._exchange.request("GET", "/v1/models", "models"))
-        models = parse_models(body)
+        models = parse_models(await self._read("/v1/models", "models"))
         self.learn_models(models)
         return models
 
@@ -139,8 +140,7 @@ class PoeOfficialClient:
 
     async def points(self) -> PointsReading:
         """The account's balance and next grant. Raises `PoeError`."""
-        request = self._exchange.request("GET", "/usage/current_balance", "current_balance")
-        return parse_balance(await self._exchange.fetch_json(request))
+        return parse_balance(await self._read("/usage/current_balance", "current_balance"))
 
     async def points_history(self, *, max_entries: int = sys.maxsize) -> AsyncGenerator[PointsSpent, None]:
         """What was spent in the last 30 days, newest first, read page by page as far as it is consumed.
@@ -153,8 +153,7 @@ class PoeOfficialClient:
             query = {"limit": str(min(remaining, _HISTORY_PAGE))}
             if cursor is not None:
                 query["starting_after"] = cursor
-            request = self._exchange.request("GET", "/usage/points_history", "points_history", query=query)
-            entries, has_more = parse_history(await self._exchange.fetch_json(request))
+            entries, has_more = parse_history(await self._read("/usage/points_history", "points_history", query))
             for entry in entries[:remaining]:
                 yield entry
             remaining -= len(entries)
@@ -166,6 +165,17 @@ class PoeOfficialClient:
     def session_data(self) -> dict[str, Any]:
         """Bots that answer only in the bot protocol, to save the next client of this account a round trip."""
         return {"bot_only": list(self._bot_only)} if self._bot_only else {}
+
+    async def _read(self, path: str, operation: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What the API says about itself or the account; no bot is involved, so none can be missing."""
+        try:
+            return await self._exchange.fetch_json(self._exchange.request("GET", path, operation, query=query))
+        except PoeError as error:
+            if error.code is not ErrorCode.BOT_NOT_FOUND:
+                raise
+            raise poe_error(
+                ErrorCode.PROTOCOL, "the API has no such endpoint", operation=operation, status=error.status
+            ) from None
 
     async def _ask_bot_instead(self, request: ChatRequest, unknown: PoeError) -> AsyncGenerator[Event, None]:
         """Ask in the bot protocol, and remember it if that works; raise `unknown` if it is not known there either."""
@@ -241,6 +251,8 @@ class PoeOfficialClient:
                 yield parsed
 
     async def _guarded_fetch(self, url: str) -> FetchedFile:
+        from reverse.fetch import fetch  # here, because few requests need it and every cold start would pay for it
+
         return await fetch(
             url,
             max_bytes=self._config.max_attachment_bytes,

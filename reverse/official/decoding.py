@@ -17,7 +17,7 @@ from reverse.events import (
     ToolCallDelta,
 )
 from reverse.official.failures import failure_of_error
-from reverse.official.json_values import JSONObject, object_at
+from reverse.official.json_values import JSONObject, object_at, parse_object
 from reverse.official.media_links import find_media
 from reverse.official.sse import ServerSentEvent
 
@@ -49,9 +49,13 @@ class AnswerDecoder(ABC):
         """Whether the reason for ending is known but the end itself has not come."""
         return self._reason is not None and not self.is_complete
 
-    @abstractmethod
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
+        return self.finish() if event.data.startswith("[DONE]") else self.decode_event(self.parse(event))
+
+    @abstractmethod
+    def decode_event(self, values: JSONObject) -> list[Event]:
+        """Decode one parsed event; types that say nothing about the answer are passed over."""
 
     @abstractmethod
     def decode_whole(self, answer: JSONObject) -> list[Event]:
@@ -66,6 +70,13 @@ class AnswerDecoder(ABC):
                 ErrorCode.PROTOCOL, "the stream ended before the answer was finished", operation=self.operation
             )
         return self.finish()
+
+    def parse(self, event: ServerSentEvent) -> JSONObject:
+        """The event's data. Raises a `protocol` error when it is no JSON object."""
+        values = parse_object(event.data)
+        if values is None:
+            raise poe_error(ErrorCode.PROTOCOL, "an event is not a JSON object", operation=self.operation)
+        return values
 
     def note_finish(self, reason: FinishReason) -> None:
         """Remember why the answer ended; the first reason counts."""

@@ -22,6 +22,10 @@ from reverse.official.transport import OfficialTransport, OutgoingRequest, Strea
 _EVENT_STREAM = "text/event-stream"
 _MAX_ERROR_BYTES = 65_536
 
+# An answer in one piece comes when all of it is made, a video included: 600 s at the default setting, which is what
+# the published client allows (C.6).
+_WHOLE_ANSWER_FACTOR = 5
+
 # How long an answer's last events wait for the end of its HTTP body, which lets the connection be used again.
 _DRAIN_SECONDS = 0.05
 
@@ -52,6 +56,11 @@ class Exchange:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+
+    @property
+    def whole_answer_seconds(self) -> float:
+        """How long an answer in one piece may take."""
+        return _WHOLE_ANSWER_FACTOR * self.config.first_event_timeout_seconds
 
     def request(self, method: str, path: str, operation: str, **parts: Any) -> OutgoingRequest:
         """A request with a bearer key. `parts` are fields of `OutgoingRequest`."""
@@ -161,9 +170,10 @@ class Exchange:
     async def _answer_once(
         self, request: OutgoingRequest, decoder: AnswerDecoder, *, whole: bool
     ) -> AsyncGenerator[Event, None]:
-        deadline = self._now() + self.config.first_event_timeout_seconds
+        seconds = self.whole_answer_seconds if whole else self.config.first_event_timeout_seconds
+        deadline = self._now() + seconds
         size = 0
-        async with self._opened(request, self.config.first_event_timeout_seconds) as reply:
+        async with self._opened(request, seconds) as reply:
             streamed = not whole and reply.content_type == _EVENT_STREAM
             batches = self._streamed(reply, decoder, deadline) if streamed else self._whole(reply, decoder, deadline)
             async with aclosing(batches):

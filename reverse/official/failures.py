@@ -67,6 +67,7 @@ _BY_STATUS: dict[int, ErrorCode] = {
 }
 
 _FORBIDDEN = 403
+_FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 
 
@@ -135,5 +136,11 @@ def _classify(error: JSONObject, status: int | None) -> ErrorCode:
     status = status or number_at(error, "code")
     if status is None:
         return ErrorCode.BOT_FAILED
-    fallback = ErrorCode.UPSTREAM_FAILED if status >= 500 else ErrorCode.INVALID_REQUEST  # noqa: PLR2004  server errors
-    return _BY_STATUS.get(status, fallback)
+    return _BY_STATUS.get(status) or _by_class_of_status(status)
+
+
+def _by_class_of_status(status: int) -> ErrorCode:
+    if status >= _FIRST_SERVER_ERROR:
+        return ErrorCode.UPSTREAM_FAILED
+    # The API redirects nowhere: something else answered in its place.
+    return ErrorCode.INVALID_REQUEST if status >= _FIRST_CLIENT_ERROR else ErrorCode.PROTOCOL

@@ -14,7 +14,6 @@ from reverse.events import FileAttached
 from reverse.official.exchange import Exchange
 from reverse.official.generation import Video, build_generation_body, parse_files, parse_video
 from reverse.official.json_values import parse_object
-from reverse.official.transport import OutgoingRequest
 
 # Poe's documentation polls a video about every five seconds (C.1).
 POLL_SECONDS = 5.0
@@ -40,9 +39,10 @@ class MediaClient:
         # The body is not documented; both names that neighbouring endpoints use for the text are sent.
         body = build_generation_body(model, parameters, input=text, prompt=text)
         request = self._exchange.request("POST", "/v1/audio", "audio", json=body)
-        seconds = self._exchange.config.first_event_timeout_seconds
         reply, data = await self._exchange.fetch(
-            request, max_bytes=self._exchange.config.max_attachment_bytes, timeout_seconds=seconds
+            request,
+            max_bytes=self._exchange.config.max_attachment_bytes,
+            timeout_seconds=self._exchange.whole_answer_seconds,
         )
         if reply.content_type.startswith("audio/"):
             return FileAttached(
@@ -97,10 +97,8 @@ class MediaClient:
                 yield chunk
 
     async def _make(self, path: str, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        request: OutgoingRequest = self._exchange.request("POST", path, operation, json=body)
-        # Making takes as long as an answer's first event may.
-        seconds = self._exchange.config.first_event_timeout_seconds
-        return await self._exchange.fetch_json(request, timeout_seconds=seconds)
+        request = self._exchange.request("POST", path, operation, json=body)
+        return await self._exchange.fetch_json(request, timeout_seconds=self._exchange.whole_answer_seconds)
 
 
 def _segment(text: str) -> str:

@@ -17,7 +17,6 @@ from reverse.official.attachments import messages_block
 from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
-from reverse.official.sse import ServerSentEvent
 
 OPERATION = "messages"
 
@@ -113,17 +112,8 @@ class MessagesDecoder(AnswerDecoder):
         self._calls: dict[int, int] = {}  # block index → our index
         self._usage: dict[str, int] = {}
 
-    def decode(self, event: ServerSentEvent) -> list[Event]:
-        """Decode one server-sent event; types that say nothing about the answer are passed over."""
-        if event.data.startswith("[DONE]"):
-            return self.finish()
-        values = parse_object(event.data)
-        if values is None:
-            raise poe_error(ErrorCode.PROTOCOL, "an event is not a JSON object", operation=self.operation)
-        return self.decode_event(values)
-
     def decode_event(self, values: JSONObject) -> list[Event]:
-        """Decode one parsed event."""
+        """Decode one parsed event; types that say nothing about the answer are passed over."""
         self.raise_error(values)
         index = number_at(values, "index") or 0
         match text_at(values, "type"):

@@ -16,8 +16,7 @@ from reverse.official.attachments import responses_part
 from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder
 from reverse.official.failures import failure_of_error
-from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
-from reverse.official.sse import ServerSentEvent
+from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
 
 OPERATION = "responses"
 
@@ -79,17 +78,8 @@ class ResponsesDecoder(AnswerDecoder):
         self._with_arguments: set[str] = set()
         self._texts: set[str] = set()  # item ids whose text arrived as deltas
 
-    def decode(self, event: ServerSentEvent) -> list[Event]:
-        """Decode one server-sent event; types that say nothing about the answer are passed over."""
-        if event.data.startswith("[DONE]"):
-            return self.finish()
-        values = parse_object(event.data)
-        if values is None:
-            raise poe_error(ErrorCode.PROTOCOL, "an event is not a JSON object", operation=self.operation)
-        return self.decode_event(values)
-
     def decode_event(self, values: JSONObject) -> list[Event]:
-        """Decode one parsed event."""
+        """Decode one parsed event; types that say nothing about the answer are passed over."""
         item = text_at(values, "item_id") or ""
         match text_at(values, "type"):
             case "response.output_text.delta" | "response.refusal.delta":

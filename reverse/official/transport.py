@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -30,10 +30,10 @@ class OutgoingRequest:
     method: str
     url: str
     operation: str
-    headers: Mapping[str, str]
-    json: Any = None
-    form: Mapping[str, str] | None = None
-    file: tuple[str, bytes, str] | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    json: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    file: tuple[str, bytes, str] | None = field(default=None, repr=False)
     """Name, bytes and content type of a multipart field called `file`."""
     query: Mapping[str, str] | None = None
 
@@ -140,7 +140,9 @@ class OfficialTransport:
 
     async def _trusted_pool(self) -> _Pool:
         pool = self._pool
-        if pool is not None and self._wall_clock() - self._last_used_at > self._config.channel_trust_seconds:
+        rested = self._wall_clock() - self._last_used_at
+        # A clock that was set back says nothing about the rest either.
+        if pool is not None and not 0 <= rested <= self._config.channel_trust_seconds:
             self._pool = None
             if not pool.in_use:
                 await pool.client.aclose()

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reverse.chat import Attachment, ChatRequest
 from reverse.errors import ErrorCode, PoeError, poe_error
-from reverse.fetch import FetchedFile
 from reverse.file_types import safe_name
 from reverse.official.attachments import is_image
 from reverse.official.exchange import Exchange
 from reverse.official.json_values import text_at
+
+if TYPE_CHECKING:
+    from reverse.fetch import FetchedFile
 
 OPERATION = "upload"
 
 # What the published client allows an upload (poe-official reference C.6).
 _UPLOAD_SECONDS = 120.0
 
-Fetch = Callable[[str], Awaitable[FetchedFile]]
+Fetch = Callable[[str], Awaitable["FetchedFile"]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from reverse.web._bots import BotDraft, Bots
 from reverse.web._chats import Chats
+from reverse.web._groups import Group, GroupDelta, GroupMember, choose_speaker, count_mentions
 from reverse.web._knowledge import Knowledge
 from reverse.web._models import (
     AccountSettings,
@@ -14,6 +15,7 @@ from reverse.web._models import (
     Subscription,
 )
 from reverse.web._paging import Page
+from reverse.web._plumbing import Plumbing
 from reverse.web._upload import attachment_from_path
 from reverse.web.client import PoeWebClient
 
@@ -26,11 +28,17 @@ __all__ = [
     "Chats",
     "Citation",
     "CreationModels",
+    "Group",
+    "GroupDelta",
+    "GroupMember",
     "Knowledge",
     "KnowledgeSource",
     "Page",
+    "Plumbing",
     "PoeWebClient",
     "StoredMessage",
     "Subscription",
     "attachment_from_path",
+    "choose_speaker",
+    "count_mentions",
 ]

@@ -190,7 +190,10 @@ class Answer:
 
     def _on_late(self, update: MessageUpdate) -> list[Event]:
         """After the end only additions count: files and suggested replies, which Poe may add one by one."""
-        return [*self._files(update), *self._suggestions(update)] if update.state == "complete" else []
+        if update.state != "complete":
+            return []
+        events = self._compare(update.text, final=True) if self.is_empty else []
+        return [*self._announced([*events, *self._files(update)]), *self._suggestions(update)]
 
     def _suggestions(self, update: MessageUpdate) -> list[Event]:
         events: list[Event] = []

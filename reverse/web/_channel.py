@@ -275,6 +275,7 @@ class Channel:
                 user_agent_header=self._session.credentials.user_agent or config.user_agent,
                 ssl=tls_context() if urlsplit(base).scheme == "wss" else None,
                 proxy=config.proxy,
+                compression=None,
                 open_timeout=config.connect_timeout_seconds,
                 ping_interval=_PING_INTERVAL_SECONDS,
                 ping_timeout=_PING_TIMEOUT_SECONDS,

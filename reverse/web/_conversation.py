@@ -15,7 +15,7 @@ from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event
 from reverse.web._answer import Answer
 from reverse.web._channel import Channel
-from reverse.web._following import follow
+from reverse.web._following import Following
 from reverse.web._graphql import GraphQL
 from reverse.web._mailbox import Mailbox
 from reverse.web._paging import nodes_of
@@ -160,7 +160,7 @@ class Conversation:
             return await self.newest(chat_id, default_state)
 
         distrust = self._channel.distrust
-        events = follow(answer, mailbox, look_up, self._config, distrust=distrust, suggest_replies=suggest_replies)
+        events = Following(answer, mailbox, look_up, distrust, self._config, suggest_replies).events()
         try:
             async with aclosing(events):
                 async for event in events:

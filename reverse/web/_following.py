@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from reverse.config import PoeConfig
@@ -23,75 +24,89 @@ Lookup = Callable[[Literal["incomplete", "complete"]], Awaitable[Sequence[Messag
 _REPLIES_SETTLE_SECONDS = 0.3
 
 
-async def follow(
-    answer: Answer,
-    mailbox: Mailbox,
-    lookup: Lookup,
-    config: PoeConfig,
-    *,
-    distrust: Callable[[], None],
-    suggest_replies: bool,
-) -> AsyncGenerator[Event, None]:
-    """Yield the answer's events up to `Finished`.
+@dataclass(frozen=True, slots=True)
+class Following:
+    """One answer and what it takes to follow it.
 
-    A silence longer than the limits, and the final loss of the channel, are answered by one lookup in the chat's
-    history; only if that shows nothing new either, the answer has failed. A channel that was silent while the answer
-    went on is reported through `distrust`. Raises `PoeError`.
+    `distrust` is called when the channel was silent while the answer went on: events do not come through it.
     """
-    while answer.reason is None:
-        limit = config.idle_timeout_seconds if answer.has_started else config.first_event_timeout_seconds
+
+    answer: Answer
+    mailbox: Mailbox
+    lookup: Lookup
+    distrust: Callable[[], None]
+    config: PoeConfig
+    suggest_replies: bool
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the answer's events up to `Finished`.
+
+        A silence longer than the limits, and the final loss of the channel, are answered by one lookup in the chat's
+        history; only if that shows nothing new either, the answer has failed. Raises `PoeError`.
+        """
+        answer = self.answer
+        while answer.reason is None:
+            failure, updates = await self._next_updates()
+            before = answer.text, answer.has_started
+            for update in updates:
+                for event in answer.feed(update):
+                    yield event
+            if failure is not None and answer.reason is None:
+                self._accept_or_raise(failure, progress=(answer.text, answer.has_started) != before)
+        async for event in self._trailing():
+            yield event
+        if answer.is_empty and answer.reason is FinishReason.STOP:
+            # A bot that only makes files may attach them behind its end.
+            for found in await self._look_up(poe_error(ErrorCode.EMPTY_ANSWER)):
+                for event in answer.feed(found):
+                    yield event
+            if answer.is_empty:
+                raise poe_error(ErrorCode.EMPTY_ANSWER)
+        yield Finished(answer.reason)
+
+    async def _next_updates(self) -> tuple[PoeError | None, Sequence[Update]]:
+        """The next update, or those that a lookup gives; in that case perhaps with the failure that led to it."""
+        config = self.config
+        limit = config.idle_timeout_seconds if self.answer.has_started else config.first_event_timeout_seconds
         failure: PoeError | None = None
-        update: Update | Signal = Signal.RESYNC
         try:
-            update = await mailbox.get(limit)
+            update = await self.mailbox.get(limit)
+            if not isinstance(update, Signal):
+                return None, (update,)
         except TimeoutError:
             failure = poe_error(ErrorCode.TIMEOUT, "the answer stopped coming")
         except PoeError as error:
             failure = error
-        updates = [update] if not isinstance(update, Signal) else await _look_up(lookup, failure)
-        progress = False
-        for found in updates:
-            text, started = answer.text, answer.has_started
-            for event in answer.feed(found):
-                yield event
-            progress |= (answer.text, answer.has_started) != (text, started)
-        if failure is None or answer.reason is not None:
-            continue
+        return failure, await self._look_up(failure)
+
+    def _accept_or_raise(self, failure: PoeError, *, progress: bool) -> None:
         # A channel that was given up does not come back: what the lookup did not end has failed.
-        if not (progress and failure.code is ErrorCode.TIMEOUT):
+        if not progress or failure.code is not ErrorCode.TIMEOUT:
             raise failure
-        distrust()
-    async for event in _trailing(answer, mailbox, config, suggest_replies=suggest_replies):
-        yield event
-    if answer.is_empty and answer.reason is FinishReason.STOP:
-        raise poe_error(ErrorCode.EMPTY_ANSWER)
-    yield Finished(answer.reason)
+        self.distrust()
 
-
-async def _look_up(lookup: Lookup, failure: PoeError | None) -> Sequence[MessageUpdate]:
-    try:
-        return await lookup("complete" if failure else "incomplete")
-    except PoeError as error:
-        if failure is not None:
-            raise failure from error
-        # The events still come; if they don't, the silence leads to the next lookup.
-        _log.debug("answer.lookup_failed code=%s", error.code)
-        return ()
-
-
-async def _trailing(
-    answer: Answer, mailbox: Mailbox, config: PoeConfig, *, suggest_replies: bool
-) -> AsyncGenerator[Event, None]:
-    """What Poe pushes behind the last text: the cost at once, suggested replies a little later if at all."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + (config.suggested_replies_seconds if suggest_replies else config.trailing_cost_seconds)
-    while suggest_replies or not answer.cost_known:
-        remaining = deadline - clock()
-        if answer.replies_known:
-            remaining = min(remaining, _REPLIES_SETTLE_SECONDS)
+    async def _look_up(self, failure: PoeError | None) -> Sequence[MessageUpdate]:
         try:
-            update = await mailbox.get(max(remaining, 0.0))
-        except (TimeoutError, PoeError):
-            return
-        for event in answer.feed(update) if not isinstance(update, Signal) else ():
-            yield event
+            return await self.lookup("complete" if failure else "incomplete")
+        except PoeError as error:
+            if failure is not None:
+                raise failure from error
+            # The events still come; if they don't, the silence leads to the next lookup.
+            _log.debug("answer.lookup_failed code=%s", error.code)
+            return ()
+
+    async def _trailing(self) -> AsyncGenerator[Event, None]:
+        """What Poe pushes behind the last text: the cost at once, suggested replies a little later if at all."""
+        answer, config, clock = self.answer, self.config, asyncio.get_running_loop().time
+        wait = config.suggested_replies_seconds if self.suggest_replies else config.trailing_cost_seconds
+        deadline = clock() + wait
+        while self.suggest_replies or not answer.cost_known:
+            remaining = deadline - clock()
+            if answer.replies_known:
+                remaining = min(remaining, _REPLIES_SETTLE_SECONDS)
+            try:
+                update = await self.mailbox.get(max(remaining, 0.0))
+            except (TimeoutError, PoeError):
+                return
+            for event in answer.feed(update) if not isinstance(update, Signal) else ():
+                yield event

@@ -110,7 +110,8 @@ class GraphQL:
         body = {"queryName": sent_name, "variables": variables, "extensions": extensions}
         # The exact text is signed. Half a surrogate pair can't be sent as UTF-8, and no prompt needs one.
         payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        headers = {**self.headers(), "poe-tag-id": self._signer(payload.decode(), form_key)}
+        signature = self._signer(payload.decode(), form_key)
+        headers = {**self.headers(), "Poe-Formkey": form_key, "poe-tag-id": signature}
         if self._config.operation_generation == "newer":
             headers |= {"poe-queryname": sent_name, "poegraphql": "1"}
         if parts:
@@ -151,7 +152,7 @@ class GraphQL:
         )
         settings = None
         if reply.status == 404:  # noqa: PLR2004 - the newer client no longer asks here
-            settings = (await self._fetch_home_page()).channel
+            settings = (await self.fetch_home_page()).channel
         else:
             check_reply(reply, "settings")
             settings = parse_channel_settings(load_object(reply.body).get("tchannelData"))
@@ -165,7 +166,7 @@ class GraphQL:
             known = self._session.form_key
             if known is not None and known != rejected:
                 return known
-            page = await self._fetch_home_page()
+            page = await self.fetch_home_page()
             try:
                 program = form_key_program(page, await self._fetch_secret_script(page))
                 self._session.form_key = form_key = await evaluate_form_key(program)
@@ -179,7 +180,8 @@ class GraphQL:
                 self._session.remember_channel(page.channel, self._wall_clock())
             return form_key
 
-    async def _fetch_home_page(self) -> HomePage:
+    async def fetch_home_page(self) -> HomePage:
+        """The home page, parsed: what the form key is derived from."""
         reply = await self._transport.request("GET", "/", operation="home page")
         check_reply(reply, "home page")
         return parse_home_page(reply.body.decode("utf-8", "replace"))

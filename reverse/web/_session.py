@@ -55,13 +55,19 @@ class Session:
 
     @classmethod
     def load(cls, credentials: WebCredentials, data: Mapping[str, Any] | None) -> Session:
-        """Start from what an earlier client left. Data of another account or of another form is ignored."""
-        session = cls(credentials, form_key=credentials.form_key)
+        """Start from what an earlier client left. Data of another account or of another form is ignored.
+
+        Raises `ValueError`, naming no value, where a credential can't be sent in a header.
+        """
+        for value in (credentials.form_key, credentials.revision):
+            if value and not _is_header_value(value):
+                raise ValueError("a form key or revision has characters that can't be sent")
+        session = cls(credentials, form_key=credentials.form_key or None)
         if not data or data.get("version") != _VERSION or data.get("account") != _fingerprint(credentials.p_b):
             return session
         form_key, replaced = data.get("form_key"), data.get("form_key_replaces")
         # A derived key outlives the user's only as long as the user has not supplied a new one.
-        if isinstance(form_key, str) and replaced == _fingerprint(credentials.form_key):
+        if isinstance(form_key, str) and _is_header_value(form_key) and replaced == _fingerprint(credentials.form_key):
             session.form_key = form_key
         stored = mapping(data.get("channel"))
         settings, fetched_at = parse_channel_settings(stored), stored.get("fetched_at")
@@ -120,6 +126,10 @@ def _wire(settings: ChannelSettings) -> dict[str, str]:
         "boxName": settings.box_name,
         "baseHost": settings.base_host,
     }
+
+
+def _is_header_value(text: str) -> bool:
+    return text.isascii() and text.isprintable() and bool(text.strip())
 
 
 def _fingerprint(secret: str | None) -> str | None:

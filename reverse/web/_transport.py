@@ -203,8 +203,9 @@ def _cookie_header(credentials: WebCredentials) -> str:
         "__cf_bm": credentials.cf_bm,
     }
     # The HTTP library would refuse these too, but by quoting the value in its error.
-    if any(value and (not value.isascii() or not value.isprintable() or ";" in value) for value in cookies.values()):
-        raise ValueError("a cookie has characters that can't be sent")
+    sent = [*cookies.values(), (credentials.user_agent or "").replace(";", "")]
+    if any(value and (not value.isascii() or not value.isprintable() or ";" in value) for value in sent):
+        raise ValueError("a cookie or the user agent has characters that can't be sent")
     return "; ".join(f"{name}={value}" for name, value in cookies.items() if value)
 
 

@@ -32,6 +32,7 @@ from reverse.web._graphql import GraphQL
 from reverse.web._knowledge import Knowledge
 from reverse.web._models import AccountSettings, read_settings
 from reverse.web._operations import subscriptions
+from reverse.web._plumbing import Plumbing
 from reverse.web._session import Session
 from reverse.web._signing import Signer, tag_id
 from reverse.web._transport import Transport
@@ -41,9 +42,10 @@ from reverse.web._upload import Fetch, Sources, Uploader, uploader_for
 class PoeWebClient:
     """A Poe account through its browser cookies. Implements `reverse.chat.PoeClient`; for one event loop.
 
-    `chats`, `bots` and `knowledge` hold the operations besides asking. `session_data` is what an earlier client of
-    the same account left. `signer`, `uploader` and `fetch` replace how requests are signed, how files are sent, and
-    how addresses of attachments are fetched (by default guarded against addresses of the own network).
+    `chats`, `bots` and `knowledge` hold the operations besides asking, `plumbing` the steps of connecting.
+    `session_data` is what an earlier client of the same account left. `signer`, `uploader` and `fetch` replace how
+    requests are signed, how files are sent, and how addresses of attachments are fetched (by default guarded against
+    addresses of the own network).
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class PoeWebClient:
         self.chats = Chats(self._graphql, rng)
         self.bots = Bots(config, self._graphql, self._session, wall_clock)
         self.knowledge = Knowledge(self._graphql, self.bots, sources)
+        self.plumbing = Plumbing(self._graphql, self._channel, self._subscribe)
 
     async def __aenter__(self) -> Self:
         return self

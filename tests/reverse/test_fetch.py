@@ -6,8 +6,10 @@ import asyncio
 import datetime
 import io
 import ipaddress
+import logging
 import ssl
 import time
+import traceback
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -335,7 +337,18 @@ async def test_a_file_arrives_with_its_type_and_name_and_the_host_is_kept() -> N
     assert (file.data, file.content_type, file.name) == (b'{"a": 1}', "application/json", "däta.json")
     assert f"Host: files.example.com:{server.port}" in server.heads[0]
     assert "GET /some%20dir/d%C3%A4ta?x=1 HTTP/1.1" in server.heads[0]
-    assert "data" not in repr(file)
+    assert "data" not in repr(file) and "http" not in repr(file)
+
+
+async def test_no_address_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """An address may hold a signature, which is as good as a password."""
+    caplog.set_level(logging.DEBUG)
+    async with serving(answering(response(b"x"))) as server:
+        await get(server, "/a?signature=s3cret-value")
+        with pytest.raises(RequestError) as caught:
+            await get(server, "/a?signature=s3cret-value", max_bytes=0)
+    assert not any("s3cret" in record.getMessage() for record in caplog.records)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value, limit=0))
 
 
 async def test_the_answer_of_a_second_look_up_is_never_used() -> None:

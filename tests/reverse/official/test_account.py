@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.poe_official import PoeOfficialSimulator, Scenario
-from local.poe_official.faults import WrongJson
+from local.poe_official.faults import HttpError, WrongJson
 from local.poe_official.world import Expense
 from reverse.chat import ChatRequest, Message, PointsReading
 from reverse.errors import ErrorCode, PoeError
@@ -86,6 +86,16 @@ async def test_a_wrong_balance_is_unknown_and_a_broken_one_an_error(
     with pytest.raises(PoeError) as caught:
         await client.points()
     assert caught.value.code is ErrorCode.PROTOCOL
+
+
+async def test_an_endpoint_that_is_gone_is_no_missing_bot(
+    simulator: PoeOfficialSimulator, client: PoeOfficialClient
+) -> None:
+    simulator.enqueue(Scenario(HttpError(404, "not_found_error", 404), times=2))
+    for read in (client.points, client.models):
+        with pytest.raises(PoeError) as caught:
+            await read()
+        assert (caught.value.code, caught.value.status) == (ErrorCode.PROTOCOL, 404)
 
 
 async def test_an_expired_key_is_the_accounts_fault(simulator: PoeOfficialSimulator, client: PoeOfficialClient) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -148,6 +149,39 @@ async def test_one_round_trip_and_one_connection_for_many_questions(
     assert len({record.connection for record in simulator.requests}) == 1
 
 
+async def test_the_first_token_comes_after_one_round_trip_of_latency(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator, question: Question
+) -> None:
+    await ask(client, question("Echo"))
+    simulator.latency_seconds = 0.1
+    started = time.monotonic()
+    async with aclosing(client.stream(question("Echo"))) as events:
+        await anext(events)
+        assert 0.1 <= time.monotonic() - started < 0.2
+
+
+async def test_a_proxy_that_the_user_names_is_the_only_way_out(config: PoeConfig, question: Question) -> None:
+    seen: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readline())
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for base_url in ("https://api.example.com", "http://api.example.com"):
+        behind = replace(config, official_base_url=base_url, proxy=address)
+        async with PoeOfficialClient(OfficialCredentials("k"), behind, max_retries=0) as client:
+            with pytest.raises(PoeError):
+                await ask(client, question("Echo"))
+    server.close()
+    assert seen == [
+        b"CONNECT api.example.com:443 HTTP/1.1\r\n",
+        b"POST http://api.example.com/v1/chat/completions HTTP/1.1\r\n",
+    ]
+
+
 async def test_questions_at_the_same_time_do_not_mix(
     client: PoeOfficialClient, question: Question, text_of: TextOf
 ) -> None:
@@ -165,8 +199,10 @@ async def test_a_connection_that_rested_through_a_freeze_is_not_used_again(
         client._exchange._transport._wall_clock = lambda: frozen_until
         await ask(client, question("Echo"))
         await ask(client, question("Echo"))
-    first, second, third = (record.connection for record in simulator.requests)
-    assert first != second == third
+        client._exchange._transport._wall_clock = lambda: frozen_until - 3600
+        await ask(client, question("Echo"))
+    first, second, third, fourth = (record.connection for record in simulator.requests)
+    assert first != second == third != fourth
 
 
 async def test_closing_the_generator_stops_the_answer_upstream(

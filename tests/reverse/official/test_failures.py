@@ -55,7 +55,9 @@ def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: flo
 @pytest.mark.parametrize(
     ("status", "code"),
     [
+        (302, ErrorCode.PROTOCOL),
         (400, ErrorCode.INVALID_REQUEST),
+        (422, ErrorCode.INVALID_REQUEST),
         (401, ErrorCode.NOT_AUTHENTICATED),
         (402, ErrorCode.INSUFFICIENT_POINTS),
         (404, ErrorCode.BOT_NOT_FOUND),

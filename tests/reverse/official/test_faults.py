@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,6 +39,7 @@ from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, PoeError, Scope
 from reverse.events import Event, Finished
 from reverse.official import PoeOfficialClient
+from reverse.official.exchange import Exchange
 
 Question = Callable[..., ChatRequest]
 TextOf = Callable[[list[Event]], str]
@@ -173,6 +175,24 @@ async def test_silence_ends_in_a_timeout_even_if_comments_go_on(
     assert len(simulator.requests) == 1
 
 
+@pytest.mark.parametrize("fault", [StallStream(7), CutSocket(7), PingOnly(7)], ids=repr)
+async def test_an_answer_that_has_its_reason_is_whole_without_its_trailer(
+    client: PoeOfficialClient,
+    simulator: PoeOfficialSimulator,
+    question: Question,
+    text_of: TextOf,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+) -> None:
+    """Usage and end mark are worth a short wait, not the time that an answer may be silent."""
+    monkeypatch.setattr("reverse.official.exchange._TRAILER_SECONDS", 0.1)
+    simulator.enqueue(Scenario(fault))
+    started = time.monotonic()
+    events = await ask(client, question("Echo", "a b c"))
+    assert (text_of(events), events[-1]) == ("You said: a b c", Finished())
+    assert time.monotonic() - started < 1
+
+
 async def test_nobody_listening_is_a_failed_connection(config: PoeConfig, question: Question) -> None:
     dead = replace(config, official_base_url="http://127.0.0.1:9")
     async with PoeOfficialClient(OfficialCredentials("k"), dead, max_retries=0) as client:
@@ -229,6 +249,15 @@ async def test_no_failure_shows_the_key_the_prompt_or_upstream_text(
     for text in ("test-key", prompt, "simulated failure"):
         assert text not in shown
         assert text not in logged
+
+
+def test_a_request_shows_neither_its_key_nor_its_prompt() -> None:
+    exchange = Exchange(OfficialCredentials("the-key"), PoeConfig())
+    chat = exchange.request("POST", "/v1/chat/completions", "chat", json={"messages": "the-prompt"})
+    message = exchange.messages_request("/v1/messages", "messages", {"messages": "the-prompt"})
+    upload = exchange.upload_request("upload", file=("a", b"the-prompt", "text/plain"))
+    for request in (chat, message, upload):
+        assert "the-" not in repr(request)
 
 
 @pytest.mark.parametrize("key", ["key\r\nX-Evil: 1", "schlüssel", "key\x00"])

@@ -208,6 +208,13 @@ async def test_the_true_cause_is_reported(connect, ask, simulator, fault, operat
     assert count(simulator, "sendMessageMutation") == 0
 
 
+async def test_settings_come_from_the_page_where_their_own_address_is_gone(connect, ask, simulator):
+    simulator.enqueue(Scenario(HttpError(404), operation="/api/settings", times=9))
+    async with connect() as client:
+        assert (await ask(client, "hello")).text == "You said: hello"
+    assert count(simulator, "/") == 1
+
+
 async def test_a_failed_channel_is_tried_again_by_the_next_message(connect, ask, simulator):
     simulator.enqueue(Scenario(ChallengePage(), operation="/api/settings"))
     async with connect() as client:

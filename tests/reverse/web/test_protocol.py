@@ -20,7 +20,7 @@ from reverse.events import (
     UsageReported,
 )
 from reverse.web._answer import Answer
-from reverse.web._mailbox import Mailbox, Signal
+from reverse.web._mailbox import Mailbox
 from reverse.web._protocol import (
     AnswerCancelled,
     Control,
@@ -276,6 +276,16 @@ class TestAnswers:
         assert fold(new_answer(suggest_replies=True), finals(0), finals(1), finals(2))[2:] == [SuggestedReply("More")]
         assert len(fold(new_answer(), finals(1))) == 2
 
+    def test_a_file_behind_an_empty_end_is_still_told(self):
+        answer = new_answer()
+        assert fold(answer, frame(event("messageAdded", message("", "complete")))) == []
+        assert answer.is_empty
+        late = message("", "complete", attachments=[{"url": "https://a/x.png"}])
+        assert fold(answer, frame(event("messageAdded", late))) == [
+            ChatStarted(CHAT, "code", None, BOT),
+            FileAttached("https://a/x.png"),
+        ]
+
     def test_the_cost_of_the_turn_before_is_not_ours(self):
         answer = new_answer()
         cost = event("jobCostUpdated", {"totalCostPoints": 9, "trigger": {"message": {"chat": {"chatId": CHAT}}}})
@@ -440,19 +450,3 @@ def test_random_events_inside_a_right_frame_raise_nothing_but_poe_errors(element
                 str(getattr(seen, "text", "")).encode()
     except PoeError:
         assert answer.has_failed
-
-
-async def test_a_full_mailbox_drops_nothing_without_a_lookup():
-    mailbox = Mailbox(CHAT)
-    for n in range(500):
-        mailbox.put(TitleChanged(CHAT, str(n)))
-    got = [await mailbox.get(0.1) for _ in range(129)]
-    assert got[-1] is Signal.RESYNC and got[-2] == TitleChanged(CHAT, "499")
-
-
-def test_a_slow_reader_holds_few_snapshots():
-    mailbox = Mailbox(CHAT)
-    for n in range(10_000):
-        mailbox.put(MessageUpdate(CHAT, BOT, "gpt4_o", "x" * n, "incomplete"))
-    assert len(mailbox._updates) <= 8
-    assert mailbox._updates[-1].text == "x" * 9999

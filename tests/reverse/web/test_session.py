@@ -69,6 +69,14 @@ def test_broken_data_is_no_data(data):
     assert Session.load(ACCOUNT, data).channel is None
 
 
+@pytest.mark.parametrize("value", ["a\r\nb", "ä", " "])
+def test_a_value_that_cannot_be_sent_is_refused_without_being_quoted(value):
+    for credentials in (WebCredentials("cookie", form_key=value), WebCredentials("cookie", revision=value)):
+        with pytest.raises(ValueError, match="can't be sent") as caught:
+            Session.load(credentials, None)
+        assert value == " " or value not in str(caught.value)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),

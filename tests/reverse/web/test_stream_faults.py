@@ -8,6 +8,7 @@ import time
 import pytest
 
 from local.poe_web import Scenario
+from local.poe_web.answers import Snapshot
 from local.poe_web.request_faults import DropConnection, HttpError
 from local.poe_web.stream_faults import (
     BatchEvents,
@@ -28,7 +29,7 @@ from local.poe_web.stream_faults import (
     UnknownEvents,
 )
 from reverse.errors import ErrorCode, PoeError
-from reverse.events import ChatStarted, Finished, FinishReason, TextDelta, TextReplaced
+from reverse.events import ChatStarted, FileAttached, Finished, FinishReason, TextDelta, TextReplaced
 
 QUESTION = "one two three four five six seven"
 ANSWER = f"You said: {QUESTION}"
@@ -161,6 +162,17 @@ async def test_an_answer_without_a_word_is_an_error_before_any_event(connect, as
         with pytest.raises(PoeError) as caught:
             await ask(client, QUESTION)
     assert caught.value.code is ErrorCode.EMPTY_ANSWER
+
+
+async def test_a_file_that_only_the_history_shows_is_not_an_empty_answer(connect, ask, simulator):
+    simulator.enqueue(Scenario(DropEvents(at=0, count=100)), Scenario(MessageState("complete", at=0)))
+    simulator.bots.named("Echo").answer = lambda prompt: [
+        Snapshot("", 0, "complete", attachments=(prompt.store("cat.png", "image/png", b"png"),))
+    ]
+    async with connect(first_event_timeout_seconds=0.2) as client:
+        answer = await ask(client, QUESTION)
+    assert [event.name for event in answer.events if isinstance(event, FileAttached)] == ["cat.png"]
+    assert isinstance(answer.events[0], ChatStarted)
 
 
 async def test_chunks_arrive_while_the_bot_still_writes(connect, asking, simulator):

@@ -43,6 +43,11 @@ class Listener:
         """The port that it got."""
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._state.connections)
+
     @classmethod
     async def open(cls, app: ASGIApp, host: str, port: int, certificate: tuple[Path, Path] | None = None) -> Listener:
         """Listen; with `certificate` (chain file, key file) for TLS. Raises `OSError` if the port is taken."""

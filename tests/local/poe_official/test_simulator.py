@@ -1,0 +1,251 @@
+"""The simulator by plain HTTP: keys, points, strictness, faults, steering from another process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.poe_official import PoeOfficialSimulator, Scenario
+from local.poe_official.bots import pieces, said
+from local.poe_official.faults import (
+    FAULTS,
+    DelayResponse,
+    DropConnection,
+    HttpError,
+    NoPoints,
+    PointsRunOut,
+    StallStream,
+)
+from local.poe_official.scenarios import FAULT_NAMES, UnknownScenario, scenario_from_json, scenario_to_json
+from local.poe_official.schema_instances import instance_of
+
+KEY = "simulated-key"
+REPOSITORY = Path(__file__).parents[3]
+
+
+def body(model: str, text: str = "hi", **fields: object) -> dict[str, object]:
+    return {"model": model, "messages": [{"role": "user", "content": text}], **fields}
+
+
+async def chat(http: httpx.AsyncClient, model: str, text: str = "hi", **fields: object) -> httpx.Response:
+    return await http.post("/v1/chat/completions", json=body(model, text, **fields))
+
+
+async def test_an_unknown_key_is_refused_everywhere_but_at_the_list(http: httpx.AsyncClient) -> None:
+    http.headers["Authorization"] = "Bearer wrong"
+    assert (await http.get("/v1/models")).status_code == 200
+    for method, path in (
+        ("POST", "/v1/chat/completions"),
+        ("GET", "/usage/current_balance"),
+        ("GET", "/usage/points_history"),
+        ("POST", "/bot/Echo"),
+        ("POST", "/v1/images"),
+        ("GET", "/v1/videos/x"),
+    ):
+        answer = await http.request(method, path)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (401, "authentication_error"), path
+
+
+async def test_an_answer_costs_points_and_an_empty_account_is_refused(
+    http: httpx.AsyncClient, simulator: PoeOfficialSimulator
+) -> None:
+    simulator.add_account(KEY, 30)
+    statuses = [(await chat(http, "Story")).status_code for _ in range(3)]
+    assert statuses == [200, 200, 402]
+    assert simulator.account(KEY).left == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"sharpness": 1}, "sharpness"),
+        ({"aspect": "2:1"}, "aspect"),
+        ({"n": 2}, "n"),
+        ({"temperature": 3}, "temperature"),
+        ({"stop": ["  "]}, "stop"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "developer", "content": "x"}]}, "messages"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "model"),
+    ],
+)
+async def test_strictness_names_the_field(http: httpx.AsyncClient, fields: dict[str, object], field: str) -> None:
+    answer = await chat(http, "Strict", **fields)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+
+
+async def test_declared_and_ignored_fields_pass(http: httpx.AsyncClient) -> None:
+    answer = await chat(http, "Strict", aspect="1:1", seed=7, metadata={}, logit_bias={})
+    assert (answer.status_code, answer.headers["x-poe-feature-active"]) == (200, "chat-completions-strict")
+
+
+async def test_the_list_has_the_oddities_of_the_real_one(http: httpx.AsyncClient) -> None:
+    entries = (await http.get("/v1/models")).json()["data"]
+    assert len(entries) >= 25
+    assert all(entry["id"] == entry["id"].lower() for entry in entries)
+    full = [entry for entry in entries if "created" in entry]
+    assert all(entry["created"] > 1e12 for entry in full) and len(full) < len(entries)
+    assert sum(not entry["supported_endpoints"] for entry in full) > len(full) / 2
+    assert any(entry["pricing"] is None for entry in full)
+    assert any(isinstance((entry["pricing"] or {}).get("prompt"), str) for entry in full)
+
+
+async def test_media_files_are_served(http: httpx.AsyncClient) -> None:
+    for model, kind, magic in (("Painter", "image/png", b"\x89PNG"), ("Speaker", "audio/wav", b"RIFF")):
+        text = (await chat(http, model)).json()["choices"][0]["message"]["content"]
+        file = await http.get(re.findall(r"http://\S+$", text)[0])
+        assert (file.status_code, file.headers["content-type"]) == (200, kind)
+        assert file.content.startswith(magic)
+
+
+async def test_scenarios_match_by_account_bot_and_path_and_are_used_up(
+    http: httpx.AsyncClient, simulator: PoeOfficialSimulator
+) -> None:
+    simulator.enqueue(
+        Scenario(HttpError(500), bot="echo", skip=1, times=1),
+        Scenario(HttpError(501), account="someone else"),
+        Scenario(HttpError(502), operation="/v1/models"),
+    )
+    statuses = [(await chat(http, "Echo")).status_code for _ in range(3)]
+    assert statuses == [200, 500, 200]
+    assert (await chat(http, "Story")).status_code == 200
+    assert (await http.get("/v1/models")).status_code == 502
+
+
+async def test_a_dropped_connection_is_a_reset_and_no_answer(
+    http: httpx.AsyncClient, simulator: PoeOfficialSimulator
+) -> None:
+    simulator.enqueue(Scenario(DropConnection()))
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await chat(http, "Echo")
+    assert simulator.requests[-1].status is None
+
+
+async def test_points_that_run_out_in_mid_stream_are_gone(
+    http: httpx.AsyncClient, simulator: PoeOfficialSimulator
+) -> None:
+    simulator.enqueue(Scenario(PointsRunOut(3)))
+    answer = await chat(http, "Echo", "a b c d", stream=True)
+    assert "insufficient_points" in answer.text and "[DONE]" not in answer.text
+    assert simulator.account(KEY).left == 0
+    assert (await chat(http, "Echo")).status_code == 402
+
+
+async def test_points_can_be_taken_before_an_answer(http: httpx.AsyncClient, simulator: PoeOfficialSimulator) -> None:
+    simulator.enqueue(Scenario(NoPoints()))
+    assert (await chat(http, "Echo")).status_code == 402
+
+
+async def test_latency_pace_and_delay_take_their_time(http: httpx.AsyncClient, simulator: PoeOfficialSimulator) -> None:
+    simulator.latency_seconds = 0.05
+    simulator.settings.pace_seconds = 0.02
+    simulator.enqueue(Scenario((DelayResponse(0.05), StallStream(1, 0.05))))
+    started = time.monotonic()
+    await chat(http, "Echo", "a b", stream=True)
+    assert time.monotonic() - started >= 0.05 + 0.05 + 0.05 + 5 * 0.02
+
+
+async def test_what_was_seen_and_sent_is_recorded(http: httpx.AsyncClient, simulator: PoeOfficialSimulator) -> None:
+    await chat(http, "Echo", "a b", stream=True, stream_options={"include_usage": True})
+    record = simulator.requests[-1]
+    assert (record.account, record.model, record.status, record.completed) == (KEY, "Echo", 200, True)
+    parts = [sent.part for sent in simulator.sent]
+    assert parts == ["opening", *["content"] * 4, "finish", "usage", "done"]
+
+
+async def test_steering_from_another_process(http: httpx.AsyncClient, simulator: PoeOfficialSimulator) -> None:
+    scenario = {"faults": [{"type": "http_error", "status": 503, "retry_after": 2}], "times": 2, "bot": "Echo"}
+    assert (await http.post("/_sim/scenarios", json=scenario)).status_code == 200
+    answer = await chat(http, "Echo")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert (await http.get("/_sim/scenarios")).json()[0]["times"] == 1
+    assert (await http.delete("/_sim/scenarios")).json() == []
+    assert (await http.post("/_sim/accounts", json={"api_key": "second", "points": 7})).status_code == 200
+    assert simulator.account("second").left == 7
+    assert (await http.patch("/_sim/settings", json={"pace_seconds": 0.5})).json()["pace_seconds"] == 0.5
+    assert (await http.get("/_sim/requests")).json()[-1]["path"] == "/v1/chat/completions"
+    assert (await http.get("/_sim/faults")).json()["cut_socket"] == ["at"]
+    page = await http.get("/")
+    assert "simulated-key" in page.text and "cut_socket" in page.text
+    assert (await http.post("/_sim/pick", data={"fault": "empty_body"})).status_code == 303
+    assert (await chat(http, "Echo")).content == b""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        [7],
+        {},
+        {"faults": []},
+        {"faults": ["no_such"]},
+        {"faults": [{"type": "cut_socket", "at": "x"}]},
+        {"faults": [{"type": "cut_socket", "when": 1}]},
+        {"faults": ["empty_body"], "times": "many"},
+        {"faults": ["empty_body"], "colour": "red"},
+    ],
+    ids=repr,
+)
+async def test_a_wrong_scenario_is_refused_with_a_reason(http: httpx.AsyncClient, given: object) -> None:
+    answer = await http.post("/_sim/scenarios", json=given)
+    assert (answer.status_code, bool(answer.json()["error"])) == (400, True)
+
+
+def test_every_fault_has_a_name_and_goes_through_json() -> None:
+    assert set(FAULT_NAMES.values()) == set(FAULTS)
+    for kind in FAULTS:
+        scenario = Scenario((kind(),), times=3, bot="Echo")
+        assert scenario_from_json(scenario_to_json(scenario)) == scenario
+
+
+def test_an_unknown_scenario_says_what_there_is() -> None:
+    with pytest.raises(UnknownScenario, match="cut_socket"):
+        scenario_from_json({"faults": ["nonsense"]})
+
+
+@pytest.mark.parametrize("text", ["", " ", "a", " a  b\n\nc ", "\n", "ä 漢字 x"])
+def test_pieces_make_up_the_text(text: str) -> None:
+    assert "".join(pieces(text)) == text
+
+
+def test_what_to_say_is_the_last_and_keeps_inner_brackets() -> None:
+    assert said("[[say: a]] then [[say: b [1] ]]") == "b [1]"
+    assert said("nothing") is None
+
+
+def test_an_instance_of_a_recursive_schema_ends() -> None:
+    schema = {"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}}}}
+    assert isinstance(instance_of(schema), dict)
+
+
+async def test_it_runs_alone_until_it_is_told_to_stop() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "local.poe_official",
+        "--port",
+        "0",
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        found = re.search(r"http://\S+:\d+", line)
+        assert found is not None
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{found[0]}/v1/models")).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import json
 import logging
 import os
+import runpy
 import sys
 from collections.abc import Sequence
 
@@ -45,27 +45,37 @@ def _run(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
 
 
 def _simulate(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    module = importlib.import_module(f"local.poe_{options.which}.__main__")
-    return int(module.main(list(rest)) or 0)
+    # The simulators are commands of their own, with options of their own.
+    sys.argv = [f"python -m local simulate {options.which}", *rest]
+    runpy.run_module(f"local.poe_{options.which}", run_name="__main__")
+    return 0
 
 
 def _refresh(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     from local.refresh import refresh_once
+    from local.schedule import InvocationError
 
     settings = RunSettings.from_env(os.environ)
     try:
         variables = read_run_file(settings.run_file)
     except FileNotFoundError:
         raise StartError(f"No {settings.run_file}: start `make run` in another terminal first.") from None
-    result = asyncio.run(refresh_once(settings, variables, json.loads(options.event)))
+    try:
+        result = asyncio.run(refresh_once(settings, variables, json.loads(options.event)))
+    except (InvocationError, json.JSONDecodeError) as error:
+        raise StartError(str(error)) from error
     print(json.dumps(result, indent=2))
     return 0
 
 
 def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
-    from local.bench import run_bench
+    from local.bench import BenchError, run_bench
 
-    return run_bench(update=options.update_readme)
+    try:
+        run_bench(update=options.update_readme)
+    except BenchError as error:
+        raise StartError(str(error)) from error
+    return 0
 
 
 _COMMANDS = {"run": _run, "simulate": _simulate, "refresh": _refresh, "bench": _bench}

@@ -16,6 +16,7 @@ from local.aws import COUNTERS_PATH, REGION
 _TARGETS = {"dynamodb": "DynamoDB_20120810", "kms": "TrentService", "secretsmanager": "secretsmanager"}
 
 StartResponse = Callable[..., Any]
+WSGIApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
 class CallError(Exception):
@@ -29,8 +30,8 @@ class LocalApi:
     call runs at a time, which makes conditional writes as exclusive here as they are there.
     """
 
-    def __init__(self) -> None:
-        self._app = DomainDispatcherApplication(create_backend_app)
+    def __init__(self, application: WSGIApplication | None = None) -> None:
+        self._app = application or DomainDispatcherApplication(create_backend_app)
         self._lock = Lock()
         self._calls: Counter[str] = Counter()
         self._in_process = Client(self._serve_one)

@@ -13,28 +13,33 @@ from pathlib import Path
 from local.bench.figures import measure_cold_starts, measure_memory, measure_round_trips, measure_table_work
 from local.bench.streaming import measure_streaming
 from local.bench.surroundings import surroundings
-from local.bench.table import Results, to_markdown, update_readme
+from local.bench.table import Results, check_readme, to_markdown, update_readme
 from local.settings import ROOT
 
 LIMIT_SECONDS = 180.0
 
 
-def run_bench(*, update: bool = False) -> int:
-    """Measure, print, and with `update` put the table into README.md. Returns an exit status."""
-    if not Path("/proc/self/stat").exists():
-        sys.stderr.write("The measurements read processor time and memory from /proc, which this system has not.\n")
-        return 1
-    with tempfile.TemporaryDirectory(prefix="poe-gateway-bench-") as scratch:
-        try:
-            results = asyncio.run(_measure(Path(scratch)))
-        except TimeoutError:
-            sys.stderr.write(f"Not finished within {LIMIT_SECONDS:.0f} s: the machine is too busy to measure on.\n")
-            return 1
-    markdown = to_markdown(results)
+class BenchError(Exception):
+    """Nothing was measured; the message says why."""
+
+
+def run_bench(*, update: bool = False) -> None:
+    """Measure, print, and with `update` put the table into README.md. Raises `BenchError`."""
+    if not Path("/proc/self/schedstat").exists():
+        raise BenchError("The measurements read processor time and memory from /proc, which this system has not.")
+    try:
+        if update:
+            # Found out before, not after, the minutes of measuring.
+            check_readme(ROOT / "README.md")
+        with tempfile.TemporaryDirectory(prefix="poe-gateway-bench-") as scratch:
+            markdown = to_markdown(asyncio.run(_measure(Path(scratch))))
+    except TimeoutError:
+        raise BenchError(f"Not finished within {LIMIT_SECONDS:.0f} s: this machine is too busy now.") from None
+    except (ValueError, RuntimeError) as error:
+        raise BenchError(str(error)) from error
     sys.stdout.write(markdown)
     if update:
         update_readme(ROOT / "README.md", markdown)
-    return 0
 
 
 async def _measure(scratch: Path) -> Results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from local.bench.measure import median, memory_mb, text_chunks
@@ -77,30 +78,49 @@ async def _cold_start(around: Surroundings, function: Function) -> float:
 
 
 async def measure_round_trips(around: Surroundings) -> list[RoundTrips]:
-    """Of a web account: never used before, then from a new sandbox, then warm; and of the official account."""
+    """Of a web account: never used before, then from a new sandbox, then warm; and the same of the official one."""
     cookie = "bench-round-trips"
     await around.web_simulator("accounts", p_b=cookie)
     await around.admin("POST", "/accounts", kind="web", label=cookie, credentials={"p_b": cookie})
-    await around.use_accounts(cookie)
     await around.web_simulator("settings", latency_seconds=LATENCY_SECONDS)
-    found = []
+    await around.official_simulator("settings", latency_seconds=LATENCY_SECONDS)
     try:
-        for names in (["web, first use of an account"], ["web, new sandbox, cached session", "web, warm"]):
-            sandbox = BareSandbox(around.gateway, around.reaper)
-            try:
-                await sandbox.start()
-                found += [await _web_round_trips(around, sandbox, name) for name in names]
-            finally:
-                await sandbox.stop()
+        await around.use_accounts(cookie)
+        found = await _in_one_sandbox(around, _web_round_trips, ["web, first use of an account"])
+        found += await _in_one_sandbox(around, _web_round_trips, ["web, new sandbox, cached session", "web, warm"])
+        await around.use_accounts("sample-official")
+        found += await _in_one_sandbox(around, _official_round_trips, ["official, new sandbox", "official, warm"])
+        return found
     finally:
         await around.web_simulator("settings", latency_seconds=0.0)
-    return found
+        await around.official_simulator("settings", latency_seconds=0.0)
+
+
+_Measure = Callable[[Surroundings, BareSandbox, str], Awaitable[RoundTrips]]
+
+
+async def _in_one_sandbox(around: Surroundings, measure: _Measure, names: list[str]) -> list[RoundTrips]:
+    sandbox = BareSandbox(around.gateway, around.reaper)
+    try:
+        await sandbox.start()
+        return [await measure(around, sandbox, name) for name in names]
+    finally:
+        await sandbox.stop()
 
 
 async def _web_round_trips(around: Surroundings, sandbox: BareSandbox, name: str) -> RoundTrips:
     since = time.monotonic()
     first = text_chunks(await sandbox.request("POST", CHAT, PROMPT, around.api_key))[0].time
     count = (await around.web_simulator(f"round_trips?since={since}&until={first}"))["round_trips"]
+    return RoundTrips(name, count, (first - since) * 1000)
+
+
+async def _official_round_trips(around: Surroundings, sandbox: BareSandbox, name: str) -> RoundTrips:
+    since = time.monotonic()
+    first = text_chunks(await sandbox.request("POST", CHAT, PROMPT, around.api_key))[0].time
+    requests = await around.official_simulator("requests")
+    # A stream's own request ends after its first token; all others are answered before it.
+    count = sum(since <= request["time"] <= first for request in requests if "/_sim" not in request["path"])
     return RoundTrips(name, count, (first - since) * 1000)
 
 

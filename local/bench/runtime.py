@@ -6,15 +6,30 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from local.bench.measure import Piece
 from local.function_url import Function
 from local.function_url.event import HttpRequest, build_event
 from local.function_url.invocation import Invocation
 from local.function_url.response import ResponseHead
+from local.function_url.runtime_api import RuntimeConnection
 from local.function_url.sandbox import Sandbox
 from local.reaper import Reaper
+
+
+class _TimedConnection(RuntimeConnection):
+    """Notes when bytes arrive, before anything is done with them, as the other ways' client does."""
+
+    arrived_at: ClassVar[float] = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        _TimedConnection.arrived_at = time.monotonic()
+        super().data_received(data)
+
+
+class _TimedSandbox(Sandbox):
+    connection_type = _TimedConnection
 
 
 @dataclass(slots=True)
@@ -28,7 +43,7 @@ class RecordingAnswer:
         self.head = head
 
     def write(self, data: bytes) -> None:
-        self.pieces.append(Piece(time.monotonic(), data))
+        self.pieces.append(Piece(_TimedConnection.arrived_at, data))
 
     def end(self) -> None:
         """Nothing follows."""
@@ -43,7 +58,7 @@ class BareSandbox:
     def __init__(self, function: Function, reaper: Reaper) -> None:
         self._function = function
         self._log = function.log.open("ab", buffering=0) if function.log is not None else None
-        self._sandbox = Sandbox(function, reaper=reaper, log=self._log, on_exit=lambda _: None)
+        self._sandbox = _TimedSandbox(function, reaper=reaper, log=self._log, on_exit=lambda _: None)
         self.started_at = 0.0
         """When its process was started, in seconds of `time.monotonic`."""
 

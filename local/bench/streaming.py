@@ -18,10 +18,10 @@ MODEL = "Story"
 PACE_SECONDS = 0.02
 PACED_CHUNKS = 150
 PACED_STREAMS = 2
-# Fast enough that waiting is not all there is, slow enough that no two pieces become one chunk.
-FAST_PACE_SECONDS = 0.002
-FAST_CHUNKS = 400
-FAST_STREAMS = 4
+# Slow enough that no two pieces become one chunk; and as fast as it goes, when they may.
+BRISK_SECONDS, FLAT_OUT_SECONDS = 0.002, 0.0
+SHORT_CHUNKS, LONG_CHUNKS = 50, 650
+CPU_STREAMS = 3
 
 Stream = Callable[[int, float], Awaitable[list[Piece]]]
 """Asks for so many chunks at such a pace."""
@@ -38,12 +38,17 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """Of one way; latencies in milliseconds from the upstream's send to the arrival."""
+    """Of one way: milliseconds from the upstream's send to the arrival, and what the processor did."""
 
     name: str
     p50_ms: float
     p99_ms: float
-    chunks_per_cpu_second: float
+    brisk_per_cpu_second: float
+    """Pieces of the answer per second of processor time, each a chunk of its own."""
+    flat_out_per_cpu_second: float
+    """The same when the upstream sends as fast as it can; several pieces may leave as one chunk."""
+    cpu_ms_per_stream: float
+    """What a stream costs besides its chunks."""
 
 
 async def measure_streaming(around: Surroundings) -> list[StreamFigures]:
@@ -58,10 +63,16 @@ async def measure_streaming(around: Surroundings) -> list[StreamFigures]:
             delays: list[float] = []
             for _ in range(PACED_STREAMS):
                 delays += await _delays(around, way)
-            await _set_pace(around, FAST_PACE_SECONDS)
+            brisk, per_stream = await _cpu_costs(around, way, BRISK_SECONDS)
+            flat_out, _ = await _cpu_costs(around, way, FLAT_OUT_SECONDS)
             figures.append(
                 StreamFigures(
-                    name, percentile(delays, 0.5) * 1000, percentile(delays, 0.99) * 1000, await _chunks_per_second(way)
+                    name=name,
+                    p50_ms=percentile(delays, 0.5) * 1000,
+                    p99_ms=percentile(delays, 0.99) * 1000,
+                    brisk_per_cpu_second=1 / brisk,
+                    flat_out_per_cpu_second=1 / flat_out,
+                    cpu_ms_per_stream=per_stream * 1000,
                 )
             )
     await _set_pace(around, PACE_SECONDS)
@@ -79,11 +90,21 @@ async def _delays(around: Surroundings, way: Way) -> list[float]:
     return [chunk.time - told[length] for chunk, length in zip(chunks, lengths, strict=True) if length in told]
 
 
-async def _chunks_per_second(way: Way) -> float:
-    before, count = cpu_seconds(way.pids), 0
-    for _ in range(FAST_STREAMS):
-        count += len(text_chunks(await way.ask(FAST_CHUNKS, FAST_PACE_SECONDS)))
-    return count / (cpu_seconds(way.pids) - before)
+async def _cpu_costs(around: Surroundings, way: Way, pace: float) -> tuple[float, float]:
+    """Seconds of processor time per piece and per stream, from streams of two lengths."""
+    await _set_pace(around, pace)
+    costs = []
+    for wanted in (SHORT_CHUNKS, LONG_CHUNKS):
+        before = cpu_seconds(way.pids)
+        for _ in range(CPU_STREAMS):
+            text = "".join(chunk.text for chunk in text_chunks(await way.ask(wanted, pace)))
+            if len(text.split()) != wanted:
+                raise RuntimeError(f"{len(text.split())} pieces came instead of {wanted}")
+        costs.append((cpu_seconds(way.pids) - before) / CPU_STREAMS)
+    cheap, dear = costs
+    # Noise can make the difference vanish on a busy machine; a clock tick is the least there is to see.
+    per_piece = max(dear - cheap, 1e-6) / (LONG_CHUNKS - SHORT_CHUNKS)
+    return per_piece, max(0.0, cheap - SHORT_CHUNKS * per_piece)
 
 
 async def _set_pace(around: Surroundings, seconds: float) -> None:

@@ -83,6 +83,11 @@ class Surroundings:
         reply = await (self.http.post(address, json=body) if body else self.http.get(address))
         return reply.raise_for_status().json()
 
+    async def official_simulator(self, path: str, **changes: Any) -> Any:
+        address = f"{self.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/_sim/{path}"
+        reply = await (self.http.patch(address, json=changes) if changes else self.http.get(address))
+        return reply.raise_for_status().json()
+
     async def aws_calls(self) -> dict[str, int]:
         reply = await self.http.get(f"{self.variables['AWS_ENDPOINT_URL']}/_local/calls")
         return dict(reply.raise_for_status().json())

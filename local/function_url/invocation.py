@@ -112,8 +112,11 @@ class Invocation:
             self._answer.end()
 
     def fail(self, code: str, outcome: Outcome = Outcome.ERROR) -> None:
-        """The answer will not come, or not come whole. After the end of the answer only the outcome changes."""
-        if self.outcome is Outcome.SUCCESS:
+        """The answer will not come, or not come whole. After the end of the answer only the outcome changes.
+
+        That a sandbox died explains a broken answer, which is usually noticed first.
+        """
+        if self.outcome is Outcome.SUCCESS or outcome in (Outcome.CRASHED, Outcome.TIMEOUT):
             self.outcome = outcome
             logger.warning("invocation.failed request_id=%s code=%s outcome=%s", self.request_id, code, outcome)
         if self._state is not _State.ANSWERED:

@@ -130,14 +130,15 @@ def _parse_head(prelude: bytes) -> ResponseHead:
 
 
 def _build_head(answer: Any) -> ResponseHead:
-    status = answer.get("statusCode", 200) if isinstance(answer, dict) else None
-    headers = answer.get("headers") or {} if isinstance(answer, dict) else None
-    if not isinstance(status, int) or not 200 <= status <= 599 or not isinstance(headers, dict):
+    if not isinstance(answer, dict):
         raise BadResponseError("Runtime.InvalidResponse")
-    pairs = [(str(name), str(value)) for name, value in headers.items() if str(name).lower() not in _FRAMING_HEADERS]
-    for name, values in (answer.get("multiValueHeaders") or {}).items():
-        pairs += [(str(name), str(value)) for value in values if str(name).lower() not in _FRAMING_HEADERS]
-    pairs += [("Set-Cookie", str(cookie)) for cookie in answer.get("cookies") or ()]
+    status, headers, cookies = answer.get("statusCode", 200), answer.get("headers") or {}, answer.get("cookies") or []
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise BadResponseError("Runtime.InvalidResponse")
+    if not isinstance(headers, dict) or not isinstance(cookies, list):
+        raise BadResponseError("Runtime.InvalidResponse")
+    pairs = [(name, str(value)) for name, value in headers.items() if name.lower() not in _FRAMING_HEADERS]
+    pairs += [("Set-Cookie", str(cookie)) for cookie in cookies]
     if not any(name.lower() == "content-type" for name, _ in pairs):
         pairs.append(("Content-Type", "application/json"))
     return ResponseHead(status, tuple(pairs))

@@ -35,6 +35,9 @@ class InitError(Exception):
 class Sandbox:
     """Owns the process, its process group, and the port on which it is served the Runtime API."""
 
+    connection_type: type[RuntimeConnection] = RuntimeConnection
+    """What accepts the runtime's connections; a measurement puts one there that looks at the clock."""
+
     def __init__(
         self, function: Function, *, reaper: Reaper, log: IO[bytes] | None, on_exit: Callable[[Sandbox], None]
     ) -> None:
@@ -86,7 +89,7 @@ class Sandbox:
         started = time.perf_counter()
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: RuntimeConnection(self, self._connections), "127.0.0.1", 0
+                lambda: self.connection_type(self, self._connections), "127.0.0.1", 0
             )
             await self._spawn(self._server.sockets[0].getsockname()[1])
             async with asyncio.timeout(self.function.init_timeout_seconds):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import httpx
 import httpx2
 import openai
 import pytest
 
+ROOT = Path(__file__).parents[2]
 MODEL = "GPT-4o"
 CHAT = "/v1/chat/completions"
 
@@ -120,3 +126,29 @@ def test_a_body_over_6_mb_is_refused_by_lambda_itself(stack):
         stack.openai().chat.completions.create(**body(messages=[{"role": "user", "content": "x" * 7_000_000}]))
     assert refused.value.status_code == 413
     assert stack.openai().chat.completions.create(**body()).choices
+
+
+def test_the_bare_app_under_uvicorn_refuses_it_with_the_envelope(stack):
+    """`uvicorn gateway.asgi:app` beside a running stack, with nothing of Lambda around it."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    roots = ["", "functions", "layers/accounts", "layers/streaming_runtime"]
+    environment = {**os.environ, **stack.variables, "PYTHONPATH": ":".join(str(ROOT / root) for root in roots)}
+    command = [sys.executable, "-m", "uvicorn", "gateway.asgi:app", "--port", url.rpartition(":")[2]]
+    headers = {"Authorization": f"Bearer {stack.api_key}", "Content-Type": "application/json"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            stack.wait_until(lambda: answers(f"{url}/healthz"), 30)
+            large = json.dumps(body(messages=[{"role": "user", "content": "x" * 7_000_000}]))
+            refused = httpx.post(url + CHAT, content=large, headers=headers, timeout=30)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (413, "request_too_large")
+            assert httpx.post(url + CHAT, json=body(), headers=headers, timeout=30).status_code == 200
+        finally:
+            process.terminate()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import stat
@@ -42,6 +43,42 @@ def test_a_browser_may_call_it(stack):
     assert preflight.headers["access-control-allow-headers"] == "authorization,x-stainless-os"
     answer = httpx.get(f"{stack.url}/healthz", headers=origin)
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+
+
+def test_the_scheduled_job_reads_the_points_of_every_account(stack):
+    """By hand, as the schedule does every ten minutes."""
+
+    def refresh(event: str) -> dict[str, object]:
+        done = subprocess.run(
+            [sys.executable, "-m", "local", "refresh", "--event", event],
+            env={"STATE": str(stack.state), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    assert refresh('{"dry_run": true}')["failed"] == 0
+    # Newly added, or used since its last reading: an account is due at once or soon.
+    stack.wait_until(lambda: refresh("{}")["failed"] == 0 and all_points_are_known(stack), 20)
+
+
+def all_points_are_known(stack) -> bool:
+    return all(account["message_point_balance"] is not None for account in stack.accounts().values())
+
+
+def test_live_starts_without_simulators_and_tells_how_to_add_an_account(tmp_path, start_stack):
+    live = start_stack(tmp_path / "state", UPSTREAM="live", SANDBOXES="1")
+    try:
+        assert "https://poe.com" not in live.variables.values()
+        assert not [command for command in live.descendants().values() if "local.poe_" in command]
+        assert "Add an account of your own" in live.output.read_text()
+        assert live.accounts() == {}
+        assert httpx.get(f"{live.url}/readyz").status_code == 503
+    finally:
+        assert live.stop() == 0
 
 
 def test_a_taken_port_is_said_with_a_way_out(tmp_path, start_stack):

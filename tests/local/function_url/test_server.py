@@ -122,7 +122,7 @@ async def test_a_failure_in_mid_stream_cuts_the_connection(serve, path, outcome)
         await get(url, path)
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
-    assert [report.outcome for report in url.reports] in ([outcome, Outcome.SUCCESS], [Outcome.ERROR, Outcome.SUCCESS])
+    assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
 
 
 async def test_a_sandbox_killed_in_mid_stream_gives_the_client_an_error_at_once(serve):
@@ -136,7 +136,7 @@ async def test_a_sandbox_killed_in_mid_stream_gives_the_client_an_error_at_once(
             await anext(pieces)
     assert time.monotonic() - started < 1
     assert (await get(url, "/raw")).text == "raw"
-    assert url.reports[0].outcome in (Outcome.CRASHED, Outcome.ERROR)
+    assert url.reports[0].outcome is Outcome.CRASHED
 
 
 async def test_sandboxes_are_frozen_between_invocations_and_the_same_one_is_thawed(serve):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountKind, AccountStore, InMemoryAccountStore, StoreUnavailableError
+from gateway.attachments import AttachmentReader, Fetch
 from gateway.attempts import GenerationPolicy
 from gateway.auth import AdminGate, Authenticator
 from gateway.catalogue import Catalogue
@@ -37,6 +38,7 @@ class Services:
     authenticator: Authenticator
     admin: AdminGate
     readiness: Readiness
+    files: AttachmentReader
     journal: Journal
     make_client: ClientFactory
 
@@ -52,8 +54,9 @@ def build_services(
     store: AccountStore | None = None,
     make_client: ClientFactory | None = None,
     journal: Journal | None = None,
+    fetch: Fetch | None = None,
 ) -> Services:
-    """Make the services. Tests replace the outside world by `store`, `make_client` and `journal`."""
+    """Make the services. Tests replace the outside world by `store`, `make_client`, `journal` and `fetch`."""
     store = store or _build_store(settings)
     make_client = make_client or _client_factory(_poe_config(settings))
     journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
@@ -73,6 +76,7 @@ def build_services(
         authenticator=Authenticator(store),
         admin=AdminGate(_admin_key_reader(settings)),
         readiness=Readiness(store),
+        files=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,
         make_client=make_client,
     )

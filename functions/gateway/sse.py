@@ -38,6 +38,7 @@ class EventStream:
       silent connections. From then on a failure is an error event.
     - Silence of that length later is filled with comments, too.
     - The generator is closed in every ending: normal, failure, caller gone, deadline, cancellation.
+    - `headers` are asked for when the status line leaves: by then much is known of the answer.
     - A stream never just stops: it ends as `produce` ends it, or with `encode_error`'s event.
     """
 
@@ -50,7 +51,7 @@ class EventStream:
         keep_alive_seconds: float,
         translate: Callable[[Exception], GatewayError],
         encode_error: Callable[[GatewayError], bytes] = encode_error_event,
-        headers: EventStreamHeaders = (),
+        headers: Callable[[], EventStreamHeaders] = tuple,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._produce = produce
@@ -59,7 +60,7 @@ class EventStream:
         self._keep_alive_seconds = keep_alive_seconds
         self._translate = translate
         self._encode_error = encode_error
-        self._headers = _HEADERS + headers
+        self._headers = headers
         self._clock = clock
         record.is_stream = True
 
@@ -115,7 +116,7 @@ class _Outlet:
     """The way out of one response: one message at a time, comments included."""
 
     def __init__(
-        self, send: Send, headers: EventStreamHeaders, record: RequestRecord, clock: Callable[[], float]
+        self, send: Send, headers: Callable[[], EventStreamHeaders], record: RequestRecord, clock: Callable[[], float]
     ) -> None:
         self.size = 0
         """Bytes waiting to be sent."""
@@ -181,7 +182,8 @@ class _Outlet:
         if not self._is_started:
             self._is_started = True
             self._record.first_byte_at = self._clock()
-            await self._send({"type": "http.response.start", "status": 200, "headers": list(self._headers)})
+            headers = [*_HEADERS, *self._headers()]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
 
 

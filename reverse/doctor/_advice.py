@@ -30,13 +30,13 @@ _BY_CODE: dict[ErrorCode, str] = {
     ErrorCode.BOT_NOT_FOUND: "check the bot's handle on its page at poe.com; choose another with --bot",
     ErrorCode.BOT_ACCESS_DENIED: "this bot may need a subscription: choose another with --bot",
     ErrorCode.BOT_LIMIT_REACHED: "the account's limit for this bot is reached: choose another with --bot",
-    ErrorCode.CONNECTION_FAILED: "check the network, a firewall or the proxy: --proxy names one",
+    ErrorCode.CONNECTION_FAILED: "check the network, a firewall, and the proxy if POE_PROXY names one",
     ErrorCode.TIMEOUT: "check the network; with a slow one raise PoeConfig's timeouts",
     ErrorCode.OVERLOADED: "Poe says it is overloaded: try again later",
 }
 _BY_STEP = {
     "dns": "the name can't be resolved: check the network and its DNS server",
-    "tcp": "the host does not accept connections: check the network, a firewall, or name a proxy with --proxy",
+    "tcp": "the host does not accept connections: check the network, a firewall, or name a proxy with POE_PROXY",
     "tls": "the certificate can't be verified: check the clock and whether a proxy intercepts TLS (SSL_CERT_FILE)",
     "home page": "poe.com may have changed its page; with POE_FORM_KEY set it is not needed",
     "form key": "set POE_FORM_KEY to the request header Poe-Formkey of any gql_POST in the browser's network tab",

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 
 def _chat(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> int:
     options = chat_options(argv)
-    config = config_for(options)
+    config = config_for(options, environ)
     credentials = credentials_for(options, environ, getpass.getpass if screen.can_ask else None)
     is_single = bool(options.question) or not (screen.can_ask or options.interactive)
     client, conversation = _conversation(credentials, config, options.bot)
@@ -78,7 +78,12 @@ def _chat(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> in
 def _ask_once(options: argparse.Namespace, screen: Screen, loop: LoopThread, conversation: Conversation) -> int:
     text = " ".join(options.question)
     if text in ("", "-"):
-        text = screen.read_all().strip()
+        try:
+            text = screen.read_all().strip()
+            # Some locales smuggle bytes that are no text through the decoder.
+            text.encode()
+        except UnicodeError:
+            raise UsageError("the input is no text") from None
     if not text:
         raise UsageError("there is no question")
     try:
@@ -103,7 +108,7 @@ def _doctor(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> 
     from reverse.doctor import diagnose  # only this command needs it
 
     options = doctor_options(argv)
-    config = config_for(options)
+    config = config_for(options, environ)
     credentials = credentials_for(options, environ, getpass.getpass if screen.can_ask else None)
     progress = None if options.json else screen.line
     report = asyncio.run(diagnose(credentials, config, bot=options.bot, send=options.send, progress=progress))

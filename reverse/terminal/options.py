@@ -29,6 +29,7 @@ _EPILOG = """\
 Credentials come from the environment, or are asked for without echo; never from the command line:
   web        POE_P_B (the cookie p-b); optionally POE_P_LAT, POE_FORM_KEY, POE_REVISION, POE_CF_CLEARANCE, POE_CF_BM
   official   POE_API_KEY; taken without --official too, where POE_P_B is not set
+POE_PROXY names an HTTP proxy for every connection.
 Without a question a chat begins; where the input is not a terminal, it is the question.
 Exit codes: 0 answered, 1 Poe refused or failed, 2 wrong usage or no credentials, 130 interrupted.
 `python -m reverse doctor --help` is about the diagnosis.
@@ -73,7 +74,6 @@ def doctor_options(argv: Sequence[str]) -> argparse.Namespace:
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--official", action="store_true", help="use Poe's documented API")
     parser.add_argument("--simulator", metavar="URL", help="speak to a simulator at this address instead of Poe")
-    parser.add_argument("--proxy", metavar="URL", help="an HTTP proxy for every connection")
     parser.add_argument("--generation", choices=["newer", "older"], default="newer", help="of the web operations")
     parser.add_argument(
         "--operation-hash",
@@ -84,9 +84,10 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def config_for(options: argparse.Namespace) -> PoeConfig:
+def config_for(options: argparse.Namespace, environ: Mapping[str, str]) -> PoeConfig:
     """The configuration. Raises `UsageError`."""
-    fields: dict[str, Any] = {"proxy": options.proxy, "operation_generation": options.generation}
+    proxy = environ.get("POE_PROXY") or None
+    fields: dict[str, Any] = {"proxy": proxy, "operation_generation": options.generation}
     pairs = [pair.partition("=") for pair in options.operation_hash]
     if any(not (name and value) for name, _, value in pairs):
         raise UsageError("--operation-hash takes NAME=HASH")

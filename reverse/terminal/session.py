@@ -86,6 +86,8 @@ class Session:
                 self._screen.error("stopped; /quit leaves")
             except PoeError as error:
                 self._screen.error(f"{error} [{error.code}]")
+            except BrokenPipeError:
+                raise
             except (OSError, ValueError) as error:
                 self._screen.error(str(error))
 

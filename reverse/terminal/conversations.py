@@ -28,6 +28,8 @@ class Conversation(Protocol):
     """The chat with one bot. Every method raises `PoeError`; what an account can't do is `UNSUPPORTED_FEATURE`."""
 
     bot: str
+    suggests: bool
+    """Whether suggested replies are waited for, where there are any."""
 
     def ask(self, text: str, attachments: Sequence[Attachment] = ()) -> AsyncGenerator[Event, None]:
         """Ask, and yield what happens."""
@@ -72,12 +74,13 @@ class WebConversation:
     def __init__(self, client: PoeWebClient, bot: str) -> None:
         self._client = client
         self.bot = bot
+        self.suggests = False
         self._chat: ChatRef | None = None
 
     async def ask(self, text: str, attachments: Sequence[Attachment] = ()) -> AsyncGenerator[Event, None]:
         """See `Conversation`; the chat is the one that the first question began."""
         message = Message("user", text, tuple(attachments))
-        request = ChatRequest(self.bot, [message], chat=self._chat, suggest_replies=True)
+        request = ChatRequest(self.bot, [message], chat=self._chat, suggest_replies=self.suggests)
         async with aclosing(self._client.stream(request)) as events:
             async for event in events:
                 if isinstance(event, ChatStarted):
@@ -87,7 +90,7 @@ class WebConversation:
 
     async def retry(self) -> AsyncGenerator[Event, None]:
         """See `Conversation`."""
-        async with aclosing(self._client.regenerate(self._current(), suggest_replies=True)) as events:
+        async with aclosing(self._client.regenerate(self._current(), suggest_replies=self.suggests)) as events:
             async for event in events:
                 yield event
 
@@ -168,6 +171,7 @@ class OfficialConversation:
     def __init__(self, client: PoeOfficialClient, bot: str) -> None:
         self._client = client
         self.bot = bot
+        self.suggests = False
         self._messages: list[Message] = []
 
     async def ask(self, text: str, attachments: Sequence[Attachment] = ()) -> AsyncGenerator[Event, None]:

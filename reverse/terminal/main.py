@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import getpass
 import os
 import sys
@@ -29,6 +30,7 @@ from reverse.terminal.screen import Screen
 from reverse.terminal.session import Session
 from reverse.web import PoeWebClient
 
+_SUGGESTIONS_SECONDS = 1.0
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
@@ -55,6 +57,8 @@ def _chat(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> in
     config = config_for(options, environ)
     credentials = credentials_for(options, environ, getpass.getpass if screen.can_ask else None)
     is_single = bool(options.question) or not (screen.can_ask or options.interactive)
+    # Most bots suggest nothing, and the prompt waits for it.
+    config = dataclasses.replace(config, suggested_replies_seconds=_SUGGESTIONS_SECONDS)
     client, conversation = _conversation(credentials, config, options.bot)
     loop = LoopThread("poe-terminal", cleanup=client.aclose)
     try:

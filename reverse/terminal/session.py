@@ -62,7 +62,9 @@ class Session:
             "history": Command(self._history, "/history [COUNT]", "show the newest messages of this chat"),
             "attach": Command(self._attach, "/attach FILE", "send a path or an address with the next message"),
             "retry": Command(self._retry, "/retry", "let the bot answer again"),
-            "suggest": Command(self._suggest, "/suggest N", "send a suggested reply; /N does as well"),
+            "suggest": Command(
+                self._suggest, "/suggest N|on|off", "send a suggested reply (so does /N), or wait for none"
+            ),
             "forget": Command(self._forget, "/forget", "let the bot forget what was said"),
             "purge": Command(self._purge, "/purge", "delete the messages of this chat"),
             "purgeall": Command(self._purge_all, "/purgeall", "delete the messages of all chats"),
@@ -73,6 +75,7 @@ class Session:
 
     def run(self) -> None:
         """Read and answer until the user leaves. Errors are shown, and the chat goes on."""
+        self._conversation.suggests = True
         while True:
             try:
                 line = self._screen.read(f"{self._conversation.bot}> ")
@@ -186,6 +189,9 @@ class Session:
         self._show(self._conversation.retry())
 
     def _suggest(self, rest: str) -> None:
+        if rest in ("on", "off"):
+            self._conversation.suggests = rest == "on"
+            return
         if not rest.isdecimal() or not 1 <= int(rest) <= len(self._replies):
             raise ValueError("no such suggestion")
         reply = self._replies[int(rest) - 1]

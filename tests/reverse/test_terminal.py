@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import re
@@ -21,12 +22,14 @@ from local.poe_official import PoeOfficialSimulator
 from local.poe_web import PoeWebSimulator, Scenario, SimulatedAccount
 from local.poe_web.stream_faults import MessageState
 from reverse.blocking import LoopThread
+from reverse.terminal.main import main
 from reverse.terminal.options import UsageError, chat_options, config_for, credentials_for
 from reverse.terminal.screen import one_line, printable
 
 COOKIE = "terminal-test-cookie"
 API_KEY = "terminal-test-api-key"
 ROOT = Path(__file__).parents[2]
+NOWHERE = ["--simulator", "http://127.0.0.1:1"]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -94,31 +97,38 @@ def test_a_chat_can_be_continued_and_a_file_of_the_bot_is_named(run: Run, accoun
     assert re.search(r"^http://\S+$", run("a boat", "--bot", "Painter").stdout, re.MULTILINE)
 
 
-def test_exit_codes_tell_failure_from_wrong_usage(run: Run, account: SimulatedAccount, tmp_path: Path) -> None:
+def test_a_refusal_and_a_wrong_cookie_are_failures(run: Run, account: SimulatedAccount) -> None:
     account.points = 0
     refused = run("hi", "--bot", "Echo")
     assert (refused.returncode, refused.stdout) == (1, "") and "[insufficient_points]" in refused.stderr
     wrong = run("hi", POE_P_B="nobody", POE_FORM_KEY="")
     assert wrong.returncode == 1 and "[not_authenticated]" in wrong.stderr
-    binary = subprocess.run(
-        [sys.executable, "-m", "reverse", "--simulator", "http://127.0.0.1:1"],
-        input=b"\xff\xfe",
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env=_environment(POE_P_B=COOKIE),
-    )
-    assert binary.returncode == 2 and b"Traceback" not in binary.stderr
-    for arguments, values in (
-        ([], {}),
-        (["hi"], {"POE_P_B": ""}),
-        (["hi", "--attach", str(tmp_path / "absent")], {}),
-        (["hi", "--operation-hash", "nonsense"], {}),
-        (["--no-such-option"], {}),
-    ):
-        done = run(*arguments, **values)
-        assert (done.returncode, done.stdout) == (2, ""), done.stderr
-        assert "Traceback" not in done.stderr and COOKIE not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "text"),
+    [
+        ([], {}, b""),
+        ([], {}, b"\xff\xfe"),
+        (["hi"], {"POE_P_B": ""}, b""),
+        (["hi", "--attach", "/no/such/file"], {}, b""),
+        (["hi", "--operation-hash", "nonsense"], {}, b""),
+        (["hi", "--simulator", "ftp://x"], {}, b""),
+        (["--no-such-option"], {}, b""),
+    ],
+)
+def test_wrong_usage_has_its_own_exit_code(
+    arguments: list[str],
+    environ: dict[str, str],
+    text: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text), "utf-8", "surrogateescape"))
+    with contextlib.suppress(SystemExit):
+        assert main([*arguments, *([] if "--simulator" in arguments else NOWHERE)], {"POE_P_B": COOKIE, **environ}) == 2
+    written = capsys.readouterr()
+    assert written.out == "" and written.err and COOKIE not in written.err
 
 
 def test_what_came_before_a_failure_is_shown(run: Run, simulator: PoeWebSimulator) -> None:
@@ -131,10 +141,10 @@ def test_a_scripted_chat_uses_every_command(run: Run, account: SimulatedAccount,
     note = tmp_path / "note.txt"
     note.write_text("12345")
     script = [
-        "/help", "", "Hello There", "/1", "/retry", "/history 2", "/new", f"/attach {note}", "!BOT Echo", "/bots pup",
-        f"!upload {note}", "With\\", "a File", "/chats", "/open 2", "/switch", "/open 99", "/open nosuchcode",
-        "//slash", "!important", "/nosuch", "/suggest 9", "/forget", "/points", "/purge", "n", "/purge", "y",
-        "/delete", "yes", "/delete", "y", "/purgeall", "y", "/attach /no/such/file", "/quit", "never sent",
+        "/help", "", "Hello There", "/1", "/retry", "/history 2", "/new", f"/attach {note}", "/suggest off",
+        "!BOT Echo", "/bots pup", f"!upload {note}", "With\\", "a File", "/chats", "/open 2", "/switch", "/open 99",
+        "/open nosuchcode", "//slash", "!important", "/nosuch", "/suggest 9", "/forget", "/points", "/purge", "n",
+        "/purge", "y", "/delete", "yes", "/delete", "y", "/purgeall", "y", "/attach /no/such/file", "/quit", "unsent",
     ]  # fmt: skip
     done = run("--interactive", "--bot", "Helper", text="\n".join(script) + "\n")
     assert done.returncode == 0
@@ -142,7 +152,7 @@ def test_a_scripted_chat_uses_every_command(run: Run, account: SimulatedAccount,
     assert "You said: Hello There" in out and "  /1 Tell me more" in out and "you: Tell me more" in out
     assert "You said: With\na File\nnote.txt (text/plain, 5 bytes)" in out
     assert "  Puppet" in out and "Hello There" in out and " points" in out
-    assert "You said: /slash" in out and "You said: !important" in out and "never sent" not in out
+    assert "You said: /slash" in out and "You said: !important" in out and "unsent" not in out
     assert "no such command" in err and "no such suggestion" in err and "[chat_not_found]" in err
     assert "no such number" in err and "/no/such/file" in err and "Traceback" not in err
     assert account.messages == []

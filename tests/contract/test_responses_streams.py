@@ -169,6 +169,14 @@ async def test_web_accounts_call_tools_too(front: Front) -> None:
     assert call.call_id.startswith("call_")
 
 
+async def test_an_answer_of_nothing_at_all_is_a_failure(front: Front) -> None:
+    await front.house.add_account()
+    front.house.poe.enqueue(Finished())
+    with pytest.raises(openai.InternalServerError) as caught:
+        await events_of(front)
+    assert caught.value.code == "upstream_error"
+
+
 async def test_a_failure_in_mid_stream_is_told_as_failed_and_raised(front: Front) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(TextDelta("Hel"), poe_error(ErrorCode.CONNECTION_FAILED))

@@ -152,11 +152,12 @@ async def test_files_are_linked_and_annotated(front: Front) -> None:
         assert part.text[note.start_index : note.end_index] == note.url
 
 
-async def test_an_answer_without_words_has_an_empty_message(front: Front) -> None:
+async def test_an_answer_of_nothing_at_all_is_a_failure(front: Front) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(Finished())
-    events = await events_of(front)
-    assert events[-1].response.output[0].content[0].text == ""
+    with pytest.raises(openai.InternalServerError) as caught:
+        await events_of(front)
+    assert caught.value.code == "upstream_error"
 
 
 async def test_a_failure_in_mid_stream_is_told_as_failed_and_raised(front: Front) -> None:

@@ -38,6 +38,7 @@ class EventStream:
       silent connections. From then on a failure is an error event.
     - Silence of that length later is filled with comments, too.
     - The generator is closed in every ending: normal, failure, caller gone, deadline, cancellation.
+    - `headers` are asked for when the status line leaves: by then much is known of the answer.
     - A stream never just stops: it ends as `produce` ends it, or with `encode_error`'s event.
     """
 
@@ -50,7 +51,8 @@ class EventStream:
         keep_alive_seconds: float,
         translate: Callable[[Exception], GatewayError],
         encode_error: Callable[[GatewayError], bytes] = encode_error_event,
-        headers: EventStreamHeaders = (),
+        encode_abort: Callable[[GatewayError], bytes] | None = None,
+        headers: Callable[[], EventStreamHeaders] = tuple,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._produce = produce
@@ -59,17 +61,18 @@ class EventStream:
         self._keep_alive_seconds = keep_alive_seconds
         self._translate = translate
         self._encode_error = encode_error
-        self._headers = _HEADERS + headers
+        # For the words that others say in our place, at any time; those of `encode_error` may depend on what was said.
+        self._encode_abort = encode_abort or encode_error
+        self._headers = headers
         self._clock = clock
         record.is_stream = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond. Raises what `produce` raises before the start, and re-raises cancellation after its last words."""
-        last_words = self._encode_error(GatewayError(TIMEOUT))
         runtime = scope.get("extensions", {}).get(RUNTIME_EXTENSION)
         if runtime is not None:
             # What the runtime says in our place if even the cleaning up takes too long.
-            runtime["abort_body"] = last_words
+            runtime["abort_body"] = self._encode_abort(GatewayError(TIMEOUT))
         outlet = _Outlet(send, self._headers, self._record, self._clock)
         keep_alive = asyncio.create_task(outlet.keep_alive(self._keep_alive_seconds), name="keep-alive")
         try:
@@ -78,7 +81,7 @@ class EventStream:
             await _end(keep_alive)
             if outlet.has_begun:
                 self._record.error = TIMEOUT.code
-                await outlet.close(last_words)
+                await outlet.close(self._encode_error(GatewayError(TIMEOUT)))
             raise
         except ClientGoneError:
             self._record.error, self._record.status = "client_gone", CLIENT_GONE
@@ -115,7 +118,7 @@ class _Outlet:
     """The way out of one response: one message at a time, comments included."""
 
     def __init__(
-        self, send: Send, headers: EventStreamHeaders, record: RequestRecord, clock: Callable[[], float]
+        self, send: Send, headers: Callable[[], EventStreamHeaders], record: RequestRecord, clock: Callable[[], float]
     ) -> None:
         self.size = 0
         """Bytes waiting to be sent."""
@@ -181,7 +184,8 @@ class _Outlet:
         if not self._is_started:
             self._is_started = True
             self._record.first_byte_at = self._clock()
-            await self._send({"type": "http.response.start", "status": 200, "headers": list(self._headers)})
+            headers = [*_HEADERS, *self._headers()]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
 
 

@@ -328,3 +328,22 @@ async def test_leaving_in_the_middle_stops_the_upstream(front: Front, stream: bo
         while front.house.store.held or not front.house.store.released:  # noqa: ASYNC110 - the gateway's doing
             await asyncio.sleep(0.005)
     assert front.house.poe.stopped == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_web_account_calls_tools_too(front: Front, stream: bool) -> None:
+    await front.house.add_account("cookie", AccountKind.WEB)
+    front.house.poe.enqueue(
+        TextDelta('[{"name":"get_weather",'), TextDelta('"arguments":{"city":"Oslo"}}]'), Finished()
+    )
+    async with client_of(front) as client:
+        asked: Any = QUESTION | {"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "get_weather"}}
+        if stream:
+            async with client.messages.stream(**asked) as events:
+                message: Any = await events.get_final_message()
+        else:
+            message = await client.messages.create(**asked)
+    assert message.stop_reason == "tool_use"
+    assert [(block.type, block.name, block.input) for block in message.content] == [
+        ("tool_use", "get_weather", {"city": "Oslo"})
+    ]

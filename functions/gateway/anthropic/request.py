@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from accounts import AccountKind
 from gateway.anthropic.thinking import Thinking, read_thinking
 from gateway.anthropic.tools import read_tools
-from gateway.anthropic.turns import MAX_MESSAGES, Turns
+from gateway.anthropic.turns import MAX_MESSAGES, Turns, rename
 from gateway.catalogue import Model
 from gateway.chat_request import MAX_STOPS, ChatCall, read_chat_call
-from gateway.errors import GatewayError, invalid
+from gateway.errors import invalid
 from gateway.fields import Fields
 
 # Read here; the rest is passed on as it is, and reported where the model has no such option.
@@ -47,16 +48,14 @@ class MessagesRequest:
         by_budget = parameters.pop("reasoning_effort", None)
         effort = self.chat.get("reasoning_effort") or by_budget
         chat = {**self.chat, "parameters": parameters, "reasoning_effort": effort}
-        try:
+        with self.turns.renaming():
             call = read_chat_call({name: value for name, value in chat.items() if value not in (None, {})})
-        except GatewayError as error:
-            raise self.turns.renamed(error) from None
         # Only who finds a stop sequence can say which one it was.
         return replace(call, is_stopped_here=True)
 
-    def ignored(self, model: Model | None) -> tuple[str, ...]:
-        """Names of what the answer does not take into account, by the caller's fields."""
-        names = set(self.dropped) | self.turns.dropped
+    def ignored(self, call: ChatCall, kind: AccountKind, model: Model | None) -> tuple[str, ...]:
+        """Names of what an answer of such an account does not take into account, by the caller's fields."""
+        names = {*self.dropped, *self.turns.dropped, *map(rename, call.ignored(kind))}
         if self.thinking.is_ignored(model):
             names.add("thinking")
         return tuple(sorted(names))

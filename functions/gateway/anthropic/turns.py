@@ -7,7 +7,8 @@ turn. Files in a result follow in the user's turn, because results are text for 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,29 +129,42 @@ class Turns:
             self.dropped.add("citations")
         return reader(block)
 
-    def renamed(self, error: GatewayError) -> GatewayError:
-        """The error with the caller's names for the fields of the chat completion."""
-        if error.param is None:
-            return error
-        names = [(f"messages[{index}].content", place) for index, place in enumerate(self.places)]
-        names += [(f"messages[{index}]", place) for index, place in enumerate(self.places)]
-        for ours, theirs in [*names, *_FIELDS]:
-            if error.param == ours or error.param.startswith((f"{ours}.", f"{ours}[")):
-                # The parts of a message are not the caller's blocks one by one: its content is as exact as it gets.
-                param = theirs if ours.startswith("messages[") else theirs + error.param[len(ours) :]
-                message = error.message.replace(error.param, param)
-                return GatewayError(error.situation, message, param=param, code=error.code)
-        return error
+    @contextmanager
+    def renaming(self) -> Iterator[None]:
+        """Give errors that are raised inside the caller's names for the fields of the chat completion."""
+        try:
+            yield
+        except GatewayError as error:
+            param = self._rename(error.param or "")
+            if param == (error.param or ""):
+                raise
+            message = error.message.replace(error.param or "", param)
+            raise GatewayError(error.situation, message, param=param, code=error.code) from None
+
+    def _rename(self, name: str) -> str:
+        for index, place in enumerate(self.places):
+            # The parts of a message are not the caller's blocks one by one: its content is as exact as it gets.
+            if name == f"messages[{index}]" or name.startswith(f"messages[{index}]."):
+                return place
+        return rename(name)
 
 
 # Fields that a chat completion calls otherwise; the longer name first.
-_FIELDS = [
+_FIELDS = (
     ("response_format.json_schema", "output_config.format"),
     ("response_format", "output_config.format"),
     ("reasoning_effort", "output_config.effort"),
     ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
     ("stop", "stop_sequences"),
-]
+)
+
+
+def rename(name: str) -> str:
+    """The caller's name for a field of the chat completion."""
+    for ours, theirs in _FIELDS:
+        if name == ours or name.startswith((f"{ours}.", f"{ours}[")):
+            return theirs + name[len(ours) :]
+    return name
 
 
 def _text(text: str) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 
@@ -16,13 +17,13 @@ from gateway.anthropic.message import MessageObject, new_message_id
 from gateway.anthropic.request import MessagesRequest, read_messages_request
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.chat_request import ChatCall
+from gateway.catalogue import Model
+from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
 from gateway.context import authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
-from gateway.generation import Generation, GenerationTask
+from gateway.generation import Generation
+from gateway.parameters import ignored_header
 from gateway.sse import EventStream
-
-IGNORED_HEADER = "x-gateway-ignored"
 
 
 async def create_message(request: Request) -> Response | EventStream:
@@ -36,16 +37,36 @@ async def create_message(request: Request) -> Response | EventStream:
     bot = record.model = asked.model if model is None else model.bot
     await services.authenticator.admit(key, asked.model, bot)
     call = asked.chat_call(model)
-    generation = services.generations.start(_task(call, bot, key.id), record)
-    message = MessageObject(new_message_id(), asked.model, call.prompt_tokens)
+    with asked.turns.renaming():
+        async with asyncio.timeout_at(deadline):
+            chat = await prepare_chat(call, bot=bot, entry=model, key_id=key.id, services=services)
+    generation = services.generations.start(chat.generation_task(), record)
+    message = MessageObject(new_message_id(), asked.model, chat.call.prompt_tokens)
     content = Content(shows_thinking=asked.thinking.is_shown)
-    ignored = asked.ignored(model)
-    headers = {IGNORED_HEADER: ", ".join(ignored)} if ignored else {}
-    if asked.is_streamed:
-        return _stream(request, generation, MessageEncoder(message, content), deadline, headers)
-    async with bounded(request.receive, deadline):
-        body = await collect_message(generation, message, content)
-    return Response(body, media_type="application/json", headers=headers)
+    if not asked.is_streamed:
+        async with bounded(request.receive, deadline):
+            body = await collect_message(generation, message, content)
+        headers = _headers(asked, model, chat, generation)
+        return Response(body, media_type="application/json", headers=headers)
+    return EventStream(
+        partial(stream_message, generation, MessageEncoder(message, content)),
+        record=record,
+        deadline=deadline,
+        keep_alive_seconds=services.settings.keep_alive_seconds,
+        translate=lambda error: gateway_error(error, now=time.time()),
+        encode_error=partial(encode_error_event, request_id=record.request_id),
+        headers=lambda: tuple(
+            (name.encode(), value.encode()) for name, value in _headers(asked, model, chat, generation).items()
+        ),
+    )
+
+
+def _headers(asked: MessagesRequest, model: Model | None, chat: ChatTask, generation: Generation) -> dict[str, str]:
+    """What was not taken into account, in the caller's names."""
+    kind = generation.kind or chat.call.kinds[0]
+    headers = chat.headers(kind)
+    ignored = asked.ignored(chat.call, kind, model)
+    return headers | ({IGNORED_HEADER: ignored_header(ignored)} if ignored else {})
 
 
 async def count_tokens(request: Request) -> JSONResponse:
@@ -53,33 +74,6 @@ async def count_tokens(request: Request) -> JSONResponse:
     services = context_of(request).services
     await authenticate(request)
     values = await read_json(request, max_bytes=services.settings.max_body_bytes)
-    asked: MessagesRequest = read_messages_request(values, counts_only=True)
+    asked = read_messages_request(values, counts_only=True)
     call = asked.chat_call(await services.catalogue.find(asked.model))
     return JSONResponse({"input_tokens": call.prompt_tokens, "estimated": True})
-
-
-def _task(call: ChatCall, bot: str, key_id: str) -> GenerationTask:
-    return GenerationTask(
-        key_id=key_id,
-        model=bot,
-        build=partial(call.build, bot),
-        prompt_tokens=call.prompt_tokens,
-        limits=call.limits,
-        kinds=call.kinds,
-        is_streamed=call.is_streamed,
-    )
-
-
-def _stream(
-    request: Request, generation: Generation, encoder: MessageEncoder, deadline: float, headers: dict[str, str]
-) -> EventStream:
-    context = context_of(request)
-    return EventStream(
-        partial(stream_message, generation, encoder),
-        record=context.record,
-        deadline=deadline,
-        keep_alive_seconds=context.services.settings.keep_alive_seconds,
-        translate=lambda error: gateway_error(error, now=time.time()),
-        encode_error=partial(encode_error_event, request_id=context.record.request_id),
-        headers=tuple((name.encode(), value.encode()) for name, value in headers.items()),
-    )

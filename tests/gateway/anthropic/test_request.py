@@ -21,6 +21,10 @@ def read(**more: Any) -> MessagesRequest:
     return read_messages_request(body)
 
 
+def unheeded(asked: MessagesRequest, model: Model | None = None) -> tuple[str, ...]:
+    return asked.ignored(asked.chat_call(model), AccountKind.OFFICIAL, model)
+
+
 def test_limits_and_sampling_are_passed_on() -> None:
     call = read(temperature=0.3, top_p=0.5, stream=True).chat_call(None)
     request = call.build("bot", AccountKind.OFFICIAL)
@@ -62,7 +66,7 @@ def test_one_call_at_a_time_is_asked_for() -> None:
 def test_tools_that_only_their_provider_has_are_left_out_and_reported() -> None:
     asked = read(tools=[{"type": "web_search_20250305", "name": "web_search"}, TOOL])
     assert len(asked.chat_call(None).tools) == 1
-    assert asked.ignored(None) == ("tools[0]",)
+    assert unheeded(asked) == ("tools[0]",)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_thinking_becomes_an_option_that_the_model_declares(
 ) -> None:
     asked = read(thinking=thinking)
     assert asked.chat_call(model).build("m", AccountKind.OFFICIAL).parameters == parameters
-    assert asked.ignored(model) == ignored
+    assert unheeded(asked, model) == ignored
 
 
 def test_an_effort_of_the_callers_own_goes_before_a_budget() -> None:
@@ -118,7 +122,7 @@ def test_what_no_model_is_told_is_reported() -> None:
             },
         ],
     )
-    assert asked.ignored(None) == (
+    assert unheeded(asked) == (
         "messages.content.server_tool_use",
         "messages.content.thinking",
         "metadata.user_id",
@@ -152,3 +156,7 @@ def test_a_wrong_field_is_named(more: dict[str, Any], param: str) -> None:
     with pytest.raises(GatewayError) as caught:
         read(**more).chat_call(None)
     assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_options_that_nobody_declares_are_reported() -> None:
+    assert unheeded(read(top_k=5, service_tier="auto", speed="fast")) == ("speed", "top_k")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TextIO
 
 from aws_lambda_powertools import Logger
@@ -23,7 +24,7 @@ class Journal:
         self,
         *,
         level: str = "info",
-        with_metrics: bool = True,
+        with_metrics: bool = False,
         stream: TextIO | None = None,
         service: str = SERVICE,
     ) -> None:
@@ -32,7 +33,7 @@ class Journal:
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
 
-    def run_ended(self, report: Report, *, seconds: float, eligible: int, is_dry: bool) -> None:
+    def run_ended(self, report: Report, *, seconds: float, eligible: int | None, is_dry: bool) -> None:
         """The one line of a run that went to its end, or to its deadline."""
         line = {
             "total": report.total,
@@ -60,10 +61,16 @@ class Journal:
         }
         self._logger.error("refresh.failed", extra=line)
 
+    def catalogue_read(self, models: int, failures: Mapping[str, str]) -> None:
+        """What became of the list of models; failures are codes."""
+        level = self._logger.warning if failures else self._logger.info
+        level("catalogue.read", extra={"models": models, "failures": dict(failures)})
+
     @staticmethod
-    def _write_metrics(report: Report, eligible: int) -> None:
+    def _write_metrics(report: Report, eligible: int | None) -> None:
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
-        metrics.add_metric("EligibleAccounts", MetricUnit.Count, eligible)
+        if eligible is not None:
+            metrics.add_metric("EligibleAccounts", MetricUnit.Count, eligible)
         metrics.add_metric("ReadingsSucceeded", MetricUnit.Count, report.succeeded)
         metrics.add_metric("ReadingsFailed", MetricUnit.Count, report.failed)
         metrics.flush_metrics()

@@ -70,6 +70,8 @@ async def measure_streaming(around: Surroundings) -> list[StreamFigures]:
 
 
 async def _figures(around: Surroundings, name: str, way: Way, delays: list[float]) -> StreamFigures:
+    # It may have idled for a minute, and opens new connections then: that is no stream's usual cost.
+    await way.ask(5, PACE_SECONDS)
     brisk, per_stream = await _cpu_costs(around, way, BRISK_SECONDS)
     flat_out, _ = await _cpu_costs(around, way, FLAT_OUT_SECONDS)
     return StreamFigures(

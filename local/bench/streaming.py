@@ -53,24 +53,33 @@ class StreamFigures:
 
 async def measure_streaming(around: Surroundings) -> list[StreamFigures]:
     """Every way at the same pace, with as many chunks, in turn: what else the machine does falls on all of them."""
-    await around.use_accounts("sample-web-1")
-    await around.web_simulator("accounts", p_b="sample-web-account-1", points=10_000_000)
     async with AsyncExitStack() as stack:
-        ways = {name: await stack.enter_async_context(open_way(around)) for name, open_way in _WAYS.items()}
+        ways = {}
+        for name, open_way in _WAYS.items():
+            await _add_account(around, name)
+            ways[name] = await stack.enter_async_context(open_way(around))
         delays: dict[str, list[float]] = {name: [] for name in ways}
         await _set_pace(around, PACE_SECONDS)
-        for way in ways.values():
-            await way.ask(20, PACE_SECONDS)
         for _ in range(PACED_STREAMS):
             for name, way in ways.items():
+                await around.use_accounts(name)
+                # It idled meanwhile, and may have to open new connections: that is no stream's usual cost.
+                await way.ask(5, PACE_SECONDS)
                 delays[name] += await _delays(around, way)
         figures = [await _figures(around, name, way, delays[name]) for name, way in ways.items()]
     await _set_pace(around, PACE_SECONDS)
     return figures
 
 
+async def _add_account(around: Surroundings, name: str) -> None:
+    """Each way has its own: Poe tells every channel of an account everything, so one would hear the others' answers."""
+    await around.web_simulator("accounts", p_b=_cookie(name), points=10_000_000)
+    await around.admin("POST", "/accounts", kind="web", label=name, credentials={"p_b": _cookie(name)})
+    await around.use_accounts(name)
+
+
 async def _figures(around: Surroundings, name: str, way: Way, delays: list[float]) -> StreamFigures:
-    # It may have idled for a minute, and opens new connections then: that is no stream's usual cost.
+    await around.use_accounts(name)
     await way.ask(5, PACE_SECONDS)
     brisk, per_stream = await _cpu_costs(around, way, BRISK_SECONDS)
     flat_out, _ = await _cpu_costs(around, way, FLAT_OUT_SECONDS)
@@ -190,3 +199,7 @@ _WAYS = {
     "plain FastAPI, a pydantic model per chunk, under uvicorn, no upstream": _plain_uvicorn,
     "the same plain app on this gateway's runtime, no upstream": _plain_runtime,
 }
+
+
+def _cookie(name: str) -> str:
+    return "bench-" + "".join(letter for letter in name if letter.isalnum())

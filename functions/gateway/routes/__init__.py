@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute, Mount, Route
 
 from gateway.routes.admin import LazyAdmin
+from gateway.routes.anthropic import count_tokens, create_message
 from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
 from gateway.routes.models import list_models, retrieve_model
@@ -26,6 +27,8 @@ def build_routes() -> list[BaseRoute]:
         Route("/responses/{response_id}", delete_response, methods=["DELETE"]),
         Route("/responses/{response_id}/cancel", cancel_response, methods=["POST"]),
         Route("/responses/{response_id}/input_items", list_input_items),
+        Route("/messages", create_message, methods=["POST"]),
+        Route("/messages/count_tokens", count_tokens, methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),

@@ -17,6 +17,7 @@ from gateway.auth import AdminGate, Authenticator
 from gateway.catalogue import Catalogue
 from gateway.clients import ClientFactory, WarmClients
 from gateway.generation import Generations
+from gateway.media.files import ResultFiles
 from gateway.observability import Journal
 from gateway.readiness import Readiness
 from gateway.settings import Settings
@@ -42,6 +43,7 @@ class Services:
     readiness: Readiness
     journal: Journal
     make_client: ClientFactory
+    result_files: ResultFiles
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -79,6 +81,7 @@ def build_services(
         readiness=Readiness(store),
         journal=journal,
         make_client=make_client,
+        result_files=ResultFiles((settings.poe_web_base_url, settings.poe_official_base_url)),
     )
 
 

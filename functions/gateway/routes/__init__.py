@@ -5,13 +5,18 @@ from starlette.routing import BaseRoute, Mount, Route
 from gateway.routes.admin import LazyAdmin
 from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
+from gateway.routes.lazy import lazy
 from gateway.routes.models import list_models, retrieve_model
+
+_IMAGES = "gateway.routes.images"
 
 
 def build_routes() -> list[BaseRoute]:
     """All routes, the most used first."""
     return [
         Route("/chat/completions", create_chat_completion, methods=["POST"]),
+        Route("/images/generations", lazy(_IMAGES, "create_image"), methods=["POST"]),
+        Route("/images/edits", lazy(_IMAGES, "edit_image"), methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),

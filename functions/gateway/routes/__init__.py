@@ -7,6 +7,7 @@ from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
 from gateway.routes.lazy import lazy
 from gateway.routes.models import list_models, retrieve_model
+from gateway.routes.not_offered import not_offered_routes
 
 _IMAGES = "gateway.routes.images"
 
@@ -15,6 +16,7 @@ def build_routes() -> list[BaseRoute]:
     """All routes, the most used first."""
     return [
         Route("/chat/completions", create_chat_completion, methods=["POST"]),
+        Route("/completions", lazy("gateway.routes.completions", "create_completion"), methods=["POST"]),
         Route("/images/generations", lazy(_IMAGES, "create_image"), methods=["POST"]),
         Route("/images/edits", lazy(_IMAGES, "edit_image"), methods=["POST"]),
         Route("/models", list_models),
@@ -23,4 +25,5 @@ def build_routes() -> list[BaseRoute]:
         Route("/readyz", readyz),
         Route("/", index),
         Mount("/admin", LazyAdmin()),
+        *not_offered_routes(),
     ]

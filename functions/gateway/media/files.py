@@ -30,6 +30,8 @@ class Opened:
 
     content_type: str
     name: str
+    size: int | None
+    """In bytes, where that is known before the end."""
     chunks: AsyncGenerator[bytes, None] = field(repr=False)
 
 
@@ -46,11 +48,11 @@ class ResultFiles:
 
         if file.url[:5].lower() == "data:":
             parsed = parse_data_url(file.url, max_bytes=max_bytes)
-            yield Opened(_type(parsed.content_type, file), parsed.name, _cut(parsed.data))
+            yield Opened(_type(parsed.content_type, file), parsed.name, len(parsed.data), _cut(parsed.data))
             return
         policy = self._policy(file.url)
         async with open_file(file.url, max_bytes=max_bytes, timeout_seconds=SECONDS, policy=policy) as opened:
-            yield Opened(_type(opened.content_type, file), opened.name, opened.chunks)
+            yield Opened(_type(opened.content_type, file), opened.name, opened.size, opened.chunks)
 
     async def read(self, file: FileAttached, *, max_bytes: int) -> tuple[bytes, str]:
         """A whole file and its content type. Raises `PoeError`."""

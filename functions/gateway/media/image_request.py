@@ -52,12 +52,12 @@ async def read_json_edit(values: Mapping[str, Any]) -> ImageCall:
     """Normalise the JSON body of an edit, fetching what it only names. Raises `GatewayError` (400)."""
     body = Fields(values)
     _read(body, ())  # what is wrong without them is told before anything is fetched
-    images = [await _from_text(text, param) for text, param in _addresses(body)]
+    images = [await image_from_text(text, param) for text, param in _addresses(body)]
     if not images:
         raise body.missing("image")
     mask = body.get("mask")
     if mask is not None:
-        images.append(await _from_text(_address(mask, body, "mask"), "mask", name="mask.png"))
+        images.append(await image_from_text(_address(mask, body, "mask"), "mask", name="mask.png"))
     return _read(body, tuple(images), has_mask=mask is not None)
 
 
@@ -65,16 +65,16 @@ async def read_form_edit(form: Form) -> ImageCall:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
     body = Fields(_typed(form.fields))
     _read(body, ())
-    images = [_from_bytes(part.data, part.file_name, "image") for part in form.files if part.field_name != "mask"]
+    images = [image_from_bytes(part.data, part.file_name, "image") for part in form.files if part.field_name != "mask"]
     strange = [part.field_name for part in form.files if not part.field_name.startswith(("image", "mask"))]
     if strange:
         raise invalid("A file's field must be called 'image', 'image[]' or 'mask'.", code="unknown_parameter")
     for name, text in form.fields.items():
         if name in ("image", "image[]"):
-            images.append(await _from_text(text, "image"))
+            images.append(await image_from_text(text, "image"))
     if not images:
         raise body.missing("image")
-    masks = [_from_bytes(part.data, "mask.png", "mask") for part in form.files if part.field_name == "mask"]
+    masks = [image_from_bytes(part.data, "mask.png", "mask") for part in form.files if part.field_name == "mask"]
     return _read(body, tuple(images + masks[:1]), has_mask=bool(masks))
 
 
@@ -156,7 +156,7 @@ def _address(value: Any, body: Fields, name: str) -> str:
     return value
 
 
-async def _from_text(text: str, param: str, *, name: str = "image") -> Attachment:
+async def image_from_text(text: str, param: str, *, name: str = "image") -> Attachment:
     """An image by its data URL or its address. Never a path of this machine, whatever it looks like."""
     from reverse.fetch import fetch, parse_data_url
 
@@ -171,7 +171,7 @@ async def _from_text(text: str, param: str, *, name: str = "image") -> Attachmen
             file = await fetch(text, max_bytes=MAX_INPUT_BYTES, timeout_seconds=_FETCH_SECONDS)
     except PoeError as error:
         raise _refused(error, param) from None
-    return _from_bytes(file.data, file.name if name == "image" else name, param)
+    return image_from_bytes(file.data, file.name if name == "image" else name, param)
 
 
 def _refused(error: PoeError, param: str) -> GatewayError:
@@ -181,7 +181,7 @@ def _refused(error: PoeError, param: str) -> GatewayError:
     return invalid(f"'{param}' can't be read as an image.", param=param, code=code)
 
 
-def _from_bytes(data: bytes, name: str, param: str) -> Attachment:
+def image_from_bytes(data: bytes, name: str, param: str) -> Attachment:
     content_type = sniff_type(data, "")
     if not content_type.startswith("image/"):
         raise invalid(f"'{param}' is not an image.", param=param, code="invalid_image")

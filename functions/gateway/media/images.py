@@ -21,7 +21,7 @@ from gateway.media.results import collect_files
 from gateway.observability import RequestRecord
 from gateway.usage import TokenUsage
 from reverse.chat import ChatRequest, Message
-from reverse.errors import PoeError
+from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached
 
 # More at once would mostly wait for each other's accounts.
@@ -109,7 +109,7 @@ class ImageRoom:
                     file, max_bytes=min(MAX_IMAGE_BYTES, max(left, 1))
                 )
             except PoeError as error:
-                if error.code.value == "file_too_large":
+                if error.code is ErrorCode.FILE_TOO_LARGE:
                     raise invalid(
                         "The images are too large for one response; ask for 'url', or for fewer.",
                         param="response_format",

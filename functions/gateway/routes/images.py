@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
 from accounts import ApiKey
 from gateway.bodies import read_body, read_json
 from gateway.bounds import bounded
 from gateway.catalogue import Model, poe_name, require, unsupported_model
 from gateway.context import authenticate, context_of, request_deadline
+from gateway.media.downloads import is_buffered
 from gateway.media.image_parameters import resolve
 from gateway.media.image_request import ImageCall, read_form_edit, read_generation, read_json_edit
 from gateway.media.images import ImageRoom
-from gateway.sse import RUNTIME_EXTENSION
 
 _IMAGES_ONLY = ("/v1/images",)
 
@@ -72,8 +71,3 @@ def _check(model: Model | None, call: ImageCall) -> None:
     # Poe's image endpoint takes a prompt and nothing else; other bots take files in a chat.
     if takes_none or (model.upstream_endpoints == _IMAGES_ONLY and model.kinds == ("official",)):
         raise unsupported_model(f"The model '{model.id}' makes images, but takes none to edit.")
-
-
-def is_buffered(scope: Scope) -> bool:
-    """Whether Lambda collects the response, which is then limited to 6 MB."""
-    return "aws.context" in scope and RUNTIME_EXTENSION not in scope.get("extensions", {})

@@ -60,3 +60,23 @@ async def test_an_edit(real_house: RealHouse, as_form: bool) -> None:
         assert answer.error["code"] == "unsupported_endpoint", "that simulator's Painter says that it takes text only"
     else:
         assert answer.status == 200, answer.body
+
+
+async def test_speech(real_house: RealHouse) -> None:
+    answer = await real_house.call("/v1/audio/speech", {"model": "speaker", "input": "Hello", "voice": "alloy"})
+    assert answer.status == 200, answer.body
+    assert answer.headers["content-type"] == "audio/wav"
+    assert answer.body.startswith(b"RIFF")
+
+
+async def test_a_model_of_the_audio_endpoint_alone_is_asked_there(official_house: RealHouse) -> None:
+    answer = await official_house.call("/v1/audio/speech", {"model": "elevenlabs-v3", "input": "Hello", "voice": "x"})
+    assert answer.status == 200, answer.body
+    assert answer.body.startswith(b"RIFF")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_older_completions(real_house: RealHouse, stream: bool) -> None:
+    answer = await real_house.call("/v1/completions", {"model": "echo", "prompt": "say this", "stream": stream})
+    assert answer.status == 200, answer.body
+    assert "say" in answer.body.decode() and "this" in answer.body.decode()

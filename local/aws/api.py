@@ -1,0 +1,79 @@
+"""moto's WSGI application, made to behave like one service: calls one at a time, counted, and callable in process."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import Client
+
+from local.aws import COUNTERS_PATH, REGION
+
+_TARGETS = {"dynamodb": "DynamoDB_20120810", "kms": "TrentService", "secretsmanager": "secretsmanager"}
+
+StartResponse = Callable[..., Any]
+WSGIApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+class CallError(Exception):
+    """AWS's stand-in refused a call; the message is its own."""
+
+
+class LocalApi:
+    """A WSGI application.
+
+    moto checks a condition and writes in two steps that another thread may come between, and DynamoDB does not: so one
+    call runs at a time, which makes conditional writes as exclusive here as they are there.
+    """
+
+    def __init__(self, application: WSGIApplication | None = None) -> None:
+        self._app = application or DomainDispatcherApplication(create_backend_app)
+        self._lock = Lock()
+        self._calls: Counter[str] = Counter()
+        self._in_process = Client(self._serve_one)
+
+    @property
+    def total_calls(self) -> int:
+        return self._calls.total()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == COUNTERS_PATH:
+            body = json.dumps(self._calls).encode()
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+            return [body]
+        if target := environ.get("HTTP_X_AMZ_TARGET"):
+            self._calls[_action_of(target)] += 1
+        return self._serve_one(environ, start_response)
+
+    def call(self, service: str, action: str, **parameters: Any) -> dict[str, Any]:
+        """Make a call without a socket, not counted. Raises `CallError`."""
+        scope = f"local/20260101/{REGION}/{service}/aws4_request"
+        reply = self._in_process.post(
+            "/",
+            headers={
+                "X-Amz-Target": f"{_TARGETS[service]}.{action}",
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+                "Content-Type": "application/x-amz-json-1.1",
+            },
+            data=json.dumps(parameters),
+        )
+        if reply.status_code != 200:
+            raise CallError(f"{action}: {reply.get_data(as_text=True)[:500]}")
+        answer: dict[str, Any] = json.loads(reply.get_data() or b"{}")
+        return answer
+
+    def _serve_one(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        with self._lock:
+            # Read to its end here: a lazy body would do its work outside the lock.
+            return list(self._app(environ, start_response))
+
+
+def _action_of(target: str) -> str:
+    """`DynamoDB_20120810.GetItem` as `dynamodb.GetItem`."""
+    prefix, _, action = target.partition(".")
+    service = next((name for name, known in _TARGETS.items() if known == prefix), prefix)
+    return f"{service}.{action}"

@@ -1,0 +1,52 @@
+"""What `python -m local run` says once everything is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.settings import Upstream
+
+SAMPLE_MODEL = "Assistant"
+
+_READY = """
+The Poe gateway is up at {url}/v1  ({upstream})
+
+A streamed answer with curl:
+
+curl -N {url}/v1/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
+  -d '{{"model": "{model}", "stream": true, "messages": [{{"role": "user", "content": "Say hello"}}]}}'
+
+With the OpenAI SDK (python -m pip install openai):
+
+from openai import OpenAI
+client = OpenAI(base_url="{url}/v1", api_key="{key}")
+messages = [{{"role": "user", "content": "Say hello"}}]
+for chunk in client.chat.completions.create(model="{model}", messages=messages, stream=True):
+    print(chunk.choices[0].delta.content or "", end="", flush=True)
+
+In another terminal, `. {run_file}` sets OPENAI_BASE_URL, OPENAI_API_KEY and GATEWAY_ADMIN_KEY.
+The functions' logs are in {logs}.
+"""
+_ADD_ACCOUNT = """
+Add an account of your own, with an API key from poe.com/api_key (after `. {run_file}`):
+
+curl {url}/admin/accounts -H "Authorization: Bearer $GATEWAY_ADMIN_KEY" -H "Content-Type: application/json" \\
+  -d '{{"kind": "official", "label": "me", "credentials": {{"api_key": "..."}}}}'
+
+or with the cookie p-b of your signed-in browser, for the unofficial web API:
+  -d '{{"kind": "web", "label": "me", "credentials": {{"p_b": "..."}}}}'
+"""
+_UPSTREAMS = {
+    Upstream.SIMULATOR: "everything outside is simulated on this machine",
+    Upstream.LIVE: "it speaks to poe.com",
+}
+
+
+def ready_text(*, url: str, api_key: str, upstream: Upstream, run_file: Path, logs: Path) -> str:
+    """Addresses and things to paste. Holds the local API key, which is worth something on this machine only."""
+    text = _READY.format(
+        url=url, key=api_key, model=SAMPLE_MODEL, upstream=_UPSTREAMS[upstream], run_file=run_file, logs=logs
+    )
+    if upstream is Upstream.LIVE:
+        text += _ADD_ACCOUNT.format(url=url, run_file=run_file)
+    return text + "\nCtrl-C ends it.\n"

@@ -1,0 +1,64 @@
+"""`make bench`: the gateway beside its alternatives, in one run on one machine, as Markdown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from local.bench.figures import measure_cold_starts, measure_memory, measure_round_trips, measure_table_work
+from local.bench.streaming import measure_streaming
+from local.bench.surroundings import surroundings
+from local.bench.table import Results, check_readme, to_markdown, update_readme
+from local.settings import ROOT
+
+LIMIT_SECONDS = 180.0
+
+
+class BenchError(Exception):
+    """Nothing was measured; the message says why."""
+
+
+def run_bench(*, update: bool = False) -> None:
+    """Measure, print, and with `update` put the table into README.md. Raises `BenchError`."""
+    if not Path("/proc/self/schedstat").exists():
+        raise BenchError("The measurements read processor time and memory from /proc, which this system has not.")
+    try:
+        if update:
+            # Found out before, not after, the minutes of measuring.
+            check_readme(ROOT / "README.md")
+        with tempfile.TemporaryDirectory(prefix="poe-gateway-bench-") as scratch:
+            markdown = to_markdown(asyncio.run(_measure(Path(scratch))))
+    except TimeoutError:
+        raise BenchError(f"Not finished within {LIMIT_SECONDS:.0f} s: this machine is too busy now.") from None
+    except (ValueError, RuntimeError) as error:
+        raise BenchError(str(error)) from error
+    sys.stdout.write(markdown)
+    if update:
+        update_readme(ROOT / "README.md", markdown)
+
+
+async def _measure(scratch: Path) -> Results:
+    async with asyncio.timeout(LIMIT_SECONDS), surroundings(scratch) as around:
+        _progress("cold starts")
+        cold_starts = await measure_cold_starts(around)
+        _progress("streaming")
+        streaming = await measure_streaming(around)
+        _progress("round trips, table work, memory")
+        return Results(
+            day=datetime.now(UTC).date(),
+            machine=f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}",
+            streaming=streaming,
+            cold_starts=cold_starts,
+            round_trips=await measure_round_trips(around),
+            table_work=await measure_table_work(around),
+            memory=await measure_memory(around),
+        )
+
+
+def _progress(what: str) -> None:
+    sys.stderr.write(f"Measuring {what} ...\n")

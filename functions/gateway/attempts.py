@@ -12,7 +12,10 @@ from gateway.clients import WarmClient, WarmClients
 from gateway.observability import Journal
 from reverse.chat import PoeClient
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
-from reverse.events import ChatStarted, Event, UsageReported
+from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
+
+Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
+"""Asks a leased account's client. Closing the generator stops the upstream."""
 
 Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
 """Asks a leased account's client. Closing the generator stops the upstream."""
@@ -65,7 +68,7 @@ class Attempt:
     async def begin(self, ask: Ask) -> list[Event]:
         """Ask, and wait for the first event that anybody would see; the silent ones before it come along.
 
-        Raises `PoeError`, which is also remembered in `error`.
+        Raises `PoeError`, which is also remembered in `error`; an answer that ends well without a word is one.
         """
         try:
             self._warm = await self._clients.take(self.lease)
@@ -76,6 +79,8 @@ class Attempt:
         try:
             async for event in self.stream:
                 events.append(event)
+                if isinstance(event, Finished) and event.reason is FinishReason.STOP:
+                    break
                 if not isinstance(event, ChatStarted | UsageReported):
                     self.has_answered = True
                     return events

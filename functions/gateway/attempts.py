@@ -17,9 +17,6 @@ from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageRepo
 Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
 """Asks a leased account's client. Closing the generator stops the upstream."""
 
-Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
-"""Asks a leased account's client. Closing the generator stops the upstream."""
-
 # After these the connection has done its job and can serve the next request.
 _CONNECTION_IS_FINE = frozenset({Scope.REQUEST, Scope.BOT})
 

@@ -68,6 +68,23 @@ async def test_a_files_type_is_by_its_bytes(name: str, declared: str, data: byte
     assert (file.content_type, file.data) == (expected, data)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("image.plain", PNG, "image.png"),
+        ("a.b.jpg", PNG, "a_b.png"),
+        ("photo.png", PNG, "photo.png"),
+        ("sound.wav", MP3, "sound.wav"),
+        ("sound", MP3, "sound.mp3"),
+        ("a.pdf", PDF, "a.pdf"),
+        ("notes.weird", b"text", "notes.weird"),
+    ],
+)
+async def test_a_name_says_what_the_bytes_are(name: str, data: bytes, expected: str) -> None:
+    (file,) = await read(Attachment(name, "application/octet-stream", data))
+    assert file.name == expected
+
+
 async def test_addresses_are_fetched_once_also_in_later_requests() -> None:
     internet = Internet(a__png=PNG)
     reader = AttachmentReader(internet)

@@ -40,6 +40,8 @@ class ChatCall:
     """How many answers."""
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    is_stopped_here: bool = False
+    """Whether the upstream is not told the stop sequences: what it finds, nobody else can name."""
     options: Options = field(default_factory=Options)
     specs: ToolSpecs = field(default_factory=ToolSpecs)
     response_format: ResponseFormat | None = field(default=None, repr=False)
@@ -97,7 +99,7 @@ class ChatCall:
             response_format=self.response_format.values if self.response_format else None,
             max_tokens=self.max_tokens,
             # Poe refuses stop sequences of white space only (poe-official reference C.2); ours are kept here anyway.
-            stop=tuple(stop for stop in self.stop if stop.strip()),
+            stop=() if self.is_stopped_here else tuple(stop for stop in self.stop if stop.strip()),
             suggest_replies=self.wants_suggested_replies,
         )
 

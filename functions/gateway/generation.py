@@ -112,6 +112,11 @@ class Generation:
         return self._shaper.text
 
     @property
+    def matched_stop(self) -> str | None:
+        """The stop sequence that ended the answer, where the gateway found it."""
+        return self._shaper.matched_stop
+
+    @property
     def account_id(self) -> str | None:
         """The account that answers."""
         return self._attempt.lease.account.id if self._attempt else None

@@ -70,7 +70,12 @@ class ChatCall:
 
     @property
     def kinds(self) -> tuple[AccountKind, ...]:
-        """Kinds of account that can do what is asked for, best first."""
+        """Kinds of account that can do what is asked for, best first.
+
+        The official API knows bots that its list does not have, so that a list decides the order only.
+        """
+        if self.facts.listed_by == frozenset({AccountKind.WEB.value}):
+            return (AccountKind.WEB, AccountKind.OFFICIAL)
         return (AccountKind.OFFICIAL, AccountKind.WEB)
 
     @property

@@ -234,8 +234,11 @@ async def test_json_that_does_not_fit_is_corrected_once(house: House, stream: bo
 async def test_json_that_never_fits_is_an_error_and_blames_no_account(house: House, stream: bool) -> None:
     account = await house.add_account("w", AccountKind.WEB)
     for _ in range(2):
-        house.poe.enqueue(CHAT, TextDelta("No."), Finished())
+        house.poe.enqueue(CHAT, TextDelta("No."), UsageReported(points=5), Finished())
     answer = await house.call(body=ask(response_format={"type": "json_object"}, stream=stream))
+    ((_, usage),) = house.store.released
+    assert usage is not None
+    assert usage.points == 10, "what was spent is booked"
     assert (answer.status, answer.error["code"]) == (502, "invalid_structured_output")
     assert len(house.poe.requests) == 2
     assert (await house.store.get_account(account)).consecutive_errors == 0

@@ -70,11 +70,8 @@ class ChatCall:
 
     @property
     def kinds(self) -> tuple[AccountKind, ...]:
-        """Kinds of account that can do what is asked for, best first.
-
-        The official API knows bots that its list does not have, so that a list decides the order only.
-        """
-        if self.facts.listed_by == frozenset({AccountKind.WEB.value}):
+        """Kinds of account that can do what is asked for, best first."""
+        if self.facts.is_web_only:
             return (AccountKind.WEB, AccountKind.OFFICIAL)
         return (AccountKind.OFFICIAL, AccountKind.WEB)
 

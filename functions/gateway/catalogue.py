@@ -1,56 +1,121 @@
 """Which models there are: an embedded list, so that a fresh deployment answers at once, and a newer one in the table.
 
-Names are matched without regard to case, and by alias. A name that nobody lists is passed to Poe as it is: Poe has
-more bots than any list, and says itself when there is none.
+The scheduled job reads the newer one from Poe. Names are matched without regard to case, and by alias. A name that
+nobody lists is passed to Poe as it is: Poe has more bots than any list, and says itself when there is none.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError
+from gateway.errors import GatewayError, invalid
 
 CONFIG_NAME = "models"
 REFRESH_SECONDS = 300.0
 CHAT_ENDPOINT = "/v1/chat/completions"
-_DATA = Path(__file__).parent / "data" / "models.json"
+_DATA = Path(__file__).parent / "data"
+_UNKNOWN_OWNER = "poe"
+# What each kind of output can be asked for here, besides chat, which serves every bot.
+_ENDPOINTS = {
+    "text": ("/v1/responses", "/v1/messages", "/v1/completions"),
+    "image": ("/v1/images/generations",),
+    "audio": ("/v1/audio/speech",),
+    "video": ("/v1/videos",),
+}
+_EDITS = "/v1/images/edits"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model as callers see it."""
+    """One model as callers see it. `None` means that nobody said: it may or may not be able to."""
 
     id: str
     bot: str
     """The name that Poe knows; usually the id."""
-    owned_by: str
-    tokens: int | None
-    """Size of the context window."""
-    created: int
+    owned_by: str = _UNKNOWN_OWNER
+    created: int = 0
+    """Epoch seconds; of the list, where the model has no time of its own."""
     aliases: tuple[str, ...] = ()
-    endpoints: tuple[str, ...] = (CHAT_ENDPOINT,)
+    description: str | None = None
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
+    """`tools`, `reasoning`, `web_search` and so on."""
+    context_length: int | None = None
+    max_output_tokens: int | None = None
+    pricing: Mapping[str, str] | None = None
+    reasoning: Mapping[str, bool] | None = None
+    """`required`, `effort`, `budget`: how it thinks visibly, and how it is told how much."""
+    parameters: tuple[Mapping[str, Any], ...] | None = None
+    """`{name, schema, default_value, description}` of each option that the bot declares."""
+    upstream_endpoints: tuple[str, ...] = ()
+    """Where the official API says that it answers; empty where it doesn't."""
+    kinds: tuple[str, ...] | None = None
+    """Kinds of account that list it."""
+
+    @property
+    def tokens(self) -> int | None:
+        """The context window, by the original gateway's name."""
+        return self.context_length
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything it is called."""
+        return (self.id, self.bot, *self.aliases)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where this gateway offers it, as far as is known."""
+        made = self.output_modalities or ()
+        found = [CHAT_ENDPOINT, *(endpoint for kind in made for endpoint in _ENDPOINTS.get(kind, ()))]
+        if "image" in made and "image" in (self.input_modalities or ()):
+            found.append(_EDITS)
+        return tuple(found)
+
+    def makes(self, modality: str) -> bool:
+        """Whether it may answer with `text`, `image`, `audio` or `video`; true where nobody said."""
+        return self.output_modalities is None or modality in self.output_modalities
+
+    def declared(self, name: str) -> Mapping[str, Any] | None:
+        """The declaration of one parameter."""
+        return next((item for item in self.parameters or () if item.get("name") == name), None)
 
     def to_openai(self) -> dict[str, Any]:
-        """OpenAI's model object; `tokens` and `endpoints` are extensions that the original gateway had."""
-        model: dict[str, Any] = {
+        """OpenAI's model object; the rest is extensions, of which the original had `tokens` and `endpoints`."""
+        return {
             "id": self.id,
             "object": "model",
             "created": self.created,
             "owned_by": self.owned_by,
             "endpoints": list(self.endpoints),
+            "tokens": self.tokens,
+            "context_length": self.context_length,
+            "max_output_tokens": self.max_output_tokens,
+            "input_modalities": _listed(self.input_modalities),
+            "output_modalities": _listed(self.output_modalities),
+            "features": _listed(self.features),
+            "reasoning": self.reasoning,
+            "pricing": self.pricing,
+            "parameters": _listed(self.parameters),
+            "description": self.description,
+            "aliases": list(self.aliases),
+            "kinds": _listed(self.kinds),
         }
-        return model if self.tokens is None else model | {"tokens": self.tokens}
 
 
 class Catalogue:
     """The models, looked up by name. The embedded list is read when first needed."""
 
     def __init__(self, store: AccountStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.updated_at: float | None = None
+        """When the list was read from Poe; `None` for the embedded one."""
         self._store = store
         self._clock = clock
         self._models: Sequence[Model] = ()
@@ -58,61 +123,124 @@ class Catalogue:
         self._refresh_at: float | None = None
 
     async def models(self) -> Sequence[Model]:
-        """All models, sorted by id."""
+        """All models, sorted by id. The same object until there is another list."""
         await self._refresh()
         return self._models
 
     async def find(self, name: str) -> Model | None:
         """The model with this name or alias."""
-        found = self._embedded().get(name.lower())
-        if found is None:
-            await self._refresh()
-            found = self._by_name.get(name.lower())
-        return found
+        self._embedded()
+        await self._refresh()
+        return self.known(name)
+
+    def known(self, name: str) -> Model | None:
+        """The model with this name or alias in the list at hand, without looking for a newer one."""
+        return self._embedded().get(_key(name))
 
     async def bot(self, name: str) -> str:
         """The name to ask Poe for."""
         found = await self.find(name)
-        return name if found is None else found.bot
+        return poe_name(name) if found is None else found.bot
+
+    async def reload(self) -> Sequence[Model]:
+        """The list in the table, now. Raises `AccountStoreError`; the last good list stays."""
+        self._embedded()
+        self._refresh_at = self._clock() + REFRESH_SECONDS
+        document = await self._store.get_config(CONFIG_NAME)
+        if document and document.get("models"):
+            self._take(document)
+        return self._models
 
     def _embedded(self) -> dict[str, Model]:
         if not self._by_name:
-            self._take(json.loads(_DATA.read_text(encoding="utf-8")))
+            self._take(json.loads((_DATA / "models.json").read_text(encoding="utf-8")))
         return self._by_name
 
     def _take(self, document: Mapping[str, Any]) -> None:
+        if self._by_name and document.get("updated_at") is not None and document["updated_at"] == self.updated_at:
+            return
         models = _parse(document)
         self._models = sorted(models, key=lambda model: model.id.lower())
         # A model's own name wins over another's alias.
-        self._by_name = {alias.lower(): model for model in models for alias in model.aliases}
-        self._by_name |= {model.id.lower(): model for model in models}
+        self._by_name = {_key(alias): model for model in models for alias in model.aliases}
+        self._by_name |= {_key(model.id): model for model in models}
+        self.updated_at = document.get("updated_at")
 
     async def _refresh(self) -> None:
         """Take the table's list if there is one; the last good list stays when the table can't be read."""
         self._embedded()
-        now = self._clock()
-        if self._refresh_at is not None and now < self._refresh_at:
-            return
-        self._refresh_at = now + REFRESH_SECONDS
-        try:
-            document = await self._store.get_config(CONFIG_NAME)
-        except AccountStoreError:
-            return
-        if document and document.get("models"):
-            self._take(document)
+        if self._refresh_at is None or self._clock() >= self._refresh_at:
+            try:
+                await self.reload()
+            except AccountStoreError:
+                return
+
+
+def poe_name(name: str) -> str:
+    """A name for Poe: old codenames, which programs for the original still use, become the bot's name."""
+    return _bots_by_codename().get(name.lower(), name)
+
+
+def require(model: Model | None, modality: str, what: str) -> None:
+    """Raise `GatewayError` (400) if it is known that the model can't make `modality`. `what` it is for, in words."""
+    if model is not None and not model.makes(modality):
+        made = ", ".join(model.output_modalities or ())
+        raise unsupported_model(f"The model '{model.id}' can't be used for {what}: it makes {made}.")
+
+
+def unsupported_model(message: str) -> GatewayError:
+    """The model exists and can't do what is asked for."""
+    return invalid(message, param="model", code="unsupported_endpoint")
+
+
+def _key(name: str) -> str:
+    return name.lower().replace(" ", "")
 
 
 def _parse(document: Mapping[str, Any]) -> list[Model]:
     created = int(document.get("created", 0))
-    return [
-        Model(
-            id=str(item["id"]),
-            bot=str(item.get("bot") or item["id"]),
-            owned_by=str(item.get("owned_by", "poe")),
-            tokens=item.get("tokens"),
-            created=int(item.get("created", created)),
-            aliases=tuple(item.get("aliases", ())),
-            endpoints=tuple(item.get("endpoints", (CHAT_ENDPOINT,))),
-        )
-        for item in document["models"]
-    ]
+    return [_model(item, created) for item in document["models"]]
+
+
+def _model(item: Mapping[str, Any], created: int) -> Model:
+    name = str(item["id"])
+    codename = _codenames().get(name.lower())
+    return Model(
+        id=name,
+        bot=str(item.get("bot") or name),
+        owned_by=str(item.get("owned_by") or _UNKNOWN_OWNER),
+        created=int(item.get("created") or created),
+        aliases=tuple(dict.fromkeys([*item.get("aliases", ()), *([codename] if codename else ())])),
+        description=item.get("description"),
+        input_modalities=_texts(item.get("input_modalities")),
+        output_modalities=_texts(item.get("output_modalities")),
+        features=_texts(item.get("features")),
+        context_length=item.get("context_length") or item.get("tokens"),
+        max_output_tokens=item.get("max_output_tokens"),
+        pricing=item.get("pricing"),
+        reasoning=item.get("reasoning"),
+        parameters=_texts(item.get("parameters")),
+        upstream_endpoints=_texts(item.get("upstream_endpoints")) or (),
+        kinds=_texts(item.get("kinds")),
+    )
+
+
+def _texts(values: Iterable[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def _listed(values: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+@cache
+def _codenames() -> dict[str, str]:
+    """Codenames of older web clients by the bots' names in lower case (poe-web reference 4.11, November 2026)."""
+    document = json.loads((_DATA / "codenames.json").read_text(encoding="utf-8"))
+    return {name.lower(): codename for name, codename in document["codenames"].items()}
+
+
+@cache
+def _bots_by_codename() -> dict[str, str]:
+    document = json.loads((_DATA / "codenames.json").read_text(encoding="utf-8"))
+    return {codename: name for name, codename in document["codenames"].items()}

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from accounts import AccountStore, open_store
+from accounts import AccountStore, AccountStoreError, open_store
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
 from refresh_points.readers import ClientFactory, client_factory, points_reader
@@ -78,10 +78,10 @@ async def run(
     sweep = Sweep(store, points_reader(make_client), limits, is_forced=job.is_forced, wall_clock=wall_clock)
     try:
         report = await (sweep.count(source.ids()) if job.dry_run else sweep.run(source.ids()))
-        eligible = await store.count_eligible(at_most=MOST_ELIGIBLE_COUNTED)
     except BaseException as error:
         journal.run_failed(sweep.report, error, seconds=time.monotonic() - started)
         raise
+    eligible = await _count_eligible(store)
     journal.run_ended(report, seconds=time.monotonic() - started, eligible=eligible, is_dry=job.dry_run)
     answer: dict[str, Any] = {
         "total": report.total,
@@ -92,3 +92,11 @@ async def run(
         "remaining": report.remaining,
     }
     return answer | ({"cursor": source.cursor} if job.statuses and report.remaining else {})
+
+
+async def _count_eligible(store: AccountStore) -> int | None:
+    """How many accounts could serve now. The readings are done whether or not that can be told."""
+    try:
+        return await store.count_eligible(at_most=MOST_ELIGIBLE_COUNTED)
+    except AccountStoreError:
+        return None

@@ -23,7 +23,7 @@ class Journal:
         self,
         *,
         level: str = "info",
-        with_metrics: bool = True,
+        with_metrics: bool = False,
         stream: TextIO | None = None,
         service: str = SERVICE,
     ) -> None:
@@ -32,7 +32,7 @@ class Journal:
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
 
-    def run_ended(self, report: Report, *, seconds: float, eligible: int, is_dry: bool) -> None:
+    def run_ended(self, report: Report, *, seconds: float, eligible: int | None, is_dry: bool) -> None:
         """The one line of a run that went to its end, or to its deadline."""
         line = {
             "total": report.total,
@@ -61,9 +61,10 @@ class Journal:
         self._logger.error("refresh.failed", extra=line)
 
     @staticmethod
-    def _write_metrics(report: Report, eligible: int) -> None:
+    def _write_metrics(report: Report, eligible: int | None) -> None:
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
-        metrics.add_metric("EligibleAccounts", MetricUnit.Count, eligible)
+        if eligible is not None:
+            metrics.add_metric("EligibleAccounts", MetricUnit.Count, eligible)
         metrics.add_metric("ReadingsSucceeded", MetricUnit.Count, report.succeeded)
         metrics.add_metric("ReadingsFailed", MetricUnit.Count, report.failed)
         metrics.flush_metrics()

@@ -85,7 +85,7 @@ class Settings:
     """Between the end of the last reading and the deadline of the run."""
 
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error", "critical"))
-    metrics: str = _setting("on", _one_of("on", "off"))
+    metrics: str = _setting("off", _one_of("on", "off"))
     """Whether to write CloudWatch metrics (embedded metric format, in the log)."""
 
     @classmethod

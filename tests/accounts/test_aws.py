@@ -188,8 +188,11 @@ class TestConnections:
         await client.aclose()
 
     async def test_a_connection_that_was_closed_meanwhile_is_not_used(self, scripted) -> None:
+        async def no_retry(_: float) -> None:
+            pytest.fail("the dead connection was used")
+
         server = scripted(OK, OK)
-        client = client_of(server)
+        client = AwsClient(LeanExchange({**KEYS, "AWS_ENDPOINT_URL": server.address}), sleep=no_retry)
         await client.call("dynamodb", "GetItem", {})
         server.sockets[0].shutdown(socket.SHUT_RDWR)
         await client.call("dynamodb", "GetItem", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts import Account, AccountKind, AccountState, ApiKey, ChatSession, Points
@@ -74,6 +74,7 @@ def test_keys_and_sessions_come_back_from_their_items() -> None:
     assert keys.session_of(from_wire(to_wire(keys.session_item(chat, NOW)))) == chat
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.text(max_size=400), st.text(max_size=400), st.text(max_size=400))
 def test_different_names_never_meet_in_one_key(owner: str, document_id: str, other: str, other_id: str) -> None:
     one, two = keys.document("file", owner, document_id), keys.document("file", other, other_id)
@@ -81,6 +82,7 @@ def test_different_names_never_meet_in_one_key(owner: str, document_id: str, oth
     assert len(one["pk"].encode()) <= 2_048
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=100).filter(lambda text: len(text.encode()) <= 128))
 def test_an_account_id_is_read_back_from_its_key(account_id: str) -> None:
     assert keys.account_id_of(keys.account(account_id)) == account_id
@@ -104,6 +106,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=5), VALUES, max_size=5))
 def test_items_survive_the_way_to_dynamodb_and_back(item: dict) -> None:
     assert from_wire(to_wire(item)) == item

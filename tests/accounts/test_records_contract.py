@@ -166,6 +166,14 @@ class TestConfigurationAndUsage:
         await store.put_config("hashes", value)
         assert await store.get_config("hashes") == value
 
+    async def test_a_large_configuration_fits_compressed(self, store: AccountStore) -> None:
+        value = {"models": [{"id": f"bot-{n}", "description": "says much about itself " * 20} for n in range(1500)]}
+        await store.put_config("models", value)
+        assert await store.get_config("models") == value
+        with pytest.raises(ValueError, match="400000"):
+            await store.put_config("models", {"noise": random.Random(1).randbytes(500_000).hex()})
+        assert await store.get_config("models") == value
+
     async def test_usage_adds_up_per_day_key_and_model(self, store: AccountStore, clock) -> None:
         for _ in range(2):
             await book(store, key_id="k1", model="claude", prompt_tokens=10, completion_tokens=5, points=7)

@@ -151,6 +151,16 @@ class TestLeases:
         with pytest.raises(ConflictError):
             await store.extend(lease, 60)
 
+    async def test_an_expired_lease_that_nobody_took_can_still_be_extended(self, store: AccountStore, clock) -> None:
+        await add_web(store, max_concurrency=1)
+        lease = await store.lease(wants("frozen"))
+        clock.advance(100)
+        lease = await store.extend(lease, 60)
+        with pytest.raises(NoAccountError):
+            await store.lease(wants("next"))
+        await store.release(lease, Outcome())
+        await store.lease(wants("next"))
+
     async def test_a_late_release_does_not_free_the_next_holders_slot(self, store: AccountStore, clock) -> None:
         await add_web(store, max_concurrency=1)
         late = await store.lease(wants("late"))
@@ -236,6 +246,17 @@ class TestOutcomes:
         assert (refused.value.reason, refused.value.retry_at) == (NoAccountReason.COOLING_DOWN, clock() + 100)
         clock.advance(101)
         assert (await store.lease(wants("r10", exclude=frozenset({other.id})))).account.id == limited.id
+
+    async def test_limits_that_old_credentials_reached_do_not_bind_new_ones(self, store: AccountStore) -> None:
+        await add_web(store)
+        for bot in ("claude", "gpt"):
+            lease = await store.lease(wants(bot=bot))
+            await store.release(lease, Outcome(code="bot_limit_reached", scope="bot", bot=bot))
+            if bot == "claude":
+                await add_web(store)
+        with pytest.raises(NoAccountError):
+            await store.lease(wants(bot="gpt"))
+        await store.lease(wants(bot="claude"))
 
     async def test_a_rate_limited_account_waits_and_comes_back_by_itself(self, store: AccountStore, clock) -> None:
         await add_web(store)

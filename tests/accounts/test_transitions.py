@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts import Account, AccountKind, AccountState, Outcome, Points, Policy, Reading
@@ -164,6 +164,7 @@ class TestOutcomes:
     def test_table(self, before: Account, outcome: Outcome, expected: dict[str, object]) -> None:
         assert changes(before, apply_outcome(before, outcome, NOW)) == expected
 
+    @settings(deadline=None)
     @given(
         st.sampled_from([FRESH, DEPLETED, DOUBTED, LIMITED, LOGGED_OUT, DISABLED]),
         st.sampled_from(["request", "bot", "network"]),
@@ -174,6 +175,7 @@ class TestOutcomes:
         after = apply_outcome(before, Outcome(code=code, scope=scope, retry_after_seconds=retry_after), NOW)
         assert set(changes(before, after)) <= {"last_used_at", "refresh_due_at"}
 
+    @settings(deadline=None)
     @given(st.integers(0, 10_000), st.floats(0, 0.999), st.none() | st.floats(0, 1e9))
     def test_no_cooldown_is_longer_than_the_policy_allows(self, errors, jitter, retry_after) -> None:
         before = replace(FRESH, consecutive_errors=errors)
@@ -312,6 +314,7 @@ class TestReadings:
     def test_table(self, before: Account, reading: Reading | Outcome, expected: dict[str, object]) -> None:
         assert changes(before, apply_reading(before, reading, NOW)) == expected
 
+    @settings(deadline=None)
     @given(
         st.sampled_from([FRESH, DEPLETED, DOUBTED, LIMITED, LOGGED_OUT, DISABLED]),
         st.builds(
@@ -369,11 +372,12 @@ def test_unknown_points_are_not_too_few() -> None:
 
 
 def test_new_credentials_start_afresh() -> None:
-    after = replace_credentials(LOGGED_OUT, NOW, max_concurrency=5)
+    new = {"kind": AccountKind.WEB, "label": "new", "max_concurrency": 5}
+    after = replace_credentials(LOGGED_OUT, NOW, **new)
     assert (after.state, after.eligible_at, after.last_error) == (AccountState.ACTIVE, 0.0, None)
     assert (after.consecutive_errors, after.refresh_due_at, after.max_concurrency) == (0, NOW, 5)
     assert after.credentials_version == LOGGED_OUT.credentials_version + 1
-    assert replace_credentials(DISABLED, NOW, 2).state is AccountState.DISABLED
+    assert replace_credentials(DISABLED, NOW, **new).state is AccountState.DISABLED
 
 
 def test_enabling_makes_a_reading_due_and_disabling_changes_nothing_else() -> None:

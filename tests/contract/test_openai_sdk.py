@@ -75,7 +75,7 @@ async def test_the_sdks_stream_helper_assembles_tool_calls(front: Front) -> None
 async def test_models(front: Front) -> None:
     async with front.client() as client:
         models = [model async for model in client.models.list()]
-        assert (await client.models.retrieve("claude-sonnet-4.5")).id == "Claude-Sonnet-4.5"
+        assert (await client.models.retrieve("claude-opus-4.5")).id == "Claude-Opus-4.5"
     assert len(models) > 10
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from accounts import InMemoryAccountStore, StoreUnavailableError
-from gateway.catalogue import REFRESH_SECONDS, Catalogue
+from gateway.catalogue import REFRESH_SECONDS, Catalogue, require
+from gateway.errors import GatewayError
 
 
 class Clock:
@@ -16,13 +17,33 @@ class Clock:
         return self.now
 
 
+EVERYTHING = {
+    "id": "Painter",
+    "aliases": ["The Painter"],
+    "owned_by": "somebody",
+    "created": 1_750_000_000,
+    "description": "Paints.",
+    "input_modalities": ["text", "image"],
+    "output_modalities": ["image"],
+    "features": [],
+    "context_length": 4000,
+    "max_output_tokens": 100,
+    "pricing": {"request": "300"},
+    "parameters": [{"name": "aspect", "schema": {"enum": ["1:1"]}, "default_value": None, "description": ""}],
+    "upstream_endpoints": ["/v1/images"],
+    "kinds": ["official"],
+}
+
+
 @pytest.mark.parametrize(
     ("name", "bot"),
     [
-        ("GPT-5", "GPT-5"),
-        ("gpt-5", "GPT-5"),
-        ("deepseek-chat", "DeepSeek-V3.2"),
-        ("DeepSeek-Chat", "DeepSeek-V3.2"),
+        ("Grok-4", "Grok-4"),
+        ("grok-4", "Grok-4"),
+        ("gpt4_o", "GPT-4o"),
+        ("DALLE3", "Dall-E-3"),
+        ("claude_2_1_cedar", "Claude-3-Opus"),
+        ("claude-3-opus", "claude-3-opus"),
         ("My-Own-Bot", "My-Own-Bot"),
     ],
 )
@@ -30,11 +51,12 @@ async def test_names_are_found_without_regard_to_case_and_unknown_ones_passed_on
     assert await Catalogue(InMemoryAccountStore()).bot(name) == bot
 
 
-async def test_the_embedded_list_is_sound() -> None:
+async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> None:
     models = await Catalogue(InMemoryAccountStore()).models()
     names = [name.lower() for model in models for name in (model.id, *model.aliases)]
     assert len(set(names)) == len(names)
-    assert all(model.created > 1_700_000_000 and (model.tokens or 0) > 1000 for model in models)
+    assert all(model.created > 1_700_000_000 for model in models)
+    assert all(model.tokens is None and model.pricing is None and model.parameters is None for model in models)
 
 
 async def test_the_tables_list_replaces_the_embedded_one_within_minutes() -> None:
@@ -48,12 +70,36 @@ async def test_the_tables_list_replaces_the_embedded_one_within_minutes() -> Non
     assert [model.id for model in await catalogue.models()] == ["New-Model"]
 
 
-async def test_a_known_name_asks_nobody() -> None:
-    class Store(InMemoryAccountStore):
-        async def get_config(self, name: str) -> dict[str, object] | None:
-            raise AssertionError
+async def test_what_the_table_knows_of_a_model_is_known_to_the_first_request() -> None:
+    store = InMemoryAccountStore()
+    await store.put_config("models", {"updated_at": 5.0, "models": [EVERYTHING]})
+    model = await Catalogue(store).find("the painter")
+    assert model is not None
+    shown = model.to_openai()
+    assert {name: shown[name] for name in EVERYTHING if name not in ("upstream_endpoints", "aliases")} == {
+        name: value for name, value in EVERYTHING.items() if name not in ("upstream_endpoints", "aliases")
+    }
+    assert shown["tokens"] == 4000
+    assert shown["endpoints"] == ["/v1/chat/completions", "/v1/images/generations", "/v1/images/edits"]
+    assert model.upstream_endpoints == ("/v1/images",)
 
-    assert await Catalogue(Store()).bot("gpt-5") == "GPT-5"
+
+async def test_a_table_that_is_asked_again_and_has_nothing_new_changes_no_object() -> None:
+    store, clock = InMemoryAccountStore(), Clock()
+    await store.put_config("models", {"updated_at": 5.0, "models": [EVERYTHING]})
+    catalogue = Catalogue(store, clock=clock)
+    first = await catalogue.models()
+    clock.now += REFRESH_SECONDS
+    assert await catalogue.models() is first
+
+
+async def test_what_nobody_said_is_not_refused() -> None:
+    catalogue = Catalogue(InMemoryAccountStore())
+    require(None, "image", "images")
+    require(await catalogue.find("Grok-4"), "image", "images")
+    with pytest.raises(GatewayError) as caught:
+        require(await catalogue.find("dall-e-3"), "audio", "speech")
+    assert (caught.value.status, caught.value.code, caught.value.param) == (400, "unsupported_endpoint", "model")
 
 
 async def test_a_table_that_can_not_be_read_changes_nothing() -> None:

@@ -99,7 +99,7 @@ class House:
             seconds=seconds,
             store=self.store,
             make_client=self.poe.make_client,  # type: ignore[arg-type]
-            journal=Journal(stream=self.output, service=f"refresh-{id(self)}"),
+            journal=Journal(with_metrics=True, stream=self.output, service=f"refresh-{id(self)}"),
             wall_clock=self.wall_clock,
         )
 

@@ -260,6 +260,19 @@ async def test_a_table_that_fails_for_one_account_fails_that_one(house: House, m
     assert answer["errors"][0]["code"] == "StoreUnavailableError"
 
 
+async def test_readings_count_even_if_nobody_can_say_how_many_accounts_serve(
+    house: House, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refused(**_: object) -> int:
+        raise StoreUnavailableError("Query", "AccessDeniedException")
+
+    await house.add("a")
+    monkeypatch.setattr(house.store, "count_eligible", refused)
+    assert (await house.run())["succeeded"] == 1
+    assert "eligible_accounts" not in house.lines()[0]
+    assert "EligibleAccounts" not in capsys.readouterr().out
+
+
 async def test_an_account_deleted_while_it_is_read_is_skipped(house: House) -> None:
     account = await house.add("a")
 

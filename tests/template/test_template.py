@@ -137,7 +137,7 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
         "GatewayFunction": {
             *("AWS_LAMBDA_EXEC_WRAPPER", "GATEWAY_ADMIN_SECRET_ID", "GATEWAY_METRICS", "POWERTOOLS_SERVICE_NAME")
         },
-        "RefreshPointsFunction": {"POWERTOOLS_SERVICE_NAME"},
+        "RefreshPointsFunction": {"GATEWAY_METRICS", "POWERTOOLS_SERVICE_NAME"},
     }
 
 

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from typing import Any
+
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from gateway.auth import may_use
 from gateway.context import authenticate, context_of
 from gateway.errors import MODEL_NOT_FOUND, GatewayError
 
 
-async def list_models(request: Request) -> JSONResponse:
+async def list_models(request: Request) -> Response:
     """The models that the caller's key may use."""
     key = await authenticate(request)
     models = await context_of(request).services.catalogue.models()
     data = [model.to_openai() for model in models if may_use(key, (model.id, model.bot))]
-    return JSONResponse({"object": "list", "data": data})
+    return _tagged(request, {"object": "list", "data": data})
 
 
-async def retrieve_model(request: Request) -> JSONResponse:
+async def retrieve_model(request: Request) -> Response:
     """One model, by its name or an alias."""
     key = await authenticate(request)
     model = await context_of(request).services.catalogue.find(request.path_params["model"])
     if model is None or not may_use(key, (model.id, model.bot)):
         raise GatewayError(MODEL_NOT_FOUND, param="model")
-    return JSONResponse(model.to_openai())
+    return _tagged(request, model.to_openai())
+
+
+def _tagged(request: Request, value: Any) -> Response:
+    """The value as JSON with its tag, or 304 where the caller has it already."""
+    body = json.dumps(value, separators=(",", ":")).encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    # What one key may see another may not: only the caller itself may keep it, and must ask before using it again.
+    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "authorization"}
+    asked = request.headers.get("if-none-match", "")
+    if asked.strip() == "*" or tag in (item.strip().removeprefix("W/") for item in asked.split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)

@@ -40,7 +40,6 @@ USE_GRANULARITY_SECONDS = 60.0
 # took it and only the answer was lost.
 SLOT_IS_FREE = "attribute_not_exists({pk}) OR {until} <= :now OR ({owner} = :owner AND {until} = :until)"
 SLOT_IS_OURS = "{owner} = :owner"
-SLOT_IS_OURS_STILL = "{owner} = :owner AND {until} > :now"
 
 
 @dataclass(slots=True)
@@ -103,13 +102,11 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         raise await self._refusal(search)
 
     async def extend(self, lease: Lease, ttl_seconds: float) -> Lease:
-        now = self._clock()
-        until = now + ttl_seconds
+        until = self._clock() + ttl_seconds
         renewal = update(
             _keys.slot(lease.account.id, lease.slot),
             "SET {until} = :until, {expires_at} = :expires_at",
-            SLOT_IS_OURS_STILL,
-            now=now,
+            SLOT_IS_OURS,
             owner=lease.owner,
             **_keys.lifetime(until),
         )

@@ -15,7 +15,7 @@ from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
 from accounts._model import Account, AccountKind, AccountState, Claim, Outcome, Page, Reading
 from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
-from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, replace_credentials
+from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, new_account, replace_credentials
 from accounts._vault import Vault
 
 # A writer that lost a race reads again. More losses in a row than this mean that something else is wrong.
@@ -62,9 +62,15 @@ class DynamoDBAccounts(DynamoDBRecords):
             check_account_id(chosen_id)
             sealed = await self._vault.seal(credentials, account_id=chosen_id, purpose="credentials")
             item = await self._table.get(_keys.account(chosen_id))
-            account, writes = self._put_writes(
-                item=item, account_id=chosen_id, kind=kind, label=label, sealed=sealed, max_concurrency=max_concurrency
-            )
+            now = self._clock()
+            if item is None:
+                account = new_account(chosen_id, kind, label, now, max_concurrency=max_concurrency)
+                writes = self._add_writes(account, sealed, now)
+            else:
+                before = _keys.account_of(item)
+                account = replace_credentials(before, now, kind=kind, label=label, max_concurrency=max_concurrency)
+                account = replace(account, version=before.version + 1, updated_at=now)
+                writes = self._replace_writes(before, account, sealed, now)
             claim_label = put({**entry, "account_id": chosen_id}, f"{IS_ABSENT} OR {{account_id}} = :id", id=chosen_id)
             try:
                 await self._table.write(*writes, claim_label)
@@ -85,10 +91,7 @@ class DynamoDBAccounts(DynamoDBRecords):
         return await self._change(account_id, lambda account, now: change_state(account, state, now))
 
     async def delete_account(self, account_id: str) -> None:
-        item = await self._table.get(_keys.account(account_id))
-        if item is not None:
-            label = _keys.directory_entry(AccountKind(item["kind"]), item["label"])
-            await self._table.write(delete(_keys.account(account_id)), delete(label))
+        await self._delete_entry(account_id)
         # Slots and limits go last, and by a later call if this one does not get that far.
         after: Mapping[str, Any] | None = None
         while True:
@@ -185,6 +188,21 @@ class DynamoDBAccounts(DynamoDBRecords):
         except ConditionFailed:
             return None
 
+    async def _delete_entry(self, account_id: str) -> None:
+        """Delete the account and its label, as they belong together at that moment."""
+        for _ in range(MAX_RACES):
+            item = await self._table.get(_keys.account(account_id))
+            if item is None:
+                return
+            label = _keys.directory_entry(AccountKind(item["kind"]), item["label"])
+            account = delete(_keys.account(account_id), IS_UNCHANGED, expected=item["version"])
+            try:
+                await self._table.write(account, delete(label))
+            except ConditionFailed:
+                continue
+            return
+        raise ConflictError("the account is being changed by others all the time")
+
     async def _change(
         self,
         account_id: str,
@@ -216,52 +234,18 @@ class DynamoDBAccounts(DynamoDBRecords):
         expression, values = assignments({**_keys.account_attributes(after, place), **(extra or {})})
         return update(_keys.account(after.id), expression, IS_UNCHANGED, expected=before.version, **values)
 
-    def _put_writes(
-        self,
-        *,
-        item: Item | None,
-        account_id: str,
-        kind: AccountKind,
-        label: str,
-        sealed: bytes,
-        max_concurrency: int,
-    ) -> tuple[Account, list[Write]]:
-        now = self._clock()
-        if item is None:
-            account = Account(
-                id=account_id,
-                kind=kind,
-                label=label,
-                max_concurrency=max_concurrency,
-                refresh_due_at=now,
-                created_at=now,
-                updated_at=now,
-                version=1,
-                credentials_version=1,
-            )
-            place = _keys.place_of(account, now, self._rng.random())
-            attributes = _keys.account_attributes(account, place)
-            return account, [put({**_keys.account(account_id), **attributes, "credentials": sealed}, IS_ABSENT)]
-        before = _keys.account_of(item)
-        after = replace(
-            replace_credentials(before, now, max_concurrency),
-            kind=kind,
-            label=label,
-            version=before.version + 1,
-            updated_at=now,
-        )
-        derived = {
-            "credentials": sealed,
-            "session": None,
-            "session_at": None,
-            "limits_until": None,
-            "claimed_until": None,
-        }
-        writes = [self._save(before, after, now, derived)]
+    def _add_writes(self, account: Account, sealed: bytes, now: float) -> list[Write]:
+        place = _keys.place_of(account, now, self._rng.random())
+        attributes = _keys.account_attributes(account, place)
+        return [put({**_keys.account(account.id), **attributes, "credentials": sealed}, IS_ABSENT)]
+
+    def _replace_writes(self, before: Account, after: Account, sealed: bytes, now: float) -> list[Write]:
+        derived = dict.fromkeys(("session", "session_at", "limits_until", "claimed_until"))
+        writes = [self._save(before, after, now, {"credentials": sealed, **derived})]
         old_entry = _keys.directory_entry(before.kind, before.label)
-        if old_entry != _keys.directory_entry(kind, label):
+        if old_entry != _keys.directory_entry(after.kind, after.label):
             writes.append(delete(old_entry))
-        return after, writes
+        return writes
 
     async def _unseal(self, item: Item) -> tuple[dict[str, Any], dict[str, Any] | None]:
         account_id = item["account_id"]

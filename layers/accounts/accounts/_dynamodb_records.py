@@ -16,6 +16,9 @@ from accounts._table import MAX_BATCH_GET, ConditionFailed, Table, Write, delete
 WINDOW_SECONDS = 3_600
 USAGE_SECONDS = 400 * _api_keys.DAY_SECONDS
 
+# A configuration longer than this is stored compressed.
+MAX_PLAIN_CONFIG_CHARS = 10_000
+
 
 class DynamoDBRecords:
     """API keys, sessions, documents, configuration and usage aggregates in one DynamoDB table."""
@@ -121,11 +124,16 @@ class DynamoDBRecords:
         item = await self._table.get(_keys.config(name))
         if item is None:
             return None
+        if "packed" in item:
+            return _documents.unpack(item["packed"])
         value: dict[str, Any] = json.loads(item["config"])
         return value
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
-        await self._table.write(put({**_keys.config(name), "config": json.dumps(dict(value))}))
+        text = json.dumps(dict(value))
+        # Small ones stay legible in the table.
+        stored = {"config": text} if len(text) <= MAX_PLAIN_CONFIG_CHARS else {"packed": _documents.pack(value)}
+        await self._table.write(put({**_keys.config(name), **stored}))
 
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         rows = await self._usage_rows("{pk} = :day", limit, day=_keys.usage_day(day))

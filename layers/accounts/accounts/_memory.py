@@ -31,6 +31,7 @@ from accounts._transitions import (
     apply_reading,
     bot_limit_until,
     change_state,
+    new_account,
     replace_credentials,
 )
 from accounts._vault import PlainVault
@@ -85,21 +86,12 @@ class InMemoryAccountStore(InMemoryRecords):
         sealed = await self._vault.seal(credentials, account_id=account_id, purpose="credentials")
         row = self._rows.get(account_id)
         if row is None:
-            account = Account(
-                id=account_id,
-                kind=kind,
-                label=label,
-                max_concurrency=max_concurrency,
-                refresh_due_at=now,
-                created_at=now,
-                updated_at=now,
-                version=1,
-                credentials_version=1,
-            )
+            account = new_account(account_id, kind, label, now, max_concurrency=max_concurrency)
             self._rows[account_id] = _Row(account, sealed)
             return account
         row.credentials, row.session_data, row.limits, row.claimed_until = sealed, None, {}, 0.0
-        return self._save(row, replace(replace_credentials(row.account, now, max_concurrency), kind=kind, label=label))
+        after = replace_credentials(row.account, now, kind=kind, label=label, max_concurrency=max_concurrency)
+        return self._save(row, after)
 
     async def get_account(self, account_id: str) -> Account:
         return self._row(account_id).account

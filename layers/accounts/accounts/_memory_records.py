@@ -103,6 +103,7 @@ class InMemoryRecords:
         return copy.deepcopy(self._config.get(name))
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
+        _documents.pack(value)
         self._config[name] = copy.deepcopy(dict(value))
 
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:

@@ -168,7 +168,8 @@ class AccountStore(Protocol):
 
     async def get_config(self, name: str) -> dict[str, Any] | None: ...
 
-    async def put_config(self, name: str, value: Mapping[str, Any]) -> None: ...
+    async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
+        """Keep a JSON document by name. Raises `ValueError` when it can't fit one item of 400 KB, compressed."""
 
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         """The aggregates of one UTC day (`YYYY-MM-DD`), per key and model."""

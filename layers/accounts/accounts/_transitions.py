@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from accounts._model import Account, AccountState, Outcome, Points, Reading
+from accounts._model import Account, AccountKind, AccountState, Outcome, Points, Reading
 
 NOT_AUTHENTICATED = "not_authenticated"
 INSUFFICIENT_POINTS = "insufficient_points"
@@ -149,7 +149,24 @@ def lacks_points(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
     return account.last_error == INSUFFICIENT_POINTS or is_depleted(account, policy)
 
 
-def replace_credentials(account: Account, now: float, max_concurrency: int) -> Account:
+def new_account(account_id: str, kind: AccountKind, label: str, now: float, *, max_concurrency: int) -> Account:
+    """An account as it is when it is added: its balance unknown, a reading due at once."""
+    return Account(
+        id=account_id,
+        kind=kind,
+        label=label,
+        max_concurrency=max_concurrency,
+        refresh_due_at=now,
+        created_at=now,
+        updated_at=now,
+        version=1,
+        credentials_version=1,
+    )
+
+
+def replace_credentials(
+    account: Account, now: float, *, kind: AccountKind, label: str, max_concurrency: int
+) -> Account:
     """The account with new credentials: nothing that the old ones brought about counts any more.
 
     An account that its owner disabled stays disabled.
@@ -157,6 +174,8 @@ def replace_credentials(account: Account, now: float, max_concurrency: int) -> A
     state = AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state
     return replace(
         account,
+        kind=kind,
+        label=label,
         state=state,
         eligible_at=0.0,
         max_concurrency=max_concurrency,

@@ -11,7 +11,7 @@ guessed. Keys:
     input_modalities, output_modalities, features
     context_length, max_output_tokens
     pricing             US dollars per token or image as decimal strings; `request` is in points
-    reasoning           {required, effort, budget}
+    reasoning           {required, supports_reasoning_effort, budget}
     parameters          [{name, schema, default_value, description}] as the bot declares them
     kinds               `official`, `web`: accounts that listed it
 """
@@ -60,7 +60,13 @@ def official_entry(model: ModelInfo) -> Entry:
         "pricing": {name: f"{price:f}" for name, price in asdict(prices).items() if price is not None}
         if prices
         else None,
-        "reasoning": asdict(reasoning) if reasoning else None,
+        "reasoning": {
+            "required": reasoning.required,
+            "supports_reasoning_effort": reasoning.effort,
+            "budget": reasoning.budget,
+        }
+        if reasoning
+        else None,
         "parameters": [
             {
                 "name": parameter.name,

@@ -12,7 +12,8 @@ import binascii
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import unquote, unquote_to_bytes
@@ -29,6 +30,8 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 _MAX_ADDRESSES_TRIED = 2
+# Enough of a file to tell its type.
+_SNIFFED_BYTES = 64
 _DATA_URL = re.compile(r"data:(?P<kind>[^;,]*)(?P<parameters>(?:;[^;,]*)*?)(?P<base64>;\s*base64\s*)?,", re.IGNORECASE)
 _NAME_PARAMETER = re.compile(r";(?:file)?name=([^;,]*)", re.IGNORECASE)
 
@@ -66,18 +69,93 @@ async def fetch(
     `invalid_request` when the address does not lead to a file in time. Cancellation closes the connection.
     """
     policy = policy or FetchPolicy()
-    target = parse_target(url, policy)
     try:
         async with asyncio.timeout(timeout_seconds), _transport(tls_context) as transport:
-            for _ in range(policy.max_redirects + 1):
-                request = _Request(target, await _addresses(target, resolver, policy), user_agent)
-                reply = await _get(transport, request, max_bytes)
-                if isinstance(reply, FetchedFile):
-                    return reply
-                target = parse_redirect(target, reply, policy)
+            response, target = await _follow(transport, url, resolver, policy, user_agent)
+            try:
+                path = unquote(target.path.partition("?")[0])
+                return _file(await _read(response, max_bytes), path, target.url)
+            finally:
+                await response.aclose()
     except TimeoutError:
         raise _failed("the file's address did not answer in time") from None
-    raise unsafe("the address leads through too many redirects")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that is still arriving. `content_type` is by its first bytes, `size` is what the server announced."""
+
+    content_type: str
+    name: str
+    size: int | None
+    chunks: AsyncGenerator[bytes, None] = field(repr=False)
+
+
+@asynccontextmanager
+async def open_file(
+    url: str,
+    *,
+    max_bytes: int,
+    timeout_seconds: float,
+    resolver: Resolver = resolve_host,
+    policy: FetchPolicy | None = None,
+    tls_context: ssl.SSLContext | None = None,
+    user_agent: str = USER_AGENT,
+) -> AsyncIterator[OpenFile]:
+    """Open the file at `url` to read it piece by piece; its memory does not grow with the file.
+
+    `timeout_seconds` bounds the way to the first piece, and then each piece. Raises as `fetch` does, while reading,
+    too: `file_too_large` as soon as more than `max_bytes` are announced or have come. Leaving closes the connection.
+    """
+    async with _transport(tls_context) as transport:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), user_agent)
+        except TimeoutError:
+            raise _failed("the file's address did not answer in time") from None
+        pieces = _pieces(response, max_bytes, timeout_seconds)
+        try:
+            first = await anext(pieces, b"")
+            size = _announced(response)
+            name = unquote(target.path.partition("?")[0]).rstrip("/").rsplit("/", 1)[-1]
+            content_type = sniff_type(first, name)
+            async with aclosing(_chained(first, pieces)) as chunks:
+                yield OpenFile(content_type, safe_name(name, content_type), size, chunks)
+        finally:
+            await pieces.aclose()
+            await response.aclose()
+
+
+async def _chained(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _pieces(response: httpx.Response, max_bytes: int, timeout_seconds: float) -> AsyncGenerator[bytes, None]:
+    """The body, of which the first piece is long enough to tell its type, unless the file is shorter."""
+    if (_announced(response) or 0) > max_bytes:
+        raise poe_error(ErrorCode.FILE_TOO_LARGE)
+    body = response.aiter_raw()
+    size, held, is_sniffed = 0, b"", False
+    while True:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                piece = await anext(body, None)
+        except TimeoutError:
+            raise _failed("the file's address did not answer in time") from None
+        except (httpx.HTTPError, httpx.StreamError):
+            raise _failed("the file's address could not be read") from None
+        size += len(piece or b"")
+        if size > max_bytes:
+            raise poe_error(ErrorCode.FILE_TOO_LARGE)
+        held += piece or b""
+        if held and (piece is None or is_sniffed or len(held) >= _SNIFFED_BYTES):
+            is_sniffed = True
+            yield held
+            held = b""
+        if piece is None:
+            return
 
 
 def parse_data_url(url: str, *, max_bytes: int) -> FetchedFile:
@@ -138,44 +216,57 @@ class _Request:
         return httpx.Request("GET", self.target.pinned_url(address), headers=headers, extensions=extensions)
 
 
-async def _get(transport: httpx.AsyncHTTPTransport, request: _Request, max_bytes: int) -> FetchedFile | str:
-    """The file, or where the redirect leads. Tries the next address only when a connection can't be made."""
+async def _follow(
+    transport: httpx.AsyncHTTPTransport, url: str, resolver: Resolver, policy: FetchPolicy, user_agent: str
+) -> tuple[httpx.Response, Target]:
+    """The response that has the file, and where it came from in the end; every redirect is checked anew."""
+    target = parse_target(url, policy)
+    for _ in range(policy.max_redirects + 1):
+        request = _Request(target, await _addresses(target, resolver, policy), user_agent)
+        reply = await _get(transport, request)
+        if isinstance(reply, httpx.Response):
+            return reply, target
+        target = parse_redirect(target, reply, policy)
+    raise unsafe("the address leads through too many redirects")
+
+
+async def _get(transport: httpx.AsyncHTTPTransport, request: _Request) -> httpx.Response | str:
+    """The open response, or where it redirects to. Tries the next address only when a connection can't be made."""
     for address in request.addresses[:_MAX_ADDRESSES_TRIED]:
         try:
-            return await _get_from(transport, request, address, max_bytes)
+            response = await transport.handle_async_request(request.to(address))
         except (httpx.ConnectError, httpx.ConnectTimeout):
             continue
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL):
             break
+        location: str | None = response.headers.get("location")
+        if response.status_code == _OK and response.headers.get("content-encoding", "identity") == "identity":
+            return response
+        await response.aclose()
+        if response.status_code in _REDIRECTS and location:
+            return location
+        raise _failed("the file's address did not answer with a file")
     raise _failed("the file's address could not be read")
 
 
-async def _get_from(
-    transport: httpx.AsyncHTTPTransport, request: _Request, address: IPAddress, max_bytes: int
-) -> FetchedFile | str:
-    target = request.target
-    response = await transport.handle_async_request(request.to(address))
-    try:
-        location: str | None = response.headers.get("location")
-        if response.status_code in _REDIRECTS and location:
-            return location
-        if response.status_code != _OK or response.headers.get("content-encoding", "identity") != "identity":
-            raise _failed("the file's address did not answer with a file")
-        return _file(await _read(response, max_bytes), unquote(target.path.partition("?")[0]), target.url)
-    finally:
-        await response.aclose()
-
-
 async def _read(response: httpx.Response, max_bytes: int) -> bytes:
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > max_bytes:
+    if (_announced(response) or 0) > max_bytes:
         raise poe_error(ErrorCode.FILE_TOO_LARGE)
     data = bytearray()
-    async for chunk in response.aiter_raw():
-        data += chunk
-        if len(data) > max_bytes:
-            raise poe_error(ErrorCode.FILE_TOO_LARGE)
+    try:
+        async for chunk in response.aiter_raw():
+            data += chunk
+            if len(data) > max_bytes:
+                raise poe_error(ErrorCode.FILE_TOO_LARGE)
+    except (httpx.HTTPError, httpx.StreamError):
+        raise _failed("the file's address could not be read") from None
     return bytes(data)
+
+
+def _announced(response: httpx.Response) -> int | None:
+    """The length that the server says the body has."""
+    announced = response.headers.get("content-length", "")
+    return int(announced[:20]) if announced.isdecimal() else None
 
 
 def _file(data: bytes, path: str, url: str | None) -> FetchedFile:

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accounts import AccountKind, AccountStore, InMemoryAccountStore, StoreUnavailableError
 from gateway.attempts import GenerationPolicy
@@ -23,6 +23,9 @@ from gateway.settings import Settings
 from reverse.chat import PoeClient
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials, WebCredentials
+
+if TYPE_CHECKING:
+    from reverse.official import ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ def build_services(
 ) -> Services:
     """Make the services. Tests replace the outside world by `store`, `make_client` and `journal`."""
     store = store or _build_store(settings)
-    make_client = make_client or _client_factory(_poe_config(settings))
+    catalogue = Catalogue(store)
+    make_client = make_client or _client_factory(_poe_config(settings), catalogue)
     journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     clients = WarmClients(make_client)
     policy = GenerationPolicy(
@@ -69,7 +73,7 @@ def build_services(
         store=store,
         clients=clients,
         generations=Generations(store, clients, policy, journal),
-        catalogue=Catalogue(store),
+        catalogue=catalogue,
         authenticator=Authenticator(store),
         admin=AdminGate(_admin_key_reader(settings)),
         readiness=Readiness(store),
@@ -99,13 +103,26 @@ def _poe_config(settings: Settings) -> PoeConfig:
     return PoeConfig(**{name: value for name, value in chosen.items() if value})
 
 
-def _client_factory(config: PoeConfig) -> ClientFactory:
+def _client_factory(config: PoeConfig, catalogue: Catalogue) -> ClientFactory:
+    def find_model(name: str) -> ModelInfo | None:
+        """What the official client must know of a model to choose where to ask it."""
+        from reverse.official import ModelInfo
+
+        model = catalogue.known(name)
+        if model is None:
+            return None
+        return ModelInfo(
+            model.id,
+            output_modalities=frozenset(model.output_modalities or ()),
+            endpoints=frozenset(model.upstream_endpoints),
+        )
+
     def make(kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None) -> PoeClient:
         # Each client brings its own network library: only the one that is needed is loaded.
         if kind is AccountKind.OFFICIAL:
             from reverse.official import PoeOfficialClient
 
-            return PoeOfficialClient(OfficialCredentials.from_mapping(credentials), config)
+            return PoeOfficialClient(OfficialCredentials.from_mapping(credentials), config, find_model=find_model)
         from reverse.web import PoeWebClient
 
         return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)

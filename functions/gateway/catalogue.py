@@ -52,7 +52,7 @@ class Model:
     max_output_tokens: int | None = None
     pricing: Mapping[str, str] | None = None
     reasoning: Mapping[str, bool] | None = None
-    """`required`, `effort`, `budget`: how it thinks visibly, and how it is told how much."""
+    """`required`, `supports_reasoning_effort`, `budget`: how it thinks visibly, and how it is told how much."""
     parameters: tuple[Mapping[str, Any], ...] | None = None
     """`{name, schema, default_value, description}` of each option that the bot declares."""
     upstream_endpoints: tuple[str, ...] = ()

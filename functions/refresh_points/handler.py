@@ -5,9 +5,12 @@
     {"statuses": ["logged_out"]}            read all accounts in these states, due or not
     {"account_ids": ["acct_..."]}           read these accounts
     {"concurrency": 10}                     accounts at once, instead of the setting
+    {"catalogue": true}                     read the list of models, too, however new the stored one is
 
 The answer has the counts `total`, `succeeded`, `failed` and `skipped`, the first 20 `errors`, whether accounts are
-`remaining` because the time was up, and for a run by `statuses` the `cursor` to continue with.
+`remaining` because the time was up, and for a run by `statuses` the `cursor` to continue with. After the accounts an
+ordinary run brings the list of models up to date every few hours; then the answer has `catalogue`, with how many there
+are and what failed.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from accounts import AccountStore, AccountStoreError, open_store
+from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
 from refresh_points.readers import ClientFactory, client_factory, points_reader
@@ -49,8 +53,18 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
     store = open_store(table=settings.table, kms_key_id=settings.kms_key_id)
     journal = Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     try:
-        make_client = client_factory(settings.poe_config())
-        return await run(job, settings=settings, seconds=seconds, store=store, make_client=make_client, journal=journal)
+        config = settings.poe_config()
+        make_client = client_factory(config)
+        sources = CatalogueSources(store, config, make_client)
+        return await run(
+            job,
+            settings=settings,
+            seconds=seconds,
+            store=store,
+            make_client=make_client,
+            journal=journal,
+            catalogue={"official": sources.official, "web": sources.web},
+        )
     finally:
         await store.aclose()
 
@@ -63,9 +77,10 @@ async def run(
     store: AccountStore,
     make_client: ClientFactory,
     journal: Journal,
+    catalogue: Mapping[str, ReadEntries] | None = None,
     wall_clock: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """Do the job in at most `seconds`, and say what was done."""
+    """Do the job in at most `seconds`, and say what was done. `catalogue` reads the lists of models, by their side."""
     started = time.monotonic()
     timeout = min(settings.refresh_timeout_seconds, seconds * TIMEOUT_SHARE)
     margin = min(settings.refresh_margin_seconds, seconds * TIMEOUT_SHARE)
@@ -83,6 +98,13 @@ async def run(
         raise
     eligible = await _count_eligible(store)
     journal.run_ended(report, seconds=time.monotonic() - started, eligible=eligible, is_dry=job.dry_run)
+    models = None
+    if catalogue and job.wants_catalogue:
+        left = started + seconds - margin - time.monotonic()
+        age = 0.0 if job.catalogue else settings.catalogue_hours * 3600
+        models = await _refresh_catalogue(
+            store, catalogue, journal, now=wall_clock(), max_age_seconds=age, seconds=left
+        )
     answer: dict[str, Any] = {
         "total": report.total,
         "succeeded": report.succeeded,
@@ -91,7 +113,22 @@ async def run(
         "errors": report.errors,
         "remaining": report.remaining,
     }
+    if models is not None:
+        answer["catalogue"] = {"models": models.models, "failures": dict(models.failures)}
     return answer | ({"cursor": source.cursor} if job.statuses and report.remaining else {})
+
+
+async def _refresh_catalogue(
+    store: AccountStore, sources: Mapping[str, ReadEntries], journal: Journal, **limits: float
+) -> CatalogueReport | None:
+    """The list of models, whose failure is only told: the readings are done."""
+    try:
+        report = await refresh_catalogue(store, sources, **limits)
+    except AccountStoreError as error:
+        report = CatalogueReport(0, {"store": type(error).__name__})
+    if report is not None:
+        journal.catalogue_read(report.models, report.failures)
+    return report
 
 
 async def _count_eligible(store: AccountStore) -> int | None:

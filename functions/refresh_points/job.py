@@ -34,6 +34,8 @@ class Job:
     """Read these, due or not."""
     concurrency: int | None = None
     """Instead of the setting."""
+    catalogue: bool = False
+    """Read the list of models, however new the stored one is."""
     cursor: str | None = None
     """Where a run by `statuses` that ran out of time said to continue."""
 
@@ -41,12 +43,15 @@ class Job:
     def is_forced(self) -> bool:
         return bool(self.statuses or self.account_ids)
 
+    @property
+    def wants_catalogue(self) -> bool:
+        """Whether the list of models is looked after as well: by ordinary runs, and by those that are told to."""
+        return self.catalogue or not (self.dry_run or self.is_forced)
+
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Job:
         """Read the fields that concern us; a schedule's event has none. Raises `EventError`."""
-        dry_run = event.get("dry_run", False)
-        if not isinstance(dry_run, bool):
-            raise EventError("dry_run must be true or false")
+        dry_run, catalogue = _flag(event, "dry_run"), _flag(event, "catalogue")
         concurrency = event.get("concurrency")
         if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int)):
             raise EventError(f"concurrency must be an integer from 1 to {MAX_CONCURRENCY}")
@@ -62,6 +67,7 @@ class Job:
             account_ids=_texts(event, "account_ids"),
             # Out of range is brought into range, as the original did.
             concurrency=None if concurrency is None else min(max(concurrency, 1), MAX_CONCURRENCY),
+            catalogue=catalogue,
             cursor=cursor,
         )
 
@@ -113,3 +119,10 @@ def _texts(event: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
         raise EventError(f"{name} must be a list of texts")
     return tuple(dict.fromkeys(values))
+
+
+def _flag(event: Mapping[str, Any], name: str) -> bool:
+    value = event.get(name, False)
+    if not isinstance(value, bool):
+        raise EventError(f"{name} must be true or false")
+    return value

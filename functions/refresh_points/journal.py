@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TextIO
 
 from aws_lambda_powertools import Logger
@@ -59,6 +60,11 @@ class Journal:
             "duration_seconds": round(seconds, 3),
         }
         self._logger.error("refresh.failed", extra=line)
+
+    def catalogue_read(self, models: int, failures: Mapping[str, str]) -> None:
+        """What became of the list of models; failures are codes."""
+        level = self._logger.warning if failures else self._logger.info
+        level("catalogue.read", extra={"models": models, "failures": dict(failures)})
 
     @staticmethod
     def _write_metrics(report: Report, eligible: int | None) -> None:

@@ -84,6 +84,9 @@ class Settings:
     refresh_margin_seconds: float = _setting(5.0, _number(1, 60))
     """Between the end of the last reading and the deadline of the run."""
 
+    catalogue_hours: float = _setting(6.0, _number(0.1, 1000))
+    """How old the list of models may become before it is read again."""
+
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error", "critical"))
     metrics: str = _setting("off", _one_of("on", "off"))
     """Whether to write CloudWatch metrics (embedded metric format, in the log)."""

@@ -1,7 +1,7 @@
 """Poe's documented API, with an account's own key."""
 
 from reverse.official.catalogue import Endpoint, ModelInfo, Parameter, Prices, ReasoningSupport
-from reverse.official.client import PoeOfficialClient
+from reverse.official.client import PoeOfficialClient, read_models
 from reverse.official.generation import Video, VideoStatus
 from reverse.official.login import Login, PoeLogin
 from reverse.official.points import PointsSpent
@@ -22,4 +22,5 @@ __all__ = [
     "UploadedFile",
     "Video",
     "VideoStatus",
+    "read_models",
 ]

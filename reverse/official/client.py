@@ -35,13 +35,27 @@ _KEPT_BOT_NAMES = 200
 Fetch = Callable[[str], Awaitable["FetchedFile"]]
 
 
+async def read_models(config: PoeConfig) -> list[ModelInfo]:
+    """The bots that the API offers, without an account: the list needs no key (C.1). Raises `PoeError`."""
+    exchange = Exchange(None, config)
+    try:
+        return await _read_models(exchange)
+    finally:
+        await exchange.aclose()
+
+
+async def _read_models(exchange: Exchange) -> list[ModelInfo]:
+    return parse_models(await exchange.fetch_json(exchange.request("GET", "/v1/models", "models")))
+
+
 class PoeOfficialClient:
     """Asks Poe's documented API with one account's key. Implements `reverse.chat.PoeClient`.
 
     One round trip before the first token; the connection is kept for the next question. Safe to use from several
     tasks of one event loop at a time. `max_retries` counts repetitions of one call, all before the first event.
     `session_data` is what an earlier client's `session_data()` returned. `fetch_file` gets the bytes of an attachment
-    of which only the address is known; by default with the guards of `reverse.fetch`.
+    of which only the address is known; by default with the guards of `reverse.fetch`. `find_model` says what is known
+    of a model, by its name in lower case, where this client has not read the list itself.
     """
 
     def __init__(
@@ -52,11 +66,13 @@ class PoeOfficialClient:
         max_retries: int = MAX_RETRIES,
         session_data: Mapping[str, Any] | None = None,
         fetch_file: Fetch | None = None,
+        find_model: Callable[[str], ModelInfo | None] = lambda _: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._config = config or PoeConfig()
         self._exchange = Exchange(credentials, self._config, max_retries=max_retries, sleep=sleep)
         self._fetch_file = fetch_file or self._guarded_fetch
+        self._find_model = find_model
         self._models: dict[str, ModelInfo] = {}
         # Bots that chat completions do not know but the bot protocol does; a dict keeps the order.
         self._bot_only = dict.fromkeys(texts_at(session_data or {}, "bot_only"))
@@ -82,7 +98,7 @@ class PoeOfficialClient:
         name = request.bot.lower()
         if route is None and name in self._bot_only:
             route = Route.BOT_QUERY
-        model = self._models.get(name)
+        model = self._models.get(name) or self._find_model(name)
         started = False
         try:
             async with aclosing(self._answer(request, route or choose_route(request, model))) as events:
@@ -211,8 +227,8 @@ class PoeOfficialClient:
     def _on_route(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
         exchange = self._exchange
         match route:
-            case Route.IMAGES:
-                return self._images(request)
+            case Route.IMAGES | Route.AUDIO:
+                return self._made(request, route)
             case Route.RESPONSES:
                 body = responses_endpoint.build_responses_body(request)
                 sent = exchange.request("POST", "/v1/responses", responses_endpoint.OPERATION, json=body)
@@ -231,13 +247,16 @@ class PoeOfficialClient:
         sent = exchange.request("POST", "/v1/chat/completions", chat_completions.OPERATION, json=body)
         return exchange.answer(sent, chat_completions.ChatCompletionDecoder, whole=whole)
 
-    async def _images(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
-        """An answer from the image endpoint, which knows one prompt and nothing else."""
+    async def _made(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
+        """An answer from the image or audio endpoint, which know one prompt and nothing else."""
         if any(message.attachments for message in request.messages):
-            raise poe_error(ErrorCode.UNSUPPORTED_FILE, operation="images")
+            raise poe_error(ErrorCode.UNSUPPORTED_FILE, operation=route.value)
         prompt = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
-        for file in await self.media.images(request.bot, prompt, parameters=request.parameters):
-            yield file
+        if route is Route.AUDIO:
+            yield await self.media.audio(request.bot, prompt, parameters=request.parameters)
+        else:
+            for file in await self.media.images(request.bot, prompt, parameters=request.parameters):
+                yield file
         yield Finished()
 
     async def _wire_events(self, request: OutgoingRequest) -> AsyncGenerator[dict[str, Any], None]:

@@ -40,7 +40,7 @@ class Exchange:
 
     def __init__(
         self,
-        credentials: OfficialCredentials,
+        credentials: OfficialCredentials | None,
         config: PoeConfig,
         *,
         max_retries: int = MAX_RETRIES,
@@ -48,7 +48,8 @@ class Exchange:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.config = config
-        self._api_key = credentials.api_key
+        # Without a key only what needs none can be asked: the list of models.
+        self._api_key = credentials.api_key if credentials else ""
         self._transport = transport or OfficialTransport(config)
         self._max_retries = max_retries
         self._sleep = sleep
@@ -63,12 +64,12 @@ class Exchange:
         return _WHOLE_ANSWER_FACTOR * self.config.first_event_timeout_seconds
 
     def request(self, method: str, path: str, operation: str, **parts: Any) -> OutgoingRequest:
-        """A request with a bearer key. `parts` are fields of `OutgoingRequest`."""
+        """A request with a bearer key, if there is one. `parts` are fields of `OutgoingRequest`."""
         return OutgoingRequest(
             method,
             f"{self.config.official_base_url.rstrip('/')}{path}",
             operation,
-            headers={"Authorization": f"Bearer {self._api_key}"},
+            headers={"Authorization": f"Bearer {self._api_key}"} if self._api_key else {},
             **parts,
         )
 

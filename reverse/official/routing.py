@@ -19,6 +19,8 @@ class Route(StrEnum):
     MESSAGES = "messages"
     IMAGES = "images"
     """The image endpoint, for models that list no other."""
+    AUDIO = "audio"
+    """The audio endpoint, for models that list no other."""
     BOT_QUERY = "bot_query"
     """The bot protocol, for bots that chat completions do not know."""
 
@@ -42,6 +44,8 @@ def choose_route(request: ChatRequest, model: ModelInfo | None) -> Route:
         return Route.RESPONSES
     if Endpoint.IMAGES in model.endpoints:
         return Route.IMAGES
+    if Endpoint.AUDIO in model.endpoints:
+        return Route.AUDIO
     return Route.CHAT_WHOLE
 
 

@@ -91,7 +91,14 @@ class House:
             kind=AccountKind.WEB, label=name, credentials={"p_b": f"cookie-{name}"}, **options
         )
 
-    async def run(self, event: dict[str, Any] | None = None, *, seconds: float = 60, **changes: Any) -> dict[str, Any]:
+    async def run(
+        self,
+        event: dict[str, Any] | None = None,
+        *,
+        seconds: float = 60,
+        catalogue: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> dict[str, Any]:
         settings = Settings(**{name: getattr(SETTINGS, name) for name in SETTINGS.__slots__} | changes)
         return await run(
             Job.from_event(event or {}),
@@ -100,6 +107,7 @@ class House:
             store=self.store,
             make_client=self.poe.make_client,  # type: ignore[arg-type]
             journal=Journal(with_metrics=True, stream=self.output, service=f"refresh-{id(self)}"),
+            catalogue=catalogue,
             wall_clock=self.wall_clock,
         )
 

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reverse.errors import ErrorCode, PoeError, RequestError
-from reverse.fetch import FetchedFile, fetch, parse_data_url
+from reverse.fetch import FetchedFile, OpenFile, fetch, open_file, parse_data_url
 from reverse.file_types import safe_name, sniff_type
 from reverse.url_guard import FetchPolicy, is_public, parse_target
 
@@ -717,3 +717,66 @@ def test_any_text_is_a_data_url_or_a_request_error(text: str) -> None:
             parse_data_url(url, max_bytes=1000)
         except PoeError as error:
             assert isinstance(error, RequestError)
+
+
+@asynccontextmanager
+async def opened(
+    server: Server, path: str, *, max_bytes: int = 10_000_000, timeout_seconds: float = 5
+) -> AsyncIterator[OpenFile]:
+    async with open_file(
+        f"http://files.example.com:{server.port}{path}",
+        max_bytes=max_bytes,
+        timeout_seconds=timeout_seconds,
+        resolver=loopback,
+        policy=LOOPBACK,
+    ) as file:
+        yield file
+
+
+async def test_a_file_can_be_read_piece_by_piece() -> None:
+    data = b"\x89PNG\r\n\x1a\n" + bytes(3_000_000)
+    async with serving(answering(response(data))) as server, opened(server, "/a/picture") as file:
+        assert (file.content_type, file.name, file.size) == ("image/png", "picture.png", len(data))
+        pieces = [piece async for piece in file.chunks]
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) < 1_000_000
+
+
+async def test_an_empty_file_can_be_opened() -> None:
+    async with serving(answering(response(b""))) as server, opened(server, "/nothing") as file:
+        assert b"".join([piece async for piece in file.chunks]) == b""
+
+
+async def test_an_opened_file_ends_where_it_is_too_large() -> None:
+    async with serving(answering(response(bytes(5000)))) as server:
+        with pytest.raises(PoeError) as caught:
+            async with opened(server, "/x", max_bytes=4999):
+                pass
+        assert caught.value.code is ErrorCode.FILE_TOO_LARGE
+    unannounced = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + bytes(5000)
+    async with serving(answering(unannounced)) as server:
+        with pytest.raises(PoeError) as caught:
+            async with opened(server, "/x", max_bytes=4999) as file:
+                [piece async for piece in file.chunks]
+        assert caught.value.code is ErrorCode.FILE_TOO_LARGE
+
+
+async def test_an_opened_file_has_the_same_guards() -> None:
+    for url in ("https://169.254.169.254/", "http://example.com/", "file:///etc/passwd"):
+        with pytest.raises(PoeError) as caught:
+            async with open_file(url, max_bytes=10, timeout_seconds=1):
+                pass
+        assert caught.value.code is ErrorCode.UNSAFE_URL
+
+
+async def test_an_opened_file_that_stops_arriving_is_given_up() -> None:
+    async def stall(path: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + bytes(100))
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with serving(stall) as server:
+        with pytest.raises(PoeError) as caught:
+            async with opened(server, "/x", timeout_seconds=0.2) as file:
+                [piece async for piece in file.chunks]
+        assert caught.value.code is ErrorCode.INVALID_REQUEST

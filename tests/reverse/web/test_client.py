@@ -17,6 +17,7 @@ from local.poe_web.request_faults import (
     SignedOut,
     StaleFormKey,
     StaleHash,
+    WrongJson,
 )
 from local.poe_web.stream_faults import EarlyEvents, HangStream, MessageState, Pace, PointsRunOut
 from reverse.chat import ChatRequest, Message
@@ -214,7 +215,7 @@ async def test_the_stop_call_is_bounded(connect, asking, simulator):
         await anext(events)
         started = time.monotonic()
         await events.aclose()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 2
 
 
 async def test_silence_ends_in_a_timeout_after_one_lookup(connect, ask, simulator):
@@ -241,7 +242,7 @@ async def test_nobody_waits_for_replies_that_were_not_asked_for(connect, ask):
         await ask(client, "warm")
         started = time.monotonic()
         answer = await ask(client, "hello", bot="Helper")
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 1.5
     assert not any(isinstance(event, SuggestedReply) for event in answer.events)
 
 
@@ -317,7 +318,7 @@ class TestRoundTrips:
 
     @pytest.fixture(autouse=True)
     def _latency(self, simulator: PoeWebSimulator) -> None:
-        simulator.settings.latency_seconds = 0.03
+        simulator.settings.latency_seconds = 0.05
 
     async def first_token(self, client, simulator, asking) -> int:
         started = time.monotonic()
@@ -346,3 +347,66 @@ class TestRoundTrips:
     async def test_four_with_nothing_but_the_cookie(self, connect, simulator, asking, account):
         async with connect(credentials=WebCredentials(account.p_b)) as client:
             assert await self.first_token(client, simulator, asking) == 4
+
+
+async def test_closing_ends_a_call_that_hangs(connect, simulator):
+    simulator.enqueue(Scenario(HangRequest(), operation="SettingsPageQuery"))
+    client = connect()
+    waiting = asyncio.create_task(client.points())
+    while not simulator.requests:  # noqa: ASYNC110 - the simulator tells by its journal
+        await asyncio.sleep(0.005)
+    await client.aclose()
+    with pytest.raises(PoeError) as caught:
+        await asyncio.wait_for(waiting, 2)
+    assert caught.value.code is ErrorCode.CONNECTION_FAILED
+
+
+async def test_a_call_that_hangs_ends_in_a_timeout(connect, simulator):
+    simulator.enqueue(Scenario(HangRequest(), operation="SettingsPageQuery"))
+    async with connect(request_timeout_seconds=0.2) as client:
+        with pytest.raises(PoeError) as caught:
+            await client.points()
+    assert caught.value.code is ErrorCode.TIMEOUT
+
+
+async def test_a_query_is_repeated_once_when_the_connection_breaks(connect, simulator):
+    simulator.enqueue(Scenario(DropConnection(), operation="SettingsPageQuery"))
+    async with connect() as client:
+        assert (await client.points()).balance == 3000
+    assert names(simulator).count("settingsPageQuery") == 2
+
+
+async def test_a_null_viewer_is_not_authenticated(connect, simulator):
+    simulator.enqueue(Scenario(WrongJson('{"data":{"viewer":null}}'), operation="SettingsPageQuery"))
+    async with connect() as client:
+        with pytest.raises(PoeError) as caught:
+            await client.points()
+    assert caught.value.code is ErrorCode.NOT_AUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    ("viewer", "expected"),
+    [
+        ('{"subscription":null,"messagePointInfo":{"messagePointBalance":7}}', (7, False, None, None)),
+        ('{"messagePointInfo":{"subscriptionPointBalance":5,"addonPointBalance":null}}', (5, None, None, None)),
+        ('{"messagePointInfo":{"addonPointBalance":0,"messagePointBalance":9}}', (0, None, None, None)),
+        ('{"subscription":{"isActive":true},"messagePointInfo":null}', (None, True, None, None)),
+        (
+            '{"messagePointInfo":{"messagePointBalance":"12","messagePointResetTime":1780000000000000}}',
+            (12, None, None, 1780000000.0),
+        ),
+    ],
+)
+async def test_points_are_what_poe_says_or_unknown(connect, simulator, viewer, expected):
+    simulator.enqueue(Scenario(WrongJson(f'{{"data":{{"viewer":{viewer}}}}}'), operation="SettingsPageQuery"))
+    async with connect() as client:
+        reading = await client.points()
+    assert (reading.balance, reading.subscribed, reading.allotment, reading.next_grant_at) == expected
+
+
+async def test_messages_at_once_in_one_chat_get_their_own_answers(connect, ask, simulator):
+    async with connect() as client:
+        chat = (await ask(client, "first")).chat
+        simulator.settings.pace_seconds = 0.002
+        answers = await asyncio.gather(*(ask(client, f"number {n} of four", chat=chat) for n in range(4)))
+    assert [answer.text for answer in answers] == [f"You said: number {n} of four" for n in range(4)]

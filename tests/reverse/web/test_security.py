@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -240,3 +241,10 @@ async def test_a_consumer_that_leaves_takes_its_mailbox_along(connect, asking):
 def test_nothing_depends_on_garbage_collection():
     sources = Path(reverse.__path__[0], "web").glob("*.py")
     assert not [path.name for path in sources if "__del__" in path.read_text()]
+
+
+@pytest.mark.parametrize(("library", "owner"), [("httpx", "_transport.py"), ("websockets", "_channel.py")])
+def test_each_network_library_has_one_importer(library, owner):
+    sources = Path(reverse.__path__[0], "web").glob("*.py")
+    importers = [path.name for path in sources if re.search(rf"^\s*(import|from) {library}\b", path.read_text(), re.M)]
+    assert importers == [owner]

@@ -21,7 +21,7 @@ class AccountBody(BaseModel):
     label: Label
     credentials: dict[str, SecretStr]
     """`api_key` for an official account; `p_b`, and optionally `p_lat`, `form_key` and so on, for a web account."""
-    max_concurrency: int = Field(default=2, ge=1, le=16)
+    max_concurrency: int = Field(default=2, ge=1, le=16, strict=True)
 
 
 class UpsertBody(BaseModel):
@@ -153,9 +153,9 @@ class KeyBody(BaseModel):
 
     name: Label
     models: list[Label] = Field(default_factory=list, max_length=100)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    points_per_day: int | None = Field(default=None, ge=0)
-    expires_at: float | None = Field(default=None, gt=0)
+    requests_per_minute: int | None = Field(default=None, ge=1, strict=True)
+    points_per_day: int | None = Field(default=None, ge=0, strict=True)
+    expires_at: float | None = Field(default=None, gt=0, strict=True)
     """Epoch seconds."""
     secret: SecretStr | None = None
     """Imports a key that callers already have."""

@@ -95,7 +95,9 @@ def _json(schema: Schema, **examples: Any) -> dict[str, Schema]:
 
 
 def _events(description: str) -> dict[str, Schema]:
-    return {EVENTS: {"schema": {"type": "string", "description": description}}}
+    """The schema is of one event, as tools that know server-sent events read it."""
+    data = {"type": "string", "description": description}
+    return {EVENTS: {"schema": obj("data", event=TEXT, data=data)}}
 
 
 _QUESTION = {"model": "Claude-Sonnet-4.5", "messages": [{"role": "user", "content": "Hello"}]}
@@ -110,7 +112,7 @@ OPERATIONS: dict[str, Operation] = {
         description="With `stream`, chunks arrive as Poe makes them; fields that could not be honoured are named in "
         "`x-gateway-ignored`.",
         body=_json(ref("ChatCompletionRequest"), question=_QUESTION, streamed=_QUESTION | {"stream": True}),
-        answer=_json(ref("ChatCompletion")) | _events("`data: ` and a ChatCompletionChunk each, at last `[DONE]`."),
+        answer=_json(ref("ChatCompletion")) | _events("A ChatCompletionChunk as JSON, at last `[DONE]`."),
         headers={"x-gateway-ignored": _header("Fields of the request that did not take part in the answer.")},
         situations=GENERATION,
     ),

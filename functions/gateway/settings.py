@@ -113,6 +113,8 @@ class Settings:
     """Deadline of an answer where no Lambda context gives one."""
     keep_alive_seconds: float = _setting(10.0, _number(float, 0.05, 60))
     """Silence on a stream after which a comment is sent, the status line with it if it has not left yet."""
+    response_ttl_days: float = _setting(30.0, _number(float, 0, 365))
+    """How long `/v1/responses` keeps what it answered, unless the caller says `store: false`; 0 keeps nothing."""
     max_body_bytes: int = _setting(6 * 1024 * 1024, _number(int, 1024, 100 * 1024 * 1024))
 
     @classmethod

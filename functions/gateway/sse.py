@@ -50,6 +50,7 @@ class EventStream:
         keep_alive_seconds: float,
         translate: Callable[[Exception], GatewayError],
         encode_error: Callable[[GatewayError], bytes] = encode_error_event,
+        encode_abort: Callable[[GatewayError], bytes] | None = None,
         headers: EventStreamHeaders = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,17 +60,18 @@ class EventStream:
         self._keep_alive_seconds = keep_alive_seconds
         self._translate = translate
         self._encode_error = encode_error
+        # For the words that others say in our place, at any time; those of `encode_error` may depend on what was said.
+        self._encode_abort = encode_abort or encode_error
         self._headers = _HEADERS + headers
         self._clock = clock
         record.is_stream = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond. Raises what `produce` raises before the start, and re-raises cancellation after its last words."""
-        last_words = self._encode_error(GatewayError(TIMEOUT))
         runtime = scope.get("extensions", {}).get(RUNTIME_EXTENSION)
         if runtime is not None:
             # What the runtime says in our place if even the cleaning up takes too long.
-            runtime["abort_body"] = last_words
+            runtime["abort_body"] = self._encode_abort(GatewayError(TIMEOUT))
         outlet = _Outlet(send, self._headers, self._record, self._clock)
         keep_alive = asyncio.create_task(outlet.keep_alive(self._keep_alive_seconds), name="keep-alive")
         try:
@@ -78,7 +80,7 @@ class EventStream:
             await _end(keep_alive)
             if outlet.has_begun:
                 self._record.error = TIMEOUT.code
-                await outlet.close(last_words)
+                await outlet.close(self._encode_error(GatewayError(TIMEOUT)))
             raise
         except ClientGoneError:
             self._record.error, self._record.status = "client_gone", CLIENT_GONE

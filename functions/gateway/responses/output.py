@@ -1,0 +1,184 @@
+"""The items of an answer while it arrives. Pure; the stream and the whole answer are told from the same items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from gateway.chunks import missing_links
+from reverse.events import FileAttached, ToolCallDelta
+
+IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"
+
+
+@dataclass(slots=True)
+class MessageItem:
+    """Words of the assistant, as one text part."""
+
+    id: str
+    index: int
+    status: str = IN_PROGRESS
+    pieces: list[str] = field(default_factory=list, repr=False)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+
+    def part(self) -> dict[str, Any]:
+        """The text part so far."""
+        return {
+            "type": "output_text",
+            "text": "".join(self.pieces),
+            "annotations": list(self.annotations),
+            "logprobs": [],
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The item as a response shows it."""
+        is_new = self.status == IN_PROGRESS and not self.pieces
+        content = [] if is_new else [self.part()]
+        return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
+
+
+@dataclass(slots=True)
+class ReasoningItem:
+    """Visible reasoning, told as a summary: what bots show is not their raw chain of thought."""
+
+    id: str
+    index: int
+    status: str = IN_PROGRESS
+    pieces: list[str] = field(default_factory=list, repr=False)
+
+    def part(self) -> dict[str, Any]:
+        """The summary so far."""
+        return {"type": "summary_text", "text": "".join(self.pieces)}
+
+    def to_json(self) -> dict[str, Any]:
+        """The item as a response shows it."""
+        return {"id": self.id, "type": "reasoning", "summary": [self.part()] if self.pieces else []}
+
+
+@dataclass(slots=True)
+class CallItem:
+    """A call of a function."""
+
+    id: str
+    index: int
+    call_id: str
+    name: str
+    status: str = IN_PROGRESS
+    pieces: list[str] = field(default_factory=list, repr=False)
+
+    @property
+    def arguments(self) -> str:
+        """The arguments so far, as JSON text."""
+        return "".join(self.pieces)
+
+    def to_json(self) -> dict[str, Any]:
+        """The item as a response shows it."""
+        call = {"call_id": self.call_id, "name": self.name, "arguments": self.arguments}
+        return {"id": self.id, "type": "function_call", "status": self.status} | call
+
+
+OutputItem = MessageItem | ReasoningItem | CallItem
+
+
+class Output:
+    """The items in the order in which they began.
+
+    Words and thoughts go to the `current` item; another kind of event ends it. Calls stay open to the end, because the
+    pieces of parallel ones may come mixed.
+    """
+
+    def __init__(self, new_id: Callable[[str], str]) -> None:
+        self.items: list[OutputItem] = []
+        self.current: MessageItem | ReasoningItem | None = None
+        self.calls: dict[int, CallItem] = {}
+        self._new_id = new_id
+
+    @property
+    def current_text(self) -> str:
+        """The text of the message that is being written; empty if none is."""
+        return "".join(self.current.pieces) if isinstance(self.current, MessageItem) else ""
+
+    def message(self) -> MessageItem:
+        """The message that is being written, else a new one."""
+        if isinstance(self.current, MessageItem):
+            return self.current
+        self.close_current(COMPLETED)
+        message = self.current = MessageItem(self._new_id("msg"), len(self.items))
+        self.items.append(message)
+        return message
+
+    def reasoning(self) -> ReasoningItem:
+        """The reasoning that is being written, else a new one."""
+        if isinstance(self.current, ReasoningItem):
+            return self.current
+        self.close_current(COMPLETED)
+        reasoning = self.current = ReasoningItem(self._new_id("rs"), len(self.items))
+        self.items.append(reasoning)
+        return reasoning
+
+    def call(self, event: ToolCallDelta) -> CallItem:
+        """The call that the event is about, a new one if need be."""
+        call = self.calls.get(event.index)
+        if call is None:
+            self.close_current(COMPLETED)
+            item_id = self._new_id("fc")
+            call = CallItem(item_id, len(self.items), event.id or f"call_{item_id[3:]}", event.name or "")
+            self.calls[event.index] = call
+            self.items.append(call)
+        return call
+
+    def close_current(self, status: str) -> None:
+        """End the item that is being written."""
+        if self.current is not None:
+            self.current.status = status
+            self.current = None
+
+    def close(self, status: str) -> None:
+        """End all items. An answer without any gets an empty message: OpenAI's have one, and clients count on it."""
+        if not self.items:
+            self.message()
+        self.close_current(status)
+        for call in self.calls.values():
+            call.status = status
+
+    def start_over(self) -> None:
+        """Forget all words: others replace them. Only for answers of which nothing was sent yet."""
+        self.items = [item for item in self.items if not isinstance(item, MessageItem)]
+        for index, item in enumerate(self.items):
+            item.index = index
+        if isinstance(self.current, MessageItem):
+            self.current = None
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All items as a response shows them; those that were never finished as incomplete."""
+        shown = [item.to_json() for item in self.items]
+        return [item | {"status": INCOMPLETE} if item.get("status") == IN_PROGRESS else item for item in shown]
+
+
+def link_files(files: Iterable[FileAttached], text: str) -> tuple[str, list[dict[str, Any]]]:
+    """What to append to `text` so that it links to every file, and the annotations for the whole.
+
+    Files that carry their content in their address are not annotated: the text has it already.
+    """
+    unique = {file.url: file for file in files}
+    links = missing_links(list(unique.values()), text)
+    whole = text + links
+    annotations: list[dict[str, Any]] = []
+    for file in unique.values():
+        if file.url.startswith("data:"):
+            continue
+        start = whole.find(file.url)
+        place = {"start_index": start, "end_index": start + len(file.url)}
+        annotations.append({"type": "url_citation", "url": file.url, "title": file.name or _name(file.url)} | place)
+    return links, annotations
+
+
+def _name(url: str) -> str:
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        # The upstream's addresses are hostile input, too.
+        return "file"
+    return unquote(path.rsplit("/", 1)[-1]) or "file"

@@ -1,0 +1,224 @@
+"""The body of a response, normalised: what it shares with a chat completion is told as one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.chat_request import MAX_TOOLS, ChatCall, read_chat_call
+from gateway.errors import GatewayError, invalid
+from gateway.fields import Fields
+from gateway.responses.input_items import Item, read_input
+from gateway.responses.turns import write_turns
+
+# What a chat completion does not know, knows by another name, or must not see. The rest is passed on as it is.
+_OWN = frozenset(
+    "background context_management conversation include input instructions max_output_tokens max_tokens "
+    "max_completion_tokens max_tool_calls messages n previous_response_id prompt reasoning response_format store "
+    "metadata stream_options text tool_choice tools".split()
+)
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_MAX_METADATA = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRequest:
+    """One response as asked for."""
+
+    items: Sequence[Item] = field(repr=False)
+    """Its own input; may contain references."""
+    instructions: str | None = field(repr=False)
+    previous_response_id: str | None
+    store: bool | None
+    """`None` where the caller did not say."""
+    chat: Mapping[str, Any] = field(repr=False)
+    """The chat completion without its messages."""
+    shown: Mapping[str, Any] = field(repr=False)
+    """The fields of the response that repeat the request's."""
+
+    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
+        """The chat completion for what was said before and the request's items, references resolved.
+
+        Raises `GatewayError` (400), naming the caller's field.
+        """
+        turns = write_turns(self.instructions, conversation, items)
+        try:
+            return read_chat_call({**self.chat, "messages": turns.messages})
+        except GatewayError as error:
+            raise turns.renamed(error) from None
+
+
+def read_response_request(values: Mapping[str, Any], new_id: Callable[[str], str]) -> ResponseRequest:
+    """Normalise a body. Raises `GatewayError` (400), naming the field."""
+    body = Fields(values)
+    _refuse_unsupported(body)
+    model = body.required_text("model", max_length=256).strip()
+    instructions = body.text("instructions")
+    tools, tool_choice = _tools(body), body.get("tool_choice")
+    text_format = _text_format(body)
+    reasoning = body.mapping("reasoning") or Fields({})
+    text = body.mapping("text") or Fields({})
+    effort = reasoning.choice("effort", _EFFORTS)
+    verbosity = text.choice("verbosity", ("low", "medium", "high"))
+    previous = body.text("previous_response_id")
+    metadata = _metadata(body)
+    chat: dict[str, Any] = {name: value for name, value in values.items() if name not in _OWN}
+    chat |= {
+        name: value
+        for name, value in {
+            "model": model,
+            "max_completion_tokens": body.integer("max_output_tokens", lowest=1),
+            "reasoning_effort": effort,
+            "verbosity": verbosity,
+            "response_format": _response_format(text_format),
+            # The rest of the metadata is kept here, with the response.
+            "metadata": {"session_id": metadata["session_id"]} if "session_id" in metadata else None,
+            **_chat_tools(body, tools, tool_choice),
+        }.items()
+        if value is not None
+    }
+    return ResponseRequest(
+        items=read_input(body, new_id),
+        instructions=instructions,
+        previous_response_id=previous,
+        store=None if body.get("store") is None else body.flag("store"),
+        chat=chat,
+        shown={
+            "instructions": instructions,
+            "max_output_tokens": chat.get("max_completion_tokens"),
+            "max_tool_calls": body.integer("max_tool_calls", lowest=1),
+            "model": model,
+            "parallel_tool_calls": body.flag("parallel_tool_calls", default=True),
+            "previous_response_id": previous,
+            "prompt_cache_key": body.text("prompt_cache_key"),
+            "reasoning": {"effort": effort, "summary": reasoning.choice("summary", ("auto", "concise", "detailed"))},
+            "safety_identifier": body.text("safety_identifier"),
+            "temperature": body.number("temperature", lowest=0, highest=2),
+            "text": {"format": text_format} | ({"verbosity": verbosity} if verbosity else {}),
+            "tool_choice": "auto" if tool_choice is None else tool_choice,
+            "tools": tools,
+            "top_p": body.number("top_p", lowest=0, highest=1),
+            "truncation": body.choice("truncation", ("auto", "disabled")) or "disabled",
+            "user": body.text("user"),
+            "metadata": metadata,
+        },
+    )
+
+
+def _refuse_unsupported(body: Fields) -> None:
+    """What would change the answer and is not offered is refused, never left out in silence."""
+    if body.flag("background"):
+        raise invalid(
+            "'background' is not offered: nothing runs here after its request. Use a stream for long answers.",
+            param="background",
+            code="unsupported_value",
+        )
+    for name, instead in (
+        ("conversation", "Continue a response with 'previous_response_id'."),
+        ("prompt", "Send the prompt's text in 'instructions' and 'input'."),
+        ("context_management", "Send a shorter conversation."),
+    ):
+        if body.get(name):
+            raise invalid(f"'{name}' is not offered. {instead}", param=name, code="unsupported_parameter")
+
+
+def _tools(body: Fields) -> list[dict[str, Any]]:
+    """The tools as the response shows them."""
+    return [_read_tool(item) for item in body.objects("tools", max_items=MAX_TOOLS) or ()]
+
+
+def _read_tool(item: Fields) -> dict[str, Any]:
+    kind = item.required_text("type")
+    if kind != "function":
+        raise invalid(
+            f"Tools of type '{kind[:40]}' are not offered, only 'function'.",
+            param=item.param("type"),
+            code="unsupported_tool",
+        )
+    parameters = item.mapping("parameters")
+    return {
+        "type": "function",
+        "name": item.required_text("name", max_length=256),
+        "description": item.text("description"),
+        "parameters": None if parameters is None else parameters.values,
+        "strict": None if item.get("strict") is None else item.flag("strict"),
+    }
+
+
+def _chat_tools(body: Fields, tools: list[dict[str, Any]], choice: Any) -> dict[str, Any]:
+    """`tools` and `tool_choice` of the chat completion."""
+    chosen: Any = choice
+    if isinstance(choice, dict):
+        chosen, tools = _read_choice(Fields(choice, "tool_choice"), tools)
+    elif choice is not None:
+        body.choice("tool_choice", ("none", "auto", "required"))
+    if not tools:
+        return {}
+    functions = [
+        {name: tool[name] for name in ("name", "description", "parameters", "strict") if tool[name] is not None}
+        for tool in tools
+    ]
+    return {"tools": [{"type": "function", "function": function} for function in functions], "tool_choice": chosen}
+
+
+def _read_choice(choice: Fields, tools: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]]]:
+    """The chat completion's choice, and the tools that are left for it."""
+    match choice.required_text("type"):
+        case "function":
+            name = choice.required_text("name")
+            if not _named(tools, {name}):
+                raise _no_such_tool(choice, "name")
+            return {"type": "function", "function": {"name": name}}, tools
+        case "allowed_tools":
+            mode = choice.choice("mode", ("auto", "required")) or "auto"
+            names = {item.required_text("name") for item in choice.objects("tools", max_items=MAX_TOOLS) or ()}
+            allowed = _named(tools, names)
+            if len({tool["name"] for tool in allowed}) < len(names) or not names:
+                raise _no_such_tool(choice, "tools")
+            return mode, allowed
+    raise invalid(
+        "'tool_choice' must name a function, or list allowed ones: other tools are not offered.",
+        param="tool_choice.type",
+        code="unsupported_tool",
+    )
+
+
+def _named(tools: list[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]:
+    return [tool for tool in tools if tool["name"] in names]
+
+
+def _no_such_tool(choice: Fields, name: str) -> GatewayError:
+    param = choice.param(name)
+    return invalid(f"'{param}' must name functions that 'tools' has.", param=param, code="invalid_value")
+
+
+def _text_format(body: Fields) -> dict[str, Any]:
+    """`text.format` as the response shows it."""
+    text = body.mapping("text")
+    value = text.mapping("format") if text else None
+    kind = value.choice("type", ("text", "json_object", "json_schema")) if value else None
+    if value is None or kind != "json_schema":
+        return {"type": kind or "text"}
+    schema = value.mapping("schema")
+    if schema is None:
+        raise value.missing("schema")
+    shown = {"type": kind, "name": value.required_text("name", max_length=64), "schema": schema.values}
+    return shown | {"description": value.text("description"), "strict": value.flag("strict")}
+
+
+def _response_format(text_format: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The chat completion's word for the format."""
+    if text_format["type"] == "text":
+        return None
+    fields = {name: value for name, value in text_format.items() if name != "type" and value is not None}
+    return {"type": text_format["type"]} | ({"json_schema": fields} if fields else {})
+
+
+def _metadata(body: Fields) -> dict[str, str]:
+    metadata = body.mapping("metadata")
+    if metadata is None:
+        return {}
+    if len(metadata.values) > _MAX_METADATA:
+        raise body.wrong("metadata", f"an object of at most {_MAX_METADATA} pairs")
+    return {name: metadata.text(name, max_length=512) or "" for name in metadata.values}

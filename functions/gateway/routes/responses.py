@@ -1,0 +1,188 @@
+"""`/v1/responses`: create, retrieve, delete, cancel, list input items."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.bodies import read_json
+from gateway.bounds import bounded
+from gateway.chat_request import ChatCall
+from gateway.context import authenticate, context_of, request_deadline
+from gateway.errors import NOT_FOUND, GatewayError, gateway_error, invalid
+from gateway.fields import Fields
+from gateway.generation import GenerationTask
+from gateway.responses.answers import Keep, collect_response, stream_response
+from gateway.responses.encoder import ResponseEncoder
+from gateway.responses.ids import item_ids, new_response_id
+from gateway.responses.input_items import Item
+from gateway.responses.output import Output
+from gateway.responses.request import read_response_request
+from gateway.responses.resource import ResponseObject
+from gateway.responses.storage import Conversation, ResponseStore
+from gateway.sse import EventStream
+
+_MAX_PAGE, _PAGE = 100, 20
+
+
+async def create_response(request: Request) -> Response | EventStream:
+    """Authenticate, normalise, recall the conversation, generate, encode, store."""
+    deadline = request_deadline(request)
+    context = context_of(request)
+    services, record = context.services, context.record
+    key = await authenticate(request)
+    response_id = new_response_id()
+    new_id = item_ids(response_id)
+    asked = read_response_request(await read_json(request, max_bytes=services.settings.max_body_bytes), new_id)
+    stored = _stored(request)
+    conversation = await stored.conversation(key.id, asked.previous_response_id)
+    items = await stored.resolve(key.id, asked.items, conversation)
+    call = asked.chat_call(conversation.items, items)
+    bot = record.model = await services.catalogue.bot(call.model)
+    await services.authenticator.admit(key, call.model, bot)
+    is_kept = stored.is_on and asked.store is not False
+    response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
+    keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
+    generation = services.generations.start(_task(call, bot, key.id), record)
+    output = Output(new_id)
+    if not call.is_streamed:
+        async with bounded(request.receive, deadline):
+            body = await collect_response(generation, response, output, keep)
+        return Response(body, media_type="application/json")
+    encoder = ResponseEncoder(response, output)
+    return EventStream(
+        partial(stream_response, generation, response, output, encoder, keep),
+        record=record,
+        deadline=deadline,
+        keep_alive_seconds=services.settings.keep_alive_seconds,
+        translate=lambda error: gateway_error(error, now=time.time()),
+        encode_error=encoder.fail,
+        encode_abort=encoder.abort,
+    )
+
+
+async def count_input_tokens(request: Request) -> JSONResponse:
+    """How many tokens a response's input has, as the gateway estimates it. Raises `GatewayError` (400)."""
+    settings = context_of(request).services.settings
+    key = await authenticate(request)
+    values = await read_json(request, max_bytes=settings.max_body_bytes)
+    # Counting needs no model; the SDK leaves it out.
+    asked = read_response_request({"model": "any"} | values, item_ids(new_response_id()))
+    stored = _stored(request)
+    conversation = await stored.conversation(key.id, asked.previous_response_id)
+    call = asked.chat_call(conversation.items, await stored.resolve(key.id, asked.items, conversation))
+    return JSONResponse({"object": "response.input_tokens", "input_tokens": call.prompt_tokens, "estimated": True})
+
+
+async def retrieve_response(request: Request) -> JSONResponse:
+    """A stored response. Raises `GatewayError` (404)."""
+    if request.query_params.get("stream", "").lower() == "true":
+        raise invalid("A stored response can't be streamed again.", param="stream", code="unsupported_value")
+    _, document = await _find(request)
+    return JSONResponse(document["response"])
+
+
+async def delete_response(request: Request) -> JSONResponse:
+    """Forget a stored response. Raises `GatewayError` (404)."""
+    key = await authenticate(request)
+    response_id = request.path_params["response_id"]
+    if not await _stored(request).delete(key.id, response_id):
+        raise _not_found(response_id)
+    return JSONResponse({"id": response_id, "object": "response.deleted", "deleted": True})
+
+
+async def cancel_response(request: Request) -> JSONResponse:
+    """Always refused: only responses in the background can be cancelled, and there are none. Raises `GatewayError`."""
+    await _find(request)
+    raise invalid(
+        "Only a response in the background can be cancelled; to stop another one, close its connection.",
+        param="response_id",
+        code="not_cancellable",
+    )
+
+
+async def list_input_items(request: Request) -> JSONResponse:
+    """A page of the items that a response was made from, the conversation before it included.
+
+    Raises `GatewayError` (400, 404).
+    """
+    query = request.query_params
+    owner, document = await _find(request)
+    items = await _stored(request).before(owner, document["base"])
+    items += [*document["history"], *document["input"]]
+    if Fields(query).choice("order", ("asc", "desc")) != "asc":
+        items.reverse()
+    after = query.get("after")
+    if after:
+        ids = [item["id"] for item in items]
+        if after not in ids:
+            raise invalid("'after' must be the id of an item.", param="after", code="invalid_value")
+        items = items[ids.index(after) + 1 :]
+    limit = _page_size(query)
+    page = items[:limit]
+    return JSONResponse(
+        {
+            "object": "list",
+            "data": page,
+            "first_id": page[0]["id"] if page else "",
+            "last_id": page[-1]["id"] if page else "",
+            "has_more": len(items) > limit,
+        }
+    )
+
+
+def _page_size(query: QueryParams) -> int:
+    text = query.get("limit", str(_PAGE))
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_PAGE)) else 0
+    if not 1 <= number <= _MAX_PAGE:
+        raise invalid(f"'limit' must be from 1 to {_MAX_PAGE}.", param="limit", code="out_of_range")
+    return number
+
+
+async def _find(request: Request) -> tuple[str, dict[str, Any]]:
+    """The caller's id and the document of the response in the address. Raises `GatewayError` (401, 404)."""
+    key = await authenticate(request)
+    response_id = request.path_params["response_id"]
+    document = await _stored(request).find(key.id, response_id)
+    if document is None:
+        raise _not_found(response_id)
+    return key.id, document
+
+
+def _not_found(response_id: str) -> GatewayError:
+    return GatewayError(NOT_FOUND, f"Response with id '{response_id[:80]}' not found.", param="response_id")
+
+
+def _stored(request: Request) -> ResponseStore:
+    services = context_of(request).services
+    return ResponseStore(services.store, services.journal, ttl_days=services.settings.response_ttl_days)
+
+
+def _keeper(stored: ResponseStore, owner: str, items: Sequence[Item], conversation: Conversation) -> Keep:
+    async def keep(response: dict[str, Any]) -> dict[str, Any]:
+        is_stored = await stored.put(owner, response, items, conversation)
+        return response | {"store": is_stored}
+
+    return keep
+
+
+async def _forget(response: dict[str, Any]) -> dict[str, Any]:
+    return response
+
+
+def _task(call: ChatCall, bot: str, key_id: str) -> GenerationTask:
+    return GenerationTask(
+        key_id=key_id,
+        model=bot,
+        build=partial(call.build, bot),
+        prompt_tokens=call.prompt_tokens,
+        limits=call.limits,
+        kinds=call.kinds,
+        is_streamed=call.is_streamed,
+    )

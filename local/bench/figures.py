@@ -14,7 +14,7 @@ from local.function_url import Function
 
 MODEL = "Story"
 CHAT = "/v1/chat/completions"
-COLD_STARTS = 7
+COLD_STARTS = 5
 WARM_CHATS = 10
 LATENCY_SECONDS = 0.05
 PROMPT = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "count 5"}]}

@@ -50,10 +50,10 @@ def to_markdown(results: Results) -> str:
         ),
         "",
         "p50 and p99: latency from the moment the upstream sends a piece of the answer to its arrival as an OpenAI "
-        f"chunk; {PACED_STREAMS} streams of {PACED_CHUNKS} pieces, {PACE_SECONDS * 1000:.0f} ms apart. The gateway's "
-        "rows have the Poe web simulator as upstream, over its WebSocket, and all that the Poe client does is in them; "
-        "the plain app makes its chunks itself, so its rows have no upstream in them. CPU: of the process that runs "
-        "the app (not of the simulator, the emulator or the client), from streams of "
+        f"chunk; {PACED_STREAMS} streams of {PACED_CHUNKS} pieces, {PACE_SECONDS * 1000:.0f} ms apart, the rows taking "
+        "turns. The gateway's rows have the Poe web simulator as upstream, over its WebSocket, and all that the Poe "
+        "client does is in them; the plain app makes its chunks itself, so its rows have no upstream in them. CPU: of "
+        "the process that runs the app (not of the simulator, the emulator or the client), from streams of "
         f"{SHORT_CHUNKS} and of {LONG_CHUNKS} pieces, {BRISK_SECONDS * 1000:.0f} ms apart, or flat out, when pieces "
         "that are there already leave as one chunk; per stream is what comes on top of the pieces.",
         "",

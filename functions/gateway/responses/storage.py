@@ -28,6 +28,9 @@ SEGMENT_CHARACTERS = 100_000
 # More would not fit any model.
 MAX_SEGMENTS = 64
 MAX_REFERENCED_RESPONSES = 64
+# Base64 of files in one response. More fits a document only if it is hardly any content; finding out would cost a small
+# function a second of compression after each answer.
+MAX_FILE_CHARACTERS = 1_000_000
 SECONDS_PER_DAY = 86_400.0
 
 
@@ -132,6 +135,9 @@ class ResponseStore:
         self, owner: str, response: Mapping[str, Any], items: Sequence[Item], conversation: Conversation
     ) -> bool:
         """Whether the response was stored. An answer that was given is not lost because it can't be."""
+        if sum(map(_file_characters, items)) > MAX_FILE_CHARACTERS:
+            self._journal.event("response.too_large_to_store")
+            return False
         document = {"response": response, "input": items, **conversation.to_history()}
         try:
             await self._store.put_document(KIND, owner, response["id"], document, ttl_seconds=self._ttl_seconds)
@@ -142,6 +148,14 @@ class ResponseStore:
         else:
             return True
         return False
+
+
+def _file_characters(item: Item) -> int:
+    """How much of an item is the content of files."""
+    parts = item.get("content") or item.get("output")
+    if not isinstance(parts, list):
+        return 0
+    return sum(len(part.get("image_url") or part.get("file_data") or "") for part in parts)
 
 
 def _previous_not_found(response_id: str) -> GatewayError:

@@ -156,3 +156,19 @@ async def test_documents_are_kept_under_the_owner(bench: Bench) -> None:
     first = await bench.turn("1")
     assert await bench.accounts.get_document(KIND, "me", first) is not None
     assert await bench.stored.find("you", first) is None
+
+
+@pytest.mark.parametrize("name", ["image_url", "file_data"])
+async def test_large_files_are_not_even_compressed(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("asked the store")
+
+    monkeypatch.setattr(bench.accounts, "put_document", fail)
+    nothing = await bench.stored.conversation("me", None)
+    items: list[Item] = [
+        {"id": "msg_1", "type": "message", "role": "user", "content": [{"type": "x", name: "A" * 600_000}]},
+        {"id": "fco_1", "type": "function_call_output", "output": [{"type": "x", name: "A" * 600_000}]},
+        {"id": "fco_2", "type": "function_call_output", "output": "text"},
+    ]
+    assert not await bench.stored.put("me", {"id": new_response_id(), "output": []}, items, nothing)
+    assert "response.too_large_to_store" in bench.log.getvalue()

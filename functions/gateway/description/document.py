@@ -7,8 +7,9 @@ from typing import Any
 
 from starlette.routing import Route
 
-from gateway.description.operations import OPERATIONS, Operation
-from gateway.description.schemas import SCHEMAS, ref
+from gateway.description.operation import Operation
+from gateway.description.operations import OPERATIONS, SCHEMAS
+from gateway.description.schemas import ref
 from gateway.errors import INVALID_JSON, INVALID_KEY, INVALID_REQUEST, NOT_FOUND, STORE, TOO_LARGE, UPSTREAM, Situation
 from gateway.routes import build_routes
 

@@ -69,11 +69,22 @@ class LoopThread:
     def iterate(self, items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         """Yield what an asynchronous generator yields; it is closed when this one is exhausted, closed or fails."""
 
+        steps: set[asyncio.Task[Any]] = set()
+
         async def step() -> object:
             self._generators.add(items)
-            return await anext(items, _END)
+            task = cast("asyncio.Task[Any]", asyncio.current_task())
+            steps.add(task)
+            try:
+                return await anext(items, _END)
+            finally:
+                steps.discard(task)
 
         async def leave() -> None:
+            # An interrupt can come before the caller has anything in hand by which to cancel its step.
+            for task in list(steps):
+                task.cancel()
+            await asyncio.gather(*steps, return_exceptions=True)
             self._generators.discard(items)
             await items.aclose()
 

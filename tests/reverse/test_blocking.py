@@ -54,6 +54,31 @@ def test_leaving_an_iteration_early_closes_its_generator_before_going_on(loop: L
     assert closed == [True]
 
 
+def test_an_interrupt_right_after_a_step_was_submitted_leaves_nothing_running(
+    loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            closed.append(True)
+
+    submit = asyncio.run_coroutine_threadsafe
+
+    def interrupted(coroutine, target):  # type: ignore[no-untyped-def]  # stands in for the library's
+        monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", submit)
+        submit(coroutine, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(loop.iterate(endless()))  # type: ignore[arg-type]  # an asynchronous generator function
+    assert closed == [True]
+
+
 def test_closing_ends_the_thread_and_what_waits_in_it() -> None:
     loop = LoopThread("test-loop")
     entered = threading.Event()

@@ -1,0 +1,120 @@
+"""The entry point: one question, a chat, or the diagnosis."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import getpass
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from reverse.blocking import LoopThread
+from reverse.config import PoeConfig
+from reverse.credentials import OfficialCredentials, WebCredentials
+from reverse.errors import PoeError
+from reverse.file_sources import attachment_from
+from reverse.official import PoeOfficialClient
+from reverse.terminal.conversations import Conversation, OfficialConversation, WebConversation
+from reverse.terminal.options import (
+    UsageError,
+    as_json,
+    chat_options,
+    config_for,
+    credentials_for,
+    doctor_options,
+)
+from reverse.terminal.screen import Screen
+from reverse.terminal.session import Session
+from reverse.web import PoeWebClient
+
+_SUGGESTIONS_SECONDS = 1.0
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run; returns the exit code. Exits by itself only where argparse does."""
+    argv = sys.argv[1:] if argv is None else argv
+    screen = Screen(sys.stdin, sys.stdout, sys.stderr)
+    try:
+        return _doctor(argv[1:], environ, screen) if argv[:1] == ["doctor"] else _chat(argv, environ, screen)
+    except UsageError as error:
+        screen.error(f"poe: {error}")
+        return 2
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away; the interpreter must not find out again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+
+
+def _chat(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> int:
+    options = chat_options(argv)
+    config = config_for(options, environ)
+    credentials = credentials_for(options, environ, getpass.getpass if screen.can_ask else None)
+    is_single = bool(options.question) or not (screen.can_ask or options.interactive)
+    # Most bots suggest nothing, and the prompt waits for it.
+    config = dataclasses.replace(config, suggested_replies_seconds=_SUGGESTIONS_SECONDS)
+    client, conversation = _conversation(credentials, config, options.bot)
+    loop = LoopThread("poe-terminal", cleanup=client.aclose)
+    try:
+        if options.chat:
+            loop.run(conversation.open(options.chat))
+        if is_single:
+            return _ask_once(options, screen, loop, conversation)
+        # Line editing and recall, where the platform has them.
+        with suppress(ImportError):
+            import readline  # noqa: F401 - importing it is what `input` needs
+        screen.line(f"Chat with {conversation.bot}. /help lists commands.")
+        Session(screen, loop, conversation).run()
+        return 0
+    except PoeError as error:
+        screen.error(f"poe: {error} [{error.code}]")
+        return 1
+    finally:
+        loop.close()
+
+
+def _ask_once(options: argparse.Namespace, screen: Screen, loop: LoopThread, conversation: Conversation) -> int:
+    text = " ".join(options.question)
+    if text in ("", "-"):
+        try:
+            text = screen.read_all().strip()
+            # Some locales smuggle bytes that are no text through the decoder.
+            text.encode()
+        except UnicodeError:
+            raise UsageError("the input is no text") from None
+    if not text:
+        raise UsageError("there is no question")
+    try:
+        attachments = [attachment_from(source) for source in options.attach]
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    screen.answer(loop.iterate(conversation.ask(text, attachments)))
+    return 0
+
+
+def _conversation(
+    credentials: WebCredentials | OfficialCredentials, config: PoeConfig, bot: str
+) -> tuple[PoeWebClient | PoeOfficialClient, Conversation]:
+    if isinstance(credentials, OfficialCredentials):
+        official = PoeOfficialClient(credentials, config)
+        return official, OfficialConversation(official, bot)
+    web = PoeWebClient(credentials, config)
+    return web, WebConversation(web, bot)
+
+
+def _doctor(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> int:
+    from reverse.doctor import diagnose  # only this command needs it
+
+    options = doctor_options(argv)
+    config = config_for(options, environ)
+    credentials = credentials_for(options, environ, getpass.getpass if screen.can_ask else None)
+    progress = None if options.json else screen.line
+    report = asyncio.run(diagnose(credentials, config, bot=options.bot, send=options.send, progress=progress))
+    screen.line(as_json(report.to_json()) if options.json else report.conclusion())
+    return 0 if report.is_healthy else 1

@@ -45,6 +45,8 @@ class AnswerShaper:
 
     def __init__(self, limits: AnswerLimits = AnswerLimits(), *, is_streamed: bool = True) -> None:
         self.is_over = False
+        self.matched_stop: str | None = None
+        """The stop sequence that ended the answer, if one did."""
         self._limits = limits
         self._is_streamed = is_streamed
         # What was shown, in pieces: joined only when somebody asks.
@@ -133,18 +135,20 @@ class AnswerShaper:
         found = self._first_stop(text)
         if found is not None:
             self._held = ""
-            yield from self._show(text[:found])
+            at, stop = found
+            yield from self._show(text[:at])
             if not self.is_over:
+                self.matched_stop = stop
                 yield from self._finish(FinishReason.STOP)
             return
         keep = self._possible_stop_length(text)
         self._held = text[len(text) - keep :]
         yield from self._show(text[: len(text) - keep])
 
-    def _first_stop(self, text: str) -> int | None:
-        """Where the stop sequence begins that is complete first."""
-        ends = [(at + len(stop), at) for stop in self._limits.stop if (at := text.find(stop)) >= 0]
-        return min(ends)[1] if ends else None
+    def _first_stop(self, text: str) -> tuple[int, str] | None:
+        """The stop sequence that is complete first, and where it begins."""
+        ends = [(at + len(stop), at, stop) for stop in self._limits.stop if (at := text.find(stop)) >= 0]
+        return min(ends)[1:] if ends else None
 
     def _possible_stop_length(self, text: str) -> int:
         """Length of the longest end of `text` that could be the beginning of a stop sequence."""

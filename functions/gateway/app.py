@@ -17,6 +17,7 @@ from collections.abc import Callable
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.anthropic import errors as anthropic_errors
 from gateway.bootstrap import Services, build_services
 from gateway.bounds import ClientGoneError
 from gateway.context import SCOPE_KEY, RequestContext
@@ -86,13 +87,17 @@ class Gateway:
             if message["type"] == "http.response.start":
                 is_started = True
                 record.status = message["status"]
-                headers = [*message.get("headers", ()), (b"x-request-id", record.request_id.encode())]
+                headers = [*message.get("headers", ()), *ids]
                 message = {**message, "headers": headers}
             await send(message)
 
+        path = _plain_path(scope["path"])
+        is_anthropic = anthropic_errors.speaks_anthropic(path, scope["headers"])
+        request_id = record.request_id.encode()
+        ids = [(b"x-request-id", request_id), *([(b"request-id", request_id)] if is_anthropic else [])]
         inner: Scope = {
             **scope,
-            "path": _plain_path(scope["path"]),
+            "path": path,
             "app": self,
             SCOPE_KEY: RequestContext(services, record),
         }
@@ -109,7 +114,7 @@ class Gateway:
             if failure.situation is INTERNAL:
                 services.journal.crash(error, record)
             if not is_started:
-                await send_error(send_noted, failure)
+                await send_error(send_noted, failure, anthropic_id=record.request_id if is_anthropic else None)
         finally:
             record.route = _route_name(inner)
             services.journal.request_ended(record)
@@ -120,12 +125,14 @@ def create_app(make_services: Callable[[], Services] | None = None, *, is_thin: 
     return Gateway(make_services or (lambda: build_services(Settings.from_env(os.environ))), is_thin=is_thin)
 
 
-async def send_error(send: Send, error: GatewayError) -> None:
-    """The envelope as a whole response."""
-    body = encode_error(error)
+async def send_error(send: Send, error: GatewayError, *, anthropic_id: str | None = None) -> None:
+    """The envelope as a whole response; Anthropic's, with the request's id in it, where one is given."""
+    status, body = error.status, encode_error(error)
+    if anthropic_id is not None:
+        status, body = anthropic_errors.error_status(error), anthropic_errors.encode_error(error, anthropic_id)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers()}
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -161,6 +168,6 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         allow_origins=origins,
         allow_methods=("GET", "POST", "DELETE"),
         allow_headers=("*",),
-        expose_headers=("x-request-id", "retry-after", "x-should-retry"),
+        expose_headers=("x-request-id", "request-id", "retry-after", "x-should-retry", "x-gateway-ignored"),
         max_age=86400,
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
 from gateway.clients import WarmClient, WarmClients
 from gateway.observability import Journal
-from reverse.chat import ChatRequest
+from reverse.chat import PoeClient
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
-from reverse.events import ChatStarted, Event, UsageReported
+from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
+
+Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
+"""Asks a leased account's client. Closing the generator stops the upstream."""
 
 # After these the connection has done its job and can serve the next request.
 _CONNECTION_IS_FINE = frozenset({Scope.REQUEST, Scope.BOT})
@@ -59,20 +62,22 @@ class Attempt:
         self._is_ended = False
         self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")
 
-    async def begin(self, request: ChatRequest) -> list[Event]:
+    async def begin(self, ask: Ask) -> list[Event]:
         """Ask, and wait for the first event that anybody would see; the silent ones before it come along.
 
-        Raises `PoeError`, which is also remembered in `error`.
+        Raises `PoeError`, which is also remembered in `error`; an answer that ends well without a word is one.
         """
         try:
             self._warm = await self._clients.take(self.lease)
         except ValueError as error:
             raise self._failed(poe_error(ErrorCode.NOT_AUTHENTICATED)) from error
-        self.stream = self._warm.client.stream(request)
+        self.stream = ask(self._warm.client, self.lease)
         events: list[Event] = []
         try:
             async for event in self.stream:
                 events.append(event)
+                if isinstance(event, Finished) and event.reason is FinishReason.STOP:
+                    break
                 if not isinstance(event, ChatStarted | UsageReported):
                     self.has_answered = True
                     return events

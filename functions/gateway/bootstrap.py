@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from accounts import AccountKind, AccountStore, InMemoryAccountStore, StoreUnavailableError
+from gateway.attachments import AttachmentReader, Fetch
 from gateway.attempts import GenerationPolicy
 from gateway.auth import AdminGate, Authenticator
 from gateway.catalogue import Catalogue
 from gateway.clients import ClientFactory, WarmClients
 from gateway.generation import Generations
+from gateway.media.files import ResultFiles
 from gateway.observability import Journal
 from gateway.readiness import Readiness
 from gateway.settings import Settings
@@ -40,8 +42,10 @@ class Services:
     authenticator: Authenticator
     admin: AdminGate
     readiness: Readiness
+    files: AttachmentReader
     journal: Journal
     make_client: ClientFactory
+    result_files: ResultFiles
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -55,8 +59,9 @@ def build_services(
     store: AccountStore | None = None,
     make_client: ClientFactory | None = None,
     journal: Journal | None = None,
+    fetch: Fetch | None = None,
 ) -> Services:
-    """Make the services. Tests replace the outside world by `store`, `make_client` and `journal`."""
+    """Make the services. Tests replace the outside world by `store`, `make_client`, `journal` and `fetch`."""
     store = store or _build_store(settings)
     catalogue = Catalogue(store)
     make_client = make_client or _client_factory(_poe_config(settings), catalogue)
@@ -77,8 +82,10 @@ def build_services(
         authenticator=Authenticator(store),
         admin=AdminGate(_admin_key_reader(settings)),
         readiness=Readiness(store),
+        files=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,
         make_client=make_client,
+        result_files=ResultFiles((settings.poe_web_base_url, settings.poe_official_base_url)),
     )
 
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import AccountKind
 from gateway.answer import AnswerLimits
-from gateway.errors import invalid
 from gateway.fields import Fields
 from gateway.messages import estimate_tokens, read_messages
+from gateway.model_facts import UNKNOWN, ModelFacts
+from gateway.parameters import Options, read_options, wants_suggested_replies
 from gateway.prompts import flatten
-from reverse.chat import ChatRequest, Message
+from gateway.response_formats import ResponseFormat, read_response_format
+from gateway.tool_protocol import ToolProtocol
+from gateway.tool_specs import MAX_TOOLS, ToolSpecs, read_tools
+from reverse.chat import ChatRef, ChatRequest, Message
+
+__all__ = ["MAX_CHOICES", "MAX_TOOLS", "ChatCall", "read_chat_call"]
 
 MAX_STOPS = 16
-MAX_TOOLS = 128
-# Fields that Poe's official API takes as they are (poe-official reference C.2, November 2026).
-_FORWARDED_NUMBERS = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
-_FORWARDED = ("reasoning_effort", "parallel_tool_calls")
+# Each choice is a conversation of its own with Poe, with its own price.
+MAX_CHOICES = 8
+_LONGEST_SESSION_ID = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +36,41 @@ class ChatCall:
     is_streamed: bool = False
     wants_usage: bool = False
     """Whether a stream ends with a usage chunk."""
+    choices: int = 1
+    """How many answers."""
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The bot's own options, for either kind of account."""
-    sampling: Mapping[str, Any] = field(default_factory=dict)
-    """OpenAI fields that only the official API takes."""
-    tools: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    tool_choice: Any = None
-    response_format: Mapping[str, Any] | None = field(default=None, repr=False)
+    is_stopped_here: bool = False
+    """Whether the upstream is not told the stop sequences: what it finds, nobody else can name."""
+    options: Options = field(default_factory=Options)
+    specs: ToolSpecs = field(default_factory=ToolSpecs)
+    response_format: ResponseFormat | None = field(default=None, repr=False)
+    wants_suggested_replies: bool = False
+    session_id: str | None = None
+    """Names a conversation of this caller, which continues on one account and, on a web account, in one Poe chat."""
+    cache_key: str | None = None
+    """Requests with the same one should meet the same account, whose provider may have their beginning cached."""
+    may_truncate: bool = False
+    """Whether the oldest turns may be left out when the model's window is too small for all."""
+    facts: ModelFacts = UNKNOWN
+
+    @property
+    def tools(self) -> tuple[Mapping[str, Any], ...]:
+        """The tools that may be called, in OpenAI's shape."""
+        return self.specs.tools
+
+    @property
+    def tool_choice(self) -> Any:
+        return self.specs.choice
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The bot's own options, for either kind of account."""
+        return self.options.parameters
 
     @property
     def kinds(self) -> tuple[AccountKind, ...]:
         """Kinds of account that can do what is asked for, best first."""
-        if self.tools or self.response_format:
-            return (AccountKind.OFFICIAL,)
         return (AccountKind.OFFICIAL, AccountKind.WEB)
 
     @property
@@ -58,47 +82,66 @@ class ChatCall:
         """What the gateway must cut itself. The official API counts real tokens; our estimate must not overrule it."""
         return AnswerLimits(self.max_tokens if kind is AccountKind.WEB else None, self.stop)
 
+    def ignored(self, kind: AccountKind) -> tuple[str, ...]:
+        """What of the request an account of this kind does not take into account, by the fields' names."""
+        return tuple(sorted({*self.options.ignored(kind, self.facts), *self.specs.dropped}))
+
     def build(self, bot: str, kind: AccountKind) -> ChatRequest:
         """The request for one account."""
         if kind is AccountKind.WEB:
-            prompt = flatten(self.turns)
-            message = Message("user", prompt.text, prompt.attachments)
-            return ChatRequest(bot, (message,), parameters=self.parameters)
+            return self.web_request(bot, self.turns, self.web_protocol())
         return ChatRequest(
             bot,
             self.turns,
-            parameters={**self.sampling, **self.parameters},
-            tools=self.tools,
-            tool_choice=self.tool_choice,
-            response_format=self.response_format,
+            parameters=self.options.sent(kind, self.facts),
+            tools=self.specs.tools,
+            tool_choice=self.specs.choice,
+            response_format=self.response_format.values if self.response_format else None,
             max_tokens=self.max_tokens,
             # Poe refuses stop sequences of white space only (poe-official reference C.2); ours are kept here anyway.
-            stop=tuple(stop for stop in self.stop if stop.strip()),
+            stop=() if self.is_stopped_here else tuple(stop for stop in self.stop if stop.strip()),
+            suggest_replies=self.wants_suggested_replies,
+        )
+
+    def web_protocol(self) -> ToolProtocol | None:
+        """How tools are called in-band, if there are any; new marks each time."""
+        return ToolProtocol(self.specs) if self.specs.tools else None
+
+    def web_request(
+        self, bot: str, turns: Sequence[Message], protocol: ToolProtocol | None, chat: ChatRef | None = None
+    ) -> ChatRequest:
+        """The one message for a web account that tells these turns, with the instructions the gateway must add."""
+        rules = [protocol.manual()] if protocol else []
+        if self.response_format is not None:
+            rules.append(self.response_format.instructions())
+        prompt = flatten(turns, rules=rules, write_calls=protocol.write_calls if protocol else None)
+        message = Message("user", prompt.text, prompt.attachments)
+        parameters = self.options.sent(AccountKind.WEB, self.facts)
+        return ChatRequest(
+            bot, (message,), chat=chat, parameters=parameters, suggest_replies=self.wants_suggested_replies
         )
 
 
 def read_chat_call(values: Mapping[str, Any]) -> ChatCall:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = Fields(values)
-    if body.integer("n", lowest=1) not in (None, 1):
-        raise invalid("'n' must be 1.", param="n", code="unsupported_value")
-    options = body.mapping("stream_options")
-    tool_choice = body.get("tool_choice")
-    tools = (
-        () if tool_choice == "none" else tuple(item.values for item in body.objects("tools", max_items=MAX_TOOLS) or ())
-    )
+    stream_options = body.mapping("stream_options")
+    specs = read_tools(body)
     return ChatCall(
         model=body.required_text("model", max_length=256).strip(),
         turns=tuple(read_messages(body)),
         is_streamed=body.flag("stream"),
-        wants_usage=options is not None and options.flag("include_usage"),
+        wants_usage=stream_options is not None and stream_options.flag("include_usage"),
+        choices=body.integer("n", lowest=1, highest=MAX_CHOICES) or 1,
         max_tokens=_max_tokens(body),
         stop=_stop(body),
-        parameters=_parameters(body),
-        sampling=_sampling(body),
-        tools=tools,
-        tool_choice=tool_choice if tools else None,
-        response_format=_response_format(body),
+        options=read_options(body, has_tools=bool(specs.tools)),
+        specs=specs,
+        response_format=read_response_format(body),
+        wants_suggested_replies=wants_suggested_replies(body),
+        session_id=_session_id(body),
+        cache_key=(body.text("prompt_cache_key", max_length=_LONGEST_SESSION_ID) or "").strip() or None,
+        may_truncate=_may_truncate(body),
     )
 
 
@@ -118,34 +161,13 @@ def _stop(body: Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item for item in values if item))
 
 
-def _sampling(body: Fields) -> dict[str, Any]:
-    sampling: dict[str, Any] = {}
-    for name, (lowest, highest) in _FORWARDED_NUMBERS.items():
-        if (value := body.number(name, lowest=lowest, highest=highest)) is not None:
-            sampling[name] = value
-    return sampling | {name: body.get(name) for name in _FORWARDED if body.get(name) is not None}
+def _session_id(body: Fields) -> str | None:
+    """`metadata.session_id`. Never `user`: that is a person, who may have any number of conversations."""
+    metadata = body.mapping("metadata")
+    return ((metadata.text("session_id", max_length=_LONGEST_SESSION_ID) if metadata else None) or "").strip() or None
 
 
-def _parameters(body: Fields) -> dict[str, Any]:
-    """`parameters`, else `extra_body.parameters`, which may be JSON text; as the original gateway took them."""
+def _may_truncate(body: Fields) -> bool:
     extra = body.mapping("extra_body")
-    place = body if body.get("parameters") is not None or extra is None else extra
-    value = place.get("parameters")
-    if isinstance(value, str) and place is extra:
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise place.wrong("parameters", "an object") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise place.wrong("parameters", "an object")
-    return value
-
-
-def _response_format(body: Fields) -> Mapping[str, Any] | None:
-    value = body.mapping("response_format")
-    if value is None:
-        return None
-    kind = value.choice("type", ("text", "json_object", "json_schema"))
-    return None if kind in (None, "text") else value.values
+    place = extra if body.get("truncation") is None and extra is not None else body
+    return place.choice("truncation", ("auto", "disabled")) == "auto"

@@ -1,19 +1,22 @@
-"""A generation as a chat completion: streamed in chunks, or collected into one object."""
+"""Generations as a chat completion: streamed in chunks, or collected into one object."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from gateway.chunks import ChunkEncoder, finish_reason, missing_links
+from gateway.chunks import ChunkEncoder, finish_reason
+from gateway.files import describe_files
 from gateway.generation import Generation
+from gateway.usage import TokenUsage
 from reverse.events import (
     FileAttached,
     Finished,
     FinishReason,
     ReasoningDelta,
+    SuggestedReply,
     TextDelta,
     TextReplaced,
     ToolCallDelta,
@@ -31,6 +34,7 @@ async def stream_completion(generation: Generation, encoder: ChunkEncoder) -> As
     Raises what the generation raises. Close it when leaving early.
     """
     files: list[FileAttached] = []
+    replies: list[str] = []
     reason = FinishReason.STOP
     start = encoder.start()
     async with generation:
@@ -44,54 +48,38 @@ async def stream_completion(generation: Generation, encoder: ChunkEncoder) -> As
                     reason = event.reason
                 case FileAttached():
                     files.append(event)
+                case SuggestedReply(text):
+                    replies.append(text)
                 case _:
                     if chunk := encoder.encode(event):
                         yield start + chunk
                         start = b""
-        links = missing_links(files, generation.text)
-    end = encoder.encode(TextDelta(links)) if links else b""
+    links, described = describe_files(files, generation.text) if files else ("", {})
+    end = encoder.extras(links, described, replies)
     yield start + end + encoder.finish(reason, generation.usage)
 
 
-async def collect_completion(generation: Generation, *, completion_id: str, created: int, model: str) -> bytes:
-    """The whole completion as JSON, when the generation has been wound up and booked.
+class CollectedChoice:
+    """One answer, put together from its events."""
 
-    Raises what the generation raises.
-    """
-    answer = _Collected()
-    async with generation:
-        async for event in generation.events():
-            answer.add(event)
-    usage = generation.usage.to_chat()
-    body = {
-        "id": completion_id,
-        "object": "chat.completion",
-        "created": created,
-        "model": model,
-        "choices": [
-            {
-                "index": 0,
-                "message": answer.message(),
-                "logprobs": None,
-                "finish_reason": finish_reason(answer.reason),
-            }
-        ],
-        "usage": usage,
-    }
-    return json.dumps(body, separators=(",", ":")).encode()
-
-
-class _Collected:
-    """The parts of one answer."""
-
-    def __init__(self) -> None:
+    def __init__(self, *, is_legacy: bool = False) -> None:
         self.reason = FinishReason.STOP
+        self._is_legacy = is_legacy
         self._texts: list[str] = []
         self._reasoning: list[str] = []
         self._files: list[FileAttached] = []
+        self._replies: list[str] = []
         self._calls: dict[int, dict[str, Any]] = {}
 
+    async def collect(self, generation: Generation) -> TokenUsage:
+        """Take the whole answer; returns what it consumed. Raises what the generation raises."""
+        async with generation:
+            async for event in generation.events():
+                self.add(event)
+        return generation.usage
+
     def add(self, event: object) -> None:
+        """Take one event in."""
         match event:
             case TextDelta(text):
                 self._texts.append(text)
@@ -101,6 +89,8 @@ class _Collected:
                 self._reasoning.append(text)
             case FileAttached():
                 self._files.append(event)
+            case SuggestedReply(text):
+                self._replies.append(text)
             case ToolCallDelta():
                 self._add_call(event)
             case Finished(reason):
@@ -114,14 +104,40 @@ class _Collected:
         call["function"]["name"] += event.name or ""
         call["function"]["arguments"] += event.arguments
 
-    def message(self) -> dict[str, Any]:
+    def to_choice(self, index: int) -> dict[str, Any]:
+        """OpenAI's choice object."""
+        reason = finish_reason(self.reason, is_legacy=self._is_legacy)
+        return {"index": index, "message": self._message(), "logprobs": None, "finish_reason": reason}
+
+    def _message(self) -> dict[str, Any]:
         """The assistant's message; content is null only when tools are called without a word."""
         text = "".join(self._texts)
-        text += missing_links(self._files, text)
+        links, described = describe_files(self._files, text)
+        text += links
         message: dict[str, Any] = {"role": "assistant", "content": text or (None if self._calls else "")}
         message["refusal"] = None
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
-        if self._calls:
-            message["tool_calls"] = [call for _, call in sorted(self._calls.items())]
-        return message
+        calls = [call for _, call in sorted(self._calls.items())]
+        if calls and self._is_legacy:
+            message["function_call"] = calls[0]["function"]
+        elif calls:
+            message["tool_calls"] = calls
+        if self._replies:
+            message["suggested_replies"] = self._replies
+        return message | described
+
+
+def encode_completion(
+    choices: Sequence[CollectedChoice], usage: TokenUsage, *, completion_id: str, created: int, model: str
+) -> bytes:
+    """The completion as JSON."""
+    body = {
+        "id": completion_id,
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [choice.to_choice(index) for index, choice in enumerate(choices)],
+        "usage": usage.to_chat(),
+    }
+    return json.dumps(body, separators=(",", ":")).encode()

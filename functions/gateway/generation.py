@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from accounts import AccountKind, AccountStore, Lease, LeaseRequest, NoAccountError, NoAccountReason, Usage
 from gateway.answer import AnswerLimits, AnswerShaper
-from gateway.attempts import Attempt, GenerationPolicy
+from gateway.attempts import Ask, Attempt, GenerationPolicy
 from gateway.clients import WarmClients
 from gateway.observability import Journal, RequestRecord, account_tag
 from gateway.usage import TokenUsage
-from reverse.chat import ChatRequest
+from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
 
@@ -43,8 +43,13 @@ class GenerationTask:
     key_id: str
     model: str
     """The bot's name as Poe knows it."""
-    build: Callable[[AccountKind], ChatRequest]
+    build: Callable[[AccountKind], ChatRequest] | None = None
     """Makes the request for an account of this kind. May raise `GatewayError`."""
+    ask: Ask | None = None
+    """Asks, where that is more than one request to the client; takes the place of `build`."""
+    on_end: Callable[[Generation, bool], Awaitable[None]] | None = None
+    """Called once an account has begun to answer and the answer is over: well (`True`), or not. What it writes is
+    written before the last byte leaves."""
     prompt_tokens: int
     """Estimate, used where the upstream does not say."""
     limits: Callable[[AccountKind], AnswerLimits] = lambda _: AnswerLimits()
@@ -54,6 +59,14 @@ class GenerationTask:
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""
     sticky_account_id: str | None = None
+
+    def stream(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
+        """Ask an account. May raise `GatewayError`."""
+        if self.ask is not None:
+            return self.ask(client, lease)
+        if self.build is None:
+            raise ValueError("a generation needs 'build' or 'ask'")
+        return client.stream(self.build(lease.account.kind))
 
 
 class Generations:
@@ -99,9 +112,19 @@ class Generation:
         return self._shaper.text
 
     @property
+    def matched_stop(self) -> str | None:
+        """The stop sequence that ended the answer, where the gateway found it."""
+        return self._shaper.matched_stop
+
+    @property
     def account_id(self) -> str | None:
         """The account that answers."""
         return self._attempt.lease.account.id if self._attempt else None
+
+    @property
+    def kind(self) -> AccountKind | None:
+        """What kind of account answers."""
+        return self._attempt.lease.account.kind if self._attempt else None
 
     @property
     def usage(self) -> TokenUsage:
@@ -125,6 +148,8 @@ class Generation:
                 "estimated": usage.is_estimated,
             }
             await self._attempt.end(self._booking(usage, is_error=isinstance(error, Exception)))
+            if self._task.on_end is not None and self._attempt.has_answered:
+                await self._task.on_end(self, error is None)
 
     def _booking(self, usage: TokenUsage, *, is_error: bool) -> Usage:
         answered = self._attempt is not None and self._attempt.has_answered
@@ -189,7 +214,7 @@ class Generation:
             kind = attempt.lease.account.kind
             self._shaper = AnswerShaper(task.limits(kind), is_streamed=task.is_streamed)
             try:
-                return await attempt.begin(task.build(kind)), attempt
+                return await attempt.begin(task.stream), attempt
             except PoeError as error:
                 failure = error
                 room.journal.event("attempt.failed", record, code=error.code.value, operation=error.operation)

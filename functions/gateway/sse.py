@@ -38,6 +38,7 @@ class EventStream:
       silent connections. From then on a failure is an error event.
     - Silence of that length later is filled with comments, too.
     - The generator is closed in every ending: normal, failure, caller gone, deadline, cancellation.
+    - `headers` are asked for when the status line leaves: by then much is known of the answer.
     - A stream never just stops: it ends as `produce` ends it, or with `encode_error`'s event.
     """
 
@@ -51,7 +52,7 @@ class EventStream:
         translate: Callable[[Exception], GatewayError],
         encode_error: Callable[[GatewayError], bytes] = encode_error_event,
         encode_abort: Callable[[GatewayError], bytes] | None = None,
-        headers: EventStreamHeaders = (),
+        headers: Callable[[], EventStreamHeaders] = tuple,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._produce = produce
@@ -62,7 +63,7 @@ class EventStream:
         self._encode_error = encode_error
         # For the words that others say in our place, at any time; those of `encode_error` may depend on what was said.
         self._encode_abort = encode_abort or encode_error
-        self._headers = _HEADERS + headers
+        self._headers = headers
         self._clock = clock
         record.is_stream = True
 
@@ -117,7 +118,7 @@ class _Outlet:
     """The way out of one response: one message at a time, comments included."""
 
     def __init__(
-        self, send: Send, headers: EventStreamHeaders, record: RequestRecord, clock: Callable[[], float]
+        self, send: Send, headers: Callable[[], EventStreamHeaders], record: RequestRecord, clock: Callable[[], float]
     ) -> None:
         self.size = 0
         """Bytes waiting to be sent."""
@@ -183,7 +184,8 @@ class _Outlet:
         if not self._is_started:
             self._is_started = True
             self._record.first_byte_at = self._clock()
-            await self._send({"type": "http.response.start", "status": 200, "headers": list(self._headers)})
+            headers = [*_HEADERS, *self._headers()]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from accounts import AccountKind
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import (
+    ChatStarted,
     FileAttached,
     Finished,
     FinishReason,
@@ -275,6 +276,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"input": [{"type": "computer_call"}]}, "input[0].type", "unsupported_item"),
     ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0].call_id", "missing_required_parameter"),
     ({"previous_response_id": "resp_unknown"}, "previous_response_id", "previous_response_not_found"),
+    ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://127.0.0.1/a.png"}]}]},
+     "input[0].content", "unsafe_url"),
     ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema", "missing_required_parameter"),
 ]  # fmt: skip
 
@@ -295,6 +298,29 @@ async def test_web_accounts_get_the_conversation_as_one_message(front: Front) ->
     (message,) = front.house.poe.requests[1].messages
     assert message.text.index("Hi") < message.text.index("Hello there") < message.text.index("And now?")
     assert "Be brief" not in message.text
+
+
+async def test_web_accounts_correct_what_does_not_fit_the_schema(front: Front) -> None:
+    await front.house.add_account(kind=AccountKind.WEB)
+    front.house.poe.enqueue(ChatStarted(1, "c"), TextDelta('{"name":"Ada"}'), Finished())
+    front.house.poe.enqueue(ChatStarted(1, "c"), TextDelta('{"name":"Ada","age":36}'), Finished())
+    async with front.client() as client:
+        response = await client.responses.parse(**QUESTION, text_format=Person)
+    assert response.output_parsed == Person(name="Ada", age=36)
+    assert len(front.house.poe.requests) == 2
+
+
+async def test_what_an_account_is_not_told_is_reported_in_the_callers_words(front: Front) -> None:
+    await front.house.add_account(kind=AccountKind.WEB)
+    async with front.client() as client:
+        raw = await client.responses.with_raw_response.create(
+            **QUESTION, temperature=0.5, reasoning={"effort": "low"}, text={"verbosity": "low"}, metadata={"a": "b"}
+        )
+        stream = await client.responses.with_raw_response.create(**QUESTION, temperature=0.5, stream=True)
+        async for _ in stream.parse():
+            pass
+    assert raw.headers["x-gateway-ignored"].split(", ") == ["reasoning.effort", "temperature", "text.verbosity"]
+    assert stream.headers["x-gateway-ignored"] == "temperature"
 
 
 async def test_upstream_errors_are_the_sdks_classes(front: Front) -> None:

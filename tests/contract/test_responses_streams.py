@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+from accounts import AccountKind
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import (
     FileAttached,
@@ -152,11 +153,28 @@ async def test_files_are_linked_and_annotated(front: Front) -> None:
         assert part.text[note.start_index : note.end_index] == note.url
 
 
-async def test_an_answer_without_words_has_an_empty_message(front: Front) -> None:
+async def test_a_cut_before_the_first_word_leaves_an_empty_message(front: Front) -> None:
+    await front.house.add_account()
+    front.house.poe.enqueue(Finished(FinishReason.LENGTH))
+    final = (await events_of(front))[-1].response
+    assert (final.status, final.output[0].content[0].text) == ("incomplete", "")
+
+
+async def test_web_accounts_call_tools_too(front: Front) -> None:
+    await front.house.add_account(kind=AccountKind.WEB)
+    front.house.poe.enqueue(TextDelta('{"name":"get_weather",'), TextDelta('"arguments":{"city":"Rome"}}'), Finished())
+    events = await events_of(front, tools=[WEATHER])
+    (call,) = events[-1].response.output
+    assert (call.type, call.name, call.arguments) == ("function_call", "get_weather", '{"city":"Rome"}')
+    assert call.call_id.startswith("call_")
+
+
+async def test_an_answer_of_nothing_at_all_is_a_failure(front: Front) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(Finished())
-    events = await events_of(front)
-    assert events[-1].response.output[0].content[0].text == ""
+    with pytest.raises(openai.InternalServerError) as caught:
+        await events_of(front)
+    assert caught.value.code == "upstream_error"
 
 
 async def test_a_failure_in_mid_stream_is_told_as_failed_and_raised(front: Front) -> None:

@@ -83,6 +83,7 @@ class RunningStack:
     state: Path
     output: Path
     variables: Mapping[str, str] = field(repr=False)
+    clients: list[openai.OpenAI] = field(default_factory=list, repr=False)
 
     @property
     def url(self) -> str:
@@ -98,7 +99,14 @@ class RunningStack:
 
     def openai(self, **options: Any) -> openai.OpenAI:
         given = {"base_url": f"{self.url}/v1", "api_key": self.api_key, "max_retries": 0, "timeout": 30.0} | options
-        return openai.OpenAI(_strict_response_validation=True, **given)
+        client = openai.OpenAI(_strict_response_validation=True, **given)
+        self.clients.append(client)
+        return client
+
+    def close_clients(self) -> None:
+        """Their sockets would otherwise be warned about whenever they are collected."""
+        while self.clients:
+            self.clients.pop().close()
 
     def admin(self, method: str, path: str, **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.variables['GATEWAY_ADMIN_KEY']}"}
@@ -133,6 +141,7 @@ class RunningStack:
     wait_until = staticmethod(wait_until)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
+        self.close_clients()
         self.process.send_signal(number)
         return self.process.wait(STOP_SECONDS)
 
@@ -170,6 +179,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     descendants = running.descendants()
     assert running.stop() == 0, running.output.read_text()
     assert not running.survivors(descendants), "processes were left behind"
+
+
+@pytest.fixture(autouse=True)
+def _no_client_outlives_its_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "stack" in request.fixturenames:
+        request.getfixturevalue("stack").close_clients()
 
 
 @pytest.fixture(scope="session", name="start_stack")

@@ -131,6 +131,7 @@ def test_state_survives_a_restart_and_no_process_does(tmp_path, start_stack):
         assert answer.choices[0].message.content == "w0001 w0002", "the credentials could not be opened any more"
         descendants = second.descendants()
     finally:
+        second.close_clients()
         second.process.kill()
         second.process.wait()
     second.wait_until(lambda: not second.survivors(descendants), 15)

@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,9 @@ class Pause:
 
 
 Step = Event | PoeError | Exception | Hang | Pause
-Script = list[Step]
+Reply = Callable[[ChatRequest], Sequence[Step]]
+"""In a script: steps that depend on what was asked."""
+Script = list[Step | Reply]
 
 
 class ScriptedPoe:
@@ -55,7 +57,7 @@ class ScriptedPoe:
         self.readings: list[PointsReading | PoeError] = []
         self.stopped_event = threading.Event()
 
-    def enqueue(self, *steps: Step, secret: str | None = None) -> None:
+    def enqueue(self, *steps: Step | Reply, secret: str | None = None) -> None:
         """What the next answer is; of the account with this secret, if one is named."""
         (self.scripts if secret is None else self.by_account.setdefault(secret, [])).append(list(steps))
 
@@ -70,6 +72,10 @@ class ScriptedPoe:
         if self.by_account.get(secret):
             return self.by_account[secret].pop(0)
         return self.scripts.pop(0) if self.scripts else [TextDelta("Hello"), TextDelta(" there"), Finished()]
+
+
+def _resolved(step: Step | Reply, request: ChatRequest) -> Sequence[Step]:
+    return step(request) if callable(step) else [step]
 
 
 class FakePoeClient:
@@ -101,7 +107,8 @@ class FakePoeClient:
         poe.most_active = max(poe.active, poe.most_active)
         is_done = False
         try:
-            for step in poe.next_script(next(iter(self.credentials.values()))):
+            script = poe.next_script(next(iter(self.credentials.values())))
+            for step in [step for part in script for step in _resolved(part, request)]:
                 if isinstance(step, Exception):
                     is_done = True
                     raise step

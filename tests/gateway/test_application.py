@@ -90,7 +90,7 @@ async def test_failures_come_out_the_same_both_ways(house: House, full_house: Ho
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
-    names = {route.endpoint.__name__ for route in build_routes()}
+    names = {route.endpoint.__name__ for route in build_routes() if route.include_in_schema}
     assert names == set(OPERATIONS), "see gateway.description.operations"
 
 

@@ -69,7 +69,7 @@ GOLDEN = {
         [m4rk] assistant
         [m4rk] assistant calls tool weather as call call_1
         {{"city": "Oslo"}}
-        [m4rk] tool result for call call_1
+        [m4rk] tool result for call call_1 of weather
         {{"c": -3}}
         [m4rk] end of the conversation""",
     ),

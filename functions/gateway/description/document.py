@@ -7,10 +7,21 @@ from typing import Any
 
 from starlette.routing import Route
 
+from gateway.anthropic.errors import error_object, error_status
 from gateway.description.operation import Operation
 from gateway.description.operations import OPERATIONS, SCHEMAS
 from gateway.description.schemas import ref
-from gateway.errors import INVALID_JSON, INVALID_KEY, INVALID_REQUEST, NOT_FOUND, STORE, TOO_LARGE, UPSTREAM, Situation
+from gateway.errors import (
+    INVALID_JSON,
+    INVALID_KEY,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    STORE,
+    TOO_LARGE,
+    UPSTREAM,
+    GatewayError,
+    Situation,
+)
 from gateway.routes import build_routes
 
 PREFIX = "/v1"
@@ -25,24 +36,33 @@ _HEADERS: dict[str, Any] = {
 }
 
 
-def failures(situations: Iterable[Situation]) -> dict[int, dict[str, Any]]:
+def failures(situations: Iterable[Situation], *, speaks_anthropic: bool = False) -> dict[int, dict[str, Any]]:
     """One response per status, with an example per code."""
-    by_status: dict[int, list[Situation]] = {}
-    for situation in situations:
-        by_status.setdefault(situation.status, []).append(situation)
-    return {status: _failure(found) for status, found in sorted(by_status.items())}
+    by_status: dict[int, list[GatewayError]] = {}
+    for error in map(GatewayError, situations):
+        status = error_status(error) if speaks_anthropic else error.status
+        by_status.setdefault(status, []).append(error)
+    return {status: _failure(found, speaks_anthropic) for status, found in sorted(by_status.items())}
 
 
-def _failure(situations: list[Situation]) -> dict[str, Any]:
-    examples = {
-        one.code: {"value": {"error": {"message": one.message, "type": one.type, "param": None, "code": one.code}}}
-        for one in situations
-    }
+def _failure(errors: list[GatewayError], speaks_anthropic: bool) -> dict[str, Any]:
+    schema = ref("AnthropicError" if speaks_anthropic else "Error")
     return {
-        "description": " ".join(dict.fromkeys(one.message for one in situations)),
+        "description": " ".join(dict.fromkeys(error.message for error in errors)),
         "headers": _HEADERS,
-        "content": {"application/json": {"schema": ref("Error"), "examples": examples}},
+        "content": {
+            "application/json": {
+                "schema": schema,
+                "examples": {error.code: {"value": _example(error, speaks_anthropic)} for error in errors},
+            }
+        },
     }
+
+
+def _example(error: GatewayError, speaks_anthropic: bool) -> dict[str, Any]:
+    if speaks_anthropic:
+        return {"type": "error", "error": error_object(error), "request_id": "req_0123"}
+    return {**error.envelope()}
 
 
 ADMIN_FAILURES = failures((INVALID_REQUEST, INVALID_JSON, INVALID_KEY, NOT_FOUND, TOO_LARGE, UPSTREAM, STORE))
@@ -52,6 +72,8 @@ def describe(found: Mapping[str, Any]) -> dict[str, Any]:
     """The whole document: the plain routes, and what FastAPI found out of the administration's signatures."""
     paths: dict[str, dict[str, Any]] = {}
     for route in build_routes():
+        if not route.include_in_schema:
+            continue
         public = route.path_format if route.path in _OPEN_PATHS else PREFIX + route.path_format
         # The HEAD that Starlette adds to every GET is no operation of its own.
         for method in sorted((route.methods or set()) - {"HEAD"}):
@@ -92,7 +114,8 @@ def _answers(operation: Operation) -> dict[int, dict[str, Any]]:
     answer: dict[str, Any] = {"description": operation.answer_text, "headers": headers}
     if operation.answer:
         answer["content"] = dict(operation.answer)
-    return {operation.status: answer, **operation.more_answers, **failures(operation.all_situations)}
+    errors = failures(operation.all_situations, speaks_anthropic=operation.speaks_anthropic)
+    return {operation.status: answer, **operation.more_answers, **errors}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

@@ -72,6 +72,8 @@ class Operation:
     """Of the error table, besides those of authentication."""
     is_open: bool = False
     """Whether it needs no key."""
+    speaks_anthropic: bool = False
+    """Whether its errors are in that API's words."""
 
     @property
     def all_situations(self) -> tuple[Situation, ...]:

@@ -17,6 +17,7 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    SuggestedReply,
     TextDelta,
     TextReplaced,
     ToolCallDelta,
@@ -34,6 +35,7 @@ async def stream_response(
     Raises what the generation raises. Close it when leaving early.
     """
     files: list[FileAttached] = []
+    replies: list[str] = []
     reason = FinishReason.STOP
     async with generation:
         async for event in generation.events():
@@ -47,13 +49,15 @@ async def stream_response(
                     reason = event.reason
                 case FileAttached():
                     files.append(event)
+                case SuggestedReply(text):
+                    replies.append(text)
             if head := head + encoder.encode(event):
                 yield head
     links, annotations = link_files(files, output.current_text)
     end = encoder.encode(TextDelta(links)) if links else b""
     end += encoder.annotate(annotations) if annotations else b""
     end += encoder.close(item_status(reason))
-    body = response.finished(reason, output.to_json(), generation.usage, completed_at=int(time.time()))
+    body = response.finished(reason, output.to_json(), generation.usage, replies, completed_at=int(time.time()))
     yield end + encoder.end(await keep(body))
 
 
@@ -63,6 +67,7 @@ async def collect_response(generation: Generation, response: ResponseObject, out
     Raises what the generation raises.
     """
     files: list[FileAttached] = []
+    replies: list[str] = []
     reason = FinishReason.STOP
     async with generation:
         async for event in generation.events():
@@ -71,6 +76,8 @@ async def collect_response(generation: Generation, response: ResponseObject, out
                     reason = event.reason
                 case FileAttached():
                     files.append(event)
+                case SuggestedReply(text):
+                    replies.append(text)
                 case _:
                     _collect(event, output)
     links, annotations = link_files(files, output.current_text)
@@ -79,7 +86,7 @@ async def collect_response(generation: Generation, response: ResponseObject, out
     if annotations:
         output.message().annotations.extend(annotations)
     output.close(item_status(reason))
-    body = response.finished(reason, output.to_json(), generation.usage, completed_at=int(time.time()))
+    body = response.finished(reason, output.to_json(), generation.usage, replies, completed_at=int(time.time()))
     return json.dumps(await keep(body), separators=(",", ":")).encode()
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from gateway.chunks import missing_links
+from gateway.files import describe_files
 from reverse.events import FileAttached, ToolCallDelta
 
 IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"
@@ -157,28 +156,13 @@ class Output:
         return [item | {"status": INCOMPLETE} if item.get("status") == IN_PROGRESS else item for item in shown]
 
 
-def link_files(files: Iterable[FileAttached], text: str) -> tuple[str, list[dict[str, Any]]]:
+def link_files(files: Sequence[FileAttached], text: str) -> tuple[str, list[dict[str, Any]]]:
     """What to append to `text` so that it links to every file, and the annotations for the whole.
 
     Files that carry their content in their address are not annotated: the text has it already.
     """
-    unique = {file.url: file for file in files}
-    links = missing_links(list(unique.values()), text)
-    whole = text + links
-    annotations: list[dict[str, Any]] = []
-    for file in unique.values():
-        if file.url.startswith("data:"):
-            continue
-        start = whole.find(file.url)
-        place = {"start_index": start, "end_index": start + len(file.url)}
-        annotations.append({"type": "url_citation", "url": file.url, "title": file.name or _name(file.url)} | place)
-    return links, annotations
-
-
-def _name(url: str) -> str:
-    try:
-        path = urlsplit(url).path
-    except ValueError:
-        # The upstream's addresses are hostile input, too.
-        return "file"
-    return unquote(path.rsplit("/", 1)[-1]) or "file"
+    links, described = describe_files(files, text)
+    citations = [annotation["url_citation"] for annotation in described.get("annotations", ())]
+    return links, [
+        {"type": "url_citation", **citation} for citation in citations if not citation["url"].startswith("data:")
+    ]

@@ -10,7 +10,7 @@ from gateway.chat_request import MAX_TOOLS, ChatCall, read_chat_call
 from gateway.errors import GatewayError, invalid
 from gateway.fields import Fields
 from gateway.responses.input_items import Item, read_input
-from gateway.responses.turns import write_turns
+from gateway.responses.turns import Turns, write_turns
 
 # What a chat completion does not know, knows by another name, or must not see. The rest is passed on as it is.
 _OWN = frozenset(
@@ -37,16 +37,13 @@ class ResponseRequest:
     shown: Mapping[str, Any] = field(repr=False)
     """The fields of the response that repeat the request's."""
 
-    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
-        """The chat completion for what was said before and the request's items, references resolved.
+    def turns(self, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:
+        """The messages for what was said before and the request's items, references resolved."""
+        return write_turns(self.instructions, conversation, items)
 
-        Raises `GatewayError` (400), naming the caller's field.
-        """
-        turns = write_turns(self.instructions, conversation, items)
-        try:
-            return read_chat_call({**self.chat, "messages": turns.messages})
-        except GatewayError as error:
-            raise turns.renamed(error) from None
+    def chat_call(self, turns: Turns) -> ChatCall:
+        """The chat completion. Raises `GatewayError` (400); use it under `turns.renaming()`."""
+        return read_chat_call({**self.chat, "messages": turns.messages})
 
 
 def read_response_request(values: Mapping[str, Any], new_id: Callable[[str], str]) -> ResponseRequest:

@@ -33,14 +33,18 @@ class ResponseObject:
         reason: FinishReason,
         output: Sequence[Mapping[str, Any]],
         usage: TokenUsage,
+        replies: Sequence[str] = (),
         *,
         completed_at: int,
     ) -> dict[str, Any]:
-        """The response that ended well, or was cut."""
+        """The response that ended well, or was cut. Replies that Poe suggests are an extension, as in chat."""
+        more: dict[str, Any] = {"usage": to_usage(usage)}
+        if replies:
+            more["suggested_replies"] = replies
         cut = _INCOMPLETE.get(reason)
         if cut is not None:
-            return self._with("incomplete", output, usage=to_usage(usage), incomplete_details={"reason": cut})
-        return self._with("completed", output, usage=to_usage(usage), completed_at=completed_at)
+            return self._with("incomplete", output, incomplete_details={"reason": cut}, **more)
+        return self._with("completed", output, completed_at=completed_at, **more)
 
     def failed(self, error: GatewayError, output: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The response that ended with an error."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,23 +48,26 @@ class Turns:
         }
         self.messages[-1].setdefault("tool_calls", []).append(call)
 
-    def renamed(self, error: GatewayError) -> GatewayError:
-        """The error with the caller's names for the fields of the chat completion."""
-        if error.param is None:
-            return error
+    @contextmanager
+    def renaming(self) -> Iterator[None]:
+        """Give errors that are raised inside the caller's names for the fields of the chat completion."""
+        try:
+            yield
+        except GatewayError as error:
+            raise self._renamed(error) from None
+
+    def _renamed(self, error: GatewayError) -> GatewayError:
         names = [(f"messages[{index}].content", place) for index, place in enumerate(self.places)]
         names += [(f"messages[{index}]", place) for index, place in enumerate(self.places)]
-        names += _FIELDS
-        for ours, theirs in names:
-            if error.param == ours or error.param.startswith((f"{ours}.", f"{ours}[")):
-                param = theirs + error.param[len(ours) :]
-                message = error.message.replace(error.param, param)
-                return GatewayError(error.situation, message, param=param, code=error.code)
-        return error
+        param = rename(error.param or "", *names)
+        if not param or param == error.param:
+            return error
+        message = error.message.replace(error.param or "", param)
+        return GatewayError(error.situation, message, param=param, code=error.code)
 
 
 # Fields that a chat completion calls otherwise; the longer name first.
-_FIELDS = [
+_FIELDS = (
     ("messages", "input"),
     ("max_completion_tokens", "max_output_tokens"),
     ("max_tokens", "max_output_tokens"),
@@ -71,7 +75,15 @@ _FIELDS = [
     ("response_format", "text.format"),
     ("reasoning_effort", "reasoning.effort"),
     ("verbosity", "text.verbosity"),
-]
+)
+
+
+def rename(name: str, *more: tuple[str, str]) -> str:
+    """The caller's name for a field of the chat completion; `more` are pairs of names that come first."""
+    for ours, theirs in (*more, *_FIELDS):
+        if name == ours or name.startswith((f"{ours}.", f"{ours}[")):
+            return theirs + name[len(ours) :]
+    return name
 
 
 def write_turns(instructions: str | None, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:

@@ -5,9 +5,12 @@ A route is described in `gateway.description.operations`, under the name of its 
 
 from starlette.routing import Route
 
+from gateway.routes.anthropic import count_tokens, create_message
 from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
+from gateway.routes.lazy import lazy
 from gateway.routes.models import list_models, retrieve_model
+from gateway.routes.not_offered import not_offered_routes
 from gateway.routes.responses import (
     cancel_response,
     count_input_tokens,
@@ -17,20 +20,34 @@ from gateway.routes.responses import (
     retrieve_response,
 )
 
+_IMAGES = "gateway.routes.images"
+_VIDEOS = "gateway.routes.videos"
+
 
 def build_routes() -> list[Route]:
     """All of them, the most used first. What needs the admin key is behind `guarded`."""
     return [
         Route("/chat/completions", create_chat_completion, methods=["POST"]),
+        Route("/completions", lazy("gateway.routes.completions", "create_completion"), methods=["POST"]),
+        Route("/audio/speech", lazy("gateway.routes.audio", "create_speech"), methods=["POST"]),
+        Route("/images/generations", lazy(_IMAGES, "create_image"), methods=["POST"]),
+        Route("/images/edits", lazy(_IMAGES, "edit_image"), methods=["POST"]),
+        Route("/videos", lazy(_VIDEOS, "create_video"), methods=["POST"]),
+        Route("/videos/{video_id}", lazy(_VIDEOS, "retrieve_video"), methods=["GET"]),
+        Route("/videos/{video_id}", lazy(_VIDEOS, "delete_video"), methods=["DELETE"]),
+        Route("/videos/{video_id}/content", lazy(_VIDEOS, "download_video"), methods=["GET"]),
         Route("/responses", create_response, methods=["POST"]),
         Route("/responses/input_tokens", count_input_tokens, methods=["POST"]),
         Route("/responses/{response_id}", retrieve_response, methods=["GET"]),
         Route("/responses/{response_id}", delete_response, methods=["DELETE"]),
         Route("/responses/{response_id}/cancel", cancel_response, methods=["POST"]),
         Route("/responses/{response_id}/input_items", list_input_items),
+        Route("/messages", create_message, methods=["POST"]),
+        Route("/messages/count_tokens", count_tokens, methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/", index),
+        *not_offered_routes(),
     ]

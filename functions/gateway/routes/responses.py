@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,11 +14,11 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.chat_request import ChatCall
+from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
 from gateway.context import authenticate, context_of, request_deadline
 from gateway.errors import NOT_FOUND, GatewayError, gateway_error, invalid
 from gateway.fields import Fields
-from gateway.generation import GenerationTask
+from gateway.generation import Generation
 from gateway.responses.answers import Keep, collect_response, stream_response
 from gateway.responses.encoder import ResponseEncoder
 from gateway.responses.ids import item_ids, new_response_id
@@ -26,6 +27,7 @@ from gateway.responses.output import Output
 from gateway.responses.request import read_response_request
 from gateway.responses.resource import ResponseObject
 from gateway.responses.storage import Conversation, ResponseStore
+from gateway.responses.turns import rename
 from gateway.sse import EventStream
 
 _MAX_PAGE, _PAGE = 100, 20
@@ -43,18 +45,23 @@ async def create_response(request: Request) -> Response | EventStream:
     stored = _stored(request)
     conversation = await stored.conversation(key.id, asked.previous_response_id)
     items = await stored.resolve(key.id, asked.items, conversation)
-    call = asked.chat_call(conversation.items, items)
-    bot = record.model = await services.catalogue.bot(call.model)
-    await services.authenticator.admit(key, call.model, bot)
+    turns = asked.turns(conversation.items, items)
+    with turns.renaming():
+        call = asked.chat_call(turns)
+        entry = await services.catalogue.find(call.model)
+        bot = record.model = call.model if entry is None else entry.bot
+        await services.authenticator.admit(key, call.model, bot)
+        async with asyncio.timeout_at(deadline):
+            chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
     is_kept = stored.is_on and asked.store is not False
     response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
-    generation = services.generations.start(_task(call, bot, key.id), record)
+    generation = services.generations.start(chat.generation_task(), record)
     output = Output(new_id)
     if not call.is_streamed:
         async with bounded(request.receive, deadline):
             body = await collect_response(generation, response, output, keep)
-        return Response(body, media_type="application/json")
+        return Response(body, media_type="application/json", headers=_headers(chat, generation))
     encoder = ResponseEncoder(response, output)
     return EventStream(
         partial(stream_response, generation, response, output, encoder, keep),
@@ -64,7 +71,16 @@ async def create_response(request: Request) -> Response | EventStream:
         translate=lambda error: gateway_error(error, now=time.time()),
         encode_error=encoder.fail,
         encode_abort=encoder.abort,
+        headers=lambda: tuple((name.encode(), value.encode()) for name, value in _headers(chat, generation).items()),
     )
+
+
+def _headers(chat: ChatTask, generation: Generation) -> dict[str, str]:
+    """What was not taken into account, in the caller's names."""
+    headers = chat.headers(generation.kind)
+    if IGNORED_HEADER in headers:
+        headers[IGNORED_HEADER] = ", ".join(map(rename, headers[IGNORED_HEADER].split(", ")))
+    return headers
 
 
 async def count_input_tokens(request: Request) -> JSONResponse:
@@ -76,7 +92,9 @@ async def count_input_tokens(request: Request) -> JSONResponse:
     asked = read_response_request({"model": "any"} | values, item_ids(new_response_id()))
     stored = _stored(request)
     conversation = await stored.conversation(key.id, asked.previous_response_id)
-    call = asked.chat_call(conversation.items, await stored.resolve(key.id, asked.items, conversation))
+    turns = asked.turns(conversation.items, await stored.resolve(key.id, asked.items, conversation))
+    with turns.renaming():
+        call = asked.chat_call(turns)
     return JSONResponse({"object": "response.input_tokens", "input_tokens": call.prompt_tokens, "estimated": True})
 
 
@@ -174,15 +192,3 @@ def _keeper(stored: ResponseStore, owner: str, items: Sequence[Item], conversati
 
 async def _forget(response: dict[str, Any]) -> dict[str, Any]:
     return response
-
-
-def _task(call: ChatCall, bot: str, key_id: str) -> GenerationTask:
-    return GenerationTask(
-        key_id=key_id,
-        model=bot,
-        build=partial(call.build, bot),
-        prompt_tokens=call.prompt_tokens,
-        limits=call.limits,
-        kinds=call.kinds,
-        is_streamed=call.is_streamed,
-    )

@@ -21,7 +21,9 @@ def read(**fields: Any) -> ResponseRequest:
 
 
 def call(asked: ResponseRequest, *before: Any) -> ChatCall:
-    return asked.chat_call(before, asked.items)
+    turns = asked.turns(before, asked.items)
+    with turns.renaming():
+        return asked.chat_call(turns)
 
 
 def sent(**fields: Any) -> ChatRequest:

@@ -10,7 +10,7 @@ import pytest
 
 from accounts import StoreUnavailableError
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Finished, TextDelta, UsageReported
+from reverse.events import Finished, SuggestedReply, TextDelta, UsageReported
 from tests.gateway.scripted import Answer, Hang, House, Pause
 
 PATH = "/v1/responses"
@@ -50,6 +50,16 @@ async def test_an_estimate_is_marked_as_one(house: House) -> None:
     usage = (await house.call(PATH, QUESTION)).json["usage"]
     assert usage["estimated"] is True
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] > 0
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_suggested_replies_are_an_extension(house: House, is_streamed: bool) -> None:
+    await house.add_account()
+    house.poe.enqueue(TextDelta("Hi"), SuggestedReply("More?"), Finished())
+    answer = await house.call(PATH, QUESTION | {"stream": is_streamed})
+    response = events_of(answer)[-1]["response"] if is_streamed else answer.json
+    assert response["suggested_replies"] == ["More?"]
+    assert len(response["output"]) == 1
 
 
 async def test_another_account_answers_when_the_first_fails(house: House) -> None:

@@ -43,7 +43,8 @@ def account(simulator: PoeWebSimulator) -> SimulatedAccount:
 
 @pytest.fixture
 def config(simulator: PoeWebSimulator) -> PoeConfig:
-    return PoeConfig(web_base_url=simulator.base_url, channel_url=simulator.channel_url)
+    """The cost of an answer is waited for, however busy the machine is."""
+    return PoeConfig(web_base_url=simulator.base_url, channel_url=simulator.channel_url, trailing_cost_seconds=2.0)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from local.poe_web import PoeWebSimulator, Scenario, SimulatedAccount
 from local.poe_web.stream_faults import HangStream, PointsRunOut
-from reverse import AsyncPoeApi, ErrorCode, PoeApi, PoeError
+from reverse import AsyncPoeApi, ErrorCode, PoeApi, PoeConfig, PoeError
 
 # Seen on chunks of the published package (poe-web reference 7).
 CHUNK_KEYS = set(
@@ -200,6 +201,19 @@ async def test_citations_and_context_optimisation(async_api: AsyncPoeApi, accoun
     assert await async_api.get_citations(plain["messageId"]) is None
     assert "data" in await async_api.set_context_optimization(cited["chatId"], False)
     assert not account.chats[cited["chatId"]].optimizes_context
+
+
+async def test_the_older_generation_of_operations_serves_as_well(
+    tokens: dict[str, str], config: PoeConfig, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("hello")
+    older = dataclasses.replace(config, operation_generation="older", trailing_cost_seconds=0.0)
+    async with AsyncPoeApi(tokens, config=older) as api:
+        last = (await _all(api.send_message("Echo", "hi", file_path=[note])))[-1]
+        assert last["text"] == "You said: hi\nnote.txt (text/plain, 5 bytes)"
+        assert (await _all(api.retry_message(last["chatCode"])))[-1]["text"] == last["text"]
+        assert (await api.get_settings())["messagePointInfo"]["totalPointBalance"] == 2998
 
 
 def test_the_originals_example_runs_as_it_is(

@@ -1,0 +1,127 @@
+"""How a web account is asked: going on in its chat, reading tool calls out of text, and one try at a correction.
+
+Poe's web API takes one message of text. What a request wants beyond that is told to the model in the message, and the
+model's answer is read for it. An answer that can't be used is asked for once more, of the same model in the same chat,
+with what was wrong with it; a second one that can't be used is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import astuple, dataclass, replace
+
+from accounts import AccountKind, Lease
+from gateway.chat_request import ChatCall
+from gateway.conversations import Conversation
+from gateway.errors import UPSTREAM, GatewayError
+from gateway.readings import Reading, reading_of
+from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
+from reverse.errors import ErrorCode, PoeError
+from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
+
+# What Poe says of a chat that was deleted is not known for certain: the words that it may be, none of which another
+# account would have to be asked about.
+_CHAT_MAY_BE_LOST = frozenset(
+    {ErrorCode.CHAT_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.BOT_FAILED, ErrorCode.PROTOCOL}
+    | {ErrorCode.UPSTREAM_FAILED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Asks for one chat completion, whichever kind of account was leased."""
+
+    call: ChatCall
+    bot: str
+    conversation: Conversation | None = None
+
+    def __call__(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
+        """The answer's events. Raises `PoeError`, and `GatewayError` for an answer that can't be used."""
+        if lease.account.kind is AccountKind.OFFICIAL:
+            return client.stream(self.call.build(self.bot, AccountKind.OFFICIAL))
+        if self.conversation is None and not self.call.specs.tools and self.call.response_format is None:
+            return client.stream(self.call.build(self.bot, AccountKind.WEB))
+        return self._ask_web(client, lease)
+
+    async def _ask_web(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
+        going_on = self.conversation.continuation(lease.account.id) if self.conversation else None
+        reading = reading_of(self.call)
+        if going_on is not None:
+            request = self.call.web_request(self.bot, going_on.turns, reading.protocol, going_on.chat)
+            is_silent = True
+            try:
+                async with aclosing(self._read(client, request, reading)) as events:
+                    async for event in events:
+                        is_silent = False
+                        yield event
+                return
+            except PoeError as error:
+                if error.code not in _CHAT_MAY_BE_LOST or not is_silent:
+                    raise
+            reading = reading_of(self.call)
+        request = self.call.web_request(self.bot, self.call.turns, reading.protocol)
+        async with aclosing(self._read(client, request, reading)) as events:
+            async for event in events:
+                yield event
+
+    async def _read(self, client: PoeClient, request: ChatRequest, reading: Reading) -> AsyncGenerator[Event, None]:
+        """The answer as it reads, corrected if need be."""
+        answer = _Answer(reading)
+        async with aclosing(answer.follow(client.stream(request))) as events:
+            async for event in events:
+                yield self._noted(event)
+        if reading.correction is not None and answer.chat is not None:
+            chat = ChatRef(answer.chat.chat_id, answer.chat.chat_code)
+            again = replace(request, messages=(Message("user", reading.correction.text),), chat=chat)
+            async with aclosing(answer.follow(client.stream(again))) as events:
+                async for event in events:
+                    yield self._noted(event)
+        if (failure := reading.failure) is not None:
+            raise GatewayError(UPSTREAM, failure.message, code=failure.code)
+        if answer.reason is not None:
+            yield Finished(reading.reason(answer.reason))
+
+    def _noted(self, event: Event) -> Event:
+        if self.conversation is not None:
+            self.conversation.observe(event)
+        return event
+
+
+class _Answer:
+    """An answer that may come in two messages: each is read in its turn, and what both cost is added up."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.chat: ChatStarted | None = None
+        """Where the answer is."""
+        self.reason: FinishReason | None = None
+        """Why its last message ended; `None` if the upstream did not say."""
+        self._reading = reading
+        self._spent = UsageReported()
+
+    async def follow(self, stream: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """The events of one message as they read, without its end."""
+        before = self._spent
+        self.reason = None
+        async with aclosing(stream) as events:
+            async for event in events:
+                match event:
+                    case Finished(reason):
+                        self.reason = reason
+                        break
+                    case ChatStarted():
+                        if self.chat is not None:
+                            continue
+                        self.chat = event
+                    case UsageReported():
+                        self._spent = _sum(before, event)
+                for read in self._reading.feed(self._spent if isinstance(event, UsageReported) else event):
+                    yield read
+        if self.reason is not None:
+            for read in self._reading.finish(self.reason):
+                yield read
+
+
+def _sum(before: UsageReported, now: UsageReported) -> UsageReported:
+    pairs = zip(astuple(before), astuple(now), strict=True)
+    return UsageReported(*(None if a is None and b is None else (a or 0) + (b or 0) for a, b in pairs))

@@ -1,0 +1,80 @@
+"""What is known of a model beyond its name, read from a catalogue entry that may leave out anything. Pure.
+
+Unknown is not "no": a question that only the upstream can answer is left to the upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Facts that decide how a request is normalised; `None` means that nobody said."""
+
+    context_tokens: int | None = None
+    parameters: frozenset[str] | None = None
+    """Names of the options that the model declares."""
+    input_modalities: frozenset[str] | None = None
+    takes_reasoning_effort: bool | None = None
+
+    def declares(self, name: str) -> bool | None:
+        """Whether the model declares an option of this name."""
+        return None if self.parameters is None else name in self.parameters
+
+    def accepts(self, modality: str) -> bool | None:
+        """Whether the model takes input of this kind: `text`, `image`, `audio`, `video`, `file`."""
+        return None if self.input_modalities is None else modality in self.input_modalities
+
+
+UNKNOWN = ModelFacts()
+
+
+def facts_of(entry: object) -> ModelFacts:
+    """The facts in a catalogue entry: a mapping in the shape of Poe's model list, or an object with such attributes.
+
+    What has an unexpected type counts as not said.
+    """
+    if entry is None:
+        return UNKNOWN
+    reasoning = _value(entry, "reasoning")
+    effort = reasoning.get("supports_reasoning_effort") if isinstance(reasoning, Mapping) else None
+    return ModelFacts(
+        context_tokens=_count(_value(entry, "context_length", "tokens")),
+        # Most entries of Poe's list declare no options at all, which says nothing about those that every model takes.
+        parameters=_names(_value(entry, "parameters")) or None,
+        input_modalities=_input_modalities(entry),
+        takes_reasoning_effort=effort if isinstance(effort, bool) else None,
+    )
+
+
+def _value(entry: object, *names: str) -> Any:
+    for name in names:
+        found = entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
+        if found is not None:
+            return found
+    return None
+
+
+def _input_modalities(entry: object) -> frozenset[str] | None:
+    given = _value(entry, "input_modalities")
+    if given is None:
+        architecture = _value(entry, "architecture")
+        given = architecture.get("input_modalities") if isinstance(architecture, Mapping) else None
+    return _names(given) or None
+
+
+def _names(values: Any) -> frozenset[str] | None:
+    """Names from an array of names, of objects with a name, or from an object by name."""
+    if isinstance(values, Mapping):
+        return frozenset(str(name) for name in values)
+    if not isinstance(values, list | tuple | set | frozenset):
+        return None
+    names = (item.get("name") if isinstance(item, Mapping) else getattr(item, "name", item) for item in values)
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

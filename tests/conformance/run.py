@@ -35,7 +35,7 @@ from local.stack import Stack  # noqa: E402
 
 # Short, so that what a client leaves behind is not waited for.
 SETTINGS = {"GATEWAY_ACCOUNT_WAIT_SECONDS": "0.3", "GATEWAY_LEASE_TTL_SECONDS": "10"}
-EXAMPLES = "25"
+EXAMPLES = "10"
 
 
 @dataclass

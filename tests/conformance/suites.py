@@ -118,6 +118,7 @@ SUITES = (
         lambda: _DESCRIPTION,
         read_pytest_rows,
         needs_stack=False,
+        seconds=480.0,
     ),
     _own("fastapi_poe", "fastapi-poe", "against the simulator of Poe's documented API, which it is to confirm"),
     _own("poe_api_wrapper", "poe-api-wrapper", "against the simulator of Poe's web API, which it is to confirm"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import mimetypes
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -140,7 +141,17 @@ def _typed(name: str, declared: str, data: bytes) -> Attachment:
     found = sniff_type(data, name)
     if found in (_OCTETS, "text/plain") and declared not in ("", _OCTETS) and not declared.startswith("image/"):
         found = declared
-    return Attachment(safe_name(name, found), found, data)
+    return Attachment(safe_name(_fitting_name(name, found), found), found, data)
+
+
+def _fitting_name(name: str, content_type: str) -> str:
+    """The name without an extension that says something else than the bytes: Poe judges files by their names, too."""
+    kind = content_type.partition("/")[0]
+    if kind not in ("image", "audio", "video"):
+        return name
+    guessed = mimetypes.guess_type(name, strict=False)[0] or ""
+    fits = guessed == content_type if kind == "image" else guessed.partition("/")[0] == kind
+    return name if fits else name.rpartition(".")[0].replace(".", "_") or name
 
 
 _MODALITIES = {"image": "image", "audio": "audio", "video": "video"}

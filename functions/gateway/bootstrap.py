@@ -18,6 +18,7 @@ from gateway.auth import AdminGate, Authenticator
 from gateway.catalogue import Catalogue
 from gateway.clients import ClientFactory, WarmClients
 from gateway.generation import Generations
+from gateway.media.files import ResultFiles
 from gateway.observability import Journal
 from gateway.readiness import Readiness
 from gateway.settings import Settings
@@ -44,6 +45,7 @@ class Services:
     files: AttachmentReader
     journal: Journal
     make_client: ClientFactory
+    result_files: ResultFiles
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -83,6 +85,7 @@ def build_services(
         files=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,
         make_client=make_client,
+        result_files=ResultFiles((settings.poe_web_base_url, settings.poe_official_base_url)),
     )
 
 

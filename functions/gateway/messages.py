@@ -107,6 +107,12 @@ def _read_file(file: Fields) -> Attachment:
             return read_address(data, param=file.param("file_data"), name=name)
         return Attachment(name, "application/octet-stream", _decode(data, file.param("file_data")))
     url = file.text("file_url") or file.text("url")
+    if url is None and file.get("file_id") is not None:
+        raise invalid(
+            "Files can't be named by id here: nothing is kept. Send the file's content in 'file_data'.",
+            param=file.param("file_id"),
+            code="unsupported_file_id",
+        )
     if url is None:
         raise file.missing("file_data")
     return read_address(url, param=file.param("file_url"), name=name)

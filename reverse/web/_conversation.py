@@ -70,7 +70,11 @@ class Conversation:
         # From here on nothing is lost: events are kept before the message is sent, whichever comes first.
         mailbox = self._channel.listen(chat_id)
         try:
-            sent = await self._mutate(SEND, variables, uploaded.parts, chat_id)
+            try:
+                sent = await self._mutate(SEND, variables, uploaded.parts, chat_id)
+            except PoeError:
+                self._uploader.forget(uploaded)
+                raise
             self._channel.bind(mailbox, sent.chat_id)
             code = (request.chat.chat_code if request.chat else None) or sent.chat_code
             baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))

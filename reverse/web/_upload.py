@@ -8,9 +8,12 @@ newer ones send each file ahead and pass on the token that it is answered with (
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import mimetypes
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -25,6 +28,9 @@ from reverse.web._transport import Part
 _MAX_TOTAL_BYTES = 350_000_000
 _MAX_FILES = 20
 _MAX_NAME_CHARS = 100
+# How long Poe honours a token is not known; a conversation's next turn usually comes within this.
+_TOKEN_TRUST_SECONDS = 600.0
+_MAX_KNOWN_TOKENS = 64
 
 # The content types that browsers send (4.12), where they differ from what the standard library would guess.
 _TEXT = dict.fromkeys((".txt", ".ts", ".c", ".cs", ".cpp"), "text/plain")
@@ -79,6 +85,9 @@ class Uploader(Protocol):
     async def upload(self, files: Sequence[FileBytes]) -> Uploaded:
         """Send files ahead of their message, or prepare them to go with it. Raises `PoeError`."""
 
+    def forget(self, uploaded: Uploaded) -> None:
+        """The message with these files was refused: they are not to be taken for sent the next time."""
+
 
 def attachment_from_path(path: Path) -> Attachment:
     """Read a file of this machine; blocks. For programs whose user names the path, never for a service."""
@@ -127,22 +136,48 @@ class Sources:
 
 
 class SeparateUploader:
-    """The newer form: each file is sent ahead, all at once, and its token goes with the message."""
+    """The newer form: each file is sent ahead, all at once, and its token goes with the message.
 
-    def __init__(self, graphql: GraphQL) -> None:
+    The token stands for the file's hash, so a file that was sent a short while ago is not sent again: conversations
+    carry their files along from turn to turn.
+    """
+
+    def __init__(self, graphql: GraphQL, clock: Callable[[], float] = time.monotonic) -> None:
         self._graphql = graphql
+        self._clock = clock
+        # Tokens by file, with the time until which they are trusted; the oldest first.
+        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     async def upload(self, files: Sequence[FileBytes]) -> Uploaded:
-        """Send the files. Raises `PoeError`; what was sent without its message is of no consequence."""
-        parts = [Part("file", file.data, file.name, file.content_type) for file in files]
-        uploads = [asyncio.create_task(self._graphql.upload(part)) for part in parts]
+        """Send the files that are not known. Raises `PoeError`; what was sent without its message does no harm."""
+        keys = [_file_key(file) for file in files]
+        tokens = {key: token for key in keys if (token := self._token(key)) is not None}
+        unknown = {key: file for key, file in zip(keys, files, strict=True) if key not in tokens}
+        uploads = {
+            key: asyncio.create_task(self._graphql.upload(Part("file", file.data, file.name, file.content_type)))
+            for key, file in unknown.items()
+        }
         try:
-            tokens = await asyncio.gather(*uploads)
+            await asyncio.gather(*uploads.values())
         finally:
-            for upload in uploads:
+            for upload in uploads.values():
                 upload.cancel()
-            await asyncio.gather(*uploads, return_exceptions=True)
-        return Uploaded(_labels(files), tuple(tokens))
+            await asyncio.gather(*uploads.values(), return_exceptions=True)
+        for key, upload in uploads.items():
+            tokens[key] = upload.result()
+            self._known[key] = (tokens[key], self._clock() + _TOKEN_TRUST_SECONDS)
+        while len(self._known) > _MAX_KNOWN_TOKENS:
+            self._known.popitem(last=False)
+        return Uploaded(_labels(files), tuple(tokens[key] for key in keys))
+
+    def forget(self, uploaded: Uploaded) -> None:
+        """Send these files again the next time."""
+        for key in [key for key, (token, _) in self._known.items() if token in uploaded.tokens]:
+            del self._known[key]
+
+    def _token(self, key: bytes) -> str | None:
+        token, until = self._known.get(key, (None, 0.0))
+        return token if self._clock() < until else None
 
 
 class InlineUploader:
@@ -154,6 +189,9 @@ class InlineUploader:
         parts = (Part(label, f.data, f.name, f.content_type) for label, f in zip(labels, files, strict=True))
         return Uploaded(labels, parts=tuple(parts))
 
+    def forget(self, uploaded: Uploaded) -> None:
+        """Nothing is remembered: the bytes go with each message."""
+
 
 def uploader_for(config: PoeConfig, graphql: GraphQL) -> Uploader:
     """The uploader that belongs to the configured generation."""
@@ -162,6 +200,11 @@ def uploader_for(config: PoeConfig, graphql: GraphQL) -> Uploader:
 
 def _labels(files: Sequence[FileBytes]) -> tuple[str, ...]:
     return tuple(f"file{number}" for number in range(len(files)))
+
+
+def _file_key(file: FileBytes) -> bytes:
+    """The same for files that Poe can't tell apart."""
+    return hashlib.sha256(f"{file.name}\n{file.content_type}\n".encode() + hashlib.sha256(file.data).digest()).digest()
 
 
 def _content_type(name: str, given: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from accounts import AccountKind, InMemoryAccountStore, Lease, LeaseRequest, Outcome, Usage
 from gateway.app import Gateway, create_app
+from gateway.attachments import Fetch
 from gateway.bootstrap import Services, build_services
 from gateway.observability import Journal
 from gateway.settings import Settings
@@ -213,7 +214,7 @@ class RecordingStore(InMemoryAccountStore):
 class House:
     """One gateway with what is around it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, fetch: Fetch | None = None) -> None:
         self.poe = ScriptedPoe()
         self.store = RecordingStore()
         self.log = io.StringIO()
@@ -222,6 +223,7 @@ class House:
             settings,
             store=self.store,
             make_client=self.poe.make_client,
+            fetch=fetch,
             journal=Journal(level="debug", stream=self.log, service=f"gateway-{next(_NUMBERS)}"),
         )
         self.app: Gateway = create_app(lambda: self.services)

@@ -6,7 +6,9 @@ from gateway.routes.admin import LazyAdmin
 from gateway.routes.anthropic import count_tokens, create_message
 from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
+from gateway.routes.lazy import lazy
 from gateway.routes.models import list_models, retrieve_model
+from gateway.routes.not_offered import not_offered_routes
 from gateway.routes.responses import (
     cancel_response,
     count_input_tokens,
@@ -16,11 +18,22 @@ from gateway.routes.responses import (
     retrieve_response,
 )
 
+_IMAGES = "gateway.routes.images"
+_VIDEOS = "gateway.routes.videos"
+
 
 def build_routes() -> list[BaseRoute]:
     """All routes, the most used first."""
     return [
         Route("/chat/completions", create_chat_completion, methods=["POST"]),
+        Route("/completions", lazy("gateway.routes.completions", "create_completion"), methods=["POST"]),
+        Route("/audio/speech", lazy("gateway.routes.audio", "create_speech"), methods=["POST"]),
+        Route("/images/generations", lazy(_IMAGES, "create_image"), methods=["POST"]),
+        Route("/images/edits", lazy(_IMAGES, "edit_image"), methods=["POST"]),
+        Route("/videos", lazy(_VIDEOS, "create_video"), methods=["POST"]),
+        Route("/videos/{video_id}", lazy(_VIDEOS, "retrieve_video"), methods=["GET"]),
+        Route("/videos/{video_id}", lazy(_VIDEOS, "delete_video"), methods=["DELETE"]),
+        Route("/videos/{video_id}/content", lazy(_VIDEOS, "download_video"), methods=["GET"]),
         Route("/responses", create_response, methods=["POST"]),
         Route("/responses/input_tokens", count_input_tokens, methods=["POST"]),
         Route("/responses/{response_id}", retrieve_response, methods=["GET"]),
@@ -35,4 +48,5 @@ def build_routes() -> list[BaseRoute]:
         Route("/readyz", readyz),
         Route("/", index),
         Mount("/admin", LazyAdmin()),
+        *not_offered_routes(),
     ]

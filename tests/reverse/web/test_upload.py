@@ -190,3 +190,22 @@ class TestOlderGeneration:
             await anext(events)
         assert simulator.requests[-1].query_name == "StopMessage_messageCancel_Mutation"
         assert simulator.requests[-1].status == 200
+
+
+async def test_a_file_that_was_just_sent_is_not_sent_again(connect, simulator):
+    async with connect() as client:
+        await send(client, NOTE, NOTE, PIXEL)
+        await send(client, PIXEL, NOTE)
+        assert len(paths(simulator)) == 2
+        await send(client, Attachment("other.txt", "text/plain", NOTE.data))
+        assert len(paths(simulator)) == 3, "a name is part of what the bot sees"
+
+
+async def test_files_of_a_refused_message_are_sent_again(connect, simulator):
+    async with connect() as client:
+        await send(client, NOTE)
+        simulator.enqueue(Scenario(HttpError(500), operation="SendMessageMutation"))
+        with pytest.raises(PoeError):
+            await send(client, NOTE)
+        await send(client, NOTE)
+    assert len(paths(simulator)) == 2

@@ -57,7 +57,7 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
     store = open_store(table=settings.table, kms_key_id=settings.kms_key_id)
     journal = Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     try:
-        config = await _poe_config(settings, store, journal)
+        config = await poe_config(settings, store, journal)
         make_client = client_factory(config)
         sources = CatalogueSources(store, config, make_client)
         return await run(
@@ -73,7 +73,7 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
         await store.aclose()
 
 
-async def _poe_config(settings: Settings, store: AccountStore, journal: Journal) -> PoeConfig:
+async def poe_config(settings: Settings, store: AccountStore, journal: Journal) -> PoeConfig:
     """The configuration, with what an operator has replaced in the table; what can't be used of that is left out."""
     config = settings.poe_config()
     try:

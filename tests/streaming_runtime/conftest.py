@@ -258,7 +258,7 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
     """Serve an application's invocations in this process; gives the task of the loop."""
     tasks: list[asyncio.Task[None]] = []
     apis: list[RuntimeApi] = []
-    # As `serve` does it: the collection after a failure has a deadline, and must not visit all that tests have imported.
+    # As `serve` does it: the collection after a failure has a deadline, and must not visit all that tests import.
     gc.freeze()
 
     async def serve(api: RuntimeApi, settings: Settings, mangum: Mangum, state: dict[str, Any]) -> None:

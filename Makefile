@@ -3,6 +3,8 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 ENV ?= default
+# Processes that share the tests; 0 runs them all in one.
+WORKERS ?= 2
 # What `sam local` can run here; the architecture of a deployment is its own parameter, in samconfig.toml.
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/streaming_runtime
@@ -20,8 +22,8 @@ help: ## Show the commands
 run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live SANDBOXES=
 	@exec $(BIN)/python -m local run
 
-test: $(VENV)/.test ## Run the tests (loopback only, no engine): ARGS=
-	@$(BIN)/python -m pytest -m "not sam" $(ARGS)
+test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
+	@$(BIN)/python -m pytest -m "not sam" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test ## Check format, lint, types, import rules
 	@$(BIN)/ruff format --check .

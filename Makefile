@@ -13,7 +13,7 @@ export SAM_CLI_TELEMETRY ?= 0
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix bench build deploy sam-local sam-test clean lock sam-cli
+.PHONY: help run test check fix bench conformance build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -46,6 +46,9 @@ deploy: build ## Deploy to your AWS account: ENV=default|dev|prod
 sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
+
+conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
+	@$(BIN)/python tests/conformance/run.py $(ARGS)
 
 sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
 	@$(BIN)/python -m pytest -m "sam or rie" $(ARGS)

@@ -33,6 +33,9 @@ from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReporte
 # Pauses between looks for a free account; the last one repeats.
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
+# What one of Poe's two APIs does not know or offer, the other one may.
+_OF_ONE_API = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE})
+
 AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 
 
@@ -208,17 +211,24 @@ class Generation:
         give_up_at = room.clock() + room.policy.attempts_seconds
         failed: set[str] = set()
         failure: PoeError | None = None
+        kinds = task.kinds
         while True:
-            attempt = self._attempt = self._new_attempt(await self._lease(frozenset(failed), failure))
+            attempt = self._attempt = self._new_attempt(await self._lease(kinds, frozenset(failed), failure))
             kind = attempt.lease.account.kind
             self._shaper = AnswerShaper(task.limits(kind), is_streamed=task.is_streamed)
             try:
                 return await attempt.begin(task.stream), attempt
             except PoeError as error:
-                failure = error
                 room.journal.event("attempt.failed", record, code=error.code.value, operation=error.operation)
                 failed.add(attempt.lease.account.id)
-                if not error.retryable or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
+                if failure is not None and failure.code in _OF_ONE_API:
+                    # Where the other API does not help either, the first one's word is the plainer.
+                    raise failure from None
+                failure = error
+                if error.code in _OF_ONE_API:
+                    kinds = tuple(other for other in kinds if other is not kind)
+                may_help = error.retryable or (kinds and kinds != task.kinds)
+                if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
                     raise
             # Only one account is ever leased: this one is given back before the next is looked for.
             await attempt.end(None)
@@ -237,14 +247,14 @@ class Generation:
             journal=room.journal,
         )
 
-    async def _lease(self, failed: frozenset[str], failure: PoeError | None) -> Lease:
+    async def _lease(self, kinds: tuple[AccountKind, ...], failed: frozenset[str], failure: PoeError | None) -> Lease:
         """Lease an account, waiting a little while all able ones are busy. A failure before tells more than "none"."""
         room, task = self._room, self._task
         request = LeaseRequest(
             owner=self._record.request_id,
             bot=task.model.lower(),
             ttl_seconds=room.policy.lease_ttl_seconds,
-            kinds=task.kinds,
+            kinds=kinds,
             sticky_account_id=task.sticky_account_id,
             exclude=failed,
         )

@@ -287,3 +287,23 @@ async def test_an_unexpected_error_while_building_the_request_frees_the_account(
     assert (outcome.code, outcome.scope) == ("cancelled", "request"), "no account is to blame"
     assert usage is not None
     assert usage.is_error
+
+
+@pytest.mark.parametrize("code", [ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE])
+async def test_what_one_api_does_not_offer_the_other_may(house: House, code: ErrorCode) -> None:
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(code))
+    house.poe.enqueue(TextDelta("fine"), Finished())
+    assert await run(house) == [TextDelta("fine"), Finished()]
+
+
+async def test_where_neither_api_helps_the_first_word_counts(house: House) -> None:
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND))
+    house.poe.enqueue(poe_error(ErrorCode.BOT_ACCESS_DENIED))
+    with pytest.raises(PoeError) as told:
+        await run(house)
+    assert told.value.code is ErrorCode.BOT_NOT_FOUND
+    assert house.store.most_held == 1

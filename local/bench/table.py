@@ -54,9 +54,8 @@ def to_markdown(results: Results) -> str:
         "",
         "p50 and p99: latency from the moment the upstream sends a piece of the answer to its arrival as an OpenAI "
         f"chunk; {PACED_STREAMS} streams of {PACED_CHUNKS} pieces, {PACE_SECONDS * 1000:.0f} ms apart, the rows taking "
-        "turns. The upstream is the Poe web simulator, over its WebSocket; a row without one has less to do, and no "
-        "sleep in the network to wake up from. CPU: of "
-        "the process that runs the app (not of the simulator, the emulator or the client), from streams of "
+        "turns. The upstream is the Poe web simulator, over its WebSocket; a row without one never waits for a socket. "
+        "CPU: of the process that runs the app (not of the simulator, the emulator or the client), from streams of "
         f"{SHORT_CHUNKS} and of {LONG_CHUNKS} pieces, {BRISK_SECONDS * 1000:.0f} ms apart, or flat out, when pieces "
         "that are there already leave as one chunk; per stream is what comes on top of the pieces.",
         "",
@@ -82,7 +81,7 @@ def to_markdown(results: Results) -> str:
 
 
 def _published_rows(published: list[RoundTrips]) -> list[str]:
-    name = "the same of the published `poe-api-wrapper` 1.7.1"
+    name = "the same of the published `poe-api-wrapper` 1.7.1 by itself, over TLS"
     if not published:
         return [f"| {name} | not installed: `python {INSTALLER}` |"]
     return [f"| {name}, {one.name} | {one.count} ({one.first_token_ms:.0f} ms) |" for one in published]

@@ -121,7 +121,7 @@ def test_the_table_replaces_only_what_stands_between_its_marks(results, tmp_path
 def test_the_published_client_has_rows_or_a_way_to_get_them(results):
     assert "not installed: `python tests/conformance/poe_api_wrapper/run.py`" in to_markdown(results)
     measured = replace(results, published=[RoundTrips("new client", 9, 851.96)])
-    assert "`poe-api-wrapper` 1.7.1, new client | 9 (852 ms) |" in to_markdown(measured)
+    assert "1.7.1 by itself, over TLS, new client | 9 (852 ms) |" in to_markdown(measured)
 
 
 def test_a_readme_without_the_marks_is_found_out_before_measuring(tmp_path):

@@ -207,10 +207,11 @@ class Generation:
         """Try accounts until one begins to answer."""
         room, task, record = self._room, self._task, self._record
         give_up_at = room.clock() + room.policy.attempts_seconds
+        kinds = tuple(task.kinds)
         failed: set[str] = set()
         failure: PoeError | None = None
         while True:
-            attempt = self._attempt = self._new_attempt(await self._lease(frozenset(failed), failure))
+            attempt = self._attempt = self._new_attempt(await self._lease(kinds, frozenset(failed), failure))
             kind = attempt.lease.account.kind
             self._shaper = AnswerShaper(task.limits(kind), is_streamed=task.is_streamed)
             try:
@@ -219,7 +220,12 @@ class Generation:
                 failure = error
                 room.journal.event("attempt.failed", record, code=error.code.value, operation=error.operation)
                 failed.add(attempt.lease.account.id)
-                if not error.retryable or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
+                may_help = error.retryable
+                if error.code is ErrorCode.BOT_NOT_FOUND:
+                    # No account of this kind knows the bot. Another kind may: private bots are not in the official API.
+                    kinds = tuple(other for other in kinds if other is not kind)
+                    may_help = bool(kinds)
+                if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
                     raise
             # Only one account is ever leased: this one is given back before the next is looked for.
             await attempt.end(None)
@@ -238,14 +244,14 @@ class Generation:
             journal=room.journal,
         )
 
-    async def _lease(self, failed: frozenset[str], failure: PoeError | None) -> Lease:
+    async def _lease(self, kinds: tuple[AccountKind, ...], failed: frozenset[str], failure: PoeError | None) -> Lease:
         """Lease an account, waiting a little while all able ones are busy. A failure before tells more than "none"."""
         room, task = self._room, self._task
         request = LeaseRequest(
             owner=self._record.request_id,
             bot=task.model.lower(),
             ttl_seconds=room.policy.lease_ttl_seconds,
-            kinds=task.kinds,
+            kinds=kinds,
             sticky_account_id=task.sticky_account_id,
             exclude=failed,
         )
@@ -257,6 +263,11 @@ class Generation:
             except NoAccountError as error:
                 wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
                 if error.reason is not NoAccountReason.BUSY or room.clock() + wait > give_up_at:
-                    raise (failure or error) from None
+                    raise (failure if failure and not _may_be_known(failure, error) else error) from None
             looks += 1
             await asyncio.sleep(wait)
+
+
+def _may_be_known(failure: PoeError, none: NoAccountError) -> bool:
+    """Whether the bot may exist after all: an account of a kind that was not asked can't be leased at the moment."""
+    return failure.code is ErrorCode.BOT_NOT_FOUND and none.reason is not NoAccountReason.NONE_CONFIGURED

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from accounts import AccountKind, Lease, NoAccountError, NoAccountReason, StoreUnavailableError
+from accounts import AccountKind, Lease, LeaseRequest, NoAccountError, NoAccountReason, StoreUnavailableError
 from gateway.generation import GenerationTask
 from gateway.observability import RequestRecord
 from gateway.settings import Settings
@@ -287,3 +287,41 @@ async def test_an_unexpected_error_while_building_the_request_frees_the_account(
     assert (outcome.code, outcome.scope) == ("cancelled", "request"), "no account is to blame"
     assert usage is not None
     assert usage.is_error
+
+
+async def test_a_bot_that_one_kind_of_account_does_not_know_is_asked_of_the_other(house: House) -> None:
+    """The official API has no private bots; one question is enough to know that of every official account."""
+    for name in ("a", "b"):
+        await house.add_account(name)
+    await house.add_account("web", AccountKind.WEB)
+    for name in ("a", "b"):
+        house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret=name)
+    house.poe.enqueue(TextDelta("fine"), Finished(), secret="web")
+    noted = record()
+    assert await run(house, noted) == [TextDelta("fine"), Finished()]
+    assert noted.attempts == 2
+    assert [client.kind for client in house.poe.clients] == [AccountKind.OFFICIAL, AccountKind.WEB]
+
+
+async def test_a_bot_that_no_kind_of_account_knows_does_not_exist(house: House) -> None:
+    await house.add_account("a")
+    await house.add_account("web", AccountKind.WEB)
+    for name in ("a", "web"):
+        house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret=name)
+    with pytest.raises(PoeError) as caught:
+        await run(house)
+    assert caught.value.code is ErrorCode.BOT_NOT_FOUND
+    assert len(house.poe.requests) == 2
+    assert not house.store.held
+
+
+async def test_a_bot_is_not_called_unknown_while_those_who_may_know_it_are_busy() -> None:
+    """A 404 would be believed for good, although trying again helps."""
+    house = House(Settings(store="memory", account_wait_seconds=0.0))
+    await house.add_account("a")
+    await house.add_account("web", AccountKind.WEB, max_concurrency=1)
+    await house.store.lease(LeaseRequest(owner="other", bot=BOT, ttl_seconds=60, kinds=(AccountKind.WEB,)))
+    house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret="a")
+    with pytest.raises(NoAccountError) as caught:
+        await run(house)
+    assert caught.value.reason is NoAccountReason.BUSY

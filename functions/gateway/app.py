@@ -162,6 +162,13 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         allow_origins=origins,
         allow_methods=("GET", "POST", "DELETE"),
         allow_headers=("*",),
-        expose_headers=("x-request-id", "request-id", "retry-after", "x-should-retry", "x-gateway-ignored"),
+        expose_headers=(
+            "x-request-id",
+            "request-id",
+            "retry-after",
+            "x-should-retry",
+            "x-gateway-ignored",
+            "x-gateway-truncated",
+        ),
         max_age=86400,
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import mimetypes
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -146,6 +145,8 @@ def _typed(name: str, declared: str, data: bytes) -> Attachment:
 
 def _fitting_name(name: str, content_type: str) -> str:
     """The name without an extension that says something else than the bytes: Poe judges files by their names, too."""
+    import mimetypes
+
     kind = content_type.partition("/")[0]
     if kind not in ("image", "audio", "video"):
         return name

@@ -53,6 +53,8 @@ class Attempt:
         """Why the upstream failed, if it did."""
         self.has_answered = False
         """Whether the upstream began to answer: from then on the account did its part, whoever stops it."""
+        self.reported: UsageReported | None = None
+        """What the upstream said of its costs before anything else; they are due even if nothing else comes."""
         self._bot = bot
         self._store = store
         self._clients = clients
@@ -76,6 +78,8 @@ class Attempt:
         try:
             async for event in self.stream:
                 events.append(event)
+                if isinstance(event, UsageReported):
+                    self.reported = event
                 if isinstance(event, Finished) and event.reason is FinishReason.STOP:
                     break
                 if not isinstance(event, ChatStarted | UsageReported):

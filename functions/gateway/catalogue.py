@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from accounts import AccountStore, AccountStoreError
+from accounts import AccountKind, AccountStore, AccountStoreError
 from gateway.errors import GatewayError, invalid
 
 CONFIG_NAME = "models"
@@ -179,6 +179,13 @@ class Catalogue:
 def poe_name(name: str) -> str:
     """A name for Poe: old codenames, which programs for the original still use, become the bot's name."""
     return _bots_by_codename().get(name.lower(), name)
+
+
+def kinds_for(model: Model | None) -> tuple[AccountKind, ...]:
+    """Kinds of account to ask for the model, best first: the documented API, unless only web accounts list it."""
+    if model is not None and model.kinds == (AccountKind.WEB.value,):
+        return (AccountKind.WEB, AccountKind.OFFICIAL)
+    return (AccountKind.OFFICIAL, AccountKind.WEB)
 
 
 def require(model: Model | None, modality: str, what: str) -> None:

@@ -71,6 +71,8 @@ class ChatCall:
     @property
     def kinds(self) -> tuple[AccountKind, ...]:
         """Kinds of account that can do what is asked for, best first."""
+        if self.facts.is_web_only:
+            return (AccountKind.WEB, AccountKind.OFFICIAL)
         return (AccountKind.OFFICIAL, AccountKind.WEB)
 
     @property

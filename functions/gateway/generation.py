@@ -130,9 +130,8 @@ class Generation:
     def usage(self) -> TokenUsage:
         """What the answer has consumed so far; final once the block is left."""
         completion_tokens = self._shaper.completion_tokens
-        return TokenUsage.of(
-            self._reported, prompt_tokens=self._task.prompt_tokens, completion_tokens=completion_tokens
-        )
+        reported = self._reported or (self._attempt.reported if self._attempt else None)
+        return TokenUsage.of(reported, prompt_tokens=self._task.prompt_tokens, completion_tokens=completion_tokens)
 
     async def __aenter__(self) -> Self:
         return self

@@ -19,6 +19,8 @@ class ModelFacts:
     """Names of the options that the model declares."""
     input_modalities: frozenset[str] | None = None
     takes_reasoning_effort: bool | None = None
+    is_web_only: bool = False
+    """Whether only web accounts list it: then the official API hardly knows it."""
 
     def declares(self, name: str) -> bool | None:
         """Whether the model declares an option of this name."""
@@ -47,6 +49,7 @@ def facts_of(entry: object) -> ModelFacts:
         parameters=_names(_value(entry, "parameters")) or None,
         input_modalities=_input_modalities(entry),
         takes_reasoning_effort=effort if isinstance(effort, bool) else None,
+        is_web_only=_names(_value(entry, "kinds")) == frozenset({"web"}),
     )
 
 

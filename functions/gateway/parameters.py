@@ -23,7 +23,8 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "frequency_penalty": (-2.0, 2.0),
 }
 # Fields that Poe's official API takes for every model (poe-official reference C.2, November 2026).
-_OFFICIAL_ALWAYS = frozenset({"temperature", "top_p", "parallel_tool_calls"})
+_PARALLEL = "parallel_tool_calls"
+_OFFICIAL_ALWAYS = frozenset({"temperature", "top_p", _PARALLEL})
 _EFFORT = "reasoning_effort"
 # What `read_chat_call` and `messages` deal with.
 _HANDLED = frozenset(
@@ -62,8 +63,8 @@ class Options:
         return {**chosen, **self.parameters}
 
     def ignored(self, kind: AccountKind, facts: ModelFacts) -> tuple[str, ...]:
-        """Names of what an account of this kind is not told."""
-        unsent = [name for name in self.fields if not _is_sent(name, kind, facts)]
+        """Names of what an account of this kind is not told, and the gateway does not see to itself."""
+        unsent = [name for name in self.fields if name != _PARALLEL and not _is_sent(name, kind, facts)]
         return tuple(sorted({*self.dropped, *unsent}))
 
 
@@ -90,8 +91,8 @@ def read_options(body: Fields, *, has_tools: bool) -> Options:
         if name in _HANDLED or value is None or (is_neutral is not None and is_neutral(value)):
             continue
         given[name] = value
-    if body.get("parallel_tool_calls") is not None and has_tools:
-        given["parallel_tool_calls"] = body.flag("parallel_tool_calls")
+    if body.get(_PARALLEL) is not None and has_tools:
+        given[_PARALLEL] = body.flag(_PARALLEL)
     metadata = body.mapping("metadata")
     extra = body.mapping("extra_body")
     dropped = [f"metadata.{name}" for name in (metadata.values if metadata else ()) if name != "session_id"]

@@ -64,21 +64,21 @@ class JSONReading(Reading):
 
     def __init__(self, response_format: ResponseFormat) -> None:
         self._format = response_format
-        self._text = ""
+        self._texts: list[str] = []
         self._is_second = False
 
     def feed(self, event: Event) -> list[Event]:
         match event:
             case TextDelta(text):
-                self._text += text
+                self._texts.append(text)
             case TextReplaced(text):
-                self._text = text
+                self._texts = [text]
             case _:
                 return [event]
         return []
 
     def finish(self, reason: FinishReason) -> list[Event]:
-        text, self._text = self._text, ""
+        text, self._texts = "".join(self._texts), []
         self.failure = None
         if reason is not FinishReason.STOP:
             # Cut short: callers learn it from the finish reason, and get what there is.
@@ -99,8 +99,8 @@ class ToolReading(Reading):
     def __init__(self, protocol: ToolProtocol, response_format: ResponseFormat | None = None) -> None:
         self.protocol: ToolProtocol = protocol
         self._parser = ToolCallParser(protocol)
-        # Text passed to the parser, and whether its calls may still change because the text was replaced.
-        self._fed = ""
+        # Text passed to the parser, to be compared with what replaces it.
+        self._fed: list[str] = []
         self._is_second = False
         self._must_call = protocol.specs.must_call
         # Where an answer without calls must be JSON, its text waits for the decision.
@@ -109,7 +109,7 @@ class ToolReading(Reading):
     def feed(self, event: Event) -> list[Event]:
         match event:
             case TextDelta(text):
-                self._fed += text
+                self._fed.append(text)
                 return self._shown(self._parser.feed(text))
             case TextReplaced(text):
                 return self._replace(text)
@@ -155,19 +155,19 @@ class ToolReading(Reading):
     def _ask_again(self, problem: str) -> None:
         self.correction = Correction(self.protocol.correction(problem))
         self._parser = ToolCallParser(self.protocol, first_index=self._parser.count)
-        self._fed = ""
+        self._fed = []
 
     def _finish_json(self, json_reading: JSONReading, reason: FinishReason) -> list[Event]:
         events = json_reading.finish(reason)
         self.correction, self.failure = json_reading.correction, json_reading.failure
         if self.correction is not None:
             self._parser = ToolCallParser(self.protocol)
-            self._fed = ""
+            self._fed = []
         return events
 
     def _replace(self, text: str) -> list[Event]:
         """Text that goes on is read on; text that is another one is read from its beginning, unless calls were told."""
-        fed, self._fed = self._fed, text
+        fed, self._fed = "".join(self._fed), [text]
         if text.startswith(fed):
             return self._shown(self._parser.feed(text[len(fed) :]))
         if self._parser.count:

@@ -53,7 +53,7 @@ class CompletionCall:
         """The prompt of an answer: OpenAI numbers all answers to the first prompt first."""
         return self.prompts[index // self.count]
 
-    def task(self, index: int, *, bot: str, key_id: str) -> GenerationTask:
+    def task(self, index: int, *, bot: str, key_id: str, kinds: tuple[AccountKind, ...]) -> GenerationTask:
         """What is to be generated for one answer."""
         prompt = self.prompt_of(index)
 
@@ -70,6 +70,7 @@ class CompletionCall:
             build=build,
             prompt_tokens=usage.tokens(prompt) + usage.TOKENS_PER_MESSAGE,
             limits=lambda kind: AnswerLimits(self.max_tokens if kind is AccountKind.WEB else None, self.stop),
+            kinds=kinds,
             is_streamed=self.is_streamed,
         )
 

@@ -23,12 +23,16 @@ from reverse.chat import ToolCall
 from reverse.events import Event, TextDelta, ToolCallDelta
 
 _TAG = "<tool_calls"
+_CLOSING = "</tool_calls"
 _END = re.compile(r"</tool_calls\s*>?")
+# A call is looked at again when it has grown by one part in so many.
+_GROWTH = 16
 # The beginning of a code fence around the block, which belongs to it.
 _FENCE_START = re.compile(r"(?:```[\w-]{0,20}|`{1,2})$")
 _LONGEST_TAG = 64
 # So much of an answer that looks like bare calls is kept back before a tool's name must have turned up.
 _BARE_CHARS = 400
+_LONGEST_BARE_CHARS = 256 * 1024
 _MAX_CALLS = 64
 
 
@@ -115,13 +119,21 @@ class ToolCallParser:
         self._held = ""
         self._read = 0
         self._has_block = False
+        self._names_tool = False
+        # In a block: pieces that were not looked at yet. Looking costs as much as the call is long, so it is done
+        # when the call has grown by a part of itself, and when the block may have ended.
+        self._pieces: list[str] = []
+        self._unread_chars = 0
+        self._tail = ""
 
     def feed(self, text: str) -> list[Event]:
         """Take a piece of the answer."""
-        self._held += text
         if self._state is _State.BLOCK:
-            return self._read_block() if "}" in text or ">" in text else []
-        opened = self._open.search(self._held)
+            return self._feed_block(text)
+        searched = len(self._held)
+        self._held += text
+        # A tag that was not there before ends in what is new.
+        opened = self._open.search(self._held, max(0, searched - len(_TAG) - 2 * _LONGEST_TAG))
         if opened:
             before, self._held = self._held[: opened.start()], self._held[opened.end() :]
             self._state, self._read = _State.BLOCK, 0
@@ -138,7 +150,8 @@ class ToolCallParser:
 
     def finish(self) -> list[Event]:
         """The answer is over: what was held back is text, or the last calls."""
-        held, self._held = self._held, ""
+        held, self._held = self._held + "".join(self._pieces), ""
+        self._pieces = []
         if self._state is _State.BLOCK:
             ends = [match.start() for match in _END.finditer(held, self._read)]
             return self._take(self._reader.rest(held[: ends[-1]] if ends else held, self._read))
@@ -161,7 +174,9 @@ class ToolCallParser:
             return True
         opening = start[: len(_TAG)]
         is_like = start[0] in "[{" or "```".startswith(start[:3]) or start.startswith("```") or _TAG.startswith(opening)
-        return is_like and (len(start) <= _BARE_CHARS or self._reader.mentions_tool(start))
+        if is_like and not self._names_tool and len(start) > _BARE_CHARS:
+            self._names_tool = self._reader.mentions_tool(start)
+        return is_like and (len(start) <= _BARE_CHARS or (self._names_tool and len(start) <= _LONGEST_BARE_CHARS))
 
     def _held_from(self, text: str) -> int:
         """Where the end of `text` begins that may belong to a block that is about to open."""
@@ -171,6 +186,17 @@ class ToolCallParser:
             if _TAG.startswith(tail) or tail.startswith(_TAG):
                 return _margin_start(text[:at])
         return _margin_start(text)
+
+    def _feed_block(self, text: str) -> list[Event]:
+        self._pieces.append(text)
+        self._unread_chars += len(text)
+        self._tail = self._tail[-len(_CLOSING) :] + text
+        may_be_over = _CLOSING in self._tail
+        if not may_be_over and ("}" not in text or self._unread_chars * _GROWTH < len(self._held) - self._read):
+            return []
+        self._held += "".join(self._pieces)
+        self._pieces, self._unread_chars = [], 0
+        return self._read_block()
 
     def _read_block(self) -> list[Event]:
         events: list[Event] = []
@@ -184,6 +210,7 @@ class ToolCallParser:
             if rest.strip(" \t\r\n,[]`"):
                 return events
             self._state, self._held, self._read = _State.TEXT, self._held[ended.end() :], 0
+            self._tail = ""
             return events + self.feed("")
         return events
 

@@ -296,18 +296,31 @@ class Channel:
 
     async def _read(self, connection: ClientConnection) -> None:
         with suppress(ConnectionClosed):
-            async for text in connection:
-                self._heard_at = self._wall_clock()
+            while True:
+                # As bytes: nothing decodes the frame's text but the JSON decoder, which checks it as well.
+                data = await connection.recv(decode=False)
+                self._note_sign_of_life()
                 try:
-                    frame = parse_frame(text)
+                    frame = parse_frame(data, self._chats_listened_to())
                 except PoeError:
-                    _log.debug("channel.frame_ignored size=%d", len(text))
+                    _log.debug("channel.frame_ignored size=%d", len(data))
                     continue
                 self._deliver(frame)
                 if frame.control is Control.PING:
                     await connection.send('{"type":"pong"}')
                 elif frame.control is Control.REFETCH:
                     return
+
+    def _note_sign_of_life(self) -> None:
+        """After a long silence a frame proves nothing: it may have come while the process was frozen."""
+        now = self._wall_clock()
+        if now - self._heard_at <= self._config.channel_trust_seconds:
+            self._heard_at = now
+
+    def _chats_listened_to(self) -> list[int] | None:
+        """The chats whose events anybody awaits; `None` while a new chat's id is not known, and all are of interest."""
+        chat_ids = [mailbox.chat_id for mailbox in self._mailboxes if mailbox.chat_id is not None]
+        return chat_ids if len(chat_ids) == len(self._mailboxes) else None
 
     def _deliver(self, frame: Frame) -> None:
         for update in frame.updates:

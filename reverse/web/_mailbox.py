@@ -33,11 +33,12 @@ class Mailbox:
         self._updates: deque[Update] = deque()
         self._must_resync = False
         self._error: PoeError | None = None
-        self._arrived = asyncio.Event()
+        # Whom to wake: resolved when something arrives; `None` while nobody waits.
+        self._waiter: asyncio.Future[None] | None = None
 
     def put(self, update: Update) -> None:
         """Add an update."""
-        self._arrived.set()
+        self._wake()
         updates = self._updates
         if len(updates) >= _COALESCE_FROM and _supersedes(update, updates[-1]):
             updates[-1] = update
@@ -50,18 +51,18 @@ class Mailbox:
     def resync(self) -> None:
         """Tell the reader that updates may be missing."""
         self._must_resync = True
-        self._arrived.set()
+        self._wake()
 
     def fail(self, error: PoeError) -> None:
         """Tell the reader that nothing will come any more."""
         self._error = error
-        self._arrived.set()
+        self._wake()
 
     def take_over(self, early: Mailbox) -> None:
         """Continue with what arrived before the chat was known to be ours."""
         self._updates.extendleft(reversed(early._updates))
         self._must_resync |= early._must_resync
-        self._arrived.set()
+        self._wake()
 
     async def get(self, timeout_seconds: float) -> Update | Signal:
         """The next update. Raises `TimeoutError`, or the `PoeError` with which the channel was given up."""
@@ -73,9 +74,28 @@ class Mailbox:
                 return Signal.RESYNC
             if self._error is not None:
                 raise self._error
-            self._arrived.clear()
-            async with asyncio.timeout(timeout_seconds):
-                await self._arrived.wait()
+            await self._wait(timeout_seconds)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self, timeout_seconds: float) -> None:
+        # Written out, because it runs for every piece of an answer: a timeout's context and an event cost more than
+        # all the rest of its way through here.
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_seconds, _expire, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
 
 
 def _supersedes(update: Update, last: Update) -> bool:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.json_text import decode_json
 
 MAX_FILES = 64
 MAX_REPLIES = 16
+_REFETCH = "refetchChannel"
 
 
 class Control(StrEnum):
@@ -100,8 +102,11 @@ class Frame:
     min_seq: int | None = None
 
 
-def parse_frame(text: str | bytes) -> Frame:
-    """Parse one frame. Raises `PoeError` (`PROTOCOL`) if it is no JSON object; unknown forms give an empty frame."""
+def parse_frame(text: str | bytes, chat_ids: Collection[int] | None = None) -> Frame:
+    """Parse one frame. Raises `PoeError` (`PROTOCOL`) if it is no JSON object; unknown forms give an empty frame.
+
+    With `chat_ids`, the updates of other chats may be left out, and most of them are before their JSON is looked into.
+    """
     frame = load_object(text)
     if frame.get("type") == "ping":
         return Frame(control=Control.PING)
@@ -109,22 +114,33 @@ def parse_frame(text: str | bytes) -> Frame:
     control = Control.REFETCH if isinstance(frame.get("error"), str) else None
     updates: list[Update] = []
     elements = frame.get("messages")
+    wanted = None if chat_ids is None else [str(chat_id) for chat_id in chat_ids]
     for element in elements if isinstance(elements, list) else ():
+        if not isinstance(element, str) or (wanted is not None and _is_of_others(element, wanted)):
+            continue
         try:
-            event = load_object(element) if isinstance(element, str) else {}
+            event = load_object(element)
         except PoeError:
             continue
-        if event.get("message_type") == "refetchChannel":
+        if event.get("message_type") == _REFETCH:
             control = Control.REFETCH
         elif (update := _parse_event(event)) is not None:
             updates.append(update)
     return Frame(tuple(updates), control, integer(frame.get("min_seq")))
 
 
+def _is_of_others(element: str, wanted: list[str]) -> bool:
+    """Whether an event certainly concerns none of these chats, nor the channel itself.
+
+    Only certain where the text has no escaped ASCII character: then the id of its chat stands in it as it is.
+    """
+    return not (any(chat_id in element for chat_id in wanted) or _REFETCH in element or "\\u00" in element)
+
+
 def load_object(text: str | bytes) -> dict[str, Any]:
     """Decode a JSON object. Raises `PoeError` (`PROTOCOL`), without a word of the text, for everything else."""
     try:
-        value = json.loads(text)
+        value = decode_json(text)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -214,6 +230,8 @@ def clean(text: str) -> str:
 
     One at the end is held back, because the server cuts by UTF-16 units and the next snapshot has the other half.
     """
+    if text.isascii():
+        return text
     # Encoding is many times faster than searching, and this runs over the whole text of every snapshot.
     try:
         text.encode()

@@ -234,8 +234,11 @@ async def test_json_that_does_not_fit_is_corrected_once(house: House, stream: bo
 async def test_json_that_never_fits_is_an_error_and_blames_no_account(house: House, stream: bool) -> None:
     account = await house.add_account("w", AccountKind.WEB)
     for _ in range(2):
-        house.poe.enqueue(CHAT, TextDelta("No."), Finished())
+        house.poe.enqueue(CHAT, TextDelta("No."), UsageReported(points=5), Finished())
     answer = await house.call(body=ask(response_format={"type": "json_object"}, stream=stream))
+    ((_, usage),) = house.store.released
+    assert usage is not None
+    assert usage.points == 10, "what was spent is booked"
     assert (answer.status, answer.error["code"]) == (502, "invalid_structured_output")
     assert len(house.poe.requests) == 2
     assert (await house.store.get_account(account)).consecutive_errors == 0
@@ -410,3 +413,26 @@ async def test_a_cache_key_never_leads_into_a_chat(house: House) -> None:
     await house.call(body={"model": "GPT-5", "messages": talk("1"), "prompt_cache_key": "s1"})
     await house.call(body={"model": "GPT-5", "messages": talk("1", "one", "2"), "prompt_cache_key": "s1"})
     assert house.poe.requests[1].chat is None
+
+
+async def test_a_cache_key_does_not_take_a_sessions_place(house: House) -> None:
+    await house.add_account("w", AccountKind.WEB)
+    house.poe.enqueue(CHAT, TextDelta("one"), Finished())
+    await converse(house, talk("1"))
+    await house.call(body={"model": "GPT-5", "messages": talk("x"), "prompt_cache_key": "s1"})
+    await converse(house, talk("1", "one", "2"))
+    assert house.poe.requests[2].chat is not None
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_of_nothing_is_asked_for_on_another_account(house: House, stream: bool) -> None:
+    for name in ("a", "b"):
+        await house.add_account(name)
+    house.poe.enqueue(Finished())
+    answer = await house.call(body=ask(stream=stream))
+    assert "Hello" in answer.body.decode()
+    assert len(house.poe.clients) == 2
+    for _ in range(2):
+        house.poe.enqueue(ChatStarted(1), Finished())
+    answer = await house.call(body=ask(stream=stream))
+    assert (answer.status, answer.error["code"]) == (502, "upstream_error")

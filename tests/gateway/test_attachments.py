@@ -186,3 +186,11 @@ async def test_a_bad_file_touches_no_account(environment: dict[str, str], part: 
     assert (answer.status, answer.error["code"]) == (400, code)
     assert house.store.most_held == 0
     assert await house.store.get_account(account) == before
+
+
+async def test_files_that_are_too_large_together() -> None:
+    files = [Attachment(f"{number}.png", "image/png", PNG + bytes([number]) * 9 * 1024 * 1024) for number in range(4)]
+    assert len(await read(*files[:3])) == 3
+    with pytest.raises(GatewayError) as caught:
+        await read(*files)
+    assert (caught.value.status, caught.value.code) == (400, "file_too_large")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,20 @@ def test_the_effort_is_sent_unless_the_model_is_known_not_to_take_it(facts: Mode
     options = read_chat_call(ask(reasoning_effort="high")).options
     assert ("reasoning_effort" in options.sent(OFFICIAL, facts)) is is_sent
     assert ("reasoning_effort" in options.ignored(OFFICIAL, facts)) is not is_sent
+
+
+def test_a_model_that_only_web_accounts_list_is_asked_there_first() -> None:
+    call = read_chat_call(ask())
+    assert call.kinds == (OFFICIAL, WEB)
+    assert replace(call, facts=facts_of({"kinds": ["web"]})).kinds == (WEB, OFFICIAL)
+    assert replace(call, facts=facts_of({"kinds": ["web", "official"]})).kinds == (OFFICIAL, WEB)
+
+
+def test_one_call_at_a_time_is_seen_to_with_any_account() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    call = read_chat_call(ask(tools=[tool], parallel_tool_calls=False))
+    assert call.ignored(OFFICIAL) == call.ignored(WEB) == ()
+    assert call.build("b", OFFICIAL).parameters == {"parallel_tool_calls": False}
 
 
 def test_options_of_the_bot_may_stand_at_the_top_if_it_declares_them() -> None:

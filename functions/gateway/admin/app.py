@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from accounts import AccountNotFoundError, ConflictError
 from gateway.admin.accounts import router as accounts_router
 from gateway.admin.keys import router as keys_router
+from gateway.admin.upkeep import router as upkeep_router
 from gateway.context import context_of
 from gateway.errors import INVALID_JSON, INVALID_REQUEST, NOT_FOUND, GatewayError, gateway_error, invalid
 
@@ -19,6 +20,7 @@ from gateway.errors import INVALID_JSON, INVALID_REQUEST, NOT_FOUND, GatewayErro
 def create_admin_app() -> FastAPI:
     """The application, without documentation routes: it is mounted behind the admin key."""
     app = FastAPI(title="Poe gateway administration", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app.include_router(upkeep_router)
     app.include_router(accounts_router)
     app.include_router(keys_router)
     app.add_exception_handler(Exception, _answer)

@@ -77,15 +77,15 @@ def show_account(account: Account, now: float) -> dict[str, Any]:
         "message_point_balance": points.balance if points else None,
         "subscription_active": account.subscribed,
         "max_concurrency": account.max_concurrency,
-        "last_refresh_at": _iso(points.read_at if points else None),
-        "next_refresh_at": _iso(account.refresh_due_at),
-        "next_grant_at": _iso(points.next_grant_at if points else None),
-        "last_used_at": _iso(account.last_used_at),
+        "last_refresh_at": iso_time(points.read_at if points else None),
+        "next_refresh_at": iso_time(account.refresh_due_at),
+        "next_grant_at": iso_time(points.next_grant_at if points else None),
+        "last_used_at": iso_time(account.last_used_at),
         "last_error": account.last_error,
         "error_count": account.consecutive_errors,
-        "cooldown_until": _iso(account.eligible_at if account.eligible_at > now else None),
-        "created_at": _iso(account.created_at),
-        "updated_at": _iso(account.updated_at),
+        "cooldown_until": iso_time(account.eligible_at if account.eligible_at > now else None),
+        "created_at": iso_time(account.created_at),
+        "updated_at": iso_time(account.updated_at),
     }
 
 
@@ -110,11 +110,12 @@ def show_key(key: ApiKey) -> dict[str, Any]:
         "requests_per_minute": key.requests_per_minute,
         "points_per_day": key.points_per_day,
         "expires_at": key.expires_at,
-        "created_at": _iso(key.created_at),
+        "created_at": iso_time(key.created_at),
     }
 
 
-def _iso(seconds: float | None) -> str | None:
+def iso_time(seconds: float | None) -> str | None:
+    """Epoch seconds as the admin routes show them."""
     if not seconds:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

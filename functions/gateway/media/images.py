@@ -13,6 +13,7 @@ from typing import Any
 from accounts import AccountKind
 from gateway import usage
 from gateway.bootstrap import Services
+from gateway.catalogue import Model, kinds_for
 from gateway.errors import UPSTREAM, GatewayError, invalid
 from gateway.generation import GenerationTask
 from gateway.media.image_request import ImageCall
@@ -42,6 +43,8 @@ class ImageRoom:
     key_id: str
     call: ImageCall
     bot: str
+    model: Model | None
+    """What is known of the bot."""
     parameters: Mapping[str, Any]
 
     async def make(self) -> tuple[list[FileAttached], TokenUsage | None]:
@@ -70,13 +73,12 @@ class ImageRoom:
         return good, generation.usage
 
     def _task(self) -> GenerationTask:
-        kinds = (AccountKind.OFFICIAL, AccountKind.WEB)
         return GenerationTask(
             key_id=self.key_id,
             model=self.bot,
             build=self._build,
             prompt_tokens=usage.tokens(self.call.prompt) + usage.TOKENS_PER_MESSAGE,
-            kinds=kinds,
+            kinds=kinds_for(self.model),
             is_streamed=False,
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
 from gateway import usage
 from gateway.bootstrap import Services
-from gateway.catalogue import Model
+from gateway.catalogue import Model, kinds_for
 from gateway.errors import NOT_FOUND, UPSTREAM, GatewayError, gateway_error
 from gateway.generation import GenerationTask
 from gateway.media.downloads import MAX_STREAMED_BYTES, Download
@@ -52,7 +52,7 @@ class VideoRoom:
                 ignored = (*ignored, "seconds")
             elif call.seconds is not None:
                 parameters["seconds"] = call.seconds
-            job = await self._make(job, call, bot, parameters)
+            job = await self._make(job, call, bot, model, parameters)
         await self._keep(job)
         return job, ignored
 
@@ -109,7 +109,9 @@ class VideoRoom:
         (file, *_) = await collect_files(generation)
         return replace(job, upstream_id=file.url.removeprefix(_JOB), account_id=generation.account_id)
 
-    async def _make(self, job: VideoJob, call: VideoCall, bot: str, parameters: Mapping[str, Any]) -> VideoJob:
+    async def _make(
+        self, job: VideoJob, call: VideoCall, bot: str, model: Model | None, parameters: Mapping[str, Any]
+    ) -> VideoJob:
         """Ask the bot and wait. Nothing goes on here after a response, so the job is done when it is first shown."""
 
         def build(_kind: AccountKind) -> ChatRequest:
@@ -120,6 +122,7 @@ class VideoRoom:
             model=bot,
             build=build,
             prompt_tokens=usage.tokens(call.prompt),
+            kinds=kinds_for(model),
             is_streamed=False,
         )
         files = await collect_files(self.services.generations.start(task, self.record))

@@ -12,7 +12,7 @@ from accounts import AccountKind
 from gateway import usage
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import poe_name, require
+from gateway.catalogue import kinds_for, poe_name, require
 from gateway.context import authenticate, context_of, request_deadline
 from gateway.errors import UPSTREAM, GatewayError
 from gateway.generation import GenerationTask
@@ -42,7 +42,12 @@ async def create_speech(request: Request) -> FileResponse:
         return ChatRequest(bot, (Message("user", call.text),), parameters=dict(sent))
 
     task = GenerationTask(
-        key_id=key.id, model=bot, build=build, prompt_tokens=usage.tokens(call.text), is_streamed=False
+        key_id=key.id,
+        model=bot,
+        build=build,
+        prompt_tokens=usage.tokens(call.text),
+        kinds=kinds_for(model),
+        is_streamed=False,
     )
     async with bounded(request.receive, deadline):
         files = await collect_files(services.generations.start(task, record))

@@ -9,9 +9,10 @@ from contextlib import aclosing
 from starlette.requests import Request
 from starlette.responses import Response
 
+from accounts import AccountKind
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import poe_name, require
+from gateway.catalogue import kinds_for, poe_name, require
 from gateway.context import RequestContext, authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
 from gateway.generation import Generation
@@ -40,7 +41,7 @@ async def create_completion(request: Request) -> Response | EventStream:
     bot = record.model = model.bot if model else poe_name(call.model)
     await services.authenticator.admit(key, call.model, bot)
     require(model, "text", "completions")
-    work = _Work(context, call, bot, key.id)
+    work = _Work(context, call, bot, key.id, kinds_for(model))
     encoder = CompletionEncoder(call, created=int(time.time()))
     if call.is_streamed:
         return EventStream(
@@ -64,11 +65,14 @@ async def create_completion(request: Request) -> Response | EventStream:
 class _Work:
     """The generations of one request."""
 
-    def __init__(self, context: RequestContext, call: CompletionCall, bot: str, key_id: str) -> None:
+    def __init__(
+        self, context: RequestContext, call: CompletionCall, bot: str, key_id: str, kinds: tuple[AccountKind, ...]
+    ) -> None:
         self._context = context
         self._call = call
         self._bot = bot
         self._key_id = key_id
+        self._kinds = kinds
 
     async def answer(self, index: int) -> Answered:
         generation, part = self._start(index)
@@ -91,5 +95,5 @@ class _Work:
 
     def _start(self, index: int) -> tuple[Generation, RequestRecord]:
         part = part_of(self._context.record, index)
-        task = self._call.task(index, bot=self._bot, key_id=self._key_id)
+        task = self._call.task(index, bot=self._bot, key_id=self._key_id, kinds=self._kinds)
         return self._context.services.generations.start(task, part), part

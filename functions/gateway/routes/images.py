@@ -54,7 +54,7 @@ async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: floa
     await services.authenticator.admit(key, call.model, bot)
     _check(model, call)
     parameters, ignored = resolve(call.wishes, bot, model)
-    room = ImageRoom(services, record, key.id, call, bot, parameters)
+    room = ImageRoom(services, record, key.id, call, bot, model, parameters)
     async with bounded(request.receive, deadline):
         files, used = await room.make()
         body = await room.encode(files, used, is_buffered=is_buffered(request.scope))

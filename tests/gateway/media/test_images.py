@@ -301,3 +301,24 @@ async def test_images_too_large_for_a_buffered_response_are_refused(house: House
         answer = await house.call("/v1/images/generations", WISH | {"response_format": "b64_json"}, scope=scope)
         assert answer.status == status
     assert answer.error["code"] == "response_too_large"
+
+
+@pytest.mark.parametrize(("kinds", "expected"), [(["web"], "cookie"), (["official", "web"], "key"), (None, "key")])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/images/generations", {"prompt": "x"}),
+        ("/v1/audio/speech", {"input": "x"}),
+        ("/v1/videos", {"prompt": "x"}),
+        ("/v1/completions", {"prompt": "x"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+    ],
+)
+async def test_a_bot_that_only_the_web_lists_is_asked_there(
+    house: House, kinds: Any, expected: str, path: str, body: dict[str, Any]
+) -> None:
+    await house.store.put_config("models", {"updated_at": 1.0, "models": [{"id": "Bot", "kinds": kinds}]})
+    await house.add_account("key")
+    await house.add_account("cookie", AccountKind.WEB)
+    await house.call(path, {"model": "bot", **body})
+    assert list(house.poe.clients[0].credentials.values()) == [expected]

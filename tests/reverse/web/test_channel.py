@@ -110,6 +110,22 @@ async def test_a_socket_that_survived_a_freeze_is_pinged_and_kept(connect, ask, 
     assert sockets(simulator) == 1
 
 
+async def test_what_came_during_a_freeze_does_not_prove_a_socket_alive(connect, ask, simulator, account, relay):
+    clock = Clock()
+    async with connect(
+        wall_clock=clock, channel_url=f"ws://127.0.0.1:{relay.port}", channel_ping_timeout_seconds=0.1
+    ) as client:
+        await ask(client, "before")
+        seen = client.session_data()
+        clock.now += 60
+        account.channel.publish([REFETCH_EVENT.replace("refetchChannel", "unknown")])
+        while client.session_data() == seen:  # noqa: ASYNC110 (what is awaited has no event)
+            await asyncio.sleep(0.001)
+        relay.silence()
+        assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
+    assert sockets(simulator) == 2
+
+
 async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, simulator, relay):
     """What is written to a dead connection can't be sent again, because nobody knows whether it arrived."""
     clock = Clock()

@@ -41,6 +41,17 @@ async def test_silence_is_a_timeout():
         await Mailbox(1000).get(0.01)
 
 
+async def test_a_cancelled_reader_takes_nothing_with_it():
+    mailbox = Mailbox(1000)
+    waiting = asyncio.create_task(mailbox.get(5))
+    await asyncio.sleep(0)
+    mailbox.put(update("a"))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert (await mailbox.get(0)).text == "a"
+
+
 async def test_a_full_mailbox_drops_nothing_without_a_lookup():
     mailbox = Mailbox(1000)
     for n in range(500):

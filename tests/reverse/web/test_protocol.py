@@ -19,6 +19,7 @@ from reverse.events import (
     TextReplaced,
     UsageReported,
 )
+from reverse.web import _protocol
 from reverse.web._answer import Answer
 from reverse.web._mailbox import Mailbox
 from reverse.web._protocol import (
@@ -144,6 +145,34 @@ class TestFrames:
     def test_an_element_without_sense_is_skipped_and_the_rest_kept(self, broken):
         parsed = parse_frame(frame(broken, event("messageAdded", message("A"))))
         assert [update.text for update in parsed.updates] == ["A"]
+
+    def test_events_of_other_chats_are_not_looked_into(self, monkeypatch):
+        looked_into: list[str] = []
+
+        def decode(text: str | bytes) -> object:
+            looked_into.append(str(text))
+            return json.loads(text)
+
+        monkeypatch.setattr(_protocol, "decode_json", decode)
+        others = [event("messageAdded", message("elsewhere"), chat_id=n) for n in range(2000, 2100)]
+        parsed = parse_frame(frame(*others, event("messageAdded", message("A"))), [CHAT])
+        assert [update.text for update in parsed.updates] == ["A"] and parsed.min_seq == 4800000002
+        assert len(looked_into) == 2
+
+    @pytest.mark.parametrize("chat_ids", [[], [7], [7, CHAT]])
+    def test_a_refetch_is_seen_whoever_listens(self, chat_ids):
+        hidden = '{"message_type":"refetch\\u0043hannel"}'
+        for element in (json.dumps({"message_type": "refetchChannel"}), hidden):
+            assert parse_frame(frame(element), chat_ids).control is Control.REFETCH
+
+    def test_an_escaped_chat_is_recognised(self):
+        escaped = event("messageAdded", message("A")).replace(":1000", ":\\u00310\\u00300")
+        assert [update.text for update in parse_frame(frame(escaped), [CHAT]).updates] == ["A"]
+
+    def test_what_only_python_reads_as_json_is_read(self):
+        """Half of a surrogate pair is the usual case: the server cuts by UTF-16 units."""
+        text = '{"messages":[],"min_seq":5,"x":NaN,"y":"\\ud83d","z":' + "9" * 30 + "}"
+        assert parse_frame(text) == parse_frame(text.encode()) == Frame(min_seq=5)
 
     def test_a_missing_state_is_not_an_end(self):
         (update,) = parse_frame(frame(event("messageAdded", {"messageId": BOT, "text": "A"}))).updates
@@ -344,8 +373,11 @@ def deliveries(draw: st.DrawFn, *, reorder: bool) -> tuple[str, list[str]]:
 
 def consume(frames: list[str], *, through_mailbox: bool) -> tuple[Answer, list[object]]:
     """Fold frames into an answer, directly or through a mailbox that its reader empties only at the end."""
-    answer, updates = new_answer(), [update for text in frames for update in parse_frame(text).updates]
-    updates = [update for update in updates if update.chat_id == CHAT]
+    everything = [update for text in frames for update in parse_frame(text).updates]
+    updates = [update for text in frames for update in parse_frame(text, [CHAT]).updates if update.chat_id == CHAT]
+    # Leaving other chats' events out before they are parsed leaves nothing else out.
+    assert updates == [update for update in everything if update.chat_id == CHAT]
+    answer = new_answer()
     if through_mailbox:
         mailbox = Mailbox(CHAT)
         for update in updates:
@@ -435,8 +467,12 @@ def test_random_frames_raise_nothing_but_a_protocol_error(text):
         parsed = parse_frame(text)
     except PoeError as error:
         assert error.code is ErrorCode.PROTOCOL
+        with pytest.raises(PoeError):
+            parse_frame(text, [CHAT])
     else:
         assert isinstance(parsed, Frame)
+        of_one = parse_frame(text, [CHAT])
+        assert (of_one.control, of_one.min_seq) == (parsed.control, parsed.min_seq)
 
 
 @EXAMPLES
@@ -444,8 +480,11 @@ def test_random_frames_raise_nothing_but_a_protocol_error(text):
 def test_random_events_inside_a_right_frame_raise_nothing_but_poe_errors(elements, body):
     answer = new_answer(suggest_replies=True)
     text = frame(*elements, event("messageAdded", body), event("messageAdded", {**message("A"), **body}))
+    updates = parse_frame(text).updates
+    ours = [update for update in updates if update.chat_id == CHAT]
+    assert [update for update in parse_frame(text, [CHAT]).updates if update.chat_id == CHAT] == ours
     try:
-        for update in parse_frame(text).updates:
+        for update in updates:
             for seen in answer.feed(update):
                 str(getattr(seen, "text", "")).encode()
     except PoeError:

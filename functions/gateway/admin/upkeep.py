@@ -1,0 +1,98 @@
+"""`/admin/accounts/refresh-all` and `/admin/models/reload`: what the original gateway did by itself.
+
+Nothing goes on in Lambda after a response, and reading thousands of accounts takes longer than a request may. So
+`refresh-all` marks accounts as due, and the scheduled job's next run reads them: within minutes, whichever sandbox is
+awake. What became of each is then shown by `/admin/accounts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from accounts import Account
+from gateway.admin.accounts import ServicesArgument
+from gateway.admin.shapes import account_status, iso_time
+from gateway.bootstrap import Services
+
+router = APIRouter()
+MAX_CONCURRENCY = 50
+_PAGE = 100
+# After this, or so many accounts, the rest is left to a further request, which the cursor leads to.
+_MAX_SECONDS = 15.0
+_MAX_ACCOUNTS = 5000
+
+# Accounts that are switched off are not read at all.
+Status = Literal["active", "cooldown", "depleted", "invalid"]
+
+
+class RefreshAllBody(BaseModel):
+    """The original gateway's form."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    statuses: Annotated[list[Status], Field(max_length=10)] | None = None
+    concurrency: int = 10
+    """How many accounts are marked at once; brought into the range of 1 to 50, as the original did."""
+    cursor: str | None = None
+    """Where an earlier request stopped."""
+
+
+@router.post("/accounts/refresh-all", status_code=202)
+async def refresh_all(services: ServicesArgument, body: RefreshAllBody | None = None) -> dict[str, Any]:
+    """Have the scheduled job read all accounts, or those in some states, with its next run.
+
+    `scheduled` accounts are due now; `skipped` ones are being read this moment. With a `next_cursor` there are more.
+    """
+    body = body or RefreshAllBody()
+    wanted = body.statuses or ["active", "cooldown", "depleted", "invalid"]
+    width = asyncio.Semaphore(min(max(body.concurrency, 1), MAX_CONCURRENCY))
+    give_up_at = time.monotonic() + _MAX_SECONDS
+    cursor, scheduled, skipped = body.cursor, 0, 0
+    while True:
+        page = await services.store.list_accounts(limit=_PAGE, cursor=cursor)
+        now = time.time()
+        chosen = [account for account in page.items if account_status(account, now) in wanted]
+        async with asyncio.TaskGroup() as group:
+            marks = [group.create_task(_mark_due(services, account, now, width)) for account in chosen]
+        marked = sum(mark.result() for mark in marks)
+        scheduled, skipped = scheduled + marked, skipped + len(marks) - marked
+        cursor = page.cursor
+        if cursor is None or scheduled + skipped >= _MAX_ACCOUNTS or time.monotonic() >= give_up_at:
+            break
+    return {
+        "status": "scheduled",
+        "total": scheduled + skipped,
+        "scheduled": scheduled,
+        "skipped": skipped,
+        "next_cursor": cursor,
+    }
+
+
+async def _mark_due(services: Services, account: Account, now: float, width: asyncio.Semaphore) -> bool:
+    """Make a reading due: a claim that ends as it begins."""
+    async with width:
+        return await services.store.claim_refresh(account.id, now=now, lease_seconds=0, force=True)
+
+
+@router.post("/models/reload")
+async def reload_models(services: ServicesArgument) -> dict[str, Any]:
+    """Take the list of models from the table now, instead of within five minutes. Other sandboxes do so by themselves.
+
+    The scheduled job reads the list from Poe every few hours. The names are the original gateway's; it had a file.
+    """
+    models = await services.catalogue.reload()
+    updated_at = services.catalogue.updated_at
+    return {
+        "status": "ok",
+        "models_count": len(models),
+        "loaded_at": iso_time(time.time()),
+        "source": "embedded" if updated_at is None else "table",
+        "models_path": None,
+        "file_mtime": iso_time(updated_at),
+        "file_size_bytes": None,
+    }

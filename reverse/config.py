@@ -53,3 +53,6 @@ class PoeConfig:
     operation_hashes: Mapping[str, str] = field(default_factory=dict)
     """Overrides of persisted-query hashes by operation name, for when Poe has changed one."""
     subscription_hashes: Mapping[str, str] = field(default_factory=dict)
+    form_key_rules: Mapping[str, str] = field(default_factory=dict)
+    """Overrides of the expressions that find the form key's program in Poe's pages: `secret` (its group is the
+    statement with the decoder's secret), `key_function` (its group is a function's name), `key_call` (a whole call)."""

@@ -51,8 +51,9 @@ class AnswerShaper:
         self._is_streamed = is_streamed
         # What was shown, in pieces: joined only when somebody asks.
         self._shown: list[str] = []
-        # Estimated size of what was shown and of reasoning and tool calls, in `usage` units.
-        self._shown_units = 0
+        # Estimated size of what was shown, as far as it was counted, and of the rest, in `usage` units.
+        self._counted_pieces = 0
+        self._counted_units = 0
         self._other_units = 0
         # Text that may begin a stop sequence.
         self._held = ""
@@ -67,14 +68,20 @@ class AnswerShaper:
     @property
     def completion_tokens(self) -> int:
         """The estimate for everything shown so far."""
-        return -(-(self._shown_units + self._other_units) // usage.UNITS_PER_TOKEN)
+        return -(-(self._shown_units() + self._other_units) // usage.UNITS_PER_TOKEN)
+
+    def _shown_units(self) -> int:
+        """Counted when somebody asks, not for every piece."""
+        if self._counted_pieces < len(self._shown):
+            self._counted_units += usage.units("".join(self._shown[self._counted_pieces :]))
+            self._counted_pieces = len(self._shown)
+        return self._counted_units
 
     def accept(self, text: str) -> bool:
         """Take text that is shown as it is, the common case; `False` leaves it to `shape`."""
         if self._note is not None or self._limits or self.is_over:
             return False
         self._shown.append(text)
-        self._shown_units += usage.units(text)
         return True
 
     def shape(self, event: Event) -> Iterator[Event]:
@@ -127,7 +134,7 @@ class AnswerShaper:
 
     def _start_over(self) -> None:
         self._shown.clear()
-        self._shown_units = 0
+        self._counted_pieces = self._counted_units = 0
         self._held = ""
 
     def _show_until_stop(self, text: str) -> Iterator[Event]:
@@ -161,19 +168,18 @@ class AnswerShaper:
     def _show(self, text: str) -> Iterator[Event]:
         if not text:
             return
-        size = usage.units(text)
         limit = self._limits.max_tokens
-        if limit is not None and self._shown_units + size > limit * usage.UNITS_PER_TOKEN:
-            text = text[: usage.cut(text, limit * usage.UNITS_PER_TOKEN - self._shown_units)]
+        room = None if limit is None else limit * usage.UNITS_PER_TOKEN - self._shown_units()
+        if room is not None and usage.units(text) > room:
+            text = text[: usage.cut(text, room)]
             if text:
-                yield self._record(text, usage.units(text))
+                yield self._record(text)
             yield from self._finish(FinishReason.LENGTH)
             return
-        yield self._record(text, size)
+        yield self._record(text)
 
-    def _record(self, text: str, size: int) -> TextDelta:
+    def _record(self, text: str) -> TextDelta:
         self._shown.append(text)
-        self._shown_units += size
         return TextDelta(text)
 
     def _flush(self) -> Iterator[Event]:

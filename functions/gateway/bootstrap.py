@@ -20,6 +20,7 @@ from gateway.clients import ClientFactory, WarmClients
 from gateway.generation import Generations
 from gateway.media.files import ResultFiles
 from gateway.observability import Journal
+from gateway.poe_settings import PoeSettings
 from gateway.readiness import Readiness
 from gateway.settings import Settings
 from reverse.chat import PoeClient
@@ -45,6 +46,7 @@ class Services:
     files: AttachmentReader
     journal: Journal
     make_client: ClientFactory
+    poe_settings: PoeSettings
     result_files: ResultFiles
 
     async def aclose(self) -> None:
@@ -64,9 +66,10 @@ def build_services(
     """Make the services. Tests replace the outside world by `store`, `make_client`, `journal` and `fetch`."""
     store = store or _build_store(settings)
     catalogue = Catalogue(store)
-    make_client = make_client or _client_factory(_poe_config(settings), catalogue)
     journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
-    clients = WarmClients(make_client)
+    poe_settings = PoeSettings(_poe_config(settings), store, journal)
+    make_client = make_client or _client_factory(poe_settings, catalogue)
+    clients = WarmClients(make_client, refresh_settings=poe_settings.refresh)
     policy = GenerationPolicy(
         max_attempts=settings.max_attempts,
         attempts_seconds=settings.attempts_seconds,
@@ -85,6 +88,7 @@ def build_services(
         files=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,
         make_client=make_client,
+        poe_settings=poe_settings,
         result_files=ResultFiles((settings.poe_web_base_url, settings.poe_official_base_url)),
     )
 
@@ -110,7 +114,7 @@ def _poe_config(settings: Settings) -> PoeConfig:
     return PoeConfig(**{name: value for name, value in chosen.items() if value})
 
 
-def _client_factory(config: PoeConfig, catalogue: Catalogue) -> ClientFactory:
+def _client_factory(poe_settings: PoeSettings, catalogue: Catalogue) -> ClientFactory:
     def find_model(name: str) -> ModelInfo | None:
         """What the official client must know of a model to choose where to ask it."""
         from reverse.official import ModelInfo
@@ -125,11 +129,14 @@ def _client_factory(config: PoeConfig, catalogue: Catalogue) -> ClientFactory:
         )
 
     def make(kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None) -> PoeClient:
+        config = poe_settings.config
         # Each client brings its own network library: only the one that is needed is loaded.
         if kind is AccountKind.OFFICIAL:
             from reverse.official import PoeOfficialClient
 
-            return PoeOfficialClient(OfficialCredentials.from_mapping(credentials), config, find_model=find_model)
+            return PoeOfficialClient(
+                OfficialCredentials.from_mapping(credentials), config, session_data=session_data, find_model=find_model
+            )
         from reverse.web import PoeWebClient
 
         return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)

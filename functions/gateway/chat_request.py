@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import AccountKind
+from gateway import usage
 from gateway.answer import AnswerLimits
 from gateway.fields import Fields
 from gateway.messages import estimate_tokens, read_messages
@@ -77,8 +79,9 @@ class ChatCall:
 
     @property
     def prompt_tokens(self) -> int:
-        """Estimate."""
-        return estimate_tokens(self.turns)
+        """Estimate for the turns and the tools; files are not counted."""
+        tools = json.dumps(self.specs.tools, ensure_ascii=False) if self.specs.tools else ""
+        return estimate_tokens(self.turns) + usage.tokens(tools)
 
     def limits(self, kind: AccountKind) -> AnswerLimits:
         """What the gateway must cut itself. The official API counts real tokens; our estimate must not overrule it."""

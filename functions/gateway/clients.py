@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ class WarmClient:
     client: PoeClient
     account_id: str
     credentials_version: int
+    settings: object = None
+    """The configuration that it was made with."""
     kept_at: float | None = None
     """When its derived data was last given to the store; `None` for a client that is new here."""
 
@@ -35,27 +37,38 @@ class WarmClients:
     """Idle clients, the longest idle first. Each serves one answer at a time; closing one does no network call."""
 
     def __init__(
-        self, make: ClientFactory, *, max_idle: int = MAX_IDLE, clock: Callable[[], float] = time.monotonic
+        self,
+        make: ClientFactory,
+        *,
+        refresh_settings: Callable[[], Awaitable[object]] | None = None,
+        max_idle: int = MAX_IDLE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make = make
+        self._refresh_settings = refresh_settings
         self._max_idle = max_idle
         self._clock = clock
         self._idle: list[WarmClient] = []
 
     async def take(self, lease: Lease) -> WarmClient:
-        """An idle client of the leased account, or a new one. Clients with older credentials are closed.
+        """An idle client of the leased account, or a new one. Clients with older credentials or settings are closed.
 
         Raises `ValueError`, which names no value, when the stored credentials can't be used.
         """
         account = lease.account
+        settings: object = None
+        # The official API has nothing that would have to be replaced at run time: its chats need no look at the table.
+        if self._refresh_settings is not None and account.kind is AccountKind.WEB:
+            settings = await self._refresh_settings()
         of_account = [warm for warm in self._idle if warm.account_id == account.id]
-        usable = [warm for warm in of_account if warm.credentials_version == account.credentials_version]
+        version = account.credentials_version
+        usable = [warm for warm in of_account if warm.credentials_version == version and warm.settings is settings]
         await self._close([warm for warm in of_account if warm not in usable])
         if usable:
             self._idle.remove(usable[-1])
             return usable[-1]
         client = self._make(account.kind, lease.credentials, lease.session_data)
-        return WarmClient(await client.__aenter__(), account.id, account.credentials_version)
+        return WarmClient(await client.__aenter__(), account.id, version, settings)
 
     async def give_back(self, warm: WarmClient, *, is_healthy: bool) -> None:
         """Keep the client for the next request of its account, or close it after a failure that may be its own."""

@@ -27,11 +27,14 @@ from gateway.clients import WarmClients
 from gateway.observability import Journal, RequestRecord, account_tag
 from gateway.usage import TokenUsage
 from reverse.chat import ChatRequest, PoeClient
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
 
 # Pauses between looks for a free account; the last one repeats.
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
+
+# What one of Poe's two APIs does not know or offer, the other one may.
+_OF_ONE_API = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE})
 
 AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 
@@ -206,9 +209,9 @@ class Generation:
         """Try accounts until one begins to answer."""
         room, task, record = self._room, self._task, self._record
         give_up_at = room.clock() + room.policy.attempts_seconds
-        kinds = tuple(task.kinds)
         failed: set[str] = set()
         failure: PoeError | None = None
+        kinds = task.kinds
         while True:
             attempt = self._attempt = self._new_attempt(await self._lease(kinds, frozenset(failed), failure))
             kind = attempt.lease.account.kind
@@ -216,14 +219,15 @@ class Generation:
             try:
                 return await attempt.begin(task.stream), attempt
             except PoeError as error:
-                failure = error
                 room.journal.event("attempt.failed", record, code=error.code.value, operation=error.operation)
                 failed.add(attempt.lease.account.id)
-                may_help = error.retryable
-                if error.code is ErrorCode.BOT_NOT_FOUND:
-                    # No account of this kind knows the bot. Another kind may: private bots are not in the official API.
+                if failure is not None and failure.code in _OF_ONE_API and error.scope in (Scope.BOT, Scope.REQUEST):
+                    # Where the other API does not help either, the first one's word is the plainer.
+                    raise failure from None
+                failure = error
+                if error.code in _OF_ONE_API:
                     kinds = tuple(other for other in kinds if other is not kind)
-                    may_help = bool(kinds)
+                may_help = error.retryable or (error.code in _OF_ONE_API and kinds)
                 if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
                     raise
             # Only one account is ever leased: this one is given back before the next is looked for.
@@ -262,11 +266,11 @@ class Generation:
             except NoAccountError as error:
                 wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
                 if error.reason is not NoAccountReason.BUSY or room.clock() + wait > give_up_at:
-                    raise (failure if failure and not _may_be_known(failure, error) else error) from None
+                    raise (failure if failure and not _may_help_later(failure, error) else error) from None
             looks += 1
             await asyncio.sleep(wait)
 
 
-def _may_be_known(failure: PoeError, none: NoAccountError) -> bool:
-    """Whether the bot may exist after all: an account of a kind that was not asked can't be leased at the moment."""
-    return failure.code is ErrorCode.BOT_NOT_FOUND and none.reason is not NoAccountReason.NONE_CONFIGURED
+def _may_help_later(failure: PoeError, none: NoAccountError) -> bool:
+    """Whether an account of the API that was not asked may do what the other one does not offer, once it is free."""
+    return failure.code in _OF_ONE_API and none.reason is not NoAccountReason.NONE_CONFIGURED

@@ -28,7 +28,11 @@ from refresh_points.journal import Journal
 from refresh_points.readers import ClientFactory, client_factory, points_reader
 from refresh_points.settings import Settings
 from refresh_points.sweep import Limits, Sweep
+from reverse.config import PoeConfig
+from reverse.overrides import OverrideError, with_overrides
 
+# Where the gateway's administration keeps the overrides of the clients' configuration.
+POE_CONFIG_NAME = "poe"
 # Where nobody says how long the run may take.
 DEFAULT_SECONDS = 540.0
 # A reading may take at most this share of the time that is left: short runs get somewhere, too.
@@ -53,7 +57,7 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
     store = open_store(table=settings.table, kms_key_id=settings.kms_key_id)
     journal = Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     try:
-        config = settings.poe_config()
+        config = await poe_config(settings, store, journal)
         make_client = client_factory(config)
         sources = CatalogueSources(store, config, make_client)
         return await run(
@@ -67,6 +71,16 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
         )
     finally:
         await store.aclose()
+
+
+async def poe_config(settings: Settings, store: AccountStore, journal: Journal) -> PoeConfig:
+    """The configuration, with what an operator has replaced in the table; what can't be used of that is left out."""
+    config = settings.poe_config()
+    try:
+        return with_overrides(config, await store.get_config(POE_CONFIG_NAME))
+    except (AccountStoreError, OverrideError) as error:
+        journal.overrides_unusable(error)
+        return config
 
 
 async def run(

@@ -66,6 +66,10 @@ class Journal:
         level = self._logger.warning if failures else self._logger.info
         level("catalogue.read", extra={"models": models, "failures": dict(failures)})
 
+    def overrides_unusable(self, error: Exception) -> None:
+        """What replaces parts of the clients' configuration could not be read, or used."""
+        self._logger.warning("poe_settings.unusable", extra={"code": type(error).__name__})
+
     @staticmethod
     def _write_metrics(report: Report, eligible: int | None) -> None:
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)

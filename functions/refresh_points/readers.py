@@ -63,7 +63,7 @@ def client_factory(config: PoeConfig) -> ClientFactory:
         if kind is AccountKind.OFFICIAL:
             from reverse.official import PoeOfficialClient
 
-            return PoeOfficialClient(OfficialCredentials.from_mapping(credentials), config)
+            return PoeOfficialClient(OfficialCredentials.from_mapping(credentials), config, session_data=session_data)
         from reverse.web import PoeWebClient
 
         return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)

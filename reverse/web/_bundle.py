@@ -25,9 +25,12 @@ var window = {document: {hack: 1}, navigator: {userAgent: "safari <3"}};
 var document = window.document, navigator = window.navigator, process = undefined, QuickJS = undefined;
 """
 
-_SECRET = re.compile(r'let useFormkeyDecode=.*?(window\.\w+="[^"]+")', re.DOTALL)
-_KEY_FUNCTION = re.compile(r"window\.(\w+)=function\(\)\{return window")
-_KEY_CALL = re.compile(r'window\.\w+\("[^"]{16,}"\)')
+# What `PoeConfig.form_key_rules` overrides.
+_FORM_KEY_RULES = {
+    "secret": r'let useFormkeyDecode=.*?(window\.\w+="[^"]+")',
+    "key_function": r"window\.(\w+)=function\(\)\{return window",
+    "key_call": r'window\.\w+\("[^"]{16,}"\)',
+}
 _BUILD_ID = re.compile(r'"buildId"\s*:\s*"([\w-]{1,64})"')
 
 
@@ -95,18 +98,21 @@ class KeyProgram:
     expressions: tuple[str, ...] = field(repr=False)
 
 
-def form_key_program(page: HomePage, secret_script: str) -> KeyProgram:
+def form_key_program(page: HomePage, secret_script: str, rules: Mapping[str, str] = _FORM_KEY_RULES) -> KeyProgram:
     """Collect what computes the form key; `secret_script` is the text behind `HomePage.secret_script()`, or empty.
+
+    `rules` go over those that the code came with.
 
     Raises `PoeError` (`PROTOCOL`) where the page has nothing that looks like a key function.
     """
     texts = [script.text for script in page.scripts if _may_define_key(script)]
     source = "\n".join(texts)
-    calls = [f"window.{match[1]}()" for match in _KEY_FUNCTION.finditer(source)]
-    calls += [match[0] for match in _KEY_CALL.finditer(source)]
+    rules = {**_FORM_KEY_RULES, **rules}
+    calls = [f"window.{match[1]}()" for match in re.finditer(rules["key_function"], source, re.DOTALL)]
+    calls += [match[0] for match in re.finditer(rules["key_call"], source, re.DOTALL)]
     if not calls:
         raise poe_error(ErrorCode.PROTOCOL, "the home page defines no form key; supply one with the credentials")
-    if (secret := _SECRET.search(secret_script)) is not None:
+    if (secret := re.search(rules["secret"], secret_script, re.DOTALL)) is not None:
         texts.insert(0, secret[1])
     return KeyProgram((_ENVIRONMENT, *texts), tuple(f"String({call}).slice(0, 32)" for call in calls[:4]))
 

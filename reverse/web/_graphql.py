@@ -168,7 +168,8 @@ class GraphQL:
                 return known
             page = await self.fetch_home_page()
             try:
-                program = form_key_program(page, await self._fetch_secret_script(page))
+                secret_script = await self._fetch_secret_script(page)
+                program = form_key_program(page, secret_script, self._config.form_key_rules)
                 self._session.form_key = form_key = await evaluate_form_key(program)
             except PoeError as error:
                 if rejected is None or error.code is not ErrorCode.PROTOCOL:

@@ -238,11 +238,12 @@ async def test_files_of_the_answer_are_linked_and_replaced_text_is_gone(front: F
 
 async def test_tokens_are_counted_without_asking_poe(front: Front) -> None:
     async with client_of(front) as client:
-        short = await client.messages.count_tokens(model="GPT-5", messages=QUESTION["messages"])
-        more = await client.messages.count_tokens(
-            model="GPT-5", messages=QUESTION["messages"], system="Be brief, and " * 20, tools=[WEATHER]
-        )
-    assert 0 < short.input_tokens < more.input_tokens
+        asked: Any = {"model": "GPT-5", "messages": QUESTION["messages"]}
+        plain = await client.messages.count_tokens(**asked)
+        system = await client.messages.count_tokens(**asked, system="Be brief. " * 20)
+        tools = await client.messages.count_tokens(**asked, tools=[WEATHER])
+    assert 0 < plain.input_tokens < tools.input_tokens - 30
+    assert plain.input_tokens < system.input_tokens - 40
     assert not front.house.poe.requests
 
 

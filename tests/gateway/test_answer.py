@@ -84,8 +84,8 @@ def test_text_that_may_begin_a_stop_sequence_is_not_sent_early() -> None:
 @pytest.mark.parametrize("is_streamed", [True, False])
 def test_the_token_limit_cuts_at_the_last_character_that_fits(is_streamed: bool) -> None:
     limits = AnswerLimits(max_tokens=2)
-    assert outcome(["12345", "67", "8", "9"], limits, is_streamed=is_streamed) == ("12345678", FinishReason.LENGTH)
-    assert outcome(["12345", "678"], limits, is_streamed=is_streamed) == ("12345678", FinishReason.STOP)
+    assert outcome(["abcde", "fg", "h", "i"], limits, is_streamed=is_streamed) == ("abcdefgh", FinishReason.LENGTH)
+    assert outcome(["abcde", "fgh"], limits, is_streamed=is_streamed) == ("abcdefgh", FinishReason.STOP)
 
 
 alphabet = st.text(alphabet="ab<é你", max_size=30)
@@ -138,8 +138,8 @@ def test_replaced_text_that_is_another_one_follows_after_an_empty_line() -> None
 
 def test_a_buffered_answer_starts_over_when_the_text_is_replaced() -> None:
     limits = AnswerLimits(max_tokens=2)
-    shown = shape([TextDelta("12345678"), TextReplaced("abc"), Finished()], limits, is_streamed=False)
-    assert text_of(shown) == "abc"
+    shown = shape([TextDelta("abcdefgh"), TextReplaced("xyz"), Finished()], limits, is_streamed=False)
+    assert text_of(shown) == "xyz"
     assert shown[-1] == Finished()
 
 
@@ -152,7 +152,7 @@ def test_reasoning_and_tool_calls_count_but_are_not_cut() -> None:
     shaper = AnswerShaper(AnswerLimits(max_tokens=1))
     events: list[Event] = [ReasoningDelta("a long thought"), ToolCallDelta(0, "{}", "call_1", "f")]
     assert [shown for event in events for shown in shaper.shape(event)] == events
-    assert shaper.completion_tokens == 4
+    assert shaper.completion_tokens == 5
     assert not shaper.is_over
 
 

@@ -181,7 +181,7 @@ async def test_one_line_is_written_per_request(house: House) -> None:
     assert line["chunks"] == 3
     assert 0 <= line["first_byte_ms"] <= line["duration_ms"]
     assert len(line["account"]) == 10
-    assert (line["prompt_tokens"], line["completion_tokens"], line["estimated"]) == (7, 3, True)
+    assert (line["prompt_tokens"], line["completion_tokens"], line["estimated"]) == (6, 3, True)
 
 
 async def test_the_line_of_a_failed_request_has_its_code(house: House) -> None:

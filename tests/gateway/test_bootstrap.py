@@ -183,3 +183,19 @@ async def test_a_secrets_manager_that_fails_is_a_503(monkeypatch: pytest.MonkeyP
 async def test_without_an_admin_key_there_is_no_administration() -> None:
     house = RealHouse(Settings.from_env({"GATEWAY_STORE": "memory"}))
     assert (await house.admin("/accounts", key="x")).status == 401
+
+
+async def test_a_hash_is_replaced_while_the_gateway_runs() -> None:
+    async with open_web_house() as house:
+        assert (await house.call(body=ask() | ECHO)).status == 200
+        wrong = {"operation_hashes": {"SendMessageMutation": "0" * 64}}
+        assert (await house.admin("/config/poe", wrong, method="PUT")).status == 200
+        assert (await house.call(body=ask() | ECHO)).error["code"] == "upstream_error"
+        assert (await house.admin("/config/poe", {}, method="PUT")).status == 200
+        assert (await house.call(body=ask() | ECHO)).status == 200
+
+
+async def test_an_official_client_gets_the_data_that_an_earlier_one_derived() -> None:
+    house = RealHouse(Settings.from_env({"GATEWAY_STORE": "memory"}))
+    client = house.services.make_client(AccountKind.OFFICIAL, {"api_key": POE_KEY}, {"bot_only": ["echo"]})
+    assert client.session_data() == {"bot_only": ["echo"]}

@@ -84,14 +84,14 @@ async def test_stop_and_max_tokens_cut_both_modes_to_the_same_text(house: House,
     """And the upstream is told to stop."""
     await house.add_account("cookie", AccountKind.WEB)
     house.poe.enqueue(TextDelta("one S"), TextDelta("TOP two"), Hang())
-    house.poe.enqueue(TextDelta("12345"), TextDelta("6789"), Hang())
+    house.poe.enqueue(TextDelta("abcde"), TextDelta("fghi"), Hang())
     answers = [
         await house.call(body=ask(stream=stream, stop="STOP")),
         await house.call(body=ask(stream=stream, max_tokens=2)),
     ]
     texts = [answer.text if stream else answer.json["choices"][0]["message"]["content"] for answer in answers]
     reasons = [(answer.chunks[-1] if stream else answer.json)["choices"][0]["finish_reason"] for answer in answers]
-    assert (texts, reasons) == (["one ", "12345678"], ["stop", "length"])
+    assert (texts, reasons) == (["one ", "abcdefgh"], ["stop", "length"])
     assert house.poe.stopped == 2
 
 

@@ -289,30 +289,24 @@ async def test_an_unexpected_error_while_building_the_request_frees_the_account(
     assert usage.is_error
 
 
-async def test_a_bot_that_one_kind_of_account_does_not_know_is_asked_of_the_other(house: House) -> None:
-    """The official API has no private bots; one question is enough to know that of every official account."""
+@pytest.mark.parametrize("code", [ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE])
+async def test_what_one_api_does_not_offer_the_other_may(house: House, code: ErrorCode) -> None:
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(code))
+    house.poe.enqueue(TextDelta("fine"), Finished())
+    assert await run(house) == [TextDelta("fine"), Finished()]
+
+
+async def test_all_accounts_of_an_api_that_does_not_know_the_bot_are_left_out(house: House) -> None:
     for name in ("a", "b"):
         await house.add_account(name)
-    await house.add_account("web", AccountKind.WEB)
-    for name in ("a", "b"):
         house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret=name)
+    await house.add_account("web", AccountKind.WEB)
     house.poe.enqueue(TextDelta("fine"), Finished(), secret="web")
     noted = record()
     assert await run(house, noted) == [TextDelta("fine"), Finished()]
     assert noted.attempts == 2
-    assert [client.kind for client in house.poe.clients] == [AccountKind.OFFICIAL, AccountKind.WEB]
-
-
-async def test_a_bot_that_no_kind_of_account_knows_does_not_exist(house: House) -> None:
-    await house.add_account("a")
-    await house.add_account("web", AccountKind.WEB)
-    for name in ("a", "web"):
-        house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret=name)
-    with pytest.raises(PoeError) as caught:
-        await run(house)
-    assert caught.value.code is ErrorCode.BOT_NOT_FOUND
-    assert len(house.poe.requests) == 2
-    assert not house.store.held
 
 
 async def test_a_bot_is_not_called_unknown_while_those_who_may_know_it_are_busy() -> None:
@@ -325,3 +319,28 @@ async def test_a_bot_is_not_called_unknown_while_those_who_may_know_it_are_busy(
     with pytest.raises(NoAccountError) as caught:
         await run(house)
     assert caught.value.reason is NoAccountReason.BUSY
+
+
+@pytest.mark.parametrize("code", [ErrorCode.CONNECTION_FAILED, ErrorCode.CHALLENGE])
+async def test_a_bot_is_not_called_unknown_because_the_other_api_can_not_be_reached(
+    house: House, code: ErrorCode
+) -> None:
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND))
+    house.poe.enqueue(poe_error(code))
+    with pytest.raises(PoeError) as told:
+        await run(house)
+    assert told.value.code is code
+    assert len(house.poe.requests) == 2
+
+
+async def test_where_neither_api_helps_the_first_word_counts(house: House) -> None:
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND))
+    house.poe.enqueue(poe_error(ErrorCode.BOT_ACCESS_DENIED))
+    with pytest.raises(PoeError) as told:
+        await run(house)
+    assert told.value.code is ErrorCode.BOT_NOT_FOUND
+    assert house.store.most_held == 1

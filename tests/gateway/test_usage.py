@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +14,12 @@ from gateway import usage
 from gateway.usage import TokenUsage
 from reverse.events import UsageReported
 
+CORPUS = json.loads((Path(__file__).parents[1] / "conformance/tokens/corpus.json").read_text())
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("", 0), ("word", 1), ("words", 2), ("привет", 3), ("你好", 2), ("👋", 1), ("\ud800", 1)],
+    [("", 0), ("word", 1), ("words", 2), ("привет", 2), ("你好", 2), ("👋", 2), ("\ud800", 1)],
     ids=["empty", "ascii", "rounded up", "cyrillic", "han", "emoji", "half a surrogate"],
 )
 def test_tokens_depend_on_the_script(text: str, expected: int) -> None:
@@ -33,6 +39,23 @@ def test_a_cut_is_the_longest_beginning_that_fits(text: str, allowed: int) -> No
     length = usage.cut(text, allowed)
     assert usage.units(text[:length]) <= allowed
     assert length == len(text) or usage.units(text[: length + 1]) > allowed
+
+
+@pytest.mark.parametrize("entry", CORPUS, ids=lambda entry: entry["name"])
+def test_an_estimate_is_near_what_a_real_tokenizer_counts(entry: dict[str, Any]) -> None:
+    """The counts were made by `tests/conformance/tokens/count.mjs`."""
+    assert usage.tokens(entry["text"]) == pytest.approx(entry["o200k"], rel=0.2)
+
+
+def test_estimates_are_neither_too_high_nor_too_low_on_the_whole() -> None:
+    ratios = [usage.tokens(entry["text"]) / entry["o200k"] for entry in CORPUS]
+    assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.02)
+    assert sum(abs(ratio - 1) for ratio in ratios) / len(ratios) < 0.08
+
+
+@pytest.mark.parametrize("text", ["word " * 40_000, "a b. 你好 " * 20_000 + "x" * 200_000], ids=["even", "uneven"])
+def test_a_long_text_is_estimated_from_some_of_its_places(text: str) -> None:
+    assert usage.tokens(text) == pytest.approx(usage.units(text) / 100, rel=0.03)
 
 
 def test_the_upstreams_numbers_win() -> None:

@@ -15,10 +15,10 @@ from tests.gateway.scripted import House, ask
 
 def turn(role: str, tokens: int) -> Message:
     """A turn whose estimate is `tokens`."""
-    calls = (ToolCall("c", "f", "x" * 4 * (tokens - 5) + "xxx"),) if role == "calls" else ()
+    calls = (ToolCall("c", "f", "xxxx " * (tokens - 5)),) if role == "calls" else ()
     return Message(
         "assistant" if calls else role,  # type: ignore[arg-type]  # one of the roles
-        "" if calls else "x" * 4 * (tokens - 4),
+        "" if calls else "xxxx " * (tokens - 4),
         tool_calls=calls,
         tool_call_id="c" if role == "tool" else None,
     )

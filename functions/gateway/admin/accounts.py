@@ -134,6 +134,7 @@ async def refresh_points(account_id: str, services: ServicesArgument) -> dict[st
     """Read the account's points from Poe now. A failure is recorded with the account and answered 502."""
     account, credentials, session_data = await services.store.read_credentials(account_id)
     try:
+        await services.poe_settings.refresh()
         async with services.make_client(account.kind, credentials, session_data) as client:
             reading = await client.points()
             derived = client.session_data()

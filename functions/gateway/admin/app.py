@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 
 from accounts import AccountNotFoundError, ConflictError
 from gateway.admin.accounts import router as accounts_router
+from gateway.admin.config import router as config_router
 from gateway.admin.keys import router as keys_router
 from gateway.admin.upkeep import router as upkeep_router
 from gateway.context import context_of
@@ -23,6 +24,7 @@ def create_admin_app() -> FastAPI:
     app.include_router(upkeep_router)
     app.include_router(accounts_router)
     app.include_router(keys_router)
+    app.include_router(config_router)
     app.add_exception_handler(Exception, _answer)
     # Known kinds by name: for `Exception` alone Starlette answers, but raises as well.
     for kind in (GatewayError, RequestValidationError, AccountNotFoundError, ConflictError):

@@ -3,6 +3,8 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 ENV ?= default
+# Processes that share the tests; 0 runs them all in one.
+WORKERS ?= 2
 # What `sam local` can run here; the architecture of a deployment is its own parameter, in samconfig.toml.
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/streaming_runtime
@@ -11,7 +13,7 @@ export SAM_CLI_TELEMETRY ?= 0
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix bench build deploy sam-local sam-test clean lock sam-cli
+.PHONY: help run test check fix bench conformance build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -20,8 +22,8 @@ help: ## Show the commands
 run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live SANDBOXES=
 	@exec $(BIN)/python -m local run
 
-test: $(VENV)/.test ## Run the tests (loopback only, no engine): ARGS=
-	@$(BIN)/python -m pytest -m "not sam" $(ARGS)
+test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
+	@$(BIN)/python -m pytest -m "not sam" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test ## Check format, lint, types, import rules
 	@$(BIN)/ruff format --check .
@@ -44,6 +46,9 @@ deploy: build ## Deploy to your AWS account: ENV=default|dev|prod
 sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
+
+conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
+	@$(BIN)/python tests/conformance/run.py $(ARGS)
 
 sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
 	@$(BIN)/python -m pytest -m "sam or rie" $(ARGS)

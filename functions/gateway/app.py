@@ -1,7 +1,8 @@
 """The application: lifespan, routing, and everything that happens around every request.
 
-The OpenAI surface is served by Starlette, on which FastAPI is built: importing FastAPI itself costs a quarter of a
-second at every cold start. It serves the administration and is loaded with the first request to it.
+The OpenAI surface is dispatched by Starlette's router, on which FastAPI is built: importing FastAPI itself costs a
+quarter of a second at every cold start. The FastAPI application has the same routes, and the administration; it is
+loaded with the first request that only it can serve.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gateway.context import SCOPE_KEY, RequestContext
 from gateway.errors import INTERNAL, GatewayError, encode_error, gateway_error
 from gateway.observability import CLIENT_GONE, RequestRecord
 from gateway.routes import build_routes
+from gateway.routes.guarded import GuardedApplication
 from gateway.settings import Settings
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -30,12 +32,16 @@ _SLASHES = re.compile("/{2,}")
 
 
 class Gateway:
-    """The ASGI application. Services are made at the lifespan's startup, else with the first request."""
+    """The ASGI application. Services are made at the lifespan's startup, else with the first request.
 
-    def __init__(self, make_services: Callable[[], Services]) -> None:
+    `is_thin` is how it is deployed. Otherwise all requests go through the FastAPI application, with the same answers.
+    """
+
+    def __init__(self, make_services: Callable[[], Services], *, is_thin: bool = True) -> None:
         self._make_services = make_services
         self._made: Services | None = None
-        self._router = Router(build_routes(), redirect_slashes=False)
+        rest = GuardedApplication(serves_everything=not is_thin)
+        self._router: ASGIApp = Router(build_routes(), default=rest, redirect_slashes=False) if is_thin else rest
         self._handle: ASGIApp | None = None
 
     @property
@@ -114,9 +120,9 @@ class Gateway:
             services.journal.request_ended(record)
 
 
-def create_app(make_services: Callable[[], Services] | None = None) -> Gateway:
+def create_app(make_services: Callable[[], Services] | None = None, *, is_thin: bool = True) -> Gateway:
     """The application; by default with services as the environment's settings say, read when they are first needed."""
-    return Gateway(make_services or (lambda: build_services(Settings.from_env(os.environ))))
+    return Gateway(make_services or (lambda: build_services(Settings.from_env(os.environ))), is_thin=is_thin)
 
 
 async def send_error(send: Send, error: GatewayError, *, anthropic_id: str | None = None) -> None:

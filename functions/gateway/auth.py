@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import time
@@ -109,14 +110,34 @@ class AdminGate:
 
     async def check(self, headers: Headers) -> None:
         """Raises `GatewayError` (401) unless the caller has the admin key. Without a key nobody has it."""
-        token = read_token(headers)
+        await self._check(read_token(headers), challenge="Bearer")
+
+    async def check_reader(self, headers: Headers) -> None:
+        """As `check`, for a page that people open in browsers, which ask for a password (Basic) and send no other."""
+        challenge = 'Basic realm="The password is the admin key", charset="UTF-8"'
+        token = _basic_password(headers)
+        if token is None and not ("authorization" in headers or "x-api-key" in headers):
+            raise GatewayError(INVALID_KEY, headers={"www-authenticate": challenge})
+        await self._check(read_token(headers) if token is None else token, challenge=challenge)
+
+    async def _check(self, token: str, *, challenge: str) -> None:
         if self._digest is None or self._clock() >= self._believe_until:
             key = await self._read_key()
             self._digest = _digest(key) if key else None
             self._believe_until = self._clock() + self.CACHE_SECONDS
         # Digests have one length, so that the comparison takes the same time for every guess.
         if self._digest is None or not hmac.compare_digest(self._digest, _digest(token)):
-            raise GatewayError(INVALID_KEY, "The admin key is not valid.", headers={"www-authenticate": "Bearer"})
+            raise GatewayError(INVALID_KEY, "The admin key is not valid.", headers={"www-authenticate": challenge})
+
+
+def _basic_password(headers: Headers) -> str | None:
+    scheme, _, encoded = headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _digest(secret: str) -> bytes:

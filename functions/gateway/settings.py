@@ -93,6 +93,8 @@ class Settings:
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error", "critical"))
     metrics: str = _setting("off", _one_of("on", "off"))
     """Whether to write CloudWatch metrics (embedded metric format, in the log)."""
+    docs: str = _setting("off", _one_of("off", "admin"))
+    """Whether `/openapi.json` and `/docs` answer: to nobody, or to the holder of the admin key."""
     cors_origins: tuple[str, ...] = _setting((), _list)
     """Origins that browsers may call from, comma-separated, or `*`. Empty behind a Function URL, which answers CORS
     itself: headers set in both places would be refused by browsers."""

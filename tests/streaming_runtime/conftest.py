@@ -1,6 +1,7 @@
 """A Runtime API server that sees the chunks on the wire, with their times, and can misbehave on request."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -257,6 +258,8 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
     """Serve an application's invocations in this process; gives the task of the loop."""
     tasks: list[asyncio.Task[None]] = []
     apis: list[RuntimeApi] = []
+    # As `serve` does it: the collection after a failure has a deadline, and must not visit all that tests import.
+    gc.freeze()
 
     async def serve(api: RuntimeApi, settings: Settings, mangum: Mangum, state: dict[str, Any]) -> None:
         with AbandonedGenerators() as generators:

@@ -9,7 +9,17 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
 from accounts import Account, AccountKind, AccountState, Outcome, Reading
-from gateway.admin.shapes import AccountBody, EmailBody, UpsertBody, account_status, show_account
+from gateway.admin.shapes import (
+    AccountBody,
+    AccountPage,
+    AccountShown,
+    Deleted,
+    EmailBody,
+    Summary,
+    UpsertBody,
+    account_status,
+    show_account,
+)
 from gateway.bootstrap import Services
 from gateway.context import context_of
 from gateway.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
@@ -31,14 +41,14 @@ ServicesArgument = Annotated[Services, Depends(services_of)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=AccountShown)
 async def add_account(body: AccountBody, services: ServicesArgument) -> dict[str, Any]:
     """Add an account, or replace the credentials of the one with this kind and label."""
     credentials = {name: value.get_secret_value() for name, value in body.credentials.items()}
     return await _put(services, body.kind, body.label, credentials, body.max_concurrency)
 
 
-@router.post("/upsert")
+@router.post("/upsert", response_model=AccountShown)
 async def upsert_account(body: UpsertBody, services: ServicesArgument) -> dict[str, Any]:
     """The original gateway's way to add a web account."""
     return await _put(services, AccountKind.WEB, body.email, body.credentials(), 2)
@@ -60,7 +70,7 @@ async def _put(
     return show_account(account, time.time())
 
 
-@router.get("")
+@router.get("", response_model=AccountPage)
 async def list_accounts(services: ServicesArgument, limit: Limit = 50, cursor: str | None = None) -> dict[str, Any]:
     """One page of accounts; `next_cursor` asks for the next."""
     page = await services.store.list_accounts(limit=limit, cursor=cursor)
@@ -68,7 +78,7 @@ async def list_accounts(services: ServicesArgument, limit: Limit = 50, cursor: s
     return {"object": "list", "data": data, "next_cursor": page.cursor}
 
 
-@router.get("/summary")
+@router.get("/summary", response_model=Summary)
 async def summarize_accounts(
     services: ServicesArgument, limit: Limit = 200, cursor: str | None = None
 ) -> dict[str, Any]:
@@ -90,7 +100,7 @@ async def summarize_accounts(
     }
 
 
-@router.post("/refresh-points")
+@router.post("/refresh-points", response_model=AccountShown)
 async def refresh_points_by_email(body: EmailBody, services: ServicesArgument) -> dict[str, Any]:
     """Read one account's points now; the account is named as the original gateway did."""
     cursor: str | None = None
@@ -105,12 +115,12 @@ async def refresh_points_by_email(body: EmailBody, services: ServicesArgument) -
     raise GatewayError(NOT_FOUND, "There is no such account.")
 
 
-@router.get("/{account_id}")
+@router.get("/{account_id}", response_model=AccountShown)
 async def get_account(account_id: str, services: ServicesArgument) -> dict[str, Any]:
     return show_account(await services.store.get_account(account_id), time.time())
 
 
-@router.delete("/{account_id}")
+@router.delete("/{account_id}", response_model=Deleted)
 async def delete_account(account_id: str, services: ServicesArgument) -> dict[str, Any]:
     """Delete an account with its credentials."""
     await services.store.get_account(account_id)
@@ -119,17 +129,17 @@ async def delete_account(account_id: str, services: ServicesArgument) -> dict[st
     return {"id": account_id, "deleted": True}
 
 
-@router.post("/{account_id}/enable")
+@router.post("/{account_id}/enable", response_model=AccountShown)
 async def enable_account(account_id: str, services: ServicesArgument) -> dict[str, Any]:
     return show_account(await services.store.set_account_state(account_id, AccountState.ACTIVE), time.time())
 
 
-@router.post("/{account_id}/disable")
+@router.post("/{account_id}/disable", response_model=AccountShown)
 async def disable_account(account_id: str, services: ServicesArgument) -> dict[str, Any]:
     return show_account(await services.store.set_account_state(account_id, AccountState.DISABLED), time.time())
 
 
-@router.post("/{account_id}/refresh-points")
+@router.post("/{account_id}/refresh-points", response_model=AccountShown)
 async def refresh_points(account_id: str, services: ServicesArgument) -> dict[str, Any]:
     """Read the account's points from Poe now. A failure is recorded with the account and answered 502."""
     account, credentials, session_data = await services.store.read_credentials(account_id)

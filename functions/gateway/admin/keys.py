@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from gateway.admin.accounts import Limit, ServicesArgument
-from gateway.admin.shapes import KeyBody, show_key
+from gateway.admin.shapes import Deleted, KeyBody, KeyPage, NewKey, UsageDay, show_key
 from gateway.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
 
 
-@router.post("/keys", status_code=201)
+@router.post("/keys", status_code=201, response_model=NewKey)
 async def create_key(body: KeyBody, services: ServicesArgument) -> dict[str, Any]:
     """Create a key. Its secret, `key`, is shown this once."""
     try:
@@ -32,14 +32,14 @@ async def create_key(body: KeyBody, services: ServicesArgument) -> dict[str, Any
     return show_key(key) | {"key": secret}
 
 
-@router.get("/keys")
+@router.get("/keys", response_model=KeyPage)
 async def list_keys(services: ServicesArgument, limit: Limit = 50, cursor: str | None = None) -> dict[str, Any]:
     """One page of keys, without their secrets."""
     page = await services.store.list_keys(limit=limit, cursor=cursor)
     return {"object": "list", "data": [show_key(key) for key in page.items], "next_cursor": page.cursor}
 
 
-@router.delete("/keys/{key_id}")
+@router.delete("/keys/{key_id}", response_model=Deleted)
 async def revoke_key(key_id: str, services: ServicesArgument) -> dict[str, Any]:
     """Delete a key. Other warm sandboxes may accept it for up to a minute more."""
     if not await services.store.revoke_key(key_id):
@@ -48,7 +48,7 @@ async def revoke_key(key_id: str, services: ServicesArgument) -> dict[str, Any]:
     return {"id": key_id, "deleted": True}
 
 
-@router.get("/usage")
+@router.get("/usage", response_model=UsageDay)
 async def show_usage(
     services: ServicesArgument, day: Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}$")] = None
 ) -> dict[str, Any]:

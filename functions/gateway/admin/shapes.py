@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
@@ -23,7 +23,7 @@ class AccountBody(BaseModel):
     label: Label
     credentials: dict[str, SecretStr]
     """`api_key` for an official account; `p_b`, and optionally `p_lat`, `form_key` and so on, for a web account."""
-    max_concurrency: int = Field(default=2, ge=1, le=16)
+    max_concurrency: int = Field(default=2, ge=1, le=16, strict=True)
 
 
 class UpsertBody(BaseModel):
@@ -52,6 +52,102 @@ class EmailBody(BaseModel):
     email: Label
 
 
+class AccountShown(BaseModel):
+    """An account as its owner sees it; the names are the original gateway's where it had one. Times are ISO 8601."""
+
+    id: str
+    kind: str
+    label: str
+    email: str
+    status: str
+    message_point_balance: int | None
+    subscription_active: bool | None
+    max_concurrency: int
+    last_refresh_at: str | None
+    next_refresh_at: str | None
+    next_grant_at: str | None
+    last_used_at: str | None
+    last_error: str | None
+    error_count: int
+    cooldown_until: str | None
+    created_at: str | None
+    updated_at: str | None
+
+
+class AccountPage(BaseModel):
+    """`next_cursor` asks for the next one."""
+
+    object: Literal["list"] = "list"
+    data: list[AccountShown]
+    next_cursor: str | None
+
+
+class AccountRow(BaseModel):
+    """An account in the summary."""
+
+    id: str
+    kind: str
+    email: str
+    status: str
+    message_point_balance: int | None
+    subscription_active: bool | None
+    cooldown_until: str | None
+    updated_at: str | None
+    available: bool
+
+
+class Summary(BaseModel):
+    """Who is available, for one page of accounts."""
+
+    total: int
+    available: int
+    unavailable: int
+    accounts: list[AccountRow]
+    next_cursor: str | None
+
+
+class Deleted(BaseModel):
+    """What was deleted."""
+
+    id: str
+    deleted: bool
+
+
+class KeyShown(BaseModel):
+    """An API key without its secret."""
+
+    id: str
+    name: str
+    enabled: bool
+    models: list[str]
+    requests_per_minute: int | None
+    points_per_day: int | None
+    expires_at: float | None
+    """Epoch seconds."""
+    created_at: str | None
+
+
+class NewKey(KeyShown):
+    """An API key with its secret, which is shown this once."""
+
+    key: str
+
+
+class KeyPage(BaseModel):
+    """`next_cursor` asks for the next one."""
+
+    object: Literal["list"] = "list"
+    data: list[KeyShown]
+    next_cursor: str | None
+
+
+class UsageDay(BaseModel):
+    """One UTC day's consumption."""
+
+    day: str
+    data: list[dict[str, Any]]
+
+
 class KeyBody(BaseModel):
     """A new API key and its limits."""
 
@@ -59,9 +155,9 @@ class KeyBody(BaseModel):
 
     name: Label
     models: list[Label] = Field(default_factory=list, max_length=100)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    points_per_day: int | None = Field(default=None, ge=0)
-    expires_at: float | None = Field(default=None, gt=0)
+    requests_per_minute: int | None = Field(default=None, ge=1, strict=True)
+    points_per_day: int | None = Field(default=None, ge=0, strict=True)
+    expires_at: float | None = Field(default=None, gt=0, strict=True)
     """Epoch seconds."""
     secret: SecretStr | None = None
     """Imports a key that callers already have."""

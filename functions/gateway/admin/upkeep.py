@@ -36,13 +36,35 @@ class RefreshAllBody(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     statuses: Annotated[list[Status], Field(max_length=10)] | None = None
-    concurrency: int = 10
+    concurrency: Annotated[int, Field(strict=True)] = 10
     """How many accounts are marked at once; brought into the range of 1 to 50, as the original did."""
     cursor: str | None = None
     """Where an earlier request stopped."""
 
 
-@router.post("/accounts/refresh-all", status_code=202)
+class Scheduled(BaseModel):
+    """How many accounts will be read, and how many are being read."""
+
+    status: Literal["scheduled"]
+    total: int
+    scheduled: int
+    skipped: int
+    next_cursor: str | None
+
+
+class Reloaded(BaseModel):
+    """Which list of models is in use now."""
+
+    status: Literal["ok"]
+    models_count: int
+    loaded_at: str | None
+    source: Literal["embedded", "table"]
+    models_path: None
+    file_mtime: str | None
+    file_size_bytes: None
+
+
+@router.post("/accounts/refresh-all", status_code=202, response_model=Scheduled)
 async def refresh_all(services: ServicesArgument, body: RefreshAllBody | None = None) -> dict[str, Any]:
     """Have the scheduled job read all accounts, or those in some states, with its next run.
 
@@ -79,7 +101,7 @@ async def _mark_due(services: Services, account: Account, now: float, width: asy
         return await services.store.claim_refresh(account.id, now=now, lease_seconds=0, force=True)
 
 
-@router.post("/models/reload")
+@router.post("/models/reload", response_model=Reloaded)
 async def reload_models(services: ServicesArgument) -> dict[str, Any]:
     """Take the list of models from the table now, instead of within five minutes. Other sandboxes do so by themselves.
 

@@ -73,7 +73,7 @@ def resolve(wishes: ImageWishes, bot: str, model: Model | None) -> tuple[dict[st
     for name, value in wishes.others.items():
         if model is not None and _allows(model.declared(name), value):
             found.setdefault(name, value)
-        elif value not in _NEUTRAL:
+        elif not (isinstance(value, str) and value in _NEUTRAL):
             ignored.append(name)
     return found, tuple(ignored)
 

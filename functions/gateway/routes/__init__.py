@@ -1,8 +1,10 @@
-"""The addresses of the gateway. Each also answers below `/v1`, which `app` takes off before routing."""
+"""The addresses of the OpenAI surface. Each also answers below `/v1`, which `app` takes off before routing.
 
-from starlette.routing import BaseRoute, Mount, Route
+A route is described in `gateway.description.operations`, under the name of its endpoint.
+"""
 
-from gateway.routes.admin import LazyAdmin
+from starlette.routing import Route
+
 from gateway.routes.anthropic import count_tokens, create_message
 from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
@@ -22,8 +24,8 @@ _IMAGES = "gateway.routes.images"
 _VIDEOS = "gateway.routes.videos"
 
 
-def build_routes() -> list[BaseRoute]:
-    """All routes, the most used first."""
+def build_routes() -> list[Route]:
+    """All of them, the most used first. What needs the admin key is behind `guarded`."""
     return [
         Route("/chat/completions", create_chat_completion, methods=["POST"]),
         Route("/completions", lazy("gateway.routes.completions", "create_completion"), methods=["POST"]),
@@ -47,6 +49,5 @@ def build_routes() -> list[BaseRoute]:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/", index),
-        Mount("/admin", LazyAdmin()),
         *not_offered_routes(),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from gateway.context import authenticate
 from gateway.errors import NOT_FOUND, GatewayError
@@ -40,10 +40,10 @@ NOT_OFFERED = {
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def not_offered_routes() -> list[BaseRoute]:
+def not_offered_routes() -> list[Route]:
     """A route for each address and everything below it; they stand behind the real ones."""
     return [
-        Route(path, _endpoint(message), methods=_METHODS)
+        Route(path, _endpoint(message), methods=_METHODS, include_in_schema=False)
         for prefix, message in NOT_OFFERED.items()
         for path in (f"/{prefix}", f"/{prefix}/{{rest:path}}")
     ]

@@ -1,7 +1,7 @@
 """Runs the published fastapi_poe client against the simulator of Poe's documented API.
 
 The client lives in a virtual environment of its own and is not changed in any way. Prints one row per call; the exit
-code is 0 only if every call did what the client's documentation says.
+code is 0 only if every call did what the client's documentation says, and 2 if the client can't be installed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,12 @@ def main() -> int:
     """Read the command line, prepare, check."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, default=REPOSITORY / "build" / "conformance" / "fastapi_poe")
-    return asyncio.run(check(prepare(parser.parse_args().venv)))
+    try:
+        python = prepare(parser.parse_args().venv)
+    except subprocess.CalledProcessError as error:
+        print(f"The client can't be installed here: {error}")
+        return 2
+    return asyncio.run(check(python))
 
 
 if __name__ == "__main__":

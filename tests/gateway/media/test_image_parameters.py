@@ -83,3 +83,8 @@ def test_a_model_without_the_option_is_not_told_and_the_caller_is() -> None:
     assert resolve(ImageWishes(size="1536x1024"), "x", declaring()) == ({}, ("size",))
     with pytest.raises(GatewayError):
         resolve(ImageWishes(size="nonsense"), "x", declaring())
+
+
+@pytest.mark.parametrize("value", [{}, [], 0, False])
+def test_a_field_of_a_strange_type_is_reported_as_ignored(value: Any) -> None:
+    assert resolve(ImageWishes(others={"quality": value}), "m", None) == ({}, ("quality",))

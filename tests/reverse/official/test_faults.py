@@ -269,7 +269,9 @@ async def test_a_key_that_fits_no_header_is_not_quoted(config: PoeConfig, questi
     assert "Evil" not in shown and "schl" not in shown and "key\\x00" not in shown
 
 
-@pytest.mark.parametrize("parameters", [{"x": float("nan")}, {"x": object()}, {"x": {1, 2}}], ids=repr)
+@pytest.mark.parametrize(
+    "parameters", [{"x": float("nan")}, {"x": object()}, {"x": {1, 2}}], ids=["nan", "object", "set"]
+)
 async def test_parameters_that_are_no_json_are_a_bad_request(
     client: PoeOfficialClient, question: Question, parameters: dict[str, object]
 ) -> None:

@@ -1,0 +1,103 @@
+"""What each client runs in: an environment of its own, locked, made once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build" / "conformance"
+INSTALL_SECONDS = 300
+# A package that is not what was locked is a failure, whatever else makes an installation impossible.
+_TAMPERED = ("DO NOT MATCH THE HASHES", "EINTEGRITY")
+
+
+class NotInstalled(Exception):
+    """The client can't be had here; the message says why."""
+
+
+class WrongPackage(Exception):
+    """A package is not the one that was locked."""
+
+
+@dataclass(frozen=True)
+class PythonEnvironment:
+    """A virtual environment with what `requirements.txt` of the client's folder locks."""
+
+    name: str
+
+    def command(self) -> list[str]:
+        """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
+        folder, source = BUILD / self.name, HERE / self.name
+        python = folder / "venv" / "bin" / "python"
+        requirements = source / "requirements.txt"
+        if not _is_made(folder, requirements):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            _run([sys.executable, "-m", "venv", str(folder / "venv")], folder)
+            pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
+            _run([*pip, "--only-binary", ":all:", "-r", str(requirements)], folder)
+            _note_made(folder, requirements)
+        return [str(python), "-W", "ignore", str(source / "checks.py")]
+
+
+@dataclass(frozen=True)
+class NodeEnvironment:
+    """A folder with what `package-lock.json` of the client's folder locks."""
+
+    name: str
+
+    def command(self) -> list[str]:
+        """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
+        folder, source = BUILD / self.name, HERE / self.name
+        node, npm = shutil.which("node"), shutil.which("npm")
+        if node is None or npm is None:
+            raise NotInstalled("node and npm are not on the path")
+        lock = source / "package-lock.json"
+        if not _is_made(folder, lock):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(source / name, folder)
+            _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+            _note_made(folder, lock)
+        # Node looks for packages beside the file that names them.
+        shutil.copy(source / "checks.mjs", folder)
+        shutil.copy(HERE / "reporting.mjs", folder)
+        return [node, str(folder / "checks.mjs")]
+
+
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+
+
+def _is_made(folder: Path, lock: Path) -> bool:
+    stamp = folder / "installed"
+    return stamp.exists() and stamp.read_text() == _digest(lock)
+
+
+def _note_made(folder: Path, lock: Path) -> None:
+    (folder / "installed").write_text(_digest(lock))
+
+
+def _run(command: list[str], folder: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise NotInstalled(f"{Path(command[0]).name} took longer than {INSTALL_SECONDS} s") from None
+    if not done.returncode:
+        return
+    said = done.stderr.strip()
+    if any(word in said for word in _TAMPERED):
+        raise WrongPackage(said[-2000:])
+    errors = [line for line in said.splitlines() if "error" in line.lower()] or said.splitlines()[-1:]
+    raise NotInstalled(" ".join(errors)[:300] or f"{Path(command[0]).name} failed")

@@ -1,0 +1,125 @@
+"""The clients, what is tried with each, and how to run them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from environments import HERE, ROOT, NodeEnvironment, PythonEnvironment
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check of a client."""
+
+    name: str
+    ok: bool
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One client. `command` makes the environment, too; `read` makes rows of what it printed."""
+
+    name: str
+    client: str
+    version: str
+    tried: str
+    command: Callable[[], list[str]]
+    read: Callable[[str], list[Row]]
+    needs_stack: bool = True
+    seconds: float = 240.0
+
+
+def read_json_rows(output: str) -> list[Row]:
+    """Of the scripts that use `reporting`."""
+    rows = []
+    for line in output.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue  # the client prints, too
+        if isinstance(value, dict) and "check" in value:
+            rows.append(Row(value["check"], value["ok"], value["error"]))
+    return rows
+
+
+def read_text_rows(output: str) -> list[Row]:
+    """Of tables for people, one check in a line, which says `ok` or `FAILED`."""
+    found = re.findall(r"^(?=.*\b(ok|FAILED)\b)(?!\d+ of)(.*)$", output, re.MULTILINE)
+    return [Row(re.sub(r"\b(ok|FAILED)\b", "", line).strip(), word == "ok") for word, line in found]
+
+
+def read_pytest_rows(output: str) -> list[Row]:
+    """Of pytest's last line."""
+    rows = [Row("operations", True)] * sum(map(int, re.findall(r"(\d+) passed", output)))
+    return rows + [Row("operations", False)] * sum(map(int, re.findall(r"(\d+) (?:failed|error)", output)))
+
+
+def locked_version(requirements: Path, package: str) -> str:
+    """Which version a requirements file locks."""
+    found = re.search(rf"^{re.escape(package)}==([^ \n;]+)", requirements.read_text(), re.MULTILINE)
+    return found[1] if found else "?"
+
+
+def _node(name: str, package: str, tried: str) -> Suite:
+    version = json.loads((HERE / name / "package.json").read_text())["dependencies"][package]
+    return Suite(name, package, version, tried, NodeEnvironment(name).command, read_json_rows)
+
+
+def _python(name: str, package: str, tried: str) -> Suite:
+    version = locked_version(HERE / name / "requirements.txt", package)
+    return Suite(name, package, version, tried, PythonEnvironment(name).command, read_json_rows)
+
+
+def _own(name: str, package: str, tried: str) -> Suite:
+    """One that starts what it needs itself, against a simulator without the gateway."""
+    version = locked_version(HERE / name / "requirements.txt", package)
+    command = [sys.executable, str(HERE / name / "run.py")]
+    return Suite(name, package, version, tried, lambda: command, read_text_rows, needs_stack=False, seconds=600.0)
+
+
+_DESCRIPTION = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gateway/test_description.py"]
+SUITES = (
+    _node(
+        "openai_node",
+        "openai",
+        "Node: chat, streams, tools (streamed, parallel, runner), structured output, vision, files, responses with "
+        "their helpers, images, models, every error with class and number of requests, leaving in mid-stream",
+    ),
+    _node(
+        "anthropic_node",
+        "@anthropic-ai/sdk",
+        "Node: messages, streams with the helper, tools, vision, token counts, errors",
+    ),
+    _node(
+        "vercel_ai",
+        "ai",
+        "Node, with `@ai-sdk/openai-compatible`: text, streams, reasoning, tools in steps, objects, vision, errors",
+    ),
+    _python("llm", "llm", "`extra-openai-models.yaml`: streams, conversation, tools, schemas, attachments, errors"),
+    _python(
+        "langchain_openai",
+        "langchain-openai",
+        "invoke, stream, batch, tools, structured output, vision, Responses API, errors",
+    ),
+    _python(
+        "litellm", "litellm", "as a client: completion, streams, tools, reasoning, vision, responses, images, errors"
+    ),
+    Suite(
+        "schemathesis",
+        "schemathesis",
+        locked_version(ROOT / "requirements" / "test.txt", "schemathesis"),
+        "every operation of the gateway's own OpenAPI description, boundaries of every field",
+        lambda: _DESCRIPTION,
+        read_pytest_rows,
+        needs_stack=False,
+        seconds=480.0,
+    ),
+    _own("fastapi_poe", "fastapi-poe", "against the simulator of Poe's documented API, which it is to confirm"),
+    _own("poe_api_wrapper", "poe-api-wrapper", "against the simulator of Poe's web API, which it is to confirm"),
+)

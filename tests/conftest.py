@@ -1,0 +1,41 @@
+"""How the whole suite runs: what a test leaves behind fails that test, and files are spread over workers."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# What starts many processes or measures times runs one after the other, in one worker, beside the rest in another.
+ONE_AFTER_THE_OTHER = ("e2e", "layers", "local/bench")
+# What takes long begins first, or at the end one worker waits for another.
+FIRST = (*ONE_AFTER_THE_OTHER, "reverse/web/test_endurance.py", "template/test_template.py", "local/aws")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file in one worker, as its module fixtures want it (pytest-xdist's `--dist loadgroup`)."""
+    for item in items:
+        path = item.path.relative_to(HERE).as_posix()
+        together = any(path.startswith(folder) for folder in ONE_AFTER_THE_OTHER)
+        item.add_marker(pytest.mark.xdist_group("processes" if together else path))
+    items.sort(key=lambda item: not item.path.relative_to(HERE).as_posix().startswith(FIRST))
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Collect after each test, so that what it forgot to close fails it (a ResourceWarning is an error).
+
+    What survives is frozen: it is not looked at again, so a collection costs a millisecond however much has been
+    imported, and a test that measures time meets no collection of the whole heap.
+    """
+    yield
+    gc.collect()
+    gc.freeze()

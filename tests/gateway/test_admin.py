@@ -211,3 +211,10 @@ async def test_names_of_white_space_are_no_names(house: House) -> None:
     assert (await house.admin("/keys", {"name": "   "})).error["param"] == "name"
     account = {"kind": "official", "label": " \t", "credentials": {"api_key": "k"}}
     assert (await house.admin("/accounts", account)).error["param"] == "label"
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"null", b'"text"'])
+async def test_a_body_that_is_no_object_is_said_to_be_none(house: House, raw: bytes) -> None:
+    answer = await house.call("/admin/keys", raw=raw, key=ADMIN_KEY)
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "invalid_json", None)
+    assert answer.error["message"] == "The body must be a JSON object."

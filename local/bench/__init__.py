@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from local.bench.figures import measure_cold_starts, measure_memory, measure_round_trips, measure_table_work
+from local.bench.published_client import measure_published_client
 from local.bench.streaming import measure_streaming
 from local.bench.surroundings import surroundings
 from local.bench.table import Results, check_readme, to_markdown, update_readme
@@ -55,6 +56,7 @@ async def _measure(scratch: Path) -> Results:
             streaming=streaming,
             cold_starts=cold_starts,
             round_trips=await measure_round_trips(around),
+            published=await measure_published_client(),
             table_work=await measure_table_work(around),
             memory=await measure_memory(around),
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from local.bench.measure import Piece, cpu_seconds, percentile, post, text_chunks
+from local.bench.plain_client_app import COOKIE_VARIABLE
 from local.bench.runtime import BareSandbox
 from local.bench.surroundings import Surroundings, uvicorn
 from local.function_url import Function
@@ -17,7 +18,7 @@ from local.settings import ROOT
 MODEL = "Story"
 PACE_SECONDS = 0.02
 PACED_CHUNKS = 100
-PACED_STREAMS = 3
+PACED_STREAMS = 2
 # Slow enough that no two pieces become one chunk; and as fast as it goes, when they may.
 BRISK_SECONDS, FLAT_OUT_SECONDS = 0.002, 0.0
 SHORT_CHUNKS, LONG_CHUNKS = 50, 500
@@ -33,7 +34,7 @@ class Way:
 
     ask: Stream
     pids: Sequence[int]
-    is_gateway: bool
+    has_upstream: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class StreamFigures:
     """Of one way: milliseconds from the upstream's send to the arrival, and what the processor did."""
 
     name: str
+    includes: str
+    """What is in the figures."""
     p50_ms: float
     p99_ms: float
     brisk_per_cpu_second: float
@@ -55,7 +58,7 @@ async def measure_streaming(around: Surroundings) -> list[StreamFigures]:
     """Every way at the same pace, with as many chunks, in turn: what else the machine does falls on all of them."""
     async with AsyncExitStack() as stack:
         ways = {}
-        for name, open_way in _WAYS.items():
+        for name, (_, open_way) in _WAYS.items():
             await _add_account(around, name)
             ways[name] = await stack.enter_async_context(open_way(around))
         delays: dict[str, list[float]] = {name: [] for name in ways}
@@ -85,6 +88,7 @@ async def _figures(around: Surroundings, name: str, way: Way, delays: list[float
     flat_out, _ = await _cpu_costs(around, way, FLAT_OUT_SECONDS)
     return StreamFigures(
         name=name,
+        includes=_WAYS[name][0],
         p50_ms=percentile(delays, 0.5) * 1000,
         p99_ms=percentile(delays, 0.99) * 1000,
         brisk_per_cpu_second=1 / brisk,
@@ -96,7 +100,7 @@ async def _figures(around: Surroundings, name: str, way: Way, delays: list[float
 async def _delays(around: Surroundings, way: Way) -> list[float]:
     since = time.monotonic()
     chunks = text_chunks(await way.ask(PACED_CHUNKS, PACE_SECONDS))
-    if not way.is_gateway:
+    if not way.has_upstream:
         return [chunk.time - float(chunk.text) for chunk in chunks]
     sent = await around.web_simulator(f"sent?since={since}")
     told = {record["text_length"]: record["time"] for record in reversed(sent) if record["text_length"]}
@@ -137,7 +141,6 @@ async def _gateway_runtime(around: Surroundings) -> AsyncIterator[Way]:
         yield Way(
             lambda count, _: sandbox.request("POST", "/v1/chat/completions", _prompt(count), around.api_key),
             [sandbox.pid],
-            is_gateway=True,
         )
     finally:
         await sandbox.stop()
@@ -150,7 +153,7 @@ async def _gateway_emulator(around: Surroundings) -> AsyncIterator[Way]:
 
     await ask(1, 0)
     # The sandbox alone: on AWS the rest of the way is Amazon's, and is not billed.
-    yield Way(ask, around.sandbox_pids, is_gateway=True)
+    yield Way(ask, around.sandbox_pids)
 
 
 @asynccontextmanager
@@ -159,14 +162,22 @@ async def _gateway_uvicorn(around: Surroundings) -> AsyncIterator[Way]:
         yield Way(
             lambda count, _: post(f"{url}/v1/chat/completions", _prompt(count), api_key=around.api_key),
             [pid],
-            is_gateway=True,
         )
+
+
+@asynccontextmanager
+async def _plain_client(around: Surroundings) -> AsyncIterator[Way]:
+    cookie = _cookie(PLAIN_CLIENT)
+    async with uvicorn(around, "local.bench.plain_client_app:app", **{COOKIE_VARIABLE: cookie}) as (url, pid):
+        yield Way(lambda count, _: post(f"{url}/v1/chat/completions", _prompt(count)), [pid])
 
 
 @asynccontextmanager
 async def _plain_uvicorn(around: Surroundings) -> AsyncIterator[Way]:
     async with uvicorn(around, "local.bench.plain_app:app") as (url, pid):
-        yield Way(lambda count, pace: post(f"{url}/v1/chat/completions", _order(count, pace)), [pid], is_gateway=False)
+        yield Way(
+            lambda count, pace: post(f"{url}/v1/chat/completions", _order(count, pace)), [pid], has_upstream=False
+        )
 
 
 @asynccontextmanager
@@ -177,7 +188,7 @@ async def _plain_runtime(around: Surroundings) -> AsyncIterator[Way]:
         yield Way(
             lambda count, pace: sandbox.request("POST", "/v1/chat/completions", _order(count, pace)),
             [sandbox.pid],
-            is_gateway=False,
+            has_upstream=False,
         )
     finally:
         await sandbox.stop()
@@ -192,12 +203,18 @@ def _order(count: int, pace: float) -> dict[str, object]:
     return {"count": count, "pace_seconds": pace}
 
 
+PLAIN_CLIENT = "plain FastAPI, a pydantic model per chunk, under uvicorn, same Poe client and upstream"
+_GATEWAY = "upstream, Poe client, API key, lease, booking, usage, keep-alive"
 _WAYS = {
-    "this gateway, as its runtime hands the chunks to Lambda": _gateway_runtime,
-    "this gateway, through runtime and Function URL emulator": _gateway_emulator,
-    "this gateway under uvicorn": _gateway_uvicorn,
-    "plain FastAPI, a pydantic model per chunk, under uvicorn, no upstream": _plain_uvicorn,
-    "the same plain app on this gateway's runtime, no upstream": _plain_runtime,
+    "this gateway, as its runtime hands the chunks to Lambda": (_GATEWAY, _gateway_runtime),
+    "this gateway, through runtime and Function URL emulator": (
+        f"{_GATEWAY}; CPU without the emulator",
+        _gateway_emulator,
+    ),
+    "this gateway under uvicorn": (_GATEWAY, _gateway_uvicorn),
+    PLAIN_CLIENT: ("upstream, Poe client, one fixed account, nothing else", _plain_client),
+    "the same under uvicorn without an upstream": ("chunks made on the spot", _plain_uvicorn),
+    "the same on this gateway's runtime without an upstream": ("chunks made on the spot", _plain_runtime),
 }
 
 

@@ -123,12 +123,12 @@ async def surroundings(scratch: Path) -> AsyncIterator[Surroundings]:
 
 
 @asynccontextmanager
-async def uvicorn(around: Surroundings, application: str) -> AsyncIterator[tuple[str, int]]:
-    """Serve an application with uvicorn as it comes. Gives its URL and process id."""
+async def uvicorn(around: Surroundings, application: str, **variables: str) -> AsyncIterator[tuple[str, int]]:
+    """Serve an application with uvicorn as it comes, with these variables besides. Gives its URL and process id."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--no-access-log"]
-    environment = {**around.gateway.environment, **around.variables, "PATH": os.environ["PATH"]}
+    environment = {**around.gateway.environment, **around.variables, **variables, "PATH": os.environ["PATH"]}
     with (around.scratch / "uvicorn.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *command, env=environment, stdout=log, stderr=log, start_new_session=True

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from local.bench.figures import ColdStarts, Memory, RoundTrips, TableWork
+from local.bench.published_client import INSTALLER
 from local.bench.streaming import (
     BRISK_SECONDS,
     LONG_CHUNKS,
@@ -30,6 +31,8 @@ class Results:
     streaming: list[StreamFigures]
     cold_starts: ColdStarts
     round_trips: list[RoundTrips]
+    published: list[RoundTrips]
+    """Of the published client; empty where it is not installed."""
     table_work: list[TableWork]
     memory: Memory
 
@@ -41,19 +44,18 @@ def to_markdown(results: Results) -> str:
         f"Measured on {results.day.isoformat()}, everything in one run on one machine ({results.machine}); "
         "compare rows, not machines.",
         "",
-        "| streaming, one stream at a time | p50 | p99 | pieces per CPU s | flat out | CPU per stream |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| streaming, one at a time | what is in it | p50 | p99 | pieces per CPU s | flat out | CPU per stream |",
+        "|---|---|--:|--:|--:|--:|--:|",
         *(
-            f"| {one.name} | {one.p50_ms:.2f} ms | {one.p99_ms:.2f} ms | {one.brisk_per_cpu_second:,.0f} "
-            f"| {one.flat_out_per_cpu_second:,.0f} | {one.cpu_ms_per_stream:.0f} ms |"
+            f"| {one.name} | {one.includes} | {one.p50_ms:.2f} ms | {one.p99_ms:.2f} ms "
+            f"| {one.brisk_per_cpu_second:,.0f} | {one.flat_out_per_cpu_second:,.0f} | {one.cpu_ms_per_stream:.0f} ms |"
             for one in results.streaming
         ),
         "",
         "p50 and p99: latency from the moment the upstream sends a piece of the answer to its arrival as an OpenAI "
         f"chunk; {PACED_STREAMS} streams of {PACED_CHUNKS} pieces, {PACE_SECONDS * 1000:.0f} ms apart, the rows taking "
-        "turns. The gateway's rows have the Poe web simulator as upstream, over its WebSocket, and all that the Poe "
-        "client does is in them; the plain app makes its chunks itself, so its rows have no upstream in them. CPU: of "
-        "the process that runs the app (not of the simulator, the emulator or the client), from streams of "
+        "turns. The upstream is the Poe web simulator, over its WebSocket; a row without one never waits for a socket. "
+        "CPU: of the process that runs the app (not of the simulator, the emulator or the client), from streams of "
         f"{SHORT_CHUNKS} and of {LONG_CHUNKS} pieces, {BRISK_SECONDS * 1000:.0f} ms apart, or flat out, when pieces "
         "that are there already leave as one chunk; per stream is what comes on top of the pieces.",
         "",
@@ -66,6 +68,7 @@ def to_markdown(results: Results) -> str:
             f"| {one.count} ({one.first_token_ms:.0f} ms) |"
             for one in results.round_trips
         ),
+        *_published_rows(results.published),
         *(
             f"| DynamoDB calls per chat, {one.name}: reads + writes | {one.reads:.1f} + {one.writes:.1f} |"
             for one in results.table_work
@@ -75,6 +78,13 @@ def to_markdown(results: Results) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _published_rows(published: list[RoundTrips]) -> list[str]:
+    name = "the same of the published `poe-api-wrapper` 1.7.1 by itself, over TLS"
+    if not published:
+        return [f"| {name} | not installed: `python {INSTALLER}` |"]
+    return [f"| {name}, {one.name} | {one.count} ({one.first_token_ms:.0f} ms) |" for one in published]
 
 
 def check_readme(path: Path) -> None:

@@ -21,6 +21,7 @@ from reverse.json_text import decode_json
 MAX_FILES = 64
 MAX_REPLIES = 16
 _REFETCH = "refetchChannel"
+_SKIMMED_CHARS = 4096
 
 
 class Control(StrEnum):
@@ -105,7 +106,7 @@ class Frame:
 def parse_frame(text: str | bytes, chat_ids: Collection[int] | None = None) -> Frame:
     """Parse one frame. Raises `PoeError` (`PROTOCOL`) if it is no JSON object; unknown forms give an empty frame.
 
-    With `chat_ids`, the updates of other chats may be left out, and most of them are before their JSON is looked into.
+    With `chat_ids`, updates of other chats may be left out: short ones are, before their JSON is looked into.
     """
     frame = load_object(text)
     if frame.get("type") == "ping":
@@ -132,8 +133,11 @@ def parse_frame(text: str | bytes, chat_ids: Collection[int] | None = None) -> F
 def _is_of_others(element: str, wanted: list[str]) -> bool:
     """Whether an event certainly concerns none of these chats, nor the channel itself.
 
-    Only certain where the text has no escaped ASCII character: then the id of its chat stands in it as it is.
+    Only certain where the text has no escaped ASCII character: then the id of its chat stands in it as it is. Long
+    texts are read sooner than searched.
     """
+    if len(element) > _SKIMMED_CHARS:
+        return False
     return not (any(chat_id in element for chat_id in wanted) or _REFETCH in element or "\\u00" in element)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -85,6 +86,7 @@ async def test_a_refusal_is_not_a_measurement():
 def results() -> Results:
     row = StreamFigures(
         name="this",
+        includes="all",
         p50_ms=1.234,
         p99_ms=9.0,
         brisk_per_cpu_second=1234.5,
@@ -97,6 +99,7 @@ def results() -> Results:
         streaming=[row],
         cold_starts=ColdStarts(200, 600),
         round_trips=[RoundTrips("warm", 1, 108.4)],
+        published=[],
         table_work=[TableWork("warm", 1, 2)],
         memory=Memory(28, 44, 45),
     )
@@ -110,9 +113,15 @@ def test_the_table_replaces_only_what_stands_between_its_marks(results, tmp_path
     assert text.startswith(f"before\n{BEGIN}\nMeasured on 2026-11-22")
     assert text.endswith(f"\n{END}\nafter\n")
     assert "earlier figures" not in text
-    assert "| this | 1.23 ms | 9.00 ms | 1,234 | 10 | 7 ms |" in text
+    assert "| this | all | 1.23 ms | 9.00 ms | 1,234 | 10 | 7 ms |" in text
     update_readme(readme, to_markdown(results))
     assert readme.read_text() == text
+
+
+def test_the_published_client_has_rows_or_a_way_to_get_them(results):
+    assert "not installed: `python tests/conformance/poe_api_wrapper/run.py`" in to_markdown(results)
+    measured = replace(results, published=[RoundTrips("new client", 9, 851.96)])
+    assert "1.7.1 by itself, over TLS, new client | 9 (852 ms) |" in to_markdown(measured)
 
 
 def test_a_readme_without_the_marks_is_found_out_before_measuring(tmp_path):

@@ -28,7 +28,7 @@ In another terminal, `. {run_file}` sets OPENAI_BASE_URL, OPENAI_API_KEY and GAT
 The functions' logs are in {logs}.
 """
 _ADD_ACCOUNT = """
-Add an account of your own, with an API key from poe.com/api_key (after `. {run_file}`):
+Add an account of your own, with an API key from poe.com/api/keys (after `. {run_file}`):
 
 curl {url}/admin/accounts -H "Authorization: Bearer $GATEWAY_ADMIN_KEY" -H "Content-Type: application/json" \\
   -d '{{"kind": "official", "label": "me", "credentials": {{"api_key": "..."}}}}'

@@ -28,7 +28,8 @@ class Seed:
         self._path = path
         try:
             self._values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            # A first run, or a file that was being written when the last run was killed.
             self._values = {"api_key": f"sk-local-{secrets.token_urlsafe(24)}", "has_accounts": False}
 
     @property

@@ -14,6 +14,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FUNCTION_PREFIXES = ("GATEWAY_", "STREAMING_RUNTIME_", "POWERTOOLS_")
 # Where TLS certificates are looked for is a matter of the machine, not of the function.
 _MACHINE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+RUN_MARK = "POE_GATEWAY_RUN"
+"""Set by `run.env`. A shell that has read it names the stand-ins of that run, which another run must not take over."""
+_OF_ANOTHER_RUN = re.compile(r"GATEWAY_(POE_[A-Z_]+|TABLE|KMS_KEY_ID)")
 
 
 class SettingsError(ValueError):
@@ -46,6 +49,8 @@ class RunSettings:
     def from_env(cls, environ: Mapping[str, str], env_file: Path | None = ROOT / ".env") -> RunSettings:
         """Read and validate; a variable of the environment wins over one of the file. Raises `SettingsError`."""
         filed = read_env_file(env_file) if env_file is not None else {}
+        if RUN_MARK in environ:
+            environ = {name: value for name, value in environ.items() if not _OF_ANOTHER_RUN.fullmatch(name)}
         given = {**filed, **{name: value for name, value in environ.items() if value.strip()}}
         given = {name: value for name, value in given.items() if value.strip()}
         return cls(

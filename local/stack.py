@@ -25,7 +25,7 @@ from local.run_file import write_run_file
 from local.schedule import ScheduledFunction
 from local.seed import OFFICIAL_KEY, WEB_COOKIES, Seed, SeedError
 from local.service import Service
-from local.settings import ROOT, RunSettings, Upstream
+from local.settings import ROOT, RUN_MARK, RunSettings, Upstream
 from local.template import Template
 
 TEMPLATE = ROOT / "template.yaml"
@@ -71,8 +71,13 @@ class Stack:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         settings, state = self.settings, self.settings.upstream_state
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        stack.enter_context(_lock(settings.state / "lock"))
+        try:
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(_lock(settings.state / "lock"))
+        except OSError as error:
+            raise StackError(
+                f"Can't write to {settings.state} ({error.strerror or error}). Use another folder: STATE=..."
+            ) from None
         _check_port(settings.host, settings.port)
         reaper = Reaper()
         stack.callback(reaper.close)
@@ -146,6 +151,7 @@ class Stack:
         return {
             **{name: function_environment[name] for name in names if name in function_environment},
             **self.stand_ins,
+            RUN_MARK: self.url,
             "GATEWAY_URL": self.url,
             "GATEWAY_ADMIN_KEY": self.admin_key,
             "OPENAI_BASE_URL": f"{self.url}/v1",

@@ -80,10 +80,12 @@ async def _raise_invalid(_request: Request, error: Exception) -> NoReturn:
     if first["type"] == "json_invalid":
         raise GatewayError(INVALID_JSON)
     place = ".".join(str(part) for part in first["loc"][1:])
+    if not place:
+        raise GatewayError(INVALID_JSON, "The body must be a JSON object.")
     if first["type"] == "missing":
         raise invalid(f"Missing required parameter: '{place}'.", param=place, code="missing_required_parameter")
     # Pydantic's own rules say what was expected; messages of validators of ours name no value either.
-    raise invalid(f"'{place}' is not valid: {first['msg']}.", param=place or None, code="invalid_value")
+    raise invalid(f"'{place}' is not valid: {first['msg']}.", param=place, code="invalid_value")
 
 
 _TRANSLATIONS: dict[type[Exception], Callable[[Request, Exception], Awaitable[NoReturn]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +13,9 @@ from gateway.errors import INVALID_JSON, TOO_LARGE, GatewayError
 
 # Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
 MAX_DEPTH = 100
+# Half of a surrogate pair, which JSON can escape and UTF-8 can't carry: programs that cut texts cut emoji in two.
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
@@ -35,10 +39,11 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
 
 
 async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
-    """The body as a JSON object. Raises `GatewayError`: 400 for anything else, 413."""
+    """The body as a JSON object, whose texts can all be sent on. Raises `GatewayError`: 400 for anything else, 413."""
     body = await read_body(request, max_bytes=max_bytes)
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
+        text = body.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise GatewayError(INVALID_JSON, "The body is nested too deeply.") from None
     except ValueError:
@@ -47,12 +52,27 @@ async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
         raise GatewayError(INVALID_JSON, "The body is nested too deeply.")
     if not isinstance(value, dict):
         raise GatewayError(INVALID_JSON, "The body must be a JSON object.")
+    if _ESCAPED_SURROGATE.search(text):
+        mended: dict[str, Any] = _without_surrogates(value)
+        return mended
     return value
 
 
 def _refuse_constant(name: str) -> None:
     """JSON has no NaN and no Infinity, although Python reads them."""
     raise ValueError(name)
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value with the replacement character for each half pair; its depth has been checked."""
+    match value:
+        case str():
+            return _SURROGATE.sub("\ufffd", value)
+        case list():
+            return [_without_surrogates(item) for item in value]
+        case dict():
+            return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
+    return value
 
 
 def _is_deeper_than(value: Any, depth: int) -> bool:

@@ -27,7 +27,7 @@ from gateway.clients import WarmClients
 from gateway.observability import Journal, RequestRecord, account_tag
 from gateway.usage import TokenUsage
 from reverse.chat import ChatRequest, PoeClient
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
 
 # Pauses between looks for a free account; the last one repeats.
@@ -221,13 +221,13 @@ class Generation:
             except PoeError as error:
                 room.journal.event("attempt.failed", record, code=error.code.value, operation=error.operation)
                 failed.add(attempt.lease.account.id)
-                if failure is not None and failure.code in _OF_ONE_API:
+                if failure is not None and failure.code in _OF_ONE_API and error.scope in (Scope.BOT, Scope.REQUEST):
                     # Where the other API does not help either, the first one's word is the plainer.
                     raise failure from None
                 failure = error
                 if error.code in _OF_ONE_API:
                     kinds = tuple(other for other in kinds if other is not kind)
-                may_help = error.retryable or (kinds and kinds != task.kinds)
+                may_help = error.retryable or (error.code in _OF_ONE_API and kinds)
                 if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
                     raise
             # Only one account is ever leased: this one is given back before the next is looked for.
@@ -266,6 +266,11 @@ class Generation:
             except NoAccountError as error:
                 wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
                 if error.reason is not NoAccountReason.BUSY or room.clock() + wait > give_up_at:
-                    raise (failure or error) from None
+                    raise (failure if failure and not _may_help_later(failure, error) else error) from None
             looks += 1
             await asyncio.sleep(wait)
+
+
+def _may_help_later(failure: PoeError, none: NoAccountError) -> bool:
+    """Whether an account of the API that was not asked may do what the other one does not offer, once it is free."""
+    return failure.code in _OF_ONE_API and none.reason is not NoAccountReason.NONE_CONFIGURED

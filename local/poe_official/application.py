@@ -27,8 +27,8 @@ from local.poe_official.faults import (
     WrongJson,
 )
 from local.poe_official.journal import Journal, RequestRecord
-from local.poe_official.scenarios import ScenarioQueue
 from local.poe_official.world import OfficialAccount, World
+from local.scenarios import ScenarioQueue
 
 _CHALLENGE = "<!DOCTYPE html><title>Just a moment...</title><p>Enable JavaScript and cookies to continue</p>"
 
@@ -48,7 +48,7 @@ class Simulation:
     settings: Settings
     world: World = field(default_factory=World)
     journal: Journal = field(default_factory=Journal)
-    scenarios: ScenarioQueue = field(default_factory=ScenarioQueue)
+    scenarios: ScenarioQueue[Fault, RequestRecord] = field(default_factory=ScenarioQueue)
 
 
 @dataclass(slots=True)
@@ -140,7 +140,7 @@ class OfficialApplication:
         record.model = str(body.get("model") or "") or _bot_name(record.path)
         if simulation.settings.latency_seconds:
             await asyncio.sleep(simulation.settings.latency_seconds)
-        faults = simulation.scenarios.take(record.path, record.account, record.model)
+        faults = simulation.scenarios.take(record)
         for fault in faults:
             instead = await _strike(fault, account)
             if instead is not None:

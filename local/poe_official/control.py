@@ -13,8 +13,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from local.poe_official.application import Simulation
-from local.poe_official.scenarios import FAULT_NAMES, UnknownScenario, scenario_from_json, scenario_to_json
+from local.poe_official.scenarios import CATALOGUE, scenario_from_json
 from local.poe_official.world import OfficialAccount
+from local.scenarios import UnknownScenario, scenario_to_json
 
 _SHOWN = 50
 
@@ -74,7 +75,7 @@ class _Control:
     async def faults(self, _request: Request) -> Response:
         """The names of the faults and their fields."""
         return JSONResponse(
-            {name: [one.name for one in dataclasses.fields(kind)] for name, kind in FAULT_NAMES.items()}
+            {name: [one.name for one in dataclasses.fields(kind)] for name, kind in CATALOGUE.by_name.items()}
         )
 
     async def file(self, request: Request) -> Response:
@@ -90,7 +91,7 @@ class _Control:
             (record.method, record.path, record.model, record.status) for record in journal.requests[: -_SHOWN - 1 : -1]
         )
         waiting = html.escape(json.dumps([scenario_to_json(one) for one in self._simulation.scenarios.waiting]))
-        options = "".join(f"<option>{name}</option>" for name in FAULT_NAMES)
+        options = "".join(f"<option>{name}</option>" for name in CATALOGUE.by_name)
         return HTMLResponse(_PAGE.format(accounts=accounts, latest=latest, options=options, waiting=waiting))
 
     async def pick(self, request: Request) -> Response:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from local import journal
+
 _KEPT = 5_000
 
 
@@ -40,21 +42,8 @@ class SentRecord:
     size: int
 
 
-@dataclass(slots=True)
-class Journal:
-    """The two logs; each keeps its latest 5,000 entries at least."""
+class Journal(journal.Journal[RequestRecord, SentRecord]):
+    """The two logs of this simulator."""
 
-    requests: list[RequestRecord] = field(default_factory=list)
-    sent: list[SentRecord] = field(default_factory=list)
-
-    def add_request(self, record: RequestRecord) -> None:
-        """Enter a request when it arrives; the rest is filled in later."""
-        self.requests.append(record)
-        if len(self.requests) > 2 * _KEPT:
-            del self.requests[:_KEPT]
-
-    def add_sent(self, record: SentRecord) -> None:
-        """Enter a frame."""
-        self.sent.append(record)
-        if len(self.sent) > 2 * _KEPT:
-            del self.sent[:_KEPT]
+    def __init__(self) -> None:
+        super().__init__(_KEPT)

@@ -14,8 +14,9 @@ from starlette.routing import Route
 
 from local.poe_web.accounts import SimulatedAccount
 from local.poe_web.journal import sequential_round_trips
-from local.poe_web.scenarios import FAULTS, UnknownScenario, scenario_from_json, scenario_to_json
+from local.poe_web.scenarios import CATALOGUE, scenario_from_json
 from local.poe_web.simulation import Settings, Simulation
+from local.scenarios import UnknownScenario, scenario_to_json
 
 _ACCOUNT_FIELDS: dict[str, type] = {
     "points": int,
@@ -115,7 +116,7 @@ class _Control:
 
     async def faults(self, _: Request) -> Response:
         """Every fault with its fields and their defaults."""
-        return JSONResponse({name: _describe(kind) for name, kind in FAULTS.items()})
+        return JSONResponse({name: _describe(kind) for name, kind in CATALOGUE.by_name.items()})
 
     async def file(self, request: Request) -> Response:
         """A file that a message refers to, to anybody who has its address."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from local import journal
 
 _KEPT = 20_000
 
@@ -49,29 +51,11 @@ class SentRecord:
     sockets: int
 
 
-@dataclass(slots=True)
-class Journal:
-    """The two logs; each keeps its latest 20,000 entries."""
+class Journal(journal.Journal[RequestRecord, SentRecord]):
+    """The two logs of this simulator."""
 
-    requests: list[RequestRecord] = field(default_factory=list)
-    sent: list[SentRecord] = field(default_factory=list)
-
-    def add_request(self, record: RequestRecord) -> None:
-        """Enter a request when it arrives; its `status` and `ended` are filled in later."""
-        self.requests.append(record)
-        if len(self.requests) > 2 * _KEPT:
-            del self.requests[:_KEPT]
-
-    def add_sent(self, record: SentRecord) -> None:
-        """Enter an event."""
-        self.sent.append(record)
-        if len(self.sent) > 2 * _KEPT:
-            del self.sent[:_KEPT]
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.requests.clear()
-        self.sent.clear()
+    def __init__(self) -> None:
+        super().__init__(_KEPT)
 
 
 def sequential_round_trips(records: Iterable[RequestRecord], since: float, until: float) -> int:

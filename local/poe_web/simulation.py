@@ -10,9 +10,10 @@ from local.poe_web.answers import Prompt
 from local.poe_web.delivery import Broadcaster, Delivery, refusal_plan
 from local.poe_web.journal import Journal
 from local.poe_web.plan import Plan
-from local.poe_web.scenarios import Fault, ScenarioQueue
+from local.poe_web.scenarios import Fault, Target
 from local.poe_web.stream_faults import StreamFault
 from local.poe_web.world import Job, World
+from local.scenarios import ScenarioQueue
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Simulation:
     settings: Settings
     world: World = field(default_factory=World)
     journal: Journal = field(default_factory=Journal)
-    scenarios: ScenarioQueue = field(default_factory=ScenarioQueue)
+    scenarios: ScenarioQueue[Fault, Target] = field(default_factory=ScenarioQueue)
     out: Broadcaster = field(init=False)
     _answers: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -189,3 +189,32 @@ async def test_no_answer_ever_has_a_credential(house: House) -> None:
     assert all(b"-secret" not in answer.body for answer in answers)
     account = await house.store.list_accounts()
     assert {item.kind for item in account.items} == {AccountKind.OFFICIAL, AccountKind.WEB}
+
+
+@pytest.mark.parametrize("field", ["requests_per_minute", "points_per_day", "expires_at"])
+@pytest.mark.parametrize("number", ["1e999", "Infinity", "9" * 60, "1795380000000"])
+async def test_a_limit_that_no_table_holds_is_the_callers_mistake(house: House, field: str, number: str) -> None:
+    """Times in milliseconds among them: such a key would never expire."""
+    raw = f'{{"name": "laptop", "{field}": {number}}}'.encode()
+    answer = await house.call("/admin/keys", raw=raw, key=ADMIN_KEY)
+    assert (answer.status, answer.error["param"]) == (400, field)
+
+
+@pytest.mark.parametrize("secret", [" " * 40, "a" * 40 + "\n", "é" * 40, "two words of a secret that is long enough"])
+async def test_a_key_that_no_header_can_carry_is_not_imported(house: House, secret: str) -> None:
+    answer = await house.admin("/keys", {"name": "laptop", "secret": secret})
+    assert (answer.status, answer.error["param"]) == (400, "secret")
+    assert secret not in answer.body.decode()
+
+
+async def test_names_of_white_space_are_no_names(house: House) -> None:
+    assert (await house.admin("/keys", {"name": "   "})).error["param"] == "name"
+    account = {"kind": "official", "label": " \t", "credentials": {"api_key": "k"}}
+    assert (await house.admin("/accounts", account)).error["param"] == "label"
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"null", b'"text"'])
+async def test_a_body_that_is_no_object_is_said_to_be_none(house: House, raw: bytes) -> None:
+    answer = await house.call("/admin/keys", raw=raw, key=ADMIN_KEY)
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "invalid_json", None)
+    assert answer.error["message"] == "The body must be a JSON object."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -289,3 +290,29 @@ async def test_base_addresses_as_people_type_them(house: House, path: str) -> No
 async def test_x_api_key_is_a_key_too(house: House) -> None:
     await house.add_account()
     assert (await house.call(body=ask(), key=None, headers={"X-Api-Key": API_KEY})).status == 200
+
+
+async def test_half_a_surrogate_pair_is_replaced_wherever_it_stands(house: House) -> None:
+    """Programs that cut texts cut emoji in two. UTF-8, and so the table and Poe, can't carry the half."""
+    await house.add_account()
+    raw = (
+        b'{"model": "GPT-5", "prompt_cache_key": "\\ud83d", "metadata": {"session_id": "\\udc00"},'
+        b' "messages": [{"role": "user", "content": "a\\ud83d b\\ud83d\\ude00"}]}'
+    )
+    assert (await house.call(raw=raw)).status == 200
+    (asked,) = house.poe.requests
+    assert asked.messages[-1].text == "a\ufffd b\U0001f600"
+    assert (await house.call(raw=b'{"model": "\\ud800", "messages": [{"role": "user", "content": "x"}]}')).status == 200
+    assert house.poe.requests[-1].bot == "\ufffd"
+    for outcome, usage in house.store.released:
+        assert outcome.is_success
+        assert usage is not None
+        usage.model.encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+async def test_a_body_in_another_encoding_than_utf_8_is_not_json(house: House, encoding: str) -> None:
+    """RFC 8259 has no other; Python would let half surrogates in through them."""
+    answer = await house.call(raw=json.dumps(ask()).encode(encoding))
+    assert (answer.status, answer.error["code"]) == (400, "invalid_json")
+    assert (await house.call(raw=b'{"model": "\xed\xa0\x80"}')).error["code"] == "invalid_json"

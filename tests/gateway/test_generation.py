@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from accounts import AccountKind, Lease, NoAccountError, NoAccountReason, StoreUnavailableError
+from accounts import AccountKind, Lease, LeaseRequest, NoAccountError, NoAccountReason, StoreUnavailableError
 from gateway.generation import GenerationTask
 from gateway.observability import RequestRecord
 from gateway.settings import Settings
@@ -296,6 +296,43 @@ async def test_what_one_api_does_not_offer_the_other_may(house: House, code: Err
     house.poe.enqueue(poe_error(code))
     house.poe.enqueue(TextDelta("fine"), Finished())
     assert await run(house) == [TextDelta("fine"), Finished()]
+
+
+async def test_all_accounts_of_an_api_that_does_not_know_the_bot_are_left_out(house: House) -> None:
+    for name in ("a", "b"):
+        await house.add_account(name)
+        house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret=name)
+    await house.add_account("web", AccountKind.WEB)
+    house.poe.enqueue(TextDelta("fine"), Finished(), secret="web")
+    noted = record()
+    assert await run(house, noted) == [TextDelta("fine"), Finished()]
+    assert noted.attempts == 2
+
+
+async def test_a_bot_is_not_called_unknown_while_those_who_may_know_it_are_busy() -> None:
+    """A 404 would be believed for good, although trying again helps."""
+    house = House(Settings(store="memory", account_wait_seconds=0.0))
+    await house.add_account("a")
+    await house.add_account("web", AccountKind.WEB, max_concurrency=1)
+    await house.store.lease(LeaseRequest(owner="other", bot=BOT, ttl_seconds=60, kinds=(AccountKind.WEB,)))
+    house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret="a")
+    with pytest.raises(NoAccountError) as caught:
+        await run(house)
+    assert caught.value.reason is NoAccountReason.BUSY
+
+
+@pytest.mark.parametrize("code", [ErrorCode.CONNECTION_FAILED, ErrorCode.CHALLENGE])
+async def test_a_bot_is_not_called_unknown_because_the_other_api_can_not_be_reached(
+    house: House, code: ErrorCode
+) -> None:
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND))
+    house.poe.enqueue(poe_error(code))
+    with pytest.raises(PoeError) as told:
+        await run(house)
+    assert told.value.code is code
+    assert len(house.poe.requests) == 2
 
 
 async def test_where_neither_api_helps_the_first_word_counts(house: House) -> None:

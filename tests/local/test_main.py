@@ -28,6 +28,15 @@ def test_a_simulator_runs_alone_until_it_is_told_to_end(which):
         assert process.wait(10) == 0
 
 
+def test_a_folder_that_can_not_be_written_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with command("run", STATE=str(tmp_path / "file" / "state"), PORT="0") as process:
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors.startswith(f"Can't write to {tmp_path}/file/state (Not a directory). Use another folder: STATE=...")
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "status", "said"),
     [

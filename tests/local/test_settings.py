@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.settings import RunSettings, SettingsError, Upstream, read_env_file
+from local.settings import RUN_MARK, RunSettings, SettingsError, Upstream, read_env_file
 
 
 def test_everything_has_a_default(tmp_path):
@@ -31,6 +31,15 @@ def test_the_functions_get_their_own_variables_and_no_others(tmp_path):
     settings = RunSettings.from_env(environ, None)
     assert set(settings.function_variables) == {"GATEWAY_ADMIN_KEY", "STREAMING_RUNTIME_X", "SSL_CERT_FILE"}
     assert "a" * 16 not in repr(settings)
+
+
+def test_a_shell_that_knows_another_run_can_start_one(tmp_path):
+    """What `run.env` sets names that run's stand-ins, which may be gone."""
+    of_that_run = {"GATEWAY_TABLE": "t", "GATEWAY_KMS_KEY_ID": "k", "GATEWAY_POE_WEB_BASE_URL": "http://127.0.0.1:1"}
+    own = {"GATEWAY_LOG_LEVEL": "debug", "GATEWAY_PROXY": "http://a:1"}
+    settings = RunSettings.from_env({RUN_MARK: "http://127.0.0.1:8000", **of_that_run, **own}, None)
+    assert settings.function_variables == own
+    assert RunSettings.from_env({**of_that_run, **own}, None).function_variables == of_that_run | own
 
 
 @pytest.mark.parametrize(

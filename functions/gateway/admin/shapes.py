@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
 from accounts import Account, AccountKind, AccountState, ApiKey
 
-Label = Annotated[str, Field(min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+# Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
+_MAX_NUMBER = 10**12
 
 
 class AccountBody(BaseModel):
@@ -159,6 +161,21 @@ class KeyBody(BaseModel):
     """Epoch seconds."""
     secret: SecretStr | None = None
     """Imports a key that callers already have."""
+
+    @field_validator("requests_per_minute", "points_per_day", "expires_at")
+    @classmethod
+    def _is_meant(cls, value: float | None) -> float | None:
+        if value is not None and not value <= _MAX_NUMBER:
+            raise ValueError(f"it must be at most {_MAX_NUMBER}")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else ""
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("it has characters that no header can carry")
+        return value
 
 
 def show_account(account: Account, now: float) -> dict[str, Any]:

@@ -24,8 +24,9 @@ from local.poe_official.faults import (
     PointsRunOut,
     StallStream,
 )
-from local.poe_official.scenarios import FAULT_NAMES, UnknownScenario, scenario_from_json, scenario_to_json
+from local.poe_official.scenarios import CATALOGUE, scenario_from_json
 from local.poe_official.schema_instances import instance_of
+from local.scenarios import UnknownScenario, scenario_to_json
 
 KEY = "simulated-key"
 REPOSITORY = Path(__file__).parents[3]
@@ -199,7 +200,7 @@ async def test_a_wrong_scenario_is_refused_with_a_reason(http: httpx.AsyncClient
 
 
 def test_every_fault_has_a_name_and_goes_through_json() -> None:
-    assert set(FAULT_NAMES.values()) == set(FAULTS)
+    assert set(CATALOGUE.by_name.values()) == set(FAULTS)
     for kind in FAULTS:
         scenario = Scenario((kind(),), times=3, bot="Echo")
         assert scenario_from_json(scenario_to_json(scenario)) == scenario

@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 
 from local.poe_web import Scenario
 from local.poe_web.request_faults import DelayResponse, HttpError
-from local.poe_web.scenarios import (
-    FAULTS,
-    ScenarioQueue,
-    Target,
-    UnknownScenario,
-    scenario_from_json,
-    scenario_to_json,
-)
+from local.poe_web.scenarios import CATALOGUE, Target, scenario_from_json
 from local.poe_web.stream_faults import CutSocket
+from local.scenarios import ScenarioQueue, UnknownScenario, scenario_to_json
 
 SEND = Target("/api/gql_POST", "SendMessageMutation", "cookie-1", "Echo", starts_answer=True)
 SETTINGS = Target("/api/gql_POST", "SettingsPageQuery", "cookie-1")
@@ -55,9 +49,9 @@ def test_the_first_scenario_that_matches_is_taken():
     assert queue.take(SEND) == (HttpError(503),)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", CATALOGUE.by_name)
 def test_every_fault_has_a_json_form(name):
-    kind = FAULTS[name]
+    kind = CATALOGUE.by_name[name]
     needed = {f.name: "x" for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
     value = {"faults": [{"type": name, **needed}], "times": 3, "account": "a", "bot": "b", "operation": "o", "skip": 1}
     scenario = scenario_from_json(value)

@@ -21,6 +21,8 @@ from local.reaper import Reaper
 
 _STOP_SECONDS = 2.0
 """How long a sandbox may take to end after SIGTERM, as on AWS."""
+_DRAIN_SECONDS = 0.2
+"""How long the connections of a process that has ended may stay open: a child may hold one, or a slow client."""
 _PEAK_MEMORY = re.compile(rb"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -124,9 +126,17 @@ class Sandbox:
     async def _watch_process(self, process: asyncio.subprocess.Process) -> None:
         await process.wait()
         self._reaper.forget(process.pid)
+        await self._drain_connections()
         self._close_port()
         self._changed.set()
         self._on_exit(self)
+
+    async def _drain_connections(self) -> None:
+        """Read what the process sent before it ended; its connections end behind that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while self._connections:  # noqa: ASYNC110 - it lasts a few turns of the loop
+                    await asyncio.sleep(0.001)
 
     async def _wait_for_poll(self) -> None:
         while self._poll is None or not self.is_alive:

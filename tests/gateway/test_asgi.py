@@ -24,6 +24,10 @@ HEAVY = {
 }
 
 
+# Mangum asks for an event loop where Python 3.12 and 3.13 warn that there is none yet; it makes one.
+WARNINGS = ("-W", "error", "-W", "ignore:There is no current event loop:DeprecationWarning")
+
+
 def run(code: str) -> str:
     environ = {
         "PYTHONPATH": os.pathsep.join(map(str, PATHS)),
@@ -32,7 +36,7 @@ def run(code: str) -> str:
         "PATH": os.environ["PATH"],
     }
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, *WARNINGS, "-c", code],
         env=environ,
         capture_output=True,
         text=True,

@@ -29,9 +29,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Iterator[None]:
-    """Collect after each test, so that what it forgot to close fails it (a ResourceWarning is an error).
+@pytest.fixture(autouse=True)
+def collect_what_is_left() -> Iterator[None]:
+    """Collect at the end of each test, so that what it forgot to close fails it (a ResourceWarning is an error).
 
     What survives is frozen: it is not looked at again, so a collection costs a millisecond however much has been
     imported, and a test that measures time meets no collection of the whole heap.

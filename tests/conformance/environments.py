@@ -74,8 +74,8 @@ class NodeEnvironment:
             _run([node, npm, "ci", *options], folder)
             _note_made(folder, lock)
         # Node looks for packages beside the file that names them.
-        shutil.copy(source / "checks.mjs", folder)
-        shutil.copy(HERE / "reporting.mjs", folder)
+        for script in (*source.glob("*.mjs"), HERE / "reporting.mjs"):
+            shutil.copy(script, folder)
         return [node, str(folder / "checks.mjs")]
 
 

@@ -10,14 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
-import httpx
 import openai
 import pytest
 
 from tests.contract.error_table import ERRORS
-from tests.e2e.conftest import RunningStack
+from tests.e2e.conftest import RunningStack, only_account
 
 # Lambda refuses it before the function is asked, so the envelope isn't ours.
 ROWS = ERRORS | {"body over 6 MB": replace(ERRORS["body over 6 MB"], type=None, code=None)}
@@ -42,28 +40,6 @@ def asking(client: dict[str, Any] | None = None, **arguments: Any) -> Situation:
         yield Ask(client or {}, arguments)
 
     return situation
-
-
-@contextmanager
-def only_account(stack: RunningStack, *, points: int = 100_000, faults: Any = (), times: int = 20) -> Iterator[str]:
-    """The id of a fresh account with one slot, the only one there is, whose requests meet the faults."""
-    key = f"e2e-{uuid4()}"
-    simulator = stack.variables["GATEWAY_POE_OFFICIAL_BASE_URL"] + "/_sim"
-    assert httpx.post(f"{simulator}/accounts", json={"api_key": key, "points": points}).is_success
-    if faults:
-        scenario = {"faults": faults, "times": times, "account": key}
-        assert httpx.post(f"{simulator}/scenarios", json=scenario).is_success
-    others = [account["id"] for account in stack.accounts().values() if account["status"] != "disabled"]
-    for other in others:
-        stack.admin("POST", f"/accounts/{other}/disable")
-    new = {"kind": "official", "label": key, "credentials": {"api_key": key}, "max_concurrency": 1}
-    made = stack.admin("POST", "/accounts", json=new)["id"]
-    try:
-        yield made
-    finally:
-        stack.admin("DELETE", f"/accounts/{made}")
-        for other in others:
-            stack.admin("POST", f"/accounts/{other}/enable")
 
 
 def account(*, faults: Any = (), **arguments: Any) -> Situation:

@@ -72,23 +72,25 @@ await check('parallel tool calls, streamed, put together by the helper', async (
   assert.equal(new Set(calls.map((call) => call.id)).size, 2);
 });
 
-await check('the tool runner', async () => {
-  const runner = client.chat.completions.runTools({
-    model: 'Assistant',
-    messages: ask('[[call: get_weather {"city": "Oslo"}]]'),
-    tools: [
-      {
-        type: 'function',
-        function: {
-          name: 'get_weather',
-          parse: JSON.parse,
-          function: ({ city }) => `Snow in ${city}`,
-          parameters: weather('x').function.parameters,
+await check('the tool runner, streamed and not', async () => {
+  const run = (stream) =>
+    client.chat.completions.runTools({
+      model: 'Assistant',
+      messages: ask('[[call: get_weather {"city": "Oslo"}]]'),
+      stream,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'get_weather',
+            parse: JSON.parse,
+            function: ({ city }) => `Snow in ${city}`,
+            parameters: weather('x').function.parameters,
+          },
         },
-      },
-    ],
-  });
-  assert.match(await runner.finalContent(), /Snow in Oslo/);
+      ],
+    });
+  for (const stream of [false, true]) assert.match(await run(stream).finalContent(), /Snow in Oslo/);
 });
 
 const Person = z.object({ name: z.string(), age: z.number().int(), tags: z.array(z.enum(['a', 'b'])) });
@@ -170,10 +172,12 @@ await check("the helper for streamed responses, and a function's call and output
   assert.match(second.output_text, /Snow/);
 });
 
-await check('a response of a given form, parsed', async () => {
+await check('a response of a given form, parsed, streamed and not', async () => {
   const text = { format: zodTextFormat(Person, 'person') };
-  const response = await client.responses.parse({ model: 'Structured', input: 'Who?', text });
-  assert.ok(Person.safeParse(response.output_parsed).success);
+  const asked = { model: 'Structured', input: 'Who?', text };
+  const streamed = client.responses.stream(asked).finalResponse();
+  for (const response of [await client.responses.parse(asked), await streamed])
+    assert.ok(Person.safeParse(response.output_parsed).success);
 });
 
 await check('a response to an image', async () => {
@@ -197,16 +201,49 @@ await check('an image edited', async () => {
   assert.ok(made.data[0].b64_json.length > 50);
 });
 
-await check('leaving in mid-stream frees the account', () =>
-  withOnlyAccount({}, async () => {
-    const messages = ask('count 100');
-    const stream = await client.chat.completions.create({ model: 'Story', messages, stream: true });
-    let chunks = 0;
-    for await (const _ of stream) if (++chunks === 3) break;
+const story = { model: 'Story', messages: ask('count 60') };
+const aborting = () => {
+  const controller = new AbortController();
+  return [controller, { signal: controller.signal }];
+};
+const leave = {
+  'out of the loop': async () => {
+    const stream = await client.chat.completions.create({ ...story, stream: true });
+    for await (const _ of stream) break;
     assert.ok(stream.controller.signal.aborted);
-    const patient = client.withOptions({ maxRetries: 8 });
-    const next = await patient.chat.completions.create({ model: 'Assistant', messages: ask('[[say: free]]') });
-    assert.equal(next.choices[0].message.content, 'free');
-  }));
+  },
+  'by abort, in a stream': async () => {
+    const [controller, options] = aborting();
+    const stream = await client.chat.completions.create({ ...story, stream: true }, options);
+    let chunks = 0;
+    for await (const _ of stream) if (++chunks === 3) controller.abort();
+    assert.ok(chunks >= 3 && chunks < 60, `${chunks} chunks`);
+  },
+  'by abort, while waiting for the whole': async () => {
+    const [controller, options] = aborting();
+    const asking = client.chat.completions.create(story, options);
+    setTimeout(() => controller.abort(), 200);
+    await assert.rejects(asking, OpenAI.APIUserAbortError);
+  },
+  "by the helper's abort": async () => {
+    const stream = client.chat.completions.stream(story);
+    stream.once('content', () => stream.abort());
+    await assert.rejects(stream.finalContent(), OpenAI.APIUserAbortError);
+  },
+  'by abort, in a response': async () => {
+    const stream = client.responses.stream({ model: 'Story', input: 'count 60' });
+    stream.once('response.output_text.delta', () => stream.abort());
+    await assert.rejects(stream.finalResponse(), OpenAI.APIUserAbortError);
+  },
+};
+for (const [name, leaves] of Object.entries(leave)) {
+  await check(`leaving ${name}: the only account is free again`, () =>
+    withOnlyAccount({}, async () => {
+      await leaves();
+      const patient = client.withOptions({ maxRetries: 8 });
+      const next = await patient.chat.completions.create({ model: 'Assistant', messages: ask('[[say: free]]') });
+      assert.equal(next.choices[0].message.content, 'free');
+    }));
+}
 
 await import('./errors.mjs');

@@ -162,3 +162,11 @@ await check('error: in the middle of a stream, after what came before', () =>
     }, OpenAI.APIError);
     assert.match(text, /w0001/);
   }));
+
+await check('error: in the middle of a response, in plain iteration and in the helper', () =>
+  withOnlyAccount({ faults: [{ type: 'error_event', at: 4 }] }, async () => {
+    const client = new OpenAI({ baseURL: base, apiKey });
+    const request = { model: 'Story', input: 'count 30' };
+    await assert.rejects(collect(await client.responses.create({ ...request, stream: true })), OpenAI.APIError);
+    await assert.rejects(client.responses.stream(request).finalResponse(), OpenAI.APIError);
+  }));

@@ -101,7 +101,7 @@ def held_slot(stack: RunningStack) -> Iterator[Ask]:
     with only_account(stack, faults=stall, times=1):
         stream = stack.openai().chat.completions.create(**BODY, stream=True)
         next(stream)
-        [busy] = stack.wait_until(lambda: stack.sandboxes(frozen=False))
+        [busy] = stack.wait_until(lambda: len(awake := stack.sandboxes(frozen=False)) == 1 and awake)
         yield Ask()
         os.kill(busy, signal.SIGKILL)
         stream.close()

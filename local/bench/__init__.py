@@ -20,7 +20,7 @@ from local.bench.table import Results, check_readme, to_markdown, update_readme
 from local.settings import ROOT
 
 LIMIT_SECONDS = 180.0
-PROXIES_LIMIT_SECONDS = 180.0
+PROXIES_LIMIT_SECONDS = 300.0
 
 
 class BenchError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from local.bench.litellm_proxy import MASTER_KEY, LiteLlm
 from local.bench.measure import Piece, median, memory_mb, percentile, post
@@ -25,6 +25,7 @@ from local.bench.way import (
     BRISK_SECONDS,
     FLAT_OUT_SECONDS,
     PACE_SECONDS,
+    Costs,
     Way,
     cpu_costs,
     flood_rate,
@@ -33,6 +34,7 @@ from local.bench.way import (
 )
 
 STREAMS = 5
+ROUNDS = 3
 COLD_STARTS = 3
 _ACCOUNT, _ACCOUNT_KEY = "bench-proxies", "bench-proxies-key"
 _DIRECT, _LITELLM = "no proxy: the client at the upstream", "LiteLLM proxy"
@@ -84,7 +86,7 @@ class Proxies:
 
 
 async def measure_proxies(around: Surroundings, litellm: LiteLlm, gateway_cold_start_ms: float) -> Proxies:
-    """The ways take turns for the latency; then each has the machine to itself. Raises `RuntimeError`."""
+    """The ways take turns, so that what else the machine does falls on all of them. Raises `RuntimeError`."""
     await around.add_official_account(_ACCOUNT, _ACCOUNT_KEY)
     await around.use_accounts(_ACCOUNT)
     cold_starts = {ON_RUNTIME: gateway_cold_start_ms, **await _cold_starts(around, litellm)}
@@ -96,12 +98,13 @@ async def measure_proxies(around: Surroundings, litellm: LiteLlm, gateway_cold_s
             UNDER_UVICORN: await stack.enter_async_context(gateway_uvicorn(around, upstream)),
             _LITELLM: await stack.enter_async_context(_litellm(around, litellm)),
         }
-        delays: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(STREAMS):
-            for name, way in ways.items():
-                await warm_up(way)
-                delays[name] += await paced_delays(way)
-        found = {name: await _figures(name, way, delays[name], cold_starts) for name, way in ways.items()}
+        samples = {name: _Samples() for name in ways}
+        for measure, rounds in ((_add_delays, STREAMS), (_add_costs, ROUNDS)):
+            for _ in range(rounds):
+                for name, way in ways.items():
+                    await warm_up(way)
+                    await measure(samples[name], way)
+        found = {name: _figures(name, way, samples[name], cold_starts) for name, way in ways.items()}
         await upstream.set_pace(PACE_SECONDS)
     return Proxies(
         direct=found[_DIRECT],
@@ -121,17 +124,35 @@ async def _cold_starts(around: Surroundings, litellm: LiteLlm) -> dict[str, floa
     return {name: median(values) * 1000 for name, values in seconds.items()}
 
 
-async def _figures(name: str, way: Way, delays: list[float], cold_starts: Mapping[str, float]) -> ProxyFigures:
-    await warm_up(way)
-    server = None
-    flat_out_per_second = await flood_rate(way)
+@dataclass(slots=True)
+class _Samples:
+    """What was measured of one way so far; times in seconds."""
+
+    delays: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    brisk: list[Costs] = field(default_factory=list)
+    flat_out: list[Costs] = field(default_factory=list)
+
+
+async def _add_delays(samples: _Samples, way: Way) -> None:
+    samples.delays += await paced_delays(way)
+
+
+async def _add_costs(samples: _Samples, way: Way) -> None:
+    samples.rates.append(await flood_rate(way))
     if way.pids:
-        brisk, flat_out = await cpu_costs(way, BRISK_SECONDS), await cpu_costs(way, FLAT_OUT_SECONDS)
+        samples.brisk.append(await cpu_costs(way, BRISK_SECONDS, streams=1))
+        samples.flat_out.append(await cpu_costs(way, FLAT_OUT_SECONDS, streams=1))
+
+
+def _figures(name: str, way: Way, samples: _Samples, cold_starts: Mapping[str, float]) -> ProxyFigures:
+    server = None
+    if way.pids:
         resident, peak = memory_mb(way.pids[0])
         server = ServerFigures(
-            brisk_per_cpu_second=1 / brisk.per_piece,
-            flat_out_per_cpu_second=1 / flat_out.per_piece,
-            cpu_ms_per_stream=brisk.per_stream * 1000,
+            brisk_per_cpu_second=1 / median(costs.per_piece for costs in samples.brisk),
+            flat_out_per_cpu_second=1 / median(costs.per_piece for costs in samples.flat_out),
+            cpu_ms_per_stream=median(costs.per_stream for costs in samples.brisk) * 1000,
             cold_start_ms=cold_starts[name],
             memory_mb=resident,
             peak_mb=peak,
@@ -139,9 +160,9 @@ async def _figures(name: str, way: Way, delays: list[float], cold_starts: Mappin
     return ProxyFigures(
         name=name,
         includes=_INCLUDES[name],
-        p50_ms=percentile(delays, 0.5) * 1000,
-        p99_ms=percentile(delays, 0.99) * 1000,
-        flat_out_per_second=flat_out_per_second,
+        p50_ms=percentile(samples.delays, 0.5) * 1000,
+        p99_ms=percentile(samples.delays, 0.99) * 1000,
+        flat_out_per_second=median(samples.rates),
         server=server,
     )
 

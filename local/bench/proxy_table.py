@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.bench.proxies import COLD_STARTS, STREAMS, Proxies, ProxyFigures
+from local.bench.proxies import COLD_STARTS, ROUNDS, STREAMS, Proxies, ProxyFigures
 from local.bench.way import FLOOD_CHUNKS, PACED_CHUNKS
 
 _NAMES = (
@@ -28,13 +28,13 @@ def proxy_lines(proxies: Proxies | None) -> list[str]:
         *(f"| {row.name} | {row.includes} | {' | '.join(_cells(row))} |" for row in rows),
         *(_ratio_row(gateway, proxies) for gateway in proxies.gateways),
         "",
-        f"One upstream for all, the simulator of Poe's documented API, with one account, the same pieces and the same "
-        f"client; {STREAMS} streams of {PACED_CHUNKS} pieces. Columns as above; by the clock: pieces per second from "
-        f"the request to the last piece of a stream of {FLOOD_CHUNKS:,}, where the upstream and the client take part; "
-        f"cold start: to the first byte of a health route, median of {COLD_STARTS} (of more for the sandbox); memory: "
-        "resident after all streams, and its peak. Ratios are the gateway's advantage: LiteLLM's time or memory by the "
-        "gateway's, the gateway's pieces by LiteLLM's; in brackets for the latency that is added to the row without a "
-        "proxy.",
+        "One upstream for all, the simulator of Poe's documented API, with one account, the same pieces and the same "
+        f"client; {STREAMS} streams of {PACED_CHUNKS} pieces for the latency, medians of {ROUNDS} rounds for the rest, "
+        "the rows taking turns. Columns as above; by the clock: pieces per second from the request to the last piece "
+        f"of a stream of {FLOOD_CHUNKS:,}, which the upstream and the client have their part in; cold start: to the "
+        f"first byte of a health route, median of {COLD_STARTS} (of more for the sandbox); memory: resident after all "
+        "streams, and its peak. Ratios are the gateway's advantage: LiteLLM's time or memory by the gateway's, the "
+        "gateway's pieces by LiteLLM's; in brackets for the latency that is added to the row without a proxy.",
     ]
 
 

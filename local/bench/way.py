@@ -15,7 +15,7 @@ PACED_CHUNKS = 100
 # Slow enough that no two pieces become one chunk; and as fast as it goes, when they may.
 BRISK_SECONDS, FLAT_OUT_SECONDS = 0.002, 0.0
 SHORT_CHUNKS, LONG_CHUNKS = 50, 500
-FLOOD_CHUNKS = 5_000
+FLOOD_CHUNKS = 2_000
 CPU_STREAMS = 3
 _QUIET_CHECK_SECONDS, _QUIET_CHECKS = 0.05, 20
 _QUIET_LOAD = 0.02
@@ -56,15 +56,15 @@ async def paced_delays(way: Way) -> list[float]:
     return await way.upstream.delays(chunks, since)
 
 
-async def cpu_costs(way: Way, pace: float) -> Costs:
-    """From streams of two lengths."""
+async def cpu_costs(way: Way, pace: float, *, streams: int = CPU_STREAMS) -> Costs:
+    """From so many streams of each of two lengths."""
     await way.upstream.set_pace(pace)
     costs = []
     for wanted in (SHORT_CHUNKS, LONG_CHUNKS):
         before = await _settled_cpu_seconds(way.pids)
-        for _ in range(CPU_STREAMS):
+        for _ in range(streams):
             await _ask(way, wanted, pace)
-        costs.append((await _settled_cpu_seconds(way.pids) - before) / CPU_STREAMS)
+        costs.append((await _settled_cpu_seconds(way.pids) - before) / streams)
     cheap, dear = costs
     # Noise can make the difference vanish on a busy machine; a clock tick is the least there is to see.
     per_piece = max(dear - cheap, 1e-6) / (LONG_CHUNKS - SHORT_CHUNKS)

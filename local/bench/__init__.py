@@ -60,7 +60,7 @@ async def _measure(scratch: Path, limit_seconds: float, litellm: LiteLlm | None)
         proxies = None
         if litellm is not None:
             _progress(f"the gateway beside LiteLLM {litellm.version}")
-            proxies = await measure_proxies(around, litellm, cold_starts.gateway_ms)
+            proxies = await measure_proxies(around, litellm)
         _progress("round trips, table work, memory")
         return Results(
             day=datetime.now(UTC).date(),

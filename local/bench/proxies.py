@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from local.bench.figures import sandbox_cold_start
 from local.bench.litellm_proxy import MASTER_KEY, LiteLlm
 from local.bench.measure import Piece, median, memory_mb, percentile, post
 from local.bench.served import Server, uvicorn
@@ -85,11 +86,11 @@ class Proxies:
     litellm: ProxyFigures
 
 
-async def measure_proxies(around: Surroundings, litellm: LiteLlm, gateway_cold_start_ms: float) -> Proxies:
+async def measure_proxies(around: Surroundings, litellm: LiteLlm) -> Proxies:
     """The ways take turns, so that what else the machine does falls on all of them. Raises `RuntimeError`."""
     await around.add_official_account(_ACCOUNT, _ACCOUNT_KEY)
     await around.use_accounts(_ACCOUNT)
-    cold_starts = {ON_RUNTIME: gateway_cold_start_ms, **await _cold_starts(around, litellm)}
+    cold_starts = await _cold_starts(around, litellm)
     upstream = OfficialUpstream(around)
     async with AsyncExitStack() as stack:
         ways = {
@@ -114,9 +115,10 @@ async def measure_proxies(around: Surroundings, litellm: LiteLlm, gateway_cold_s
 
 
 async def _cold_starts(around: Surroundings, litellm: LiteLlm) -> dict[str, float]:
-    """Milliseconds, the two in turn, so that what else the machine does falls on both."""
-    seconds: dict[str, list[float]] = {UNDER_UVICORN: [], _LITELLM: []}
+    """Milliseconds; these take turns, too."""
+    seconds: dict[str, list[float]] = {ON_RUNTIME: [], UNDER_UVICORN: [], _LITELLM: []}
     for _ in range(COLD_STARTS):
+        seconds[ON_RUNTIME].append(await sandbox_cold_start(around, around.gateway))
         async with uvicorn(around, GATEWAY_APPLICATION) as server:
             seconds[UNDER_UVICORN].append(server.cold_start_seconds)
         async with _serve(around, litellm) as server:

@@ -32,9 +32,9 @@ def proxy_lines(proxies: Proxies | None) -> list[str]:
         f"client; {STREAMS} streams of {PACED_CHUNKS} pieces for the latency, medians of {ROUNDS} rounds for the rest, "
         "the rows taking turns. Columns as above; by the clock: pieces per second from the request to the last piece "
         f"of a stream of {FLOOD_CHUNKS:,}, which the upstream and the client have their part in; cold start: to the "
-        f"first byte of a health route, median of {COLD_STARTS} (of more for the sandbox); memory: resident after all "
-        "streams, and its peak. Ratios are the gateway's advantage: LiteLLM's time or memory by the gateway's, the "
-        "gateway's pieces by LiteLLM's; in brackets for the latency that is added to the row without a proxy.",
+        f"first byte of a health route, median of {COLD_STARTS}; memory: resident after all streams, and its peak. "
+        "Ratios are the gateway's advantage: LiteLLM's time or memory by the gateway's, the gateway's pieces by "
+        "LiteLLM's; in brackets for the latency that is added to the row without a proxy.",
     ]
 
 

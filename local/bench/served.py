@@ -62,7 +62,6 @@ async def served(
         answered_at = await _first_answer(port, health, process, log)
         yield Server(f"http://127.0.0.1:{port}", process.pid, answered_at - started_at)
     finally:
-        # The group's number can't be another's: its leader is not reaped before it was waited for.
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -40,7 +40,7 @@ class Write:
     """One conditional write: `kind` is `Put`, `Update` or `Delete`."""
 
     kind: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
 
 
 def put(item: Item, condition: str | None = None, **values: Any) -> Write:
@@ -74,7 +74,7 @@ class Caller(Protocol):
 class Found:
     """One page of a query. `next_key` continues it."""
 
-    items: list[Item]
+    items: list[Item] = field(repr=False)
     count: int
     next_key: Mapping[str, Any] | None
 

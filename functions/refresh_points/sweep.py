@@ -120,6 +120,8 @@ class Sweep:
             return
         except AccountStoreError as error:
             code = type(error).__name__
+        except Exception as error:  # noqa: BLE001 - a defect that one account's stored data brings out
+            code = _unexpected(error)
         if code == "skipped":
             self.report.skipped += 1
         elif code == "ok":
@@ -143,11 +145,15 @@ class Sweep:
         return read.result.code if isinstance(read.result, Outcome) else "ok"
 
     async def _read_safely(self, claim: Claim) -> Read:
-        """Leaves time to record a reading that takes too long, and lets no surprise of one account end the run."""
+        """Leaves time to record a reading that takes too long; a surprise is recorded like any other failure."""
         try:
             async with asyncio.timeout(self._limits.timeout_seconds * 0.8):
                 return await self._read(claim)
         except TimeoutError:
             return Read(Outcome(code="timeout", scope="network"))
-        except Exception as error:  # noqa: BLE001 - a defect that one account's data brings out
-            return Read(Outcome(code=f"unexpected_{type(error).__name__}", scope="network"))
+        except Exception as error:  # noqa: BLE001 - a defect that one account's answer brings out
+            return Read(Outcome(code=_unexpected(error), scope="network"))
+
+
+def _unexpected(error: Exception) -> str:
+    return f"unexpected_{type(error).__name__}"

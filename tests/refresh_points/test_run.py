@@ -245,19 +245,29 @@ async def test_a_table_that_cannot_be_reached_ends_the_run_with_its_own_error(ho
     assert house.lines()[0]["message"] == "refresh.failed"
 
 
-async def test_a_table_that_fails_for_one_account_fails_that_one(house: House, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (StoreUnavailableError("Decrypt", "InvalidCiphertextException"), "StoreUnavailableError"),
+        (KeyError("an attribute of a later version"), "unexpected_KeyError"),
+    ],
+    ids=["refused", "not understood"],
+)
+async def test_a_table_that_fails_for_one_account_fails_that_one(
+    house: House, monkeypatch, failure: Exception, code: str
+) -> None:
     bad, _ = await house.add("bad"), await house.add("good")
     claim = house.store.claim_reading
 
     async def claim_reading(account_id: str, **options: object):
         if account_id == bad.id:
-            raise StoreUnavailableError("Decrypt", "InvalidCiphertextException")
+            raise failure
         return await claim(account_id, **options)
 
     monkeypatch.setattr(house.store, "claim_reading", claim_reading)
     answer = await house.run()
     assert (answer["succeeded"], answer["failed"]) == (1, 1)
-    assert answer["errors"][0]["code"] == "StoreUnavailableError"
+    assert answer["errors"] == [{"account": account_tag(bad.id), "code": code}]
 
 
 async def test_readings_count_even_if_nobody_can_say_how_many_accounts_serve(

@@ -62,8 +62,8 @@ class KmsVault:
                 context = _context(account_id, purpose, number, len(parts))
                 answer = await self._call("Decrypt", {"KeyId": self._key_id, "CiphertextBlob": part}, context)
                 packed += as_bytes(answer["Plaintext"])
+        values = _unpack(packed)
         self._remember(fingerprint, packed)
-        values: dict[str, Any] = json.loads(zlib.decompress(packed))
         return values
 
     async def _call(self, operation: str, payload: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
@@ -77,6 +77,18 @@ class KmsVault:
         self._known.move_to_end(fingerprint)
         while len(self._known) > CACHED_VALUES:
             self._known.popitem(last=False)
+
+
+def _unpack(packed: bytes) -> dict[str, Any]:
+    """The values. Whoever sealed something else had the key: another version of this software, or a mistake."""
+    try:
+        values = json.loads(zlib.decompress(packed))
+    except (zlib.error, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        # Not chained: the decoder's error has the credentials' text with it.
+        raise StoreUnavailableError("Decrypt", "damaged")
+    return values
 
 
 def _context(account_id: str, purpose: Purpose, number: int, count: int) -> dict[str, str]:

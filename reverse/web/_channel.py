@@ -210,6 +210,9 @@ class Channel:
                 if delay is None:
                     break
                 await asyncio.sleep(delay)
+        except Exception as defect:  # noqa: BLE001 - nobody awaits this task, and the loop would log the text
+            error = poe_error(ErrorCode.PROTOCOL, f"the channel failed: {type(defect).__name__}", operation="channel")
+            _log.error("channel.failed error=%s", type(defect).__name__)
         finally:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_exception(error)

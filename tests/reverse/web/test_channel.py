@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import random
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -77,6 +79,24 @@ def count(simulator, name: str) -> int:
 
 def sockets(simulator) -> int:
     return sum(record.status == 101 for record in simulator.requests)
+
+
+async def test_a_defect_ends_the_wait_and_shows_nothing_of_its_text(connect, monkeypatch, caplog):
+    """Nobody awaits the channel's task: asyncio would write the whole traceback when the task is forgotten."""
+
+    async def fail() -> None:
+        raise KeyError("private")
+
+    caplog.set_level(logging.DEBUG)
+    async with connect() as client:
+        monkeypatch.setattr(client._channel, "_serve", fail)
+        for _ in range(2):
+            with pytest.raises(PoeError) as caught:
+                await asyncio.wait_for(client._channel.ensure(), 5)
+            assert caught.value.code is ErrorCode.PROTOCOL and "KeyError" in str(caught.value)
+            gc.collect()
+    shown = caplog.text + "".join(traceback.format_exception(caught.value))
+    assert "channel.failed" in shown and "private" not in shown
 
 
 class Clock:

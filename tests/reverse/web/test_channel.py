@@ -20,7 +20,9 @@ from local.poe_web.channel import Channel as SimulatedChannel
 from local.poe_web.request_faults import ChallengePage, DelayResponse, HttpError, LoginRedirect
 from local.poe_web.stream_faults import CutSocket, HangStream
 from reverse.errors import ErrorCode, PoeError, poe_error
-from reverse.web._channel import reconnect_delay
+from reverse.web._channel import _MAX_EARLY_CHATS, reconnect_delay
+from reverse.web._mailbox import Signal
+from reverse.web._protocol import Frame, MessageUpdate
 
 
 class Relay:
@@ -79,6 +81,18 @@ def count(simulator, name: str) -> int:
 
 def sockets(simulator) -> int:
     return sum(record.status == 101 for record in simulator.requests)
+
+
+async def test_a_new_chat_whose_early_events_found_no_room_is_looked_up(connect):
+    """Other chats of the account may be many; what was dropped of ours must not be taken for nothing."""
+    async with connect() as client:
+        channel = client._channel
+        mailbox = channel.listen(None)
+        others = [MessageUpdate(chat, 1, "bot", "x", "incomplete") for chat in range(_MAX_EARLY_CHATS)]
+        channel._deliver(Frame(tuple(others)))
+        channel._deliver(Frame((MessageUpdate(9000, 1, "bot", "ours", "complete"),)))
+        channel.bind(mailbox, 9000)
+        assert await mailbox.get(1) is Signal.RESYNC
 
 
 async def test_a_defect_ends_the_wait_and_shows_nothing_of_its_text(connect, monkeypatch, caplog):

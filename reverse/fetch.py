@@ -15,11 +15,11 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from urllib.parse import unquote, unquote_to_bytes
 
 import httpx
 
+from reverse import tls
 from reverse.config import USER_AGENT
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.file_types import safe_name, sniff_type
@@ -277,12 +277,7 @@ def _file(data: bytes, path: str, url: str | None) -> FetchedFile:
 
 def _transport(tls_context: ssl.SSLContext | None) -> httpx.AsyncHTTPTransport:
     # The transport without httpx's client, which logs every address: a signed one is a secret.
-    return httpx.AsyncHTTPTransport(verify=tls_context or _default_tls_context(), trust_env=False)
-
-
-@cache
-def _default_tls_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+    return httpx.AsyncHTTPTransport(verify=tls_context or tls.tls_context(), trust_env=False)
 
 
 def _failed(message: str) -> PoeError:

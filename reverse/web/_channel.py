@@ -21,11 +21,11 @@ from websockets.typing import Origin
 
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.tls import tls_context
 from reverse.web._bundle import ChannelSettings
 from reverse.web._mailbox import Mailbox
 from reverse.web._protocol import Control, Frame, parse_frame
 from reverse.web._session import Session
-from reverse.web._transport import tls_context
 
 _log = logging.getLogger(__name__)
 # At debug level the library writes addresses and whole frames, which hold secrets and answers.

@@ -6,22 +6,19 @@ user's own cookies go to the base address and nowhere else.
 
 from __future__ import annotations
 
-import os
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
-import certifi
 import httpx
 
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, NetworkError, PoeError, poe_error
+from reverse.tls import tls_context
 
 
 class NotDeliveredError(NetworkError):
@@ -55,12 +52,6 @@ class Reply:
     def is_html(self) -> bool:
         """Whether a page came where data was expected, whatever its label says."""
         return self.content_type == "text/html" or self.body[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
-
-
-@lru_cache(maxsize=1)
-def tls_context() -> ssl.SSLContext:
-    """The one verifying TLS context of the process: building one costs more than a round trip."""
-    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
 
 
 class Transport:

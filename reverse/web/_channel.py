@@ -173,7 +173,11 @@ class Channel:
 
     def _is_doubtful(self) -> bool:
         now = self._wall_clock()
-        return now - self._heard_at > self._config.channel_trust_seconds or self._is_old(now)
+        return not self._was_heard_lately(now) or self._is_old(now)
+
+    def _was_heard_lately(self, now: float) -> bool:
+        # A clock that was set back says nothing about the silence.
+        return 0 <= now - self._heard_at <= self._config.channel_trust_seconds
 
     def _is_old(self, now: float) -> bool:
         return not self._mailboxes and now - self._opened_at > self._config.channel_max_age_seconds
@@ -317,7 +321,7 @@ class Channel:
     def _note_sign_of_life(self) -> None:
         """After a long silence a frame proves nothing: it may have come while the process was frozen."""
         now = self._wall_clock()
-        if now - self._heard_at <= self._config.channel_trust_seconds:
+        if self._was_heard_lately(now):
             self._heard_at = now
 
     def _chats_listened_to(self) -> list[int] | None:

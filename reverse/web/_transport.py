@@ -130,7 +130,8 @@ class Transport:
         if self._is_closed:
             raise NotDeliveredError(ErrorCode.CONNECTION_FAILED, "the client is closed")
         now = self._wall_clock()
-        stale = now - self._used_at > self._config.channel_trust_seconds
+        # A clock that was set back says nothing about the rest either.
+        stale = not 0 <= now - self._used_at <= self._config.channel_trust_seconds
         if self._client is not None and stale:
             # An idle connection may have died while the process was frozen, and a message that was written to a dead
             # connection can't be sent again: nobody knows whether it arrived. A fresh connection costs less.

@@ -123,14 +123,15 @@ class Clock:
         return self.now
 
 
-async def test_a_socket_that_died_in_a_freeze_is_noticed_and_replaced(connect, ask, simulator, relay):
+@pytest.mark.parametrize("passed", [60, -60], ids=["silent for long", "clock set back"])
+async def test_a_socket_that_died_in_a_freeze_is_noticed_and_replaced(connect, ask, simulator, relay, passed):
     clock = Clock()
     async with connect(
         wall_clock=clock, channel_url=f"ws://127.0.0.1:{relay.port}", channel_ping_timeout_seconds=0.1
     ) as client:
         await ask(client, "before")
         relay.silence()
-        clock.now += 60
+        clock.now += passed
         assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
     assert sockets(simulator) == 2
 
@@ -160,7 +161,8 @@ async def test_what_came_during_a_freeze_does_not_prove_a_socket_alive(connect, 
     assert sockets(simulator) == 2
 
 
-async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, simulator, relay):
+@pytest.mark.parametrize("passed", [60, -60], ids=["idle for long", "clock set back"])
+async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, simulator, relay, passed):
     """What is written to a dead connection can't be sent again, because nobody knows whether it arrived."""
     clock = Clock()
     async with connect(
@@ -168,7 +170,7 @@ async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, sim
     ) as client:
         await ask(client, "before")
         relay.silence()
-        clock.now += 60
+        clock.now += passed
         assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
     assert count(simulator, "sendMessageMutation") == 2
 
@@ -180,6 +182,15 @@ async def test_an_old_idle_channel_is_reopened_with_new_settings(connect, ask, s
         clock.now += 1300
         assert (await ask(client, "after")).text == "You said: after"
     assert (sockets(simulator), count(simulator, "/api/settings")) == (2, 2)
+
+
+async def test_an_old_channel_is_reopened_even_if_it_was_heard_of_just_now(connect, ask, simulator):
+    clock = Clock()
+    async with connect(wall_clock=clock, channel_max_age_seconds=25) as client:
+        for _ in range(4):
+            await ask(client, "hello")
+            clock.now += 10
+    assert sockets(simulator) == 2
 
 
 async def test_old_session_data_is_not_believed(connect, ask, simulator):

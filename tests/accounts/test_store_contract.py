@@ -378,6 +378,12 @@ class TestReadings:
         assert not await store.claim_refresh(added.id, now=clock(), lease_seconds=30)
         assert await store.claim_refresh(added.id, now=clock(), lease_seconds=30, force=True)
 
+    async def test_a_recorded_reading_ends_the_claim(self, store: AccountStore, clock) -> None:
+        added = await add_web(store)
+        for reading in (Reading(balance=5), Outcome(code="timeout", scope="network")):
+            assert await store.claim_refresh(added.id, now=clock(), lease_seconds=300, force=True)
+            await store.record_reading(added.id, reading)
+
     async def test_a_reading_sets_balance_and_next_due_time(self, store: AccountStore, clock) -> None:
         added = await add_web(store)
         grant = clock() + 7_200

@@ -11,7 +11,7 @@ from accounts import AccountState, LeaseRequest, Outcome, Points, StoreUnavailab
 from refresh_points.sweep import account_tag
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, poe_error
-from tests.refresh_points.conftest import House
+from tests.refresh_points.conftest import SETTINGS, House
 
 
 async def test_every_due_account_is_read_and_gets_its_next_due_time(house: House) -> None:
@@ -130,6 +130,21 @@ async def test_two_runs_at_once_read_each_account_once(house: House) -> None:
     answers = await asyncio.gather(house.run({"concurrency": 5}), house.run({"concurrency": 5}))
     assert sum(answer["succeeded"] for answer in answers) == 20
     assert len(house.poe.asked) == 20
+
+
+async def test_a_reading_that_is_merely_late_keeps_its_claim(house: House) -> None:
+    account = await house.add("a")
+    answers: list[dict[str, object]] = []
+
+    async def read_late() -> PointsReading:
+        house.poe.answers.clear()
+        house.wall_clock = lambda: time.time() + SETTINGS.refresh_timeout_seconds + 10
+        answers.append(await house.run({"account_ids": [account.id]}))
+        return PointsReading(5)
+
+    house.poe.answers["cookie-a"] = read_late
+    assert (await house.run())["succeeded"] == 1
+    assert answers[0]["skipped"] == 1 and house.poe.asked == ["cookie-a"]
 
 
 async def test_a_dry_run_counts_and_changes_nothing(house: House) -> None:

@@ -223,6 +223,17 @@ async def test_a_channel_closed_between_messages_is_reopened(connect, ask, accou
     assert sockets(simulator) == 2
 
 
+async def test_who_awaits_an_answer_learns_at_once_that_the_connection_was_another(connect, account, simulator):
+    """Otherwise what was pushed in between would only be missed after the longest silence that is allowed."""
+    async with connect() as client:
+        channel = client._channel
+        await channel.ensure()
+        mailbox = channel.listen(1000)
+        account.channel.cut("abrupt")
+        assert await mailbox.get(5) is Signal.RESYNC
+    assert sockets(simulator) == 2
+
+
 async def test_nothing_reconnects_while_nobody_waits(connect, ask, account, simulator):
     async with connect() as client:
         await ask(client, "before")

@@ -149,7 +149,7 @@ def parse_target(url: str, policy: FetchPolicy) -> Target:
 
 
 def parse_redirect(current: Target, location: str, policy: FetchPolicy) -> Target:
-    """The target of a redirect, under the same rules."""
+    """The target of a redirect, under the same rules. Raises `unsafe_url`."""
     try:
         joined = urljoin(current.url, location)
     except ValueError:

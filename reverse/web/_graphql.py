@@ -31,7 +31,7 @@ _MAX_API_BYTES = 8 * 1024 * 1024
 
 
 class GraphQL:
-    """The operations of one account, over one transport and one session."""
+    """The operations of one account, over one transport and one session. Every method raises `PoeError`."""
 
     def __init__(
         self,

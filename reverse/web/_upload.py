@@ -126,7 +126,7 @@ class Sources:
         return await (self._fetch or fetch)(url, max_bytes=limit, timeout_seconds=timeout)
 
     async def read_all(self, attachments: Sequence[Attachment]) -> list[FileBytes]:
-        """All of them, one after the other, so that only one is fetched at a time."""
+        """All of them, one after the other, so that only one is fetched at a time. Raises `PoeError`."""
         if len(attachments) > _MAX_FILES:
             raise poe_error(ErrorCode.INVALID_REQUEST, f"a message takes at most {_MAX_FILES} files")
         files = [await self.read(attachment) for attachment in attachments]

@@ -117,7 +117,7 @@ class AnswerParser:
         return None
 
     def feed_eof(self) -> Answer:
-        """The connection ended: the answer if that is its proper end."""
+        """The connection ended: the answer if that is its proper end. Raises RuntimeApiUnreachableError."""
         if self._part is _Part.UNTIL_EOF:
             return self._finish()
         raise RuntimeApiUnreachableError("the Runtime API closed the connection before its answer was complete")

@@ -15,6 +15,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import unquote, unquote_to_bytes
 
 import httpx
@@ -28,7 +29,6 @@ from reverse.url_guard import FetchPolicy, IPAddress, Target, check_resolved, pa
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_OK = 200
 _MAX_ADDRESSES_TRIED = 2
 # Enough of a file to tell its type.
 _SNIFFED_BYTES = 64
@@ -240,7 +240,7 @@ async def _get(transport: httpx.AsyncHTTPTransport, request: _Request) -> httpx.
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL):
             break
         location: str | None = response.headers.get("location")
-        if response.status_code == _OK and response.headers.get("content-encoding", "identity") == "identity":
+        if response.status_code == HTTPStatus.OK and response.headers.get("content-encoding", "identity") == "identity":
             return response
         await response.aclose()
         if response.status_code in _REDIRECTS and location:

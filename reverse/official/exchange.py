@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 from reverse.config import PoeConfig
@@ -232,7 +233,7 @@ class Exchange:
     @asynccontextmanager
     async def _opened(self, request: OutgoingRequest, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
         async with self._transport.open(request, timeout_seconds=timeout_seconds) as reply:
-            if not 200 <= reply.status < 300:  # noqa: PLR2004  success
+            if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
                 raise await self._failure(reply)
             yield reply
 

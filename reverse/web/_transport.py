@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
@@ -223,15 +224,15 @@ def check_reply(reply: Reply, operation: str | None = None) -> None:
         reply.is_html and any(mark in reply.body[:65536] for mark in _CHALLENGE_MARKS)
     ):
         raise failed(ErrorCode.CHALLENGE)
-    if 300 <= reply.status < 400:  # noqa: PLR2004 - the class of redirects
+    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
         if "/login" in urlsplit(reply.headers.get("location", "")).path:
             raise failed(ErrorCode.NOT_AUTHENTICATED, "Poe asks for a login")
         raise failed(ErrorCode.PROTOCOL, "Poe redirects this request")
     if (code := _STATUS_CODES.get(reply.status)) is not None:
         raise failed(code)
-    if reply.status >= 500:  # noqa: PLR2004 - the class of server errors
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise failed(ErrorCode.UPSTREAM_FAILED)
-    if reply.status >= 400:  # noqa: PLR2004 - the class of refusals
+    if reply.status >= HTTPStatus.BAD_REQUEST:
         raise failed(ErrorCode.PROTOCOL, "Poe refused the form of the request")
 
 

@@ -11,6 +11,7 @@ import base64
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from accounts._exceptions import StoreUnavailableError
@@ -109,7 +110,7 @@ _REFUSED = frozenset({401, 403, 404})
 
 def is_transient(error: AwsError) -> bool:
     """Whether the same call may succeed a moment later."""
-    return error.code in _TRANSIENT_CODES or (error.status or 0) >= 500  # noqa: PLR2004 - HTTP's server errors
+    return error.code in _TRANSIENT_CODES or (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def retry_delay(error: AwsError, attempt: int, jitter: float) -> float | None:

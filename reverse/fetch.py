@@ -99,18 +99,16 @@ async def open_file(
     timeout_seconds: float,
     resolver: Resolver = resolve_host,
     policy: FetchPolicy | None = None,
-    tls_context: ssl.SSLContext | None = None,
-    user_agent: str = USER_AGENT,
 ) -> AsyncIterator[OpenFile]:
     """Open the file at `url` to read it piece by piece; its memory does not grow with the file.
 
     `timeout_seconds` bounds the way to the first piece, and then each piece. Raises as `fetch` does, while reading,
     too: `file_too_large` as soon as more than `max_bytes` are announced or have come. Leaving closes the connection.
     """
-    async with _transport(tls_context) as transport:
+    async with _transport() as transport:
         try:
             async with asyncio.timeout(timeout_seconds):
-                response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), user_agent)
+                response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), USER_AGENT)
         except TimeoutError:
             raise _failed("the file's address did not answer in time") from None
         pieces = _pieces(response, max_bytes, timeout_seconds)
@@ -275,7 +273,7 @@ def _file(data: bytes, path: str, url: str | None) -> FetchedFile:
     return FetchedFile(data, content_type, safe_name(name, content_type), url)
 
 
-def _transport(tls_context: ssl.SSLContext | None) -> httpx.AsyncHTTPTransport:
+def _transport(tls_context: ssl.SSLContext | None = None) -> httpx.AsyncHTTPTransport:
     # The transport without httpx's client, which logs every address: a signed one is a secret.
     return httpx.AsyncHTTPTransport(verify=tls_context or tls.tls_context(), trust_env=False)
 

@@ -38,7 +38,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at once and how long. `stop_at` is on the sweep's clock: after it no account is begun."""
+    """How much at once and how long. `stop_at` is a time of the monotonic clock: after it no account is begun."""
 
     concurrency: int
     timeout_seconds: float
@@ -61,14 +61,12 @@ class Sweep:
         *,
         is_forced: bool = False,
         wall_clock: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._read = read
         self._limits = limits
         self._is_forced = is_forced
         self._wall_clock = wall_clock
-        self._clock = clock
         self._next_id = asyncio.Lock()
         self.report = Report()
 
@@ -104,7 +102,7 @@ class Sweep:
             await self._refresh(account_id)
 
     def _is_late(self) -> bool:
-        is_late = self._clock() >= self._limits.stop_at
+        is_late = time.monotonic() >= self._limits.stop_at
         self.report.remaining = self.report.remaining or is_late
         return is_late
 

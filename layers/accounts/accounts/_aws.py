@@ -64,6 +64,13 @@ class Exchange(Protocol):
     def close(self) -> None: ...
 
 
+class AwsCaller(Protocol):
+    """What the table and the vault need of `AwsClient`."""
+
+    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises `AwsError`, and `StoreUnavailableError` when AWS can't be reached or refuses this deployment."""
+
+
 class AwsClient:
     """Calls AWS without blocking the event loop: each call takes a thread for as long as it lasts.
 

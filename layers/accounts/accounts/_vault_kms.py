@@ -12,9 +12,9 @@ import json
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from accounts._aws import AwsError, as_bytes
+from accounts._aws import AwsCaller, AwsError, as_bytes
 from accounts._exceptions import StoreUnavailableError
 from accounts._vault import Purpose
 
@@ -22,12 +22,6 @@ PART_BYTES = 4_096
 MAX_PARTS = 4
 # Unsealed values kept in memory: a warm sandbox uses few accounts, a refresh run reads each once.
 CACHED_VALUES = 64
-
-
-class AwsCaller(Protocol):
-    """What is needed of `AwsClient`."""
-
-    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
 class KmsVault:

@@ -154,6 +154,7 @@ _FIELDS = (
     ("response_format.json_schema", "output_config.format"),
     ("response_format", "output_config.format"),
     ("reasoning_effort", "output_config.effort"),
+    ("max_completion_tokens", "max_tokens"),
     ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
     ("stop", "stop_sequences"),
 )
@@ -165,6 +166,11 @@ def rename(name: str) -> str:
         if name == ours or name.startswith((f"{ours}.", f"{ours}[")):
             return theirs + name[len(ours) :]
     return name
+
+
+def rename_blamed(name: str) -> str:
+    """The caller's name for a field that the upstream blames, whose messages are not the turns one by one."""
+    return "messages" if name.startswith("messages") else rename(name)
 
 
 def _text(text: str) -> Part:

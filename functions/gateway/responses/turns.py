@@ -86,6 +86,11 @@ def rename(name: str, *more: tuple[str, str]) -> str:
     return name
 
 
+def rename_blamed(name: str) -> str:
+    """The caller's name for a field that the upstream blames, whose messages are not the items one by one."""
+    return "input" if name.startswith("messages") else rename(name)
+
+
 def write_turns(instructions: str | None, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:
     """The messages for instructions, what was said before, and the request's own items, in this order."""
     turns = Turns()

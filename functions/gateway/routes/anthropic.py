@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from gateway.anthropic.encoder import MessageEncoder
 from gateway.anthropic.errors import encode_error_event
 from gateway.anthropic.message import MessageObject, new_message_id
 from gateway.anthropic.request import MessagesRequest, read_messages_request
+from gateway.anthropic.turns import rename_blamed
 from gateway.bodies import read_json
 from gateway.bounds import bounded
 from gateway.catalogue import Model
@@ -40,7 +42,8 @@ async def create_message(request: Request) -> Response | EventStream:
     with asked.turns.renaming():
         async with asyncio.timeout_at(deadline):
             chat = await prepare_chat(call, bot=bot, entry=model, key_id=key.id, services=services)
-    generation = services.generations.start(chat.generation_task(), record)
+    task = replace(chat.generation_task(), rename=rename_blamed)
+    generation = services.generations.start(task, record)
     message = MessageObject(new_message_id(), asked.model, chat.call.prompt_tokens)
     content = Content(shows_thinking=asked.thinking.is_shown)
     if not asked.is_streamed:

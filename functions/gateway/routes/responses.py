@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,7 @@ from gateway.responses.output import Output
 from gateway.responses.request import read_response_request
 from gateway.responses.resource import ResponseObject
 from gateway.responses.storage import Conversation, ResponseStore
-from gateway.responses.turns import rename
+from gateway.responses.turns import rename, rename_blamed
 from gateway.sse import EventStream
 
 _MAX_PAGE, _PAGE = 100, 20
@@ -56,7 +57,8 @@ async def create_response(request: Request) -> Response | EventStream:
     is_kept = stored.is_on and asked.store is not False
     response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
-    generation = services.generations.start(chat.generation_task(), record)
+    task = replace(chat.generation_task(), rename=rename_blamed)
+    generation = services.generations.start(task, record)
     output = Output(new_id)
     if not call.is_streamed:
         async with bounded(request.receive, deadline):

@@ -73,6 +73,20 @@ async def test_another_account_answers_when_the_first_fails(house: House) -> Non
 
 
 @pytest.mark.parametrize("environment", [{"GATEWAY_STORE": "memory", "GATEWAY_KEEP_ALIVE_SECONDS": "0.05"}])
+@pytest.mark.parametrize("is_streamed", [True, False])
+@pytest.mark.parametrize(
+    ("blamed", "param"),
+    [("reasoning_effort", "reasoning.effort"), ("messages[2].content", "input"), ("max_tokens", "max_output_tokens")],
+)
+async def test_a_field_that_the_upstream_blames_has_the_callers_name(
+    house: House, is_streamed: bool, blamed: str, param: str
+) -> None:
+    await house.add_account()
+    house.poe.enqueue(poe_error(ErrorCode.INVALID_REQUEST, param=blamed))
+    answer = await house.call(PATH, QUESTION | {"stream": is_streamed})
+    assert (answer.status, answer.error["param"]) == (400, param)
+
+
 async def test_a_failure_after_a_comment_still_tells_the_whole_life(house: House) -> None:
     """The status is gone with the comment, so the error must be in the stream, and helpers want its beginning first."""
     await house.add_account()

@@ -19,7 +19,7 @@ from gateway.anthropic.request import MessagesRequest, read_messages_request
 from gateway.anthropic.turns import rename_blamed
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import Model
+from gateway.catalogue import Model, poe_name
 from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
 from gateway.context import authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
@@ -36,7 +36,7 @@ async def create_message(request: Request) -> Response | EventStream:
     key = await authenticate(request)
     asked = read_messages_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
     model = await services.catalogue.find(asked.model)
-    bot = record.model = asked.model if model is None else model.bot
+    bot = record.model = poe_name(asked.model) if model is None else model.bot
     await services.authenticator.admit(key, asked.model, bot)
     call = asked.chat_call(model)
     with asked.turns.renaming():

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.bodies import read_json
 from gateway.bounds import bounded
+from gateway.catalogue import poe_name
 from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
 from gateway.context import authenticate, context_of, request_deadline
 from gateway.errors import NOT_FOUND, GatewayError, gateway_error, invalid
@@ -50,7 +51,7 @@ async def create_response(request: Request) -> Response | EventStream:
     with turns.renaming():
         call = asked.chat_call(turns)
         entry = await services.catalogue.find(call.model)
-        bot = record.model = call.model if entry is None else entry.bot
+        bot = record.model = poe_name(call.model) if entry is None else entry.bot
         await services.authenticator.admit(key, call.model, bot)
         async with asyncio.timeout_at(deadline):
             chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)

@@ -47,6 +47,14 @@ async def test_a_field_that_the_upstream_blames_has_the_callers_name(house: Hous
         assert (answer.status, answer.json["error"]["details"]["param"]) == (400, param)
 
 
+async def test_an_old_codename_is_known_although_no_list_has_the_bot(house: House) -> None:
+    """Programs for the original gateway use Poe's own handles."""
+    await house.store.put_config("models", {"models": [{"id": "Another"}]})
+    await house.add_account()
+    assert (await house.call("/v1/messages", BODY | {"model": "claude_2_1_cedar"})).status == 200
+    assert house.poe.requests[0].bot == "Claude-3-Opus"
+
+
 async def test_other_addresses_answer_in_the_callers_dialect(house: House) -> None:
     assert shown(await house.call("/v1/complete", BODY, headers=VERSION)) == (404, "not_found_error", "not_found")
     answer = await house.call("/v1/complete", BODY)

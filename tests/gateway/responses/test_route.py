@@ -45,6 +45,14 @@ async def test_the_same_question_below_every_base_address(house: House) -> None:
         assert (await house.call(path, QUESTION)).json["object"] == "response"
 
 
+async def test_an_old_codename_is_known_although_no_list_has_the_bot(house: House) -> None:
+    """Programs for the original gateway use Poe's own handles."""
+    await house.store.put_config("models", {"models": [{"id": "Another"}]})
+    await house.add_account()
+    assert (await house.call(PATH, QUESTION | {"model": "claude_2_1_cedar"})).status == 200
+    assert house.poe.requests[0].bot == "Claude-3-Opus"
+
+
 async def test_an_estimate_is_marked_as_one(house: House) -> None:
     await house.add_account()
     usage = (await house.call(PATH, QUESTION)).json["usage"]

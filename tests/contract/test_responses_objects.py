@@ -316,11 +316,13 @@ async def test_what_an_account_is_not_told_is_reported_in_the_callers_words(fron
         raw = await client.responses.with_raw_response.create(
             **QUESTION, temperature=0.5, reasoning={"effort": "low"}, text={"verbosity": "low"}, metadata={"a": "b"}
         )
-        stream = await client.responses.with_raw_response.create(**QUESTION, temperature=0.5, stream=True)
+        stream = await client.responses.with_raw_response.create(
+            **QUESTION, temperature=0.5, stream=True, include=["reasoning.encrypted_content"], extra_body={"n": 2}
+        )
         async for _ in stream.parse():
             pass
     assert raw.headers["x-gateway-ignored"].split(", ") == ["reasoning.effort", "temperature", "text.verbosity"]
-    assert stream.headers["x-gateway-ignored"] == "temperature"
+    assert stream.headers["x-gateway-ignored"] == "include, n, temperature"
 
 
 async def test_upstream_errors_are_the_sdks_classes(front: Front) -> None:

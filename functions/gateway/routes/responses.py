@@ -21,12 +21,13 @@ from gateway.context import authenticate, context_of, request_deadline
 from gateway.errors import NOT_FOUND, GatewayError, gateway_error, invalid
 from gateway.fields import Fields
 from gateway.generation import Generation
+from gateway.parameters import ignored_header
 from gateway.responses.answers import Keep, collect_response, stream_response
 from gateway.responses.encoder import ResponseEncoder
 from gateway.responses.ids import item_ids, new_response_id
 from gateway.responses.input_items import Item
 from gateway.responses.output import Output
-from gateway.responses.request import read_response_request
+from gateway.responses.request import ResponseRequest, read_response_request
 from gateway.responses.resource import ResponseObject
 from gateway.responses.storage import Conversation, ResponseStore
 from gateway.responses.turns import rename, rename_blamed
@@ -64,7 +65,7 @@ async def create_response(request: Request) -> Response | EventStream:
     if not call.is_streamed:
         async with bounded(request.receive, deadline):
             body = await collect_response(generation, response, output, keep)
-        return Response(body, media_type="application/json", headers=_headers(chat, generation))
+        return Response(body, media_type="application/json", headers=_headers(asked, chat, generation))
     encoder = ResponseEncoder(response, output)
     return EventStream(
         partial(stream_response, generation, response, output, encoder, keep),
@@ -74,16 +75,18 @@ async def create_response(request: Request) -> Response | EventStream:
         translate=lambda error: gateway_error(error, now=time.time()),
         encode_error=encoder.fail,
         encode_abort=encoder.abort,
-        headers=lambda: tuple((name.encode(), value.encode()) for name, value in _headers(chat, generation).items()),
+        headers=lambda: tuple(
+            (name.encode(), value.encode()) for name, value in _headers(asked, chat, generation).items()
+        ),
     )
 
 
-def _headers(chat: ChatTask, generation: Generation) -> dict[str, str]:
+def _headers(asked: ResponseRequest, chat: ChatTask, generation: Generation) -> dict[str, str]:
     """What was not taken into account, in the caller's names."""
-    headers = chat.headers(generation.kind)
-    if IGNORED_HEADER in headers:
-        headers[IGNORED_HEADER] = ", ".join(map(rename, headers[IGNORED_HEADER].split(", ")))
-    return headers
+    kind = generation.kind or chat.call.kinds[0]
+    ignored = {*asked.dropped, *map(rename, chat.call.ignored(kind))}
+    headers = chat.headers(kind)
+    return headers | ({IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {})
 
 
 async def count_input_tokens(request: Request) -> JSONResponse:

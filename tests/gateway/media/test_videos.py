@@ -109,6 +109,13 @@ async def test_poes_own_job_from_queue_to_content(official_house: RealHouse) -> 
     assert (wrong.status, wrong.error["param"]) == (400, "variant")
 
 
+async def test_what_poes_own_job_can_not_be_told_is_reported(official_house: RealHouse) -> None:
+    await learn_models(official_house)
+    wish = {"model": "veo-3.1", "prompt": "a cat", "aspect_ratio": "16:9"}
+    made = await official_house.call("/v1/videos", wish)
+    assert (made.status, made.headers["x-gateway-ignored"]) == (200, "aspect_ratio")
+
+
 async def test_poes_job_that_fails_says_so(official_house: RealHouse) -> None:
     await learn_models(official_house)
     made = await official_house.call("/v1/videos", {"model": "Sora-2", "prompt": "please fail"})

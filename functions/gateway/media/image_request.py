@@ -65,17 +65,21 @@ async def read_form_edit(form: Form) -> ImageCall:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
     body = Fields(_typed(form.fields))
     _read(body, ())
-    images = [image_from_bytes(part.data, part.file_name, "image") for part in form.files if part.field_name != "mask"]
-    strange = [part.field_name for part in form.files if not part.field_name.startswith(("image", "mask"))]
-    if strange:
+    files = [part for part in form.files if part.field_name != "mask"]
+    if not all(part.field_name.startswith("image") for part in files):
         raise invalid("A file's field must be called 'image', 'image[]' or 'mask'.", code="unknown_parameter")
+    images = [image_from_bytes(part.data, part.file_name, "image") for part in files]
     for name, text in form.fields.items():
         if name in ("image", "image[]"):
             images.append(await image_from_text(text, "image"))
     if not images:
         raise body.missing("image")
     masks = [image_from_bytes(part.data, "mask.png", "mask") for part in form.files if part.field_name == "mask"]
-    return _read(body, tuple(images + masks[:1]), has_mask=bool(masks))
+    if form.fields.get("mask"):
+        masks.append(await image_from_text(form.fields["mask"], "mask", name="mask.png"))
+    if len(masks) > 1:
+        raise invalid("There may be one 'mask'.", param="mask", code="out_of_range")
+    return _read(body, tuple(images + masks), has_mask=bool(masks))
 
 
 def _read(body: Fields, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageCall:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -21,6 +20,7 @@ from gateway.context import authenticate, context_of, request_deadline
 from gateway.errors import NOT_FOUND, GatewayError, gateway_error, invalid
 from gateway.fields import Fields
 from gateway.generation import Generation
+from gateway.pages import page_size, place_of
 from gateway.parameters import ignored_header
 from gateway.responses.answers import Keep, collect_response, stream_response
 from gateway.responses.encoder import ResponseEncoder
@@ -144,11 +144,8 @@ async def list_input_items(request: Request) -> JSONResponse:
         items.reverse()
     after = query.get("after")
     if after:
-        ids = [item["id"] for item in items]
-        if after not in ids:
-            raise invalid("'after' must be the id of an item.", param="after", code="invalid_value")
-        items = items[ids.index(after) + 1 :]
-    limit = _page_size(query)
+        items = items[place_of(after, [item["id"] for item in items], "after") + 1 :]
+    limit = page_size(query, default=_PAGE, highest=_MAX_PAGE)
     page = items[:limit]
     return JSONResponse(
         {
@@ -159,14 +156,6 @@ async def list_input_items(request: Request) -> JSONResponse:
             "has_more": len(items) > limit,
         }
     )
-
-
-def _page_size(query: QueryParams) -> int:
-    text = query.get("limit", str(_PAGE))
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_PAGE)) else 0
-    if not 1 <= number <= _MAX_PAGE:
-        raise invalid(f"'limit' must be from 1 to {_MAX_PAGE}.", param="limit", code="out_of_range")
-    return number
 
 
 async def _find(request: Request) -> tuple[str, dict[str, Any]]:

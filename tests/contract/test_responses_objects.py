@@ -54,6 +54,15 @@ async def test_a_response(front: Front) -> None:
     assert asked.parameters["reasoning_effort"] == "low"
 
 
+async def test_a_cut_response_is_incomplete_and_so_are_its_items(front: Front) -> None:
+    await front.house.add_account()
+    front.house.poe.enqueue(TextDelta("Hel"), Finished(FinishReason.LENGTH))
+    async with front.client() as client:
+        response = await client.responses.create(**QUESTION)
+    assert (response.status, response.output[0].status) == ("incomplete", "incomplete")
+    assert response.incomplete_details.reason == "max_output_tokens"
+
+
 async def test_what_a_bot_takes_back_is_not_in_the_response(front: Front) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(

@@ -40,6 +40,22 @@ async def test_a_bots_answer_is_a_complete_job_that_only_its_key_sees(house: Hou
     assert (await house.call(f"/v1/videos/{job['id']}")).status == 404
 
 
+async def test_a_job_is_kept_for_a_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.add_account()
+    kept: list[float | None] = []
+    put = house.store.put_document
+
+    async def note(*arguments: Any, ttl_seconds: float | None) -> None:
+        kept.append(ttl_seconds)
+        await put(*arguments, ttl_seconds=ttl_seconds)
+
+    monkeypatch.setattr(house.store, "put_document", note)
+    house.poe.enqueue(FILM, Finished())
+    job = (await house.call("/v1/videos", ASK)).json
+    assert kept == [pytest.approx(86_400, abs=60)]
+    assert job["expires_at"] - job["created_at"] == 86_400
+
+
 @pytest.mark.parametrize("as_form", [True, False])
 async def test_an_image_to_begin_with(house: House, as_form: bool) -> None:
     await house.add_account()

@@ -30,7 +30,7 @@ class Turns:
     """What of the conversation no model is shown."""
 
     def add_system(self, body: Fields) -> None:
-        """The system prompt: a string or text blocks."""
+        """The system prompt: a string or text blocks. Raises `GatewayError` (400), naming the place."""
         text = "\n\n".join(part["text"] for part in self._text_parts(body, "system"))
         if text:
             self._append({"role": "system", "content": text}, "system")

@@ -161,7 +161,10 @@ def _address(value: Any, body: Fields, name: str) -> str:
 
 
 async def image_from_text(text: str, param: str, *, name: str = "image") -> Attachment:
-    """An image by its data URL or its address. Never a path of this machine, whatever it looks like."""
+    """An image by its data URL or its address. Never a path of this machine, whatever it looks like.
+
+    `param` is the caller's field, for errors. Raises `GatewayError` (400) for what is no image or can't be had.
+    """
     from reverse.fetch import fetch, parse_data_url
 
     text = text.strip()
@@ -186,6 +189,7 @@ def _refused(error: PoeError, param: str) -> GatewayError:
 
 
 def image_from_bytes(data: bytes, name: str, param: str) -> Attachment:
+    """An image by its bytes, which alone say what it is. Raises `GatewayError` (400) if they are none."""
     content_type = sniff_type(data, "")
     if not content_type.startswith("image/"):
         raise invalid(f"'{param}' is not an image.", param=param, code="invalid_image")

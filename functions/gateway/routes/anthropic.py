@@ -29,7 +29,10 @@ from gateway.sse import EventStream
 
 
 async def create_message(request: Request) -> Response | EventStream:
-    """Authenticate, normalise, generate, encode."""
+    """Authenticate, normalise, generate, encode.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record

@@ -33,7 +33,10 @@ MAX_PARALLEL = 4
 
 
 async def create_completion(request: Request) -> Response | EventStream:
-    """Answer each prompt `n` times: at the same time, or streamed one after the other."""
+    """Answer each prompt `n` times: at the same time, or streamed one after the other.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record

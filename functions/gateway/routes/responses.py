@@ -37,7 +37,10 @@ _MAX_PAGE, _PAGE = 100, 20
 
 
 async def create_response(request: Request) -> Response | EventStream:
-    """Authenticate, normalise, recall the conversation, generate, encode, store."""
+    """Authenticate, normalise, recall the conversation, generate, encode, store.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record

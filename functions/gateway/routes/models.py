@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.anthropic.errors import speaks_anthropic
-from gateway.anthropic.models import list_page, to_anthropic
 from gateway.auth import may_use
 from gateway.context import authenticate, context_of
 from gateway.errors import MODEL_NOT_FOUND, GatewayError
@@ -22,6 +21,9 @@ async def list_models(request: Request) -> Response:
     models = await context_of(request).services.catalogue.models()
     models = [model for model in models if may_use(key, (model.id, model.bot))]
     if _wants_anthropic(request):
+        # Loaded for the callers who need it.
+        from gateway.anthropic.models import list_page
+
         return _tagged(request, list_page(models, request.query_params))
     return _tagged(request, {"object": "list", "data": [model.to_openai() for model in models]})
 
@@ -32,7 +34,11 @@ async def retrieve_model(request: Request) -> Response:
     model = await context_of(request).services.catalogue.find(request.path_params["model"])
     if model is None or not may_use(key, (model.id, model.bot)):
         raise GatewayError(MODEL_NOT_FOUND, param="model")
-    return _tagged(request, to_anthropic(model) if _wants_anthropic(request) else model.to_openai())
+    if _wants_anthropic(request):
+        from gateway.anthropic.models import to_anthropic
+
+        return _tagged(request, to_anthropic(model))
+    return _tagged(request, model.to_openai())
 
 
 def _wants_anthropic(request: Request) -> bool:

@@ -244,6 +244,14 @@ async def test_json_that_never_fits_is_an_error_and_blames_no_account(house: Hou
     assert (await house.store.get_account(account)).consecutive_errors == 0
 
 
+async def test_what_only_python_reads_as_json_is_corrected(house: House) -> None:
+    await house.add_account("w", AccountKind.WEB)
+    house.poe.enqueue(CHAT, TextDelta('{"a": NaN}'), Finished())
+    house.poe.enqueue(CHAT, TextDelta('{"a": null}'), Finished())
+    answer = await house.call(body=ask(response_format={"type": "json_object"}))
+    assert answer.json["choices"][0]["message"]["content"] == '{"a": null}'
+
+
 async def test_json_cut_short_says_so(house: House) -> None:
     await house.add_account("w", AccountKind.WEB)
     house.poe.enqueue(CHAT, TextDelta('{"a": '), Finished(FinishReason.LENGTH))

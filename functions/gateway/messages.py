@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from gateway import usage
@@ -24,6 +25,8 @@ _ROLES: dict[str, Role] = {
 }
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 MAX_MESSAGES = 4096
+_SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 
 def read_messages(body: Fields) -> list[Message]:
@@ -122,9 +125,12 @@ def _read_audio(part: Fields) -> Attachment:
     audio = part.mapping("input_audio")
     if audio is None:
         raise part.missing("input_audio")
-    audio_format = audio.choice("format", ("wav", "mp3")) or "wav"
-    data = _decode(audio.required_text("data"), audio.param("data"))
-    return Attachment(f"audio.{audio_format}", "audio/mpeg" if audio_format == "mp3" else "audio/wav", data)
+    audio_format = audio.choice("format", tuple(_SOUNDS)) or "wav"
+    content_type, name = _SOUNDS[audio_format], f"audio.{audio_format}"
+    data = audio.required_text("data")
+    if data[:5].lower() == "data:":
+        return replace(_read_data_url(data, param=audio.param("data"), name=name), content_type=content_type)
+    return Attachment(name, content_type, _decode(data, audio.param("data")))
 
 
 def read_address(url: str, *, param: str, name: str) -> Attachment:
@@ -163,8 +169,11 @@ def _read_data_url(url: str, *, param: str, name: str) -> Attachment:
 
 
 def _decode(text: str, param: str) -> bytes:
+    """As forgiving as browsers are: line breaks, missing padding, percent escapes, the alphabet for addresses."""
     try:
-        return base64.b64decode(text.strip(), validate=True)
+        packed = b"".join((unquote_to_bytes(text) if "%" in text else text.encode("ascii")).split())
+        packed = packed.translate(_STANDARD_ALPHABET).rstrip(b"=")
+        return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise invalid(f"'{param}' is not valid base64.", param=param, code="invalid_base64") from None
 

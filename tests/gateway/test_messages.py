@@ -146,6 +146,27 @@ def test_an_address_is_never_a_path_nor_plain_http(url: str) -> None:
     assert url not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "encoded",
+    ["-_8A", "+/8A", "+/8A\r\n", "+/\n8A", " +/8A", "%2B%2F8A", "+/8A+g==", "+/8A+g", "-_8A-g", "%2B%2F8A%2Bg%3D%3D"],
+)
+def test_base64_is_read_as_browsers_read_it(encoded: str) -> None:
+    expected = b"\xfb\xff\x00\xfa" if "g" in encoded else b"\xfb\xff\x00"
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
+    file = {"type": "file", "file": {"file_data": encoded, "filename": "a.bin"}}
+    sound = {"type": "input_audio", "input_audio": {"data": f"data:audio/wav;base64,{encoded}", "format": "wav"}}
+    (turn,) = read({"role": "user", "content": [image, file, sound]})
+    assert [part.data for part in turn.attachments] == [expected] * 3
+    assert [part.name for part in turn.attachments] == ["image.png", "a.bin", "audio.wav"]
+
+
+@pytest.mark.parametrize("encoded", ["@@@", "A", "AAAAA", "é", "%zz"])
+def test_what_is_not_base64_at_all_is_refused(encoded: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        read({"role": "user", "content": [{"type": "file", "file": {"file_data": encoded}}]})
+    assert caught.value.code == "invalid_base64"
+
+
 def test_the_estimate_counts_texts_calls_and_turns() -> None:
     turns = [Message("user", "x" * 40), Message("assistant", "", tool_calls=(ToolCall("1", "name", "y" * 36),))]
     assert estimate_tokens(turns) == 10 + 10 + 2 * 4

@@ -11,7 +11,7 @@ from accounts import AccountKind
 from gateway import usage
 from gateway.answer import AnswerLimits
 from gateway.fields import Fields
-from gateway.messages import estimate_tokens, read_messages
+from gateway.messages import estimate_tokens, read_messages, with_files_behind_results
 from gateway.model_facts import UNKNOWN, ModelFacts
 from gateway.parameters import Options, read_options, wants_suggested_replies
 from gateway.prompts import flatten
@@ -97,7 +97,7 @@ class ChatCall:
             return self.web_request(bot, self.turns, self.web_protocol())
         return ChatRequest(
             bot,
-            self.turns,
+            with_files_behind_results(self.turns),
             parameters=self.options.sent(kind, self.facts),
             tools=self.specs.tools,
             tool_choice=self.specs.choice,

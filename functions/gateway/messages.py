@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -36,7 +37,7 @@ def read_messages(body: Fields) -> list[Message]:
         raise body.missing("messages")
     if not items:
         raise invalid("'messages' must have at least one message.", param="messages", code="empty_array")
-    turns = [_read_message(item) for item in items]
+    turns = _with_own_ids([_read_message(item) for item in items])
     if not any(turn.text.strip() or turn.attachments or turn.tool_calls for turn in turns):
         raise invalid("'messages' must have some content.", param="messages", code="empty_messages")
     return turns
@@ -188,21 +189,64 @@ def _file_name(name: str) -> str:
 def _read_tool_calls(item: Fields) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     for call in item.objects("tool_calls", max_items=128) or ():
-        function = call.mapping("function")
+        call_id = call.text("id", max_length=256) or f"call_{len(calls)}"
+        custom = call.mapping("custom") if call.get("type") == "custom" else None
+        function = custom or call.mapping("function")
         if function is None:
             raise call.missing("function")
-        calls.append(
-            ToolCall(
-                call.text("id", max_length=256) or f"call_{len(calls)}",
-                function.required_text("name", max_length=256),
-                _arguments(function),
-            )
-        )
+        # A custom tool takes one text. Poe knows functions only; the text becomes the function's one argument.
+        arguments = json.dumps({"input": custom.text("input") or ""}) if custom else _arguments(function)
+        calls.append(ToolCall(call_id, function.required_text("name", max_length=256), arguments))
     legacy = item.mapping("function_call")
     if legacy is not None and not calls:
         name = legacy.required_text("name", max_length=256)
         calls.append(ToolCall(name, name, _arguments(legacy)))
     return tuple(calls)
+
+
+def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
+    """Calls of old have no id, so their name stands for it: every further call of a name gets one of its own.
+
+    A result without a call's id belongs to the last call of its name. Providers refuse two calls with one id.
+    """
+    counts: Counter[str] = Counter()
+
+    def own_id(name: str) -> str:
+        return name if counts[name] < 2 else f"{name}_{counts[name]}"
+
+    read: list[Message] = []
+    for turn in turns:
+        calls: list[ToolCall] = []
+        for call in turn.tool_calls:
+            is_legacy = call.id == call.name
+            counts[call.name] += is_legacy
+            calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
+        call_id = turn.tool_call_id
+        if call_id is not None and call_id == turn.name:
+            call_id = own_id(call_id)
+        read.append(replace(turn, tool_calls=tuple(calls), tool_call_id=call_id))
+    return read
+
+
+def with_files_behind_results(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """The turns as OpenAI's API has them: tool results are text only, so their files follow in a turn of the user."""
+    told: list[Message] = []
+    files: list[Attachment] = []
+    for turn in turns:
+        if files and turn.role != "tool":
+            told.append(_files_turn(files))
+            files = []
+        if turn.role == "tool" and turn.attachments:
+            files += turn.attachments
+            told.append(replace(turn, text=turn.text or "The result is in the files that follow.", attachments=()))
+        else:
+            told.append(turn)
+    return (*told, _files_turn(files)) if files else tuple(told)
+
+
+def _files_turn(files: Sequence[Attachment]) -> Message:
+    names = ", ".join(file.name for file in files)
+    return Message("user", f"Files of the tool results above: {names}", tuple(files))
 
 
 def _arguments(function: Fields) -> str:

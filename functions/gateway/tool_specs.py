@@ -86,7 +86,7 @@ def _read_newer(body: Fields) -> tuple[tuple[Mapping[str, Any], ...], tuple[str,
             function = item.mapping("function")
             if function is None:
                 raise item.missing("function")
-            kept.append({**item.values, "function": _read_function(function)})
+            kept.append({**item.values, "type": "function", "function": _read_function(function)})
         else:
             dropped.append(f"tools[{index}]")
     return tuple(kept), tuple(dropped)

@@ -78,6 +78,23 @@ def test_an_official_account_gets_everything() -> None:
     assert call.limits(AccountKind.OFFICIAL) == AnswerLimits(None, ("\n", "END"))
 
 
+def test_an_official_account_gets_the_files_of_tool_results_in_a_turn_behind_them() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "1", "content": [image]}
+    request = read(messages=[{"role": "assistant", "tool_calls": [call]}, result]).build("b", AccountKind.OFFICIAL)
+    assert [(turn.role, len(turn.attachments)) for turn in request.messages] == [
+        ("assistant", 0),
+        ("tool", 0),
+        ("user", 1),
+    ]
+
+
+def test_a_tool_whose_type_is_not_said_is_a_function() -> None:
+    call = read(tools=[{"function": {"name": "f"}}])
+    assert call.build("b", AccountKind.OFFICIAL).tools[0]["type"] == "function"
+
+
 def test_tools_and_formats_are_native_if_they_can_be_and_possible_with_any_account() -> None:
     assert read(tools=[TOOL]).kinds == (AccountKind.OFFICIAL, AccountKind.WEB)
     assert read(response_format={"type": "json_object"}).kinds == (AccountKind.OFFICIAL, AccountKind.WEB)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.errors import GatewayError
 from gateway.fields import Fields
-from gateway.messages import estimate_tokens, read_messages
+from gateway.messages import estimate_tokens, read_messages, with_files_behind_results
 from reverse.chat import Attachment, Message, ToolCall
 
 PNG = base64.b64encode(b"png").decode()
@@ -85,6 +86,34 @@ def test_tool_calls_and_results_keep_their_ids() -> None:
     )
     assert turns[0].tool_calls == (ToolCall("call_9", "f", '{"a":1}'),)
     assert (turns[1].role, turns[1].text, turns[1].tool_call_id) == ("tool", "42", "call_9")
+
+
+def test_calls_of_custom_tools_are_calls_with_one_argument() -> None:
+    """The current SDK's types allow them in a history, whoever made them."""
+    call = {"id": "c1", "type": "custom", "custom": {"name": "shell", "input": 'echo "hi"'}}
+    turns = read({"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c1", "content": "hi"})
+    assert turns[0].tool_calls == (ToolCall("c1", "shell", '{"input": "echo \\"hi\\""}'),)
+
+
+def test_every_legacy_call_has_an_id_of_its_own() -> None:
+    call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    other = {"role": "assistant", "content": None, "function_call": {"name": "g", "arguments": "{}"}}
+    results = [{"role": "function", "name": name, "content": "x"} for name in "ffg"]
+    turns = read(call, results[0], call, results[1], other, results[2])
+    assert [turn.tool_calls[0].id for turn in turns[::2]] == ["f", "f_2", "g"]
+    assert [turn.tool_call_id for turn in turns[1::2]] == ["f", "f_2", "g"]
+
+
+def test_files_of_tool_results_follow_behind_the_last_of_them() -> None:
+    """Every other way to an official account loses them, or is refused: results are text there."""
+    call = Message("assistant", "", tool_calls=(ToolCall("1", "f", "{}"), ToolCall("2", "f", "{}")))
+    image, sound = Attachment("a.png", "image/png", b"a"), Attachment("b.wav", "audio/wav", b"b")
+    results = [Message("tool", "", (image,), tool_call_id="1"), Message("tool", "two", (sound,), tool_call_id="2")]
+    told = with_files_behind_results([call, *results, Message("user", "So?"), replace(results[1], text="three")])
+    assert [turn.role for turn in told] == ["assistant", "tool", "tool", "user", "user", "tool", "user"]
+    assert [turn.attachments for turn in told] == [(), (), (), (image, sound), (), (), (sound,)]
+    assert all(turn.text for turn in told[1:])
+    assert with_files_behind_results([call]) == (call,)
 
 
 def test_legacy_function_calls_are_tool_calls() -> None:

@@ -212,7 +212,7 @@ def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
     counts: Counter[str] = Counter()
 
     def own_id(name: str) -> str:
-        return name if counts[name] < 2 else f"{name}_{counts[name]}"
+        return name if counts[name] <= 1 else f"{name}_{counts[name]}"
 
     read: list[Message] = []
     for turn in turns:

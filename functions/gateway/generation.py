@@ -24,6 +24,7 @@ from accounts import AccountKind, AccountStore, Lease, LeaseRequest, NoAccountEr
 from gateway.answer import AnswerLimits, AnswerShaper
 from gateway.attempts import Ask, Attempt, GenerationPolicy
 from gateway.clients import WarmClients
+from gateway.errors import MAX_RETRY_AFTER_SECONDS
 from gateway.observability import Journal, RequestRecord, account_tag
 from gateway.usage import TokenUsage
 from reverse.chat import ChatRequest, PoeClient
@@ -83,12 +84,14 @@ class Generations:
         journal: Journal,
         *,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.clients = clients
         self.policy = policy
         self.journal = journal
         self.clock = clock
+        self.now = now
 
     def start(self, task: GenerationTask, record: RequestRecord) -> Generation:
         """A generation, to be entered. Nothing happens before its events are asked for."""
@@ -266,11 +269,19 @@ class Generation:
             except NoAccountError as error:
                 wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
                 if error.reason is not NoAccountReason.BUSY or room.clock() + wait > give_up_at:
-                    raise (failure if failure and not _may_help_later(failure, error) else error) from None
+                    if failure is None or _may_help_later(failure, error, room.now()):
+                        raise
+                    raise failure from None
             looks += 1
             await asyncio.sleep(wait)
 
 
-def _may_help_later(failure: PoeError, none: NoAccountError) -> bool:
-    """Whether an account of the API that was not asked may do what the other one does not offer, once it is free."""
-    return failure.code in _OF_ONE_API and none.reason is not NoAccountReason.NONE_CONFIGURED
+def _may_help_later(failure: PoeError, none: NoAccountError, now: float) -> bool:
+    """Whether an account of the API that was not asked may do what the other one does not offer, once it is free.
+
+    Nobody waits hours for a feature: an account that long away is one that was refused the bot.
+    """
+    if failure.code not in _OF_ONE_API or none.reason is NoAccountReason.NONE_CONFIGURED:
+        return False
+    is_soon = none.retry_at is None or none.retry_at - now <= MAX_RETRY_AFTER_SECONDS
+    return is_soon or failure.code is ErrorCode.BOT_NOT_FOUND

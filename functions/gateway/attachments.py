@@ -25,6 +25,7 @@ FETCH_SECONDS = 20.0
 # Chat applications send the same address with every turn.
 _CACHED_BYTES = 16 * 1024 * 1024
 _OCTETS = "application/octet-stream"
+_TEXTS = ("text/", "application/json", "application/xml")
 
 
 class Fetched(Protocol):
@@ -101,6 +102,9 @@ class AttachmentReader:
             read = await self._fetched(file, index)
         if not read.data:
             raise _bad_file(index, "is empty", "empty_file")
+        if file.content_type.startswith("image/") and read.content_type.startswith(_TEXTS):
+            # Often the page that a site shows in place of its picture.
+            raise _bad_file(index, "is not an image", "invalid_image")
         if len(read.data) > MAX_FILE_BYTES:
             raise _bad_file(index, "is too large", "file_too_large")
         return read
@@ -124,7 +128,8 @@ class AttachmentReader:
 
     def _remember(self, key: str, file: Attachment) -> None:
         size = len(file.data or b"")
-        if size > _CACHED_BYTES // 2:
+        # The same address may have been fetched twice at the same time, under two names.
+        if size > _CACHED_BYTES // 2 or key in self._cache:
             return
         self._cache[key] = file
         self._cached_bytes += size

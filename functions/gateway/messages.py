@@ -26,6 +26,7 @@ _ROLES: dict[str, Role] = {
 }
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 MAX_MESSAGES = 4096
+_OCTETS = "application/octet-stream"
 _SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
@@ -100,7 +101,7 @@ def _read_part(part: Fields, texts: list[str], attachments: list[Attachment]) ->
 def _read_image(part: Fields) -> Attachment:
     place = part.mapping("image_url") if isinstance(part.get("image_url"), dict) else None
     url = place.required_text("url") if place else part.required_text("image_url")
-    return read_address(url, param=part.param("image_url"), name="image")
+    return read_address(url, param=part.param("image_url"), name="image", content_type="image/*")
 
 
 def _read_file(file: Fields) -> Attachment:
@@ -109,7 +110,7 @@ def _read_file(file: Fields) -> Attachment:
     if data is not None:
         if data.startswith("data:"):
             return read_address(data, param=file.param("file_data"), name=name)
-        return Attachment(name, "application/octet-stream", _decode(data, file.param("file_data")))
+        return Attachment(name, _OCTETS, _decode(data, file.param("file_data")))
     url = file.text("file_url") or file.text("url")
     if url is None and file.get("file_id") is not None:
         raise invalid(
@@ -134,10 +135,11 @@ def _read_audio(part: Fields) -> Attachment:
     return Attachment(name, content_type, _decode(data, audio.param("data")))
 
 
-def read_address(url: str, *, param: str, name: str) -> Attachment:
+def read_address(url: str, *, param: str, name: str, content_type: str = _OCTETS) -> Attachment:
     """A file given as a data URL or an https address. Never a path, whatever it looks like.
 
-    Raises `GatewayError` (400) for any other address.
+    `content_type` is what a file that must be fetched first ought to be. Raises `GatewayError` (400) for any other
+    address.
     """
     if url[:5].lower() == "data:":
         return _read_data_url(url, param=param, name=name)
@@ -148,7 +150,7 @@ def read_address(url: str, *, param: str, name: str) -> Attachment:
     if parts.scheme.lower() != "https" or not parts.hostname:
         raise _bad_address(param)
     last = parts.path.rsplit("/", 1)[-1]
-    return Attachment(_file_name(last or name), "application/octet-stream", url=url)
+    return Attachment(_file_name(last or name), content_type, url=url)
 
 
 def _bad_address(param: str) -> GatewayError:

@@ -41,7 +41,7 @@ def test_text_parts_of_one_message_stay_one_turn() -> None:
         ),
         (
             {"type": "image_url", "image_url": "https://example.org/a/cat.jpg?x=1"},
-            Attachment("cat.jpg", "application/octet-stream", url="https://example.org/a/cat.jpg?x=1"),
+            Attachment("cat.jpg", "image/*", url="https://example.org/a/cat.jpg?x=1"),
         ),
         (
             {"type": "input_image", "image_url": f"DATA:image/JPEG;base64,{PNG}"},

@@ -26,6 +26,8 @@ MAX_STOPS = 16
 # Each choice is a conversation of its own with Poe, with its own price.
 MAX_CHOICES = 8
 _LONGEST_SESSION_ID = 256
+# Of short answers an estimate may be wrong by more than its share.
+_UNCERTAIN_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +80,27 @@ class ChatCall:
         return (AccountKind.OFFICIAL, AccountKind.WEB)
 
     @property
+    def rules_tokens(self) -> int:
+        """Estimate for what goes with the turns, whatever they are: the tools, and the schema of the answer."""
+        schema = self.response_format.schema if self.response_format else None
+        rules = [*self.specs.tools, schema] if schema is not None else self.specs.tools
+        return usage.tokens(json.dumps(rules, ensure_ascii=False)) if rules else 0
+
+    @property
     def prompt_tokens(self) -> int:
-        """Estimate for the turns and the tools; files are not counted."""
-        tools = json.dumps(self.specs.tools, ensure_ascii=False) if self.specs.tools else ""
-        return estimate_tokens(self.turns) + usage.tokens(tools)
+        """Estimate for the turns and what goes with them; files are not counted."""
+        return estimate_tokens(self.turns) + self.rules_tokens
 
     def limits(self, kind: AccountKind) -> AnswerLimits:
-        """What the gateway must cut itself. The official API counts real tokens; our estimate must not overrule it."""
-        return AnswerLimits(self.max_tokens if kind is AccountKind.WEB else None, self.stop)
+        """What the gateway cuts itself.
+
+        The official API counts real tokens, which our estimate must not overrule. Some of its bots know no limit: they
+        are cut where the estimate can't be that wrong.
+        """
+        allowed = self.max_tokens
+        if allowed is not None and kind is AccountKind.OFFICIAL:
+            allowed = 2 * allowed + _UNCERTAIN_TOKENS
+        return AnswerLimits(allowed, self.stop)
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
         """What of the request an account of this kind does not take into account, by the fields' names."""

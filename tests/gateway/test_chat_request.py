@@ -74,8 +74,23 @@ def test_an_official_account_gets_everything() -> None:
     assert (request.max_tokens, request.stop) == (7, ("END",))
     # Providers behind Poe refuse a schema without properties.
     assert request.tools[0]["function"]["parameters"] == {"type": "object", "properties": {}}
-    # The upstream counts real tokens; only stop sequences are kept here as well.
-    assert call.limits(AccountKind.OFFICIAL) == AnswerLimits(None, ("\n", "END"))
+    assert call.limits(AccountKind.OFFICIAL).stop == ("\n", "END")
+
+
+def test_an_official_account_is_cut_only_far_beyond_the_limit() -> None:
+    """It counts real tokens; the bots that are asked in the bot protocol count none."""
+    assert read(max_tokens=1000).limits(AccountKind.OFFICIAL) == AnswerLimits(2032, ())
+    assert read().limits(AccountKind.OFFICIAL) == AnswerLimits(None, ())
+
+
+def test_what_goes_with_the_turns_is_part_of_the_prompt() -> None:
+    schema = {"type": "object", "properties": {"a": {"description": "x " * 500}}}
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    assert read().rules_tokens == 0
+    assert read(tools=[tool]).rules_tokens > 100
+    assert read(response_format=format_).rules_tokens > 100
+    assert read(tools=[tool], response_format=format_).prompt_tokens > read().prompt_tokens + 200
 
 
 def test_an_official_account_gets_the_files_of_tool_results_in_a_turn_behind_them() -> None:

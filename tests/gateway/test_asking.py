@@ -503,6 +503,20 @@ async def test_official_accounts_are_kept_for_their_prompt_cache(house: House, n
     assert len(house.poe.clients) > 1, "a person is no conversation"
 
 
+@pytest.mark.parametrize("named", [{"metadata": {"session_id": "s"}}, {"prompt_cache_key": "k"}])
+async def test_another_model_is_asked_where_it_is_best(house: House, named: dict[str, Any]) -> None:
+    """A conversation that began on a web account would keep a model of both kinds from the official one for good."""
+    await house.store.put_config("models", {"models": [{"id": "Webby", "kinds": ["web"]}, {"id": "GPT-5"}]})
+    await house.add_account("w", AccountKind.WEB)
+    house.poe.enqueue(CHAT, TextDelta("one"), Finished())
+    await house.call(body=ask(**named) | {"model": "Webby"})
+    for number in range(3):
+        await house.add_account(f"o{number}")
+    await house.call(body=ask(**named))
+    await house.call(body=ask(**named))
+    assert [client.kind for client in house.poe.clients] == [AccountKind.WEB, AccountKind.OFFICIAL]
+
+
 async def test_a_cache_key_never_leads_into_a_chat(house: House) -> None:
     await house.add_account("w", AccountKind.WEB)
     for text in ("one", "two"):

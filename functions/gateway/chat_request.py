@@ -104,7 +104,11 @@ class ChatCall:
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
         """What of the request an account of this kind does not take into account, by the fields' names."""
-        return tuple(sorted({*self.options.ignored(kind, self.facts), *self.specs.dropped}))
+        names = {*self.options.ignored(kind, self.facts), *self.specs.dropped}
+        if kind is AccountKind.OFFICIAL and self.specs.has_strict:
+            # Poe's official API ignores it (poe-official reference C.2); web accounts' answers are checked here.
+            names.add("tools.function.strict")
+        return tuple(sorted(names))
 
     def build(self, bot: str, kind: AccountKind) -> ChatRequest:
         """The request for one account."""

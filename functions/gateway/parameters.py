@@ -26,6 +26,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 _PARALLEL = "parallel_tool_calls"
 _OFFICIAL_ALWAYS = frozenset({"temperature", "top_p", _PARALLEL})
 _EFFORT = "reasoning_effort"
+_OBFUSCATION = "include_obfuscation"
 # What `read_chat_call` and `messages` deal with.
 _HANDLED = frozenset(
     {"extra_body", "function_call", "functions", "max_completion_tokens", "max_tokens", "messages", "metadata", "model"}
@@ -98,9 +99,28 @@ def read_options(body: Fields, *, has_tools: bool) -> Options:
     dropped = [f"metadata.{name}" for name in (metadata.values if metadata else ()) if name != "session_id"]
     known = ("parameters", "suggested_replies", "truncation")
     dropped += [f"extra_body.{name}" for name in (extra.values if extra else ()) if name not in known]
+    stream_options = body.mapping("stream_options")
+    if stream_options is not None and stream_options.get(_OBFUSCATION):
+        dropped.append(f"stream_options.{_OBFUSCATION}")
     parameters = read_parameters(body)
     parameters.pop("suggested_replies", None)
-    return Options(given, parameters, tuple(dropped))
+    return Options(given, parameters, (*dropped, *_unheard(body.get("messages"))))
+
+
+def _unheard(messages: Any) -> set[str]:
+    """What of the messages no account can be told, each thing once however often it is said."""
+    names: set[str] = set()
+    for message in messages if isinstance(messages, list) else ():
+        if not isinstance(message, dict):
+            continue
+        if message.get("audio") is not None:
+            names.add("messages.audio")
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            image = part.get("image_url") if isinstance(part, dict) else None
+            if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
+                names.add("messages.image_url.detail")
+    return names
 
 
 def read_parameters(body: Fields) -> dict[str, Any]:

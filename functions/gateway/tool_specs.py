@@ -36,6 +36,11 @@ class ToolSpecs:
         return bool(self.tools) and (self.choice == "required" or isinstance(self.choice, Mapping))
 
     @property
+    def has_strict(self) -> bool:
+        """Whether arguments of some tool must fit its schema."""
+        return any(tool["function"].get("strict") is True for tool in self.tools)
+
+    @property
     def callable_tools(self) -> tuple[Mapping[str, Any], ...]:
         """The functions that may be called: the named one only, where one is named."""
         if isinstance(self.choice, Mapping):

@@ -114,12 +114,14 @@ class ChatCall:
         """The request for one account."""
         if kind is AccountKind.WEB:
             return self.web_request(bot, self.turns, self.web_protocol())
+        # Some providers refuse earlier calls of tools that they are not told of.
+        withheld = self.specs.withheld if any(turn.tool_calls for turn in self.turns) else ()
         return ChatRequest(
             bot,
             with_files_behind_results(self.turns),
             parameters=self.options.sent(kind, self.facts),
-            tools=self.specs.tools,
-            tool_choice=self.specs.choice,
+            tools=self.specs.tools or withheld,
+            tool_choice="none" if withheld else self.specs.choice,
             response_format=self.response_format.values if self.response_format else None,
             max_tokens=self.max_tokens,
             # Poe refuses stop sequences of white space only (poe-official reference C.2); ours are kept here anyway.

@@ -27,6 +27,8 @@ class ToolSpecs:
     """Whether one answer may hold several calls."""
     is_legacy: bool = False
     """Whether the caller speaks of `functions`, and expects a `function_call`."""
+    withheld: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Tools that may not be called this time: a provider may want to know what earlier calls were of."""
     dropped: tuple[str, ...] = ()
     """What was left out, by its place."""
 
@@ -68,7 +70,7 @@ def read_tools(body: Fields) -> ToolSpecs:
         tools, choice = _allowed(choice, tools, body)
     if choice == "none" or not tools:
         if tools or choice in (None, "none", "auto"):
-            return ToolSpecs(dropped=dropped)
+            return ToolSpecs(withheld=tools, dropped=dropped)
         raise invalid("'tool_choice' is only allowed with 'tools'.", param="tool_choice", code="invalid_value")
     specs = ToolSpecs(
         tools=tools,

@@ -105,6 +105,20 @@ def test_an_official_account_gets_the_files_of_tool_results_in_a_turn_behind_the
     ]
 
 
+def test_a_provider_is_told_of_the_tools_whose_earlier_calls_it_sees() -> None:
+    """Some refuse calls of unknown tools; others refuse tools at all, and are told of none without need."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    history = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "1", "content": "x"}]
+    told = read(messages=history, tools=[TOOL], tool_choice="none").build("b", AccountKind.OFFICIAL)
+    assert ([tool["function"]["name"] for tool in told.tools], told.tool_choice) == (["f"], "none")
+    untold = read(tools=[TOOL], tool_choice="none").build("b", AccountKind.OFFICIAL)
+    assert (untold.tools, untold.tool_choice) == ((), None)
+    assert (
+        "call tools"
+        not in read(messages=history, tools=[TOOL], tool_choice="none").build("b", AccountKind.WEB).messages[0].text
+    )
+
+
 def test_a_tool_whose_type_is_not_said_is_a_function() -> None:
     call = read(tools=[{"function": {"name": "f"}}])
     assert call.build("b", AccountKind.OFFICIAL).tools[0]["type"] == "function"

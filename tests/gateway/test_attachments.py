@@ -160,6 +160,26 @@ async def test_an_address_under_two_names_is_kept_once() -> None:
     assert len(internet.fetched) == 6, "the two newest are kept"
 
 
+async def test_files_that_are_too_large_together_are_not_all_fetched() -> None:
+    """Twenty of them would be more than the function's memory."""
+    reached = at_once = most_at_once = 0
+
+    async def fetch(url: str) -> FetchedFile:
+        nonlocal reached, at_once, most_at_once
+        reached, at_once = reached + 1, at_once + 1
+        most_at_once = max(most_at_once, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        return FetchedFile(PNG + b"\0" * 9 * 1024 * 1024, "image/png", "a.png", url)
+
+    files = tuple(Attachment("a", "", url=f"https://example.org/{number}") for number in range(20))
+    with pytest.raises(GatewayError) as caught:
+        await AttachmentReader(fetch).read([Message("user", "x", files)], UNKNOWN)
+    assert caught.value.code == "file_too_large"
+    assert most_at_once == 4
+    assert reached <= 8
+
+
 async def test_too_many_files() -> None:
     with pytest.raises(GatewayError) as caught:
         await read(*(Attachment(f"{number}.png", "image/png", PNG + bytes([number])) for number in range(21)))

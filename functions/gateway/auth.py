@@ -39,10 +39,12 @@ class Authenticator:
         self,
         store: AccountStore,
         *,
+        find_key: Callable[[str], Awaitable[ApiKey | None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._find_key = find_key or store.find_key
         self._clock = clock
         self._wall_clock = wall_clock
         # By hash, so that no secret stays in memory; with the time until which to believe it.
@@ -56,7 +58,7 @@ class Authenticator:
         if known is not None and known[1] > self._clock():
             key: ApiKey | None = known[0]
         else:
-            key = await self._store.find_key(token)
+            key = await self._find_key(token)
         if key is None or not key.enabled or (key.expires_at is not None and key.expires_at <= self._wall_clock()):
             self._known.pop(digest, None)
             raise GatewayError(INVALID_KEY, headers={"www-authenticate": "Bearer"})

@@ -18,6 +18,7 @@ from gateway.auth import AdminGate, Authenticator
 from gateway.catalogue import Catalogue
 from gateway.clients import ClientFactory, WarmClients
 from gateway.generation import Generations
+from gateway.live_config import LiveConfig
 from gateway.media.files import ResultFiles
 from gateway.observability import Journal
 from gateway.poe_settings import PoeSettings
@@ -65,9 +66,10 @@ def build_services(
 ) -> Services:
     """Make the services. Tests replace the outside world by `store`, `make_client`, `journal` and `fetch`."""
     store = store or _build_store(settings)
-    catalogue = Catalogue(store)
     journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
-    poe_settings = PoeSettings(_poe_config(settings), store, journal)
+    live_config = LiveConfig(store, journal)
+    catalogue = Catalogue(live_config)
+    poe_settings = PoeSettings(_poe_config(settings), live_config)
     make_client = make_client or _client_factory(poe_settings, catalogue)
     clients = WarmClients(make_client, refresh_settings=poe_settings.refresh)
     policy = GenerationPolicy(
@@ -82,7 +84,7 @@ def build_services(
         clients=clients,
         generations=Generations(store, clients, policy, journal),
         catalogue=catalogue,
-        authenticator=Authenticator(store),
+        authenticator=Authenticator(store, find_key=live_config.find_key),
         admin=AdminGate(_admin_key_reader(settings)),
         readiness=Readiness(store),
         files=AttachmentReader(fetch) if fetch else AttachmentReader(),

@@ -7,15 +7,15 @@ nobody lists is passed to Poe as it is: Poe has more bots than any list, and say
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from accounts import AccountKind, AccountStore, AccountStoreError
+from accounts import AccountKind
 from gateway.errors import GatewayError, invalid
+from gateway.live_config import Document, LiveConfig
 
 CONFIG_NAME = "models"
 REFRESH_SECONDS = 300.0
@@ -113,24 +113,23 @@ class Model:
 class Catalogue:
     """The models, looked up by name. The embedded list is read when first needed."""
 
-    def __init__(self, store: AccountStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, live: LiveConfig) -> None:
         self.updated_at: float | None = None
         """When the list was read from Poe; `None` for the embedded one."""
-        self._store = store
-        self._clock = clock
+        self._live = live
         self._models: Sequence[Model] = ()
         self._by_name: dict[str, Model] = {}
-        self._refresh_at: float | None = None
+        live.watch(CONFIG_NAME, self._take_stored, every_seconds=REFRESH_SECONDS)
 
     async def models(self) -> Sequence[Model]:
         """All models, sorted by id. The same object until there is another list."""
-        await self._refresh()
+        await self._live.refresh()
+        self._embedded()
         return self._models
 
     async def find(self, name: str) -> Model | None:
         """The model with this name or alias."""
-        self._embedded()
-        await self._refresh()
+        await self._live.refresh()
         return self.known(name)
 
     def known(self, name: str) -> Model | None:
@@ -144,11 +143,8 @@ class Catalogue:
 
     async def reload(self) -> Sequence[Model]:
         """The list in the table, now. Raises `AccountStoreError`; the last good list stays."""
+        await self._live.reload(CONFIG_NAME)
         self._embedded()
-        self._refresh_at = self._clock() + REFRESH_SECONDS
-        document = await self._store.get_config(CONFIG_NAME)
-        if document and document.get("models"):
-            self._take(document)
         return self._models
 
     def _embedded(self) -> dict[str, Model]:
@@ -156,7 +152,14 @@ class Catalogue:
             self._take(json.loads((_DATA / "models.json").read_text(encoding="utf-8")))
         return self._by_name
 
-    def _take(self, document: Mapping[str, Any]) -> None:
+    def _take_stored(self, document: Document | None) -> None:
+        if document and document.get("models"):
+            try:
+                self._take(document)
+            except (AttributeError, KeyError, TypeError) as error:
+                raise ValueError("this is not a list of models") from error
+
+    def _take(self, document: Document) -> None:
         if self._by_name and document.get("updated_at") is not None and document["updated_at"] == self.updated_at:
             return
         models = _parse(document)
@@ -165,15 +168,6 @@ class Catalogue:
         self._by_name = {_key(alias): model for model in models for alias in model.aliases}
         self._by_name |= {_key(model.id): model for model in models}
         self.updated_at = document.get("updated_at")
-
-    async def _refresh(self) -> None:
-        """Take the table's list if there is one; the last good list stays when the table can't be read."""
-        self._embedded()
-        if self._refresh_at is None or self._clock() >= self._refresh_at:
-            try:
-                await self.reload()
-            except AccountStoreError:
-                return
 
 
 def poe_name(name: str) -> str:

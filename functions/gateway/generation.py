@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from accounts import AccountKind, AccountStore, Lease, LeaseRequest, NoAccountError, NoAccountReason, Usage
+from accounts import Account, AccountKind, AccountStore, Lease, LeaseRequest, NoAccountError, NoAccountReason, Usage
 from gateway.answer import AnswerLimits, AnswerShaper
 from gateway.attempts import Ask, Attempt, GenerationPolicy
 from gateway.clients import WarmClients
@@ -212,18 +212,18 @@ class Generation:
         """Try accounts until one begins to answer."""
         room, task, record = self._room, self._task, self._record
         give_up_at = room.clock() + room.policy.attempts_seconds
-        failed: set[str] = set()
+        failed: list[Account] = []
         failure: PoeError | None = None
         kinds = task.kinds
         while True:
-            attempt = self._attempt = self._new_attempt(await self._lease(kinds, frozenset(failed), failure))
+            attempt = self._attempt = self._new_attempt(await self._lease(kinds, failed, failure))
             kind = attempt.lease.account.kind
             self._shaper = AnswerShaper(task.limits(kind), is_streamed=task.is_streamed)
             try:
                 return await attempt.begin(task.stream), attempt
             except PoeError as error:
                 room.journal.event("attempt.failed", record, code=error.code.value, operation=error.operation)
-                failed.add(attempt.lease.account.id)
+                failed.append(attempt.lease.account)
                 if failure is not None and failure.code in _OF_ONE_API and error.scope in (Scope.BOT, Scope.REQUEST):
                     # Where the other API does not help either, the first one's word is the plainer.
                     raise failure from None
@@ -250,7 +250,9 @@ class Generation:
             journal=room.journal,
         )
 
-    async def _lease(self, kinds: tuple[AccountKind, ...], failed: frozenset[str], failure: PoeError | None) -> Lease:
+    async def _lease(
+        self, kinds: tuple[AccountKind, ...], failed: Collection[Account], failure: PoeError | None
+    ) -> Lease:
         """Lease an account, waiting a little while all able ones are busy. A failure before tells more than "none"."""
         room, task = self._room, self._task
         request = LeaseRequest(
@@ -259,7 +261,7 @@ class Generation:
             ttl_seconds=room.policy.lease_ttl_seconds,
             kinds=kinds,
             sticky_account_id=task.sticky_account_id,
-            exclude=failed,
+            exclude=frozenset(account.id for account in failed),
         )
         give_up_at = room.clock() + room.policy.account_wait_seconds
         looks = 0
@@ -269,19 +271,23 @@ class Generation:
             except NoAccountError as error:
                 wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
                 if error.reason is not NoAccountReason.BUSY or room.clock() + wait > give_up_at:
-                    if failure is None or _may_help_later(failure, error, room.now()):
-                        raise
-                    raise failure from None
+                    raise _told(error, failure, failed, room.now()) from None
             looks += 1
             await asyncio.sleep(wait)
 
 
-def _may_help_later(failure: PoeError, none: NoAccountError, now: float) -> bool:
-    """Whether an account of the API that was not asked may do what the other one does not offer, once it is free.
-
-    Nobody waits hours for a feature: an account that long away is one that was refused the bot.
-    """
-    if failure.code not in _OF_ONE_API or none.reason is NoAccountReason.NONE_CONFIGURED:
-        return False
+def _told(none: NoAccountError, failure: PoeError | None, failed: Collection[Account], now: float) -> Exception:
+    """What to raise where no account is left: that, or the failure before it, whichever tells more."""
+    if failure is None:
+        return none
+    if failure.code is ErrorCode.INSUFFICIENT_POINTS:
+        if none.reason is NoAccountReason.BUSY or none.retry_at is not None:
+            return none  # Points are not what all accounts lack, or it is known when one has them again.
+        grants = [account.points.next_grant_at for account in failed if account.points is not None]
+        known = [grant for grant in grants if grant is not None]
+        return NoAccountError(NoAccountReason.NO_POINTS, min(known)) if known else failure
+    # An account of the API that was not asked may do what the other one does not offer, once it is free. Nobody waits
+    # hours for a feature: an account that is that long away is one that was refused the bot.
+    may_help_later = failure.code in _OF_ONE_API and none.reason is not NoAccountReason.NONE_CONFIGURED
     is_soon = none.retry_at is None or none.retry_at - now <= MAX_RETRY_AFTER_SECONDS
-    return is_soon or failure.code is ErrorCode.BOT_NOT_FOUND
+    return none if may_help_later and (is_soon or failure.code is ErrorCode.BOT_NOT_FOUND) else failure

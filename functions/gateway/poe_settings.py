@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-from accounts import AccountStore, AccountStoreError
-from gateway.observability import Journal
+from gateway.live_config import Document, LiveConfig
 from reverse.config import PoeConfig
-from reverse.overrides import OverrideError, with_overrides
+from reverse.overrides import with_overrides
 
 CONFIG_NAME = "poe"
 REFRESH_SECONDS = 60.0
 
 
 class PoeSettings:
-    """Reads the overrides when they are a minute old. What can't be read or used leaves everything as it was."""
+    """Follows the overrides, at most a minute late. Those that can't be used leave everything as it was."""
 
-    def __init__(
-        self,
-        base: PoeConfig,
-        store: AccountStore,
-        journal: Journal,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, base: PoeConfig, live: LiveConfig) -> None:
         self.config = base
         """As of the last reading; another object once something has changed."""
         self._base = base
-        self._store = store
-        self._journal = journal
-        self._clock = clock
-        self._fresh_until: float | None = None
+        self._live = live
+        live.watch(CONFIG_NAME, self._take, every_seconds=REFRESH_SECONDS)
 
     async def refresh(self) -> PoeConfig:
-        """The configuration as it is now, at most a minute late."""
-        if self._fresh_until is not None and self._clock() < self._fresh_until:
-            return self.config
-        self._fresh_until = self._clock() + REFRESH_SECONDS
-        try:
-            config = with_overrides(self._base, await self._store.get_config(CONFIG_NAME))
-        except (AccountStoreError, OverrideError) as error:
-            self._journal.event("poe_settings.unusable", code=type(error).__name__)
-            return self.config
-        if config != self.config:
-            self.config = config
+        """The configuration as it is now."""
+        await self._live.refresh()
         return self.config
 
     def forget(self) -> None:
         """Read again with the next request: the overrides were changed here."""
-        self._fresh_until = None
+        self._live.forget(CONFIG_NAME)
+
+    def _take(self, document: Document | None) -> None:
+        config = with_overrides(self._base, document)
+        if config != self.config:
+            self.config = config

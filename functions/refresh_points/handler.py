@@ -19,13 +19,14 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from accounts import AccountStore, AccountStoreError, open_store
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
-from refresh_points.readers import ClientFactory, client_factory, points_reader
+from refresh_points.readers import ClientFactory, Clients, points_reader
 from refresh_points.settings import Settings
 from refresh_points.sweep import Limits, Sweep
 from reverse.config import PoeConfig
@@ -58,17 +59,17 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
     journal = Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     try:
         config = await poe_config(settings, store, journal)
-        make_client = client_factory(config)
-        sources = CatalogueSources(store, config, make_client)
-        return await run(
-            job,
-            settings=settings,
-            seconds=seconds,
-            store=store,
-            make_client=make_client,
-            journal=journal,
-            catalogue={"official": sources.official, "web": sources.web},
-        )
+        async with aclosing(Clients(config)) as clients:
+            sources = CatalogueSources(store, config, clients.make)
+            return await run(
+                job,
+                settings=settings,
+                seconds=seconds,
+                store=store,
+                make_client=clients.make,
+                journal=journal,
+                catalogue={"official": sources.official, "web": sources.web},
+            )
     finally:
         await store.aclose()
 

@@ -68,7 +68,7 @@ class Journal:
 
     def overrides_unusable(self, error: Exception) -> None:
         """What replaces parts of the clients' configuration could not be read, or used."""
-        self._logger.warning("poe_settings.unusable", extra={"code": type(error).__name__})
+        self._logger.warning("config.unusable", extra={"config": "poe", "code": type(error).__name__})
 
     @staticmethod
     def _write_metrics(report: Report, eligible: int | None) -> None:

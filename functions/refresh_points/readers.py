@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accounts import AccountKind, Claim, Outcome, Reading
 from reverse.chat import PoeClient
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials, WebCredentials
 from reverse.errors import PoeError
+
+if TYPE_CHECKING:
+    from reverse.official import OfficialTransport
 
 ClientFactory = Callable[[AccountKind, Mapping[str, str], Mapping[str, Any] | None], PoeClient]
 """Makes a client from an account's kind, credentials and derived session data. Does no I/O."""
@@ -55,17 +58,33 @@ def points_reader(make_client: ClientFactory) -> Reader:
     return read
 
 
-def client_factory(config: PoeConfig) -> ClientFactory:
-    """Makes the real clients."""
+class Clients:
+    """Makes the real clients. Those of official accounts share connections: a key is a header, not a session."""
 
-    def make(kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None) -> PoeClient:
+    def __init__(self, config: PoeConfig) -> None:
+        self._config = config
+        self._transport: OfficialTransport | None = None
+
+    def make(
+        self, kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None
+    ) -> PoeClient:
+        """A client of one account. Raises `ValueError` for credentials that can't be any."""
         # Each client brings its own network library: only the one that is needed is loaded.
         if kind is AccountKind.OFFICIAL:
-            from reverse.official import PoeOfficialClient
+            from reverse.official import OfficialTransport, PoeOfficialClient
 
-            return PoeOfficialClient(OfficialCredentials.from_mapping(credentials), config, session_data=session_data)
+            self._transport = self._transport or OfficialTransport(self._config)
+            return PoeOfficialClient(
+                OfficialCredentials.from_mapping(credentials),
+                self._config,
+                session_data=session_data,
+                transport=self._transport,
+            )
         from reverse.web import PoeWebClient
 
-        return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)
+        return PoeWebClient(WebCredentials.from_mapping(credentials), self._config, session_data=session_data)
 
-    return make
+    async def aclose(self) -> None:
+        """Close the shared connections."""
+        if self._transport is not None:
+            await self._transport.aclose()

@@ -6,12 +6,14 @@ from reverse.official.generation import Video, VideoStatus
 from reverse.official.login import Login, PoeLogin
 from reverse.official.points import PointsSpent
 from reverse.official.routing import Route
+from reverse.official.transport import OfficialTransport
 from reverse.official.uploads import UploadedFile
 
 __all__ = [
     "Endpoint",
     "Login",
     "ModelInfo",
+    "OfficialTransport",
     "Parameter",
     "PoeLogin",
     "PoeOfficialClient",

@@ -23,7 +23,7 @@ from reverse.official.media_client import MediaClient
 from reverse.official.points import PointsSpent, parse_balance, parse_history
 from reverse.official.retry import MAX_RETRIES
 from reverse.official.routing import Route, choose_route, may_be_bot_only
-from reverse.official.transport import OutgoingRequest
+from reverse.official.transport import OfficialTransport, OutgoingRequest
 from reverse.official.uploads import UploadedFile
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class PoeOfficialClient:
     tasks of one event loop at a time. `max_retries` counts repetitions of one call, all before the first event.
     `session_data` is what an earlier client's `session_data()` returned. `fetch_file` gets the bytes of an attachment
     of which only the address is known; by default with the guards of `reverse.fetch`. `find_model` says what is known
-    of a model, by its name in lower case, where this client has not read the list itself.
+    of a model, by its name in lower case, where this client has not read the list itself. `transport` has connections
+    that several clients share, and that its owner closes; by default the client has its own.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class PoeOfficialClient:
         session_data: Mapping[str, Any] | None = None,
         fetch_file: Fetch | None = None,
         find_model: Callable[[str], ModelInfo | None] = lambda _: None,
+        transport: OfficialTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._config = config or PoeConfig()
-        self._exchange = Exchange(credentials, self._config, max_retries=max_retries, sleep=sleep)
+        self._exchange = Exchange(credentials, self._config, max_retries=max_retries, transport=transport, sleep=sleep)
         self._fetch_file = fetch_file or self._guarded_fetch
         self._find_model = find_model
         self._models: dict[str, ModelInfo] = {}
@@ -85,7 +87,7 @@ class PoeOfficialClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections. Safe to call twice; no network call."""
+        """Close the connections that are its own. Safe to call twice; no network call."""
         await self._exchange.aclose()
 
     async def stream(self, request: ChatRequest, *, route: Route | None = None) -> AsyncGenerator[Event, None]:

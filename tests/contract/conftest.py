@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ class Front:
     base_url: str
     requests: list[str] = field(default_factory=list)
     """Paths of all requests that arrived."""
+    remaining_milliseconds: int | None = None
+    """What Lambda's context says is left of the time, if there is one."""
 
     def client(self, **options: Any) -> AsyncOpenAI:
         options = {"api_key": API_KEY, "base_url": self.base_url, "_strict_response_validation": True} | options
@@ -43,6 +46,8 @@ async def front() -> AsyncIterator[Front]:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             front.requests.append(scope["path"])
+            if (left := front.remaining_milliseconds) is not None:
+                scope["aws.context"] = SimpleNamespace(get_remaining_time_in_millis=lambda: left)
         await house.app(scope, receive, send)
 
     listener = socket.socket()

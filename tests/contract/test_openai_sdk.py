@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import openai
 import pytest
 
+from accounts import Reading
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, FinishReason, TextDelta, ToolCallDelta, UsageReported
 from tests.contract.conftest import Front
+from tests.contract.error_table import ERRORS
 from tests.gateway.scripted import Hang, Pause
 
 QUESTION: Any = {"model": "GPT-5", "messages": [{"role": "user", "content": "Hi"}]}
@@ -79,41 +82,49 @@ async def test_models(front: Front) -> None:
     assert len(models) > 10
 
 
-ERRORS: list[tuple[str, list[Any], type[openai.APIStatusError], str, int]] = [
-    ("refused content", [poe_error(ErrorCode.CONTENT_REFUSED)], openai.BadRequestError, "content_filter", 1),
-    ("too long", [poe_error(ErrorCode.MESSAGE_TOO_LONG)], openai.BadRequestError, "context_length_exceeded", 1),
-    ("unknown model", [poe_error(ErrorCode.BOT_NOT_FOUND)], openai.NotFoundError, "model_not_found", 1),
-    ("no access", [poe_error(ErrorCode.BOT_ACCESS_DENIED)], openai.PermissionDeniedError, "model_not_allowed", 1),
-    ("no points", [poe_error(ErrorCode.INSUFFICIENT_POINTS)], openai.RateLimitError, "insufficient_quota", 1),
-    ("failed", [poe_error(ErrorCode.UPSTREAM_FAILED)], openai.InternalServerError, "upstream_error", 1),
-    ("challenge", [poe_error(ErrorCode.CHALLENGE)], openai.InternalServerError, "upstream_challenge", 1),
-    ("too slow", [poe_error(ErrorCode.TIMEOUT)], openai.InternalServerError, "upstream_timeout", 1),
-]
+FAILURES = {
+    "refused content": ErrorCode.CONTENT_REFUSED,
+    "prompt too long": ErrorCode.MESSAGE_TOO_LONG,
+    "unknown model": ErrorCode.BOT_NOT_FOUND,
+    "model not for this key": ErrorCode.BOT_ACCESS_DENIED,
+    "no account has points": ErrorCode.INSUFFICIENT_POINTS,
+    "upstream failed": ErrorCode.UPSTREAM_FAILED,
+    "upstream challenge": ErrorCode.CHALLENGE,
+    "upstream too slow": ErrorCode.TIMEOUT,
+}
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize(
-    ("script", "kind", "code", "requests"), [row[1:] for row in ERRORS], ids=[r[0] for r in ERRORS]
-)
-async def test_upstream_errors(
-    front: Front, script: list[Any], kind: type[openai.APIStatusError], code: str, requests: int, stream: bool
-) -> None:
+@pytest.mark.parametrize("name", FAILURES)
+async def test_upstream_errors(front: Front, name: str, stream: bool) -> None:
     """Each is the SDK's class for it, and is not tried again: the gateway did what could be done."""
-    await front.house.add_account()
-    front.house.poe.enqueue(*script)
+    account = await front.house.add_account()
+    await front.house.store.record_reading(account, Reading(5000, next_grant_at=time.time() + 3600))
+    front.house.poe.enqueue(poe_error(FAILURES[name]))
     async with front.client() as client:
-        with pytest.raises(kind) as caught:
+        with pytest.raises(openai.APIStatusError) as caught:
             await client.chat.completions.create(**QUESTION, stream=stream)
-    assert caught.value.code == code
+    ERRORS[name].check(caught.value, len(front.requests))
     assert caught.value.request_id
-    assert len(front.requests) == requests
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_lambdas_deadline(front: Front, stream: bool) -> None:
+    await front.house.add_account()
+    front.house.poe.enqueue(Hang())
+    front.remaining_milliseconds = 200
+    async with front.client() as client, asyncio.timeout(5):
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.chat.completions.create(**QUESTION, stream=stream)
+    ERRORS["upstream too slow"].check(caught.value, len(front.requests))
+    assert front.house.poe.stopped == 1
 
 
 async def test_a_wrong_key(front: Front) -> None:
     async with front.client(api_key="wrong") as client:
-        with pytest.raises(openai.AuthenticationError) as caught:
+        with pytest.raises(openai.APIStatusError) as caught:
             await client.chat.completions.create(**QUESTION)
-    assert caught.value.code == "invalid_api_key"
+    ERRORS["wrong API key"].check(caught.value, len(front.requests))
 
 
 async def test_a_wrong_field(front: Front) -> None:
@@ -136,7 +147,7 @@ async def test_too_large_a_body(front: Front) -> None:
             await client.chat.completions.create(
                 model="m", messages=[{"role": "user", "content": "x" * 7 * 1024 * 1024}]
             )
-    assert (caught.value.status_code, caught.value.code) == (413, "request_too_large")
+    ERRORS["body over 6 MB"].check(caught.value, len(front.requests))
 
 
 async def test_busy_accounts_are_worth_another_try(front: Front) -> None:
@@ -178,20 +189,41 @@ async def test_an_error_in_mid_stream_is_raised_after_what_came_before(front: Fr
     assert (caught.value.code, caught.value.type) == ("upstream_error", "server_error")
 
 
-@pytest.mark.parametrize("stream", [True, False])
-async def test_leaving_in_the_middle_stops_the_upstream(front: Front, stream: bool) -> None:
-    await front.house.add_account()
+async def leave_chat(client: openai.AsyncOpenAI, front: Front) -> None:
+    async with await client.chat.completions.create(**QUESTION, stream=True) as stream:
+        async for _ in stream:
+            break
+
+
+async def leave_response(client: openai.AsyncOpenAI, front: Front) -> None:
+    async with await client.responses.create(model="GPT-5", input="Hi", stream=True) as stream:
+        async for event in stream:
+            if event.type == "response.output_text.delta":
+                break
+
+
+async def leave_helper(client: openai.AsyncOpenAI, front: Front) -> None:
+    async with client.chat.completions.stream(**QUESTION) as stream:
+        async for event in stream:
+            if event.type == "content.delta":
+                break
+
+
+async def cancel_the_call(client: openai.AsyncOpenAI, front: Front) -> None:
+    asking = asyncio.create_task(client.chat.completions.create(**QUESTION))
+    await front.house.until_asked()
+    asking.cancel()
+
+
+@pytest.mark.parametrize("leave", [leave_chat, leave_response, leave_helper, cancel_the_call])
+async def test_leaving_in_the_middle_stops_the_upstream_and_frees_the_account(front: Front, leave: Any) -> None:
+    """The only slot is free again, so that the next request is answered."""
+    await front.house.add_account(max_concurrency=1)
     front.house.poe.enqueue(TextDelta("Hel"), Hang())
     async with front.client(max_retries=0) as client, asyncio.timeout(5):
-        if stream:
-            response = await client.chat.completions.create(**QUESTION, stream=True)
-            async for _ in response:
-                break
-            await response.close()
-        else:
-            asking = asyncio.create_task(client.chat.completions.create(**QUESTION))
-            await front.house.until_asked()
-            asking.cancel()
+        await leave(client, front)
         while front.house.store.held or not front.house.store.released:  # noqa: ASYNC110 - the gateway's doing
             await asyncio.sleep(0.005)
-    assert front.house.poe.stopped == 1
+        assert front.house.poe.stopped == 1
+        completion = await client.chat.completions.create(**QUESTION)
+    assert completion.choices[0].message.content == "Hello there"

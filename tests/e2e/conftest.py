@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import openai
@@ -169,6 +171,28 @@ def start_stack(state: Path, *, code: str = "", **settings: str) -> RunningStack
         raise
     words = shlex.split(run_file.read_text(), comments=True)
     return RunningStack(process, state, output, dict(word.split("=", 1) for word in words if "=" in word))
+
+
+@contextmanager
+def only_account(stack: RunningStack, *, points: int = 100_000, faults: Any = (), times: int = 20) -> Iterator[str]:
+    """The id of a fresh account with one slot, the only one there is, whose requests meet the faults."""
+    key = f"e2e-{uuid4()}"
+    simulator = stack.variables["GATEWAY_POE_OFFICIAL_BASE_URL"] + "/_sim"
+    assert httpx.post(f"{simulator}/accounts", json={"api_key": key, "points": points}).is_success
+    if faults:
+        scenario = {"faults": faults, "times": times, "account": key}
+        assert httpx.post(f"{simulator}/scenarios", json=scenario).is_success
+    others = [account["id"] for account in stack.accounts().values() if account["status"] != "disabled"]
+    for other in others:
+        stack.admin("POST", f"/accounts/{other}/disable")
+    new = {"kind": "official", "label": key, "credentials": {"api_key": key}, "max_concurrency": 1}
+    made = stack.admin("POST", "/accounts", json=new)["id"]
+    try:
+        yield made
+    finally:
+        stack.admin("DELETE", f"/accounts/{made}")
+        for other in others:
+            stack.admin("POST", f"/accounts/{other}/enable")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -70,6 +71,31 @@ def test_a_sandbox_killed_in_mid_stream(one_slot, lease_ttl_seconds):
 
     stack.wait_until(answered, lease_ttl_seconds + 6)
     assert time.monotonic() - killed > lease_ttl_seconds / 2, "the lease was free before it expired"
+
+
+def test_even_a_new_sandboxs_first_chat_asks_the_table_twice_and_writes_twice(one_slot):
+    """The key comes with all that is read now and then, the account with its credentials (goal: 2 reads, 3 writes)."""
+
+    def end_sandboxes() -> None:
+        for sandbox in one_slot.sandboxes():
+            os.kill(sandbox, signal.SIGKILL)
+        one_slot.wait_until(lambda: not one_slot.sandboxes())
+
+    def calls() -> Counter[str]:
+        return Counter(httpx.get(f"{one_slot.variables['AWS_ENDPOINT_URL']}/_local/calls").json())
+
+    # A chat of the account before, so that what is counted is not the account's first.
+    assert one_slot.openai().chat.completions.create(**body()).choices
+    end_sandboxes()
+    before = calls()
+    assert one_slot.openai().chat.completions.create(**body()).choices
+    made = {name: count for name, count in (calls() - before).items() if name.startswith("dynamodb.")}
+    assert made == {
+        "dynamodb.BatchGetItem": 1,
+        "dynamodb.Query": 1,
+        "dynamodb.PutItem": 1,
+        "dynamodb.TransactWriteItems": 1,
+    }
 
 
 @pytest.mark.parametrize(

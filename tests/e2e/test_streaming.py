@@ -9,6 +9,8 @@ from itertools import accumulate
 
 import pytest
 
+from tests.e2e.conftest import only_account
+
 MODEL = "GPT-4o"
 
 
@@ -102,3 +104,14 @@ def test_eight_requests_at_once_on_four_sandboxes_stay_within_the_slots(paced):
     peaks = {account["p_b"]: account["peak_concurrency"] for account in paced.simulated("state")["accounts"]}
     assert all(peaks[account] <= limit for account, limit in slots.items()), peaks
     assert sum(peaks.values()) >= 3, "hardly anything ran at the same time"
+
+
+def test_after_a_caller_left_in_mid_stream_the_only_account_answers_the_next(stack):
+    """Lambda tells nobody that a caller left: the answer runs to its end before the account is free."""
+    client = stack.openai(max_retries=12)
+    with only_account(stack):
+        with client.chat.completions.create(model=MODEL, messages=ask(40), stream=True) as stream:
+            next(stream)
+        with client.chat.completions.stream(model=MODEL, messages=ask(40)) as events:
+            next(events)
+        assert client.chat.completions.create(model=MODEL, messages=ask(3)).choices[0].message.content == words(3)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Collection
+from typing import Any
+
 import pytest
 
-from accounts import InMemoryAccountStore, StoreUnavailableError
+from accounts import AccountStore, InMemoryAccountStore, StoreUnavailableError
 from gateway.catalogue import REFRESH_SECONDS, Catalogue, require
 from gateway.errors import GatewayError
+from gateway.live_config import LiveConfig
+from gateway.observability import Journal
 
 
 class Clock:
@@ -15,6 +21,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def catalogue_over(store: AccountStore, clock: Clock | None = None) -> Catalogue:
+    return Catalogue(LiveConfig(store, Journal(stream=io.StringIO()), clock=clock or Clock()))
 
 
 EVERYTHING = {
@@ -48,11 +58,11 @@ EVERYTHING = {
     ],
 )
 async def test_names_are_found_without_regard_to_case_and_unknown_ones_passed_on(name: str, bot: str) -> None:
-    assert await Catalogue(InMemoryAccountStore()).bot(name) == bot
+    assert await catalogue_over(InMemoryAccountStore()).bot(name) == bot
 
 
 async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> None:
-    models = await Catalogue(InMemoryAccountStore()).models()
+    models = await catalogue_over(InMemoryAccountStore()).models()
     names = [name.lower() for model in models for name in (model.id, *model.aliases)]
     assert len(set(names)) == len(names)
     assert all(model.created > 1_700_000_000 for model in models)
@@ -61,7 +71,7 @@ async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> 
 
 async def test_the_tables_list_replaces_the_embedded_one_within_minutes() -> None:
     store, clock = InMemoryAccountStore(), Clock()
-    catalogue = Catalogue(store, clock=clock)
+    catalogue = catalogue_over(store, clock)
     assert await catalogue.find("New-Model") is None
     await store.put_config("models", {"models": [{"id": "New-Model", "bot": "New_Bot", "aliases": ["nm"]}]})
     assert await catalogue.bot("nm") == "nm"
@@ -73,7 +83,7 @@ async def test_the_tables_list_replaces_the_embedded_one_within_minutes() -> Non
 async def test_what_the_table_knows_of_a_model_is_known_to_the_first_request() -> None:
     store = InMemoryAccountStore()
     await store.put_config("models", {"updated_at": 5.0, "models": [EVERYTHING]})
-    model = await Catalogue(store).find("the painter")
+    model = await catalogue_over(store).find("the painter")
     assert model is not None
     shown = model.to_openai()
     assert {name: shown[name] for name in EVERYTHING if name not in ("upstream_endpoints", "aliases")} == {
@@ -87,14 +97,14 @@ async def test_what_the_table_knows_of_a_model_is_known_to_the_first_request() -
 async def test_a_table_that_is_asked_again_and_has_nothing_new_changes_no_object() -> None:
     store, clock = InMemoryAccountStore(), Clock()
     await store.put_config("models", {"updated_at": 5.0, "models": [EVERYTHING]})
-    catalogue = Catalogue(store, clock=clock)
+    catalogue = catalogue_over(store, clock)
     first = await catalogue.models()
     clock.now += REFRESH_SECONDS
     assert await catalogue.models() is first
 
 
 async def test_what_nobody_said_is_not_refused() -> None:
-    catalogue = Catalogue(InMemoryAccountStore())
+    catalogue = catalogue_over(InMemoryAccountStore())
     require(None, "image", "images")
     require(await catalogue.find("Grok-4"), "image", "images")
     with pytest.raises(GatewayError) as caught:
@@ -104,9 +114,9 @@ async def test_what_nobody_said_is_not_refused() -> None:
 
 async def test_a_table_that_can_not_be_read_changes_nothing() -> None:
     class Store(InMemoryAccountStore):
-        async def get_config(self, name: str) -> dict[str, object] | None:
-            raise StoreUnavailableError("get_config", "timeout")
+        async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+            raise StoreUnavailableError("get_configs", "timeout")
 
-    catalogue = Catalogue(Store())
+    catalogue = catalogue_over(Store())
     assert len(await catalogue.models()) > 10
     assert await catalogue.bot("unknown") == "unknown"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from accounts import AccountKind, Lease, LeaseRequest, NoAccountError, NoAccountReason, StoreUnavailableError
+from accounts import AccountKind, Lease, LeaseRequest, NoAccountError, NoAccountReason, Reading, StoreUnavailableError
 from gateway.generation import GenerationTask
 from gateway.observability import RequestRecord
 from gateway.settings import Settings
@@ -120,12 +121,36 @@ async def test_no_try_begins_after_the_time_for_tries(house: House) -> None:
     assert len(house.poe.requests) == 1
 
 
-async def test_the_failure_tells_more_than_that_no_account_is_left(house: House) -> None:
+@pytest.mark.parametrize("code", [ErrorCode.INSUFFICIENT_POINTS, ErrorCode.UPSTREAM_FAILED])
+async def test_the_failure_tells_more_than_that_no_account_is_left(house: House, code: ErrorCode) -> None:
     await house.add_account("a")
-    house.poe.enqueue(poe_error(ErrorCode.INSUFFICIENT_POINTS))
+    house.poe.enqueue(poe_error(code))
     with pytest.raises(PoeError) as caught:
         await run(house)
-    assert caught.value.code is ErrorCode.INSUFFICIENT_POINTS
+    assert caught.value.code is code
+
+
+async def test_whoever_finds_the_points_gone_hears_of_the_next_grant(house: House) -> None:
+    soon = time.time() + 600
+    for name, grant in ("a", soon), ("b", None):
+        account = await house.add_account(name)
+        await house.store.record_reading(account, Reading(5000, next_grant_at=grant))
+        house.poe.enqueue(poe_error(ErrorCode.INSUFFICIENT_POINTS))
+    with pytest.raises(NoAccountError) as caught:
+        await run(house)
+    assert (caught.value.reason, caught.value.retry_at) == (NoAccountReason.NO_POINTS, soon)
+
+
+async def test_points_are_not_called_gone_while_another_account_is_only_busy() -> None:
+    """SDKs do not come back from a used up quota, although trying again helps."""
+    house = House(Settings(store="memory", account_wait_seconds=0.0))
+    await house.add_account("a")
+    await house.add_account("web", AccountKind.WEB, max_concurrency=1)
+    await house.store.lease(LeaseRequest(owner="other", bot=BOT, ttl_seconds=60, kinds=(AccountKind.WEB,)))
+    house.poe.enqueue(poe_error(ErrorCode.INSUFFICIENT_POINTS), secret="a")
+    with pytest.raises(NoAccountError) as caught:
+        await run(house)
+    assert caught.value.reason is NoAccountReason.BUSY
 
 
 async def test_without_accounts_that_is_said(house: House) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from accounts import AccountKind, InMemoryAccountStore, StoreUnavailableError
+from gateway.live_config import LiveConfig
 from gateway.observability import Journal
 from gateway.poe_settings import REFRESH_SECONDS, PoeSettings
 from reverse.config import PoeConfig
@@ -23,11 +25,11 @@ class CountingStore(InMemoryAccountStore):
         self.reads = 0
         self.error: Exception | None = None
 
-    async def get_config(self, name: str) -> dict[str, Any] | None:
+    async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         self.reads += 1
         if self.error is not None:
             raise self.error
-        return await super().get_config(name)
+        return await super().get_configs(names)
 
 
 class Setting:
@@ -38,7 +40,7 @@ class Setting:
         self.store = CountingStore()
         self.log = io.StringIO()
         journal = Journal(level="info", stream=self.log, service=f"poe-settings-{id(self)}")
-        self.settings = PoeSettings(PoeConfig(), self.store, journal, clock=lambda: self.now)
+        self.settings = PoeSettings(PoeConfig(), LiveConfig(self.store, journal, clock=lambda: self.now))
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ async def test_what_can_not_be_read_or_used_leaves_everything_as_it_was(setting:
     else:
         await setting.store.put_config("poe", {"operation_hashes": "nonsense"})
     assert await setting.settings.refresh() is config
-    assert json.loads(setting.log.getvalue().splitlines()[-1])["message"] == "poe_settings.unusable"
+    assert json.loads(setting.log.getvalue().splitlines()[-1])["message"] == "config.unusable"
 
 
 async def test_the_admin_replaces_overrides_and_web_clients_are_made_anew(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from accounts import AccountKind, StoreUnavailableError
 from local.poe_official import PoeOfficialSimulator
 from local.poe_web import PoeWebSimulator
 from refresh_points.catalogue import CatalogueSources, refresh_catalogue
-from refresh_points.readers import client_factory
+from refresh_points.readers import Clients
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, poe_error
 from tests.refresh_points.conftest import House
@@ -128,10 +129,11 @@ async def test_the_bots_of_both_simulators_are_listed_once(house: House) -> None
         config = PoeConfig(official_base_url=official.base_url, web_base_url=web.base_url, channel_url=web.channel_url)
         await house.store.put_account(kind=AccountKind.WEB, label="dead", credentials={"p_b": "unknown-cookie"})
         await house.store.put_account(kind=AccountKind.WEB, label="w", credentials={"p_b": "the-cookie"})
-        sources = CatalogueSources(house.store, config, client_factory(config))
-        report = await refresh_catalogue(
-            house.store, {"official": sources.official, "web": sources.web}, now=1e9, max_age_seconds=1, seconds=20
-        )
+        async with aclosing(Clients(config)) as clients:
+            sources = CatalogueSources(house.store, config, clients.make)
+            report = await refresh_catalogue(
+                house.store, {"official": sources.official, "web": sources.web}, now=1e9, max_age_seconds=1, seconds=20
+            )
     assert report is not None and not report.failures
     models = await names(house)
     folded = [name.lower() for name in models]

@@ -5,7 +5,6 @@ A route is described in `gateway.description.operations`, under the name of its 
 
 from starlette.routing import Route
 
-from gateway.routes.anthropic import count_tokens, create_message
 from gateway.routes.chat import create_chat_completion
 from gateway.routes.health import healthz, index, readyz
 from gateway.routes.lazy import lazy
@@ -20,6 +19,7 @@ from gateway.routes.responses import (
     retrieve_response,
 )
 
+_ANTHROPIC = "gateway.routes.anthropic"
 _IMAGES = "gateway.routes.images"
 _VIDEOS = "gateway.routes.videos"
 
@@ -42,8 +42,8 @@ def build_routes() -> list[Route]:
         Route("/responses/{response_id}", delete_response, methods=["DELETE"]),
         Route("/responses/{response_id}/cancel", cancel_response, methods=["POST"]),
         Route("/responses/{response_id}/input_items", list_input_items),
-        Route("/messages", create_message, methods=["POST"]),
-        Route("/messages/count_tokens", count_tokens, methods=["POST"]),
+        Route("/messages", lazy(_ANTHROPIC, "create_message"), methods=["POST"]),
+        Route("/messages/count_tokens", lazy(_ANTHROPIC, "count_tokens"), methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from accounts import _api_keys, _documents, _keys
+from accounts._items import Item
 from accounts._memory_records import usage_counts
 from accounts._model import ApiKey, ChatSession, Page, Usage
 from accounts._table import MAX_BATCH_GET, ConditionFailed, Table, Write, delete, put, update
@@ -54,11 +55,16 @@ class DynamoDBRecords:
         return key, secret
 
     async def find_key(self, secret: str) -> ApiKey | None:
-        item = await self._table.get(_keys.api_key(_api_keys.hash_secret(secret)), is_consistent=False)
-        if item is None:
-            return None
-        key = _keys.api_key_of(item)
-        return key if _api_keys.is_usable(key, self._clock()) else None
+        return self._usable_key(
+            await self._table.get(_keys.api_key(_api_keys.hash_secret(secret)), is_consistent=False)
+        )
+
+    async def find_key_and_configs(
+        self, secret: str, names: Collection[str]
+    ) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
+        key = _keys.api_key(_api_keys.hash_secret(secret))
+        items = await self._items([key, *map(_keys.config, names)])
+        return self._usable_key(items.get(key["pk"])), _configs(names, items)
 
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]:
         entries, next_cursor = await self._directory(_keys.KEYS_DIRECTORY, limit, cursor)
@@ -122,12 +128,10 @@ class DynamoDBRecords:
 
     async def get_config(self, name: str) -> dict[str, Any] | None:
         item = await self._table.get(_keys.config(name))
-        if item is None:
-            return None
-        if "packed" in item:
-            return _documents.unpack(item["packed"])
-        value: dict[str, Any] = json.loads(item["config"])
-        return value
+        return _config_of(item) if item else None
+
+    async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        return _configs(names, await self._items([*map(_keys.config, names)]))
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
         text = json.dumps(dict(value))
@@ -139,6 +143,14 @@ class DynamoDBRecords:
         rows = await self._usage_rows("{pk} = :day", limit, day=_keys.usage_day(day))
         names = ("key_id", "model", "requests", "errors", "prompt_tokens", "completion_tokens", "points")
         return [{name: row[name] for name in names} for row in rows]
+
+    def _usable_key(self, item: Item | None) -> ApiKey | None:
+        key = _keys.api_key_of(item) if item else None
+        return key if key is not None and _api_keys.is_usable(key, self._clock()) else None
+
+    async def _items(self, keys: Sequence[_keys.Key]) -> dict[str, Item]:
+        """Those of these items that there are, by their partition: for kinds that have one item in each."""
+        return {item["pk"]: item for item in await self._table.get_many(keys)}
 
     def _booking(self, usage: Usage, now: float) -> Write:
         """The write that adds one request to its day's aggregate."""
@@ -187,3 +199,15 @@ class DynamoDBRecords:
         if item is None or item.get("until", self._clock() + 1) <= self._clock():
             return None
         return item
+
+
+def _configs(names: Collection[str], items: Mapping[str, Item]) -> dict[str, dict[str, Any]]:
+    found = {name: items.get(_keys.config(name)["pk"]) for name in names}
+    return {name: _config_of(item) for name, item in found.items() if item}
+
+
+def _config_of(item: Item) -> dict[str, Any]:
+    if "packed" in item:
+        return _documents.unpack(item["packed"])
+    value: dict[str, Any] = json.loads(item["config"])
+    return value

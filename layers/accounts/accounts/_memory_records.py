@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from accounts import _api_keys, _documents
@@ -51,6 +51,11 @@ class InMemoryRecords:
     async def find_key(self, secret: str) -> ApiKey | None:
         key = self._keys.get(_api_keys.hash_secret(secret))
         return key if key is not None and _api_keys.is_usable(key, self._clock()) else None
+
+    async def find_key_and_configs(
+        self, secret: str, names: Collection[str]
+    ) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
+        return await self.find_key(secret), await self.get_configs(names)
 
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]:
         return page_of({key.id: key for key in self._keys.values()}, limit, cursor)
@@ -101,6 +106,9 @@ class InMemoryRecords:
 
     async def get_config(self, name: str) -> dict[str, Any] | None:
         return copy.deepcopy(self._config.get(name))
+
+    async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        return {name: copy.deepcopy(self._config[name]) for name in names if name in self._config}
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
         _documents.pack(value)

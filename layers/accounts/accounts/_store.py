@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from accounts._api_keys import OverLimit
@@ -137,6 +137,11 @@ class AccountStore(Protocol):
     async def find_key(self, secret: str) -> ApiKey | None:
         """The enabled, unexpired key with this secret."""
 
+    async def find_key_and_configs(
+        self, secret: str, names: Collection[str]
+    ) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
+        """`find_key` and `get_configs` in one read."""
+
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]: ...
 
     async def revoke_key(self, key_id: str) -> bool:
@@ -166,7 +171,11 @@ class AccountStore(Protocol):
 
     async def delete_document(self, kind: str, owner: str, document_id: str) -> bool: ...
 
-    async def get_config(self, name: str) -> dict[str, Any] | None: ...
+    async def get_config(self, name: str) -> dict[str, Any] | None:
+        """A JSON document stored by `put_config`; `None` if there is none."""
+
+    async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Those of these documents that there are, by name, in one read. At most 100 names."""
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
         """Keep a JSON document by name. Raises `ValueError` when it can't fit one item of 400 KB, compressed."""

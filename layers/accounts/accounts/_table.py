@@ -10,6 +10,7 @@ import secrets
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from accounts._aws import AwsError
@@ -201,13 +202,19 @@ def _raise_for_reasons(error: AwsError) -> None:
         raise StoreUnavailableError(error.operation, others[0] if others else error.code) from error
 
 
+@lru_cache(maxsize=256)
+def _parse(expression: str) -> tuple[str, frozenset[str]]:
+    """The expression with placeholders for its attributes, and their names. There are few, used again and again."""
+    names = frozenset(field for _, field, _, _ in string.Formatter().parse(expression) if field)
+    return expression.format_map({name: f"#{name}" for name in names}), names
+
+
 def _expressions(values: Mapping[str, Any], **expressions: str | None) -> dict[str, Any]:
     """Expressions with their placeholders, in the form of the API."""
-    given = {name: text for name, text in expressions.items() if text}
-    names = {field for text in given.values() for _, field, _, _ in string.Formatter().parse(text) if field}
-    result: dict[str, Any] = {name: text.format_map({n: f"#{n}" for n in names}) for name, text in given.items()}
-    if names:
-        result["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    parsed = {kind: _parse(text) for kind, text in expressions.items() if text}
+    result: dict[str, Any] = {kind: text for kind, (text, _) in parsed.items()}
+    if names := {f"#{name}": name for _, fields in parsed.values() for name in fields}:
+        result["ExpressionAttributeNames"] = names
     if values:
         result["ExpressionAttributeValues"] = to_wire({f":{name}": value for name, value in values.items()})
     return result

@@ -2,7 +2,7 @@
 import OpenAI, { toFile } from 'openai';
 import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { PIXEL, apiKey, assert, base, check, client as announce, collect, counting, withKey, withOnlyAccount } from './reporting.mjs';
+import { PIXEL, apiKey, assert, base, check, client as announce, collect, withOnlyAccount } from './reporting.mjs';
 
 announce('openai');
 const client = new OpenAI({ baseURL: base, apiKey, maxRetries: 0, timeout: 30_000 });
@@ -72,23 +72,25 @@ await check('parallel tool calls, streamed, put together by the helper', async (
   assert.equal(new Set(calls.map((call) => call.id)).size, 2);
 });
 
-await check('the tool runner', async () => {
-  const runner = client.chat.completions.runTools({
-    model: 'Assistant',
-    messages: ask('[[call: get_weather {"city": "Oslo"}]]'),
-    tools: [
-      {
-        type: 'function',
-        function: {
-          name: 'get_weather',
-          parse: JSON.parse,
-          function: ({ city }) => `Snow in ${city}`,
-          parameters: weather('x').function.parameters,
+await check('the tool runner, streamed and not', async () => {
+  const run = (stream) =>
+    client.chat.completions.runTools({
+      model: 'Assistant',
+      messages: ask('[[call: get_weather {"city": "Oslo"}]]'),
+      stream,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'get_weather',
+            parse: JSON.parse,
+            function: ({ city }) => `Snow in ${city}`,
+            parameters: weather('x').function.parameters,
+          },
         },
-      },
-    ],
-  });
-  assert.match(await runner.finalContent(), /Snow in Oslo/);
+      ],
+    });
+  for (const stream of [false, true]) assert.match(await run(stream).finalContent(), /Snow in Oslo/);
 });
 
 const Person = z.object({ name: z.string(), age: z.number().int(), tags: z.array(z.enum(['a', 'b'])) });
@@ -170,10 +172,12 @@ await check("the helper for streamed responses, and a function's call and output
   assert.match(second.output_text, /Snow/);
 });
 
-await check('a response of a given form, parsed', async () => {
+await check('a response of a given form, parsed, streamed and not', async () => {
   const text = { format: zodTextFormat(Person, 'person') };
-  const response = await client.responses.parse({ model: 'Structured', input: 'Who?', text });
-  assert.ok(Person.safeParse(response.output_parsed).success);
+  const asked = { model: 'Structured', input: 'Who?', text };
+  const streamed = client.responses.stream(asked).finalResponse();
+  for (const response of [await client.responses.parse(asked), await streamed])
+    assert.ok(Person.safeParse(response.output_parsed).success);
 });
 
 await check('a response to an image', async () => {
@@ -197,114 +201,49 @@ await check('an image edited', async () => {
   assert.ok(made.data[0].b64_json.length > 50);
 });
 
-const upstream = (status, code, kind = 'invalid_request_error') => [{ type: 'http_error', status, kind, code }];
-
-/** Asks with the SDK's own retries and expects this class and code after so many requests. */
-async function expectError(kind, status, code, requests, options = {}, body = {}) {
-  const fetch = counting();
-  const asking = new OpenAI({ baseURL: base, apiKey, timeout: 30_000, fetch, ...options });
-  for (const stream of [false, true]) {
-    fetch.requests = 0;
-    const request = { model: 'Assistant', messages: ask('Hi'), stream, ...body };
-    await assert.rejects(asking.chat.completions.create(request), (error) => {
-      assert.ok(error instanceof kind, `${error.constructor.name}: ${error.message}`);
-      assert.deepEqual([error.status, error.code], [status, code]);
-      assert.ok(error.requestID);
-      assert.equal(error.message.includes('conformance-'), false);
-      return true;
-    });
-    assert.equal(fetch.requests, requests, `requests, stream: ${stream}`);
-  }
+const story = { model: 'Story', messages: ask('count 60') };
+const aborting = () => {
+  const controller = new AbortController();
+  return [controller, { signal: controller.signal }];
+};
+const leave = {
+  'out of the loop': async () => {
+    const stream = await client.chat.completions.create({ ...story, stream: true });
+    for await (const _ of stream) break;
+    assert.ok(stream.controller.signal.aborted);
+  },
+  'by abort, in a stream': async () => {
+    const [controller, options] = aborting();
+    const stream = await client.chat.completions.create({ ...story, stream: true }, options);
+    let chunks = 0;
+    for await (const _ of stream) if (++chunks === 3) controller.abort();
+    assert.ok(chunks >= 3 && chunks < 60, `${chunks} chunks`);
+  },
+  'by abort, while waiting for the whole': async () => {
+    const [controller, options] = aborting();
+    const asking = client.chat.completions.create(story, options);
+    setTimeout(() => controller.abort(), 200);
+    await assert.rejects(asking, OpenAI.APIUserAbortError);
+  },
+  "by the helper's abort": async () => {
+    const stream = client.chat.completions.stream(story);
+    stream.once('content', () => stream.abort());
+    await assert.rejects(stream.finalContent(), OpenAI.APIUserAbortError);
+  },
+  'by abort, in a response': async () => {
+    const stream = client.responses.stream({ model: 'Story', input: 'count 60' });
+    stream.once('response.output_text.delta', () => stream.abort());
+    await assert.rejects(stream.finalResponse(), OpenAI.APIUserAbortError);
+  },
+};
+for (const [name, leaves] of Object.entries(leave)) {
+  await check(`leaving ${name}: the only account is free again`, () =>
+    withOnlyAccount({}, async () => {
+      await leaves();
+      const patient = client.withOptions({ maxRetries: 8 });
+      const next = await patient.chat.completions.create({ model: 'Assistant', messages: ask('[[say: free]]') });
+      assert.equal(next.choices[0].message.content, 'free');
+    }));
 }
 
-await check('error: a wrong key', () =>
-  expectError(OpenAI.AuthenticationError, 401, 'invalid_api_key', 1, { apiKey: 'wrong' }));
-await check('error: a model that the key may not use', () =>
-  withKey({ models: ['Echo'] }, (key) =>
-    expectError(OpenAI.PermissionDeniedError, 403, 'model_not_allowed', 1, { apiKey: key })));
-await check('error: a model that does not exist', () =>
-  withOnlyAccount({}, () =>
-    expectError(OpenAI.NotFoundError, 404, 'model_not_found', 1, {}, { model: 'No-Such-Bot' })));
-await check('error: an address that does not exist', () =>
-  assert.rejects(client.post('/nothing', { body: {} }), (error) => {
-    assert.ok(error instanceof OpenAI.NotFoundError);
-    return error.code === 'not_found';
-  }));
-await check('error: a wrong field, named', () =>
-  assert.rejects(client.chat.completions.create({ model: 'Assistant', messages: ask('Hi'), top_p: 'x' }), (error) => {
-    assert.ok(error instanceof OpenAI.BadRequestError);
-    return error.param === 'top_p';
-  }));
-await check('error: a prompt that is too long', () =>
-  withOnlyAccount({ faults: upstream(400, 'context_length_exceeded') }, () =>
-    expectError(OpenAI.BadRequestError, 400, 'context_length_exceeded', 1)));
-// Lambda itself refuses it, in its own words, before the gateway is asked.
-await check('error: a body over 6 MB', async () => {
-  const fetch = counting();
-  const asking = new OpenAI({ baseURL: base, apiKey, fetch });
-  const messages = ask('x'.repeat(6_400_000));
-  await assert.rejects(asking.chat.completions.create({ model: 'Assistant', messages }), { status: 413 });
-  assert.equal(fetch.requests, 1);
-});
-await check("error: over the key's rate", () =>
-  withKey({ requests_per_minute: 1 }, async (key) => {
-    const limited = new OpenAI({ baseURL: base, apiKey: key, maxRetries: 0 });
-    await limited.chat.completions.create({ model: 'Assistant', messages: ask('Hi') });
-    await assert.rejects(limited.chat.completions.create({ model: 'Assistant', messages: ask('Hi') }), (error) => {
-      assert.ok(error instanceof OpenAI.RateLimitError);
-      assert.ok(Number(error.headers.get('retry-after')) > 0);
-      return error.code === 'rate_limit_exceeded';
-    });
-  }));
-await check("error: over the key's budget", () =>
-  withKey({ points_per_day: 0 }, (key) =>
-    expectError(OpenAI.RateLimitError, 429, 'insufficient_quota', 1, { apiKey: key })));
-await check('error: no points left', () =>
-  withOnlyAccount({ points: 0 }, () => expectError(OpenAI.RateLimitError, 429, 'insufficient_quota', 1)));
-await check('error: all accounts busy, and what another try brings', () =>
-  withOnlyAccount({}, async () => {
-    const messages = ask('count 120');
-    const first = await client.chat.completions.create({ model: 'Story', messages, stream: true });
-    await assert.rejects(client.chat.completions.create({ model: 'Assistant', messages: ask('Hi') }), (error) => {
-      assert.ok(error instanceof OpenAI.RateLimitError);
-      assert.ok(Number(error.headers.get('retry-after')) > 0);
-      return error.code === 'accounts_busy';
-    });
-    const patient = client.withOptions({ maxRetries: 8 });
-    const second = patient.chat.completions.create({ model: 'Assistant', messages: ask('Hi') });
-    await collect(first);
-    assert.ok((await second).choices[0].message.content);
-  }));
-await check('error: refused content', () =>
-  withOnlyAccount({ faults: upstream(400, 'content_filter') }, () =>
-    expectError(OpenAI.BadRequestError, 400, 'content_filter', 1)));
-await check('error: the upstream fails', () =>
-  withOnlyAccount({ faults: upstream(500, null, 'provider_error') }, () =>
-    expectError(OpenAI.InternalServerError, 502, 'upstream_error', 1)));
-await check('error: the upstream wants a challenge solved', () =>
-  withOnlyAccount({ faults: ['challenge_page'] }, () =>
-    expectError(OpenAI.InternalServerError, 503, 'upstream_challenge', 1)));
-await check('error: the upstream is too slow', () =>
-  withOnlyAccount({ faults: upstream(408, null, 'timeout_error') }, () =>
-    expectError(OpenAI.InternalServerError, 504, 'upstream_timeout', 1)));
-await check('error: in the middle of a stream, after what came before', () =>
-  withOnlyAccount({ faults: [{ type: 'error_event', at: 4 }] }, async () => {
-    const stream = await client.chat.completions.create({ model: 'Story', messages: ask('count 30'), stream: true });
-    let text = '';
-    await assert.rejects(async () => {
-      for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? '';
-    }, OpenAI.APIError);
-    assert.match(text, /w0001/);
-  }));
-
-await check('leaving in mid-stream frees the account', () =>
-  withOnlyAccount({}, async () => {
-    const messages = ask('count 100');
-    const stream = await client.chat.completions.create({ model: 'Story', messages, stream: true });
-    let chunks = 0;
-    for await (const _ of stream) if (++chunks === 3) break;
-    assert.ok(stream.controller.signal.aborted);
-    const patient = client.withOptions({ maxRetries: 8 });
-    const next = await patient.chat.completions.create({ model: 'Assistant', messages: ask('[[say: free]]') });
-    assert.equal(next.choices[0].message.content, 'free');
-  }));
+await import('./errors.mjs');

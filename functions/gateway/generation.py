@@ -37,6 +37,9 @@ _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
 # What one of Poe's two APIs does not know or offer, the other one may.
 _OF_ONE_API = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE})
 
+# What tells about one account only: how another one failed that has the bot tells more.
+_LACKS_THE_BOT = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED})
+
 AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 
 
@@ -227,12 +230,13 @@ class Generation:
                 if failure is not None and failure.code in _OF_ONE_API and error.scope in (Scope.BOT, Scope.REQUEST):
                     # Where the other API does not help either, the first one's word is the plainer.
                     raise failure from None
-                failure = error
+                if failure is None or error.code not in _LACKS_THE_BOT:
+                    failure = error
                 if error.code in _OF_ONE_API:
                     kinds = tuple(other for other in kinds if other is not kind)
                 may_help = error.retryable or (error.code in _OF_ONE_API and kinds)
                 if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
-                    raise
+                    raise failure from None
             # Only one account is ever leased: this one is given back before the next is looked for.
             await attempt.end(None)
             self._attempt = None

@@ -73,6 +73,7 @@ class Asking:
                     raise
 
     async def _ask_web(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
+        """In the Poe chat that holds the beginning of the conversation; anew where there is none, or it is lost."""
         going_on = self.conversation.continuation(lease.account.id) if self.conversation else None
         reading = reading_of(self.call)
         if going_on is not None:

@@ -124,7 +124,10 @@ def _unheard(messages: Any) -> set[str]:
 
 
 def read_parameters(body: Fields) -> dict[str, Any]:
-    """`parameters`, else `extra_body.parameters`, which may be JSON text; as the original gateway took them."""
+    """`parameters`, else `extra_body.parameters`, which may be JSON text; as the original gateway took them.
+
+    Raises `GatewayError` (400) for anything but an object.
+    """
     extra = body.mapping("extra_body")
     place = body if body.get("parameters") is not None or extra is None else extra
     value = place.get("parameters")
@@ -141,7 +144,10 @@ def read_parameters(body: Fields) -> dict[str, Any]:
 
 
 def wants_suggested_replies(body: Fields) -> bool:
-    """Whether the caller asks for Poe's suggested replies: `suggested_replies`, also in `parameters`."""
+    """Whether the caller asks for Poe's suggested replies: `suggested_replies`, also in `parameters`.
+
+    Raises `GatewayError` (400) for anything but true or false at the top.
+    """
     if body.flag("suggested_replies"):
         return True
     extra = body.mapping("extra_body")

@@ -114,16 +114,16 @@ class JSONReading(Reading):
 
 
 class JSONStreamReading(JSONReading):
-    """Passes JSON on as it comes: for models that were asked for it natively, on a stream.
+    """Passes a JSON object on as it comes: for models that were asked for one natively, on a stream.
 
-    What follows the JSON is left out. An answer that begins with anything else is held back, and corrected if need be;
+    What follows it is left out. An answer that begins with anything else is held back, and corrected if need be;
     one that began well can't be corrected any more, so that it is an error if it does not fit in the end.
     """
 
     def __init__(self, response_format: ResponseFormat) -> None:
         super().__init__(response_format)
         self._shown: list[str] = []
-        # Whether the answer begins as JSON; `None` before its first character.
+        # Whether the answer begins as an object; `None` before its first character.
         self._is_passed_on: bool | None = None
         self._end = _ValueEnd()
 
@@ -133,7 +133,7 @@ class JSONStreamReading(JSONReading):
             return others
         text = event.text if self._shown else event.text.lstrip()
         if text and self._is_passed_on is None:
-            self._is_passed_on = text[0] in "{["
+            self._is_passed_on = text[0] == "{"
         if not text or not self._is_passed_on:
             return []
         text = text[: self._end.find(text)]
@@ -151,7 +151,7 @@ class JSONStreamReading(JSONReading):
 
 
 class _ValueEnd:
-    """Finds where a JSON object or array ends that comes in pieces."""
+    """Finds where a JSON object ends that comes in pieces."""
 
     def __init__(self) -> None:
         self.is_found = False

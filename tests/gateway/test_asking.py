@@ -246,7 +246,7 @@ async def test_json_that_never_fits_is_an_error_and_blames_no_account(house: Hou
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("first", ["No.", 'Here: {"a": "x"}', '```json\n{"b": 1}\n```', ""])
+@pytest.mark.parametrize("first", ["No.", "[1, 2]", 'Here: {"a": "x"}', '```json\n{"b": 1}\n```', ""])
 async def test_an_official_account_is_corrected_too(house: House, stream: bool, first: str) -> None:
     """Poe documents the field as ignored: whether the model was told is not known before it answers."""
     await house.add_account()

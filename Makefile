@@ -9,6 +9,8 @@ WORKERS ?= 2
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/streaming_runtime
 export SAM_CLI_TELEMETRY ?= 0
+# With LITELLM=1 the bench also measures a LiteLLM proxy, which lives in an environment of its own.
+LITELLM_VENV := build/bench/litellm
 # The makefiles of the artefacts use pip through this one.
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts gateway refresh_points streaming_runtime local
@@ -34,8 +36,8 @@ check: $(VENV)/.test ## Check format, lint, types, import rules
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: $(VENV)/.test ## Measure side by side, print the table (3 minutes at most)
-	@$(BIN)/python -m local bench
+bench: $(VENV)/.test $(if $(LITELLM),$(LITELLM_VENV)/.installed) ## Measure side by side, print the table: LITELLM=1 ARGS=
+	@$(BIN)/python -m local bench $(if $(LITELLM),--litellm) $(ARGS)
 
 build: $(VENV)/.created sam-cli ## Build what is deployed: ENV=default|dev|prod
 	@sam build --config-env $(ENV)
@@ -73,3 +75,8 @@ $(VENV)/.run: requirements/run.txt | $(VENV)/.created
 $(VENV)/.test: requirements/test.txt | $(VENV)/.created
 	@scripts/install $(VENV) $<
 	@touch $@ $(VENV)/.run
+
+$(LITELLM_VENV)/.installed: requirements/bench-litellm.txt
+	@scripts/create-venv $(@D) $(PYTHON)
+	@scripts/install $(@D) $<
+	@touch $@

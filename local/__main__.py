@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     bench = commands.add_parser("bench", help="measure side by side and print the table")
     bench.add_argument("--update-readme", action="store_true", help="replace the table in README.md")
+    bench.add_argument("--litellm", action="store_true", help="measure a LiteLLM proxy, too (make bench LITELLM=1)")
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "simulate":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -72,7 +73,7 @@ def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     from local.bench import BenchError, run_bench
 
     try:
-        run_bench(update=options.update_readme)
+        run_bench(update=options.update_readme, litellm=options.litellm)
     except BenchError as error:
         raise StartError(str(error)) from error
     return 0

@@ -62,12 +62,13 @@ async def measure_cold_starts(around: Surroundings) -> ColdStarts:
     plain = plain_function(around, "local.bench.small_stack.app")
     gateway, stack = [], []
     for _ in range(COLD_STARTS):
-        gateway.append(await _cold_start(around, around.gateway))
-        stack.append(await _cold_start(around, plain))
+        gateway.append(await sandbox_cold_start(around, around.gateway))
+        stack.append(await sandbox_cold_start(around, plain))
     return ColdStarts(median(gateway) * 1000, median(stack) * 1000)
 
 
-async def _cold_start(around: Surroundings, function: Function) -> float:
+async def sandbox_cold_start(around: Surroundings, function: Function) -> float:
+    """Seconds from the start of a new sandbox's process to the first byte of `/healthz`."""
     sandbox = BareSandbox(function, around.reaper)
     try:
         await sandbox.start()

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
-from local.bench.measure import Piece, cpu_seconds, percentile, post, text_chunks
+from local.bench.measure import Piece, percentile, post
 from local.bench.plain_client_app import COOKIE_VARIABLE
 from local.bench.runtime import BareSandbox
-from local.bench.surroundings import Surroundings, uvicorn
+from local.bench.served import uvicorn
+from local.bench.surroundings import Surroundings
+from local.bench.upstreams import OnTheSpot, Upstream, WebUpstream
+from local.bench.way import BRISK_SECONDS, FLAT_OUT_SECONDS, PACE_SECONDS, Way, cpu_costs, paced_delays, warm_up
 from local.function_url import Function
 from local.settings import ROOT
 
 MODEL = "Story"
-PACE_SECONDS = 0.02
-PACED_CHUNKS = 100
 PACED_STREAMS = 2
-# Slow enough that no two pieces become one chunk; and as fast as it goes, when they may.
-BRISK_SECONDS, FLAT_OUT_SECONDS = 0.002, 0.0
-SHORT_CHUNKS, LONG_CHUNKS = 50, 500
-CPU_STREAMS = 3
-
-Stream = Callable[[int, float], Awaitable[list[Piece]]]
-"""Asks for so many chunks at such a pace."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to serve, while it is up: how to ask, whose processor time counts, and what made the chunks."""
-
-    ask: Stream
-    pids: Sequence[int]
-    has_upstream: bool = True
+GATEWAY_APPLICATION = "gateway.asgi:app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +46,12 @@ async def measure_streaming(around: Surroundings) -> list[StreamFigures]:
             await _add_account(around, name)
             ways[name] = await stack.enter_async_context(open_way(around))
         delays: dict[str, list[float]] = {name: [] for name in ways}
-        await _set_pace(around, PACE_SECONDS)
         for _ in range(PACED_STREAMS):
             for name, way in ways.items():
                 await around.use_accounts(name)
-                # It idled meanwhile, and may have to open new connections: that is no stream's usual cost.
-                await way.ask(5, PACE_SECONDS)
-                delays[name] += await _delays(around, way)
-        figures = [await _figures(around, name, way, delays[name]) for name, way in ways.items()]
-    await _set_pace(around, PACE_SECONDS)
-    return figures
+                await warm_up(way)
+                delays[name] += await paced_delays(way)
+        return [await _figures(around, name, way, delays[name]) for name, way in ways.items()]
 
 
 async def _add_account(around: Surroundings, name: str) -> None:
@@ -83,64 +63,35 @@ async def _add_account(around: Surroundings, name: str) -> None:
 
 async def _figures(around: Surroundings, name: str, way: Way, delays: list[float]) -> StreamFigures:
     await around.use_accounts(name)
-    await way.ask(5, PACE_SECONDS)
-    brisk, per_stream = await _cpu_costs(around, way, BRISK_SECONDS)
-    flat_out, _ = await _cpu_costs(around, way, FLAT_OUT_SECONDS)
+    await warm_up(way)
+    brisk, flat_out = await cpu_costs(way, BRISK_SECONDS), await cpu_costs(way, FLAT_OUT_SECONDS)
+    await way.upstream.set_pace(PACE_SECONDS)
     return StreamFigures(
         name=name,
         includes=_WAYS[name][0],
         p50_ms=percentile(delays, 0.5) * 1000,
         p99_ms=percentile(delays, 0.99) * 1000,
-        brisk_per_cpu_second=1 / brisk,
-        flat_out_per_cpu_second=1 / flat_out,
-        cpu_ms_per_stream=per_stream * 1000,
+        brisk_per_cpu_second=1 / brisk.per_piece,
+        flat_out_per_cpu_second=1 / flat_out.per_piece,
+        cpu_ms_per_stream=brisk.per_stream * 1000,
     )
 
 
-async def _delays(around: Surroundings, way: Way) -> list[float]:
-    since = time.monotonic()
-    chunks = text_chunks(await way.ask(PACED_CHUNKS, PACE_SECONDS))
-    if not way.has_upstream:
-        return [chunk.time - float(chunk.text) for chunk in chunks]
-    sent = await around.web_simulator(f"sent?since={since}")
-    told = {record["text_length"]: record["time"] for record in reversed(sent) if record["text_length"]}
-    lengths = accumulate(len(chunk.text) for chunk in chunks)
-    return [chunk.time - told[length] for chunk, length in zip(chunks, lengths, strict=True) if length in told]
-
-
-async def _cpu_costs(around: Surroundings, way: Way, pace: float) -> tuple[float, float]:
-    """Seconds of processor time per piece and per stream, from streams of two lengths."""
-    await _set_pace(around, pace)
-    costs = []
-    for wanted in (SHORT_CHUNKS, LONG_CHUNKS):
-        before = cpu_seconds(way.pids)
-        for _ in range(CPU_STREAMS):
-            text = "".join(chunk.text for chunk in text_chunks(await way.ask(wanted, pace)))
-            if len(text.split()) != wanted:
-                raise RuntimeError(f"{len(text.split())} pieces came instead of {wanted}")
-        costs.append((cpu_seconds(way.pids) - before) / CPU_STREAMS)
-    cheap, dear = costs
-    # Noise can make the difference vanish on a busy machine; a clock tick is the least there is to see.
-    per_piece = max(dear - cheap, 1e-6) / (LONG_CHUNKS - SHORT_CHUNKS)
-    return per_piece, max(0.0, cheap - SHORT_CHUNKS * per_piece)
-
-
-async def _set_pace(around: Surroundings, seconds: float) -> None:
-    await around.web_simulator("settings", pace_seconds=seconds)
-
-
-def _prompt(count: int) -> dict[str, object]:
+def prompt(count: int) -> dict[str, object]:
+    """A chat whose answer has so many pieces."""
     return {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": f"count {count}"}]}
 
 
 @asynccontextmanager
-async def _gateway_runtime(around: Surroundings) -> AsyncIterator[Way]:
+async def gateway_runtime(around: Surroundings, upstream: Upstream) -> AsyncIterator[Way]:
+    """The gateway in a sandbox, the measurement being the Lambda service."""
     sandbox = BareSandbox(around.gateway, around.reaper)
     await sandbox.start()
     try:
         yield Way(
-            lambda count, _: sandbox.request("POST", "/v1/chat/completions", _prompt(count), around.api_key),
+            lambda count, _: sandbox.request("POST", "/v1/chat/completions", prompt(count), around.api_key),
             [sandbox.pid],
+            upstream,
         )
     finally:
         await sandbox.stop()
@@ -149,34 +100,40 @@ async def _gateway_runtime(around: Surroundings) -> AsyncIterator[Way]:
 @asynccontextmanager
 async def _gateway_emulator(around: Surroundings) -> AsyncIterator[Way]:
     async def ask(count: int, _: float) -> list[Piece]:
-        return await post(around.chat_url, _prompt(count), api_key=around.api_key)
+        return await post(around.chat_url, prompt(count), api_key=around.api_key)
 
     await ask(1, 0)
     # The sandbox alone: on AWS the rest of the way is Amazon's, and is not billed.
-    yield Way(ask, around.sandbox_pids)
+    yield Way(ask, around.sandbox_pids, WebUpstream(around))
 
 
 @asynccontextmanager
-async def _gateway_uvicorn(around: Surroundings) -> AsyncIterator[Way]:
-    async with uvicorn(around, "gateway.asgi:app") as (url, pid):
+async def gateway_uvicorn(around: Surroundings, upstream: Upstream) -> AsyncIterator[Way]:
+    """The gateway's application under uvicorn, as it comes."""
+    async with uvicorn(around, GATEWAY_APPLICATION) as server:
         yield Way(
-            lambda count, _: post(f"{url}/v1/chat/completions", _prompt(count), api_key=around.api_key),
-            [pid],
+            lambda count, _: post(f"{server.url}/v1/chat/completions", prompt(count), api_key=around.api_key),
+            [server.pid],
+            upstream,
         )
 
 
 @asynccontextmanager
 async def _plain_client(around: Surroundings) -> AsyncIterator[Way]:
     cookie = _cookie(PLAIN_CLIENT)
-    async with uvicorn(around, "local.bench.plain_client_app:app", **{COOKIE_VARIABLE: cookie}) as (url, pid):
-        yield Way(lambda count, _: post(f"{url}/v1/chat/completions", _prompt(count)), [pid])
+    async with uvicorn(around, "local.bench.plain_client_app:app", **{COOKIE_VARIABLE: cookie}) as server:
+        yield Way(
+            lambda count, _: post(f"{server.url}/v1/chat/completions", prompt(count)), [server.pid], WebUpstream(around)
+        )
 
 
 @asynccontextmanager
 async def _plain_uvicorn(around: Surroundings) -> AsyncIterator[Way]:
-    async with uvicorn(around, "local.bench.plain_app:app") as (url, pid):
+    async with uvicorn(around, "local.bench.plain_app:app") as server:
         yield Way(
-            lambda count, pace: post(f"{url}/v1/chat/completions", _order(count, pace)), [pid], has_upstream=False
+            lambda count, pace: post(f"{server.url}/v1/chat/completions", _order(count, pace)),
+            [server.pid],
+            OnTheSpot(),
         )
 
 
@@ -188,7 +145,7 @@ async def _plain_runtime(around: Surroundings) -> AsyncIterator[Way]:
         yield Way(
             lambda count, pace: sandbox.request("POST", "/v1/chat/completions", _order(count, pace)),
             [sandbox.pid],
-            has_upstream=False,
+            OnTheSpot(),
         )
     finally:
         await sandbox.stop()
@@ -204,14 +161,16 @@ def _order(count: int, pace: float) -> dict[str, object]:
 
 
 PLAIN_CLIENT = "plain FastAPI, a pydantic model per chunk, under uvicorn, same Poe client and upstream"
-_GATEWAY = "upstream, Poe client, API key, lease, booking, usage, keep-alive"
-_WAYS = {
-    "this gateway, as its runtime hands the chunks to Lambda": (_GATEWAY, _gateway_runtime),
+ON_RUNTIME = "this gateway, as its runtime hands the chunks to Lambda"
+UNDER_UVICORN = "this gateway under uvicorn"
+GATEWAY_INCLUDES = "upstream, Poe client, API key, lease, booking, usage, keep-alive"
+_WAYS: dict[str, tuple[str, Callable[[Surroundings], AbstractAsyncContextManager[Way]]]] = {
+    ON_RUNTIME: (GATEWAY_INCLUDES, lambda around: gateway_runtime(around, WebUpstream(around))),
     "this gateway, through runtime and Function URL emulator": (
-        f"{_GATEWAY}; CPU without the emulator",
+        f"{GATEWAY_INCLUDES}; CPU without the emulator",
         _gateway_emulator,
     ),
-    "this gateway under uvicorn": (_GATEWAY, _gateway_uvicorn),
+    UNDER_UVICORN: (GATEWAY_INCLUDES, lambda around: gateway_uvicorn(around, WebUpstream(around))),
     PLAIN_CLIENT: ("upstream, Poe client, one fixed account, nothing else", _plain_client),
     "the same under uvicorn without an upstream": ("chunks made on the spot", _plain_uvicorn),
     "the same on this gateway's runtime without an upstream": ("chunks made on the spot", _plain_runtime),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -83,6 +82,13 @@ class Surroundings:
         reply = await (self.http.post(address, json=body) if body else self.http.get(address))
         return reply.raise_for_status().json()
 
+    async def add_official_account(self, label: str, api_key: str) -> None:
+        """One that both the simulator and the gateway know, with enough points for every measurement."""
+        account = {"api_key": api_key, "points": 10_000_000}
+        address = f"{self.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/_sim/accounts"
+        (await self.http.post(address, json=account)).raise_for_status()
+        await self.admin("POST", "/accounts", kind="official", label=label, credentials={"api_key": api_key})
+
     async def official_simulator(self, path: str, **changes: Any) -> Any:
         address = f"{self.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/_sim/{path}"
         reply = await (self.http.patch(address, json=changes) if changes else self.http.get(address))
@@ -120,40 +126,6 @@ async def surroundings(scratch: Path) -> AsyncIterator[Surroundings]:
         await process.wait()
         reaper.forget(process.pid)
         reaper.close()
-
-
-@asynccontextmanager
-async def uvicorn(around: Surroundings, application: str, **variables: str) -> AsyncIterator[tuple[str, int]]:
-    """Serve an application with uvicorn as it comes, with these variables besides. Gives its URL and process id."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--no-access-log"]
-    environment = {**around.gateway.environment, **around.variables, **variables, "PATH": os.environ["PATH"]}
-    with (around.scratch / "uvicorn.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    around.reaper.watch(process.pid)
-    try:
-        await _until_listening(port)
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        around.reaper.forget(process.pid)
-
-
-async def _until_listening(port: int) -> None:
-    async with asyncio.timeout(_START_SECONDS):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
 
 
 async def _until(condition: Any) -> None:

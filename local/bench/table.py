@@ -7,16 +7,11 @@ from datetime import date
 from pathlib import Path
 
 from local.bench.figures import ColdStarts, Memory, RoundTrips, TableWork
+from local.bench.proxies import Proxies
+from local.bench.proxy_table import proxy_lines
 from local.bench.published_client import INSTALLER
-from local.bench.streaming import (
-    BRISK_SECONDS,
-    LONG_CHUNKS,
-    PACE_SECONDS,
-    PACED_CHUNKS,
-    PACED_STREAMS,
-    SHORT_CHUNKS,
-    StreamFigures,
-)
+from local.bench.streaming import PACED_STREAMS, StreamFigures
+from local.bench.way import BRISK_SECONDS, LONG_CHUNKS, PACE_SECONDS, PACED_CHUNKS, SHORT_CHUNKS
 
 BEGIN = "<!-- bench: written by `make bench`, do not edit -->"
 END = "<!-- /bench -->"
@@ -29,6 +24,8 @@ class Results:
     day: date
     machine: str
     streaming: list[StreamFigures]
+    proxies: Proxies | None
+    """None where LiteLLM was not to be measured."""
     cold_starts: ColdStarts
     round_trips: list[RoundTrips]
     published: list[RoundTrips]
@@ -58,6 +55,8 @@ def to_markdown(results: Results) -> str:
         "CPU: of the process that runs the app (not of the simulator, the emulator or the client), from streams of "
         f"{SHORT_CHUNKS} and of {LONG_CHUNKS} pieces, {BRISK_SECONDS * 1000:.0f} ms apart, or flat out, when pieces "
         "that are there already leave as one chunk; per stream is what comes on top of the pieces.",
+        "",
+        *proxy_lines(results.proxies),
         "",
         "| | |",
         "|---|--:|",

@@ -72,6 +72,14 @@ class _Control:
         shown = [dataclasses.asdict(record) for record in journal.requests[-1000:]]
         return JSONResponse([{n: v for n, v in one.items() if n not in ("headers", "body")} for one in shown])
 
+    async def sent(self, request: Request) -> Response:
+        """The frames sent since `since`, in seconds of `time.monotonic` on this machine; all without it."""
+        try:
+            since = float(request.query_params.get("since", "-inf"))
+        except ValueError:
+            return JSONResponse({"error": "since is a number of seconds"}, 400)
+        return JSONResponse([dataclasses.asdict(one) for one in self._simulation.journal.sent if one.time >= since])
+
     async def faults(self, _request: Request) -> Response:
         """The names of the faults and their fields."""
         return JSONResponse(
@@ -115,6 +123,7 @@ def control_application(simulation: Simulation) -> ASGIApp:
             Route("/_sim/accounts", control.accounts, methods=["GET", "POST"]),
             Route("/_sim/settings", control.settings, methods=["GET", "PATCH"]),
             Route("/_sim/requests", control.requests, methods=["GET", "DELETE"]),
+            Route("/_sim/sent", control.sent),
             Route("/_sim/faults", control.faults),
             Route("/_sim/files/{file_id}/{name:path}", control.file),
         ]

@@ -13,7 +13,9 @@ def pins(text):
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^\s;]+)", text, re.M))
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "requirements/run.txt", "requirements/test.txt"])
+@pytest.mark.parametrize(
+    "lock", [*LOCKS, "requirements/run.txt", "requirements/test.txt", "requirements/bench-litellm.txt"]
+)
 def test_every_package_is_pinned_by_hash_and_no_index_is_named(root, lock):
     text = (root / lock).read_text()
     entries = [entry for entry in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.M) if re.match(r"[A-Za-z0-9]", entry)]

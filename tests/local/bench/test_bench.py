@@ -97,6 +97,7 @@ def results() -> Results:
         day=date(2026, 11, 22),
         machine="2 cores",
         streaming=[row],
+        proxies=None,
         cold_starts=ColdStarts(200, 600),
         round_trips=[RoundTrips("warm", 1, 108.4)],
         published=[],

@@ -173,6 +173,13 @@ async def test_steering_from_another_process(http: httpx.AsyncClient, simulator:
     assert (await http.patch("/_sim/settings", json={"pace_seconds": 0.5})).json()["pace_seconds"] == 0.5
     assert (await http.get("/_sim/requests")).json()[-1]["path"] == "/v1/chat/completions"
     assert (await http.get("/_sim/faults")).json()["cut_socket"] == ["at"]
+    since = time.monotonic()
+    await chat(http, "Echo", stream=True)
+    sent = (await http.get("/_sim/sent", params={"since": since})).json()
+    assert [frame["part"] for frame in sent] == ["opening", "content", "content", "content", "finish", "done"]
+    assert since < sent[0]["time"] <= sent[-1]["time"] < time.monotonic()
+    assert (await http.get("/_sim/sent", params={"since": time.monotonic()})).json() == []
+    assert (await http.get("/_sim/sent", params={"since": "nonsense"})).status_code == 400
     page = await http.get("/")
     assert "simulated-key" in page.text and "cut_socket" in page.text
     assert (await http.post("/_sim/pick", data={"fault": "empty_body"})).status_code == 303

@@ -71,7 +71,8 @@ def read_tools(body: Fields) -> ToolSpecs:
     if choice == "none" or not tools:
         if tools or choice in (None, "none", "auto"):
             return ToolSpecs(withheld=tools, dropped=dropped)
-        raise invalid("'tool_choice' is only allowed with 'tools'.", param="tool_choice", code="invalid_value")
+        problem = "asks for a call, but only functions are offered here" if dropped else "is only allowed with 'tools'"
+        raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
     specs = ToolSpecs(
         tools=tools,
         choice=choice,

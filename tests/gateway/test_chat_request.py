@@ -119,6 +119,12 @@ def test_a_provider_is_told_of_the_tools_whose_earlier_calls_it_sees() -> None:
     )
 
 
+def test_a_call_of_tools_that_are_not_offered_is_refused_as_such() -> None:
+    with pytest.raises(GatewayError, match="only functions") as caught:
+        read(tools=[{"type": "custom", "custom": {"name": "c"}}], tool_choice="required")
+    assert caught.value.param == "tool_choice"
+
+
 def test_a_tool_whose_type_is_not_said_is_a_function() -> None:
     call = read(tools=[{"function": {"name": "f"}}])
     assert call.build("b", AccountKind.OFFICIAL).tools[0]["type"] == "function"

@@ -24,7 +24,10 @@ from reverse.chat import ChatRequest, Message
 
 
 async def create_speech(request: Request) -> FileResponse:
-    """Have a bot speak, and pass the sound on as it comes."""
+    """Have a bot speak, and pass the sound on as it comes.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record

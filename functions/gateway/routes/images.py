@@ -19,7 +19,10 @@ _IMAGES_ONLY = ("/v1/images",)
 
 
 async def create_image(request: Request) -> Response:
-    """Make images from a prompt."""
+    """Make images from a prompt.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     key = await authenticate(request)
     settings = context_of(request).services.settings
@@ -28,7 +31,10 @@ async def create_image(request: Request) -> Response:
 
 
 async def edit_image(request: Request) -> Response:
-    """Make images from images and a prompt; the body is a form or JSON."""
+    """Make images from images and a prompt; the body is a form or JSON.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     # Forms and what reads them are loaded for the requests that bring one.
     from gateway.media.multipart import is_form, read_form
 

@@ -19,7 +19,10 @@ from gateway.media.videos import VideoRoom
 
 
 async def create_video(request: Request) -> JSONResponse:
-    """Begin a video, or make it where the model's answer is the video: then the response takes as long."""
+    """Begin a video, or make it where the model's answer is the video: then the response takes as long.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record
@@ -36,7 +39,7 @@ async def create_video(request: Request) -> JSONResponse:
 
 
 async def retrieve_video(request: Request) -> JSONResponse:
-    """How far a video is."""
+    """How far a video is. Raises `GatewayError` (404), `PoeError`, `AccountStoreError`."""
     room, video_id = await _room(request)
     async with bounded(request.receive, request_deadline(request)):
         job = await room.find(video_id)
@@ -44,14 +47,14 @@ async def retrieve_video(request: Request) -> JSONResponse:
 
 
 async def delete_video(request: Request) -> JSONResponse:
-    """Forget a video."""
+    """Forget a video. Raises `GatewayError` (404), `AccountStoreError`."""
     room, video_id = await _room(request)
     await room.delete(video_id)
     return JSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
 
 
 async def download_video(request: Request) -> FileResponse:
-    """The video itself, passed on as it comes."""
+    """The video itself, passed on as it comes. Raises `GatewayError` (400, 404), `PoeError`, `AccountStoreError`."""
     deadline = request_deadline(request)
     variant = request.query_params.get("variant", "video")
     room, video_id = await _room(request)

@@ -22,9 +22,12 @@ MAX_FILE_BYTES = 20 * 1024 * 1024
 # A function of 256 MB holds the body, the files and their encoded forms at the same time.
 MAX_TOTAL_BYTES = 32 * 1024 * 1024
 FETCH_SECONDS = 20.0
+# Each may be as large as a file can be before its size is known.
+_AT_A_TIME = 4
 # Chat applications send the same address with every turn.
 _CACHED_BYTES = 16 * 1024 * 1024
 _OCTETS = "application/octet-stream"
+_TEXTS = ("text/", "application/json", "application/xml")
 
 
 class Fetched(Protocol):
@@ -77,22 +80,27 @@ class AttachmentReader:
         )
 
     async def _read_all(self, places: dict[Attachment, int]) -> dict[Attachment, Attachment]:
-        """All at once, each once."""
-        tasks = {
-            file: asyncio.create_task(self._read_one(file, index), name="read-attachment")
-            for file, index in places.items()
-        }
+        """Each once, several at a time; no more of them once they are too large together."""
+        gate = asyncio.Semaphore(_AT_A_TIME)
+        total = 0
+
+        async def read(file: Attachment, index: int) -> Attachment:
+            nonlocal total
+            async with gate:
+                found = await self._read_one(file, index)
+                total += len(found.data or b"")
+                if total > MAX_TOTAL_BYTES:
+                    raise invalid("The files are too large together.", param="messages", code="file_too_large")
+                return found
+
+        tasks = {file: asyncio.create_task(read(file, index), name="read-file") for file, index in places.items()}
         try:
             await asyncio.gather(*tasks.values())
         finally:
             for task in tasks.values():
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
-        read = {file: task.result() for file, task in tasks.items()}
-        total = sum(len(file.data or b"") for file in read.values())
-        if total > MAX_TOTAL_BYTES:
-            raise invalid("The files are too large together.", param="messages", code="file_too_large")
-        return read
+        return {file: task.result() for file, task in tasks.items()}
 
     async def _read_one(self, file: Attachment, index: int) -> Attachment:
         if file.data is not None:
@@ -101,6 +109,9 @@ class AttachmentReader:
             read = await self._fetched(file, index)
         if not read.data:
             raise _bad_file(index, "is empty", "empty_file")
+        if file.content_type.startswith("image/") and read.content_type.startswith(_TEXTS):
+            # Often the page that a site shows in place of its picture.
+            raise _bad_file(index, "is not an image", "invalid_image")
         if len(read.data) > MAX_FILE_BYTES:
             raise _bad_file(index, "is too large", "file_too_large")
         return read
@@ -124,7 +135,8 @@ class AttachmentReader:
 
     def _remember(self, key: str, file: Attachment) -> None:
         size = len(file.data or b"")
-        if size > _CACHED_BYTES // 2:
+        # The same address may have been fetched twice at the same time, under two names.
+        if size > _CACHED_BYTES // 2 or key in self._cache:
             return
         self._cache[key] = file
         self._cached_bytes += size

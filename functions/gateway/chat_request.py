@@ -11,7 +11,7 @@ from accounts import AccountKind
 from gateway import usage
 from gateway.answer import AnswerLimits
 from gateway.fields import Fields
-from gateway.messages import estimate_tokens, read_messages
+from gateway.messages import estimate_tokens, read_messages, with_files_behind_results
 from gateway.model_facts import UNKNOWN, ModelFacts
 from gateway.parameters import Options, read_options, wants_suggested_replies
 from gateway.prompts import flatten
@@ -26,6 +26,8 @@ MAX_STOPS = 16
 # Each choice is a conversation of its own with Poe, with its own price.
 MAX_CHOICES = 8
 _LONGEST_SESSION_ID = 256
+# Of short answers an estimate may be wrong by more than its share.
+_UNCERTAIN_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,29 +80,48 @@ class ChatCall:
         return (AccountKind.OFFICIAL, AccountKind.WEB)
 
     @property
+    def rules_tokens(self) -> int:
+        """Estimate for what goes with the turns, whatever they are: the tools, and the schema of the answer."""
+        schema = self.response_format.schema if self.response_format else None
+        rules = [*self.specs.tools, schema] if schema is not None else self.specs.tools
+        return usage.tokens(json.dumps(rules, ensure_ascii=False)) if rules else 0
+
+    @property
     def prompt_tokens(self) -> int:
-        """Estimate for the turns and the tools; files are not counted."""
-        tools = json.dumps(self.specs.tools, ensure_ascii=False) if self.specs.tools else ""
-        return estimate_tokens(self.turns) + usage.tokens(tools)
+        """Estimate for the turns and what goes with them; files are not counted."""
+        return estimate_tokens(self.turns) + self.rules_tokens
 
     def limits(self, kind: AccountKind) -> AnswerLimits:
-        """What the gateway must cut itself. The official API counts real tokens; our estimate must not overrule it."""
-        return AnswerLimits(self.max_tokens if kind is AccountKind.WEB else None, self.stop)
+        """What the gateway cuts itself.
+
+        The official API counts real tokens, which our estimate must not overrule. Some of its bots know no limit: they
+        are cut where the estimate can't be that wrong.
+        """
+        allowed = self.max_tokens
+        if allowed is not None and kind is AccountKind.OFFICIAL:
+            allowed = 2 * allowed + _UNCERTAIN_TOKENS
+        return AnswerLimits(allowed, self.stop)
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
         """What of the request an account of this kind does not take into account, by the fields' names."""
-        return tuple(sorted({*self.options.ignored(kind, self.facts), *self.specs.dropped}))
+        names = {*self.options.ignored(kind, self.facts), *self.specs.dropped}
+        if kind is AccountKind.OFFICIAL and self.specs.has_strict:
+            # Poe's official API ignores it (poe-official reference C.2); web accounts' answers are checked here.
+            names.add("tools.function.strict")
+        return tuple(sorted(names))
 
     def build(self, bot: str, kind: AccountKind) -> ChatRequest:
         """The request for one account."""
         if kind is AccountKind.WEB:
             return self.web_request(bot, self.turns, self.web_protocol())
+        # Some providers refuse earlier calls of tools that they are not told of.
+        withheld = self.specs.withheld if any(turn.tool_calls for turn in self.turns) else ()
         return ChatRequest(
             bot,
-            self.turns,
+            with_files_behind_results(self.turns),
             parameters=self.options.sent(kind, self.facts),
-            tools=self.specs.tools,
-            tool_choice=self.specs.choice,
+            tools=self.specs.tools or withheld,
+            tool_choice="none" if withheld else self.specs.choice,
             response_format=self.response_format.values if self.response_format else None,
             max_tokens=self.max_tokens,
             # Poe refuses stop sequences of white space only (poe-official reference C.2); ours are kept here anyway.

@@ -89,9 +89,9 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
     turns = await services.files.read(call.turns, facts)
     kept = turns
     if call.may_truncate:
-        kept = fit_window(turns, facts.context_tokens, reserve=call.max_tokens or 0)
+        kept = fit_window(turns, facts.context_tokens, also=call.rules_tokens, reserve=call.max_tokens or 0)
     else:
-        check_window(turns, facts.context_tokens)
+        check_window(turns, facts.context_tokens, also=call.rules_tokens)
     call = replace(call, turns=kept, facts=facts)
     conversation = await find_conversation(
         services.store,

@@ -13,7 +13,11 @@ from gateway.errors import GatewayError, invalid
 
 
 class Fields:
-    """The fields of one JSON object. `path` is where the object stands in the body, for errors' `param`."""
+    """The fields of one JSON object. `path` is where the object stands in the body, for errors' `param`.
+
+    What reads a field gives `None` (or the default) if it is absent, and raises `GatewayError` (400, naming the field)
+    if it is not what is asked for.
+    """
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
         self.values = values
@@ -33,10 +37,11 @@ class Fields:
         return invalid(message, param=self.param(name), code="missing_required_parameter")
 
     def get(self, name: str) -> Any:
-        """The value as it is; `None` if absent."""
+        """The value as it is; `None` if absent. Raises nothing."""
         return self.values.get(name)
 
     def text(self, name: str, *, max_length: int | None = None) -> str | None:
+        """A string, which may be empty."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -47,6 +52,7 @@ class Fields:
         return value
 
     def required_text(self, name: str, *, max_length: int | None = None) -> str:
+        """A string with something in it that is no white space; absent is an error, too."""
         value = self.text(name, max_length=max_length)
         if value is None:
             raise self.missing(name)
@@ -55,6 +61,7 @@ class Fields:
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
+        """True or false, and nothing that only counts as such."""
         value = self.values.get(name)
         if value is None:
             return default
@@ -63,6 +70,7 @@ class Fields:
         return value
 
     def integer(self, name: str, *, lowest: int, highest: int | None = None) -> int | None:
+        """A whole number within limits, both included."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -77,6 +85,7 @@ class Fields:
         return value
 
     def number(self, name: str, *, lowest: float, highest: float) -> float | None:
+        """A number within limits, both included."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -88,6 +97,7 @@ class Fields:
         return value
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
+        """One of the given words."""
         value = self.text(name)
         if value is not None and value not in allowed:
             raise invalid(
@@ -98,6 +108,7 @@ class Fields:
         return value
 
     def mapping(self, name: str) -> Fields | None:
+        """The fields of an object."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -106,6 +117,7 @@ class Fields:
         return Fields(value, self.param(name))
 
     def items(self, name: str, *, max_items: int | None = None) -> list[Any] | None:
+        """The items of an array, whatever they are."""
         value = self.values.get(name)
         if value is None:
             return None

@@ -24,6 +24,7 @@ from accounts import Account, AccountKind, AccountStore, Lease, LeaseRequest, No
 from gateway.answer import AnswerLimits, AnswerShaper
 from gateway.attempts import Ask, Attempt, GenerationPolicy
 from gateway.clients import WarmClients
+from gateway.errors import MAX_RETRY_AFTER_SECONDS
 from gateway.observability import Journal, RequestRecord, account_tag
 from gateway.usage import TokenUsage
 from reverse.chat import ChatRequest, PoeClient
@@ -35,6 +36,9 @@ _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
 # What one of Poe's two APIs does not know or offer, the other one may.
 _OF_ONE_API = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE})
+
+# What tells about one account only: how another one failed that has the bot tells more.
+_LACKS_THE_BOT = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED})
 
 AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 
@@ -62,6 +66,8 @@ class GenerationTask:
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""
     sticky_account_id: str | None = None
+    rename: Callable[[str], str] | None = None
+    """The caller's name for a field that the upstream blames, where the caller's API is no chat completion."""
 
     def stream(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
         """Ask an account. May raise `GatewayError`."""
@@ -83,12 +89,14 @@ class Generations:
         journal: Journal,
         *,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.clients = clients
         self.policy = policy
         self.journal = journal
         self.clock = clock
+        self.now = now
 
     def start(self, task: GenerationTask, record: RequestRecord) -> Generation:
         """A generation, to be entered. Nothing happens before its events are asked for."""
@@ -142,6 +150,8 @@ class Generation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if isinstance(error, PoeError) and error.param is not None and self._task.rename is not None:
+            error.param = self._task.rename(error.param)
         if self._attempt is not None:
             usage = self.usage
             self._record.usage = {
@@ -224,12 +234,13 @@ class Generation:
                 if failure is not None and failure.code in _OF_ONE_API and error.scope in (Scope.BOT, Scope.REQUEST):
                     # Where the other API does not help either, the first one's word is the plainer.
                     raise failure from None
-                failure = error
+                if failure is None or error.code not in _LACKS_THE_BOT:
+                    failure = error
                 if error.code in _OF_ONE_API:
                     kinds = tuple(other for other in kinds if other is not kind)
                 may_help = error.retryable or (error.code in _OF_ONE_API and kinds)
                 if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
-                    raise
+                    raise failure from None
             # Only one account is ever leased: this one is given back before the next is looked for.
             await attempt.end(None)
             self._attempt = None
@@ -268,12 +279,12 @@ class Generation:
             except NoAccountError as error:
                 wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
                 if error.reason is not NoAccountReason.BUSY or room.clock() + wait > give_up_at:
-                    raise _told(error, failure, failed) from None
+                    raise _told(error, failure, failed, room.now()) from None
             looks += 1
             await asyncio.sleep(wait)
 
 
-def _told(none: NoAccountError, failure: PoeError | None, failed: Collection[Account]) -> Exception:
+def _told(none: NoAccountError, failure: PoeError | None, failed: Collection[Account], now: float) -> Exception:
     """What to raise where no account is left: that, or the failure before it, whichever tells more."""
     if failure is None:
         return none
@@ -283,6 +294,8 @@ def _told(none: NoAccountError, failure: PoeError | None, failed: Collection[Acc
         grants = [account.points.next_grant_at for account in failed if account.points is not None]
         known = [grant for grant in grants if grant is not None]
         return NoAccountError(NoAccountReason.NO_POINTS, min(known)) if known else failure
-    # An account of the API that was not asked may do what the other one does not offer, once it is free.
+    # An account of the API that was not asked may do what the other one does not offer, once it is free. Nobody waits
+    # hours for a feature: an account that is that long away is one that was refused the bot.
     may_help_later = failure.code in _OF_ONE_API and none.reason is not NoAccountReason.NONE_CONFIGURED
-    return none if may_help_later else failure
+    is_soon = none.retry_at is None or none.retry_at - now <= MAX_RETRY_AFTER_SECONDS
+    return none if may_help_later and (is_soon or failure.code is ErrorCode.BOT_NOT_FOUND) else failure

@@ -10,7 +10,7 @@ accepts.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -238,6 +238,7 @@ def _check_number(value: float, schema: Mapping[str, Any], path: str) -> str | N
 def _number(schema: Mapping[str, Any], name: str) -> float | None:
     value = schema.get(name)
     # Draft 4 has booleans for the exclusive limits.
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return value
+    # JSON's integers have no end; those that no float holds (`isfinite` refuses them) are no limit anybody meant.
+    return value if abs(value) <= sys.float_info.max else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from gateway import usage
@@ -24,6 +26,9 @@ _ROLES: dict[str, Role] = {
 }
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 MAX_MESSAGES = 4096
+_OCTETS = "application/octet-stream"
+_SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 
 def read_messages(body: Fields) -> list[Message]:
@@ -33,7 +38,7 @@ def read_messages(body: Fields) -> list[Message]:
         raise body.missing("messages")
     if not items:
         raise invalid("'messages' must have at least one message.", param="messages", code="empty_array")
-    turns = [_read_message(item) for item in items]
+    turns = _with_own_ids([_read_message(item) for item in items])
     if not any(turn.text.strip() or turn.attachments or turn.tool_calls for turn in turns):
         raise invalid("'messages' must have some content.", param="messages", code="empty_messages")
     return turns
@@ -96,7 +101,7 @@ def _read_part(part: Fields, texts: list[str], attachments: list[Attachment]) ->
 def _read_image(part: Fields) -> Attachment:
     place = part.mapping("image_url") if isinstance(part.get("image_url"), dict) else None
     url = place.required_text("url") if place else part.required_text("image_url")
-    return read_address(url, param=part.param("image_url"), name="image")
+    return read_address(url, param=part.param("image_url"), name="image", content_type="image/*")
 
 
 def _read_file(file: Fields) -> Attachment:
@@ -105,7 +110,7 @@ def _read_file(file: Fields) -> Attachment:
     if data is not None:
         if data.startswith("data:"):
             return read_address(data, param=file.param("file_data"), name=name)
-        return Attachment(name, "application/octet-stream", _decode(data, file.param("file_data")))
+        return Attachment(name, _OCTETS, _decode(data, file.param("file_data")))
     url = file.text("file_url") or file.text("url")
     if url is None and file.get("file_id") is not None:
         raise invalid(
@@ -122,15 +127,19 @@ def _read_audio(part: Fields) -> Attachment:
     audio = part.mapping("input_audio")
     if audio is None:
         raise part.missing("input_audio")
-    audio_format = audio.choice("format", ("wav", "mp3")) or "wav"
-    data = _decode(audio.required_text("data"), audio.param("data"))
-    return Attachment(f"audio.{audio_format}", "audio/mpeg" if audio_format == "mp3" else "audio/wav", data)
+    audio_format = audio.choice("format", tuple(_SOUNDS)) or "wav"
+    content_type, name = _SOUNDS[audio_format], f"audio.{audio_format}"
+    data = audio.required_text("data")
+    if data[:5].lower() == "data:":
+        return replace(_read_data_url(data, param=audio.param("data"), name=name), content_type=content_type)
+    return Attachment(name, content_type, _decode(data, audio.param("data")))
 
 
-def read_address(url: str, *, param: str, name: str) -> Attachment:
+def read_address(url: str, *, param: str, name: str, content_type: str = _OCTETS) -> Attachment:
     """A file given as a data URL or an https address. Never a path, whatever it looks like.
 
-    Raises `GatewayError` (400) for any other address.
+    `content_type` is what a file that must be fetched first ought to be. Raises `GatewayError` (400) for any other
+    address.
     """
     if url[:5].lower() == "data:":
         return _read_data_url(url, param=param, name=name)
@@ -141,7 +150,7 @@ def read_address(url: str, *, param: str, name: str) -> Attachment:
     if parts.scheme.lower() != "https" or not parts.hostname:
         raise _bad_address(param)
     last = parts.path.rsplit("/", 1)[-1]
-    return Attachment(_file_name(last or name), "application/octet-stream", url=url)
+    return Attachment(_file_name(last or name), content_type, url=url)
 
 
 def _bad_address(param: str) -> GatewayError:
@@ -163,8 +172,11 @@ def _read_data_url(url: str, *, param: str, name: str) -> Attachment:
 
 
 def _decode(text: str, param: str) -> bytes:
+    """As forgiving as browsers are: line breaks, missing padding, percent escapes, the alphabet for addresses."""
     try:
-        return base64.b64decode(text.strip(), validate=True)
+        packed = b"".join((unquote_to_bytes(text) if "%" in text else text.encode("ascii")).split())
+        packed = packed.translate(_STANDARD_ALPHABET).rstrip(b"=")
+        return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise invalid(f"'{param}' is not valid base64.", param=param, code="invalid_base64") from None
 
@@ -179,21 +191,64 @@ def _file_name(name: str) -> str:
 def _read_tool_calls(item: Fields) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     for call in item.objects("tool_calls", max_items=128) or ():
-        function = call.mapping("function")
+        call_id = call.text("id", max_length=256) or f"call_{len(calls)}"
+        custom = call.mapping("custom") if call.get("type") == "custom" else None
+        function = custom or call.mapping("function")
         if function is None:
             raise call.missing("function")
-        calls.append(
-            ToolCall(
-                call.text("id", max_length=256) or f"call_{len(calls)}",
-                function.required_text("name", max_length=256),
-                _arguments(function),
-            )
-        )
+        # A custom tool takes one text. Poe knows functions only; the text becomes the function's one argument.
+        arguments = json.dumps({"input": custom.text("input") or ""}) if custom else _arguments(function)
+        calls.append(ToolCall(call_id, function.required_text("name", max_length=256), arguments))
     legacy = item.mapping("function_call")
     if legacy is not None and not calls:
         name = legacy.required_text("name", max_length=256)
         calls.append(ToolCall(name, name, _arguments(legacy)))
     return tuple(calls)
+
+
+def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
+    """Calls of old have no id, so their name stands for it: every further call of a name gets one of its own.
+
+    A result without a call's id belongs to the last call of its name. Providers refuse two calls with one id.
+    """
+    counts: Counter[str] = Counter()
+
+    def own_id(name: str) -> str:
+        return name if counts[name] <= 1 else f"{name}_{counts[name]}"
+
+    read: list[Message] = []
+    for turn in turns:
+        calls: list[ToolCall] = []
+        for call in turn.tool_calls:
+            is_legacy = call.id == call.name
+            counts[call.name] += is_legacy
+            calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
+        call_id = turn.tool_call_id
+        if call_id is not None and call_id == turn.name:
+            call_id = own_id(call_id)
+        read.append(replace(turn, tool_calls=tuple(calls), tool_call_id=call_id))
+    return read
+
+
+def with_files_behind_results(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """The turns as OpenAI's API has them: tool results are text only, so their files follow in a turn of the user."""
+    told: list[Message] = []
+    files: list[Attachment] = []
+    for turn in turns:
+        if files and turn.role != "tool":
+            told.append(_files_turn(files))
+            files = []
+        if turn.role == "tool" and turn.attachments:
+            files += turn.attachments
+            told.append(replace(turn, text=turn.text or "The result is in the files that follow.", attachments=()))
+        else:
+            told.append(turn)
+    return (*told, _files_turn(files)) if files else tuple(told)
+
+
+def _files_turn(files: Sequence[Attachment]) -> Message:
+    names = ", ".join(file.name for file in files)
+    return Message("user", f"Files of the tool results above: {names}", tuple(files))
 
 
 def _arguments(function: Fields) -> str:

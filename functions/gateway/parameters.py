@@ -26,6 +26,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 _PARALLEL = "parallel_tool_calls"
 _OFFICIAL_ALWAYS = frozenset({"temperature", "top_p", _PARALLEL})
 _EFFORT = "reasoning_effort"
+_OBFUSCATION = "include_obfuscation"
 # What `read_chat_call` and `messages` deal with.
 _HANDLED = frozenset(
     {"extra_body", "function_call", "functions", "max_completion_tokens", "max_tokens", "messages", "metadata", "model"}
@@ -98,13 +99,35 @@ def read_options(body: Fields, *, has_tools: bool) -> Options:
     dropped = [f"metadata.{name}" for name in (metadata.values if metadata else ()) if name != "session_id"]
     known = ("parameters", "suggested_replies", "truncation")
     dropped += [f"extra_body.{name}" for name in (extra.values if extra else ()) if name not in known]
+    stream_options = body.mapping("stream_options")
+    if stream_options is not None and stream_options.get(_OBFUSCATION):
+        dropped.append(f"stream_options.{_OBFUSCATION}")
     parameters = read_parameters(body)
     parameters.pop("suggested_replies", None)
-    return Options(given, parameters, tuple(dropped))
+    return Options(given, parameters, (*dropped, *_unheard(body.get("messages"))))
+
+
+def _unheard(messages: Any) -> set[str]:
+    """What of the messages no account can be told, each thing once however often it is said."""
+    names: set[str] = set()
+    for message in messages if isinstance(messages, list) else ():
+        if not isinstance(message, dict):
+            continue
+        if message.get("audio") is not None:
+            names.add("messages.audio")
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            image = part.get("image_url") if isinstance(part, dict) else None
+            if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
+                names.add("messages.image_url.detail")
+    return names
 
 
 def read_parameters(body: Fields) -> dict[str, Any]:
-    """`parameters`, else `extra_body.parameters`, which may be JSON text; as the original gateway took them."""
+    """`parameters`, else `extra_body.parameters`, which may be JSON text; as the original gateway took them.
+
+    Raises `GatewayError` (400) for anything but an object.
+    """
     extra = body.mapping("extra_body")
     place = body if body.get("parameters") is not None or extra is None else extra
     value = place.get("parameters")
@@ -121,7 +144,10 @@ def read_parameters(body: Fields) -> dict[str, Any]:
 
 
 def wants_suggested_replies(body: Fields) -> bool:
-    """Whether the caller asks for Poe's suggested replies: `suggested_replies`, also in `parameters`."""
+    """Whether the caller asks for Poe's suggested replies: `suggested_replies`, also in `parameters`.
+
+    Raises `GatewayError` (400) for anything but true or false at the top.
+    """
     if body.flag("suggested_replies"):
         return True
     extra = body.mapping("extra_body")

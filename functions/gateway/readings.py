@@ -6,6 +6,7 @@ used, or what the model should be told to correct; after the corrected answer it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gateway.chat_request import ChatCall
@@ -13,12 +14,19 @@ from gateway.response_formats import ResponseFormat
 from gateway.tool_protocol import ToolCallParser, ToolProtocol
 from reverse.events import Event, FinishReason, TextDelta, TextReplaced
 
+# What tells where a JSON value ends: quotes and brackets, each backslash with the character that it escapes.
+_STRUCTURE = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """What to tell the model."""
 
     text: str
+    answer: str = ""
+    """What it had answered, for a model that does not remember."""
+    rule: str = ""
+    """What it should have kept to, for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +59,23 @@ class Reading:
         return reason
 
 
+def reading_of_native(call: ChatCall, *, knows_format: bool = True) -> Reading:
+    """The reading for a model that is told of tools natively, and of the format if its endpoint knows formats."""
+    if call.response_format is None:
+        return Reading()
+    is_passed_on = knows_format and call.is_streamed
+    return JSONStreamReading(call.response_format) if is_passed_on else JSONReading(call.response_format)
+
+
 def reading_of(call: ChatCall) -> Reading:
-    """The reading for what the call asks."""
+    """The reading for what a model is asked in words."""
     protocol = call.web_protocol()
     if protocol is not None:
         return ToolReading(protocol, call.response_format)
     return Reading() if call.response_format is None else JSONReading(call.response_format)
+
+
+_NOT_THE_JSON = Failure("The model did not answer with the JSON asked for.", "invalid_structured_output")
 
 
 class JSONReading(Reading):
@@ -88,9 +107,74 @@ class JSONReading(Reading):
         if found is not None:
             return [TextDelta(found)]
         if not is_second:
-            self.correction = Correction(self._format.correction(problem or "it is not valid"))
-        self.failure = Failure("The model did not answer with the JSON asked for.", "invalid_structured_output")
+            told = self._format.correction(problem or "it is not valid")
+            self.correction = Correction(told, text, self._format.instructions())
+        self.failure = _NOT_THE_JSON
         return []
+
+
+class JSONStreamReading(JSONReading):
+    """Passes a JSON object on as it comes: for models that were asked for one natively, on a stream.
+
+    What follows it is left out. An answer that begins with anything else is held back, and corrected if need be;
+    one that began well can't be corrected any more, so that it is an error if it does not fit in the end.
+    """
+
+    def __init__(self, response_format: ResponseFormat) -> None:
+        super().__init__(response_format)
+        self._shown: list[str] = []
+        # Whether the answer begins as an object; `None` before its first character.
+        self._is_passed_on: bool | None = None
+        self._end = _ValueEnd()
+
+    def feed(self, event: Event) -> list[Event]:
+        others = super().feed(event)
+        if not isinstance(event, TextDelta) or self._is_passed_on is False or self._end.is_found:
+            return others
+        text = event.text if self._shown else event.text.lstrip()
+        if text and self._is_passed_on is None:
+            self._is_passed_on = text[0] == "{"
+        if not text or not self._is_passed_on:
+            return []
+        text = text[: self._end.find(text)]
+        self._shown.append(text)
+        return [TextDelta(text)]
+
+    def finish(self, reason: FinishReason) -> list[Event]:
+        if not self._shown:
+            self._is_passed_on = None
+            return super().finish(reason)
+        text, self._texts = "".join(self._texts), []
+        fits = reason is not FinishReason.STOP or self._format.read(text)[0] == "".join(self._shown)
+        self.failure = None if fits else _NOT_THE_JSON
+        return []
+
+
+class _ValueEnd:
+    """Finds where a JSON object ends that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.is_found = False
+        self._depth = 0
+        self._is_in_string = False
+        # Whether the last piece ended with a backslash, which belongs to the next character.
+        self._is_escaped = False
+
+    def find(self, piece: str) -> int | None:
+        """Where it ends in the next piece, which has at least one character; `None` if more must come."""
+        start, self._is_escaped = int(self._is_escaped), False
+        for match in _STRUCTURE.finditer(piece, start):
+            mark = match[0]
+            if mark[0] == "\\":
+                self._is_escaped = len(mark) == 1
+            elif mark == '"':
+                self._is_in_string = not self._is_in_string
+            elif not self._is_in_string:
+                self._depth += 1 if mark in "{[" else -1
+                if self._depth == 0:
+                    self.is_found = True
+                    return match.end()
+        return None
 
 
 class ToolReading(Reading):

@@ -16,6 +16,14 @@ _OPENING = re.compile(r"[{\[]")
 _MAX_CANDIDATES = 20
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+# No more tolerant than the caller's own parser: without control characters in strings, without NaN and Infinity.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
     """JSON of any form, or of a schema's."""
@@ -37,9 +45,9 @@ class ResponseFormat:
         return f"Your answer can't be used: {problem}. Answer again with nothing but the corrected JSON."
 
     def read(self, answer: str) -> tuple[str | None, str | None]:
-        """The JSON in an answer as compact text, or what is wrong with it.
+        """The JSON in an answer as it is written there, or what is wrong with it.
 
-        Text and code fences around the JSON are left out. Values keep their order and their numbers' digits.
+        Text and code fences around the JSON are left out.
         """
         problem = "it holds no JSON object"
         for start, value in self._candidates(answer):
@@ -62,8 +70,7 @@ class ResponseFormat:
             if opening is None:
                 break
             try:
-                # Control characters in strings would be refused by the caller's parser.
-                value, end = json.JSONDecoder().raw_decode(answer, opening.start())
+                value, end = _DECODER.raw_decode(answer, opening.start())
             except (ValueError, RecursionError):
                 at = opening.end()
                 continue

@@ -1,7 +1,8 @@
 """OpenAI's older completions, over chats: the request, and its answers as chunks or as one object.
 
-Each prompt becomes one user message. What such a request means, a text going on where the prompt ends, chat models
-don't do; they answer it.
+Each prompt becomes one user message of a chat completion, which decides all that both have in common: limits, options,
+what is passed on. What such a request means, a text going on where the prompt ends, chat models don't do; they answer
+it.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts import AccountKind
-from gateway import usage
-from gateway.answer import AnswerLimits
+from gateway.chat_request import ChatCall, read_chat_call
 from gateway.chunks import DONE, encode_text, finish_reason, missing_links
 from gateway.errors import invalid
 from gateway.fields import Fields
-from gateway.generation import Generation, GenerationTask
+from gateway.generation import Generation
 from gateway.usage import TokenUsage
-from reverse.chat import ChatRequest, Message
 from reverse.events import FileAttached, Finished, FinishReason, TextDelta, TextReplaced
 
 MAX_PROMPTS = 20
 # Prompts times `n`.
 MAX_ANSWERS = 20
-MAX_STOPS = 16
-_FORWARDED = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
+# Read here. What a chat completion shares is passed on to it, as it is.
+_OWN = frozenset("best_of echo logprobs n prompt suffix".split())
+# Words that only a chat completion gives a meaning to.
+_FOREIGN = frozenset(
+    "function_call functions max_completion_tokens messages metadata parallel_tool_calls response_format "
+    "suggested_replies tool_choice tools".split()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +44,10 @@ class CompletionCall:
     is_streamed: bool = False
     wants_usage: bool = False
     echoes: bool = False
-    max_tokens: int | None = None
-    stop: tuple[str, ...] = ()
-    sampling: Mapping[str, Any] = field(default_factory=dict)
+    chat: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The chat completion without its messages."""
+    dropped: tuple[str, ...] = ()
+    """Names of fields that mean nothing here."""
 
     @property
     def answers(self) -> int:
@@ -53,26 +57,9 @@ class CompletionCall:
         """The prompt of an answer: OpenAI numbers all answers to the first prompt first."""
         return self.prompts[index // self.count]
 
-    def task(self, index: int, *, bot: str, key_id: str, kinds: tuple[AccountKind, ...]) -> GenerationTask:
-        """What is to be generated for one answer."""
-        prompt = self.prompt_of(index)
-
-        def build(kind: AccountKind) -> ChatRequest:
-            message = (Message("user", prompt),)
-            if kind is AccountKind.WEB:
-                return ChatRequest(bot, message)
-            stop = tuple(stop for stop in self.stop if stop.strip())
-            return ChatRequest(bot, message, parameters=dict(self.sampling), max_tokens=self.max_tokens, stop=stop)
-
-        return GenerationTask(
-            key_id=key_id,
-            model=bot,
-            build=build,
-            prompt_tokens=usage.tokens(prompt) + usage.TOKENS_PER_MESSAGE,
-            limits=lambda kind: AnswerLimits(self.max_tokens if kind is AccountKind.WEB else None, self.stop),
-            kinds=kinds,
-            is_streamed=self.is_streamed,
-        )
+    def chat_call(self, prompt: str) -> ChatCall:
+        """The chat completion that answers a prompt. Raises `GatewayError` (400)."""
+        return read_chat_call({**self.chat, "messages": [{"role": "user", "content": prompt}]})
 
 
 def read_completion_call(values: Mapping[str, Any]) -> CompletionCall:
@@ -91,13 +78,8 @@ def read_completion_call(values: Mapping[str, Any]) -> CompletionCall:
         is_streamed=body.flag("stream"),
         wants_usage=options is not None and options.flag("include_usage"),
         echoes=body.flag("echo"),
-        max_tokens=body.integer("max_tokens", lowest=1),
-        stop=_stop(body),
-        sampling={
-            name: value
-            for name, (lowest, highest) in _FORWARDED.items()
-            if (value := body.number(name, lowest=lowest, highest=highest)) is not None
-        },
+        chat={name: value for name, value in values.items() if name not in _OWN | _FOREIGN},
+        dropped=tuple(name for name in values if name in _FOREIGN),
     )
     if call.answers > MAX_ANSWERS:
         raise invalid(f"At most {MAX_ANSWERS} answers can be asked for at once.", param="n", code="out_of_range")
@@ -114,14 +96,6 @@ def _prompts(body: Fields) -> tuple[str, ...]:
     if len(values) > MAX_PROMPTS or not all(item.strip() for item in values):
         raise body.wrong("prompt", f"at most {MAX_PROMPTS} strings that are not empty")
     return tuple(values)
-
-
-def _stop(body: Fields) -> tuple[str, ...]:
-    value = body.get("stop")
-    values = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or len(values) > MAX_STOPS or not all(isinstance(item, str) for item in values):
-        raise body.wrong("stop", f"a string or an array of at most {MAX_STOPS} strings")
-    return tuple(dict.fromkeys(item for item in values if item))
 
 
 def _unsupported(name: str, why: str) -> Exception:

@@ -11,8 +11,14 @@ from typing import Any
 from gateway.json_schema import find_violation
 from gateway.tool_specs import function_name
 
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity would make arguments that no caller's parser reads."""
+    raise ValueError(name)
+
+
 # Raw line breaks inside strings are a frequent mistake that changes nothing.
-_DECODER = json.JSONDecoder(strict=False)
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
 _BETWEEN_CALLS = re.compile(r"(?:[\s,\[\]]|```\w*)*")
 _FENCE = re.compile(r"\s*```[\w-]*[ \t]*\n(.*?)(?:\n?```\s*)?", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -105,7 +111,10 @@ class CallReader:
         if not isinstance(arguments, dict):
             return WrittenCall(name, "{}", f"the arguments of '{name}' must be an object", is_known=False)
         problem = find_violation(arguments, self._schemas[name])
-        text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+        try:
+            text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        except ValueError:
+            return WrittenCall(name, "{}", f"a number in the arguments of '{name}' is too large", is_known=False)
         return WrittenCall(name, text, problem and f"the arguments of '{name}' are wrong: {problem}")
 
     def _known_name(self, written: str) -> str | None:

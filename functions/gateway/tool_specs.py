@@ -27,6 +27,8 @@ class ToolSpecs:
     """Whether one answer may hold several calls."""
     is_legacy: bool = False
     """Whether the caller speaks of `functions`, and expects a `function_call`."""
+    withheld: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Tools that may not be called this time: a provider may want to know what earlier calls were of."""
     dropped: tuple[str, ...] = ()
     """What was left out, by its place."""
 
@@ -34,6 +36,11 @@ class ToolSpecs:
     def must_call(self) -> bool:
         """Whether an answer without a call is not what was asked for."""
         return bool(self.tools) and (self.choice == "required" or isinstance(self.choice, Mapping))
+
+    @property
+    def has_strict(self) -> bool:
+        """Whether arguments of some tool must fit its schema."""
+        return any(tool["function"].get("strict") is True for tool in self.tools)
 
     @property
     def callable_tools(self) -> tuple[Mapping[str, Any], ...]:
@@ -63,8 +70,9 @@ def read_tools(body: Fields) -> ToolSpecs:
         tools, choice = _allowed(choice, tools, body)
     if choice == "none" or not tools:
         if tools or choice in (None, "none", "auto"):
-            return ToolSpecs(dropped=dropped)
-        raise invalid("'tool_choice' is only allowed with 'tools'.", param="tool_choice", code="invalid_value")
+            return ToolSpecs(withheld=tools, dropped=dropped)
+        problem = "asks for a call, but only functions are offered here" if dropped else "is only allowed with 'tools'"
+        raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
     specs = ToolSpecs(
         tools=tools,
         choice=choice,
@@ -86,7 +94,7 @@ def _read_newer(body: Fields) -> tuple[tuple[Mapping[str, Any], ...], tuple[str,
             function = item.mapping("function")
             if function is None:
                 raise item.missing("function")
-            kept.append({**item.values, "function": _read_function(function)})
+            kept.append({**item.values, "type": "function", "function": _read_function(function)})
         else:
             dropped.append(f"tools[{index}]")
     return tuple(kept), tuple(dropped)

@@ -17,21 +17,23 @@ _OVERESTIMATE = 1.35
 _UNDERESTIMATE = 0.75
 
 
-def check_window(turns: Sequence[Message], window: int | None) -> None:
-    """Raises `GatewayError` (400, `context_length_exceeded`) for what can't fit."""
-    if window is not None and (size := estimate_tokens(turns)) > window * _OVERESTIMATE:
+def check_window(turns: Sequence[Message], window: int | None, *, also: int = 0) -> None:
+    """Raises `GatewayError` (400, `context_length_exceeded`) for what can't fit, with `also` tokens that come along."""
+    if window is not None and (size := estimate_tokens(turns) + also) > window * _OVERESTIMATE:
         raise GatewayError(TOO_LONG, f"The messages have about {size} tokens; the model takes {window}.")
 
 
-def fit_window(turns: Sequence[Message], window: int | None, *, reserve: int = 0) -> tuple[Message, ...]:
+def fit_window(turns: Sequence[Message], window: int | None, *, also: int = 0, reserve: int = 0) -> tuple[Message, ...]:
     """The turns without the oldest ones, so that they surely fit and `reserve` tokens are left for the answer.
+
+    `also` is the size of what goes with any turns: tools, an answer's format.
 
     System instructions stay, and so does the last turn with the tool calls that it answers. A tool's result never
     stays without its call. Raises `GatewayError` (400) when what must stay is too long.
     """
     if window is None:
         return tuple(turns)
-    room = int(window * _UNDERESTIMATE) - min(reserve, window // 2)
+    room = int(window * _UNDERESTIMATE) - also - min(reserve, window // 2)
     sizes = [estimate_tokens([turn]) for turn in turns]
     excess = sum(sizes) - room
     last = _last_exchange(turns)
@@ -43,7 +45,7 @@ def fit_window(turns: Sequence[Message], window: int | None, *, reserve: int = 0
                 dropped.add(index)
                 excess -= sizes[index]
     kept = tuple(turn for index, turn in enumerate(turns) if index not in dropped)
-    check_window(kept, window)
+    check_window(kept, window, also=also)
     return kept
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CONFIG_NAME = "models"
 MAX_SECONDS = 60.0
 MIN_SECONDS = 2.0
+# How old a list becomes from which a side is missing: it may be the first one, or all that the other side knows.
+RETRY_SECONDS = 900.0
 # How many accounts are looked through for a web account that can be asked, and how many are asked.
 _PAGES = 5
 _PAGE = 100
@@ -109,13 +111,15 @@ async def refresh_catalogue(
 ) -> CatalogueReport | None:
     """Bring the stored list up to date if it is older than `max_age_seconds`; `None` if it is not, or no time is left.
 
+    A list for which a side failed is tried again after `RETRY_SECONDS`.
     `sources` are read at the same time, in at most `seconds`; an earlier one's word wins. Raises `AccountStoreError`.
     """
     seconds = min(seconds, MAX_SECONDS)
     if seconds < MIN_SECONDS:
         return None
     stored = await store.get_config(CONFIG_NAME) or {}
-    if now - float(stored.get("updated_at", 0.0)) < max_age_seconds:
+    lasts = min(max_age_seconds, RETRY_SECONDS) if stored.get("failures") else max_age_seconds
+    if now - float(stored.get("updated_at", 0.0)) < lasts:
         return None
     known: Sequence[Entry] = stored.get("models", ())
     results = await asyncio.gather(*(_read(read, seconds) for read in sources.values()))
@@ -128,7 +132,8 @@ async def refresh_catalogue(
     ]
     entries = merge(*lists)
     if entries:
-        await _store(store, {"updated_at": now, "created": stored.get("created") or int(now), "models": entries})
+        document = {"updated_at": now, "created": stored.get("created") or int(now), "models": entries}
+        await _store(store, document | ({"failures": failures} if failures else {}))
     return CatalogueReport(len(entries), failures)
 
 

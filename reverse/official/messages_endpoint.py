@@ -44,6 +44,8 @@ def build_messages_body(request: ChatRequest) -> dict[str, Any]:
     if request.response_format is not None and request.response_format.get("type") != "text":
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="response_format")
     body: dict[str, Any] = dict(request.parameters)
+    # This endpoint's word for it is part of the tool choice.
+    is_one_call = body.pop("parallel_tool_calls", None) is False
     body["model"] = request.bot
     system = "\n\n".join(message.text for message in request.messages if message.role == "system" and message.text)
     if system:
@@ -56,8 +58,8 @@ def build_messages_body(request: ChatRequest) -> dict[str, Any]:
         body["stop_sequences"] = stops
     if request.tools:
         body["tools"] = [_tool(tool["function"]) for tool in normalize_tools(request.tools)]
-        if request.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(request.tool_choice)
+        if request.tool_choice is not None or is_one_call:
+            body["tool_choice"] = _tool_choice(request.tool_choice, is_one_call=is_one_call)
     return body
 
 
@@ -96,10 +98,13 @@ def _tool(function: JSONObject) -> dict[str, Any]:
     return tool | ({"description": description} if description else {})
 
 
-def _tool_choice(choice: Any) -> dict[str, Any]:
+def _tool_choice(choice: Any, *, is_one_call: bool) -> dict[str, Any]:
+    if choice == "none":
+        return {"type": "none"}
+    limit = {"disable_parallel_tool_use": True} if is_one_call else {}
     if isinstance(choice, Mapping):
-        return {"type": "tool", "name": object_at(choice, "function").get("name")}
-    return {"type": {"required": "any", "none": "none"}.get(choice, "auto")}
+        return {"type": "tool", "name": object_at(choice, "function").get("name")} | limit
+    return {"type": "any" if choice == "required" else "auto"} | limit
 
 
 class MessagesDecoder(AnswerDecoder):

@@ -274,6 +274,25 @@ async def test_failures_are_raised_as_their_class_and_not_tried_again(
     assert len(front.requests) == 1
 
 
+async def test_models_come_in_pages(front: Front) -> None:
+    async with client_of(front) as client:
+        everything = [model async for model in client.models.list(limit=1000)]
+        paged = [model async for model in client.models.list(limit=3)]
+        middle = await client.models.list(limit=2, before_id=everything[5].id)
+        found = await client.models.retrieve("claude-opus-4.5")
+        with pytest.raises(anthropic.BadRequestError):
+            await client.models.list(after_id="nobody")
+        with pytest.raises(anthropic.BadRequestError):
+            await client.models.list(limit=0)
+        with pytest.raises(anthropic.NotFoundError):
+            await client.models.retrieve("claude-nothing")
+    assert len(everything) > 10
+    assert paged == everything
+    assert middle.data == everything[3:5]
+    assert middle.has_more
+    assert (found.type, found.id, found.display_name) == ("model", "Claude-Opus-4.5", "Claude-Opus-4.5")
+
+
 async def test_a_wrong_key_is_an_authentication_error(front: Front) -> None:
     async with client_of(front, api_key="sk-wrong-0123456789abcdef") as client:
         with pytest.raises(anthropic.AuthenticationError) as caught:

@@ -54,6 +54,15 @@ async def test_a_response(front: Front) -> None:
     assert asked.parameters["reasoning_effort"] == "low"
 
 
+async def test_a_cut_response_is_incomplete_and_so_are_its_items(front: Front) -> None:
+    await front.house.add_account()
+    front.house.poe.enqueue(TextDelta("Hel"), Finished(FinishReason.LENGTH))
+    async with front.client() as client:
+        response = await client.responses.create(**QUESTION)
+    assert (response.status, response.output[0].status) == ("incomplete", "incomplete")
+    assert response.incomplete_details.reason == "max_output_tokens"
+
+
 async def test_what_a_bot_takes_back_is_not_in_the_response(front: Front) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(
@@ -316,11 +325,13 @@ async def test_what_an_account_is_not_told_is_reported_in_the_callers_words(fron
         raw = await client.responses.with_raw_response.create(
             **QUESTION, temperature=0.5, reasoning={"effort": "low"}, text={"verbosity": "low"}, metadata={"a": "b"}
         )
-        stream = await client.responses.with_raw_response.create(**QUESTION, temperature=0.5, stream=True)
+        stream = await client.responses.with_raw_response.create(
+            **QUESTION, temperature=0.5, stream=True, include=["reasoning.encrypted_content"], extra_body={"n": 2}
+        )
         async for _ in stream.parse():
             pass
     assert raw.headers["x-gateway-ignored"].split(", ") == ["reasoning.effort", "temperature", "text.verbosity"]
-    assert stream.headers["x-gateway-ignored"] == "temperature"
+    assert stream.headers["x-gateway-ignored"] == "include, n, temperature"
 
 
 async def test_upstream_errors_are_the_sdks_classes(front: Front) -> None:

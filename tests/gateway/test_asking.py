@@ -19,6 +19,7 @@ from reverse.events import (
     FinishReason,
     TextDelta,
     TextReplaced,
+    ToolCallDelta,
     UsageReported,
 )
 from tests.gateway.scripted import Answer, House, ask
@@ -244,6 +245,102 @@ async def test_json_that_never_fits_is_an_error_and_blames_no_account(house: Hou
     assert (await house.store.get_account(account)).consecutive_errors == 0
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("first", ["No.", "[1, 2]", 'Here: {"a": "x"}', '```json\n{"b": 1}\n```', ""])
+async def test_an_official_account_is_corrected_too(house: House, stream: bool, first: str) -> None:
+    """Poe documents the field as ignored: whether the model was told is not known before it answers."""
+    await house.add_account()
+    house.poe.enqueue(TextDelta(first), UsageReported(3, 4), Finished())
+    house.poe.enqueue(TextDelta('Sure: {"a":'), TextDelta(" 1}."), UsageReported(5, 6), Finished())
+    answer = await house.call(
+        body=ask(response_format=JSON_SCHEMA, stream=stream, stream_options={"include_usage": True})
+    )
+    text = answer.text if stream else answer.json["choices"][0]["message"]["content"]
+    assert text == '{"a": 1}'
+    usage = answer.chunks[-1]["usage"] if stream else answer.json["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (8, 10)
+    asked, again = house.poe.requests
+    assert asked.response_format == again.response_format == JSON_SCHEMA
+    assert [turn.text for turn in again.messages[:-1]] == ["Hi", *([first] if first else [])]
+    assert json.dumps(SCHEMA, separators=(",", ":")) in again.messages[-1].text
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_official_answer_that_never_fits_is_an_error(house: House, stream: bool) -> None:
+    await house.add_account()
+    for _ in range(2):
+        house.poe.enqueue(TextDelta("No."), Finished())
+    answer = await house.call(body=ask(response_format=JSON_SCHEMA, stream=stream))
+    assert (answer.status, answer.error["code"]) == (502, "invalid_structured_output")
+    assert len(house.poe.requests) == 2
+
+
+async def test_native_json_is_streamed_as_it_comes_and_ends_with_its_value(house: House) -> None:
+    await house.add_account()
+    pieces = ["\n ", '{"a": 1, "b', '": "}\\', '" {', '"', "}", "\n\nAnything else?", ' {"a": 2}']
+    house.poe.enqueue(*map(TextDelta, pieces), Finished())
+    answer = await house.call(body=ask(response_format=JSON_SCHEMA, stream=True))
+    deltas = [choice["delta"].get("content") for chunk in answer.chunks for choice in chunk["choices"]]
+    assert [delta for delta in deltas if delta] == pieces[1:6]
+    assert finish_of(answer) == "stop"
+    assert len(house.poe.requests) == 1
+
+
+async def test_streamed_json_that_does_not_fit_ends_in_an_error(house: House) -> None:
+    """What was sent can't be taken back, and must not pass for what was asked for."""
+    await house.add_account()
+    house.poe.enqueue(TextDelta('{"a": "x"}'), Finished())
+    answer = await house.call(body=ask(response_format=JSON_SCHEMA, stream=True))
+    assert answer.text == '{"a": "x"}'
+    assert answer.chunks[-1]["error"]["code"] == "invalid_structured_output"
+    assert "[DONE]" not in answer.events
+
+
+async def test_native_json_cut_short_says_so(house: House) -> None:
+    await house.add_account()
+    house.poe.enqueue(TextDelta('{"a": '), Finished(FinishReason.LENGTH))
+    answer = await house.call(body=ask(response_format=JSON_SCHEMA, stream=True))
+    assert (answer.text, finish_of(answer)) == ('{"a": ', "length")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_endpoint_without_formats_and_stops_is_told_in_words(house: House, stream: bool) -> None:
+    await house.add_account()
+    house.poe.enqueue(poe_error(ErrorCode.UNSUPPORTED_FEATURE, param="stop"))
+    house.poe.enqueue(poe_error(ErrorCode.UNSUPPORTED_FEATURE, param="response_format"))
+    house.poe.enqueue(TextDelta('Here: {"a": 1}'), Finished())
+    answer = await house.call(body=ask(response_format=JSON_SCHEMA, stop="END", stream=stream))
+    text = answer.text if stream else answer.json["choices"][0]["message"]["content"]
+    assert text == '{"a": 1}'
+    assert [bool(request.stop) for request in house.poe.requests] == [True, False, False]
+    assert [request.response_format is None for request in house.poe.requests] == [False, False, True]
+    assert json.dumps(SCHEMA, separators=(",", ":")) in house.poe.requests[2].messages[0].text
+    assert "x-gateway-ignored" not in answer.headers
+
+
+async def test_a_stop_sequence_is_kept_where_the_endpoint_has_none(house: House) -> None:
+    await house.add_account()
+    house.poe.enqueue(poe_error(ErrorCode.UNSUPPORTED_FEATURE, param="stop"))
+    house.poe.enqueue(TextDelta("one EN"), TextDelta("D two"), Finished())
+    answer = await house.call(body=ask(stop="END"))
+    assert answer.json["choices"][0]["message"]["content"] == "one "
+
+
+async def test_official_tools_and_a_format_together(house: House) -> None:
+    await house.add_account()
+    house.poe.enqueue(ToolCallDelta(0, "{}", "call_1", "get_weather"), Finished(FinishReason.TOOL_CALLS))
+    answer = await house.call(body=ask(tools=[WEATHER], response_format=JSON_SCHEMA, stream=True))
+    assert (calls_of(answer), finish_of(answer)) == ([("get_weather", "{}")], "tool_calls")
+
+
+async def test_what_only_python_reads_as_json_is_corrected(house: House) -> None:
+    await house.add_account("w", AccountKind.WEB)
+    house.poe.enqueue(CHAT, TextDelta('{"a": NaN}'), Finished())
+    house.poe.enqueue(CHAT, TextDelta('{"a": null}'), Finished())
+    answer = await house.call(body=ask(response_format={"type": "json_object"}))
+    assert answer.json["choices"][0]["message"]["content"] == '{"a": null}'
+
+
 async def test_json_cut_short_says_so(house: House) -> None:
     await house.add_account("w", AccountKind.WEB)
     house.poe.enqueue(CHAT, TextDelta('{"a": '), Finished(FinishReason.LENGTH))
@@ -404,6 +501,20 @@ async def test_official_accounts_are_kept_for_their_prompt_cache(house: House, n
     for _ in range(4):
         await house.call(body=ask(user="u1", safety_identifier="u1"))
     assert len(house.poe.clients) > 1, "a person is no conversation"
+
+
+@pytest.mark.parametrize("named", [{"metadata": {"session_id": "s"}}, {"prompt_cache_key": "k"}])
+async def test_another_model_is_asked_where_it_is_best(house: House, named: dict[str, Any]) -> None:
+    """A conversation that began on a web account would keep a model of both kinds from the official one for good."""
+    await house.store.put_config("models", {"models": [{"id": "Webby", "kinds": ["web"]}, {"id": "GPT-5"}]})
+    await house.add_account("w", AccountKind.WEB)
+    house.poe.enqueue(CHAT, TextDelta("one"), Finished())
+    await house.call(body=ask(**named) | {"model": "Webby"})
+    for number in range(3):
+        await house.add_account(f"o{number}")
+    await house.call(body=ask(**named))
+    await house.call(body=ask(**named))
+    assert [client.kind for client in house.poe.clients] == [AccountKind.WEB, AccountKind.OFFICIAL]
 
 
 async def test_a_cache_key_never_leads_into_a_chat(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from accounts import AccountKind
 from gateway.attachments import MAX_FILE_BYTES, AttachmentReader
 from gateway.errors import GatewayError
+from gateway.fields import Fields
+from gateway.messages import read_messages
 from gateway.model_facts import UNKNOWN, ModelFacts
 from gateway.settings import Settings
 from reverse.chat import Attachment, Message
@@ -59,7 +62,8 @@ async def read(*files: Attachment, internet: Internet | None = None, facts: Mode
         ("audio.wav", "audio/wav", MP3, "audio/mpeg"),
         ("a.pdf", "application/octet-stream", PDF, "application/pdf"),
         ("notes.md", "application/octet-stream", b"# Notes", "text/markdown"),
-        ("x", "image/png", b"not an image", "text/plain"),
+        ("x", "image/png", b"\0\1unknown", "application/octet-stream"),
+        ("x", "application/octet-stream", b"text", "text/plain"),
         ("x.bin", "application/x-own", b"\0\1\2", "application/x-own"),
     ],
 )
@@ -124,6 +128,56 @@ async def test_a_bad_file_is_the_callers_error(file: Attachment, code: str) -> N
     with pytest.raises(GatewayError) as caught:
         await read(file, internet=internet)
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, code, "messages[0].content")
+
+
+@pytest.mark.parametrize("data", [b"hello", b"<!doctype html><p>Not found", b'{"error": 404}'])
+@pytest.mark.parametrize("is_fetched", [True, False])
+async def test_text_in_place_of_an_image_is_the_callers_error(data: bytes, is_fetched: bool) -> None:
+    """Sites answer with a page where an image was; a model would be shown its source."""
+    body = read_messages(Fields({"messages": [{"role": "user", "content": [image("https://example.org/a")]}]}))
+    file = body[0].attachments[0] if is_fetched else Attachment("image.png", "image/png", data)
+    with pytest.raises(GatewayError) as caught:
+        await read(file, internet=Internet(a=data))
+    assert caught.value.code == "invalid_image"
+
+
+async def test_an_address_under_two_names_is_kept_once() -> None:
+    """Counted twice, the cache would at last look for something to throw away in vain."""
+    big = PNG + b"\0" * 6 * 1024 * 1024
+    internet = Internet(a=big, b=big, c=big)
+
+    async def fetch(url: str) -> FetchedFile:
+        await asyncio.sleep(0)
+        return await internet(url)
+
+    reader = AttachmentReader(fetch)
+    for name in "abc":
+        url = f"https://example.org/{name}"
+        files = (Attachment("one", "", url=url), Attachment("two", "", url=url))
+        await reader.read([Message("user", "x", files)], UNKNOWN)
+    assert len(internet.fetched) == 6
+    await reader.read([Message("user", "x", (Attachment("one", "", url="https://example.org/b"),))], UNKNOWN)
+    assert len(internet.fetched) == 6, "the two newest are kept"
+
+
+async def test_files_that_are_too_large_together_are_not_all_fetched() -> None:
+    """Twenty of them would be more than the function's memory."""
+    reached = at_once = most_at_once = 0
+
+    async def fetch(url: str) -> FetchedFile:
+        nonlocal reached, at_once, most_at_once
+        reached, at_once = reached + 1, at_once + 1
+        most_at_once = max(most_at_once, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        return FetchedFile(PNG + b"\0" * 9 * 1024 * 1024, "image/png", "a.png", url)
+
+    files = tuple(Attachment("a", "", url=f"https://example.org/{number}") for number in range(20))
+    with pytest.raises(GatewayError) as caught:
+        await AttachmentReader(fetch).read([Message("user", "x", files)], UNKNOWN)
+    assert caught.value.code == "file_too_large"
+    assert most_at_once == 4
+    assert reached <= 8
 
 
 async def test_too_many_files() -> None:

@@ -74,8 +74,60 @@ def test_an_official_account_gets_everything() -> None:
     assert (request.max_tokens, request.stop) == (7, ("END",))
     # Providers behind Poe refuse a schema without properties.
     assert request.tools[0]["function"]["parameters"] == {"type": "object", "properties": {}}
-    # The upstream counts real tokens; only stop sequences are kept here as well.
-    assert call.limits(AccountKind.OFFICIAL) == AnswerLimits(None, ("\n", "END"))
+    assert call.limits(AccountKind.OFFICIAL).stop == ("\n", "END")
+
+
+def test_an_official_account_is_cut_only_far_beyond_the_limit() -> None:
+    """It counts real tokens; the bots that are asked in the bot protocol count none."""
+    assert read(max_tokens=1000).limits(AccountKind.OFFICIAL) == AnswerLimits(2032, ())
+    assert read().limits(AccountKind.OFFICIAL) == AnswerLimits(None, ())
+
+
+def test_what_goes_with_the_turns_is_part_of_the_prompt() -> None:
+    schema = {"type": "object", "properties": {"a": {"description": "x " * 500}}}
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    assert read().rules_tokens == 0
+    assert read(tools=[tool]).rules_tokens > 100
+    assert read(response_format=format_).rules_tokens > 100
+    assert read(tools=[tool], response_format=format_).prompt_tokens > read().prompt_tokens + 200
+
+
+def test_an_official_account_gets_the_files_of_tool_results_in_a_turn_behind_them() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "1", "content": [image]}
+    request = read(messages=[{"role": "assistant", "tool_calls": [call]}, result]).build("b", AccountKind.OFFICIAL)
+    assert [(turn.role, len(turn.attachments)) for turn in request.messages] == [
+        ("assistant", 0),
+        ("tool", 0),
+        ("user", 1),
+    ]
+
+
+def test_a_provider_is_told_of_the_tools_whose_earlier_calls_it_sees() -> None:
+    """Some refuse calls of unknown tools; others refuse tools at all, and are told of none without need."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    history = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "1", "content": "x"}]
+    told = read(messages=history, tools=[TOOL], tool_choice="none").build("b", AccountKind.OFFICIAL)
+    assert ([tool["function"]["name"] for tool in told.tools], told.tool_choice) == (["f"], "none")
+    untold = read(tools=[TOOL], tool_choice="none").build("b", AccountKind.OFFICIAL)
+    assert (untold.tools, untold.tool_choice) == ((), None)
+    assert (
+        "call tools"
+        not in read(messages=history, tools=[TOOL], tool_choice="none").build("b", AccountKind.WEB).messages[0].text
+    )
+
+
+def test_a_call_of_tools_that_are_not_offered_is_refused_as_such() -> None:
+    with pytest.raises(GatewayError, match="only functions") as caught:
+        read(tools=[{"type": "custom", "custom": {"name": "c"}}], tool_choice="required")
+    assert caught.value.param == "tool_choice"
+
+
+def test_a_tool_whose_type_is_not_said_is_a_function() -> None:
+    call = read(tools=[{"function": {"name": "f"}}])
+    assert call.build("b", AccountKind.OFFICIAL).tools[0]["type"] == "function"
 
 
 def test_tools_and_formats_are_native_if_they_can_be_and_possible_with_any_account() -> None:

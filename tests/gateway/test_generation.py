@@ -346,6 +346,35 @@ async def test_a_bot_is_not_called_unknown_while_those_who_may_know_it_are_busy(
     assert caught.value.reason is NoAccountReason.BUSY
 
 
+@pytest.mark.parametrize("first", [ErrorCode.EMPTY_ANSWER, ErrorCode.TIMEOUT, ErrorCode.INSUFFICIENT_POINTS])
+async def test_how_an_account_failed_that_has_the_bot_tells_more_than_one_without_it(
+    house: House, first: ErrorCode
+) -> None:
+    """Else callers are told that they may not use a model, because it once did not answer."""
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(first), secret="a")
+    house.poe.enqueue(poe_error(ErrorCode.BOT_ACCESS_DENIED), secret="b")
+    with pytest.raises(PoeError) as told:
+        await run(house)
+    assert told.value.code is first
+    assert len(house.poe.requests) == 2
+
+
+async def test_a_feature_that_nobody_offers_is_not_called_busy_the_second_time(house: House) -> None:
+    """The web account was refused the bot by then, and is not asked again for hours."""
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    for _ in range(2):
+        house.poe.enqueue(poe_error(ErrorCode.UNSUPPORTED_FEATURE), secret="a")
+    house.poe.enqueue(poe_error(ErrorCode.BOT_ACCESS_DENIED), secret="b")
+    for _ in range(2):
+        with pytest.raises(PoeError) as told:
+            await run(house)
+        assert told.value.code is ErrorCode.UNSUPPORTED_FEATURE
+    assert len(house.poe.requests) == 3
+
+
 @pytest.mark.parametrize("code", [ErrorCode.CONNECTION_FAILED, ErrorCode.CHALLENGE])
 async def test_a_bot_is_not_called_unknown_because_the_other_api_can_not_be_reached(
     house: House, code: ErrorCode

@@ -141,3 +141,18 @@ def test_nothing_is_refused_that_a_complete_validator_accepts(schema: Any, value
         assert found is None
     elif "pattern" not in str(schema) and "uniqueItems" not in str(schema):
         assert found is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxItems"]
+)
+@pytest.mark.parametrize("limit", [10**400, -(10**400), float("inf")], ids=["huge", "tiny", "infinite"])
+@pytest.mark.parametrize("value", [5, 1.5, "x", [1], 10**400], ids=["int", "float", "text", "list", "huge"])
+def test_a_limit_beyond_all_numbers_is_none(name: str, limit: float, value: Any) -> None:
+    """JSON's integers have no end, and Python reads them all."""
+    assert find_violation(value, {name: limit}) is None
+
+
+def test_a_value_beyond_all_floats_is_compared_all_the_same() -> None:
+    assert find_violation(10**400, {"maximum": 5}) == "$: is more than 5"
+    assert find_violation(10**400, {"maximum": 5.5}) == "$: is more than 5.5"

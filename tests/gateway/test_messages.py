@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.errors import GatewayError
 from gateway.fields import Fields
-from gateway.messages import estimate_tokens, read_messages
+from gateway.messages import estimate_tokens, read_messages, with_files_behind_results
 from reverse.chat import Attachment, Message, ToolCall
 
 PNG = base64.b64encode(b"png").decode()
@@ -40,7 +41,7 @@ def test_text_parts_of_one_message_stay_one_turn() -> None:
         ),
         (
             {"type": "image_url", "image_url": "https://example.org/a/cat.jpg?x=1"},
-            Attachment("cat.jpg", "application/octet-stream", url="https://example.org/a/cat.jpg?x=1"),
+            Attachment("cat.jpg", "image/*", url="https://example.org/a/cat.jpg?x=1"),
         ),
         (
             {"type": "input_image", "image_url": f"DATA:image/JPEG;base64,{PNG}"},
@@ -85,6 +86,34 @@ def test_tool_calls_and_results_keep_their_ids() -> None:
     )
     assert turns[0].tool_calls == (ToolCall("call_9", "f", '{"a":1}'),)
     assert (turns[1].role, turns[1].text, turns[1].tool_call_id) == ("tool", "42", "call_9")
+
+
+def test_calls_of_custom_tools_are_calls_with_one_argument() -> None:
+    """The current SDK's types allow them in a history, whoever made them."""
+    call = {"id": "c1", "type": "custom", "custom": {"name": "shell", "input": 'echo "hi"'}}
+    turns = read({"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c1", "content": "hi"})
+    assert turns[0].tool_calls == (ToolCall("c1", "shell", '{"input": "echo \\"hi\\""}'),)
+
+
+def test_every_legacy_call_has_an_id_of_its_own() -> None:
+    call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    other = {"role": "assistant", "content": None, "function_call": {"name": "g", "arguments": "{}"}}
+    results = [{"role": "function", "name": name, "content": "x"} for name in "ffg"]
+    turns = read(call, results[0], call, results[1], other, results[2])
+    assert [turn.tool_calls[0].id for turn in turns[::2]] == ["f", "f_2", "g"]
+    assert [turn.tool_call_id for turn in turns[1::2]] == ["f", "f_2", "g"]
+
+
+def test_files_of_tool_results_follow_behind_the_last_of_them() -> None:
+    """Every other way to an official account loses them, or is refused: results are text there."""
+    call = Message("assistant", "", tool_calls=(ToolCall("1", "f", "{}"), ToolCall("2", "f", "{}")))
+    image, sound = Attachment("a.png", "image/png", b"a"), Attachment("b.wav", "audio/wav", b"b")
+    results = [Message("tool", "", (image,), tool_call_id="1"), Message("tool", "two", (sound,), tool_call_id="2")]
+    told = with_files_behind_results([call, *results, Message("user", "So?"), replace(results[1], text="three")])
+    assert [turn.role for turn in told] == ["assistant", "tool", "tool", "user", "user", "tool", "user"]
+    assert [turn.attachments for turn in told] == [(), (), (), (image, sound), (), (), (sound,)]
+    assert all(turn.text for turn in told[1:])
+    assert with_files_behind_results([call]) == (call,)
 
 
 def test_legacy_function_calls_are_tool_calls() -> None:
@@ -144,6 +173,27 @@ def test_an_address_is_never_a_path_nor_plain_http(url: str) -> None:
         read({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
     assert caught.value.status == 400
     assert url not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    ["-_8A", "+/8A", "+/8A\r\n", "+/\n8A", " +/8A", "%2B%2F8A", "+/8A+g==", "+/8A+g", "-_8A-g", "%2B%2F8A%2Bg%3D%3D"],
+)
+def test_base64_is_read_as_browsers_read_it(encoded: str) -> None:
+    expected = b"\xfb\xff\x00\xfa" if "g" in encoded else b"\xfb\xff\x00"
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
+    file = {"type": "file", "file": {"file_data": encoded, "filename": "a.bin"}}
+    sound = {"type": "input_audio", "input_audio": {"data": f"data:audio/wav;base64,{encoded}", "format": "wav"}}
+    (turn,) = read({"role": "user", "content": [image, file, sound]})
+    assert [part.data for part in turn.attachments] == [expected] * 3
+    assert [part.name for part in turn.attachments] == ["image.png", "a.bin", "audio.wav"]
+
+
+@pytest.mark.parametrize("encoded", ["@@@", "A", "AAAAA", "é", "%zz"])
+def test_what_is_not_base64_at_all_is_refused(encoded: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        read({"role": "user", "content": [{"type": "file", "file": {"file_data": encoded}}]})
+    assert caught.value.code == "invalid_base64"
 
 
 def test_the_estimate_counts_texts_calls_and_turns() -> None:

@@ -74,6 +74,25 @@ def test_every_field_is_honoured_or_reported(name: str) -> None:
     assert reported == (set() if name in HONOURED else {"tools[0]" if name == "tools" else name})
 
 
+def test_what_no_account_can_be_told_of_the_messages_is_reported_once() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png", "detail": "low"}}
+    messages = [{"role": "user", "content": [image, image, "text"]}] * 2
+    messages += [{"role": "assistant", "audio": {"id": "audio_1"}}, {"role": "user", "content": "Hi"}]  # type: ignore[list-item]
+    call = read_chat_call(ask() | {"messages": messages, "stream_options": {"include_obfuscation": True}})
+    expected = ("messages.audio", "messages.image_url.detail", "stream_options.include_obfuscation")
+    assert call.ignored(OFFICIAL) == call.ignored(WEB) == expected
+    image["image_url"] = {"url": "https://example.org/a.png", "detail": "auto"}
+    assert read_chat_call(ask([image])).ignored(WEB) == ()
+
+
+def test_strict_tools_are_kept_to_by_the_gateway_only() -> None:
+    """With a web account, whose calls it reads; Poe's official API ignores the flag."""
+    tool = {"type": "function", "function": {"name": "f", "strict": True}}
+    call = read_chat_call(ask(tools=[tool]))
+    assert call.ignored(OFFICIAL) == ("tools.function.strict",)
+    assert call.ignored(WEB) == ()
+
+
 @pytest.mark.parametrize(
     "fields",
     [

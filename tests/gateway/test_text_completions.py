@@ -123,6 +123,30 @@ async def test_what_is_wrong_is_refused(house: House, body: dict[str, Any], para
     assert not house.poe.requests
 
 
+async def test_a_prompt_over_the_window_is_refused_before_any_account_is_asked(house: House) -> None:
+    await house.store.put_config("models", {"models": [{"id": "Small", "context_length": 1000}]})
+    await house.add_account()
+    answer = await complete(house, model="small", prompt=["short", "long " * 3000])
+    assert (answer.status, answer.error["code"]) == (400, "context_length_exceeded")
+    assert not house.poe.requests
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_the_answering_account_is_not_told_is_reported(house: House, stream: bool) -> None:
+    await house.add_account("cookie", AccountKind.WEB)
+    fields = {"temperature": 0.5, "seed": 7, "logit_bias": {"1": -100}, "presence_penalty": 0, "tools": [], "n": 2}
+    answer = await complete(house, stream=stream, **fields)
+    assert answer.headers["x-gateway-ignored"] == "logit_bias, seed, temperature, tools"
+    assert all(request.parameters == {} for request in house.poe.requests)
+
+
+async def test_a_bots_own_options_reach_it(house: House) -> None:
+    await house.add_account()
+    answer = await complete(house, parameters={"mood": "merry"})
+    assert "x-gateway-ignored" not in answer.headers
+    assert house.poe.requests[0].parameters == {"mood": "merry"}
+
+
 async def test_a_model_that_makes_no_text_is_refused(house: House) -> None:
     answer = await complete(house, model="dall-e-3")
     assert (answer.status, answer.error["code"]) == (400, "unsupported_endpoint")

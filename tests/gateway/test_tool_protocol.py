@@ -163,6 +163,8 @@ WRONG = {
     "cut in a string": ('[{"name": "get_weather", "arguments": {"city": "Os', "not complete"),
     "not json": ("get_weather(Oslo)", "not complete"),
     "python": ("[{'name': 'now'}]", "not complete"),
+    "no number": ('[{"name": "now", "arguments": {"x": NaN}}]', "not complete"),
+    "a number beyond all": ('[{"name": "now", "arguments": {"x": 1e999}}]', "too large"),
 }
 
 

@@ -32,6 +32,15 @@ def test_only_what_surely_does_not_fit_is_refused() -> None:
     assert (caught.value.status, caught.value.code) == (400, "context_length_exceeded")
 
 
+def test_what_goes_with_the_turns_takes_its_room() -> None:
+    turns = [turn("user", 30), turn("assistant", 30), turn("user", 10)]
+    with pytest.raises(GatewayError):
+        check_window(turns, 100, also=70)
+    assert len(fit_window(turns, 100, also=30)) == 2
+    with pytest.raises(GatewayError):
+        fit_window(turns, 100, also=130)
+
+
 def test_the_oldest_turns_go_first_and_instructions_stay() -> None:
     turns = [turn("system", 10), turn("user", 50), turn("assistant", 50), turn("user", 20)]
     assert fit_window(turns, 1000) == tuple(turns)
@@ -93,3 +102,11 @@ async def test_turns_are_left_out_only_if_the_caller_agrees(house: House, stream
         assert answer.status == 200
         assert answer.headers["x-gateway-truncated"] == "1"
         assert [turn.text for turn in house.poe.requests[-1].messages] == ["Hi"]
+
+
+async def test_tools_that_can_not_fit_are_refused(house: House) -> None:
+    await house.add_account()
+    await house.store.put_config("models", {"models": [{"id": "Tiny", "context_length": 100}]})
+    tool = {"type": "function", "function": {"name": "f", "description": "long " * 200}}
+    refused = await house.call(body=ask(tools=[tool]) | {"model": "Tiny"})
+    assert (refused.status, refused.error["code"]) == (400, "context_length_exceeded")

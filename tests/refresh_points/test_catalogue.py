@@ -83,6 +83,16 @@ async def test_a_side_that_fails_keeps_what_it_said_before(house: House, failure
     assert set(await names(house)) == {"gpt-x", "new"}
 
 
+async def test_a_list_without_one_side_is_tried_again_soon(house: House) -> None:
+    """The first list replaces the embedded one: without the official side it would hide most models for hours."""
+    await refresh(house, Sources(poe_error(ErrorCode.TIMEOUT), WEB), max_age_seconds=21_600)
+    sources = Sources(OFFICIAL, WEB)
+    assert await refresh(house, sources, now=1e9 + 899, max_age_seconds=21_600) is None
+    assert (await refresh(house, sources, now=1e9 + 900, max_age_seconds=21_600)).failures == {}
+    assert await refresh(house, sources, now=1e9 + 1800, max_age_seconds=21_600) is None
+    assert sources.asked == 2
+
+
 async def test_numbers_that_are_no_json_are_left_out(house: House) -> None:
     await refresh(house, Sources([{"id": "a", "parameters": [{"name": "x", "default_value": float("nan")}]}]))
     assert (await names(house))["a"]["parameters"] == [{"name": "x", "default_value": None}]

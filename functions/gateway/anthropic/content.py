@@ -73,6 +73,7 @@ class Content:
 
     @property
     def has_calls(self) -> bool:
+        """Whether any tool was called."""
         return bool(self._calls)
 
     def place(self, event: Event) -> tuple[Block, str] | None:

@@ -7,11 +7,12 @@ turn. Files in a result follow in the user's turn, because results are text for 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway import field_names
 from gateway.errors import GatewayError, invalid
 from gateway.fields import Fields
 
@@ -30,7 +31,7 @@ class Turns:
     """What of the conversation no model is shown."""
 
     def add_system(self, body: Fields) -> None:
-        """The system prompt: a string or text blocks."""
+        """The system prompt: a string or text blocks. Raises `GatewayError` (400), naming the place."""
         text = "\n\n".join(part["text"] for part in self._text_parts(body, "system"))
         if text:
             self._append({"role": "system", "content": text}, "system")
@@ -129,17 +130,9 @@ class Turns:
             self.dropped.add("citations")
         return reader(block)
 
-    @contextmanager
-    def renaming(self) -> Iterator[None]:
+    def renaming(self) -> AbstractContextManager[None]:
         """Give errors that are raised inside the caller's names for the fields of the chat completion."""
-        try:
-            yield
-        except GatewayError as error:
-            param = self._rename(error.param or "")
-            if param == (error.param or ""):
-                raise
-            message = error.message.replace(error.param or "", param)
-            raise GatewayError(error.situation, message, param=param, code=error.code) from None
+        return field_names.renaming(self._rename)
 
     def _rename(self, name: str) -> str:
         for index, place in enumerate(self.places):
@@ -154,6 +147,7 @@ _FIELDS = (
     ("response_format.json_schema", "output_config.format"),
     ("response_format", "output_config.format"),
     ("reasoning_effort", "output_config.effort"),
+    ("max_completion_tokens", "max_tokens"),
     ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
     ("stop", "stop_sequences"),
 )
@@ -161,10 +155,12 @@ _FIELDS = (
 
 def rename(name: str) -> str:
     """The caller's name for a field of the chat completion."""
-    for ours, theirs in _FIELDS:
-        if name == ours or name.startswith((f"{ours}.", f"{ours}[")):
-            return theirs + name[len(ours) :]
-    return name
+    return field_names.rename(name, _FIELDS)
+
+
+def rename_blamed(name: str) -> str:
+    """The caller's name for a field that the upstream blames, whose messages are not the turns one by one."""
+    return "messages" if name.startswith("messages") else rename(name)
 
 
 def _text(text: str) -> Part:

@@ -155,7 +155,8 @@ OPERATIONS: dict[str, Operation] = {
     "list_models": Operation(
         summary="List models",
         tag="Models",
-        description="Those that the caller's key may use.",
+        description="Those that the caller's key may use. Callers that send `anthropic-version` get pages in that "
+        "API's shape, with `limit`, `after_id` and `before_id`.",
         parameters=_IF_NONE_MATCH,
         answer=json_media(ref("ModelList")),
         more_answers=_UNCHANGED,
@@ -164,7 +165,7 @@ OPERATIONS: dict[str, Operation] = {
     "retrieve_model": Operation(
         summary="Describe a model",
         tag="Models",
-        description="By its name or an alias, in any case.",
+        description="By its name or an alias, in any case. Callers that send `anthropic-version` get that API's shape.",
         parameters=_IF_NONE_MATCH,
         answer=json_media(ref("Model")),
         more_answers=_UNCHANGED,

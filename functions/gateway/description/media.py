@@ -108,6 +108,7 @@ OPERATIONS: dict[str, Operation] = {
         description="A chat model answers a prompt; it does not go on where the prompt ends.",
         body=json_media(ref("CompletionRequest"), question={"model": "GPT-5", "prompt": "Hello"}),
         answer=json_media(ref("Completion")) | events("A chunk as JSON, at last `[DONE]`."),
+        headers=IGNORED,
         situations=GENERATION,
     ),
     "create_image": Operation(
@@ -123,7 +124,7 @@ OPERATIONS: dict[str, Operation] = {
     "edit_image": Operation(
         summary="Make images from images",
         tag="Images",
-        description="Images come as files of a form, or as data URLs, base64 or https addresses in JSON.",
+        description="Images come as files of a form, or as data URLs or https addresses in JSON.",
         body=_form_or_json(_IMAGE_FIELDS, _FILES, {"image": _ADDRESS, "mask": _ADDRESS}),
         answer=json_media(ref("ImageList")),
         headers=IGNORED,

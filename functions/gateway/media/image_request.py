@@ -65,17 +65,21 @@ async def read_form_edit(form: Form) -> ImageCall:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
     body = Fields(_typed(form.fields))
     _read(body, ())
-    images = [image_from_bytes(part.data, part.file_name, "image") for part in form.files if part.field_name != "mask"]
-    strange = [part.field_name for part in form.files if not part.field_name.startswith(("image", "mask"))]
-    if strange:
+    files = [part for part in form.files if part.field_name != "mask"]
+    if not all(part.field_name.startswith("image") for part in files):
         raise invalid("A file's field must be called 'image', 'image[]' or 'mask'.", code="unknown_parameter")
+    images = [image_from_bytes(part.data, part.file_name, "image") for part in files]
     for name, text in form.fields.items():
         if name in ("image", "image[]"):
             images.append(await image_from_text(text, "image"))
     if not images:
         raise body.missing("image")
     masks = [image_from_bytes(part.data, "mask.png", "mask") for part in form.files if part.field_name == "mask"]
-    return _read(body, tuple(images + masks[:1]), has_mask=bool(masks))
+    if form.fields.get("mask"):
+        masks.append(await image_from_text(form.fields["mask"], "mask", name="mask.png"))
+    if len(masks) > 1:
+        raise invalid("There may be one 'mask'.", param="mask", code="out_of_range")
+    return _read(body, tuple(images + masks), has_mask=bool(masks))
 
 
 def _read(body: Fields, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageCall:
@@ -157,7 +161,10 @@ def _address(value: Any, body: Fields, name: str) -> str:
 
 
 async def image_from_text(text: str, param: str, *, name: str = "image") -> Attachment:
-    """An image by its data URL or its address. Never a path of this machine, whatever it looks like."""
+    """An image by its data URL or its address. Never a path of this machine, whatever it looks like.
+
+    `param` is the caller's field, for errors. Raises `GatewayError` (400) for what is no image or can't be had.
+    """
     from reverse.fetch import fetch, parse_data_url
 
     text = text.strip()
@@ -182,6 +189,7 @@ def _refused(error: PoeError, param: str) -> GatewayError:
 
 
 def image_from_bytes(data: bytes, name: str, param: str) -> Attachment:
+    """An image by its bytes, which alone say what it is. Raises `GatewayError` (400) if they are none."""
     content_type = sniff_type(data, "")
     if not content_type.startswith("image/"):
         raise invalid(f"'{param}' is not an image.", param=param, code="invalid_image")

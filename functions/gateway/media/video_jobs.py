@@ -59,6 +59,7 @@ class VideoJob:
 
     @property
     def is_terminal(self) -> bool:
+        """Whether it stays as it is."""
         return self.status in ("completed", "failed")
 
     def completed(self, *, at: float, url: str | None = None, content_type: str | None = None) -> VideoJob:

@@ -45,7 +45,8 @@ class VideoRoom:
             fields = {"seconds": call.seconds, "size": call.size}
             sent = {**call.wishes.parameters, **{name: value for name, value in fields.items() if value is not None}}
             job = await self._begin(job, call, bot, sent)
-            ignored = ()
+            # The job takes OpenAI's fields only.
+            ignored = ("aspect_ratio",) if call.wishes.aspect_ratio else ()
         else:
             declared = model is not None and model.declared("seconds") is not None
             if call.seconds is not None and not declared:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway.chunks import encode_text
 from gateway.errors import GatewayError
-from gateway.responses.output import COMPLETED, MessageItem, Output, OutputItem, ReasoningItem
+from gateway.responses.output import COMPLETED, CallItem, MessageItem, Output, OutputItem, ReasoningItem
 from gateway.responses.resource import ResponseObject
 from reverse.events import Event, ReasoningDelta, TextDelta, ToolCallDelta
 
@@ -71,16 +71,12 @@ class ResponseEncoder:
         return encoded
 
     def close(self, status: str) -> bytes:
-        """The closing of all items."""
+        """The closing of all items that are open, in their order."""
         encoded = b"" if self._output.items else self._open_message()
         current = self._output.current
+        still_open = [item for item in self._output.items if item is current or isinstance(item, CallItem)]
         self._output.close(status)
-        encoded += self._closing(current)
-        for call in self._output.calls.values():
-            place = {**_place(call), "name": call.name}
-            encoded += self._event("response.function_call_arguments.done", **place, arguments=call.arguments)
-            encoded += self._item_done(call)
-        return encoded
+        return encoded + b"".join(map(self._closing, still_open))
 
     def end(self, response: dict[str, Any]) -> bytes:
         """The event that ends the response, by its status."""
@@ -136,11 +132,13 @@ class ResponseEncoder:
         """End the item that is being written, because another kind of item follows."""
         current = self._output.current
         self._output.close_current(COMPLETED)
-        return self._closing(current)
+        return b"" if current is None else self._closing(current)
 
-    def _closing(self, item: MessageItem | ReasoningItem | None) -> bytes:
-        if item is None:
-            return b""
+    def _closing(self, item: OutputItem) -> bytes:
+        if isinstance(item, CallItem):
+            place = {**_place(item), "name": item.name}
+            encoded = self._event("response.function_call_arguments.done", **place, arguments=item.arguments)
+            return encoded + self._item_done(item)
         part = item.part()
         text = part["text"]
         if isinstance(item, MessageItem):

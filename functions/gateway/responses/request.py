@@ -18,6 +18,11 @@ _OWN = frozenset(
     "max_completion_tokens max_tool_calls messages n previous_response_id prompt reasoning response_format store "
     "metadata stream_options text tool_choice tools".split()
 )
+# Words that only a chat completion gives a meaning to.
+_FOREIGN = ("max_completion_tokens", "max_tokens", "messages", "n", "response_format")
+# What of `include` is there without being asked for. The rest is about probabilities, reasoning in a sealed form, and
+# tools that are not offered.
+_INCLUDED = frozenset({"message.input_image.image_url"})
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _MAX_METADATA = 16
 
@@ -36,6 +41,8 @@ class ResponseRequest:
     """The chat completion without its messages."""
     shown: Mapping[str, Any] = field(repr=False)
     """The fields of the response that repeat the request's."""
+    dropped: tuple[str, ...]
+    """Names of fields that change nothing with any account."""
 
     def turns(self, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:
         """The messages for what was said before and the request's items, references resolved."""
@@ -100,7 +107,16 @@ def read_response_request(values: Mapping[str, Any], new_id: Callable[[str], str
             "user": body.text("user"),
             "metadata": metadata,
         },
+        dropped=_dropped(body),
     )
+
+
+def _dropped(body: Fields) -> tuple[str, ...]:
+    names = [name for name in _FOREIGN if body.get(name) is not None]
+    included = body.items("include") or []
+    if not all(isinstance(item, str) for item in included):
+        raise body.wrong("include", "an array of strings")
+    return (*names, *(["include"] if set(included) - _INCLUDED else []))
 
 
 def _refuse_unsupported(body: Fields) -> None:
@@ -151,6 +167,8 @@ def _chat_tools(body: Fields, tools: list[dict[str, Any]], choice: Any) -> dict[
     elif choice is not None:
         body.choice("tool_choice", ("none", "auto", "required"))
     if not tools:
+        if chosen == "required":
+            raise invalid("'tool_choice' needs 'tools' to choose from.", param="tool_choice", code="invalid_value")
         return {}
     functions = [
         {name: tool[name] for name in ("name", "description", "parameters", "strict") if tool[name] is not None}

@@ -72,17 +72,23 @@ class ResponseStore:
         return self._ttl_seconds > 0
 
     async def find(self, owner: str, response_id: str) -> dict[str, Any] | None:
-        """The document of a response; `None` if there is none, or it is another key's."""
+        """The document of a response; `None` if there is none, or it is another key's. Raises `AccountStoreError`."""
         if not is_response_id(response_id):
             return None
         return await self._store.get_document(KIND, owner, response_id)
 
     async def delete(self, owner: str, response_id: str) -> bool:
-        """Whether there was one. What was said in it stays part of later responses' conversations."""
+        """Whether there was one. What was said in it stays part of later responses' conversations.
+
+        Raises `AccountStoreError`.
+        """
         return is_response_id(response_id) and await self._store.delete_document(KIND, owner, response_id)
 
     async def conversation(self, owner: str, response_id: str | None) -> Conversation:
-        """What was said up to and with a response. Raises `GatewayError` (400) if any part of it is gone."""
+        """What was said up to and with a response.
+
+        Raises `GatewayError` (400) if any part of it is gone, `AccountStoreError`.
+        """
         if response_id is None:
             return Conversation()
         last = await self.find(owner, response_id)
@@ -92,7 +98,7 @@ class ResponseStore:
         return Conversation(response_id, await self.before(owner, last["base"]), recent, last["base"])
 
     async def before(self, owner: str, base: str | None) -> list[Item]:
-        """The items that a chain of bases leads to, oldest first. Raises `GatewayError` (400)."""
+        """The items that a chain of bases leads to, oldest first. Raises `GatewayError` (400), `AccountStoreError`."""
         segments: list[list[Item]] = []
         while base is not None:
             document = await self.find(owner, base)
@@ -107,7 +113,7 @@ class ResponseStore:
     async def resolve(self, owner: str, items: Sequence[Item], conversation: Conversation) -> list[Item]:
         """The items with every reference replaced by what it refers to; those to the conversation are left out.
 
-        Raises `GatewayError` (400) for a reference to nothing.
+        Raises `GatewayError` (400) for a reference to nothing, `AccountStoreError`.
         """
         references = {item["id"] for item in items if item["type"] == "item_reference"}
         if not references:

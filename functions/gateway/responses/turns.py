@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import GatewayError
+from gateway import field_names
 from gateway.responses.input_items import Item
 
 
@@ -48,22 +48,12 @@ class Turns:
         }
         self.messages[-1].setdefault("tool_calls", []).append(call)
 
-    @contextmanager
-    def renaming(self) -> Iterator[None]:
+    def renaming(self) -> AbstractContextManager[None]:
         """Give errors that are raised inside the caller's names for the fields of the chat completion."""
-        try:
-            yield
-        except GatewayError as error:
-            raise self._renamed(error) from None
-
-    def _renamed(self, error: GatewayError) -> GatewayError:
-        names = [(f"messages[{index}].content", place) for index, place in enumerate(self.places)]
-        names += [(f"messages[{index}]", place) for index, place in enumerate(self.places)]
-        param = rename(error.param or "", *names)
-        if not param or param == error.param:
-            return error
-        message = error.message.replace(error.param or "", param)
-        return GatewayError(error.situation, message, param=param, code=error.code)
+        # The content first: its place is more exact than its message's.
+        places = [(f"messages[{index}].content", place) for index, place in enumerate(self.places)]
+        places += [(f"messages[{index}]", place) for index, place in enumerate(self.places)]
+        return field_names.renaming(lambda name: field_names.rename(name, (*places, *_FIELDS)))
 
 
 # Fields that a chat completion calls otherwise; the longer name first.
@@ -78,12 +68,14 @@ _FIELDS = (
 )
 
 
-def rename(name: str, *more: tuple[str, str]) -> str:
-    """The caller's name for a field of the chat completion; `more` are pairs of names that come first."""
-    for ours, theirs in (*more, *_FIELDS):
-        if name == ours or name.startswith((f"{ours}.", f"{ours}[")):
-            return theirs + name[len(ours) :]
-    return name
+def rename(name: str) -> str:
+    """The caller's name for a field of the chat completion."""
+    return field_names.rename(name, _FIELDS)
+
+
+def rename_blamed(name: str) -> str:
+    """The caller's name for a field that the upstream blames, whose messages are not the items one by one."""
+    return "input" if name.startswith("messages") else rename(name)
 
 
 def write_turns(instructions: str | None, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
@@ -15,11 +16,12 @@ from gateway.anthropic.encoder import MessageEncoder
 from gateway.anthropic.errors import encode_error_event
 from gateway.anthropic.message import MessageObject, new_message_id
 from gateway.anthropic.request import MessagesRequest, read_messages_request
+from gateway.anthropic.turns import rename_blamed
 from gateway.bodies import read_json
 from gateway.bounds import bounded
 from gateway.catalogue import Model
 from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
 from gateway.generation import Generation
 from gateway.parameters import ignored_header
@@ -27,20 +29,22 @@ from gateway.sse import EventStream
 
 
 async def create_message(request: Request) -> Response | EventStream:
-    """Authenticate, normalise, generate, encode."""
+    """Authenticate, normalise, generate, encode.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record
     key = await authenticate(request)
     asked = read_messages_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model = await services.catalogue.find(asked.model)
-    bot = record.model = asked.model if model is None else model.bot
-    await services.authenticator.admit(key, asked.model, bot)
+    model, bot = await admit(request, key, asked.model)
     call = asked.chat_call(model)
     with asked.turns.renaming():
         async with asyncio.timeout_at(deadline):
             chat = await prepare_chat(call, bot=bot, entry=model, key_id=key.id, services=services)
-    generation = services.generations.start(chat.generation_task(), record)
+    task = replace(chat.generation_task(), rename=rename_blamed)
+    generation = services.generations.start(task, record)
     message = MessageObject(new_message_id(), asked.model, chat.call.prompt_tokens)
     content = Content(shows_thinking=asked.thinking.is_shown)
     if not asked.is_streamed:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from accounts import AccountKind
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import kinds_for, poe_name, require
-from gateway.context import RequestContext, authenticate, context_of, request_deadline
+from gateway.catalogue import require
+from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
+from gateway.context import RequestContext, admit, authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
 from gateway.generation import Generation
 from gateway.media.parallel import absorb, part_of, run_all
 from gateway.observability import RequestRecord
+from gateway.parameters import ignored_header
 from gateway.sse import EventStream
 from gateway.text_completions import (
     Answered,
@@ -31,17 +33,24 @@ MAX_PARALLEL = 4
 
 
 async def create_completion(request: Request) -> Response | EventStream:
-    """Answer each prompt `n` times: at the same time, or streamed one after the other."""
+    """Answer each prompt `n` times: at the same time, or streamed one after the other.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record
     key = await authenticate(request)
     call = read_completion_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model = await services.catalogue.find(call.model)
-    bot = record.model = model.bot if model else poe_name(call.model)
-    await services.authenticator.admit(key, call.model, bot)
+    chat_calls = [call.chat_call(prompt) for prompt in call.prompts]
+    model, bot = await admit(request, key, call.model)
     require(model, "text", "completions")
-    work = _Work(context, call, bot, key.id, kinds_for(model))
+    async with asyncio.timeout_at(deadline):
+        chats = [
+            await prepare_chat(chat_call, bot=bot, entry=model, key_id=key.id, services=services)
+            for chat_call in chat_calls
+        ]
+    work = _Work(context, call, chats)
     encoder = CompletionEncoder(call, created=int(time.time()))
     if call.is_streamed:
         return EventStream(
@@ -50,6 +59,7 @@ async def create_completion(request: Request) -> Response | EventStream:
             deadline=deadline,
             keep_alive_seconds=services.settings.keep_alive_seconds,
             translate=lambda error: gateway_error(error, now=time.time()),
+            headers=lambda: tuple((name.encode(), value.encode()) for name, value in work.headers().items()),
         )
     async with bounded(request.receive, deadline):
         answers = await run_all(call.answers, MAX_PARALLEL, work.answer)
@@ -57,22 +67,26 @@ async def create_completion(request: Request) -> Response | EventStream:
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
-    return Response(
-        encoder.whole([answer for answer in answers if isinstance(answer, Answered)]), media_type="application/json"
-    )
+    body = encoder.whole([answer for answer in answers if isinstance(answer, Answered)])
+    return Response(body, media_type="application/json", headers=work.headers())
 
 
 class _Work:
     """The generations of one request."""
 
-    def __init__(
-        self, context: RequestContext, call: CompletionCall, bot: str, key_id: str, kinds: tuple[AccountKind, ...]
-    ) -> None:
+    def __init__(self, context: RequestContext, call: CompletionCall, chats: Sequence[ChatTask]) -> None:
         self._context = context
         self._call = call
-        self._bot = bot
-        self._key_id = key_id
-        self._kinds = kinds
+        # One for each prompt.
+        self._chats = chats
+        self._started: list[Generation] = []
+
+    def headers(self) -> dict[str, str]:
+        """What the accounts that answer, as far as they are known yet, are not told."""
+        chat = self._chats[0].call
+        kinds = {generation.kind for generation in self._started if generation.kind} or {chat.kinds[0]}
+        ignored = {*self._call.dropped, *(name for kind in kinds for name in chat.ignored(kind))}
+        return {IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {}
 
     async def answer(self, index: int) -> Answered:
         generation, part = self._start(index)
@@ -95,5 +109,8 @@ class _Work:
 
     def _start(self, index: int) -> tuple[Generation, RequestRecord]:
         part = part_of(self._context.record, index)
-        task = self._call.task(index, bot=self._bot, key_id=self._key_id, kinds=self._kinds)
-        return self._context.services.generations.start(task, part), part
+        choice = index % self._call.count
+        task = self._chats[index // self._call.count].generation_task(choice)
+        generation = self._context.services.generations.start(task, part)
+        self._started.append(generation)
+        return generation, part

@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`."""
+"""`GET /v1/models` and `GET /v1/models/{id}`, in the shapes of OpenAI's API or of Anthropic's, which has the same."""
 
 from __future__ import annotations
 
@@ -9,26 +9,40 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.anthropic.errors import speaks_anthropic
 from gateway.auth import may_use
 from gateway.context import authenticate, context_of
 from gateway.errors import MODEL_NOT_FOUND, GatewayError
 
 
 async def list_models(request: Request) -> Response:
-    """The models that the caller's key may use."""
+    """The models that the caller's key may use. Raises `GatewayError` (400) for a page that is none."""
     key = await authenticate(request)
     models = await context_of(request).services.catalogue.models()
-    data = [model.to_openai() for model in models if may_use(key, (model.id, model.bot))]
-    return _tagged(request, {"object": "list", "data": data})
+    models = [model for model in models if may_use(key, (model.id, model.bot))]
+    if _wants_anthropic(request):
+        # Loaded for the callers who need it.
+        from gateway.anthropic.models import list_page
+
+        return _tagged(request, list_page(models, request.query_params))
+    return _tagged(request, {"object": "list", "data": [model.to_openai() for model in models]})
 
 
 async def retrieve_model(request: Request) -> Response:
-    """One model, by its name or an alias."""
+    """One model, by its name or an alias. Raises `GatewayError` (404)."""
     key = await authenticate(request)
     model = await context_of(request).services.catalogue.find(request.path_params["model"])
     if model is None or not may_use(key, (model.id, model.bot)):
         raise GatewayError(MODEL_NOT_FOUND, param="model")
+    if _wants_anthropic(request):
+        from gateway.anthropic.models import to_anthropic
+
+        return _tagged(request, to_anthropic(model))
     return _tagged(request, model.to_openai())
+
+
+def _wants_anthropic(request: Request) -> bool:
+    return speaks_anthropic(request.scope["path"], request.scope["headers"])
 
 
 def _tagged(request: Request, value: Any) -> Response:
@@ -36,7 +50,7 @@ def _tagged(request: Request, value: Any) -> Response:
     body = json.dumps(value, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     # What one key may see another may not: only the caller itself may keep it, and must ask before using it again.
-    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "authorization"}
+    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "authorization, x-api-key, anthropic-version"}
     asked = request.headers.get("if-none-match", "")
     if asked.strip() == "*" or tag in (item.strip().removeprefix("W/") for item in asked.split(",")):
         return Response(status_code=304, headers=headers)

@@ -5,36 +5,41 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.bodies import read_json
 from gateway.bounds import bounded
 from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import NOT_FOUND, GatewayError, gateway_error, invalid
 from gateway.fields import Fields
 from gateway.generation import Generation
+from gateway.pages import page_size, place_of
+from gateway.parameters import ignored_header
 from gateway.responses.answers import Keep, collect_response, stream_response
 from gateway.responses.encoder import ResponseEncoder
 from gateway.responses.ids import item_ids, new_response_id
 from gateway.responses.input_items import Item
 from gateway.responses.output import Output
-from gateway.responses.request import read_response_request
+from gateway.responses.request import ResponseRequest, read_response_request
 from gateway.responses.resource import ResponseObject
 from gateway.responses.storage import Conversation, ResponseStore
-from gateway.responses.turns import rename
+from gateway.responses.turns import rename, rename_blamed
 from gateway.sse import EventStream
 
 _MAX_PAGE, _PAGE = 100, 20
 
 
 async def create_response(request: Request) -> Response | EventStream:
-    """Authenticate, normalise, recall the conversation, generate, encode, store."""
+    """Authenticate, normalise, recall the conversation, generate, encode, store.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record
@@ -48,20 +53,19 @@ async def create_response(request: Request) -> Response | EventStream:
     turns = asked.turns(conversation.items, items)
     with turns.renaming():
         call = asked.chat_call(turns)
-        entry = await services.catalogue.find(call.model)
-        bot = record.model = call.model if entry is None else entry.bot
-        await services.authenticator.admit(key, call.model, bot)
+        entry, bot = await admit(request, key, call.model)
         async with asyncio.timeout_at(deadline):
             chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
     is_kept = stored.is_on and asked.store is not False
     response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
-    generation = services.generations.start(chat.generation_task(), record)
+    task = replace(chat.generation_task(), rename=rename_blamed)
+    generation = services.generations.start(task, record)
     output = Output(new_id)
     if not call.is_streamed:
         async with bounded(request.receive, deadline):
             body = await collect_response(generation, response, output, keep)
-        return Response(body, media_type="application/json", headers=_headers(chat, generation))
+        return Response(body, media_type="application/json", headers=_headers(asked, chat, generation))
     encoder = ResponseEncoder(response, output)
     return EventStream(
         partial(stream_response, generation, response, output, encoder, keep),
@@ -71,16 +75,18 @@ async def create_response(request: Request) -> Response | EventStream:
         translate=lambda error: gateway_error(error, now=time.time()),
         encode_error=encoder.fail,
         encode_abort=encoder.abort,
-        headers=lambda: tuple((name.encode(), value.encode()) for name, value in _headers(chat, generation).items()),
+        headers=lambda: tuple(
+            (name.encode(), value.encode()) for name, value in _headers(asked, chat, generation).items()
+        ),
     )
 
 
-def _headers(chat: ChatTask, generation: Generation) -> dict[str, str]:
+def _headers(asked: ResponseRequest, chat: ChatTask, generation: Generation) -> dict[str, str]:
     """What was not taken into account, in the caller's names."""
-    headers = chat.headers(generation.kind)
-    if IGNORED_HEADER in headers:
-        headers[IGNORED_HEADER] = ", ".join(map(rename, headers[IGNORED_HEADER].split(", ")))
-    return headers
+    kind = generation.kind or chat.call.kinds[0]
+    ignored = {*asked.dropped, *map(rename, chat.call.ignored(kind))}
+    headers = chat.headers(kind)
+    return headers | ({IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {})
 
 
 async def count_input_tokens(request: Request) -> JSONResponse:
@@ -138,11 +144,8 @@ async def list_input_items(request: Request) -> JSONResponse:
         items.reverse()
     after = query.get("after")
     if after:
-        ids = [item["id"] for item in items]
-        if after not in ids:
-            raise invalid("'after' must be the id of an item.", param="after", code="invalid_value")
-        items = items[ids.index(after) + 1 :]
-    limit = _page_size(query)
+        items = items[place_of(after, [item["id"] for item in items], "after") + 1 :]
+    limit = page_size(query, default=_PAGE, highest=_MAX_PAGE)
     page = items[:limit]
     return JSONResponse(
         {
@@ -153,14 +156,6 @@ async def list_input_items(request: Request) -> JSONResponse:
             "has_more": len(items) > limit,
         }
     )
-
-
-def _page_size(query: QueryParams) -> int:
-    text = query.get("limit", str(_PAGE))
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_PAGE)) else 0
-    if not 1 <= number <= _MAX_PAGE:
-        raise invalid(f"'limit' must be from 1 to {_MAX_PAGE}.", param="limit", code="out_of_range")
-    return number
 
 
 async def _find(request: Request) -> tuple[str, dict[str, Any]]:

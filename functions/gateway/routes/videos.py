@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse
 
 from gateway.bodies import read_body, read_json
 from gateway.bounds import bounded
-from gateway.catalogue import poe_name, require
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.catalogue import require
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import invalid
 from gateway.media.downloads import FileResponse
 from gateway.media.image_request import image_from_bytes, image_from_text
@@ -19,15 +19,16 @@ from gateway.media.videos import VideoRoom
 
 
 async def create_video(request: Request) -> JSONResponse:
-    """Begin a video, or make it where the model's answer is the video: then the response takes as long."""
+    """Begin a video, or make it where the model's answer is the video: then the response takes as long.
+
+    What fails before the response begins is raised: see `gateway.errors`.
+    """
     deadline = request_deadline(request)
     context = context_of(request)
     services, record = context.services, context.record
     key = await authenticate(request)
     call = await _read_call(request, services.settings.max_body_bytes)
-    model = await services.catalogue.find(call.model)
-    bot = record.model = model.bot if model else poe_name(call.model)
-    await services.authenticator.admit(key, call.model, bot)
+    model, bot = await admit(request, key, call.model)
     require(model, "video", "videos")
     async with bounded(request.receive, deadline):
         job, ignored = await VideoRoom(services, record, key.id).create(call, bot, model)
@@ -36,7 +37,7 @@ async def create_video(request: Request) -> JSONResponse:
 
 
 async def retrieve_video(request: Request) -> JSONResponse:
-    """How far a video is."""
+    """How far a video is. Raises `GatewayError` (404), `PoeError`, `AccountStoreError`."""
     room, video_id = await _room(request)
     async with bounded(request.receive, request_deadline(request)):
         job = await room.find(video_id)
@@ -44,14 +45,14 @@ async def retrieve_video(request: Request) -> JSONResponse:
 
 
 async def delete_video(request: Request) -> JSONResponse:
-    """Forget a video."""
+    """Forget a video. Raises `GatewayError` (404), `AccountStoreError`."""
     room, video_id = await _room(request)
     await room.delete(video_id)
     return JSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
 
 
 async def download_video(request: Request) -> FileResponse:
-    """The video itself, passed on as it comes."""
+    """The video itself, passed on as it comes. Raises `GatewayError` (400, 404), `PoeError`, `AccountStoreError`."""
     deadline = request_deadline(request)
     variant = request.query_params.get("variant", "video")
     room, video_id = await _room(request)

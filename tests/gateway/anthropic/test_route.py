@@ -9,6 +9,7 @@ import pytest
 
 from gateway.anthropic.errors import encode_error_event, speaks_anthropic
 from gateway.errors import OVERLOADED, GatewayError
+from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, TextDelta
 from tests.gateway.scripted import API_KEY, Answer, House, Pause
 
@@ -35,6 +36,23 @@ async def test_failures_have_anthropics_envelope_at_its_addresses(house: House) 
     for call, expected in cases:
         assert shown(await house.call("/v1/messages", **call)) == expected
     assert shown(await house.call("/v1/messages/nothing", BODY)) == (404, "not_found_error", "not_found")
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_field_that_the_upstream_blames_has_the_callers_name(house: House, is_streamed: bool) -> None:
+    await house.add_account()
+    for blamed, param in (("reasoning_effort", "output_config.effort"), ("messages[2].content", "messages")):
+        house.poe.enqueue(poe_error(ErrorCode.INVALID_REQUEST, param=blamed))
+        answer = await house.call("/v1/messages", BODY | {"stream": is_streamed})
+        assert (answer.status, answer.json["error"]["details"]["param"]) == (400, param)
+
+
+async def test_an_old_codename_is_known_although_no_list_has_the_bot(house: House) -> None:
+    """Programs for the original gateway use Poe's own handles."""
+    await house.store.put_config("models", {"models": [{"id": "Another"}]})
+    await house.add_account()
+    assert (await house.call("/v1/messages", BODY | {"model": "claude_2_1_cedar"})).status == 200
+    assert house.poe.requests[0].bot == "Claude-3-Opus"
 
 
 async def test_other_addresses_answer_in_the_callers_dialect(house: House) -> None:

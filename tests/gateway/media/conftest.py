@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 
@@ -31,7 +32,7 @@ async def real_house(request: pytest.FixtureRequest) -> AsyncIterator[RealHouse]
 async def learn_models(house: RealHouse) -> None:
     """What the scheduled job does: read the list of models into the table. And what the gateway does minutes later."""
     from refresh_points.catalogue import CatalogueSources, refresh_catalogue
-    from refresh_points.readers import client_factory
+    from refresh_points.readers import Clients
     from reverse.config import PoeConfig
 
     settings = house.settings
@@ -40,8 +41,9 @@ async def learn_models(house: RealHouse) -> None:
         official_base_url=settings.poe_official_base_url or "http://127.0.0.1:1",
         channel_url=settings.poe_web_channel_url or "ws://127.0.0.1:1",
     )
-    sources = CatalogueSources(house.store, config, client_factory(config))
-    source = {"official": sources.official} if settings.poe_official_base_url else {"web": sources.web}
-    report = await refresh_catalogue(house.store, source, now=1e9, max_age_seconds=1, seconds=10)
+    async with aclosing(Clients(config)) as clients:
+        sources = CatalogueSources(house.store, config, clients.make)
+        source = {"official": sources.official} if settings.poe_official_base_url else {"web": sources.web}
+        report = await refresh_catalogue(house.store, source, now=1e9, max_age_seconds=1, seconds=10)
     assert report is not None and not report.failures and report.models > 10
     await house.services.catalogue.reload()

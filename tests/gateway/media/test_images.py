@@ -197,6 +197,16 @@ async def test_a_form_with_images_and_a_mask(house: House) -> None:
     assert asked.parameters == {"seed": 1, "aspect": "3:2"}
 
 
+async def test_a_mask_of_a_form_may_be_text(house: House) -> None:
+    await house.add_account()
+    house.poe.enqueue(image("a"), Finished())
+    answer = await edit(house, ("image", PNG, "one.png"), ("mask", DATA_URL, None))
+    assert answer.status == 200, answer.body
+    message = house.poe.requests[0].messages[0]
+    assert [file.name for file in message.attachments] == ["one.png", "mask.png"]
+    assert "mask" in message.text
+
+
 @pytest.mark.parametrize(
     "more",
     [{"image": DATA_URL}, {"image": [DATA_URL]}, {"images": [{"image_url": DATA_URL}]}, {"image": {"url": DATA_URL}}],
@@ -239,6 +249,10 @@ async def test_a_json_image_that_is_none_is_refused(house: House, value: Any, co
         ([("image", b"not an image", "a.png")], "invalid_image"),
         ([("image", "/etc/passwd", None)], "invalid_url"),
         ([("strange", PNG, "a.png")], "unknown_parameter"),
+        ([("image", PNG, "a.png"), ("mask2", PNG, "m.png")], "unknown_parameter"),
+        ([("image", PNG, "a.png"), ("mask", PNG, "m.png"), ("mask", PNG, "m.png")], "out_of_range"),
+        ([("image", PNG, "a.png"), ("mask", PNG, "m.png"), ("mask", DATA_URL, None)], "out_of_range"),
+        ([("image", PNG, "a.png"), ("mask", "/etc/passwd", None)], "invalid_url"),
         ([("image", PNG, "a.png"), ("n", "many", None)], "invalid_type"),
         ([("image", PNG, "a.png"), ("stream", "true", None)], "unsupported_value"),
         ([("image[]", PNG, "a.png")] * 18, "invalid_multipart"),

@@ -22,6 +22,7 @@ from gateway.media.results import MAX_FILES, find_addresses
         ("**https://a/1.png**", ["https://a/1.png"]),
         ("https://a/x?y=1&z=(2)", ["https://a/x?y=1&z=(2)"]),
         ("Sketch: http://127.0.0.1:1/s.png", ["http://127.0.0.1:1/s.png"]),
+        ("https://a/1.png, again https://a/1.png", ["https://a/1.png"]),
         ("no address, but file:///etc/passwd and javascript:x", []),
         ("", []),
         ("https://a/" + "x" * 5000, []),

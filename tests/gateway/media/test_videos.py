@@ -40,6 +40,22 @@ async def test_a_bots_answer_is_a_complete_job_that_only_its_key_sees(house: Hou
     assert (await house.call(f"/v1/videos/{job['id']}")).status == 404
 
 
+async def test_a_job_is_kept_for_a_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.add_account()
+    kept: list[float | None] = []
+    put = house.store.put_document
+
+    async def note(*arguments: Any, ttl_seconds: float | None) -> None:
+        kept.append(ttl_seconds)
+        await put(*arguments, ttl_seconds=ttl_seconds)
+
+    monkeypatch.setattr(house.store, "put_document", note)
+    house.poe.enqueue(FILM, Finished())
+    job = (await house.call("/v1/videos", ASK)).json
+    assert kept == [pytest.approx(86_400, abs=60)]
+    assert job["expires_at"] - job["created_at"] == 86_400
+
+
 @pytest.mark.parametrize("as_form", [True, False])
 async def test_an_image_to_begin_with(house: House, as_form: bool) -> None:
     await house.add_account()
@@ -107,6 +123,13 @@ async def test_poes_own_job_from_queue_to_content(official_house: RealHouse) -> 
     assert official_house.store.released[0][0].is_success
     wrong = await official_house.call(f"{path}/content?variant=thumbnail")
     assert (wrong.status, wrong.error["param"]) == (400, "variant")
+
+
+async def test_what_poes_own_job_can_not_be_told_is_reported(official_house: RealHouse) -> None:
+    await learn_models(official_house)
+    wish = {"model": "veo-3.1", "prompt": "a cat", "aspect_ratio": "16:9"}
+    made = await official_house.call("/v1/videos", wish)
+    assert (made.status, made.headers["x-gateway-ignored"]) == (200, "aspect_ratio")
 
 
 async def test_poes_job_that_fails_says_so(official_house: RealHouse) -> None:

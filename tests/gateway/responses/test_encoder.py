@@ -138,6 +138,13 @@ def test_mixed_pieces_of_parallel_calls_find_their_call() -> None:
     ]
 
 
+def test_items_that_end_together_end_in_their_order() -> None:
+    """Clients that gather items as they end have them in the response's order."""
+    events = encode([ToolCallDelta(0, "{}", "call_a", "f"), TextDelta("Looking.")])
+    done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert done == events[-1]["response"]["output"]
+
+
 def test_a_cut_answer_ends_incomplete_but_its_finished_items_are_complete() -> None:
     events = encode([ReasoningDelta("a"), TextDelta("b"), ReasoningDelta("c"), TextDelta("d")], FinishReason.LENGTH)
     final = events[-1]["response"]

@@ -102,6 +102,11 @@ def test_formats() -> None:
     assert wanted["json_schema"] == {"name": "n", "schema": schema, "strict": True}
 
 
+def test_what_changes_nothing_is_reported() -> None:
+    assert read(include=["message.input_image.image_url"], max_tool_calls=3, n=None).dropped == ()
+    assert read(include=["reasoning.encrypted_content"], n=2, max_tokens=9).dropped == ("max_tokens", "n", "include")
+
+
 def test_what_both_apis_have_goes_on_and_what_only_this_one_has_does_not() -> None:
     asked = read(
         max_output_tokens=9,
@@ -153,6 +158,9 @@ def test_what_both_apis_have_goes_on_and_what_only_this_one_has_does_not() -> No
         ({"tools": [F], "tool_choice": {"type": "mcp"}}, "tool_choice.type", "unsupported_tool"),
         ({"tools": [F], "tool_choice": {"type": "allowed_tools", "tools": []}}, "tool_choice.tools", "invalid_value"),
         ({"tools": [F], "tool_choice": {"type": "allowed_tools", "tools": [G]}}, "tool_choice.tools", "invalid_value"),
+        ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
+        ({"include": "reasoning.encrypted_content"}, "include", "invalid_type"),
+        ({"include": [1]}, "include", "invalid_type"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "ftp://x"}]}]},
          "input[0].content[0].image_url", "invalid_url"),
         ({"input": ["Hi", {"type": "function_call_output", "call_id": "c", "output":

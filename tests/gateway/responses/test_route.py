@@ -45,6 +45,14 @@ async def test_the_same_question_below_every_base_address(house: House) -> None:
         assert (await house.call(path, QUESTION)).json["object"] == "response"
 
 
+async def test_an_old_codename_is_known_although_no_list_has_the_bot(house: House) -> None:
+    """Programs for the original gateway use Poe's own handles."""
+    await house.store.put_config("models", {"models": [{"id": "Another"}]})
+    await house.add_account()
+    assert (await house.call(PATH, QUESTION | {"model": "claude_2_1_cedar"})).status == 200
+    assert house.poe.requests[0].bot == "Claude-3-Opus"
+
+
 async def test_an_estimate_is_marked_as_one(house: House) -> None:
     await house.add_account()
     usage = (await house.call(PATH, QUESTION)).json["usage"]
@@ -73,6 +81,20 @@ async def test_another_account_answers_when_the_first_fails(house: House) -> Non
 
 
 @pytest.mark.parametrize("environment", [{"GATEWAY_STORE": "memory", "GATEWAY_KEEP_ALIVE_SECONDS": "0.05"}])
+@pytest.mark.parametrize("is_streamed", [True, False])
+@pytest.mark.parametrize(
+    ("blamed", "param"),
+    [("reasoning_effort", "reasoning.effort"), ("messages[2].content", "input"), ("max_tokens", "max_output_tokens")],
+)
+async def test_a_field_that_the_upstream_blames_has_the_callers_name(
+    house: House, is_streamed: bool, blamed: str, param: str
+) -> None:
+    await house.add_account()
+    house.poe.enqueue(poe_error(ErrorCode.INVALID_REQUEST, param=blamed))
+    answer = await house.call(PATH, QUESTION | {"stream": is_streamed})
+    assert (answer.status, answer.error["param"]) == (400, param)
+
+
 async def test_a_failure_after_a_comment_still_tells_the_whole_life(house: House) -> None:
     """The status is gone with the comment, so the error must be in the stream, and helpers want its beginning first."""
     await house.add_account()

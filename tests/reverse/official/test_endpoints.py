@@ -188,6 +188,25 @@ async def test_messages_alternate_and_mark_what_repeats(
     assert "authorization" not in record.headers
 
 
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (None, {"type": "auto", "disable_parallel_tool_use": True}),
+        ("required", {"type": "any", "disable_parallel_tool_use": True}),
+        ("none", {"type": "none"}),
+    ],
+)
+async def test_messages_have_their_own_word_for_one_call_at_a_time(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator, question: Question, choice: str | None, sent: object
+) -> None:
+    request = question(
+        "Claude-Messages", tools=[CITY], tool_choice=choice, parameters={"parallel_tool_calls": False}, max_tokens=9
+    )
+    await ask(client, request, Route.MESSAGES)
+    assert simulator.requests[-1].body["tool_choice"] == sent
+    assert "parallel_tool_calls" not in simulator.requests[-1].body
+
+
 async def test_a_model_is_asked_where_it_lists_itself(
     client: PoeOfficialClient, simulator: PoeOfficialSimulator, question: Question
 ) -> None:

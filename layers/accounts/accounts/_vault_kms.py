@@ -12,9 +12,9 @@ import json
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from accounts._aws import AwsError, as_bytes
+from accounts._aws import AwsCaller, AwsError, as_bytes
 from accounts._exceptions import StoreUnavailableError
 from accounts._vault import Purpose
 
@@ -22,12 +22,6 @@ PART_BYTES = 4_096
 MAX_PARTS = 4
 # Unsealed values kept in memory: a warm sandbox uses few accounts, a refresh run reads each once.
 CACHED_VALUES = 64
-
-
-class AwsCaller(Protocol):
-    """What is needed of `AwsClient`."""
-
-    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
 class KmsVault:
@@ -62,8 +56,8 @@ class KmsVault:
                 context = _context(account_id, purpose, number, len(parts))
                 answer = await self._call("Decrypt", {"KeyId": self._key_id, "CiphertextBlob": part}, context)
                 packed += as_bytes(answer["Plaintext"])
+        values = _unpack(packed)
         self._remember(fingerprint, packed)
-        values: dict[str, Any] = json.loads(zlib.decompress(packed))
         return values
 
     async def _call(self, operation: str, payload: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
@@ -77,6 +71,18 @@ class KmsVault:
         self._known.move_to_end(fingerprint)
         while len(self._known) > CACHED_VALUES:
             self._known.popitem(last=False)
+
+
+def _unpack(packed: bytes) -> dict[str, Any]:
+    """The values. Whoever sealed something else had the key: another version of this software, or a mistake."""
+    try:
+        values = json.loads(zlib.decompress(packed))
+    except (zlib.error, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        # Not chained: the decoder's error has the credentials' text with it.
+        raise StoreUnavailableError("Decrypt", "damaged")
+    return values
 
 
 def _context(account_id: str, purpose: Purpose, number: int, count: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from accounts import StoreUnavailableError
+from accounts import SealBrokenError, StoreUnavailableError
 from accounts._aws import as_bytes
 from accounts._vault import PlainVault
 from accounts._vault_kms import CACHED_VALUES, KmsVault
@@ -52,7 +52,7 @@ async def test_what_is_sealed_shows_nothing_and_is_bound_to_account_and_purpose(
     stranger = KmsVault(client, aws.kms_key_id)
     assert await stranger.unseal(sealed, account_id="acct_1", purpose="credentials") == values
     for account_id, purpose in (("acct_2", "credentials"), ("acct_1", "session")):
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(SealBrokenError):
             await stranger.unseal(sealed, account_id=account_id, purpose=purpose)
 
 
@@ -64,7 +64,7 @@ async def test_what_was_sealed_in_another_form_is_a_failure_of_the_store(aws: Aw
     )
     part = as_bytes(answer["CiphertextBlob"])
     for sealed in (b"", len(part).to_bytes(4, "big") + part):
-        with pytest.raises(StoreUnavailableError) as caught:
+        with pytest.raises(SealBrokenError) as caught:
             await vault.unseal(sealed, account_id="acct_1", purpose="session")
         assert caught.value.code == "damaged"
 
@@ -106,7 +106,7 @@ async def test_large_values_are_sealed_in_parts_that_cannot_be_swapped(aws: Aws,
     first_length = 4 + int.from_bytes(sealed[:4], "big")
     first, second = sealed[:first_length], sealed[first_length:]
     for tampered in (second + first, first + first, first):
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(SealBrokenError):
             await cold.unseal(tampered, account_id="acct_1", purpose="session")
 
 

@@ -15,13 +15,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts._aws import AwsCaller, AwsError, as_bytes
-from accounts._exceptions import StoreUnavailableError
+from accounts._exceptions import SealBrokenError, StoreUnavailableError
 from accounts._vault import Purpose
 
 PART_BYTES = 4_096
 MAX_PARTS = 4
 # Unsealed values kept in memory: a warm sandbox uses few accounts, a refresh run reads each once.
 CACHED_VALUES = 64
+# KMS's words for a ciphertext, or a context, that is not the one that was sealed.
+_BROKEN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class KmsVault:
@@ -64,7 +66,8 @@ class KmsVault:
         try:
             return await self._aws.call("kms", operation, {**payload, "EncryptionContext": context})
         except AwsError as error:
-            raise StoreUnavailableError(operation, error.code) from error
+            failure = SealBrokenError if error.code in _BROKEN else StoreUnavailableError
+            raise failure(operation, error.code) from error
 
     def _remember(self, fingerprint: bytes, packed: bytes) -> None:
         self._known[fingerprint] = packed
@@ -81,7 +84,7 @@ def _unpack(packed: bytes) -> dict[str, Any]:
         values = None
     if not isinstance(values, dict):
         # Not chained: the decoder's error has the credentials' text with it.
-        raise StoreUnavailableError("Decrypt", "damaged")
+        raise SealBrokenError("Decrypt", "damaged")
     return values
 
 

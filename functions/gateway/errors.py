@@ -130,6 +130,9 @@ _POE: dict[ErrorCode, Situation] = {
     ErrorCode.OVERLOADED: OVERLOADED,
 }
 
+# Some programs show nothing of an error but its message: it names the field where the upstream does.
+_BLAMES_A_FIELD = (ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED_FEATURE)
+
 _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.NONE_CONFIGURED: NO_ACCOUNTS,
     NoAccountReason.BUSY: BUSY,
@@ -156,7 +159,8 @@ def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
             retry_after = error.retry_after_seconds
             if situation is BUSY and retry_after is None:
                 retry_after = 5.0
-            return GatewayError(situation, param=param, retry_after_seconds=retry_after)
+            blamed = f"The upstream rejected '{param}'." if param and error.code in _BLAMES_A_FIELD else None
+            return GatewayError(situation, blamed, param=param, retry_after_seconds=retry_after)
         case NoAccountError():
             wait = None if error.retry_at is None else max(1.0, error.retry_at - now)
             situation = _NO_ACCOUNT[error.reason]

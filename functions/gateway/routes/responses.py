@@ -87,7 +87,7 @@ async def create_response(request: Request) -> Response | EventStream:
 def _headers(asked: ResponseRequest, chat: ChatTask, generation: Generation) -> dict[str, str]:
     """What was not taken into account, in the caller's names."""
     kind = generation.kind or chat.call.kinds[0]
-    ignored = {*asked.dropped, *map(rename, chat.call.ignored(kind))}
+    ignored = {*asked.dropped, *map(rename, chat.ignored(kind))}
     headers = chat.headers(kind)
     return headers | ({IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {})
 

@@ -64,7 +64,7 @@ async def create_response(request: Request) -> Response | EventStream:
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
     task = replace(chat.generation_task(), rename=rename_blamed)
     generation = services.generations.start(task, record)
-    output = Output(new_id)
+    output = Output(new_id, asked.origins)
     if not call.is_streamed:
         async with bounded(request.receive, deadline):
             body = await collect_response(generation, response, output, keep)

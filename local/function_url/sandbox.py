@@ -190,6 +190,9 @@ class Sandbox:
                 await self._wait_for_poll()
         except TimeoutError:
             invocation.fail("Sandbox.Timedout", Outcome.TIMEOUT)
+        except asyncio.CancelledError:
+            invocation.abandon()
+            raise
         except InitError as error:
             invocation.fail(error.code, Outcome.CRASHED)
         finally:

@@ -157,6 +157,17 @@ def _route_name(scope: Scope) -> str:
     return getattr(endpoint, "__name__", "unknown")
 
 
+EXPOSED_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "retry-after",
+    "x-should-retry",
+    "x-gateway-ignored",
+    "x-gateway-truncated",
+)
+"""What pages may read of an answer. Behind a Function URL the template says the same."""
+
+
 def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     if not origins:
         return app
@@ -166,15 +177,8 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=("GET", "POST", "DELETE"),
+        allow_methods=("GET", "POST", "PUT", "DELETE"),
         allow_headers=("*",),
-        expose_headers=(
-            "x-request-id",
-            "request-id",
-            "retry-after",
-            "x-should-retry",
-            "x-gateway-ignored",
-            "x-gateway-truncated",
-        ),
+        expose_headers=EXPOSED_HEADERS,
         max_age=86400,
     )

@@ -17,6 +17,7 @@ from gateway.chat_request import ChatCall
 from gateway.conversations import Conversation
 from gateway.errors import UPSTREAM, GatewayError
 from gateway.readings import Correction, Reading, reading_of, reading_of_native
+from gateway.refused_options import RefusedOptions
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
@@ -39,6 +40,7 @@ class Asking:
 
     call: ChatCall
     bot: str
+    refused: RefusedOptions
     conversation: Conversation | None = None
 
     def __call__(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
@@ -46,7 +48,7 @@ class Asking:
         if lease.account.kind is AccountKind.OFFICIAL:
             request = self.call.build(self.bot, AccountKind.OFFICIAL)
             if self.call.response_format is None and not request.stop:
-                return client.stream(request)
+                return self.refused.stream(client, request)
             return self._ask_official(client, request)
         if self.conversation is None and not self.call.specs.tools and self.call.response_format is None:
             return client.stream(self.call.build(self.bot, AccountKind.WEB))
@@ -99,12 +101,12 @@ class Asking:
     ) -> AsyncGenerator[Event, None]:
         """The answer as it reads, corrected if need be."""
         answer = _Answer(reading)
-        async with aclosing(answer.follow(client.stream(request))) as events:
+        async with aclosing(answer.follow(self.refused.stream(client, request))) as events:
             async for event in events:
                 yield self._noted(event)
         again = correct(request, reading.correction, answer.chat) if reading.correction else None
         if again is not None:
-            async with aclosing(answer.follow(client.stream(again))) as events:
+            async with aclosing(answer.follow(self.refused.stream(client, again))) as events:
                 async for event in events:
                     yield self._noted(event)
         if (failure := reading.failure) is not None:

@@ -1,12 +1,14 @@
 """Which models there are: an embedded list, so that a fresh deployment answers at once, and a newer one in the table.
 
-The scheduled job reads the newer one from Poe. Names are matched without regard to case, and by alias. A name that
-nobody lists is passed to Poe as it is: Poe has more bots than any list, and says itself when there is none.
+The scheduled job reads the newer one from Poe. Names are matched without regard to case, by alias, and with dashes for
+dots. A name that nobody lists is passed to Poe as it is: Poe has more bots than any list, and says itself when there is
+none.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -164,8 +166,11 @@ class Catalogue:
             return
         models = _parse(document)
         self._models = sorted(models, key=lambda model: model.id.lower())
-        # A model's own name wins over another's alias.
-        self._by_name = {_key(alias): model for model in models for alias in model.aliases}
+        # Makers write dashes where Poe has dots (`claude-sonnet-4-5`). A model's own name wins over another's alias.
+        dashed = [_key(model.id).replace(".", "-") for model in models]
+        times = Counter(dashed)
+        self._by_name = {name: model for name, model in zip(dashed, models, strict=True) if times[name] == 1}
+        self._by_name |= {_key(alias): model for model in models for alias in model.aliases}
         self._by_name |= {_key(model.id): model for model in models}
         self.updated_at = document.get("updated_at")
 

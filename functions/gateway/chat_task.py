@@ -18,6 +18,7 @@ from gateway.generation import Generation, GenerationTask
 from gateway.model_facts import facts_of
 from gateway.observability import Journal
 from gateway.parameters import ignored_header
+from gateway.refused_options import RefusedOptions
 from gateway.windows import check_window, fit_window
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ChatTask:
     left_out: int
     """How many of the oldest turns had to be left out."""
     conversation: Conversation | None
+    refused: RefusedOptions
     store: AccountStore
     journal: Journal
 
@@ -49,7 +51,7 @@ class ChatTask:
         return GenerationTask(
             key_id=self.key_id,
             model=self.bot,
-            ask=Asking(self.call, self.bot, conversation),
+            ask=Asking(self.call, self.bot, self.refused, conversation),
             on_end=self._end if conversation is not None else None,
             prompt_tokens=self.call.prompt_tokens,
             limits=self.call.limits,
@@ -58,9 +60,13 @@ class ChatTask:
             sticky_account_id=conversation.account_id if conversation else None,
         )
 
+    def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:
+        """Names of what was not taken into account; `kind` is the answering account's, if known already."""
+        return tuple(sorted({*self.call.ignored(kind or self.call.kinds[0]), *self.refused.names}))
+
     def headers(self, kind: AccountKind | None) -> dict[str, str]:
-        """Headers that say what was not taken into account; `kind` is the answering account's, if known already."""
-        ignored = self.call.ignored(kind or self.call.kinds[0])
+        """Headers that say so."""
+        ignored = self.ignored(kind)
         headers = {IGNORED_HEADER: ignored_header(ignored)} if ignored else {}
         if self.left_out:
             headers[TRUNCATED_HEADER] = str(self.left_out)
@@ -102,4 +108,6 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
         session_id=call.session_id,
         cache_key=call.cache_key,
     )
-    return ChatTask(call, bot, key_id, len(turns) - len(kept), conversation, services.store, services.journal)
+    refused = RefusedOptions(call.options.doubtful(facts))
+    left_out = len(turns) - len(kept)
+    return ChatTask(call, bot, key_id, left_out, conversation, refused, services.store, services.journal)

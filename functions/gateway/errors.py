@@ -84,6 +84,9 @@ _INVALID = "invalid_request_error"
 
 INVALID_KEY = Situation(401, "authentication_error", "invalid_api_key", "The API key is missing or not valid.")
 MODEL_NOT_ALLOWED = Situation(403, "permission_error", "model_not_allowed", "This model may not be used.")
+NO_ACCESS = Situation(
+    403, "permission_error", "model_not_allowed", "No account has access to this model, if it exists."
+)
 MODEL_NOT_FOUND = Situation(404, _INVALID, "model_not_found", "The model does not exist.")
 NOT_FOUND = Situation(404, _INVALID, "not_found", "There is nothing at this address.")
 METHOD_NOT_ALLOWED = Situation(405, _INVALID, "method_not_allowed", "This address does not offer this method.")
@@ -125,9 +128,7 @@ _POE: dict[ErrorCode, Situation] = {
     ErrorCode.CHAT_NOT_FOUND: Situation(400, _INVALID, "chat_not_found", "The conversation does not exist any more."),
     ErrorCode.BOT_NOT_FOUND: MODEL_NOT_FOUND,
     ErrorCode.BOT_LIMIT_REACHED: BOT_LIMIT,
-    ErrorCode.BOT_ACCESS_DENIED: Situation(
-        403, "permission_error", "model_not_allowed", "No account has access to this model, if it exists."
-    ),
+    ErrorCode.BOT_ACCESS_DENIED: NO_ACCESS,
     ErrorCode.INSUFFICIENT_POINTS: NO_POINTS,
     ErrorCode.RATE_LIMITED: BUSY,
     ErrorCode.CHALLENGE: CHALLENGE,
@@ -141,6 +142,7 @@ _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.BUSY: BUSY,
     NoAccountReason.COOLING_DOWN: BUSY,
     NoAccountReason.NO_POINTS: NO_POINTS,
+    NoAccountReason.BOT_DENIED: NO_ACCESS,
 }
 
 
@@ -162,10 +164,15 @@ def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
             retry_after = error.retry_after_seconds
             if situation is BUSY and retry_after is None:
                 retry_after = 5.0
-            return GatewayError(situation, param=param, retry_after_seconds=retry_after)
+            # Some programs show nothing of an error but its message.
+            blamed = f"The upstream rejected '{param}'." if param and error.code is ErrorCode.INVALID_REQUEST else None
+            return GatewayError(situation, blamed, param=param, retry_after_seconds=retry_after)
         case NoAccountError():
             wait = None if error.retry_at is None else max(1.0, error.retry_at - now)
             situation = _NO_ACCOUNT[error.reason]
+            if situation is NO_ACCESS:
+                # When the store looks again is hours away: nothing that a program should wait for.
+                return GatewayError(situation, param="model")
             return GatewayError(situation, retry_after_seconds=1.0 if wait is None and situation is BUSY else wait)
         case StoreUnavailableError() | AccountStoreError():
             return GatewayError(STORE)

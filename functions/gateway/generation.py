@@ -37,6 +37,9 @@ _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
 # What one of Poe's two APIs does not know or offer, the other one may.
 _OF_ONE_API = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE})
 
+# Waiting changes nothing.
+_NEVER = frozenset({NoAccountReason.NONE_CONFIGURED, NoAccountReason.BOT_DENIED})
+
 # What tells about one account only: how another one failed that has the bot tells more.
 _LACKS_THE_BOT = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED})
 
@@ -296,6 +299,6 @@ def _told(none: NoAccountError, failure: PoeError | None, failed: Collection[Acc
         return NoAccountError(NoAccountReason.NO_POINTS, min(known)) if known else failure
     # An account of the API that was not asked may do what the other one does not offer, once it is free. Nobody waits
     # hours for a feature: an account that is that long away is one that was refused the bot.
-    may_help_later = failure.code in _OF_ONE_API and none.reason is not NoAccountReason.NONE_CONFIGURED
+    may_help_later = failure.code in _OF_ONE_API and none.reason not in _NEVER
     is_soon = none.retry_at is None or none.retry_at - now <= MAX_RETRY_AFTER_SECONDS
     return none if may_help_later and (is_soon or failure.code is ErrorCode.BOT_NOT_FOUND) else failure

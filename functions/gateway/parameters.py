@@ -63,6 +63,10 @@ class Options:
         chosen = {name: value for name, value in self.fields.items() if _is_sent(name, kind, facts)}
         return {**chosen, **self.parameters}
 
+    def doubtful(self, facts: ModelFacts) -> frozenset[str]:
+        """Names of what the model does not declare: an upstream that refuses it can be asked without."""
+        return frozenset(name for name in self.fields if not facts.declares(name) and name not in self.parameters)
+
     def ignored(self, kind: AccountKind, facts: ModelFacts) -> tuple[str, ...]:
         """Names of what an account of this kind is not told, and the gateway does not see to itself."""
         unsent = [name for name in self.fields if name != _PARALLEL and not _is_sent(name, kind, facts)]

@@ -99,6 +99,13 @@ COOLING = replace(ACCOUNT, eligible_at=NOW + 100, last_error="rate_limited")
         ({"limits": [BotLimit(NOW + 50, "bot_limit_reached")]}, NoAccountReason.COOLING_DOWN, 50),
         ({"limits": [BotLimit(NOW + 50, "insufficient_points")]}, NoAccountReason.NO_POINTS, 50),
         ({"waiting": [EMPTY], "limits": [BotLimit(NOW + 50, "bot_access_denied")]}, NoAccountReason.COOLING_DOWN, 50),
+        ({"limits": [BotLimit(NOW + 50, "bot_access_denied")]}, NoAccountReason.BOT_DENIED, 50),
+        (
+            {"limits": [BotLimit(NOW + 90, "bot_access_denied"), BotLimit(NOW + 50, "bot_limit_reached")]},
+            NoAccountReason.COOLING_DOWN,
+            50,
+        ),
+        ({"has_excluded": True, "limits": [BotLimit(NOW + 50, "bot_access_denied")]}, NoAccountReason.COOLING_DOWN, 50),
     ],
 )
 def test_the_refusal_says_why_and_until_when(found: dict, reason: NoAccountReason, retry_in: float | None) -> None:

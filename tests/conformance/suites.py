@@ -108,6 +108,11 @@ SUITES = (
         "invoke, stream, batch, tools, structured output, vision, Responses API, errors",
     ),
     _python(
+        "openai_agents",
+        "openai-agents",
+        "Responses API and chat: streams, tools, handoffs, output types, reasoning, conversations, errors",
+    ),
+    _python(
         "litellm", "litellm", "as a client: completion, streams, tools, reasoning, vision, responses, images, errors"
     ),
     Suite(

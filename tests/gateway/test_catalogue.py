@@ -54,11 +54,23 @@ EVERYTHING = {
         ("DALLE3", "Dall-E-3"),
         ("claude_2_1_cedar", "Claude-3-Opus"),
         ("claude-3-opus", "claude-3-opus"),
+        ("claude-opus-4-5", "Claude-Opus-4.5"),
+        ("claude-opus-4-5-20251101", "claude-opus-4-5-20251101"),
         ("My-Own-Bot", "My-Own-Bot"),
     ],
 )
 async def test_names_are_found_without_regard_to_case_and_unknown_ones_passed_on(name: str, bot: str) -> None:
     assert (await catalogue_over(InMemoryAccountStore()).resolve(name))[1] == bot
+
+
+async def test_dashes_stand_for_dots_only_where_that_leaves_no_doubt() -> None:
+    store = InMemoryAccountStore()
+    ids = ("A-1.5", "A-1-5", "B-1.2-3", "B-1-2.3", "C-2.5")
+    await store.put_config("models", {"models": [{"id": name} for name in ids]})
+    catalogue = catalogue_over(store)
+    await catalogue.reload()
+    found = {name: (await catalogue.resolve(name))[1] for name in ("a-1-5", "b-1-2-3", "c-2-5")}
+    assert found == {"a-1-5": "A-1-5", "b-1-2-3": "b-1-2-3", "c-2-5": "C-2.5"}
 
 
 async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> None:

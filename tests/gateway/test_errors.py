@@ -63,6 +63,7 @@ def test_what_the_gateway_tried_itself_is_not_tried_again_by_an_sdk(code: ErrorC
         (NoAccountReason.COOLING_DOWN, 1200, (429, "accounts_busy", "false", "200")),
         (NoAccountReason.NO_POINTS, 5000, (429, "insufficient_quota", "false", "4000")),
         (NoAccountReason.NO_POINTS, None, (429, "insufficient_quota", "false", None)),
+        (NoAccountReason.BOT_DENIED, 5000, (403, "model_not_allowed", None, None)),
     ],
 )
 def test_no_account_says_when_to_come_back(

@@ -361,6 +361,31 @@ async def test_how_an_account_failed_that_has_the_bot_tells_more_than_one_withou
     assert len(house.poe.requests) == 2
 
 
+async def test_a_model_that_nobody_has_is_not_called_busy_the_second_time(house: House) -> None:
+    """Programs with a misspelt model were told to come back in six hours."""
+    await house.add_account("a")
+    await house.add_account("b", AccountKind.WEB)
+    for _ in range(2):
+        house.poe.enqueue(poe_error(ErrorCode.BOT_NOT_FOUND), secret="a")
+    house.poe.enqueue(poe_error(ErrorCode.BOT_ACCESS_DENIED), secret="b")
+    for _ in range(2):
+        with pytest.raises(PoeError) as told:
+            await run(house)
+        assert told.value.code is ErrorCode.BOT_NOT_FOUND
+    assert len(house.poe.requests) == 3
+
+
+async def test_a_model_that_web_accounts_are_refused_is_not_called_busy_the_second_time(house: House) -> None:
+    await house.add_account("b", AccountKind.WEB)
+    house.poe.enqueue(poe_error(ErrorCode.BOT_ACCESS_DENIED))
+    with pytest.raises(PoeError):
+        await run(house)
+    with pytest.raises(NoAccountError) as told:
+        await run(house)
+    assert told.value.reason is NoAccountReason.BOT_DENIED
+    assert len(house.poe.requests) == 1
+
+
 async def test_a_feature_that_nobody_offers_is_not_called_busy_the_second_time(house: House) -> None:
     """The web account was refused the bot by then, and is not asked again for hours."""
     await house.add_account("a")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from accounts import AccountKind
 from gateway.anthropic.thinking import Thinking, read_thinking
 from gateway.anthropic.tools import read_tools
 from gateway.anthropic.turns import MAX_MESSAGES, Turns, rename
@@ -53,9 +52,9 @@ class MessagesRequest:
         # Only who finds a stop sequence can say which one it was.
         return replace(call, is_stopped_here=True)
 
-    def ignored(self, call: ChatCall, kind: AccountKind, model: Model | None) -> tuple[str, ...]:
-        """Names of what an answer of such an account does not take into account, by the caller's fields."""
-        names = {*self.dropped, *self.turns.dropped, *map(rename, call.ignored(kind))}
+    def ignored(self, ignored: Iterable[str], model: Model | None) -> tuple[str, ...]:
+        """Names of what the answer does not take into account, by the caller's fields; `ignored` by the chat's."""
+        names = {*self.dropped, *self.turns.dropped, *map(rename, ignored)}
         if self.thinking.is_ignored(model):
             names.add("thinking")
         return tuple(sorted(names))

@@ -24,7 +24,11 @@ from gateway.description.schemas import (
 from gateway.errors import INVALID_REQUEST, NOT_FOUND
 
 _ITEM = obj("type", type=TEXT)
-_TOOL = obj("type name", type=const("function"), name=NAME, description=optional(TEXT), parameters=optional(ANY_OBJECT))
+_FUNCTION = obj(
+    "type name", type=const("function"), name=NAME, description=optional(TEXT), parameters=optional(ANY_OBJECT)
+)
+_NAMESPACE = obj("type name tools", type=const("namespace"), name=NAME, tools=array(_FUNCTION, minItems=1))
+_TOOL: Schema = {"oneOf": [_FUNCTION, _NAMESPACE]}
 _FORMAT: Schema = {
     "oneOf": [
         obj("type", type=const("text")),

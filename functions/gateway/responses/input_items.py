@@ -163,6 +163,7 @@ def _call_id(item: Fields) -> str:
 
 def _read_call(item: Fields, new_id: NewId) -> Item:
     arguments = item.get("arguments")
+    namespace = item.text("namespace", max_length=256)
     return {
         "id": _item_id(item, "fc", new_id),
         "type": "function_call",
@@ -170,7 +171,7 @@ def _read_call(item: Fields, new_id: NewId) -> Item:
         "call_id": _call_id(item),
         "name": item.required_text("name", max_length=256),
         "arguments": json.dumps(arguments) if isinstance(arguments, dict) else item.text("arguments") or "{}",
-    }
+    } | ({"namespace": namespace} if namespace else {})
 
 
 def _read_call_output(item: Fields, new_id: NewId) -> Item:

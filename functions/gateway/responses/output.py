@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,7 @@ class CallItem:
     index: int
     call_id: str
     name: str
+    namespace: str | None = None
     status: str = IN_PROGRESS
     pieces: list[str] = field(default_factory=list, repr=False)
 
@@ -75,6 +76,7 @@ class CallItem:
     def to_json(self) -> dict[str, Any]:
         """The item as a response shows it."""
         call = {"call_id": self.call_id, "name": self.name, "arguments": self.arguments}
+        call |= {"namespace": self.namespace} if self.namespace else {}
         return {"id": self.id, "type": "function_call", "status": self.status} | call
 
 
@@ -88,11 +90,13 @@ class Output:
     pieces of parallel ones may come mixed.
     """
 
-    def __init__(self, new_id: Callable[[str], str]) -> None:
+    def __init__(self, new_id: Callable[[str], str], origins: Mapping[str, tuple[str, str]] | None = None) -> None:
+        """`origins`: namespace and name of functions, by the name that the model calls them."""
         self.items: list[OutputItem] = []
         self.current: MessageItem | ReasoningItem | None = None
         self.calls: dict[int, CallItem] = {}
         self._new_id = new_id
+        self._origins = origins or {}
 
     @property
     def current_text(self) -> str:
@@ -123,7 +127,8 @@ class Output:
         if call is None:
             self.close_current(COMPLETED)
             item_id = self._new_id("fc")
-            call = CallItem(item_id, len(self.items), event.id or f"call_{item_id[3:]}", event.name or "")
+            namespace, name = self._origins.get(event.name or "", (None, event.name or ""))
+            call = CallItem(item_id, len(self.items), event.id or f"call_{item_id[3:]}", name, namespace)
             self.calls[event.index] = call
             self.items.append(call)
         return call

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.chat_request import MAX_TOOLS, ChatCall, read_chat_call
-from gateway.errors import GatewayError, invalid
+from gateway.chat_request import ChatCall, read_chat_call
+from gateway.errors import invalid
 from gateway.fields import Fields
 from gateway.responses.input_items import Item, read_input
+from gateway.responses.tools import chat_tools, read_tools
 from gateway.responses.turns import Turns, write_turns
 
 # What a chat completion does not know, knows by another name, or must not see. The rest is passed on as it is.
@@ -43,6 +44,8 @@ class ResponseRequest:
     """The fields of the response that repeat the request's."""
     dropped: tuple[str, ...]
     """Names of fields that change nothing with any account."""
+    origins: Mapping[str, tuple[str, str]]
+    """Namespace and name of the functions that have one, by the name that the model is told."""
 
     def turns(self, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:
         """The messages for what was said before and the request's items, references resolved."""
@@ -59,7 +62,7 @@ def read_response_request(values: Mapping[str, Any], new_id: Callable[[str], str
     _refuse_unsupported(body)
     model = body.required_text("model", max_length=256).strip()
     instructions = body.text("instructions")
-    tools, tool_choice = _tools(body), body.get("tool_choice")
+    tools, tool_choice = read_tools(body), body.get("tool_choice")
     text_format = _text_format(body)
     reasoning = body.mapping("reasoning") or Fields({})
     text = body.mapping("text") or Fields({})
@@ -78,7 +81,7 @@ def read_response_request(values: Mapping[str, Any], new_id: Callable[[str], str
             "response_format": _response_format(text_format),
             # The rest of the metadata is kept here, with the response.
             "metadata": {"session_id": metadata["session_id"]} if "session_id" in metadata else None,
-            **_chat_tools(body, tools, tool_choice),
+            **chat_tools(body, tools),
         }.items()
         if value is not None
     }
@@ -101,13 +104,14 @@ def read_response_request(values: Mapping[str, Any], new_id: Callable[[str], str
             "temperature": body.number("temperature", lowest=0, highest=2),
             "text": {"format": text_format} | ({"verbosity": verbosity} if verbosity else {}),
             "tool_choice": "auto" if tool_choice is None else tool_choice,
-            "tools": tools,
+            "tools": list(tools.shown),
             "top_p": body.number("top_p", lowest=0, highest=1),
             "truncation": body.choice("truncation", ("auto", "disabled")) or "disabled",
             "user": body.text("user"),
             "metadata": metadata,
         },
-        dropped=_dropped(body),
+        dropped=(*_dropped(body), *tools.dropped),
+        origins=tools.origins,
     )
 
 
@@ -134,78 +138,6 @@ def _refuse_unsupported(body: Fields) -> None:
     ):
         if body.get(name):
             raise invalid(f"'{name}' is not offered. {instead}", param=name, code="unsupported_parameter")
-
-
-def _tools(body: Fields) -> list[dict[str, Any]]:
-    """The tools as the response shows them."""
-    return [_read_tool(item) for item in body.objects("tools", max_items=MAX_TOOLS) or ()]
-
-
-def _read_tool(item: Fields) -> dict[str, Any]:
-    kind = item.required_text("type")
-    if kind != "function":
-        raise invalid(
-            f"Tools of type '{kind[:40]}' are not offered, only 'function'.",
-            param=item.param("type"),
-            code="unsupported_tool",
-        )
-    parameters = item.mapping("parameters")
-    return {
-        "type": "function",
-        "name": item.required_text("name", max_length=256),
-        "description": item.text("description"),
-        "parameters": None if parameters is None else parameters.values,
-        "strict": None if item.get("strict") is None else item.flag("strict"),
-    }
-
-
-def _chat_tools(body: Fields, tools: list[dict[str, Any]], choice: Any) -> dict[str, Any]:
-    """`tools` and `tool_choice` of the chat completion."""
-    chosen: Any = choice
-    if isinstance(choice, dict):
-        chosen, tools = _read_choice(Fields(choice, "tool_choice"), tools)
-    elif choice is not None:
-        body.choice("tool_choice", ("none", "auto", "required"))
-    if not tools:
-        if chosen == "required":
-            raise invalid("'tool_choice' needs 'tools' to choose from.", param="tool_choice", code="invalid_value")
-        return {}
-    functions = [
-        {name: tool[name] for name in ("name", "description", "parameters", "strict") if tool[name] is not None}
-        for tool in tools
-    ]
-    return {"tools": [{"type": "function", "function": function} for function in functions], "tool_choice": chosen}
-
-
-def _read_choice(choice: Fields, tools: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]]]:
-    """The chat completion's choice, and the tools that are left for it."""
-    match choice.required_text("type"):
-        case "function":
-            name = choice.required_text("name")
-            if not _named(tools, {name}):
-                raise _no_such_tool(choice, "name")
-            return {"type": "function", "function": {"name": name}}, tools
-        case "allowed_tools":
-            mode = choice.choice("mode", ("auto", "required")) or "auto"
-            names = {item.required_text("name") for item in choice.objects("tools", max_items=MAX_TOOLS) or ()}
-            allowed = _named(tools, names)
-            if len({tool["name"] for tool in allowed}) < len(names) or not names:
-                raise _no_such_tool(choice, "tools")
-            return mode, allowed
-    raise invalid(
-        "'tool_choice' must name a function, or list allowed ones: other tools are not offered.",
-        param="tool_choice.type",
-        code="unsupported_tool",
-    )
-
-
-def _named(tools: list[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]:
-    return [tool for tool in tools if tool["name"] in names]
-
-
-def _no_such_tool(choice: Fields, name: str) -> GatewayError:
-    param = choice.param(name)
-    return invalid(f"'{param}' must name functions that 'tools' has.", param=param, code="invalid_value")
 
 
 def _text_format(body: Fields) -> dict[str, Any]:

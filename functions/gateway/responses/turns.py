@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway import field_names
 from gateway.responses.input_items import Item
+from gateway.responses.tools import full_name
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Turns:
         call = {
             "id": item["call_id"],
             "type": "function",
-            "function": {"name": item["name"], "arguments": item["arguments"]},
+            "function": {"name": full_name(item.get("namespace"), item["name"]), "arguments": item["arguments"]},
         }
         self.messages[-1].setdefault("tool_calls", []).append(call)
 

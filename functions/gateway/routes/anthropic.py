@@ -69,7 +69,7 @@ def _headers(asked: MessagesRequest, model: Model | None, chat: ChatTask, genera
     """What was not taken into account, in the caller's names."""
     kind = generation.kind or chat.call.kinds[0]
     headers = chat.headers(kind)
-    ignored = asked.ignored(chat.call, kind, model)
+    ignored = asked.ignored(chat.ignored(kind), model)
     return headers | ({IGNORED_HEADER: ignored_header(ignored)} if ignored else {})
 
 

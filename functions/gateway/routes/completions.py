@@ -10,6 +10,7 @@ from contextlib import aclosing
 from starlette.requests import Request
 from starlette.responses import Response
 
+from accounts import AccountKind
 from gateway.bodies import read_json
 from gateway.bounds import bounded
 from gateway.catalogue import require
@@ -83,9 +84,9 @@ class _Work:
 
     def headers(self) -> dict[str, str]:
         """What the accounts that answer, as far as they are known yet, are not told."""
-        chat = self._chats[0].call
-        kinds = {generation.kind for generation in self._started if generation.kind} or {chat.kinds[0]}
-        ignored = {*self._call.dropped, *(name for kind in kinds for name in chat.ignored(kind))}
+        kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
+        ignored = {name for chat in self._chats for kind in kinds for name in chat.ignored(kind)}
+        ignored.update(self._call.dropped)
         return {IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {}
 
     async def answer(self, index: int) -> Answered:

@@ -61,7 +61,7 @@ async def create_response(request: Request) -> Response | EventStream:
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
     task = replace(chat.generation_task(), rename=rename_blamed)
     generation = services.generations.start(task, record)
-    output = Output(new_id)
+    output = Output(new_id, asked.origins)
     if not call.is_streamed:
         async with bounded(request.receive, deadline):
             body = await collect_response(generation, response, output, keep)
@@ -84,7 +84,7 @@ async def create_response(request: Request) -> Response | EventStream:
 def _headers(asked: ResponseRequest, chat: ChatTask, generation: Generation) -> dict[str, str]:
     """What was not taken into account, in the caller's names."""
     kind = generation.kind or chat.call.kinds[0]
-    ignored = {*asked.dropped, *map(rename, chat.call.ignored(kind))}
+    ignored = {*asked.dropped, *map(rename, chat.ignored(kind))}
     headers = chat.headers(kind)
     return headers | ({IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {})
 

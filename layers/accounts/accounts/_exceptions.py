@@ -24,6 +24,8 @@ class NoAccountReason(StrEnum):
     """Able accounts exist, all are waiting after a failure or a limit."""
     NO_POINTS = "no_points"
     """Able accounts exist, none has points before its next grant."""
+    BOT_DENIED = "bot_denied"
+    """Able accounts exist, and Poe refused the bot to each of them when it was last asked."""
 
 
 class AccountStoreError(Exception):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from accounts._exceptions import NoAccountError, NoAccountReason
 from accounts._model import Account, AccountState, LeaseRequest
-from accounts._transitions import DEFAULT_POLICY, INSUFFICIENT_POINTS, Policy, lacks_points
+from accounts._transitions import BOT_ACCESS_DENIED, DEFAULT_POLICY, INSUFFICIENT_POINTS, Policy, lacks_points
 
 # Weights of `burden`. A failure weighs as much as the whole range of balances; a use a minute ago as much as half.
 FULL_BALANCE = 3_000
@@ -88,6 +88,8 @@ def refusal(
         lack_points = all(lacks_points(account, policy) for account in waiting)
         lack_points = lack_points and all(limit.code == INSUFFICIENT_POINTS for limit in limits)
         reason = NoAccountReason.NO_POINTS if lack_points else NoAccountReason.COOLING_DOWN
+        if not waiting and not has_excluded and all(limit.code == BOT_ACCESS_DENIED for limit in limits):
+            reason = NoAccountReason.BOT_DENIED
         return NoAccountError(reason, max(now, min(times)))
     if has_excluded:
         return NoAccountError(NoAccountReason.COOLING_DOWN)

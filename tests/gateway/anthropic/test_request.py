@@ -22,7 +22,7 @@ def read(**more: Any) -> MessagesRequest:
 
 
 def unheeded(asked: MessagesRequest, model: Model | None = None) -> tuple[str, ...]:
-    return asked.ignored(asked.chat_call(model), AccountKind.OFFICIAL, model)
+    return asked.ignored(asked.chat_call(model).ignored(AccountKind.OFFICIAL), model)
 
 
 def test_limits_and_sampling_are_passed_on() -> None:

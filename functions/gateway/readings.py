@@ -206,18 +206,18 @@ class ToolReading(Reading):
         self.failure = None
         if parser.kept_back:
             return events + self._settle(is_second)
-        if not parser.count and self._must_call and reason is FinishReason.STOP:
+        if not parser.told and self._must_call and reason is FinishReason.STOP:
             self.failure = Failure("The model did not call a tool as it had to.", "tool_call_missing")
             if not is_second:
                 self._ask_again("no tool was called")
             return events
         self.correction = None
-        if self._json is None or parser.count:
+        if self._json is None or parser.told:
             return events
         return events + self._finish_json(self._json, reason)
 
     def reason(self, reason: FinishReason) -> FinishReason:
-        return FinishReason.TOOL_CALLS if self._parser.count and reason is FinishReason.STOP else reason
+        return FinishReason.TOOL_CALLS if self._parser.told and reason is FinishReason.STOP else reason
 
     def _settle(self, is_second: bool) -> list[Event]:
         """Calls that do not fit: ask once more. After that, calls that could be made are made as they were written.
@@ -238,7 +238,7 @@ class ToolReading(Reading):
 
     def _ask_again(self, problem: str) -> None:
         self.correction = Correction(self.protocol.correction(problem))
-        self._parser = ToolCallParser(self.protocol, first_index=self._parser.count)
+        self._parser = ToolCallParser(self.protocol, told=self._parser.told)
         self._fed = []
 
     def _finish_json(self, json_reading: JSONReading, reason: FinishReason) -> list[Event]:
@@ -250,12 +250,16 @@ class ToolReading(Reading):
         return events
 
     def _replace(self, text: str) -> list[Event]:
-        """Text that goes on is read on; text that is another one is read from its beginning, unless calls were told."""
+        """Text that goes on is read on; text that is another one is read from its beginning.
+
+        Calls that were told stay, and are not told again; the words before them stay, too.
+        """
         fed, self._fed = "".join(self._fed), [text]
         if text.startswith(fed):
             return self._shown(self._parser.feed(text[len(fed) :]))
-        if self._parser.count:
-            return []
+        if self._parser.told:
+            self._parser = ToolCallParser(self.protocol, told=self._parser.told)
+            return self._shown(self._parser.feed(text))
         had_text = self._parser.has_text
         self._parser = ToolCallParser(self.protocol)
         if self._json is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.chat_request import ChatCall
 from gateway.response_formats import ResponseFormat
 from gateway.tool_protocol import ToolCallParser, ToolProtocol
-from reverse.events import Event, FinishReason, TextDelta, TextReplaced
+from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced
 
 # What tells where a JSON value ends: quotes and brackets, each backslash with the character that it escapes.
 _STRUCTURE = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
@@ -84,10 +84,15 @@ class JSONReading(Reading):
     def __init__(self, response_format: ResponseFormat) -> None:
         self._format = response_format
         self._texts: list[str] = []
+        # A model that declines in so many words has answered: OpenAI's clients look for that before they read JSON.
+        self._is_refused = False
         self._is_second = False
 
     def feed(self, event: Event) -> list[Event]:
         match event:
+            case RefusalDelta():
+                self._is_refused = True
+                return [event]
             case TextDelta(text):
                 self._texts.append(text)
             case TextReplaced(text):
@@ -99,7 +104,7 @@ class JSONReading(Reading):
     def finish(self, reason: FinishReason) -> list[Event]:
         text, self._texts = "".join(self._texts), []
         self.failure = None
-        if reason is not FinishReason.STOP:
+        if reason is not FinishReason.STOP or self._is_refused:
             # Cut short: callers learn it from the finish reason, and get what there is.
             return [TextDelta(text)] if text else []
         found, problem = self._format.read(text)
@@ -129,7 +134,12 @@ class JSONStreamReading(JSONReading):
 
     def feed(self, event: Event) -> list[Event]:
         others = super().feed(event)
-        if not isinstance(event, TextDelta) or self._is_passed_on is False or self._end.is_found:
+        if (
+            not isinstance(event, TextDelta)
+            or isinstance(event, RefusalDelta)
+            or self._is_passed_on is False
+            or self._end.is_found
+        ):
             return others
         text = event.text if self._shown else event.text.lstrip()
         if text and self._is_passed_on is None:
@@ -145,7 +155,7 @@ class JSONStreamReading(JSONReading):
             self._is_passed_on = None
             return super().finish(reason)
         text, self._texts = "".join(self._texts), []
-        fits = reason is not FinishReason.STOP or self._format.read(text)[0] == "".join(self._shown)
+        fits = reason is not FinishReason.STOP or self._is_refused or self._format.read(text)[0] == "".join(self._shown)
         self.failure = None if fits else _NOT_THE_JSON
         return []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import chat_part
 from reverse.official.decoding import AnswerDecoder, CallIds, new_call_id
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
@@ -155,9 +155,11 @@ class ChatCompletionDecoder(AnswerDecoder):
         text = text_at(delta, "content") or "".join(
             text_at(part, "text") or "" for part in objects_at(delta, "content")
         )
-        text = text or text_at(delta, "refusal") or ""
         if text:
             events.append(self.text(TextDelta(text)))
+        refusal = text_at(delta, "refusal")
+        if refusal:
+            events.append(self.text(RefusalDelta(refusal)))
         for position, piece in enumerate(objects_at(delta, "tool_calls")):
             call = self._calls.piece(piece, position)
             if call is not None:

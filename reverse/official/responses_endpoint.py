@@ -11,7 +11,16 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.events import (
+    Event,
+    FileAttached,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
 from reverse.official.attachments import responses_part
 from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder, CallIds
@@ -96,8 +105,10 @@ class ResponsesDecoder(AnswerDecoder):
         key = _key(values, text_at(values, "item_id"))
         item = object_at(values, "item")
         match text_at(values, "type"):
-            case "response.output_text.delta" | "response.refusal.delta":
+            case "response.output_text.delta":
                 return self._text(key, text_at(values, "delta"))
+            case "response.refusal.delta":
+                return self._refusal(key, text_at(values, "delta"))
             case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
                 return self._reasoning(key, text_at(values, "delta"))
             case "response.output_item.added":
@@ -147,12 +158,19 @@ class ResponsesDecoder(AnswerDecoder):
         if kind == "image_generation_call" and text_at(item, "result"):
             return self.file(FileAttached(f"data:image/png;base64,{item['result']}", "image/png", "image.png"))
         if kind == "message":
-            parts = [text_at(part, "text") or text_at(part, "refusal") for part in objects_at(item, "content")]
-            return [] if self._is_told(key, parts) else [e for part in parts for e in self._text(key, part)]
+            return self._message(key, objects_at(item, "content"))
         if kind == "reasoning":
             parts = [text_at(part, "text") for part in objects_at(item, "summary") + objects_at(item, "content")]
             return [] if self._is_told(key, parts) else [e for part in parts for e in self._reasoning(key, part)]
         return []
+
+    def _message(self, key: _Key, parts: list[JSONObject]) -> list[Event]:
+        if self._is_told(key, [text_at(part, "text") or text_at(part, "refusal") for part in parts]):
+            return []
+        events: list[Event] = []
+        for part in parts:
+            events += self._text(key, text_at(part, "text")) or self._refusal(key, text_at(part, "refusal"))
+        return events
 
     def _is_told(self, key: _Key, parts: list[str | None]) -> bool:
         text = "".join(part for part in parts if part)
@@ -184,6 +202,9 @@ class ResponsesDecoder(AnswerDecoder):
 
     def _text(self, key: _Key, text: str | None) -> list[Event]:
         return [self.text(TextDelta(self._noted(key, text)))] if text else []
+
+    def _refusal(self, key: _Key, text: str | None) -> list[Event]:
+        return [self.text(RefusalDelta(self._noted(key, text)))] if text else []
 
     def _reasoning(self, key: _Key, text: str | None) -> list[Event]:
         return [self.reasoning(ReasoningDelta(self._noted(key, text)))] if text else []

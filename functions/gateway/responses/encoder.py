@@ -18,7 +18,7 @@ from gateway.chunks import encode_text
 from gateway.errors import GatewayError
 from gateway.responses.output import COMPLETED, CallItem, MessageItem, Output, OutputItem, ReasoningItem
 from gateway.responses.resource import ResponseObject
-from reverse.events import Event, ReasoningDelta, TextDelta, ToolCallDelta
+from reverse.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 
 # Larger than any number that a stream reaches: for the words that are said when nobody knows the next one.
 LAST_SEQUENCE_NUMBER = 2**31 - 1
@@ -56,6 +56,8 @@ class ResponseEncoder:
                 opened = b"" if isinstance(self._output.current, ReasoningItem) else self._open_reasoning()
                 self._output.reasoning().pieces.append(text)
                 return opened + self._piece(text)
+            case RefusalDelta(text):
+                return self.encode(TextDelta(text))
             case ToolCallDelta():
                 return self._call(event)
         return b""

@@ -16,6 +16,7 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageReported,
@@ -169,11 +170,11 @@ def test_an_answer_that_says_nothing_is_empty_unless_it_was_cut() -> None:
     assert decode([chunk({}, "length")]) == [Finished(FinishReason.LENGTH)]
 
 
-def test_content_in_parts_and_refusals_are_text() -> None:
+def test_content_in_parts_is_text_and_refusals_are_told_apart() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, 7]
     assert decode([chunk({"content": parts}), chunk({"refusal": "no"}, "stop")])[:2] == [
         TextDelta("ab"),
-        TextDelta("no"),
+        RefusalDelta("no"),
     ]
 
 
@@ -463,3 +464,11 @@ def _calls_of(events: list[Event]) -> list[str]:
     assert [event.index for event in opened] == list(range(len(opened)))
     assert all(event.name == "look" for event in opened)
     return ["".join(event.arguments for event in deltas if event.index == call.index) for call in opened]
+
+
+def test_a_refusal_of_a_response_is_told_apart_and_once() -> None:
+    message = {"type": "message", "id": "m", "content": [{"type": "refusal", "refusal": "I won't"}]}
+    delta = {"type": "response.refusal.delta", "item_id": "m", "output_index": 0, "delta": "I won't"}
+    expected = [RefusalDelta("I won't"), Finished()]
+    assert decode(_streamed(delta, _response(message)), ResponsesDecoder()) == expected
+    assert decode(_streamed(_response(message)), ResponsesDecoder()) == expected

@@ -64,6 +64,7 @@ clean: ## Remove what the other commands made, but not the local state
 
 sam-cli:
 	@command -v sam >/dev/null || { echo "This needs the SAM CLI: https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html" >&2; exit 1; }
+	@case "$(CURDIR)" in *" "*) echo "SAM's builds need a folder without a space in its path; this one is $(CURDIR)." >&2; exit 1;; esac
 
 $(VENV)/.created:
 	@scripts/create-venv $(VENV) $(PYTHON)

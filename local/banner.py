@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from local.settings import Upstream
@@ -10,7 +11,7 @@ SAMPLE_MODEL = "Assistant"
 
 _READY = """
 The Poe gateway is up at {url}/v1  ({upstream})
-
+{account}
 A streamed answer with curl:
 
 curl -N {url}/v1/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
@@ -26,9 +27,11 @@ for chunk in client.chat.completions.create(model="{model}", messages=messages, 
 
 In another terminal, `. {run_file}` sets OPENAI_BASE_URL, OPENAI_API_KEY and GATEWAY_ADMIN_KEY.
 The functions' logs are in {logs}.
+
+Ctrl-C ends it.
 """
 _ADD_ACCOUNT = """
-Add an account of your own, with an API key from poe.com/api/keys (after `. {run_file}`):
+Add an account of your own, once, from another terminal: after `. {run_file}`, with an API key from poe.com/api/keys,
 
 curl {url}/admin/accounts -H "Authorization: Bearer $GATEWAY_ADMIN_KEY" -H "Content-Type: application/json" \\
   -d '{{"kind": "official", "label": "me", "credentials": {{"api_key": "..."}}}}'
@@ -44,9 +47,14 @@ _UPSTREAMS = {
 
 def ready_text(*, url: str, api_key: str, upstream: Upstream, run_file: Path, logs: Path) -> str:
     """Addresses and things to paste. Holds the local API key, which is worth something on this machine only."""
-    text = _READY.format(
-        url=url, key=api_key, model=SAMPLE_MODEL, upstream=_UPSTREAMS[upstream], run_file=run_file, logs=logs
+    sourced = shlex.quote(str(run_file))
+    account = _ADD_ACCOUNT.format(url=url, run_file=sourced) if upstream is Upstream.LIVE else ""
+    return _READY.format(
+        url=url,
+        key=api_key,
+        model=SAMPLE_MODEL,
+        upstream=_UPSTREAMS[upstream],
+        account=account,
+        run_file=sourced,
+        logs=logs,
     )
-    if upstream is Upstream.LIVE:
-        text += _ADD_ACCOUNT.format(url=url, run_file=run_file)
-    return text + "\nCtrl-C ends it.\n"

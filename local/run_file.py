@@ -18,7 +18,7 @@ def write_run_file(path: Path, variables: Mapping[str, str]) -> None:
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())]
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(_HEADER.format(path=path) + "".join(lines))
+        file.write(_HEADER.format(path=shlex.quote(str(path))) + "".join(lines))
 
 
 def read_run_file(path: Path) -> dict[str, str]:

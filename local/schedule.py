@@ -68,7 +68,7 @@ class ScheduledFunction:
         """Run it now and then every `seconds`, whatever becomes of each run; until cancelled."""
         while True:
             try:
-                logger.info("schedule.ran handler=%s result=%s", self.handler, await self.invoke())
+                await self.invoke()
             except InvocationError as error:
                 logger.warning("schedule.failed reason=%s", error)
             await asyncio.sleep(seconds)

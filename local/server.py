@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -34,7 +33,6 @@ def start_server(address: str | None = None, port: int | None = None, *, setting
         settings = replace(settings, host=address)
     if port is not None:
         settings = replace(settings, port=int(port))
-    logging.getLogger("local").setLevel(logging.INFO)
     try:
         asyncio.run(_serve(settings))
     except* (StackError, ServiceError, SeedError, TemplateError) as failures:

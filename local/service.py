@@ -29,7 +29,7 @@ class Service:
         """The first line it printed."""
         self._process = process
         self._reaper = reaper
-        self._drain: asyncio.Task[bytes] | None = None
+        self._drain: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, name: str, command: Sequence[str], *, environment: Mapping[str, str], reaper: Reaper) -> Self:
@@ -64,7 +64,7 @@ class Service:
             raise ServiceError(f"{self.name} ended before it was ready (exit status {await self._process.wait()})")
         if self._process.stdout is not None:
             # Whatever it prints later must not fill the pipe.
-            self._drain = asyncio.create_task(self._process.stdout.read())
+            self._drain = asyncio.create_task(_discard(self._process.stdout))
 
     async def wait(self) -> int:
         """Wait for its end, whoever brings it about, and return its exit status."""
@@ -86,3 +86,8 @@ class Service:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+
+
+async def _discard(stream: asyncio.StreamReader) -> None:
+    while await stream.read(65_536):
+        pass

@@ -18,7 +18,7 @@ class Attachment:
     name: str
     content_type: str
     data: bytes | None = field(default=None, repr=False)
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class ChatRequest:
     chat: ChatRef | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tools: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
-    tool_choice: Any = None
+    tool_choice: Any = field(default=None, repr=False)
     response_format: Mapping[str, Any] | None = field(default=None, repr=False)
     max_tokens: int | None = None
-    stop: Sequence[str] = ()
+    stop: Sequence[str] = field(default=(), repr=False)
     suggest_replies: bool = False
 
 

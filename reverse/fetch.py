@@ -15,11 +15,12 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from http import HTTPStatus
 from urllib.parse import unquote, unquote_to_bytes
 
 import httpx
 
+from reverse import tls
 from reverse.config import USER_AGENT
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.file_types import safe_name, sniff_type
@@ -28,7 +29,6 @@ from reverse.url_guard import FetchPolicy, IPAddress, Target, check_resolved, pa
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_OK = 200
 _MAX_ADDRESSES_TRIED = 2
 # Enough of a file to tell its type.
 _SNIFFED_BYTES = 64
@@ -99,18 +99,16 @@ async def open_file(
     timeout_seconds: float,
     resolver: Resolver = resolve_host,
     policy: FetchPolicy | None = None,
-    tls_context: ssl.SSLContext | None = None,
-    user_agent: str = USER_AGENT,
 ) -> AsyncIterator[OpenFile]:
     """Open the file at `url` to read it piece by piece; its memory does not grow with the file.
 
     `timeout_seconds` bounds the way to the first piece, and then each piece. Raises as `fetch` does, while reading,
     too: `file_too_large` as soon as more than `max_bytes` are announced or have come. Leaving closes the connection.
     """
-    async with _transport(tls_context) as transport:
+    async with _transport() as transport:
         try:
             async with asyncio.timeout(timeout_seconds):
-                response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), user_agent)
+                response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), USER_AGENT)
         except TimeoutError:
             raise _failed("the file's address did not answer in time") from None
         pieces = _pieces(response, max_bytes, timeout_seconds)
@@ -240,7 +238,7 @@ async def _get(transport: httpx.AsyncHTTPTransport, request: _Request) -> httpx.
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL):
             break
         location: str | None = response.headers.get("location")
-        if response.status_code == _OK and response.headers.get("content-encoding", "identity") == "identity":
+        if response.status_code == HTTPStatus.OK and response.headers.get("content-encoding", "identity") == "identity":
             return response
         await response.aclose()
         if response.status_code in _REDIRECTS and location:
@@ -275,14 +273,9 @@ def _file(data: bytes, path: str, url: str | None) -> FetchedFile:
     return FetchedFile(data, content_type, safe_name(name, content_type), url)
 
 
-def _transport(tls_context: ssl.SSLContext | None) -> httpx.AsyncHTTPTransport:
+def _transport(tls_context: ssl.SSLContext | None = None) -> httpx.AsyncHTTPTransport:
     # The transport without httpx's client, which logs every address: a signed one is a secret.
-    return httpx.AsyncHTTPTransport(verify=tls_context or _default_tls_context(), trust_env=False)
-
-
-@cache
-def _default_tls_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+    return httpx.AsyncHTTPTransport(verify=tls_context or tls.tls_context(), trust_env=False)
 
 
 def _failed(message: str) -> PoeError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urljoin
 
 from reverse.errors import ErrorCode, PoeError, poe_error
@@ -111,7 +111,7 @@ class Target:
     scheme: str
     host: str
     port: int
-    path: str
+    path: str = field(repr=False)
     literal: IPAddress | None
 
     @property
@@ -149,7 +149,7 @@ def parse_target(url: str, policy: FetchPolicy) -> Target:
 
 
 def parse_redirect(current: Target, location: str, policy: FetchPolicy) -> Target:
-    """The target of a redirect, under the same rules."""
+    """The target of a redirect, under the same rules. Raises `unsafe_url`."""
     try:
         joined = urljoin(current.url, location)
     except ValueError:

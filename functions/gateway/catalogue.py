@@ -73,7 +73,7 @@ class Model:
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Where this gateway offers it, as far as is known."""
-        made = self.output_modalities or ()
+        made = ("text",) if self.output_modalities is None else self.output_modalities
         found = [CHAT_ENDPOINT, *(endpoint for kind in made for endpoint in _ENDPOINTS.get(kind, ()))]
         if "image" in made and "image" in (self.input_modalities or ()):
             found.append(_EDITS)
@@ -136,10 +136,10 @@ class Catalogue:
         """The model with this name or alias in the list at hand, without looking for a newer one."""
         return self._embedded().get(_key(name))
 
-    async def bot(self, name: str) -> str:
-        """The name to ask Poe for."""
+    async def resolve(self, name: str) -> tuple[Model | None, str]:
+        """The model with this name or alias, if it is listed, and the name to ask Poe for in any case."""
         found = await self.find(name)
-        return poe_name(name) if found is None else found.bot
+        return found, _poe_name(name) if found is None else found.bot
 
     async def reload(self) -> Sequence[Model]:
         """The list in the table, now. Raises `AccountStoreError`; the last good list stays."""
@@ -170,7 +170,7 @@ class Catalogue:
         self.updated_at = document.get("updated_at")
 
 
-def poe_name(name: str) -> str:
+def _poe_name(name: str) -> str:
     """A name for Poe: old codenames, which programs for the original still use, become the bot's name."""
     return _bots_by_codename().get(name.lower(), name)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from accounts import ApiKey
 from gateway.bootstrap import Services
 from gateway.bounds import deadline_of
+from gateway.catalogue import Model
 from gateway.observability import RequestRecord
 
 SCOPE_KEY = "gateway.context"
@@ -34,6 +35,18 @@ async def authenticate(request: Request) -> ApiKey:
     key = await context.services.authenticator.authenticate(request.headers)
     context.record.key = key.name
     return key
+
+
+async def admit(request: Request, key: ApiKey, model_name: str) -> tuple[Model | None, str]:
+    """The model, if it is listed, and the name to ask Poe for, noted in the record; the key may use it, and is counted.
+
+    Raises `GatewayError` (403, 429).
+    """
+    context = context_of(request)
+    model, bot = await context.services.catalogue.resolve(model_name)
+    context.record.model = bot
+    await context.services.authenticator.admit(key, model_name, bot)
+    return model, bot
 
 
 def request_deadline(request: Request) -> float:

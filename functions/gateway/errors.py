@@ -97,7 +97,13 @@ QUOTA = Situation(429, "insufficient_quota", "insufficient_quota", "This API key
 NO_POINTS = Situation(429, "insufficient_quota", "insufficient_quota", "No account has points left.", False)
 BOT_LIMIT = Situation(429, "insufficient_quota", "insufficient_quota", "The limit for this model is reached.", False)
 BUSY = Situation(429, "rate_limit_error", "accounts_busy", "All accounts are busy.")
-NO_ACCOUNTS = Situation(503, "server_error", "no_accounts", "No account can serve this request.", False)
+NO_ACCOUNTS = Situation(
+    503,
+    "server_error",
+    "no_accounts",
+    "No account can serve this request: there is none, or none that is able to. /admin/accounts shows and adds them.",
+    False,
+)
 UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
 OVERLOADED = Situation(503, "server_error", "upstream_overloaded", "The upstream is overloaded.", False)
 CHALLENGE = Situation(503, "server_error", "upstream_challenge", "The upstream does not let the gateway in.", False)

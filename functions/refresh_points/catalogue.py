@@ -11,13 +11,16 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from accounts import AccountKind, AccountState, AccountStore
 from refresh_points.readers import ClientFactory
 from reverse.catalogue import Entry, merge, of_kind, official_entry, web_entry, without_details
 from reverse.config import PoeConfig
 from reverse.errors import PoeError
+
+if TYPE_CHECKING:
+    from reverse.web import PoeWebClient
 
 CONFIG_NAME = "models"
 MAX_SECONDS = 60.0
@@ -88,7 +91,8 @@ class CatalogueSources:
         account, credentials, session_data = await self._store.read_credentials(account_id)
         entries: list[Entry] = []
         async with self._make_client(account.kind, credentials, session_data) as client:
-            bots: Any = client.bots  # type: ignore[attr-defined]  # what web clients have besides the protocol
+            # Only web accounts are asked, and their clients list bots besides what the protocol has.
+            bots = cast("PoeWebClient", client).bots
             async with aclosing(bots.available(page_size=_BOTS_PER_PAGE)) as available:
                 async for bot in available:
                     entries.append(web_entry(bot))

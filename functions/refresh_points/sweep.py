@@ -38,7 +38,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at once and how long. `stop_at` is on the sweep's clock: after it no account is begun."""
+    """How much at once and how long. `stop_at` is a time of the monotonic clock: after it no account is begun."""
 
     concurrency: int
     timeout_seconds: float
@@ -61,14 +61,12 @@ class Sweep:
         *,
         is_forced: bool = False,
         wall_clock: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._read = read
         self._limits = limits
         self._is_forced = is_forced
         self._wall_clock = wall_clock
-        self._clock = clock
         self._next_id = asyncio.Lock()
         self.report = Report()
 
@@ -104,7 +102,7 @@ class Sweep:
             await self._refresh(account_id)
 
     def _is_late(self) -> bool:
-        is_late = self._clock() >= self._limits.stop_at
+        is_late = time.monotonic() >= self._limits.stop_at
         self.report.remaining = self.report.remaining or is_late
         return is_late
 
@@ -120,6 +118,8 @@ class Sweep:
             return
         except AccountStoreError as error:
             code = type(error).__name__
+        except Exception as error:  # noqa: BLE001 - a defect that one account's stored data brings out
+            code = _unexpected(error)
         if code == "skipped":
             self.report.skipped += 1
         elif code == "ok":
@@ -143,11 +143,15 @@ class Sweep:
         return read.result.code if isinstance(read.result, Outcome) else "ok"
 
     async def _read_safely(self, claim: Claim) -> Read:
-        """Leaves time to record a reading that takes too long, and lets no surprise of one account end the run."""
+        """Leaves time to record a reading that takes too long; a surprise is recorded like any other failure."""
         try:
             async with asyncio.timeout(self._limits.timeout_seconds * 0.8):
                 return await self._read(claim)
         except TimeoutError:
             return Read(Outcome(code="timeout", scope="network"))
-        except Exception as error:  # noqa: BLE001 - a defect that one account's data brings out
-            return Read(Outcome(code=f"unexpected_{type(error).__name__}", scope="network"))
+        except Exception as error:  # noqa: BLE001 - a defect that one account's answer brings out
+            return Read(Outcome(code=_unexpected(error), scope="network"))
+
+
+def _unexpected(error: Exception) -> str:
+    return f"unexpected_{type(error).__name__}"

@@ -123,6 +123,11 @@ class Invocation:
             self._state = _State.ANSWERED
             self._answer.fail()
 
+    def abandon(self) -> None:
+        """Whoever asked for it ends the sandbox: what still comes, or no longer comes, is nobody's failure."""
+        self.outcome = Outcome.ERROR
+        self._state = _State.ANSWERED
+
     def set_paused(self, paused: bool) -> None:
         """The client's side is full (or not any more)."""
         if self._source is not None:

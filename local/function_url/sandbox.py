@@ -175,7 +175,7 @@ class Sandbox:
     async def invoke(self, invocation: Invocation) -> Report:
         """Give the runtime an event and wait until it polls again, dies, or reaches the deadline.
 
-        The answer leaves through the invocation while this waits. Cancellation kills the sandbox.
+        The answer leaves through the invocation while this waits. Cancellation ends the sandbox, as `stop` does.
         """
         started, init_ms, pid = time.perf_counter(), self.init_ms, self.pid
         self.init_ms = None
@@ -190,6 +190,11 @@ class Sandbox:
                 await self._wait_for_poll()
         except TimeoutError:
             invocation.fail("Sandbox.Timedout", Outcome.TIMEOUT)
+        except asyncio.CancelledError:
+            invocation.abandon()
+            # It may clean up: a lease that is not given back would be held beyond the next start.
+            await self.stop()
+            raise
         except InitError as error:
             invocation.fail(error.code, Outcome.CRASHED)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+from collections.abc import Iterable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -137,11 +138,8 @@ async def _given(request: Request) -> object:
         return None
 
 
-def _rows(rows: object) -> str:
-    return "".join(
-        f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>"
-        for row in rows  # type: ignore[attr-defined]  # any iterable of tuples
-    )
+def _rows(rows: Iterable[Iterable[object]]) -> str:
+    return "".join(f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
 
 
 _PAGE = """<!DOCTYPE html><meta charset="utf-8"><title>Poe API simulator</title>

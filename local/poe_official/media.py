@@ -10,14 +10,15 @@ import zlib
 from local.poe_official.bots import Answer, MadeFile, Question
 
 
-def png_bytes(width: int = 4, height: int = 4) -> bytes:
-    """A PNG of one colour."""
+def png_bytes() -> bytes:
+    """A PNG of one colour, 4 by 4."""
+    size = 4
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    rows = (b"\x00" + b"\x40\x80\xc0" * width) * height
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = (b"\x00" + b"\x40\x80\xc0" * size) * size
+    header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 

@@ -26,10 +26,10 @@ def png(width: int = 64, height: int = 64) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def wav(seconds: float = 0.25, hertz: float = 440.0) -> bytes:
-    """A tone as a WAV file, 8 kHz, 16 bit, one channel."""
+def wav(seconds: float = 0.25) -> bytes:
+    """A tone of 440 Hz as a WAV file, 8 kHz, 16 bit, one channel."""
     rate = 8000
-    samples = array("h", (int(8000 * math.sin(2 * math.pi * hertz * n / rate)) for n in range(int(seconds * rate))))
+    samples = array("h", (int(8000 * math.sin(2 * math.pi * 440 * n / rate)) for n in range(int(seconds * rate))))
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as out:
         out.setnchannels(1)

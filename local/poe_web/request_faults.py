@@ -57,10 +57,10 @@ class Late(Response):
             await self._response(scope, receive, send)
 
 
-def graphql_error(message: str, status_code: int = 200) -> Response:
+def graphql_error(message: str) -> Response:
     """The envelope of a failed query (poe-web reference 3.5)."""
     body = {"data": None, "errors": [{"message": message}], "extensions": {"is_final": True}}
-    return JSONResponse(body, status_code)
+    return JSONResponse(body)
 
 
 def rejection(message: str, status_code: int = 400) -> Response:

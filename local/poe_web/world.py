@@ -90,7 +90,7 @@ class World:
         self.accounts[account.p_b] = account
         return account
 
-    def store_file(self, name: str, mime_type: str, data: bytes, *, width: int | None = None) -> Attachment:
+    def store_file(self, name: str, mime_type: str, data: bytes) -> Attachment:
         """Keep a file; the attachment tells where it can be fetched."""
         file_id = next(self.file_ids)
         self.files[file_id] = StoredFile(name, mime_type, data)
@@ -100,8 +100,6 @@ class World:
             mime_type=mime_type,
             url=f"{self.public_url}/_sim/files/{file_id}/{quote(name)}",
             size=len(data),
-            width=width,
-            height=width,
         )
 
     def new_chat(self, account: SimulatedAccount, bot: Bot) -> Chat:

@@ -25,7 +25,8 @@ class Connection:
 
     `proxy` is an address, or a list with one mapping of the kind that the original takes. `config` replaces addresses
     and limits; `group_pause_seconds` are the bounds of the wait before each turn of a group. Raises `ValueError`,
-    quoting no value, where an argument can't be used. Constructing does no network call.
+    quoting no value, where an argument can't be used. Constructing does no network call; every method that does one
+    raises `PoeError`.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Connection:
     async def send_request(
         self, path: str = "gql_POST", query_name: str = "", variables: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Call an operation by its name; returns `{"data": ...}`. Only the path `gql_POST` exists here."""
+        """Call an operation by its name; returns `{"data": ...}`. Raises `ValueError` for another path."""
         if path != "gql_POST":
             raise ValueError("operations are called at the path gql_POST")
         return {"data": await self.client.plumbing.call(query_name, variables or {})}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from reverse.config import PoeConfig
 from reverse.doctor._report import Examination, Skipped
-from reverse.web._transport import tls_context
+from reverse.tls import tls_context
 
 _DAY = 86400.0
 

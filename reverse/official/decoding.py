@@ -81,7 +81,7 @@ class AnswerDecoder(ABC):
 
     @abstractmethod
     def decode_whole(self, answer: JSONObject) -> list[Event]:
-        """Decode an answer that came as one JSON object, to its end."""
+        """Decode an answer that came as one JSON object, to its end. Raises as `decode` does."""
 
     def end(self) -> list[Event]:
         """The stream ended. Raises a `protocol` error when the answer had not."""

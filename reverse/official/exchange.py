@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 from reverse.config import PoeConfig
@@ -119,7 +120,7 @@ class Exchange:
     async def answer(
         self, request: OutgoingRequest, new_decoder: Callable[[], AnswerDecoder], *, whole: bool = False
     ) -> AsyncGenerator[Event, None]:
-        """The events of the answer to `request`, tried again only while no event was yielded.
+        """The events of the answer to `request`, tried again only while no event was yielded. Raises `PoeError`.
 
         `whole` waits for one JSON object instead of a stream; a server that sends one unasked is understood as well.
         """
@@ -139,7 +140,7 @@ class Exchange:
             attempt += 1
 
     async def server_sent_events(self, request: OutgoingRequest) -> AsyncGenerator[ServerSentEvent, None]:
-        """The raw events that answer `request`, without retries: the endpoint's own vocabulary."""
+        """The raw events that answer `request`, without retries: the endpoint's own vocabulary. Raises `PoeError`."""
         deadline = self._now() + self.config.first_event_timeout_seconds
         async with self._opened(request, self.config.first_event_timeout_seconds) as reply:
             if reply.content_type != _EVENT_STREAM:
@@ -232,7 +233,7 @@ class Exchange:
     @asynccontextmanager
     async def _opened(self, request: OutgoingRequest, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
         async with self._transport.open(request, timeout_seconds=timeout_seconds) as reply:
-            if not 200 <= reply.status < 300:  # noqa: PLR2004  success
+            if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
                 raise await self._failure(reply)
             yield reply
 

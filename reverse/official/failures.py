@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from reverse.errors import ErrorCode, PoeError, poe_error
@@ -77,7 +77,6 @@ def failure_of_response(
     body: bytes,
     *,
     operation: str,
-    wall_clock: Callable[[], float] = time.time,
 ) -> PoeError:
     """The error that a response with a status other than 2xx stands for. `headers` has lower-case names."""
     if headers.get("cf-mitigated") == "challenge":
@@ -90,7 +89,7 @@ def failure_of_response(
         _error_object(parsed or {}),
         operation=operation,
         status=status,
-        retry_after_seconds=parse_retry_after(headers, wall_clock()),
+        retry_after_seconds=parse_retry_after(headers, time.time()),
     )
 
 

@@ -13,6 +13,7 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -30,7 +31,6 @@ _CALLBACK_PATH = "/callback"
 _MAX_HEAD_BYTES = 16_384
 _HEAD_SECONDS = 5.0
 _MAX_REPLY_BYTES = 65_536
-_OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class PoeLogin:
         try:
             async with asyncio.timeout(seconds), transport.open(request, timeout_seconds=seconds) as reply:
                 body = await reply.read(_MAX_REPLY_BYTES)
-                if reply.status != _OK:
+                if reply.status != HTTPStatus.OK:
                     raise failure_of_response(reply.status, reply.headers, body, operation=OPERATION)
         except TimeoutError as exc:
             raise poe_error(ErrorCode.TIMEOUT, operation=OPERATION) from exc

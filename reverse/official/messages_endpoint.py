@@ -35,7 +35,7 @@ _STOP_REASONS = {
 }
 
 
-def build_messages_body(request: ChatRequest, *, streamed: bool = True) -> dict[str, Any]:
+def build_messages_body(request: ChatRequest) -> dict[str, Any]:
     """The JSON body for `request`.
 
     Raises `unsupported_feature` for a response format, which this endpoint has not, and `invalid_request` for tool
@@ -52,7 +52,7 @@ def build_messages_body(request: ChatRequest, *, streamed: bool = True) -> dict[
         body["system"] = [{"type": "text", "text": system} | _CACHED]
     body["messages"] = _turns([message for message in request.messages if message.role != "system"])
     body["max_tokens"] = request.max_tokens or DEFAULT_MAX_TOKENS
-    body["stream"] = streamed
+    body["stream"] = True
     stops = [sequence for sequence in request.stop if sequence.strip()]
     if stops:
         body["stop_sequences"] = stops

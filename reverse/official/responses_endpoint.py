@@ -30,7 +30,7 @@ from reverse.official.json_values import JSONObject, number_at, object_at, objec
 OPERATION = "responses"
 
 
-def build_responses_body(request: ChatRequest, *, streamed: bool = True) -> dict[str, Any]:
+def build_responses_body(request: ChatRequest) -> dict[str, Any]:
     """The JSON body for `request`. Raises `unsupported_feature` for stop sequences, which this endpoint has not."""
     if any(sequence.strip() for sequence in request.stop):
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="stop")
@@ -40,7 +40,7 @@ def build_responses_body(request: ChatRequest, *, streamed: bool = True) -> dict
         body["reasoning"] = {"summary": "auto"} | dict(object_at(body, "reasoning")) | {"effort": effort}
     body["model"] = request.bot
     body["input"] = [item for message in request.messages for item in _items(message)]
-    body["stream"] = streamed
+    body["stream"] = True
     if request.tools:
         body["tools"] = [{"type": "function"} | dict(tool["function"]) for tool in normalize_tools(request.tools)]
     if request.tool_choice is not None:

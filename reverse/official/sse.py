@@ -6,7 +6,7 @@ a byte order mark. `id` and `retry` are ignored: Poe's streams can't be resumed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reverse.errors import ErrorCode, poe_error
 
@@ -17,7 +17,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class ServerSentEvent:
     """One event; `event` is `message` where the stream names none."""
 
-    data: str
+    data: str = field(repr=False)
     event: str = "message"
 
 

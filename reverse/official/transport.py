@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import httpx
 
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.tls import tls_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +173,7 @@ def _build(client: httpx.AsyncClient, request: OutgoingRequest) -> httpx.Request
 def _new_client(config: PoeConfig) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         headers={"User-Agent": config.user_agent, "Accept": "application/json"},
-        verify=_tls_context(),
+        verify=tls_context(),
         proxy=config.proxy,
         trust_env=False,
         follow_redirects=False,
@@ -182,12 +181,6 @@ def _new_client(config: PoeConfig) -> httpx.AsyncClient:
         # Reading is bounded by the callers, who know what they wait for.
         timeout=httpx.Timeout(None, connect=config.connect_timeout_seconds, write=config.request_timeout_seconds),
     )
-
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    """One verifying context for all clients of the process: loading the certificates takes longer than a handshake."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def _network_error(exc: httpx.HTTPError | httpx.StreamError, operation: str) -> PoeError:

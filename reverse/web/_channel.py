@@ -21,11 +21,11 @@ from websockets.typing import Origin
 
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.tls import tls_context
 from reverse.web._bundle import ChannelSettings
 from reverse.web._mailbox import Mailbox
 from reverse.web._protocol import Control, Frame, parse_frame
 from reverse.web._session import Session
-from reverse.web._transport import tls_context
 
 _log = logging.getLogger(__name__)
 # At debug level the library writes addresses and whole frames, which hold secrets and answers.
@@ -173,7 +173,11 @@ class Channel:
 
     def _is_doubtful(self) -> bool:
         now = self._wall_clock()
-        return now - self._heard_at > self._config.channel_trust_seconds or self._is_old(now)
+        return not self._was_heard_lately(now) or self._is_old(now)
+
+    def _was_heard_lately(self, now: float) -> bool:
+        # A clock that was set back says nothing about the silence.
+        return 0 <= now - self._heard_at <= self._config.channel_trust_seconds
 
     def _is_old(self, now: float) -> bool:
         return not self._mailboxes and now - self._opened_at > self._config.channel_max_age_seconds
@@ -210,6 +214,9 @@ class Channel:
                 if delay is None:
                     break
                 await asyncio.sleep(delay)
+        except Exception as defect:  # noqa: BLE001 - nobody awaits this task, and the loop would log the text
+            error = poe_error(ErrorCode.PROTOCOL, f"the channel failed: {type(defect).__name__}", operation="channel")
+            _log.error("channel.failed error=%s", type(defect).__name__)
         finally:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_exception(error)
@@ -314,7 +321,7 @@ class Channel:
     def _note_sign_of_life(self) -> None:
         """After a long silence a frame proves nothing: it may have come while the process was frozen."""
         now = self._wall_clock()
-        if now - self._heard_at <= self._config.channel_trust_seconds:
+        if self._was_heard_lately(now):
             self._heard_at = now
 
     def _chats_listened_to(self) -> list[int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import AsyncGenerator, Iterable
+from http import HTTPStatus
 
 from reverse.chat import ChatRef
 from reverse.errors import ErrorCode, PoeError, poe_error
@@ -60,7 +61,8 @@ class Chats:
         try:
             data = await self._graphql.query("ChatPageQuery", {"chatCode": chat_code})
         except PoeError as error:
-            if error.code is ErrorCode.UPSTREAM_FAILED and error.status == 200:  # noqa: PLR2004 - a refusal in JSON
+            # A refusal in JSON.
+            if error.code is ErrorCode.UPSTREAM_FAILED and error.status == HTTPStatus.OK:
                 raise poe_error(ErrorCode.CHAT_NOT_FOUND, operation=error.operation) from error
             raise
         node = mapping(data.get("chatOfCode"))

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -31,7 +32,7 @@ _MAX_API_BYTES = 8 * 1024 * 1024
 
 
 class GraphQL:
-    """The operations of one account, over one transport and one session."""
+    """The operations of one account, over one transport and one session. Every method raises `PoeError`."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class GraphQL:
         try:
             return await self._call(name, variables)
         except PoeError as error:
-            if error.code is not ErrorCode.CONNECTION_FAILED and (error.status or 0) < 500:  # noqa: PLR2004
+            if error.code is not ErrorCode.CONNECTION_FAILED and (error.status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
         return await self._call(name, variables)
 
@@ -151,7 +152,7 @@ class GraphQL:
             "GET", "/api/settings", headers=self.headers(), max_bytes=_MAX_API_BYTES, operation="settings"
         )
         settings = None
-        if reply.status == 404:  # noqa: PLR2004 - the newer client no longer asks here
+        if reply.status == HTTPStatus.NOT_FOUND:  # the newer client no longer asks here
             settings = (await self.fetch_home_page()).channel
         else:
             check_reply(reply, "settings")

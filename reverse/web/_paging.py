@@ -20,13 +20,12 @@ class Page(Generic[T]):
     cursor: Cursor | None = None
 
 
-async def each(
-    fetch: Callable[[Cursor | None], Awaitable[Page[T]]], cursor: Cursor | None = None
-) -> AsyncGenerator[T, None]:
+async def each(fetch: Callable[[Cursor | None], Awaitable[Page[T]]]) -> AsyncGenerator[T, None]:
     """Yield the items of all pages; a page is fetched when its first item is asked for.
 
     Ends at a page without a cursor, or when the server hands out a cursor for the second time.
     """
+    cursor: Cursor | None = None
     seen: set[Cursor] = set()
     while True:
         page = await fetch(cursor)

@@ -79,7 +79,7 @@ class TitleChanged:
     """Poe named the chat."""
 
     chat_id: int
-    title: str
+    title: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,20 @@ user's own cookies go to the base address and nowhere else.
 
 from __future__ import annotations
 
-import os
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
-import certifi
 import httpx
 
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, NetworkError, PoeError, poe_error
+from reverse.tls import tls_context
 
 
 class NotDeliveredError(NetworkError):
@@ -55,12 +53,6 @@ class Reply:
     def is_html(self) -> bool:
         """Whether a page came where data was expected, whatever its label says."""
         return self.content_type == "text/html" or self.body[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
-
-
-@lru_cache(maxsize=1)
-def tls_context() -> ssl.SSLContext:
-    """The one verifying TLS context of the process: building one costs more than a round trip."""
-    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
 
 
 class Transport:
@@ -139,7 +131,8 @@ class Transport:
         if self._is_closed:
             raise NotDeliveredError(ErrorCode.CONNECTION_FAILED, "the client is closed")
         now = self._wall_clock()
-        stale = now - self._used_at > self._config.channel_trust_seconds
+        # A clock that was set back says nothing about the rest either.
+        stale = not 0 <= now - self._used_at <= self._config.channel_trust_seconds
         if self._client is not None and stale:
             # An idle connection may have died while the process was frozen, and a message that was written to a dead
             # connection can't be sent again: nobody knows whether it arrived. A fresh connection costs less.
@@ -231,15 +224,15 @@ def check_reply(reply: Reply, operation: str | None = None) -> None:
         reply.is_html and any(mark in reply.body[:65536] for mark in _CHALLENGE_MARKS)
     ):
         raise failed(ErrorCode.CHALLENGE)
-    if 300 <= reply.status < 400:  # noqa: PLR2004 - the class of redirects
+    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
         if "/login" in urlsplit(reply.headers.get("location", "")).path:
             raise failed(ErrorCode.NOT_AUTHENTICATED, "Poe asks for a login")
         raise failed(ErrorCode.PROTOCOL, "Poe redirects this request")
     if (code := _STATUS_CODES.get(reply.status)) is not None:
         raise failed(code)
-    if reply.status >= 500:  # noqa: PLR2004 - the class of server errors
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise failed(ErrorCode.UPSTREAM_FAILED)
-    if reply.status >= 400:  # noqa: PLR2004 - the class of refusals
+    if reply.status >= HTTPStatus.BAD_REQUEST:
         raise failed(ErrorCode.PROTOCOL, "Poe refused the form of the request")
 
 

@@ -13,7 +13,7 @@ import mimetypes
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -126,7 +126,7 @@ class Sources:
         return await (self._fetch or fetch)(url, max_bytes=limit, timeout_seconds=timeout)
 
     async def read_all(self, attachments: Sequence[Attachment]) -> list[FileBytes]:
-        """All of them, one after the other, so that only one is fetched at a time."""
+        """All of them, one after the other, so that only one is fetched at a time. Raises `PoeError`."""
         if len(attachments) > _MAX_FILES:
             raise poe_error(ErrorCode.INVALID_REQUEST, f"a message takes at most {_MAX_FILES} files")
         files = [await self.read(attachment) for attachment in attachments]
@@ -142,9 +142,8 @@ class SeparateUploader:
     carry their files along from turn to turn.
     """
 
-    def __init__(self, graphql: GraphQL, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, graphql: GraphQL) -> None:
         self._graphql = graphql
-        self._clock = clock
         # Tokens by file, with the time until which they are trusted; the oldest first.
         self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
@@ -165,7 +164,7 @@ class SeparateUploader:
             await asyncio.gather(*uploads.values(), return_exceptions=True)
         for key, upload in uploads.items():
             tokens[key] = upload.result()
-            self._known[key] = (tokens[key], self._clock() + _TOKEN_TRUST_SECONDS)
+            self._known[key] = (tokens[key], time.monotonic() + _TOKEN_TRUST_SECONDS)
         while len(self._known) > _MAX_KNOWN_TOKENS:
             self._known.popitem(last=False)
         return Uploaded(_labels(files), tuple(tokens[key] for key in keys))
@@ -177,7 +176,7 @@ class SeparateUploader:
 
     def _token(self, key: bytes) -> str | None:
         token, until = self._known.get(key, (None, 0.0))
-        return token if self._clock() < until else None
+        return token if time.monotonic() < until else None
 
 
 class InlineUploader:

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -309,6 +310,13 @@ class TestEnvironment:
     def test_an_endpoint_that_is_none_is_refused(self) -> None:
         with pytest.raises(ValueError, match="http"):
             _endpoint("dynamodb", "r", {"AWS_ENDPOINT_URL": "ftp://a"})
+
+    @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+    @pytest.mark.parametrize("value", ["private\r", "private\nx-amz: 1", "private€"])
+    def test_keys_that_no_header_can_hold_are_refused_at_once_and_not_shown(self, name: str, value: str) -> None:
+        with pytest.raises(ValueError, match="AWS keys") as caught:
+            open_exchange({**KEYS, name: value})
+        assert "private" not in "".join(traceback.format_exception(caught.value))
 
     def test_botocore_without_credentials_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -136,6 +136,15 @@ class TestLeases:
         clock.advance(2)
         assert (await store.lease(wants("next"))).owner == "next"
 
+    async def test_a_killed_holders_slot_is_found_among_many_that_are_held(self, store: AccountStore, clock) -> None:
+        """Guessing finds it one time in eight; the look at all slots must not take it for held."""
+        await add_web(store, max_concurrency=8)
+        held = [await store.extend(await store.lease(wants(f"r{number}")), 3600) for number in range(7)]
+        for number in range(4):
+            last = await store.lease(wants(f"killed{number}"))
+            assert last.slot not in {lease.slot for lease in held}
+            clock.advance(61)
+
     async def test_an_extended_lease_lives_longer_and_a_lost_one_is_not_extended(
         self, store: AccountStore, clock
     ) -> None:
@@ -331,7 +340,7 @@ class TestOutcomes:
     async def test_a_lease_and_a_failure_show_no_secret(self, store: AccountStore) -> None:
         await add_web(store)
         lease = await store.lease(wants())
-        assert "cookie" not in repr(lease)
+        assert "cookie" not in repr(lease) + repr(vars(store))
 
     async def test_releasing_a_deleted_accounts_lease_still_books(self, store: AccountStore) -> None:
         added = await add_web(store)
@@ -368,6 +377,12 @@ class TestReadings:
         await store.record_reading(added.id, Reading(100))
         assert not await store.claim_refresh(added.id, now=clock(), lease_seconds=30)
         assert await store.claim_refresh(added.id, now=clock(), lease_seconds=30, force=True)
+
+    async def test_a_recorded_reading_ends_the_claim(self, store: AccountStore, clock) -> None:
+        added = await add_web(store)
+        for reading in (Reading(balance=5), Outcome(code="timeout", scope="network")):
+            assert await store.claim_refresh(added.id, now=clock(), lease_seconds=300, force=True)
+            await store.record_reading(added.id, reading)
 
     async def test_a_reading_sets_balance_and_next_due_time(self, store: AccountStore, clock) -> None:
         added = await add_web(store)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from accounts import StoreUnavailableError
+from accounts import SealBrokenError, StoreUnavailableError
+from accounts._aws import as_bytes
 from accounts._vault import PlainVault
 from accounts._vault_kms import CACHED_VALUES, KmsVault
 from tests.accounts.stand_in import Aws
@@ -50,8 +52,21 @@ async def test_what_is_sealed_shows_nothing_and_is_bound_to_account_and_purpose(
     stranger = KmsVault(client, aws.kms_key_id)
     assert await stranger.unseal(sealed, account_id="acct_1", purpose="credentials") == values
     for account_id, purpose in (("acct_2", "credentials"), ("acct_1", "session")):
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(SealBrokenError):
             await stranger.unseal(sealed, account_id=account_id, purpose=purpose)
+
+
+@pytest.mark.parametrize("packed", [b"no such stream", zlib.compress(b"{"), zlib.compress(b"[1]")])
+async def test_what_was_sealed_in_another_form_is_a_failure_of_the_store(aws: Aws, vault, client, packed) -> None:
+    context = {"account_id": "acct_1", "purpose": "session"}
+    answer = await client.call(
+        "kms", "Encrypt", {"KeyId": aws.kms_key_id, "Plaintext": packed, "EncryptionContext": context}
+    )
+    part = as_bytes(answer["CiphertextBlob"])
+    for sealed in (b"", len(part).to_bytes(4, "big") + part):
+        with pytest.raises(SealBrokenError) as caught:
+            await vault.unseal(sealed, account_id="acct_1", purpose="session")
+        assert caught.value.code == "damaged"
 
 
 async def test_what_was_sealed_or_unsealed_lately_needs_no_call(aws: Aws, vault, client) -> None:
@@ -91,7 +106,7 @@ async def test_large_values_are_sealed_in_parts_that_cannot_be_swapped(aws: Aws,
     first_length = 4 + int.from_bytes(sealed[:4], "big")
     first, second = sealed[:first_length], sealed[first_length:]
     for tampered in (second + first, first + first, first):
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(SealBrokenError):
             await cold.unseal(tampered, account_id="acct_1", purpose="session")
 
 
@@ -111,5 +126,6 @@ async def test_the_plain_vault_insists_on_the_same_binding() -> None:
     vault = PlainVault()
     sealed = await vault.seal({"a": 1}, account_id="acct_1", purpose="session")
     assert await vault.unseal(sealed, account_id="acct_1", purpose="session") == {"a": 1}
-    with pytest.raises(PermissionError):
-        await vault.unseal(sealed, account_id="acct_2", purpose="session")
+    for account_id, purpose in (("acct_2", "session"), ("acct_1", "credentials")):
+        with pytest.raises(StoreUnavailableError):
+            await vault.unseal(sealed, account_id=account_id, purpose=purpose)

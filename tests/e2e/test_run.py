@@ -10,6 +10,8 @@ import subprocess
 import sys
 
 import httpx
+import httpx2
+import openai
 import pytest
 
 MODEL = "GPT-4o"
@@ -74,7 +76,8 @@ def test_live_starts_without_simulators_and_tells_how_to_add_an_account(tmp_path
     try:
         assert "https://poe.com" not in live.variables.values()
         assert not [command for command in live.descendants().values() if "local.poe_" in command]
-        assert "Add an account of your own" in live.output.read_text()
+        text = live.output.read_text()
+        assert text.index("Add an account of your own") < text.index("A streamed answer with curl")
         assert live.accounts() == {}
         assert httpx.get(f"{live.url}/readyz").status_code == 503
     finally:
@@ -93,10 +96,25 @@ def test_a_wrong_setting_is_said_by_name(tmp_path, start_stack):
         start_stack(tmp_path / "state", SANDBOXES="none")
 
 
+def leave_only_one_slot(stack):
+    """Switch off all accounts but one, which may give one answer at a time."""
+    [kept, *others] = [account for label, account in stack.accounts().items() if label.startswith("sample-web")]
+    others.append(stack.accounts()["sample-official"])
+    for account in others:
+        stack.admin("POST", f"/accounts/{account['id']}/disable")
+    stack.simulated("accounts", p_b="e2e-one-slot")
+    credentials = {"p_b": "e2e-one-slot"}
+    stack.admin(
+        "POST",
+        "/accounts",
+        json={"kind": "web", "label": kept["label"], "credentials": credentials, "max_concurrency": 1},
+    )
+
+
 def test_state_survives_a_restart_and_no_process_does(tmp_path, start_stack):
     """Started once as a command and ended by Ctrl-C, then by `start_server` and ended by a kill."""
     state = tmp_path / "state"
-    first = start_stack(state)
+    first = start_stack(state, GATEWAY_LEASE_TTL_SECONDS="90")
     try:
         key = first.admin("POST", "/keys", json={"name": "kept"})["key"]
         answer = first.openai(api_key=key).chat.completions.create(
@@ -115,6 +133,15 @@ def test_state_survives_a_restart_and_no_process_does(tmp_path, start_stack):
         assert "in use by another run" in refused.stderr
         accounts, api_key, descendants = set(first.accounts()), first.api_key, first.descendants()
         assert len(descendants) >= 5
+        leave_only_one_slot(first)
+        cut = first.openai().chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "count 2000"}], stream=True
+        )
+        next(cut)
+        # Not by `stop`, which closes the clients first.
+        first.process.send_signal(signal.SIGINT)
+        with pytest.raises((httpx2.HTTPError, openai.APIError)):
+            list(cut)
         assert first.stop(signal.SIGINT) == 0, first.output.read_text()
     finally:
         first.process.kill()
@@ -125,6 +152,7 @@ def test_state_survives_a_restart_and_no_process_does(tmp_path, start_stack):
     try:
         assert set(second.accounts()) == accounts
         assert second.api_key == api_key
+        # The answer that was cut gave its slot back, or this would be refused.
         answer = second.openai(api_key=key).chat.completions.create(
             model=MODEL, messages=[{"role": "user", "content": "count 2"}]
         )

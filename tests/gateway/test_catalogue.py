@@ -58,7 +58,7 @@ EVERYTHING = {
     ],
 )
 async def test_names_are_found_without_regard_to_case_and_unknown_ones_passed_on(name: str, bot: str) -> None:
-    assert await catalogue_over(InMemoryAccountStore()).bot(name) == bot
+    assert (await catalogue_over(InMemoryAccountStore()).resolve(name))[1] == bot
 
 
 async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> None:
@@ -74,9 +74,9 @@ async def test_the_tables_list_replaces_the_embedded_one_within_minutes() -> Non
     catalogue = catalogue_over(store, clock)
     assert await catalogue.find("New-Model") is None
     await store.put_config("models", {"models": [{"id": "New-Model", "bot": "New_Bot", "aliases": ["nm"]}]})
-    assert await catalogue.bot("nm") == "nm"
+    assert (await catalogue.resolve("nm"))[1] == "nm"
     clock.now += REFRESH_SECONDS
-    assert await catalogue.bot("nm") == "New_Bot"
+    assert (await catalogue.resolve("nm"))[1] == "New_Bot"
     assert [model.id for model in await catalogue.models()] == ["New-Model"]
 
 
@@ -103,6 +103,12 @@ async def test_a_table_that_is_asked_again_and_has_nothing_new_changes_no_object
     assert await catalogue.models() is first
 
 
+async def test_a_model_of_which_nobody_said_what_it_makes_is_offered_wherever_text_is() -> None:
+    model = await catalogue_over(InMemoryAccountStore()).find("Grok-4")
+    assert model is not None and model.output_modalities is None
+    assert set(model.endpoints) == {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/completions"}
+
+
 async def test_what_nobody_said_is_not_refused() -> None:
     catalogue = catalogue_over(InMemoryAccountStore())
     require(None, "image", "images")
@@ -119,4 +125,4 @@ async def test_a_table_that_can_not_be_read_changes_nothing() -> None:
 
     catalogue = catalogue_over(Store())
     assert len(await catalogue.models()) > 10
-    assert await catalogue.bot("unknown") == "unknown"
+    assert (await catalogue.resolve("unknown"))[1] == "unknown"

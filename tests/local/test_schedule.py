@@ -87,3 +87,16 @@ async def test_a_failed_run_does_not_end_the_schedule(function, tmp_path):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_run_that_went_well_says_nothing_in_the_terminal(function, tmp_path, caplog):
+    """Its own log has the numbers."""
+    caplog.set_level("INFO")
+    task = asyncio.create_task(function.invoke_at_rate(0.01))
+    async with asyncio.timeout(20):
+        while not (runs := tmp_path / "runs").exists() or len(runs.read_text().splitlines()) < 2:  # noqa: ASYNC110 (a process writes it)
+            await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not [record for record in caplog.records if record.name.startswith("local")]

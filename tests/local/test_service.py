@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -38,3 +39,12 @@ def test_a_run_file_is_a_shell_file_for_its_owner_only(tmp_path):
     write_run_file(path, variables)
     assert read_run_file(path) == variables
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_command_that_a_run_file_names_works_in_a_folder_with_a_space(tmp_path):
+    path = tmp_path / "my projects" / "run.env"
+    path.parent.mkdir()
+    write_run_file(path, {"A": "1"})
+    command = path.read_text().splitlines()[0].partition("In another terminal: ")[2]
+    printed = subprocess.run(["sh", "-c", f'{command} && printf %s "$A"'], capture_output=True, text=True, check=True)
+    assert printed.stdout == "1"

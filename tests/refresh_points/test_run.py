@@ -11,7 +11,7 @@ from accounts import AccountState, LeaseRequest, Outcome, Points, StoreUnavailab
 from refresh_points.sweep import account_tag
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, poe_error
-from tests.refresh_points.conftest import House
+from tests.refresh_points.conftest import SETTINGS, House
 
 
 async def test_every_due_account_is_read_and_gets_its_next_due_time(house: House) -> None:
@@ -132,6 +132,21 @@ async def test_two_runs_at_once_read_each_account_once(house: House) -> None:
     assert len(house.poe.asked) == 20
 
 
+async def test_a_reading_that_is_merely_late_keeps_its_claim(house: House) -> None:
+    account = await house.add("a")
+    answers: list[dict[str, object]] = []
+
+    async def read_late() -> PointsReading:
+        house.poe.answers.clear()
+        house.wall_clock = lambda: time.time() + SETTINGS.refresh_timeout_seconds + 10
+        answers.append(await house.run({"account_ids": [account.id]}))
+        return PointsReading(5)
+
+    house.poe.answers["cookie-a"] = read_late
+    assert (await house.run())["succeeded"] == 1
+    assert answers[0]["skipped"] == 1 and house.poe.asked == ["cookie-a"]
+
+
 async def test_a_dry_run_counts_and_changes_nothing(house: House) -> None:
     before = [await house.add(name) for name in ("a", "b")]
     answer = await house.run({"dry_run": True})
@@ -245,19 +260,29 @@ async def test_a_table_that_cannot_be_reached_ends_the_run_with_its_own_error(ho
     assert house.lines()[0]["message"] == "refresh.failed"
 
 
-async def test_a_table_that_fails_for_one_account_fails_that_one(house: House, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (StoreUnavailableError("Decrypt", "InvalidCiphertextException"), "StoreUnavailableError"),
+        (KeyError("an attribute of a later version"), "unexpected_KeyError"),
+    ],
+    ids=["refused", "not understood"],
+)
+async def test_a_table_that_fails_for_one_account_fails_that_one(
+    house: House, monkeypatch, failure: Exception, code: str
+) -> None:
     bad, _ = await house.add("bad"), await house.add("good")
     claim = house.store.claim_reading
 
     async def claim_reading(account_id: str, **options: object):
         if account_id == bad.id:
-            raise StoreUnavailableError("Decrypt", "InvalidCiphertextException")
+            raise failure
         return await claim(account_id, **options)
 
     monkeypatch.setattr(house.store, "claim_reading", claim_reading)
     answer = await house.run()
     assert (answer["succeeded"], answer["failed"]) == (1, 1)
-    assert answer["errors"][0]["code"] == "StoreUnavailableError"
+    assert answer["errors"] == [{"account": account_tag(bad.id), "code": code}]
 
 
 async def test_readings_count_even_if_nobody_can_say_how_many_accounts_serve(

@@ -340,6 +340,11 @@ async def test_a_file_arrives_with_its_type_and_name_and_the_host_is_kept() -> N
     assert "data" not in repr(file) and "http" not in repr(file)
 
 
+def test_a_checked_address_shows_its_host_and_not_its_signature() -> None:
+    shown = repr(parse_target("https://files.example.com/a?signature=private", FetchPolicy()))
+    assert "files.example.com" in shown and "private" not in shown
+
+
 async def test_no_address_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """An address may hold a signature, which is as good as a password."""
     caplog.set_level(logging.DEBUG)

@@ -157,3 +157,11 @@ def test_what_is_no_json_object_is_refused(payload: bytes):
 def test_what_is_no_http_request_is_refused(build, event: dict[str, Any]):
     with pytest.raises(UnsupportedEventError):
         build(event)
+
+
+def test_a_request_shows_nothing_of_what_was_sent(build, function_url, context):
+    headers = {"host": "abc123.lambda-url.eu-central-1.on.aws", "authorization": "Bearer private"}
+    shown = repr(build(function_url("/private", "POST", body="private", headers=headers)))
+    assert "HttpRequest" in shown and "private" not in shown
+    sent = Invocation("id-1", 1000, b"private", client_context='{"custom": {"a": "private"}}')
+    assert "private" not in repr(sent) + repr(build_context(sent, FunctionIdentity()))

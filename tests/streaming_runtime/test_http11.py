@@ -127,6 +127,12 @@ def test_too_much_of_anything_raises_a_typed_error(wire: bytes):
         AnswerParser(max_head_bytes=120, max_body_bytes=10).feed(wire)
 
 
+def test_an_answer_does_not_show_its_body():
+    """Of `next`, it is what a user sent."""
+    answer = AnswerParser().feed(b"HTTP/1.1 200 OK\r\nX: private\r\nContent-Length: 7\r\n\r\nprivate")
+    assert answer is not None and answer.body == b"private" and "private" not in repr(answer)
+
+
 @pytest.mark.parametrize("wire", [b"", b"HTTP/1.1 200", CHUNKED + b"5\r\nab", CHUNKED + b"1\r\na\r\n0\r\n"])
 def test_an_early_end_of_the_connection_is_a_broken_connection(wire: bytes):
     parser = AnswerParser()

@@ -49,7 +49,7 @@ async def app_that_returns(scope, receive, send):
 
 async def app_that_fails(scope, receive, send):
     await receive()
-    raise KeyError("sk-secret")
+    raise KeyError("sk-secret of the lifespan")
 
 
 @pytest.mark.parametrize("app", [app_without_lifespan, app_that_returns, app_that_fails])
@@ -67,6 +67,14 @@ async def test_an_error_instead_of_a_startup_is_logged_by_type(capsys):
     await Lifespan(app_that_fails, "auto").start()
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["errorType"] == "KeyError" and "secret" not in line
+
+
+async def test_a_refusal_of_the_scope_is_not_worth_a_line(capsys):
+    async def app(scope, receive, send):
+        raise NotImplementedError(scope["type"] == "http")
+
+    await Lifespan(app, "auto").start()
+    assert not capsys.readouterr().err
 
 
 async def test_off_means_that_the_application_is_not_asked():

@@ -49,6 +49,20 @@ async def hanging(scope, receive, send):
     await receive()
     await asyncio.Event().wait()
 
+async def leaky(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return await app(scope, receive, send)
+    async def fail(text):
+        raise ValueError(text)
+    def call_back(text):
+        raise ValueError(text)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(call_back, "private")
+    task = loop.create_task(fail("private"), name="private")
+    await asyncio.wait({task})
+    del task
+    await app(scope, receive, send)
+
 def plain(event, context): ...
 """
 
@@ -138,6 +152,16 @@ async def test_a_lifespan_that_hangs_does_not_keep_the_process(runtime_api, star
     process.send_signal(signal.SIGTERM)
     status, _, problems = await outcome(process)
     assert status == 0 and problems[0]["message"] == "lifespan.shutdown_timed_out"
+
+
+async def test_errors_that_nobody_awaits_are_logged_without_their_text(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox("sample_app.leaky")
+    await runtime_api.enqueue(function_url()).end()
+    process.send_signal(signal.SIGTERM)
+    status, _, problems = await outcome(process)
+    assert status == 0 and [line["message"] for line in problems] == ["loop.error", "loop.error"]
+    assert {line["errorType"] for line in problems} == {"ValueError"} and all(line["stack"] for line in problems)
+    assert "private" not in json.dumps(problems)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from gateway.anthropic.request import MessagesRequest, read_messages_request
 from gateway.anthropic.turns import rename_blamed
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import Model, poe_name
+from gateway.catalogue import Model
 from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
 from gateway.generation import Generation
 from gateway.parameters import ignored_header
@@ -38,9 +38,7 @@ async def create_message(request: Request) -> Response | EventStream:
     services, record = context.services, context.record
     key = await authenticate(request)
     asked = read_messages_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model = await services.catalogue.find(asked.model)
-    bot = record.model = poe_name(asked.model) if model is None else model.bot
-    await services.authenticator.admit(key, asked.model, bot)
+    model, bot = await admit(request, key, asked.model)
     call = asked.chat_call(model)
     with asked.turns.renaming():
         async with asyncio.timeout_at(deadline):

@@ -12,8 +12,8 @@ from accounts import AccountKind
 from gateway import usage
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import kinds_for, poe_name, require
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.catalogue import kinds_for, require
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import UPSTREAM, GatewayError
 from gateway.generation import GenerationTask
 from gateway.media.downloads import MAX_STREAMED_BYTES as _MAX_BYTES
@@ -33,9 +33,7 @@ async def create_speech(request: Request) -> FileResponse:
     services, record = context.services, context.record
     key = await authenticate(request)
     call = read_speech_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model = await services.catalogue.find(call.model)
-    bot = record.model = model.bot if model else poe_name(call.model)
-    await services.authenticator.admit(key, call.model, bot)
+    model, bot = await admit(request, key, call.model)
     require(model, "audio", "speech")
     sent: dict[str, Any] = {}
 

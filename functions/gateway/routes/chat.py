@@ -16,7 +16,7 @@ from gateway.chat_task import ChatTask, prepare_chat
 from gateway.choices import Choices
 from gateway.chunks import ChunkEncoder
 from gateway.completions import CollectedChoice, encode_completion, new_completion_id, stream_completion
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
 from gateway.generation import Generation
 from gateway.observability import RequestRecord
@@ -26,13 +26,10 @@ from gateway.sse import EventStream
 async def create_chat_completion(request: Request) -> Response | EventStream:
     """Authenticate, normalise, generate, encode."""
     deadline = request_deadline(request)
-    context = context_of(request)
-    services, record = context.services, context.record
+    services = context_of(request).services
     key = await authenticate(request)
     call = read_chat_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    entry = await services.catalogue.find(call.model)
-    bot = record.model = call.model if entry is None else entry.bot
-    await services.authenticator.admit(key, call.model, bot)
+    entry, bot = await admit(request, key, call.model)
     async with asyncio.timeout_at(deadline):
         chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
     if call.is_streamed:

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import poe_name, require
+from gateway.catalogue import require
 from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.context import RequestContext, authenticate, context_of, request_deadline
+from gateway.context import RequestContext, admit, authenticate, context_of, request_deadline
 from gateway.errors import gateway_error
 from gateway.generation import Generation
 from gateway.media.parallel import absorb, part_of, run_all
@@ -43,9 +43,7 @@ async def create_completion(request: Request) -> Response | EventStream:
     key = await authenticate(request)
     call = read_completion_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
     chat_calls = [call.chat_call(prompt) for prompt in call.prompts]
-    model = await services.catalogue.find(call.model)
-    bot = record.model = model.bot if model else poe_name(call.model)
-    await services.authenticator.admit(key, call.model, bot)
+    model, bot = await admit(request, key, call.model)
     require(model, "text", "completions")
     async with asyncio.timeout_at(deadline):
         chats = [

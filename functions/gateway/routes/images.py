@@ -8,8 +8,8 @@ from starlette.responses import Response
 from accounts import ApiKey
 from gateway.bodies import read_body, read_json
 from gateway.bounds import bounded
-from gateway.catalogue import Model, poe_name, require, unsupported_model
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.catalogue import Model, require, unsupported_model
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.media.downloads import is_buffered
 from gateway.media.image_parameters import resolve
 from gateway.media.image_request import ImageCall, read_form_edit, read_generation, read_json_edit
@@ -55,9 +55,7 @@ async def edit_image(request: Request) -> Response:
 async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: float) -> Response:
     context = context_of(request)
     services, record = context.services, context.record
-    model = await services.catalogue.find(call.model)
-    bot = record.model = model.bot if model else poe_name(call.model)
-    await services.authenticator.admit(key, call.model, bot)
+    model, bot = await admit(request, key, call.model)
     _check(model, call)
     parameters, ignored = resolve(call.wishes, bot, model)
     room = ImageRoom(services, record, key.id, call, bot, model, parameters)

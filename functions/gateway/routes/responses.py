@@ -14,9 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.bodies import read_json
 from gateway.bounds import bounded
-from gateway.catalogue import poe_name
 from gateway.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import NOT_FOUND, GatewayError, gateway_error, invalid
 from gateway.fields import Fields
 from gateway.generation import Generation
@@ -54,9 +53,7 @@ async def create_response(request: Request) -> Response | EventStream:
     turns = asked.turns(conversation.items, items)
     with turns.renaming():
         call = asked.chat_call(turns)
-        entry = await services.catalogue.find(call.model)
-        bot = record.model = poe_name(call.model) if entry is None else entry.bot
-        await services.authenticator.admit(key, call.model, bot)
+        entry, bot = await admit(request, key, call.model)
         async with asyncio.timeout_at(deadline):
             chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
     is_kept = stored.is_on and asked.store is not False

@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse
 
 from gateway.bodies import read_body, read_json
 from gateway.bounds import bounded
-from gateway.catalogue import poe_name, require
-from gateway.context import authenticate, context_of, request_deadline
+from gateway.catalogue import require
+from gateway.context import admit, authenticate, context_of, request_deadline
 from gateway.errors import invalid
 from gateway.media.downloads import FileResponse
 from gateway.media.image_request import image_from_bytes, image_from_text
@@ -28,9 +28,7 @@ async def create_video(request: Request) -> JSONResponse:
     services, record = context.services, context.record
     key = await authenticate(request)
     call = await _read_call(request, services.settings.max_body_bytes)
-    model = await services.catalogue.find(call.model)
-    bot = record.model = model.bot if model else poe_name(call.model)
-    await services.authenticator.admit(key, call.model, bot)
+    model, bot = await admit(request, key, call.model)
     require(model, "video", "videos")
     async with bounded(request.receive, deadline):
         job, ignored = await VideoRoom(services, record, key.id).create(call, bot, model)

@@ -7,6 +7,7 @@ from accounts._exceptions import (
     ConflictError,
     NoAccountError,
     NoAccountReason,
+    SealBrokenError,
     StoreUnavailableError,
 )
 from accounts._factory import open_store
@@ -52,6 +53,7 @@ __all__ = [
     "Points",
     "Policy",
     "Reading",
+    "SealBrokenError",
     "StoreUnavailableError",
     "Usage",
     "lacks_points",

@@ -11,6 +11,7 @@ import base64
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from accounts._exceptions import StoreUnavailableError
@@ -63,6 +64,13 @@ class Exchange(Protocol):
     def close(self) -> None: ...
 
 
+class AwsCaller(Protocol):
+    """What the table and the vault need of `AwsClient`."""
+
+    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises `AwsError`, and `StoreUnavailableError` when AWS can't be reached or refuses this deployment."""
+
+
 class AwsClient:
     """Calls AWS without blocking the event loop: each call takes a thread for as long as it lasts.
 
@@ -109,7 +117,7 @@ _REFUSED = frozenset({401, 403, 404})
 
 def is_transient(error: AwsError) -> bool:
     """Whether the same call may succeed a moment later."""
-    return error.code in _TRANSIENT_CODES or (error.status or 0) >= 500  # noqa: PLR2004 - HTTP's server errors
+    return error.code in _TRANSIENT_CODES or (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def retry_delay(error: AwsError, attempt: int, jitter: float) -> float | None:

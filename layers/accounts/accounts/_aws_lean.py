@@ -59,12 +59,13 @@ def can_serve(environ: Mapping[str, str]) -> bool:
 
 
 class LeanExchange:
-    """Sends signed requests over kept connections. Safe to use from several threads: each takes its own connection."""
+    """Sends signed requests over kept connections. Safe to use from several threads: each takes its own connection.
+
+    Making it raises `ValueError` for keys or an endpoint that can't be used, naming no key.
+    """
 
     def __init__(self, environ: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> None:
-        self._credentials = AwsCredentials(
-            environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN") or None
-        )
+        self._credentials = _credentials(environ)
         self._region = _region(environ) or ""
         self._endpoints = {service: _endpoint(service, self._region, environ) for service in _SERVICES}
         self._ca_bundle = environ.get("AWS_CA_BUNDLE") or None
@@ -178,6 +179,15 @@ def _has_ended(connection: http.client.HTTPConnection) -> bool:
 
 def _region(environ: Mapping[str, str]) -> str | None:
     return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
+
+
+def _credentials(environ: Mapping[str, str]) -> AwsCredentials:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    key_id, secret, token = (environ.get(name, "") for name in names)
+    # The HTTP library would refuse these too, but by quoting the header's value in its error.
+    if not all(value.isascii() and value.isprintable() for value in (key_id, secret, token)):
+        raise ValueError("the AWS keys in the environment have characters that can't be sent")
+    return AwsCredentials(key_id, secret, token or None)
 
 
 def _endpoint(service: str, region: str, environ: Mapping[str, str]) -> _Endpoint:

@@ -20,7 +20,7 @@ from typing import Any
 
 from accounts import _keys, _selection
 from accounts._dynamodb_accounts import MAX_RACES, DynamoDBAccounts
-from accounts._exceptions import AccountStoreError, ConflictError
+from accounts._exceptions import AccountStoreError, ConflictError, SealBrokenError
 from accounts._items import Item
 from accounts._model import Account, AccountKind, Lease, LeaseRequest, Outcome, Usage
 from accounts._table import MAX_BATCH_GET, ConditionFailed, Found, Table, Write, delete, put, update
@@ -227,7 +227,7 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         """A lease of one of these accounts, or `None`; `search` remembers why."""
         found = search.candidates(items)
         limits: dict[str, _selection.BotLimit] | None = None
-        taken: set[tuple[str, int]] | None = None
+        taken: set[tuple[str, int]] = set()
         accounts = [_keys.account_of(item) for item in found.values()]
         for account in _selection.order(accounts, search.request, search.now, self._rng):
             search.tried.add(account.id)
@@ -236,16 +236,20 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             if limits and account.id in limits:
                 search.limits.append(limits[account.id])
                 continue
-            while free := [n for n in range(account.max_concurrency) if (account.id, n) not in (taken or ())]:
-                if search.attempts >= MAX_ATTEMPTS:
-                    break
-                search.attempts += 1
-                slot = self._rng.choice(free)
-                if lease := await self._take(found[account.id], account, slot, search):
-                    return lease
-                # The first collision pays for a look at all slots, so that the rest is not guesswork.
-                taken = taken or await self._taken_slots(accounts, search.now)
-                taken.add((account.id, slot))
+            try:
+                while free := [n for n in range(account.max_concurrency) if (account.id, n) not in taken]:
+                    if search.attempts >= MAX_ATTEMPTS:
+                        break
+                    search.attempts += 1
+                    slot = self._rng.choice(free)
+                    if lease := await self._take(found[account.id], account, slot, search):
+                        return lease
+                    # The first collision pays for a look at all slots, so that the rest is not guesswork.
+                    if not taken:
+                        taken = await self._taken_slots(accounts, search.now)
+                    taken.add((account.id, slot))
+            except SealBrokenError:
+                continue  # It concerns this account alone, and its readings fail, too, where operators see it.
             search.has_busy = True
         return None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from accounts import _keys
 from accounts._dynamodb_records import DynamoDBRecords
-from accounts._exceptions import AccountNotFoundError, ConflictError, StoreUnavailableError
+from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
 from accounts._model import Account, AccountKind, AccountState, Claim, Outcome, Page, Reading
@@ -248,12 +249,15 @@ class DynamoDBAccounts(DynamoDBRecords):
         return writes
 
     async def _unseal(self, item: Item) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Credentials and session data. Raises `SealBrokenError` for the former; the latter can be derived again."""
         account_id = item["account_id"]
         credentials = await self._vault.unseal(item["credentials"], account_id=account_id, purpose="credentials")
         sealed = item.get("session")
         if sealed is None or self._clock() - item["session_at"] > self._policy.session_data_seconds:
             return credentials, None
-        return credentials, await self._vault.unseal(sealed, account_id=account_id, purpose="session")
+        with suppress(SealBrokenError):
+            return credentials, await self._vault.unseal(sealed, account_id=account_id, purpose="session")
+        return credentials, None
 
     async def _sealed_session(self, account_id: str, session_data: Mapping[str, Any] | None) -> Item:
         """The attributes that keep session data; none if there is nothing to keep, or no way to."""

@@ -5,6 +5,7 @@ AccountStoreError
 ├── AccountNotFoundError
 ├── ConflictError        somebody else changed the item meanwhile, more often than we retried
 └── StoreUnavailableError  the table, or the key service, could not be reached
+    └── SealBrokenError    what is sealed there is another account's, or damaged
 """
 
 from __future__ import annotations
@@ -53,3 +54,7 @@ class StoreUnavailableError(AccountStoreError):
         super().__init__(f"{operation} failed: {code}")
         self.operation = operation
         self.code = code
+
+
+class SealBrokenError(StoreUnavailableError):
+    """What was sealed for an account can't be opened as its own, now or later; others are not concerned."""

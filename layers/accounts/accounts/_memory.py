@@ -42,8 +42,8 @@ class _Row:
     """An account with what belongs to it."""
 
     account: Account
-    credentials: bytes
-    session_data: bytes | None = None
+    credentials: bytes = field(repr=False)
+    session_data: bytes | None = field(default=None, repr=False)
     session_at: float = 0.0
     claimed_until: float = 0.0
     slots: dict[int, tuple[str, float]] = field(default_factory=dict)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
-from accounts._aws import AwsError
+from accounts._aws import AwsCaller, AwsError
 from accounts._exceptions import ConflictError, StoreUnavailableError
 from accounts._items import Item, from_wire, to_wire
 from accounts._keys import Key
@@ -40,7 +40,7 @@ class Write:
     """One conditional write: `kind` is `Put`, `Update` or `Delete`."""
 
     kind: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
 
 
 def put(item: Item, condition: str | None = None, **values: Any) -> Write:
@@ -64,17 +64,11 @@ def assignments(attributes: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return expression + (" REMOVE " + ", ".join(gone) if gone else ""), kept
 
 
-class Caller(Protocol):
-    """What is needed of `AwsClient`."""
-
-    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """One page of a query. `next_key` continues it."""
 
-    items: list[Item]
+    items: list[Item] = field(repr=False)
     count: int
     next_key: Mapping[str, Any] | None
 
@@ -82,7 +76,7 @@ class Found:
 class Table:
     """One DynamoDB table. Raises `StoreUnavailableError` for whatever is not a matter of conditions."""
 
-    def __init__(self, aws: Caller, name: str) -> None:
+    def __init__(self, aws: AwsCaller, name: str) -> None:
         self._aws = aws
         self._name = name
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
+from accounts._exceptions import SealBrokenError
+
 Purpose = Literal["credentials", "session"]
 
 
@@ -16,7 +18,7 @@ class Vault(Protocol):
         """Raises `ValueError` if the values are too large, `StoreUnavailableError` if the key can't be used."""
 
     async def unseal(self, sealed: bytes, *, account_id: str, purpose: Purpose) -> dict[str, Any]:
-        """Raises `StoreUnavailableError` if the key can't be used, or what is sealed belongs to somebody else."""
+        """Raises `SealBrokenError` for another's or damaged data, `StoreUnavailableError` if the key can't be used."""
 
 
 class PlainVault:
@@ -28,6 +30,6 @@ class PlainVault:
     async def unseal(self, sealed: bytes, *, account_id: str, purpose: Purpose) -> dict[str, Any]:
         owner, sealed_for, values = json.loads(sealed)
         if (owner, sealed_for) != (account_id, purpose):
-            raise PermissionError("sealed for another account or purpose")
+            raise SealBrokenError("Unseal", "sealed_for_another")
         result: dict[str, Any] = values
         return result

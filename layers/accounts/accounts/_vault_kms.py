@@ -12,22 +12,18 @@ import json
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from accounts._aws import AwsError, as_bytes
-from accounts._exceptions import StoreUnavailableError
+from accounts._aws import AwsCaller, AwsError, as_bytes
+from accounts._exceptions import SealBrokenError, StoreUnavailableError
 from accounts._vault import Purpose
 
 PART_BYTES = 4_096
 MAX_PARTS = 4
 # Unsealed values kept in memory: a warm sandbox uses few accounts, a refresh run reads each once.
 CACHED_VALUES = 64
-
-
-class AwsCaller(Protocol):
-    """What is needed of `AwsClient`."""
-
-    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
+# KMS's words for a ciphertext, or a context, that is not the one that was sealed.
+_BROKEN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class KmsVault:
@@ -62,21 +58,34 @@ class KmsVault:
                 context = _context(account_id, purpose, number, len(parts))
                 answer = await self._call("Decrypt", {"KeyId": self._key_id, "CiphertextBlob": part}, context)
                 packed += as_bytes(answer["Plaintext"])
+        values = _unpack(packed)
         self._remember(fingerprint, packed)
-        values: dict[str, Any] = json.loads(zlib.decompress(packed))
         return values
 
     async def _call(self, operation: str, payload: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
         try:
             return await self._aws.call("kms", operation, {**payload, "EncryptionContext": context})
         except AwsError as error:
-            raise StoreUnavailableError(operation, error.code) from error
+            failure = SealBrokenError if error.code in _BROKEN else StoreUnavailableError
+            raise failure(operation, error.code) from error
 
     def _remember(self, fingerprint: bytes, packed: bytes) -> None:
         self._known[fingerprint] = packed
         self._known.move_to_end(fingerprint)
         while len(self._known) > CACHED_VALUES:
             self._known.popitem(last=False)
+
+
+def _unpack(packed: bytes) -> dict[str, Any]:
+    """The values. Whoever sealed something else had the key: another version of this software, or a mistake."""
+    try:
+        values = json.loads(zlib.decompress(packed))
+    except (zlib.error, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        # Not chained: the decoder's error has the credentials' text with it.
+        raise SealBrokenError("Decrypt", "damaged")
+    return values
 
 
 def _context(account_id: str, purpose: Purpose, number: int, count: int) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`python -m streaming_runtime`: what the wrapper script starts in place of AWS's runtime client."""
 
 import asyncio
+import io
 import os
 import sys
 
@@ -14,7 +15,8 @@ from streaming_runtime.settings import Address, Settings
 def main() -> int:
     """Load the application and serve it. The exit status is 0 after SIGTERM, 1 after a failure."""
     # What the application prints must be out before the sandbox is frozen.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # a text stream, unless replaced
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         address = Address.from_environ(os.environ)
     except InitError as error:

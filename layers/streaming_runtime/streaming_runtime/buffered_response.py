@@ -49,7 +49,7 @@ class BufferedResponse:
         self._parts = [body]
 
     def encode(self, adapter: LambdaHandler) -> bytes:
-        """The answer as the JSON document that the event's sender expects."""
+        """The answer as the JSON document that the event's sender expects. Raises whatever the adapter raises."""
         if self._head is None:  # pragma: no cover - the cycle opens a sink before it ends
             raise AppProtocolError("there is no response")
         headers = [list(pair) for pair in self._head.headers]

@@ -22,9 +22,9 @@ class CognitoIdentity:
 class ClientContext:
     """What a mobile SDK sent along."""
 
-    client: dict[str, Any] = field(default_factory=dict)
-    custom: dict[str, Any] = field(default_factory=dict)
-    env: dict[str, Any] = field(default_factory=dict)
+    client: dict[str, Any] = field(default_factory=dict, repr=False)
+    custom: dict[str, Any] = field(default_factory=dict, repr=False)
+    env: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

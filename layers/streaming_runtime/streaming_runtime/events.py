@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mangum import Mangum
@@ -26,13 +26,13 @@ ASGI_VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 class HttpRequest:
     """One request for the application."""
 
-    scope: Scope
-    body: bytes
+    scope: Scope = field(repr=False)
+    body: bytes = field(repr=False)
     # Whether the response goes out as a stream.
     is_streamed: bool
     # Mangum's adapter for this kind of event: it turns a complete response into the document for a buffered
     # answer.
-    adapter: LambdaHandler
+    adapter: LambdaHandler = field(repr=False)
 
 
 def parse_event(payload: bytes) -> dict[str, Any]:

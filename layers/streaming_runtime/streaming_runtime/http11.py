@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
 
@@ -32,8 +32,9 @@ class Answer:
 
     status: int
     # Names in lower case; of repeated ones the last, except Content-Length, which must not differ.
-    headers: dict[str, str]
-    body: bytes
+    headers: dict[str, str] = field(repr=False)
+    # Of `next`, this is what a user sent.
+    body: bytes = field(repr=False)
     # Whether the connection may carry another request.
     keeps_alive: bool
 
@@ -116,7 +117,7 @@ class AnswerParser:
         return None
 
     def feed_eof(self) -> Answer:
-        """The connection ended: the answer if that is its proper end."""
+        """The connection ended: the answer if that is its proper end. Raises RuntimeApiUnreachableError."""
         if self._part is _Part.UNTIL_EOF:
             return self._finish()
         raise RuntimeApiUnreachableError("the Runtime API closed the connection before its answer was complete")

@@ -27,6 +27,8 @@ class Lifespan:
         self._startup_over = asyncio.Event()
         self._shutdown_over = asyncio.Event()
         self._is_started = False
+        # The application has asked for its first event, so it takes part.
+        self._has_received = False
         # The application's own words for why it cannot start; None when it did not say so.
         self._refusal: str | None = None
         # What the application raised instead of saying anything.
@@ -45,8 +47,8 @@ class Lifespan:
             return
         if self._mode == "on":
             raise InitError("Runtime.StartupFailed", "the application does not support lifespan") from self._error
-        if self._error is not None and "lifespan" not in str(self._error):
-            # Not supporting lifespan is no problem. Failing in it may be one.
+        if self._error is not None and self._has_received:
+            # Who does not support lifespan raises at the sight of the scope, which is no problem. Failing may be one.
             log.problem(
                 "lifespan.unsupported",
                 "WARNING",
@@ -75,12 +77,16 @@ class Lifespan:
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app(scope, self._events.get, self._send)
+            await self._app(scope, self._receive, self._send)
         except Exception as error:  # noqa: BLE001 - the application's, whatever it is; judged by who waits for it
             self._error = error
         finally:
             self._startup_over.set()
             self._shutdown_over.set()
+
+    async def _receive(self) -> Message:
+        self._has_received = True
+        return await self._events.get()
 
     async def _send(self, message: Message) -> None:
         match message["type"]:

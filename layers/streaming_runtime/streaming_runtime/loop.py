@@ -5,12 +5,13 @@ import gc
 import os
 import signal
 from contextlib import suppress
+from typing import Any
 
 from mangum import Mangum
 
 from streaming_runtime import log
 from streaming_runtime.errors import AppStuckError, InitError, RuntimeApiError
-from streaming_runtime.failures import init_failure_of, stack_of, type_name
+from streaming_runtime.failures import causes_of, init_failure_of, stack_of, type_name
 from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.invocation import Sandbox, run_invocation
 from streaming_runtime.lifespan import Lifespan
@@ -24,6 +25,7 @@ INIT_ERROR_SECONDS = 5.0
 async def serve(settings: Settings, mangum: Mangum) -> int:
     """Serve until SIGTERM or SIGINT, or until something is broken for good: exit status 0 or 1."""
     _cancel_on_signals()
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     api = RuntimeApi(settings.address)
     lifespan = Lifespan(mangum.app, mangum.lifespan)
     try:
@@ -66,6 +68,20 @@ async def report_init_error(address: Address, error: InitError) -> None:
     with suppress(RuntimeApiError, TimeoutError):
         await api.post_init_error(failure, timeout_seconds=INIT_ERROR_SECONDS)
     api.close()
+
+
+def log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What asyncio has nobody to tell, such as the failure of a task that is not awaited.
+
+    Takes the place of asyncio's own handler, which writes the exception's text and the arguments of callbacks. An
+    application may set another one.
+    """
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        log.problem("loop.error", errorType=type_name(error), causes=causes_of(error), stack=stack_of(error))
+    else:
+        # Without an exception it is one of asyncio's constant sentences.
+        log.problem("loop.error", reason=str(context.get("message")))
 
 
 def _cancel_on_signals() -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -29,7 +29,7 @@ class ResponseHead:
 
     status: int
     # Names in lower case, values valid UTF-8 without control characters, in the application's order.
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
 
     def first(self, name: bytes) -> bytes | None:
         """The first value of a header."""

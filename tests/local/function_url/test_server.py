@@ -314,6 +314,18 @@ async def test_closing_leaves_no_process_behind_not_even_a_busy_or_frozen_one(se
     assert not url.sandboxes
 
 
+async def test_closing_cuts_an_answer_without_a_warning(serve, caplog):
+    """Who ends the URL knows that; what breaks by itself is still warned of."""
+    url = await serve(sandboxes=1)
+    async with httpx.AsyncClient() as client, client.stream("GET", url.url + "/stop-in-stream") as reply:
+        pieces = reply.aiter_raw()
+        assert await anext(pieces) == b"partial"
+        await url.close()
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await anext(pieces)
+    assert not caplog.records
+
+
 async def test_a_taken_port_is_an_error_with_its_number(serve):
     url = await serve()
     with pytest.raises(OSError, match=str(url.port)) as caught:

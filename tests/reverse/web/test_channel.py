@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import random
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -18,7 +20,9 @@ from local.poe_web.channel import Channel as SimulatedChannel
 from local.poe_web.request_faults import ChallengePage, DelayResponse, HttpError, LoginRedirect
 from local.poe_web.stream_faults import CutSocket, HangStream
 from reverse.errors import ErrorCode, PoeError, poe_error
-from reverse.web._channel import reconnect_delay
+from reverse.web._channel import _MAX_EARLY_CHATS, reconnect_delay
+from reverse.web._mailbox import Signal
+from reverse.web._protocol import Frame, MessageUpdate
 
 
 class Relay:
@@ -79,6 +83,36 @@ def sockets(simulator) -> int:
     return sum(record.status == 101 for record in simulator.requests)
 
 
+async def test_a_new_chat_whose_early_events_found_no_room_is_looked_up(connect):
+    """Other chats of the account may be many; what was dropped of ours must not be taken for nothing."""
+    async with connect() as client:
+        channel = client._channel
+        mailbox = channel.listen(None)
+        others = [MessageUpdate(chat, 1, "bot", "x", "incomplete") for chat in range(_MAX_EARLY_CHATS)]
+        channel._deliver(Frame(tuple(others)))
+        channel._deliver(Frame((MessageUpdate(9000, 1, "bot", "ours", "complete"),)))
+        channel.bind(mailbox, 9000)
+        assert await mailbox.get(1) is Signal.RESYNC
+
+
+async def test_a_defect_ends_the_wait_and_shows_nothing_of_its_text(connect, monkeypatch, caplog):
+    """Nobody awaits the channel's task: asyncio would write the whole traceback when the task is forgotten."""
+
+    async def fail() -> None:
+        raise KeyError("private")
+
+    caplog.set_level(logging.DEBUG)
+    async with connect() as client:
+        monkeypatch.setattr(client._channel, "_serve", fail)
+        for _ in range(2):
+            with pytest.raises(PoeError) as caught:
+                await asyncio.wait_for(client._channel.ensure(), 5)
+            assert caught.value.code is ErrorCode.PROTOCOL and "KeyError" in str(caught.value)
+            gc.collect()
+    shown = caplog.text + "".join(traceback.format_exception(caught.value))
+    assert "channel.failed" in shown and "private" not in shown
+
+
 class Clock:
     """A wall clock that the test moves."""
 
@@ -89,14 +123,15 @@ class Clock:
         return self.now
 
 
-async def test_a_socket_that_died_in_a_freeze_is_noticed_and_replaced(connect, ask, simulator, relay):
+@pytest.mark.parametrize("passed", [60, -60], ids=["silent for long", "clock set back"])
+async def test_a_socket_that_died_in_a_freeze_is_noticed_and_replaced(connect, ask, simulator, relay, passed):
     clock = Clock()
     async with connect(
         wall_clock=clock, channel_url=f"ws://127.0.0.1:{relay.port}", channel_ping_timeout_seconds=0.1
     ) as client:
         await ask(client, "before")
         relay.silence()
-        clock.now += 60
+        clock.now += passed
         assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
     assert sockets(simulator) == 2
 
@@ -126,7 +161,8 @@ async def test_what_came_during_a_freeze_does_not_prove_a_socket_alive(connect, 
     assert sockets(simulator) == 2
 
 
-async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, simulator, relay):
+@pytest.mark.parametrize("passed", [60, -60], ids=["idle for long", "clock set back"])
+async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, simulator, relay, passed):
     """What is written to a dead connection can't be sent again, because nobody knows whether it arrived."""
     clock = Clock()
     async with connect(
@@ -134,7 +170,7 @@ async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, sim
     ) as client:
         await ask(client, "before")
         relay.silence()
-        clock.now += 60
+        clock.now += passed
         assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
     assert count(simulator, "sendMessageMutation") == 2
 
@@ -146,6 +182,15 @@ async def test_an_old_idle_channel_is_reopened_with_new_settings(connect, ask, s
         clock.now += 1300
         assert (await ask(client, "after")).text == "You said: after"
     assert (sockets(simulator), count(simulator, "/api/settings")) == (2, 2)
+
+
+async def test_an_old_channel_is_reopened_even_if_it_was_heard_of_just_now(connect, ask, simulator):
+    clock = Clock()
+    async with connect(wall_clock=clock, channel_max_age_seconds=25) as client:
+        for _ in range(4):
+            await ask(client, "hello")
+            clock.now += 10
+    assert sockets(simulator) == 2
 
 
 async def test_old_session_data_is_not_believed(connect, ask, simulator):
@@ -175,6 +220,17 @@ async def test_a_channel_closed_between_messages_is_reopened(connect, ask, accou
         account.channel.cut("close")
         await asyncio.sleep(0.05)
         assert (await ask(client, "after")).text == "You said: after"
+    assert sockets(simulator) == 2
+
+
+async def test_who_awaits_an_answer_learns_at_once_that_the_connection_was_another(connect, account, simulator):
+    """Otherwise what was pushed in between would only be missed after the longest silence that is allowed."""
+    async with connect() as client:
+        channel = client._channel
+        await channel.ensure()
+        mailbox = channel.listen(1000)
+        account.channel.cut("abrupt")
+        assert await mailbox.get(5) is Signal.RESYNC
     assert sockets(simulator) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from local.poe_web import Scenario
-from local.poe_web.request_faults import HttpError, WrongJson
+from local.poe_web.request_faults import ChallengePage, HttpError, WrongJson
 from local.poe_web.stream_faults import HangStream
 from reverse.chat import Attachment, ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
@@ -102,6 +103,23 @@ async def test_a_failed_upload_sends_no_message(connect, simulator, fault, code)
             await send(client, NOTE, PIXEL)
     assert caught.value.code is code
     assert not any(record.query_name == "sendMessageMutation" for record in simulator.requests)
+
+
+async def test_an_upload_ends_with_the_message_that_cannot_be_sent(connect, simulator):
+    """Whoever is told that the account can't be used does not wait for the rest of a large file."""
+    simulator.enqueue(Scenario(ChallengePage(), operation="/api/settings"))
+    is_over = asyncio.Event()
+
+    async def endless(url: str, *, max_bytes: int, timeout_seconds: float) -> Fetched:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_over.set()
+
+    async with connect(fetch=endless) as client:
+        with pytest.raises(PoeError) as caught:
+            await asyncio.wait_for(send(client, Attachment("a.txt", "text/plain", url="https://a.example/a.txt")), 5)
+        assert caught.value.code is ErrorCode.CHALLENGE and is_over.is_set()
 
 
 async def test_addresses_go_through_the_fetcher_with_limits(connect):

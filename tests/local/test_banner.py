@@ -1,0 +1,33 @@
+"""What a newcomer reads in the terminal of `make run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.banner import ready_text
+from local.settings import Upstream
+
+
+def text(upstream: Upstream, folder: str = ".local") -> str:
+    run_file, logs = Path(folder, "run.env"), Path(folder, upstream)
+    return ready_text(url="http://127.0.0.1:8000", api_key="key", upstream=upstream, run_file=run_file, logs=logs)
+
+
+def test_live_asks_for_an_account_before_it_shows_requests():
+    live = text(Upstream.LIVE)
+    assert live.index("`. .local/run.env`") < live.index("/admin/accounts") < live.index("A streamed answer with curl")
+    assert "/admin/accounts" not in text(Upstream.SIMULATOR)
+
+
+@pytest.mark.parametrize("upstream", Upstream)
+def test_a_folder_with_a_space_is_quoted(upstream):
+    shown = text(upstream, "/my projects/state")
+    assert "`. '/my projects/state/run.env'`" in shown
+    assert "`. /my" not in shown
+
+
+@pytest.mark.parametrize("upstream", Upstream)
+def test_the_way_out_is_the_last_line(upstream):
+    assert text(upstream).endswith("\nCtrl-C ends it.\n")

@@ -14,7 +14,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -266,7 +266,11 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         except ConditionFailed:
             return None
         except asyncio.CancelledError:
-            await self._undo_taking(taking, _keys.slot(account.id, slot), request.owner, until)
+            undoing = asyncio.create_task(self._undo_taking(taking, _keys.slot(account.id, slot), request.owner, until))
+            # Whoever is in a hurry may cancel again.
+            while not undoing.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({undoing})
             raise
         return Lease(
             account=account,

@@ -48,6 +48,11 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalDelta(TextDelta):
+    """Text in which the model declines to answer. Official only; whoever knows nothing of refusals shows it as text."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextReplaced:
     """The whole text so far, replacing everything before it (a progress note gave way to the answer)."""
 
@@ -109,6 +114,7 @@ class Finished:
 Event = (
     ChatStarted
     | TextDelta
+    | RefusalDelta
     | TextReplaced
     | ReasoningDelta
     | ToolCallDelta

@@ -18,7 +18,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway import usage
-from reverse.events import Event, Finished, FinishReason, ReasoningDelta, TextDelta, TextReplaced, ToolCallDelta
+from reverse.events import (
+    Event,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    TextReplaced,
+    ToolCallDelta,
+)
 
 # "Thinking... (2s elapsed)", "Generating image (10s elapsed)": observed first texts of thinking and image bots that
 # a later event replaces (poe-web reference 5.4, November 2026).
@@ -89,6 +98,9 @@ class AnswerShaper:
         if self.is_over:
             return
         match event:
+            case RefusalDelta(text):
+                self._other_units += usage.units(text)
+                yield event
             case TextDelta(text):
                 yield from self._append(text)
             case TextReplaced(text):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
+from gateway.bounds import to_the_end
 from gateway.clients import WarmClient, WarmClients
 from gateway.observability import Journal
 from reverse.chat import PoeClient
@@ -102,7 +103,8 @@ class Attempt:
     async def end(self, usage: Usage | None) -> None:
         """Stop the upstream, keep or close the client, release the lease and book.
 
-        Failures of the store are logged only: the answer was given, and a lease frees itself.
+        Failures of the store are logged only: the answer was given, and a lease frees itself. Cancellation waits for
+        the booking, which is bounded, and ends the stopping.
         """
         if self._is_ended:
             return
@@ -111,7 +113,13 @@ class Attempt:
         try:
             await self.stop()
         finally:
+            await to_the_end(self._settle(usage), name="attempt-end")
+
+    async def _settle(self, usage: Usage | None) -> None:
+        session_data: dict[str, Any] | None = None
+        try:
             session_data = await self._give_client_back()
+        finally:
             await self._release(usage, session_data)
 
     async def _give_client_back(self) -> dict[str, Any] | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope
+
+T = TypeVar("T")
 
 
 class ClientGoneError(Exception):
@@ -62,3 +65,27 @@ async def bounded(receive: Receive, deadline: float) -> AsyncIterator[Callable[[
     finally:
         watcher.cancel()
         await asyncio.wait({watcher})
+
+
+async def to_the_end(work: Coroutine[Any, Any, T], *, name: str) -> T:
+    """Do what must not stay half done, and must have a bound of its own. Cancelled meanwhile, it is re-raised after."""
+    task = asyncio.create_task(work, name=name)
+    await settled(task)
+    return task.result()
+
+
+async def settled(task: asyncio.Task[Any]) -> None:
+    """Wait until `task` is over, however often the waiting is cancelled; that is re-raised after it.
+
+    Says nothing of how it ended: whoever wants to know asks the task.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.cancelled():
+        task.exception()  # what nobody asks for is not to be reported as forgotten
+    if cancelled is not None:
+        raise cancelled

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from accounts import NoAccountError, NoAccountReason
+from gateway.bounds import settled
 from gateway.chunks import ChunkEncoder
 from gateway.completions import CollectedChoice, stream_completion
 from gateway.generation import Generation
@@ -50,22 +51,19 @@ class Choices:
             try:
                 return await self._run_all(run)
             finally:
-                # The reader takes until the mark, or is gone and has emptied the queue.
-                await queue.put(None)
+                if is_read:
+                    await queue.put(None)
 
+        is_read = True
         running = asyncio.create_task(run_all(), name="choices")
         try:
             while (chunk := await queue.get()) is not None:
                 yield chunk
             yield make_encoder(0).end(sum_usages(await running))
         finally:
+            is_read = False
             running.cancel()
-            while not running.done():
-                while not queue.empty():
-                    queue.get_nowait()
-                await asyncio.wait({running}, timeout=0.05)
-            if not running.cancelled():
-                running.exception()
+            await settled(running)
 
     async def _run_all(self, run: Callable[[int, Generation], Awaitable[TokenUsage]]) -> list[TokenUsage]:
         try:

@@ -12,7 +12,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
 from gateway.usage import TokenUsage
-from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta
+from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 
 DONE = b"data: [DONE]\n\n"
 FINISH_REASONS = {FinishReason.CANCELLED: "stop"}
@@ -65,6 +65,8 @@ class ChunkEncoder:
         match event:
             case ReasoningDelta(text):
                 return self._delta(b'"reasoning_content":' + encode_text(text))
+            case RefusalDelta(text):
+                return self._delta(b'"refusal":' + encode_text(text))
             case ToolCallDelta() if self._is_legacy:
                 piece = tool_call_delta(event)["function"]
                 return b"" if event.index else self._delta(b'"function_call":' + _json(piece))

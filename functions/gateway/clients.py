@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,13 +61,16 @@ class WarmClients:
         # The official API has nothing that would have to be replaced at run time: its chats need no look at the table.
         if self._refresh_settings is not None and account.kind is AccountKind.WEB:
             settings = await self._refresh_settings()
-        of_account = [warm for warm in self._idle if warm.account_id == account.id]
         version = account.credentials_version
-        usable = [warm for warm in of_account if warm.credentials_version == version and warm.settings is settings]
-        await self._close([warm for warm in of_account if warm not in usable])
-        if usable:
-            self._idle.remove(usable[-1])
-            return usable[-1]
+
+        def is_usable(warm: WarmClient) -> bool:
+            return warm.credentials_version == version and warm.settings is settings
+
+        await self._close(lambda warm: warm.account_id == account.id and not is_usable(warm))
+        for warm in reversed(self._idle):
+            if warm.account_id == account.id and is_usable(warm):
+                self._idle.remove(warm)
+                return warm
         client = self._make(account.kind, lease.credentials, lease.session_data)
         return WarmClient(await client.__aenter__(), account.id, version, settings)
 
@@ -76,7 +80,8 @@ class WarmClients:
             await warm.client.aclose()
             return
         self._idle.append(warm)
-        await self._close(self._idle[: -self._max_idle])
+        surplus = self._idle[: -self._max_idle]
+        await self._close(lambda idle: idle in surplus)
 
     def changed_session_data(self, warm: WarmClient, lease: Lease) -> dict[str, Any] | None:
         """Derived data that other sandboxes should have, if it is time to tell them."""
@@ -90,13 +95,16 @@ class WarmClients:
 
     async def forget(self, account_id: str) -> None:
         """Close the idle clients of an account that was changed or deleted."""
-        await self._close([warm for warm in self._idle if warm.account_id == account_id])
+        await self._close(lambda warm: warm.account_id == account_id)
 
     async def aclose(self) -> None:
         """Close all idle clients."""
-        await self._close(self._idle)
+        await self._close(lambda _: True)
 
-    async def _close(self, clients: list[WarmClient]) -> None:
-        for warm in clients[:]:
-            self._idle.remove(warm)
-            await warm.client.aclose()
+    async def _close(self, is_meant: Callable[[WarmClient], bool]) -> None:
+        """Close idle clients, each whatever becomes of the others. Nobody finds them any more while that takes."""
+        meant = [warm for warm in self._idle if is_meant(warm)]
+        self._idle = [warm for warm in self._idle if warm not in meant]
+        async with AsyncExitStack() as closing:
+            for warm in meant:
+                closing.push_async_callback(warm.client.aclose)

@@ -16,6 +16,7 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     SuggestedReply,
     TextDelta,
     TextReplaced,
@@ -66,6 +67,7 @@ class CollectedChoice:
         self.reason = FinishReason.STOP
         self._is_legacy = is_legacy
         self._texts: list[str] = []
+        self._refusal = ""
         self._reasoning: list[str] = []
         self._files: list[FileAttached] = []
         self._replies: list[str] = []
@@ -81,6 +83,8 @@ class CollectedChoice:
     def add(self, event: object) -> None:
         """Take one event in."""
         match event:
+            case RefusalDelta(text):
+                self._refusal += text
             case TextDelta(text):
                 self._texts.append(text)
             case TextReplaced(text):
@@ -110,12 +114,15 @@ class CollectedChoice:
         return {"index": index, "message": self._message(), "logprobs": None, "finish_reason": reason}
 
     def _message(self) -> dict[str, Any]:
-        """The assistant's message; content is null only when tools are called without a word."""
+        """The assistant's message; content is null only where calls or a refusal come without a word."""
         text = "".join(self._texts)
         links, described = describe_files(self._files, text)
         text += links
-        message: dict[str, Any] = {"role": "assistant", "content": text or (None if self._calls else "")}
-        message["refusal"] = None
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": text or (None if self._calls or self._refusal else ""),
+        }
+        message["refusal"] = self._refusal or None
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
         calls = [call for _, call in sorted(self._calls.items())]

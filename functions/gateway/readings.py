@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.chat_request import ChatCall
 from gateway.response_formats import ResponseFormat
 from gateway.tool_protocol import ToolCallParser, ToolProtocol
-from reverse.events import Event, FinishReason, TextDelta, TextReplaced
+from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced
 
 # What tells where a JSON value ends: quotes and brackets, each backslash with the character that it escapes.
 _STRUCTURE = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
@@ -84,10 +84,15 @@ class JSONReading(Reading):
     def __init__(self, response_format: ResponseFormat) -> None:
         self._format = response_format
         self._texts: list[str] = []
+        # A model that declines in so many words has answered: OpenAI's clients look for that before they read JSON.
+        self._is_refused = False
         self._is_second = False
 
     def feed(self, event: Event) -> list[Event]:
         match event:
+            case RefusalDelta():
+                self._is_refused = True
+                return [event]
             case TextDelta(text):
                 self._texts.append(text)
             case TextReplaced(text):
@@ -99,7 +104,7 @@ class JSONReading(Reading):
     def finish(self, reason: FinishReason) -> list[Event]:
         text, self._texts = "".join(self._texts), []
         self.failure = None
-        if reason is not FinishReason.STOP:
+        if reason is not FinishReason.STOP or self._is_refused:
             # Cut short: callers learn it from the finish reason, and get what there is.
             return [TextDelta(text)] if text else []
         found, problem = self._format.read(text)
@@ -129,7 +134,12 @@ class JSONStreamReading(JSONReading):
 
     def feed(self, event: Event) -> list[Event]:
         others = super().feed(event)
-        if not isinstance(event, TextDelta) or self._is_passed_on is False or self._end.is_found:
+        if (
+            not isinstance(event, TextDelta)
+            or isinstance(event, RefusalDelta)
+            or self._is_passed_on is False
+            or self._end.is_found
+        ):
             return others
         text = event.text if self._shown else event.text.lstrip()
         if text and self._is_passed_on is None:
@@ -145,7 +155,7 @@ class JSONStreamReading(JSONReading):
             self._is_passed_on = None
             return super().finish(reason)
         text, self._texts = "".join(self._texts), []
-        fits = reason is not FinishReason.STOP or self._format.read(text)[0] == "".join(self._shown)
+        fits = reason is not FinishReason.STOP or self._is_refused or self._format.read(text)[0] == "".join(self._shown)
         self.failure = None if fits else _NOT_THE_JSON
         return []
 
@@ -206,18 +216,18 @@ class ToolReading(Reading):
         self.failure = None
         if parser.kept_back:
             return events + self._settle(is_second)
-        if not parser.count and self._must_call and reason is FinishReason.STOP:
+        if not parser.told and self._must_call and reason is FinishReason.STOP:
             self.failure = Failure("The model did not call a tool as it had to.", "tool_call_missing")
             if not is_second:
                 self._ask_again("no tool was called")
             return events
         self.correction = None
-        if self._json is None or parser.count:
+        if self._json is None or parser.told:
             return events
         return events + self._finish_json(self._json, reason)
 
     def reason(self, reason: FinishReason) -> FinishReason:
-        return FinishReason.TOOL_CALLS if self._parser.count and reason is FinishReason.STOP else reason
+        return FinishReason.TOOL_CALLS if self._parser.told and reason is FinishReason.STOP else reason
 
     def _settle(self, is_second: bool) -> list[Event]:
         """Calls that do not fit: ask once more. After that, calls that could be made are made as they were written.
@@ -238,7 +248,7 @@ class ToolReading(Reading):
 
     def _ask_again(self, problem: str) -> None:
         self.correction = Correction(self.protocol.correction(problem))
-        self._parser = ToolCallParser(self.protocol, first_index=self._parser.count)
+        self._parser = ToolCallParser(self.protocol, told=self._parser.told)
         self._fed = []
 
     def _finish_json(self, json_reading: JSONReading, reason: FinishReason) -> list[Event]:
@@ -250,12 +260,16 @@ class ToolReading(Reading):
         return events
 
     def _replace(self, text: str) -> list[Event]:
-        """Text that goes on is read on; text that is another one is read from its beginning, unless calls were told."""
+        """Text that goes on is read on; text that is another one is read from its beginning.
+
+        Calls that were told stay, and are not told again; the words before them stay, too.
+        """
         fed, self._fed = "".join(self._fed), [text]
         if text.startswith(fed):
             return self._shown(self._parser.feed(text[len(fed) :]))
-        if self._parser.count:
-            return []
+        if self._parser.told:
+            self._parser = ToolCallParser(self.protocol, told=self._parser.told)
+            return self._shown(self._parser.feed(text))
         had_text = self._parser.has_text
         self._parser = ToolCallParser(self.protocol)
         if self._json is not None:

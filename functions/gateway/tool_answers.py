@@ -19,7 +19,8 @@ def _refuse_constant(name: str) -> None:
 
 # Raw line breaks inside strings are a frequent mistake that changes nothing.
 _DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
-_BETWEEN_CALLS = re.compile(r"(?:[\s,\[\]]|```\w*)*")
+# A brace too many at the end of a call is one of the frequent mistakes.
+_BETWEEN_CALLS = re.compile(r"(?:[\s,\[\]}]|```\w*)*")
 _FENCE = re.compile(r"\s*```[\w-]*[ \t]*\n(.*?)(?:\n?```\s*)?", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
@@ -63,9 +64,12 @@ class CallReader:
         begin = _BETWEEN_CALLS.match(text, start).end()  # type: ignore[union-attr]
         # The list's own bracket was passed over already, so one that closes it is left over.
         left = text[begin:].rstrip("` \t\r\n,]")
-        if not left:
+        # After calls, a remark is none, and so is a closing tag of the model's own making.
+        if not left or (start and "{" not in left):
             return []
         value = _read_tolerantly(left)
+        if value is None:
+            value = _read_tolerantly("[" + left)  # several, of which the first is not quite JSON
         if value is None:
             return [WrittenCall("", "{}", "the block of calls is not complete, valid JSON", is_known=False)]
         return list(self._calls(value))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
@@ -23,8 +24,10 @@ from reverse.chat import ToolCall
 from reverse.events import Event, TextDelta, ToolCallDelta
 
 _TAG = "<tool_calls"
-_CLOSING = "</tool_calls"
-_END = re.compile(r"</tool_calls\s*>?")
+# Some models lose the plural, or shout: with the mark in it, it is the block all the same.
+_TAG_START = "<tool_call"
+_CLOSING = "</tool_call"
+_END = re.compile(r"</tool_calls?\s*>?", re.IGNORECASE)
 # A call is looked at again when it has grown by one part in so many.
 _GROWTH = 16
 # The beginning of a code fence around the block, which belongs to it.
@@ -101,24 +104,32 @@ class ToolCallParser:
     """Reads one answer. Feed it text, then `finish`; both give the events to pass on."""
 
     def __init__(
-        self, protocol: ToolProtocol, *, first_index: int = 0, new_id: Callable[[], str] = new_call_id
+        self,
+        protocol: ToolProtocol,
+        *,
+        told: Sequence[tuple[str, str]] = (),
+        new_id: Callable[[], str] = new_call_id,
     ) -> None:
-        self.count = first_index
-        """Calls passed on, those of an earlier answer included."""
+        self.told = [*told]
+        """Names and arguments of the calls passed on, those of what this answer takes the place of included."""
         self.problem: str | None = None
         """Why a call was kept back; the calls after it were, too."""
         self.kept_back: list[WrittenCall] = []
         self.has_text = False
         """Whether text was passed on."""
+        # Calls that were made already: an answer that takes another's place may repeat them.
+        self._repeatable = Counter(told)
         self._specs = protocol.specs
         self._reader = protocol.reader
-        self._open = re.compile(rf"{_TAG}\b[^<>]{{0,{_LONGEST_TAG}}}?{re.escape(protocol.mark)}[^<>]{{0,8}}>")
+        self._open = re.compile(
+            rf"{_TAG_START}s?\b[^<>]{{0,{_LONGEST_TAG}}}?{re.escape(protocol.mark)}[^<>]{{0,8}}>", re.IGNORECASE
+        )
         self._new_id = new_id
         self._state = _State.START
         # Text not passed on yet; in a block, all of it, with what was read of it up to `_read`.
         self._held = ""
         self._read = 0
-        self._has_block = False
+        self._has_block = bool(told)
         self._names_tool = False
         # In a block: pieces that were not looked at yet. Looking costs as much as the call is long, so it is done
         # when the call has grown by a part of itself, and when the block may have ended.
@@ -153,8 +164,10 @@ class ToolCallParser:
         held, self._held = self._held + "".join(self._pieces), ""
         self._pieces = []
         if self._state is _State.BLOCK:
+            self._held = held
+            events = self._take_whole_calls()
             ends = [match.start() for match in _END.finditer(held, self._read)]
-            return self._take(self._reader.rest(held[: ends[-1]] if ends else held, self._read))
+            return events + self._take(self._reader.rest(held[: ends[-1]] if ends else held, self._read))
         if self._state is _State.START:
             calls = self._reader.bare(_unwrapped(held))
             if calls:
@@ -172,8 +185,10 @@ class ToolCallParser:
         start = self._held.lstrip()
         if not start:
             return True
-        opening = start[: len(_TAG)]
-        is_like = start[0] in "[{" or "```".startswith(start[:3]) or start.startswith("```") or _TAG.startswith(opening)
+        opening = start[: len(_TAG_START)].lower()
+        is_like = (
+            start[0] in "[{" or "```".startswith(start[:3]) or start.startswith("```") or _TAG_START.startswith(opening)
+        )
         if is_like and not self._names_tool and len(start) > _BARE_CHARS:
             self._names_tool = self._reader.mentions_tool(start)
         return is_like and (len(start) <= _BARE_CHARS or (self._names_tool and len(start) <= _LONGEST_BARE_CHARS))
@@ -182,8 +197,8 @@ class ToolCallParser:
         """Where the end of `text` begins that may belong to a block that is about to open."""
         at = text.rfind("<")
         if at >= 0 and ">" not in text[at:] and len(text) - at <= len(_TAG) + _LONGEST_TAG:
-            tail = text[at:]
-            if _TAG.startswith(tail) or tail.startswith(_TAG):
+            tail = text[at:].lower()
+            if _TAG_START.startswith(tail) or tail.startswith(_TAG_START):
                 return _margin_start(text[:at])
         return _margin_start(text)
 
@@ -191,7 +206,7 @@ class ToolCallParser:
         self._pieces.append(text)
         self._unread_chars += len(text)
         self._tail = self._tail[-len(_CLOSING) :] + text
-        may_be_over = _CLOSING in self._tail
+        may_be_over = _CLOSING in self._tail.lower()
         if not may_be_over and ("}" not in text or self._unread_chars * _GROWTH < len(self._held) - self._read):
             return []
         self._held += "".join(self._pieces)
@@ -199,19 +214,23 @@ class ToolCallParser:
         return self._read_block()
 
     def _read_block(self) -> list[Event]:
-        events: list[Event] = []
-        while (found := self._reader.next_call(self._held, self._read)) is not None:
-            calls, self._read = found
-            events += self._take(calls)
+        events = self._take_whole_calls()
         ended = _END.search(self._held, self._read)
         if ended:
             # What is left before it may be a call whose string holds the closing tag: then more must come.
             rest = self._held[self._read : ended.start()]
-            if rest.strip(" \t\r\n,[]`"):
+            if rest.strip(" \t\r\n,[]}`"):
                 return events
             self._state, self._held, self._read = _State.TEXT, self._held[ended.end() :], 0
             self._tail = ""
             return events + self.feed("")
+        return events
+
+    def _take_whole_calls(self) -> list[Event]:
+        events: list[Event] = []
+        while (found := self._reader.next_call(self._held, self._read)) is not None:
+            calls, self._read = found
+            events += self._take(calls)
         return events
 
     def _take(self, calls: list[WrittenCall]) -> list[Event]:
@@ -220,13 +239,16 @@ class ToolCallParser:
             if self.problem is not None or call.problem is not None:
                 self.problem = self.problem or call.problem
                 self.kept_back.append(call)
-            elif self.count < (_MAX_CALLS if self._specs.is_parallel else 1):
+            elif self._repeatable[call.name, call.arguments]:
+                self._repeatable[call.name, call.arguments] -= 1
+            elif len(self.told) < (_MAX_CALLS if self._specs.is_parallel else 1):
                 events += self.tell(call)
         return events
 
     def tell(self, call: WrittenCall) -> list[Event]:
         """The events of a call, whatever its problem."""
-        index, self.count = self.count, self.count + 1
+        index = len(self.told)
+        self.told.append((call.name, call.arguments))
         return [ToolCallDelta(index, "", self._new_id(), call.name), ToolCallDelta(index, call.arguments)]
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.poe_official.chat import ask_for
 from local.poe_official.delivery import Delivery, disconnected
-from local.poe_official.dialect import Completion, Dialect, Json, Refused
+from local.poe_official.dialect import Completion, Dialect, Json, Refused, bad_request
 from local.poe_official.faults import (
     ChallengePage,
     DelayResponse,
@@ -27,9 +27,11 @@ from local.poe_official.faults import (
     WrongJson,
 )
 from local.poe_official.journal import Journal, RequestRecord
+from local.poe_official.limits import bounded
 from local.poe_official.world import OfficialAccount, World
 from local.scenarios import ScenarioQueue
 
+UPLOAD_PREFIX = "/poe_api/"
 _CHALLENGE = "<!DOCTYPE html><title>Just a moment...</title><p>Enable JavaScript and cookies to continue</p>"
 
 
@@ -84,7 +86,9 @@ async def answer(simulation: Simulation, call: Call, dialect: Dialect) -> ASGIAp
     name = dialect.model_name(call.body)
     model = ask_for(simulation.world.model(name), name, dialect.endpoint)
     question = dialect.question(call.body, model, simulation.world.store)
-    completion = Completion(model, question, model.bot(question))
+    said = model.bot(question)
+    # What media bots say is where their work is; it is not made of tokens.
+    completion = Completion(model, question, *(bounded(said, question) if model.output == "text" else (said,)))
     if not dialect.streams(call.body):
         simulation.world.charge(account, model)
         return JSONResponse(dialect.whole(completion), headers={"x-poe-feature-active": "chat-completions-strict"})
@@ -133,7 +137,8 @@ class OfficialApplication:
 
     async def _respond(self, request: Request, record: RequestRecord) -> ASGIApp:
         simulation = self._simulation
-        body = await _read(request)
+        read = await _read(request)
+        body = read or {}
         account = simulation.world.accounts.get(_key(request))
         record.account = account.api_key if account else None
         record.body = body
@@ -145,6 +150,8 @@ class OfficialApplication:
             instead = await _strike(fault, account)
             if instead is not None:
                 return instead
+        if read is None:
+            return bad_request("We could not parse the JSON body of your request.").response()
         handler = self._handler(record.method, record.path)
         if handler is None:
             return Refused(404, "not_found_error", 404, "No such route").response()
@@ -165,19 +172,25 @@ class OfficialApplication:
         return next(below, None)
 
 
-async def _read(request: Request) -> Json:
+async def _read(request: Request) -> Json | None:
+    """The JSON object in the body; `None` for what is meant as one and is none."""
     if not request.headers.get("content-type", "").startswith("application/json"):
         return {}
     try:
         body = json.loads(await request.body() or b"{}")
     except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _key(request: Request) -> str:
-    bearer = request.headers.get("authorization", "")
-    return request.headers.get("x-api-key") or bearer.removeprefix("Bearer ")
+    """The key, where its route looks for it (C.1); newer clients of /v1/messages send theirs as all others do."""
+    given = request.headers.get("authorization", "")
+    if request.url.path == "/v1/messages" and "x-api-key" in request.headers:
+        return request.headers["x-api-key"]
+    if request.url.path.startswith(UPLOAD_PREFIX):
+        return given
+    return given.removeprefix("Bearer ") if given.startswith("Bearer ") else ""
 
 
 def _bot_name(path: str) -> str | None:

@@ -47,7 +47,13 @@ class BotProtocol:
         for message in query:
             parameters |= message.get("parameters") or {}
         tools = [tool.get("function", {}) for tool in body.get("tools") or []]
-        return Question(turns=turns, tools=tools if model.tools else [], parameters=parameters, store=store)
+        return Question(
+            turns=turns,
+            tools=tools if model.tools else [],
+            parameters=parameters,
+            stops=tuple(body.get("stop_sequences") or ()),
+            store=store,
+        )
 
     def frames(self, completion: Completion, body: Json) -> list[Frame]:
         """meta, a ping, the draft, its replacement, text or chunks with calls, files, suggestions, done."""

@@ -30,6 +30,8 @@ class Question:
     tool_choice: Any = None
     schema: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    max_tokens: int | None = None
+    stops: tuple[str, ...] = ()
     store: Callable[[str, str, bytes], str] = lambda name, _type, _data: f"http://files.invalid/{name}"
 
     @property

@@ -6,8 +6,18 @@ from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import CHAT, Model
-from local.poe_official.dialect import Completion, Json, NamedInBody, Refused, Store, bad_request, check_parameters
+from local.poe_official.dialect import (
+    Completion,
+    Json,
+    NamedInBody,
+    Refused,
+    Store,
+    bad_request,
+    check_parameters,
+    read_limit,
+)
 from local.poe_official.frames import Frame, Part, data_frame
+from local.poe_official.limits import Ending
 
 _SUPPORTED = "model messages max_tokens max_completion_tokens stream stream_options top_p tools tool_choice"
 _SUPPORTED += " parallel_tool_calls stop temperature logprobs top_logprobs n"
@@ -15,7 +25,9 @@ _IGNORED = "store metadata response_format prediction presence_penalty frequency
 _IGNORED += " logit_bias user modalities"
 KNOWN_FIELDS = frozenset(f"{_SUPPORTED} {_IGNORED}".split())
 
+_LIMITS = ("max_tokens", "max_completion_tokens")
 _ROLES = ("system", "user", "assistant", "tool")
+_FINISH_REASONS = {Ending.CALLS: "tool_calls", Ending.CUT: "length"}
 _PART_NAMES = {"image_url": "image", "input_audio": "audio"}
 
 
@@ -41,12 +53,15 @@ class ChatCompletions(NamedInBody):
         if not isinstance(messages, list) or not messages:
             raise bad_request("messages must not be empty", "messages")
         chosen = body.get("tool_choice")
+        limits = [limit for name in _LIMITS if (limit := read_limit(body, name)) is not None]
         return Question(
             turns=tuple(_turn(message) for message in messages),
             tools=[tool.get("function", {}) for tool in body.get("tools") or []],
             tool_choice=chosen.get("function") if isinstance(chosen, dict) else chosen,
             schema=_schema(body.get("response_format")),
             parameters=parameters,
+            max_tokens=min(limits) if limits else None,
+            stops=(stops,) if isinstance(stops, str) else tuple(stops),
             store=store,
         )
 
@@ -130,7 +145,7 @@ def _calls(completion: Completion) -> list[Json]:
 
 
 def _finish(completion: Completion) -> str:
-    return "tool_calls" if completion.answer.calls else "stop"
+    return _FINISH_REASONS.get(completion.ending, "stop")
 
 
 def _chunk(completion: Completion, delta: Json, finish: str | None = None) -> Json:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from local.poe_official.bots import Answer, Question
 from local.poe_official.catalogue import Model
 from local.poe_official.frames import Frame
+from local.poe_official.limits import Ending
 
 Json = dict[str, Any]
 Store = Callable[[str, str, bytes], str]
@@ -45,6 +46,7 @@ class Completion:
     model: Model
     question: Question
     answer: Answer
+    ending: Ending = Ending.DONE
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -99,6 +101,16 @@ class NamedInBody:
     def streams(self, body: Json) -> bool:
         """The `stream` field."""
         return body.get("stream") is True
+
+
+def read_limit(body: Mapping[str, Any], name: str) -> int | None:
+    """The limit of tokens under that name."""
+    limit = body.get(name)
+    if limit is None:
+        return None
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise bad_request(f"{name} must be a positive integer", name)
+    return limit
 
 
 def check_parameters(body: Mapping[str, Any], known: frozenset[str], model: Model) -> dict[str, Any]:

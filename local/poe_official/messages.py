@@ -8,12 +8,19 @@ from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import MESSAGES, Model
-from local.poe_official.dialect import Completion, Json, NamedInBody, Store, bad_request, check_parameters
+from local.poe_official.dialect import Completion, Json, NamedInBody, Store, bad_request, check_parameters, read_limit
 from local.poe_official.frames import Frame, Part, data_frame
+from local.poe_official.limits import Ending
 
 _KNOWN = (
     "model messages max_tokens stream system stop_sequences temperature top_p top_k tools tool_choice thinking metadata"
 )
+_STOP_REASONS = {
+    Ending.DONE: "end_turn",
+    Ending.CALLS: "tool_use",
+    Ending.STOPPED: "stop_sequence",
+    Ending.CUT: "max_tokens",
+}
 _FIELDS = frozenset(_KNOWN.split())
 
 
@@ -25,7 +32,8 @@ class Messages(NamedInBody):
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The conversation, checked: alternating roles, a limit, results for every call."""
         parameters = check_parameters(body, _FIELDS, model)
-        if not isinstance(body.get("max_tokens"), int):
+        limit = read_limit(body, "max_tokens")
+        if limit is None:
             raise bad_request("max_tokens: Field required", "max_tokens")
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
@@ -42,6 +50,8 @@ class Messages(NamedInBody):
             tools=tools,
             tool_choice=choice if choice.get("type") == "tool" else choice.get("type"),
             parameters=parameters,
+            max_tokens=limit,
+            stops=tuple(body.get("stop_sequences") or ()),
             store=store,
         )
 
@@ -76,8 +86,8 @@ class Messages(NamedInBody):
             "role": "assistant",
             "model": completion.model.name,
             "content": content,
-            "stop_reason": "tool_use" if answer.calls else "end_turn",
-            "stop_sequence": None,
+            "stop_reason": _STOP_REASONS[completion.ending],
+            "stop_sequence": completion.question.stops[0] if completion.ending is Ending.STOPPED else None,
             "usage": usage | {"cache_read_input_tokens": cached, "cache_creation_input_tokens": 0},
         }
 

@@ -7,8 +7,18 @@ from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
 from local.poe_official.catalogue import RESPONSES, Model
-from local.poe_official.dialect import Completion, Json, NamedInBody, Refused, Store, bad_request, check_parameters
+from local.poe_official.dialect import (
+    Completion,
+    Json,
+    NamedInBody,
+    Refused,
+    Store,
+    bad_request,
+    check_parameters,
+    read_limit,
+)
 from local.poe_official.frames import Frame, Part, data_frame
+from local.poe_official.limits import Ending
 
 _KNOWN = "model input stream instructions tools tool_choice parallel_tool_calls text reasoning max_output_tokens"
 _KNOWN += " temperature top_p store metadata previous_response_id include truncation user"
@@ -39,6 +49,7 @@ class Responses(NamedInBody):
             tool_choice=body.get("tool_choice"),
             schema=((body.get("text") or {}).get("format") or {}).get("schema"),
             parameters=parameters | ({"reasoning_effort": effort} if effort else {}),
+            max_tokens=read_limit(body, "max_output_tokens"),
             store=store,
         )
 
@@ -52,7 +63,7 @@ class Responses(NamedInBody):
         for index, item in enumerate(items):
             events += [(Part.CONTENT, event) for event in _item_events(item, index)]
         done = self.whole(completion)
-        events.append((Part.FINISH, {"type": "response.completed", "response": done}))
+        events.append((Part.FINISH, {"type": f"response.{done['status']}", "response": done}))
         frames = [
             data_frame(part, event | {"sequence_number": number}, event["type"])
             for number, (part, event) in enumerate(events)
@@ -68,7 +79,10 @@ class Responses(NamedInBody):
             "output_tokens_details": {"reasoning_tokens": completion.reasoning_tokens},
             "total_tokens": completion.prompt_tokens + completion.completion_tokens,
         }
-        return self._response(completion, "completed", _items(completion)) | {"usage": usage}
+        if completion.ending is not Ending.CUT:
+            return self._response(completion, "completed", _items(completion)) | {"usage": usage}
+        cut = {"incomplete_details": {"reason": "max_output_tokens"}, "usage": usage}
+        return self._response(completion, "incomplete", _items(completion)) | cut
 
     def error(self, kind: str, code: int | str | None, message: str) -> Frame:
         """An `error` event."""

@@ -9,6 +9,7 @@ from local.poe_official import media_routes, oauth, usage
 from local.poe_official.application import Call, Handler, Simulation, answer
 from local.poe_official.bot_protocol import REPORTS, BotProtocol, settings, sync_settings
 from local.poe_official.chat import ChatCompletions, ask_for
+from local.poe_official.dialect import bad_request
 from local.poe_official.messages import Messages
 from local.poe_official.responses import Responses
 from local.poe_official.uploads import upload
@@ -23,6 +24,8 @@ async def _responses(simulation: Simulation, call: Call) -> ASGIApp:
 
 
 async def _messages(simulation: Simulation, call: Call) -> ASGIApp:
+    if "anthropic-version" not in call.request.headers:
+        raise bad_request("anthropic-version: header is required")
     return await answer(simulation, call, Messages())
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import chat_part
-from reverse.official.decoding import AnswerDecoder
+from reverse.official.decoding import AnswerDecoder, CallIds, new_call_id
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
 
 OPERATION = "chat.completions"
@@ -76,11 +75,6 @@ def _message(message: Message) -> dict[str, Any]:
     return wire
 
 
-def new_call_id() -> str:
-    """An id for a tool call to which the upstream gave none."""
-    return f"call_{uuid.uuid4().hex[:24]}"
-
-
 class ToolCallNumbering:
     """Makes pieces of tool calls regular: every call has its own index, its own id, and opens with id and name.
 
@@ -89,9 +83,8 @@ class ToolCallNumbering:
     """
 
     def __init__(self, new_id: Callable[[], str] = new_call_id) -> None:
-        self._new_id = new_id
+        self._ids = CallIds(new_id)
         self._wire_ids: list[str | None] = []
-        self._ids: set[str] = set()
         self._open: dict[int, int] = {}  # wire index → ours
 
     @property
@@ -112,13 +105,8 @@ class ToolCallNumbering:
                 return None  # arguments of a call that was never opened belong to nothing
             index = self._open[wire_index] = len(self._wire_ids)
             self._wire_ids.append(wire_id)
-            return ToolCallDelta(index, arguments, id=self._own_id(wire_id), name=name)
+            return ToolCallDelta(index, arguments, id=self._ids.own(wire_id), name=name)
         return ToolCallDelta(index, arguments) if arguments else None
-
-    def _own_id(self, wire_id: str | None) -> str:
-        own = wire_id if wire_id and wire_id not in self._ids else self._new_id()
-        self._ids.add(own)
-        return own
 
 
 class ChatCompletionDecoder(AnswerDecoder):
@@ -167,9 +155,11 @@ class ChatCompletionDecoder(AnswerDecoder):
         text = text_at(delta, "content") or "".join(
             text_at(part, "text") or "" for part in objects_at(delta, "content")
         )
-        text = text or text_at(delta, "refusal") or ""
         if text:
             events.append(self.text(TextDelta(text)))
+        refusal = text_at(delta, "refusal")
+        if refusal:
+            events.append(self.text(RefusalDelta(refusal)))
         for position, piece in enumerate(objects_at(delta, "tool_calls")):
             call = self._calls.piece(piece, position)
             if call is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from reverse.errors import ErrorCode, poe_error
@@ -27,6 +29,25 @@ _MEDIA_SEARCH_CHARS = 65_536
 _Text = TypeVar("_Text", TextDelta, TextReplaced)
 
 
+def new_call_id() -> str:
+    """An id for a tool call to which the upstream gave none of its own."""
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
+class CallIds:
+    """Gives every tool call of one answer an id that no other has: upstreams leave ids out, or use one twice."""
+
+    def __init__(self, new_id: Callable[[], str] = new_call_id) -> None:
+        self._new_id = new_id
+        self._given: set[str] = set()
+
+    def own(self, wire_id: str | None) -> str:
+        """The upstream's id, if it is one that was not used before."""
+        own = wire_id if wire_id and wire_id not in self._given else self._new_id()
+        self._given.add(own)
+        return own
+
+
 class AnswerDecoder(ABC):
     """Decodes one answer: feed events to `decode`, then call `end` when the stream ends.
 
@@ -43,6 +64,7 @@ class AnswerDecoder(ABC):
         self._kept_chars = 0
         self._files: set[str] = set()
         self._said_something = False
+        self._without_arguments: dict[int, None] = {}  # calls, in their order
 
     @property
     def awaits_trailer(self) -> bool:
@@ -83,13 +105,18 @@ class AnswerDecoder(ABC):
         self._reason = self._reason or reason
 
     def finish(self) -> list[Event]:
-        """The last events: files in the text, then `Finished`. Raises when the answer said nothing at all."""
+        """The last events: files in the text, then `Finished`. Raises when the answer said nothing at all.
+
+        Calls of tools that take no arguments come without any from some providers; arguments are JSON in any case.
+        """
         self.is_complete = True
         reason = self._reason or FinishReason.STOP
         files: list[Event] = [file for file in find_media("".join(self._kept)) if self._is_new(file)]
         if reason is FinishReason.STOP and not self._said_something and not files:
             raise poe_error(ErrorCode.EMPTY_ANSWER, operation=self.operation)
-        return [*files, Finished(reason)]
+        is_cut = reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS)
+        calls = [] if is_cut else [ToolCallDelta(index, "{}") for index in self._without_arguments]
+        return [*calls, *files, Finished(reason)]
 
     def raise_error(self, values: JSONObject) -> None:
         """Raise the error that an `error` member of `values` stands for, if there is one."""
@@ -117,6 +144,10 @@ class AnswerDecoder(ABC):
     def call(self, event: ToolCallDelta) -> ToolCallDelta:
         """Note a tool call and hand it on."""
         self._said_something = True
+        if event.arguments:
+            self._without_arguments.pop(event.index, None)
+        elif event.id is not None:
+            self._without_arguments[event.index] = None
         return event
 
     def file(self, event: FileAttached) -> list[Event]:

@@ -15,7 +15,7 @@ from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import messages_block
 from reverse.official.chat_completions import normalize_tools
-from reverse.official.decoding import AnswerDecoder
+from reverse.official.decoding import AnswerDecoder, CallIds
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
 
 OPERATION = "messages"
@@ -115,6 +115,9 @@ class MessagesDecoder(AnswerDecoder):
     def __init__(self) -> None:
         super().__init__()
         self._calls: dict[int, int] = {}  # block index → our index
+        self._count = 0
+        self._ids = CallIds()
+        self._inputs: dict[int, str] = {}  # of blocks that opened with their whole input: nothing follows then
         self._usage: dict[str, int] = {}
 
     def decode_event(self, values: JSONObject) -> list[Event]:
@@ -128,6 +131,8 @@ class MessagesDecoder(AnswerDecoder):
                 return self._block(object_at(values, "content_block"), index)
             case "content_block_delta":
                 return self._delta(object_at(values, "delta"), index)
+            case "content_block_stop":
+                return self._close(index)
             case "message_delta":
                 self._note_usage(object_at(values, "usage"))
                 self._note_reason(object_at(values, "delta"))
@@ -150,10 +155,15 @@ class MessagesDecoder(AnswerDecoder):
 
     def _block(self, block: JSONObject, index: int, *, whole: bool = False) -> list[Event]:
         if text_at(block, "type") == "tool_use":
-            own = self._calls[index] = len(self._calls)
+            own = self._calls[index] = self._count
+            self._count += 1
+            given = object_at(block, "input")
             # A streamed block opens with an empty input whose text follows in deltas.
-            arguments = _compact(object_at(block, "input")) if whole else ""
-            return [self.call(ToolCallDelta(own, arguments, id=text_at(block, "id"), name=text_at(block, "name")))]
+            arguments = _compact(given) if whole else ""
+            if given and not whole:
+                self._inputs[index] = _compact(given)
+            call_id = self._ids.own(text_at(block, "id"))
+            return [self.call(ToolCallDelta(own, arguments, id=call_id, name=text_at(block, "name") or ""))]
         return self._delta(block, index)
 
     def _delta(self, delta: JSONObject, index: int) -> list[Event]:
@@ -164,8 +174,13 @@ class MessagesDecoder(AnswerDecoder):
         if thinking:
             return [self.reasoning(ReasoningDelta(thinking))]
         if arguments and index in self._calls:
+            self._inputs.pop(index, None)
             return [self.call(ToolCallDelta(self._calls[index], arguments))]
         return []
+
+    def _close(self, index: int) -> list[Event]:
+        given = self._inputs.pop(index, None)
+        return [self.call(ToolCallDelta(self._calls[index], given))] if given else []
 
     def _note_reason(self, values: JSONObject) -> None:
         reason = text_at(values, "stop_reason")

@@ -11,10 +11,19 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.events import (
+    Event,
+    FileAttached,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
 from reverse.official.attachments import responses_part
 from reverse.official.chat_completions import normalize_tools
-from reverse.official.decoding import AnswerDecoder
+from reverse.official.decoding import AnswerDecoder, CallIds
 from reverse.official.failures import failure_of_error
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
 
@@ -67,6 +76,15 @@ def _text_format(response_format: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "json_schema"} | dict(schema) if schema else dict(response_format)
 
 
+_Key = int | str
+
+
+def _key(values: JSONObject, item_id: str | None) -> _Key:
+    """What tells the item apart that an event is about."""
+    place = number_at(values, "output_index")
+    return place if place is not None else item_id or ""
+
+
 class ResponsesDecoder(AnswerDecoder):
     """Turns the events of one response, or one whole response, into events."""
 
@@ -74,26 +92,31 @@ class ResponsesDecoder(AnswerDecoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._calls: dict[str, int] = {}  # item id → our index
-        self._with_arguments: set[str] = set()
-        self._texts: set[str] = set()  # item ids whose text arrived as deltas
+        self._ids = CallIds()
+        # By place in the output, or by id where the upstream names no place. What stands before Poe's endpoint may
+        # give an item one id in its deltas and another one at the end, or the same id to several.
+        self._calls: dict[_Key, int] = {}  # → our index
+        self._by_call_id: dict[str | None, _Key] = {}  # where a call was first heard of
+        self._with_arguments: set[_Key] = set()
+        self._texts: dict[_Key, list[str]] = {}  # what was told of an item
 
     def decode_event(self, values: JSONObject) -> list[Event]:
         """Decode one parsed event; types that say nothing about the answer are passed over."""
-        item = text_at(values, "item_id") or ""
+        key = _key(values, text_at(values, "item_id"))
+        item = object_at(values, "item")
         match text_at(values, "type"):
-            case "response.output_text.delta" | "response.refusal.delta":
-                self._texts.add(item)
-                return self._text(text_at(values, "delta"))
+            case "response.output_text.delta":
+                return self._text(key, text_at(values, "delta"))
+            case "response.refusal.delta":
+                return self._refusal(key, text_at(values, "delta"))
             case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
-                self._texts.add(item)
-                return self._reasoning(text_at(values, "delta"))
+                return self._reasoning(key, text_at(values, "delta"))
             case "response.output_item.added":
-                return self._open(object_at(values, "item"), arguments="")
+                return self._open(_key(values, text_at(item, "id")), item, arguments="")
             case "response.function_call_arguments.delta":
-                return self._arguments(item, text_at(values, "delta"))
+                return self._arguments(key, text_at(values, "delta"))
             case "response.output_item.done":
-                return self._item(object_at(values, "item"))
+                return self._item(_key(values, text_at(item, "id")), item)
             case "response.completed" | "response.incomplete" | "response.failed":
                 return self._end(object_at(values, "response"))
             case "error":
@@ -113,60 +136,82 @@ class ResponsesDecoder(AnswerDecoder):
         error = object_at(response, "error")
         if text_at(response, "status") == "failed" or error:
             raise failure_of_error(error, operation=self.operation)
-        events = [event for item in objects_at(response, "output") for event in self._item(item)]
+        events: list[Event] = []
+        streamed = dict(self._by_call_id)
+        for place, item in enumerate(objects_at(response, "output")):
+            item_id = text_at(item, "id")
+            key: _Key = streamed.get(text_at(item, "call_id"), place)
+            if item_id is not None and (item_id in self._texts or item_id in self._calls):
+                key = item_id
+            events += self._item(key, item)
         usage = object_at(response, "usage")
         if usage:
             events.append(_usage(usage))
         self.note_finish(self._reason_of(response))
         return events
 
-    def _item(self, item: JSONObject) -> list[Event]:
+    def _item(self, key: _Key, item: JSONObject) -> list[Event]:
         """A finished item. What was streamed before is not repeated."""
-        item_id = text_at(item, "id") or ""
         kind = text_at(item, "type")
         if kind == "function_call":
-            return self._finished_call(item_id, item)
-        if item_id in self._texts or (not item_id and self._said_something):
-            return []
-        if item_id:
-            self._texts.add(item_id)
-        events: list[Event] = []
+            return self._finished_call(key, item)
+        if kind == "image_generation_call" and text_at(item, "result"):
+            return self.file(FileAttached(f"data:image/png;base64,{item['result']}", "image/png", "image.png"))
         if kind == "message":
-            for part in objects_at(item, "content"):
-                events += self._text(text_at(part, "text") or text_at(part, "refusal"))
-        elif kind == "reasoning":
-            for part in objects_at(item, "summary") + objects_at(item, "content"):
-                events += self._reasoning(text_at(part, "text"))
-        elif kind == "image_generation_call" and text_at(item, "result"):
-            events += self.file(FileAttached(f"data:image/png;base64,{item['result']}", "image/png", "image.png"))
+            return self._message(key, objects_at(item, "content"))
+        if kind == "reasoning":
+            parts = [text_at(part, "text") for part in objects_at(item, "summary") + objects_at(item, "content")]
+            return [] if self._is_told(key, parts) else [e for part in parts for e in self._reasoning(key, part)]
+        return []
+
+    def _message(self, key: _Key, parts: list[JSONObject]) -> list[Event]:
+        if self._is_told(key, [text_at(part, "text") or text_at(part, "refusal") for part in parts]):
+            return []
+        events: list[Event] = []
+        for part in parts:
+            events += self._text(key, text_at(part, "text")) or self._refusal(key, text_at(part, "refusal"))
         return events
 
-    def _finished_call(self, item_id: str, item: JSONObject) -> list[Event]:
+    def _is_told(self, key: _Key, parts: list[str | None]) -> bool:
+        text = "".join(part for part in parts if part)
+        return key in self._texts or any("".join(told) == text for told in self._texts.values())
+
+    def _finished_call(self, key: _Key, item: JSONObject) -> list[Event]:
         arguments = text_at(item, "arguments") or ""
-        if item_id not in self._calls:
-            return self._open(item, arguments)
-        return [] if item_id in self._with_arguments else self._arguments(item_id, arguments)
+        if key in self._calls:
+            return [] if key in self._with_arguments else self._arguments(key, arguments)
+        return self._open(key, item, arguments)
 
-    def _open(self, item: JSONObject, arguments: str) -> list[Event]:
-        name, item_id = text_at(item, "name"), text_at(item, "id") or ""
-        if text_at(item, "type") != "function_call" or not name or item_id in self._calls:
+    def _open(self, key: _Key, item: JSONObject, arguments: str) -> list[Event]:
+        name = text_at(item, "name")
+        if text_at(item, "type") != "function_call" or not name or key in self._calls:
             return []
-        index = self._calls[item_id] = len(self._calls)
+        wire_id = text_at(item, "call_id") or text_at(item, "id")
+        index = self._calls[key] = len(self._calls)
+        if wire_id:
+            self._by_call_id.setdefault(wire_id, key)
         if arguments:
-            self._with_arguments.add(item_id)
-        return [self.call(ToolCallDelta(index, arguments, id=text_at(item, "call_id") or item_id, name=name))]
+            self._with_arguments.add(key)
+        return [self.call(ToolCallDelta(index, arguments, id=self._ids.own(wire_id), name=name))]
 
-    def _arguments(self, item_id: str, arguments: str | None) -> list[Event]:
-        if not arguments or item_id not in self._calls:
+    def _arguments(self, key: _Key, arguments: str | None) -> list[Event]:
+        if not arguments or key not in self._calls:
             return []
-        self._with_arguments.add(item_id)
-        return [self.call(ToolCallDelta(self._calls[item_id], arguments))]
+        self._with_arguments.add(key)
+        return [self.call(ToolCallDelta(self._calls[key], arguments))]
 
-    def _text(self, text: str | None) -> list[Event]:
-        return [self.text(TextDelta(text))] if text else []
+    def _text(self, key: _Key, text: str | None) -> list[Event]:
+        return [self.text(TextDelta(self._noted(key, text)))] if text else []
 
-    def _reasoning(self, text: str | None) -> list[Event]:
-        return [self.reasoning(ReasoningDelta(text))] if text else []
+    def _refusal(self, key: _Key, text: str | None) -> list[Event]:
+        return [self.text(RefusalDelta(self._noted(key, text)))] if text else []
+
+    def _reasoning(self, key: _Key, text: str | None) -> list[Event]:
+        return [self.reasoning(ReasoningDelta(self._noted(key, text)))] if text else []
+
+    def _noted(self, key: _Key, text: str) -> str:
+        self._texts.setdefault(key, []).append(text)
+        return text
 
     def _reason_of(self, response: JSONObject) -> FinishReason:
         if text_at(response, "status") == "incomplete":

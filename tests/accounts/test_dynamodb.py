@@ -8,10 +8,12 @@ import json
 import os
 import random
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -441,3 +443,42 @@ class TestOpening:
         await store.put_config("a", {"b": 1})
         assert await store.get_config("a") == {"b": 1}
         await store.aclose()
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_a_lease_cancelled_while_its_slot_is_taken_is_given_back(
+    aws: Aws, table_name: str, is_taken: bool
+) -> None:
+    """The request is with AWS by then, which takes the slot although nobody waits for the answer any more."""
+    store: DynamoDBAccountStore = aws.store(table_name)
+    account = await store.put_account(
+        kind=AccountKind.OFFICIAL, label="one", credentials={"api_key": "x"}, max_concurrency=1
+    )
+    if is_taken:
+        await store.lease(wants("other"))
+    client, asked, may_go_on, is_answered = store._table._aws, *(threading.Event() for _ in range(3))
+    exchange = client._exchange
+
+    def send(service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        if operation != "PutItem":
+            return exchange.send(service, operation, payload)
+        asked.set()
+        may_go_on.wait(5)
+        try:
+            return exchange.send(service, operation, payload)
+        finally:
+            is_answered.set()
+
+    client._exchange = SimpleNamespace(send=send, close=exchange.close)
+    leasing = asyncio.create_task(store.lease(wants()))
+    await asyncio.to_thread(asked.wait, 5)
+    for _ in range(2):
+        leasing.cancel()
+        await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.02, may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await leasing
+    assert await asyncio.to_thread(is_answered.wait, 5)
+    slot = await store._table.get(keys.slot(account.id, 0))
+    assert (slot or {}).get("owner") == ("other" if is_taken else None)
+    await store.aclose()

@@ -21,6 +21,7 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     SuggestedReply,
     TextDelta,
     ToolCallDelta,
@@ -307,3 +308,23 @@ async def test_every_field_of_the_sdk_is_accepted(front: Front) -> None:
         "safety_identifier seed service_tier store top_logprobs user verbosity web_search_options".split()
     )
     assert front.house.poe.requests[0].parameters == {"reasoning_effort": "low", "temperature": 0.3, "top_p": 0.9}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_refusal_is_one_where_structured_output_was_asked_for(front: Front, stream: bool) -> None:
+    """Nothing is asked for again: the SDK gives the refusal in place of the parsed answer."""
+    await front.house.add_account()
+    front.house.poe.enqueue(RefusalDelta("I can't "), RefusalDelta("do that."), Finished())
+    messages: Any = [{"role": "user", "content": "x"}]
+    async with front.client() as client:
+        if stream:
+            async with client.chat.completions.stream(
+                model="GPT-5", messages=messages, response_format=Person
+            ) as answer:
+                completion = await answer.get_final_completion()
+        else:
+            completion = await client.chat.completions.parse(model="GPT-5", messages=messages, response_format=Person)
+    message = completion.choices[0].message
+    assert (message.refusal, message.content, message.parsed) == ("I can't do that.", "" if stream else None, None)
+    assert completion.choices[0].finish_reason == "stop"
+    assert len(front.house.poe.requests) == 1

@@ -14,6 +14,7 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageReported,
@@ -208,3 +209,23 @@ async def test_a_failure_before_the_first_event_is_an_ordinary_error(front: Fron
     with pytest.raises(openai.RateLimitError) as caught:
         await events_of(front)
     assert caught.value.code == "insufficient_quota"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_refusal_is_a_part_of_its_own(front: Front, stream: bool) -> None:
+    await front.house.add_account()
+    front.house.poe.enqueue(RefusalDelta("I can't "), RefusalDelta("do that."), Finished())
+    async with front.client() as client:
+        if not stream:
+            response = await client.responses.create(model="GPT-5", input="x")
+        else:
+            events = [event async for event in await client.responses.create(model="GPT-5", input="x", stream=True)]
+            told = "".join(event.delta for event in events if event.type == "response.refusal.delta")
+            assert told == "I can't do that."
+            assert [event.refusal for event in events if event.type == "response.refusal.done"] == [told]
+            assert events[-1].type == "response.completed"
+            response = events[-1].response
+    [message] = response.output
+    assert message.type == "message"
+    [part] = message.content
+    assert (part.type, part.refusal, response.output_text) == ("refusal", "I can't do that.", "")

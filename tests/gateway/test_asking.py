@@ -122,6 +122,38 @@ async def test_a_wrong_call_is_corrected_in_the_same_chat(house: House, stream: 
     assert house.store.most_held == 1
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_corrected_block_that_repeats_a_call_does_not_make_it_twice(house: House, stream: bool) -> None:
+    """The first call was made already; the model was told to go on after it, and began anew."""
+    await house.add_account("w", AccountKind.WEB)
+    bergen = {"name": "get_weather", "arguments": {"city": "Bergen"}}
+    house.poe.enqueue(calling(OSLO, {"name": "get_weather", "arguments": {}}))
+    house.poe.enqueue(calling(OSLO, bergen, OSLO))
+    answer = await house.call(body=ask(tools=[WEATHER], stream=stream))
+    assert [json.loads(arguments)["city"] for _, arguments in calls_of(answer)] == ["Oslo", "Bergen", "Oslo"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("cut", [20, 95, 140])
+async def test_text_replaced_in_the_midst_of_calls_loses_and_doubles_none(house: House, stream: bool, cut: int) -> None:
+    """Poe replaces the whole text so far where it thinks better of its white space."""
+    await house.add_account("w", AccountKind.WEB)
+    bergen = {"name": "get_weather", "arguments": {"city": "Bergen"}}
+
+    def script(request: ChatRequest) -> list[Event]:
+        text = "Let me see.\n\n" + block(request, [OSLO, bergen])
+        tidied = text.replace("see.\n\n", "see.\n")
+        return [CHAT, TextDelta(text[:cut]), TextReplaced(tidied[:cut]), TextDelta(tidied[cut:]), Finished()]
+
+    house.poe.enqueue(script)
+    answer = await house.call(body=ask(tools=[WEATHER], stream=stream))
+    assert [json.loads(arguments)["city"] for _, arguments in calls_of(answer)] == ["Oslo", "Bergen"]
+    text = answer.text if stream else answer.json["choices"][0]["message"]["content"]
+    assert text.count("Let me see.") == 1
+    assert "tool_calls" not in text
+    assert finish_of(answer) == "tool_calls"
+
+
 async def test_arguments_that_stay_wrong_are_the_callers_to_judge(house: House) -> None:
     """As with OpenAI's API without `strict`; with it, they are an error."""
     await house.add_account("w", AccountKind.WEB)

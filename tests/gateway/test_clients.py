@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -91,3 +92,47 @@ async def test_derived_data_is_kept_when_new_and_then_now_and_again(clients: War
     clock.now += KEEP_SESSION_DATA_SECONDS
     assert clients.changed_session_data(warm, lease(session_data={"position": 2})) is None, "the store has it"
     assert clients.changed_session_data(warm, lease()) == {"position": 2}
+
+
+async def test_clients_are_taken_once_however_many_ask_while_older_ones_close(poe: ScriptedPoe) -> None:
+    """Closing takes a while; whoever comes meanwhile neither finds the same clients nor trips over them."""
+    clients = WarmClients(SlowlyClosing(poe).make_client)
+    old = [await clients.take(lease(version=1)) for _ in range(2)]
+    current = await clients.take(lease(version=2))
+    for warm in (*old, current):
+        await clients.give_back(warm, is_healthy=True)
+    taken = await asyncio.gather(*(clients.take(lease(version=2)) for _ in range(3)), clients.forget("a"))
+    assert len({id(warm) for warm in taken[:3]}) == 3
+    assert all(client.is_closed for client in poe.clients[:2])
+
+
+async def test_all_are_closed_even_if_one_can_not_be(clients: WarmClients, poe: ScriptedPoe) -> None:
+    warm = [await clients.take(lease()) for _ in range(2)]
+    for one in warm:
+        await clients.give_back(one, is_healthy=True)
+
+    async def fail() -> None:
+        raise asyncio.CancelledError
+
+    poe.clients[0].aclose = fail  # type: ignore[method-assign]  # fake
+    with pytest.raises(asyncio.CancelledError):
+        await clients.aclose()
+    assert poe.clients[1].is_closed
+
+
+class SlowlyClosing:
+    """Makes clients that let others run while they close."""
+
+    def __init__(self, poe: ScriptedPoe) -> None:
+        self._poe = poe
+
+    def make_client(self, *arguments: Any) -> Any:
+        client = self._poe.make_client(*arguments)
+        close = client.aclose
+
+        async def aclose() -> None:
+            await asyncio.sleep(0)
+            await close()
+
+        client.aclose = aclose  # type: ignore[method-assign]  # fake
+        return client

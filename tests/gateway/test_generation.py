@@ -228,6 +228,30 @@ async def test_cancellation_cleans_up_and_goes_on(house: House, script: list[Any
     assert house.store.released[0][0].scope in ("request", "account")
 
 
+async def test_cancellation_in_the_midst_of_booking_waits_for_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often: the lease is given back first, and what was used is booked."""
+    await house.add_account()
+    is_booking, may_book, release = asyncio.Event(), asyncio.Event(), house.store.release
+
+    async def slow(*arguments: Any, **more: Any) -> None:
+        is_booking.set()
+        await may_book.wait()
+        await release(*arguments, **more)
+
+    monkeypatch.setattr(house.store, "release", slow)
+    running = asyncio.create_task(run(house))
+    await is_booking.wait()
+    for _ in range(2):
+        running.cancel()
+        await asyncio.sleep(0)
+    may_book.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (outcome, usage) = house.store.released[0]
+    assert outcome.is_success
+    assert usage is not None
+
+
 async def test_a_long_answer_keeps_its_lease(environment: dict[str, str]) -> None:
     house = House(Settings.from_env(environment | {"GATEWAY_LEASE_TTL_SECONDS": "2"}))
     object.__setattr__(house.services.generations.policy, "lease_ttl_seconds", 0.02)

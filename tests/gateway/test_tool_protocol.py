@@ -55,6 +55,28 @@ def parse(*pieces: str, **more: Any) -> tuple[str, list[tuple[str, Any]], str | 
 
 
 ANSWERS: dict[str, tuple[str, str, list[tuple[str, Any]]]] = {
+    "a tag in the singular": (
+        f'Hm <tool_call mark="m4rk">[{OSLO}]</tool_call>',
+        "Hm",
+        [("get_weather", {"city": "Oslo"})],
+    ),
+    "a tag in capitals": (
+        f'Hm <TOOL_CALLS mark="m4rk">[{OSLO}]</TOOL_CALLS>',
+        "Hm",
+        [("get_weather", {"city": "Oslo"})],
+    ),
+    "another closing tag": (f"Hm {OPEN}[{OSLO}]</tool_call>", "Hm", [("get_weather", {"city": "Oslo"})]),
+    "no closing tag but a remark": (f"Hm {OPEN}[{OSLO}] # done", "Hm", [("get_weather", {"city": "Oslo"})]),
+    "a brace too many": (
+        f'{OPEN}[{OSLO}}}, {{"name": "now"}}}}]{CLOSE}',
+        "",
+        [("get_weather", {"city": "Oslo"}), ("now", {})],
+    ),
+    "a trailing comma in a call that others follow": (
+        f'{OPEN}[{{"name": "get_weather", "arguments": {{"city": "Oslo",}}}}, {{"name": "now"}}]{CLOSE}',
+        "",
+        [("get_weather", {"city": "Oslo"}), ("now", {})],
+    ),
     "only text": ("It is cold.", "It is cold.", []),
     "only a block": (f"{OPEN}\n[{OSLO}]\n{CLOSE}", "", [("get_weather", {"city": "Oslo"})]),
     "text before": (f"Let me see.\n\n{OPEN}[{OSLO}]{CLOSE}", "Let me see.", [("get_weather", {"city": "Oslo"})]),
@@ -192,7 +214,7 @@ def test_text_is_passed_on_as_it_comes_and_calls_as_soon_as_they_are_complete() 
     assert parser.feed("Let me") == [TextDelta("Let me")]
     assert parser.feed(" see. ") == [TextDelta(" see.")]
     assert parser.feed(f"\n{OPEN}[{OSLO}") != []
-    assert parser.count == 1
+    assert len(parser.told) == 1
 
 
 def test_json_that_is_no_call_is_not_kept_back_for_long() -> None:

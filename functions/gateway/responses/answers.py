@@ -17,6 +17,7 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     SuggestedReply,
     TextDelta,
     TextReplaced,
@@ -92,6 +93,8 @@ async def collect_response(generation: Generation, response: ResponseObject, out
 
 def _collect(event: Event, output: Output) -> None:
     match event:
+        case RefusalDelta(text):
+            output.message(is_refusal=True).pieces.append(text)
         case TextDelta(text):
             output.message().pieces.append(text)
         case TextReplaced(text):

@@ -18,7 +18,7 @@ from gateway.chunks import encode_text
 from gateway.errors import GatewayError
 from gateway.responses.output import COMPLETED, CallItem, MessageItem, Output, OutputItem, ReasoningItem
 from gateway.responses.resource import ResponseObject
-from reverse.events import Event, ReasoningDelta, TextDelta, ToolCallDelta
+from reverse.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 
 # Larger than any number that a stream reaches: for the words that are said when nobody knows the next one.
 LAST_SEQUENCE_NUMBER = 2**31 - 1
@@ -48,7 +48,7 @@ class ResponseEncoder:
     def encode(self, event: Event) -> bytes:
         """The events for a piece of the answer; empty for events that a response doesn't tell."""
         if type(event) is TextDelta:
-            opened = b"" if isinstance(self._output.current, MessageItem) else self._open_message()
+            opened = b"" if self._output.is_writing() else self._open_message()
             self._output.message().pieces.append(event.text)
             return opened + self._piece(event.text)
         match event:
@@ -56,13 +56,17 @@ class ResponseEncoder:
                 opened = b"" if isinstance(self._output.current, ReasoningItem) else self._open_reasoning()
                 self._output.reasoning().pieces.append(text)
                 return opened + self._piece(text)
+            case RefusalDelta(text):
+                opened = b"" if self._output.is_writing(is_refusal=True) else self._open_message(is_refusal=True)
+                self._output.message(is_refusal=True).pieces.append(text)
+                return opened + self._piece(text)
             case ToolCallDelta():
                 return self._call(event)
         return b""
 
     def annotate(self, annotations: list[dict[str, Any]]) -> bytes:
         """Annotations of the message that is being written; a new one is opened if none is."""
-        encoded = b"" if isinstance(self._output.current, MessageItem) else self._open_message()
+        encoded = b"" if self._output.is_writing() else self._open_message()
         message = self._output.message()
         for annotation in annotations:
             place = {**_place(message), "content_index": 0, "annotation_index": len(message.annotations)}
@@ -99,10 +103,13 @@ class ResponseEncoder:
         fields = error.envelope()["error"]
         return self._event("error", code=fields["code"], message=fields["message"], param=fields["param"], error=fields)
 
-    def _open_message(self) -> bytes:
+    def _open_message(self, *, is_refusal: bool = False) -> bytes:
         closing = self._close_current()
-        message = self._output.message()
-        self._surround("response.output_text.delta", message, "content_index", b',"logprobs":[]')
+        message = self._output.message(is_refusal=is_refusal)
+        if is_refusal:
+            self._surround("response.refusal.delta", message, "content_index", b"")
+        else:
+            self._surround("response.output_text.delta", message, "content_index", b',"logprobs":[]')
         place = {**_place(message), "content_index": 0}
         opening = self._item_added(message) + self._event("response.content_part.added", **place, part=message.part())
         return closing + opening
@@ -140,10 +147,13 @@ class ResponseEncoder:
             encoded = self._event("response.function_call_arguments.done", **place, arguments=item.arguments)
             return encoded + self._item_done(item)
         part = item.part()
-        text = part["text"]
+        text = "".join(item.pieces)
         if isinstance(item, MessageItem):
             place = {**_place(item), "content_index": 0}
-            encoded = self._event("response.output_text.done", **place, text=text, logprobs=[])
+            if item.is_refusal:
+                encoded = self._event("response.refusal.done", **place, refusal=text)
+            else:
+                encoded = self._event("response.output_text.done", **place, text=text, logprobs=[])
             encoded += self._event("response.content_part.done", **place, part=part)
         else:
             place = {**_place(item), "summary_index": 0}

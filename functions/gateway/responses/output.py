@@ -14,16 +14,19 @@ IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"
 
 @dataclass(slots=True)
 class MessageItem:
-    """Words of the assistant, as one text part."""
+    """Words of the assistant, as one part: text, or a refusal."""
 
     id: str
     index: int
+    is_refusal: bool = False
     status: str = IN_PROGRESS
     pieces: list[str] = field(default_factory=list, repr=False)
     annotations: list[dict[str, Any]] = field(default_factory=list)
 
     def part(self) -> dict[str, Any]:
-        """The text part so far."""
+        """The part so far."""
+        if self.is_refusal:
+            return {"type": "refusal", "refusal": "".join(self.pieces)}
         return {
             "type": "output_text",
             "text": "".join(self.pieces),
@@ -103,12 +106,16 @@ class Output:
         """The text of the message that is being written; empty if none is."""
         return "".join(self.current.pieces) if isinstance(self.current, MessageItem) else ""
 
-    def message(self) -> MessageItem:
+    def is_writing(self, *, is_refusal: bool = False) -> bool:
+        """Whether a message with that kind of part is being written."""
+        return isinstance(self.current, MessageItem) and self.current.is_refusal is is_refusal
+
+    def message(self, *, is_refusal: bool = False) -> MessageItem:
         """The message that is being written, else a new one."""
-        if isinstance(self.current, MessageItem):
+        if isinstance(self.current, MessageItem) and self.current.is_refusal is is_refusal:
             return self.current
         self.close_current(COMPLETED)
-        message = self.current = MessageItem(self._new_id("msg"), len(self.items))
+        message = self.current = MessageItem(self._new_id("msg"), len(self.items), is_refusal)
         self.items.append(message)
         return message
 

@@ -10,16 +10,17 @@ contested, or an account failed.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts import _keys, _selection
 from accounts._dynamodb_accounts import MAX_RACES, DynamoDBAccounts
-from accounts._exceptions import ConflictError, SealBrokenError
+from accounts._exceptions import AccountStoreError, ConflictError, SealBrokenError
 from accounts._items import Item
 from accounts._model import Account, AccountKind, Lease, LeaseRequest, Outcome, Usage
 from accounts._table import MAX_BATCH_GET, ConditionFailed, Found, Table, Write, delete, put, update
@@ -40,6 +41,9 @@ USE_GRANULARITY_SECONDS = 60.0
 # took it and only the answer was lost.
 SLOT_IS_FREE = "attribute_not_exists({pk}) OR {until} <= :now OR ({owner} = :owner AND {until} = :until)"
 SLOT_IS_OURS = "{owner} = :owner"
+SLOT_IS_THIS_CALLS = "{owner} = :owner AND {until} = :until"
+# Whoever cancels a call waits so long at most for what it has begun to be undone.
+UNDO_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -254,10 +258,20 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         # Unsealing comes first: if it fails, no slot is held for nothing.
         credentials, session_data = await self._unseal(item)
         holding = {**_keys.slot(account.id, slot), "owner": request.owner, **_keys.lifetime(until)}
+        taking = asyncio.create_task(
+            self._table.write(put(holding, SLOT_IS_FREE, now=search.now, owner=request.owner, until=until))
+        )
         try:
-            await self._table.write(put(holding, SLOT_IS_FREE, now=search.now, owner=request.owner, until=until))
+            await asyncio.shield(taking)
         except ConditionFailed:
             return None
+        except asyncio.CancelledError:
+            undoing = asyncio.create_task(self._undo_taking(taking, _keys.slot(account.id, slot), request.owner, until))
+            # Whoever is in a hurry may cancel again.
+            while not undoing.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({undoing})
+            raise
         return Lease(
             account=account,
             slot=slot,
@@ -266,6 +280,15 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             credentials=credentials,
             session_data=session_data,
         )
+
+    async def _undo_taking(self, taking: asyncio.Task[None], slot: _keys.Key, owner: str, until: float) -> None:
+        """Free a slot that AWS was asked for already, and may have given. If it can't be done, the slot expires."""
+        try:
+            async with asyncio.timeout(UNDO_SECONDS):
+                await taking
+                await self._table.write(delete(slot, SLOT_IS_THIS_CALLS, owner=owner, until=until))
+        except (AccountStoreError, ConditionFailed, TimeoutError):
+            pass
 
     async def _taken_slots(self, accounts: Collection[Account], now: float) -> set[tuple[str, int]]:
         """Account id and number of the slots that are held, as far as one batch can tell."""

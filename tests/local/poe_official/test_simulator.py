@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -14,7 +15,8 @@ import httpx
 import pytest
 
 from local.poe_official import PoeOfficialSimulator, Scenario
-from local.poe_official.bots import pieces, said
+from local.poe_official.bots import pieces, said, story
+from local.poe_official.catalogue import CHAT, MESSAGES, RESPONSES, Model
 from local.poe_official.faults import (
     FAULTS,
     DelayResponse,
@@ -53,6 +55,67 @@ async def test_an_unknown_key_is_refused_everywhere_but_at_the_list(http: httpx.
     ):
         answer = await http.request(method, path)
         assert (answer.status_code, answer.json()["error"]["type"]) == (401, "authentication_error"), path
+
+
+VERSION = {"anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "place", "ending"),
+    [
+        ("chat/completions", {"max_tokens": 2}, "choices.0.finish_reason", "length"),
+        ("chat/completions", {"max_completion_tokens": 2, "max_tokens": 9}, "choices.0.finish_reason", "length"),
+        ("chat/completions", {"stop": [" w0003", "w0009"]}, "choices.0.finish_reason", "stop"),
+        ("chat/completions", {"max_tokens": 99}, "choices.0.finish_reason", "stop"),
+        ("responses", {"max_output_tokens": 2}, "incomplete_details.reason", "max_output_tokens"),
+        ("messages", {"max_tokens": 2}, "stop_reason", "max_tokens"),
+        ("messages", {"max_tokens": 9, "stop_sequences": [" w0003"]}, "stop_sequence", " w0003"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_ends_where_the_question_says(
+    http: httpx.AsyncClient,
+    simulator: PoeOfficialSimulator,
+    path: str,
+    fields: dict[str, object],
+    place: str,
+    ending: str,
+    stream: bool,
+) -> None:
+    simulator.models["all"] = Model("All", story, listed=(CHAT, RESPONSES, MESSAGES))
+    asked = body("All", "count 9", stream=stream, **fields)
+    if path == "responses":
+        asked["input"] = asked.pop("messages")
+    text = (await http.post(f"/v1/{path}", json=asked, headers=VERSION)).text
+    assert "w0002" in text
+    assert ("w0004" in text) == (fields.get("max_tokens") == 99)
+    if stream:
+        assert ending in text
+        return
+    value = json.loads(text)
+    for name in place.split("."):
+        value = value[int(name) if name.isdigit() else name]
+    assert value == ending
+
+
+async def test_a_limit_of_nothing_is_refused(http: httpx.AsyncClient) -> None:
+    answer = await chat(http, "Story", max_tokens=0)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "max_tokens")
+
+
+async def test_keys_are_looked_for_where_each_endpoint_has_them(http: httpx.AsyncClient) -> None:
+    asked = body("Claude-Messages", max_tokens=9)
+    assert (await http.post("/v1/messages", json=asked)).status_code == 400
+    assert (await http.post("/v1/messages", json=asked, headers=VERSION | {"x-api-key": KEY})).status_code == 200
+    assert (await http.post("/v1/messages", json=asked, headers=VERSION | {"x-api-key": "wrong"})).status_code == 401
+    for given in ({"Authorization": KEY}, {"Authorization": "", "x-api-key": KEY}):
+        assert (await http.post("/v1/chat/completions", json=body("Echo"), headers=given)).status_code == 401
+
+
+async def test_a_body_that_is_no_json_object_is_refused(http: httpx.AsyncClient) -> None:
+    for content in (b"{", b"[]", b'"x"'):
+        answer = await http.post("/v1/chat/completions", content=content, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
 async def test_an_answer_costs_points_and_an_empty_account_is_refused(

@@ -16,6 +16,7 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageReported,
@@ -169,11 +170,11 @@ def test_an_answer_that_says_nothing_is_empty_unless_it_was_cut() -> None:
     assert decode([chunk({}, "length")]) == [Finished(FinishReason.LENGTH)]
 
 
-def test_content_in_parts_and_refusals_are_text() -> None:
+def test_content_in_parts_is_text_and_refusals_are_told_apart() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, 7]
     assert decode([chunk({"content": parts}), chunk({"refusal": "no"}, "stop")])[:2] == [
         TextDelta("ab"),
-        TextDelta("no"),
+        RefusalDelta("no"),
     ]
 
 
@@ -361,3 +362,113 @@ def test_files_are_found_where_media_bots_put_them(text: str, files: list[tuple[
 @given(st.text(alphabet="![](): /htps.x\n", max_size=200))
 def test_any_text_is_searched_without_an_exception(text: str) -> None:
     find_media(text)
+
+
+def _streamed(*events: dict[str, Any]) -> list[ServerSentEvent]:
+    return [ServerSentEvent(json.dumps(event)) for event in events]
+
+
+def _response(*output: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "response.completed", "response": {"status": "completed", "output": list(output)}}
+
+
+def _said(*texts: str) -> list[dict[str, Any]]:
+    return [{"type": "output_text", "text": text} for text in texts]
+
+
+def _function(call_id: str | None, arguments: str, **more: Any) -> dict[str, Any]:
+    return {"type": "function_call", "call_id": call_id, "name": "look", "arguments": arguments, **more}
+
+
+@pytest.mark.parametrize("final_id", ["msg_other", "rs_1", None])
+@pytest.mark.parametrize("place", [{"output_index": 1}, {}])
+def test_text_is_told_once_although_its_item_has_another_id_or_place_in_the_end(
+    final_id: str | None, place: dict[str, Any]
+) -> None:
+    """What stands before the endpoint renames items between their deltas and the end, and leaves some out."""
+    delta = {"type": "response.output_text.delta", "item_id": "msg_1", **place}
+    message = {"type": "message", "id": final_id, "content": _said("Hello")}
+    done = {"type": "response.output_item.done", **place, "item": message}
+    events = decode(
+        _streamed(delta | {"delta": "Hel"}, delta | {"delta": "lo"}, done, _response(message)), ResponsesDecoder()
+    )
+    assert events == [TextDelta("Hel"), TextDelta("lo"), Finished()]
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+@pytest.mark.parametrize("ids", [("fc_1", "fc_1"), (None, None), ("fc_1", "fc_2")])
+@pytest.mark.parametrize("call_ids", [("c", "c"), (None, None), ("c", "d")])
+def test_calls_of_a_response_are_two_whatever_ids_they_share(
+    ids: tuple[str | None, ...], call_ids: tuple[str | None, ...], is_streamed: bool
+) -> None:
+    items = [_function(call_ids[n], f'{{"a":{n}}}', id=ids[n]) for n in range(2)]
+    opened = [
+        {"type": "response.output_item.added", "output_index": n, "item": item | {"arguments": ""}}
+        for n, item in enumerate(items)
+    ]
+    pieces = [
+        {"type": "response.function_call_arguments.delta", "output_index": n, "item_id": ids[n], "delta": text}
+        for n, text in ((0, '{"a"'), (1, '{"a":1}'), (0, ":0}"))
+    ]
+    streamed = [*opened, *pieces] if is_streamed else []
+    assert _calls_of(decode(_streamed(*streamed, _response(*items)), ResponsesDecoder())) == ['{"a":0}', '{"a":1}']
+
+
+def test_a_call_is_told_once_although_the_end_leaves_out_what_came_before_it() -> None:
+    item = _function("c", "{}", id="fc_1")
+    events = decode(
+        _streamed(
+            {"type": "response.reasoning_text.delta", "item_id": "rs_1", "output_index": 0, "delta": "Hm"},
+            {"type": "response.output_item.done", "output_index": 1, "item": item},
+            _response(item | {"id": "fc_other"}),
+        ),
+        ResponsesDecoder(),
+    )
+    assert _calls_of(events) == ["{}"]
+
+
+def test_blocks_of_a_message_with_one_id_or_none_are_calls_of_their_own() -> None:
+    blocks = [{"type": "tool_use", "id": wire_id, "name": "look", "input": {}} for wire_id in ("t", "t", None, None)]
+    opened = [
+        {"type": "content_block_start", "index": index, "content_block": block} for index, block in enumerate(blocks)
+    ]
+    ending = [{"type": "message_delta", "delta": {"stop_reason": "tool_use"}}, {"type": "message_stop"}]
+    assert _calls_of(decode(_streamed(*opened, *ending), MessagesDecoder())) == ["{}"] * 4
+
+
+def test_a_block_that_opens_with_its_whole_input_keeps_it_unless_pieces_follow() -> None:
+    def block(index: int, *pieces: str) -> list[dict[str, Any]]:
+        given = {"type": "tool_use", "id": f"t{index}", "name": "look", "input": {"a": index}}
+        return [
+            {"type": "content_block_start", "index": index, "content_block": given},
+            *({"type": "content_block_delta", "index": index, "delta": {"partial_json": piece}} for piece in pieces),
+            {"type": "content_block_stop", "index": index},
+        ]
+
+    events = decode(_streamed(*block(0), *block(1, '{"a"', ":1}"), {"type": "message_stop"}), MessagesDecoder())
+    assert _calls_of(events) == ['{"a":0}', '{"a":1}']
+
+
+def test_a_call_without_arguments_has_an_empty_object_unless_it_was_cut() -> None:
+    """As providers stream the call of a tool that takes none; callers parse the arguments as JSON."""
+    call = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "look", "arguments": ""}}]}
+    assert _calls_of(decode([chunk(call), chunk({}, "tool_calls")])) == ["{}"]
+    assert _calls_of(decode([chunk(call), chunk({}, "length")])) == [""]
+
+
+def _calls_of(events: list[Event]) -> list[str]:
+    """The arguments of each call; each opens once, with an id of its own."""
+    deltas = [event for event in events if isinstance(event, ToolCallDelta)]
+    opened = [event for event in deltas if event.id is not None]
+    assert len({event.id for event in opened}) == len(opened)
+    assert [event.index for event in opened] == list(range(len(opened)))
+    assert all(event.name == "look" for event in opened)
+    return ["".join(event.arguments for event in deltas if event.index == call.index) for call in opened]
+
+
+def test_a_refusal_of_a_response_is_told_apart_and_once() -> None:
+    message = {"type": "message", "id": "m", "content": [{"type": "refusal", "refusal": "I won't"}]}
+    delta = {"type": "response.refusal.delta", "item_id": "m", "output_index": 0, "delta": "I won't"}
+    expected = [RefusalDelta("I won't"), Finished()]
+    assert decode(_streamed(delta, _response(message)), ResponsesDecoder()) == expected
+    assert decode(_streamed(_response(message)), ResponsesDecoder()) == expected

@@ -11,7 +11,7 @@ from local.bench.figures import RoundTrips
 from local.settings import ROOT
 
 _FOLDER = "tests/conformance/poe_api_wrapper"
-INSTALLER = f"{_FOLDER}/run.py"
+INSTALL = 'make conformance ARGS="--only poe_api_wrapper"'
 _LIMIT_SECONDS = 45.0
 _NOT_INSTALLED = 2
 

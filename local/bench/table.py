@@ -9,7 +9,7 @@ from pathlib import Path
 from local.bench.figures import ColdStarts, Memory, RoundTrips, TableWork
 from local.bench.proxies import Proxies
 from local.bench.proxy_table import proxy_lines
-from local.bench.published_client import INSTALLER
+from local.bench.published_client import INSTALL
 from local.bench.streaming import PACED_STREAMS, StreamFigures
 from local.bench.way import BRISK_SECONDS, LONG_CHUNKS, PACE_SECONDS, PACED_CHUNKS, SHORT_CHUNKS
 
@@ -82,7 +82,7 @@ def to_markdown(results: Results) -> str:
 def _published_rows(published: list[RoundTrips]) -> list[str]:
     name = "the same of the published `poe-api-wrapper` 1.7.1 by itself, over TLS"
     if not published:
-        return [f"| {name} | not installed: `python {INSTALLER}` |"]
+        return [f"| {name} | not installed: `{INSTALL}` |"]
     return [f"| {name}, {one.name} | {one.count} ({one.first_token_ms:.0f} ms) |" for one in published]
 
 

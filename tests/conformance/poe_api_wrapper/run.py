@@ -1,6 +1,6 @@
 """The published `poe-api-wrapper` 1.7.1, unmodified, against the web simulator through a CONNECT proxy.
 
-    python tests/conformance/poe_api_wrapper/run.py
+    make conformance ARGS="--only poe_api_wrapper"
 
 makes a virtual environment under `build/` (once), starts the simulator as poe.com with a certificate of a test
 authority, points the client at it from outside by proxy variables alone, and prints a table of its calls. Nothing but

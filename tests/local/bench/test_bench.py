@@ -120,7 +120,7 @@ def test_the_table_replaces_only_what_stands_between_its_marks(results, tmp_path
 
 
 def test_the_published_client_has_rows_or_a_way_to_get_them(results):
-    assert "not installed: `python tests/conformance/poe_api_wrapper/run.py`" in to_markdown(results)
+    assert 'not installed: `make conformance ARGS="--only poe_api_wrapper"`' in to_markdown(results)
     measured = replace(results, published=[RoundTrips("new client", 9, 851.96)])
     assert "1.7.1 by itself, over TLS, new client | 9 (852 ms) |" in to_markdown(measured)
 

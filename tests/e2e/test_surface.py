@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import anthropic
@@ -30,6 +31,19 @@ def ask(content: Any) -> Any:
 
 def tool(name: str) -> Any:
     return {"type": "function", "function": {"name": name, "parameters": CITY}}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, start_stack: Callable[..., RunningStack]) -> Iterator[RunningStack]:
+    """One of its own, in which the official account answers, whatever became of it in other tests."""
+    running = start_stack(tmp_path_factory.mktemp("surface") / "state")
+    try:
+        for label, account in running.accounts().items():
+            if label.startswith("sample-web"):
+                running.admin("POST", f"/accounts/{account['id']}/disable")
+        yield running
+    finally:
+        assert running.stop() == 0, running.output.read_text()
 
 
 @pytest.fixture

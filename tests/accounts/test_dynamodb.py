@@ -274,7 +274,7 @@ class TestManyAtOnce:
                 await store.release(lease, Outcome())
 
         await asyncio.gather(*(work(str(number)) for number in range(12)))
-        assert most <= 6
+        assert 3 <= most <= 6
 
     async def test_two_processes_never_hold_the_same_slot(self, aws: Aws, table_name: str) -> None:
         """Each worker notes when it surely held a slot; no two notes for one slot may overlap."""

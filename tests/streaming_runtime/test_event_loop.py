@@ -6,10 +6,11 @@ import sys
 from typing import Any
 
 import pytest
-import uvloop
 
 from streaming_runtime.errors import InitError
 from streaming_runtime.event_loop import LoopChoice, find_loop_factory
+
+uvloop = pytest.importorskip("uvloop", reason="a test dependency without a wheel for every machine")
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from typing import Any
 from accounts import AccountKind
 from gateway.http.errors import GatewayError, invalid
 from gateway.models.live_config import Document, LiveConfig
+from pool.config_names import MODELS
 
-CONFIG_NAME = "models"
 REFRESH_SECONDS = 300.0
 CHAT_ENDPOINT = "/v1/chat/completions"
 _DATA = Path(__file__).parent / "data"
@@ -121,7 +121,7 @@ class Catalogue:
         self._live = live
         self._models: Sequence[Model] = ()
         self._by_name: dict[str, Model] = {}
-        live.watch(CONFIG_NAME, self._take_stored, every_seconds=REFRESH_SECONDS)
+        live.watch(MODELS, self._take_stored, every_seconds=REFRESH_SECONDS)
 
     async def models(self) -> Sequence[Model]:
         """All models, sorted by id. The same object until there is another list."""
@@ -145,7 +145,7 @@ class Catalogue:
 
     async def reload(self) -> Sequence[Model]:
         """The list in the table, now. Raises `AccountStoreError`; the last good list stays."""
-        await self._live.reload(CONFIG_NAME)
+        await self._live.reload(MODELS)
         self._embedded()
         return self._models
 

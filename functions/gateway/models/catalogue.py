@@ -241,7 +241,7 @@ def _listed(values: tuple[Any, ...] | None) -> list[Any] | None:
 
 @cache
 def _codenames() -> dict[str, str]:
-    """Codenames of older web clients by the bots' names in lower case (poe-web reference 4.11, November 2026)."""
+    """Codenames of older web clients by the bots' names in lower case (docs/reference/poe-web.md#bot-names)."""
     document = json.loads((_DATA / "codenames.json").read_text(encoding="utf-8"))
     return {name.lower(): codename for name, codename in document["codenames"].items()}
 

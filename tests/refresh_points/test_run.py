@@ -219,7 +219,7 @@ async def test_replaced_credentials_are_not_blamed_for_what_the_old_ones_did(hou
 
 async def test_one_line_tells_of_the_run_and_no_secret_is_in_it(house: House) -> None:
     house.poe.answers["cookie-bad"] = RuntimeError("cookie-bad")
-    bad = await house.add("bad")
+    await house.add("bad")
     await house.add("good")
     answer = await house.run()
     line, metrics = house.lines()[0], house.lines()[1:]

@@ -31,7 +31,7 @@ from reverse.events import (
 )
 
 # "Thinking... (2s elapsed)", "Generating image (10s elapsed)": observed first texts of thinking and image bots that
-# a later event replaces (poe-web reference 5.4, November 2026).
+# a later event replaces (docs/reference/poe-web.md#message-events).
 _PROGRESS_NOTE = re.compile(
     r"[*_>\s]*(?:Thinking|Generating|Creating|Searching|Working|Loading)[^\n]{0,60}?"
     r"(?:\.{3}|…)?\s*(?:\(\d+s elapsed\)|(?:\.{3}|…))[*_\s]*"

@@ -107,7 +107,8 @@ class ChatCall:
         """What of the request an account of this kind does not take into account, by the fields' names."""
         names = {*self.options.ignored(kind, self.facts), *self.specs.dropped}
         if kind is AccountKind.OFFICIAL and self.specs.has_strict:
-            # Poe's official API ignores it (poe-official reference C.2); web accounts' answers are checked here.
+            # Poe's official API ignores it (docs/reference/poe-official.md#chat-parameters); web accounts' answers are
+            # checked here.
             names.add("tools.function.strict")
         return tuple(sorted(names))
 
@@ -125,7 +126,8 @@ class ChatCall:
             tool_choice="none" if withheld else self.specs.choice,
             response_format=self.response_format.values if self.response_format else None,
             max_tokens=self.max_tokens,
-            # Poe refuses stop sequences of white space only (poe-official reference C.2); ours are kept here anyway.
+            # Poe refuses stop sequences of white space only (docs/reference/poe-official.md#chat-parameters); ours are
+            # kept here anyway.
             stop=() if self.is_stopped_here else tuple(stop for stop in self.stop if stop.strip()),
             suggest_replies=self.wants_suggested_replies,
         )

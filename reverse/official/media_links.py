@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from reverse.events import FileAttached
 
 _URL = r"https?://[^\s<>\"')\]]{1,2000}"
-_IMAGE = re.compile(rf"!\[(?P<name>[^\]\n]{{0,300}})\]\((?P<url>{_URL})\)(?P<again>\s+(?P=url)(?=\s|$))?")
+_IMAGE = re.compile(rf"!\[(?P<name>[^\[\]\n]{{0,300}}+)\]\((?P<url>{_URL})\)(?P<again>\s++(?P=url)(?=\s|$))?")
 _BARE_ADDRESS = re.compile(_URL)
 _POE_FILE_HOST = ".poecdn.net"
 

@@ -6,7 +6,6 @@ which may quote any of them.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -34,7 +33,7 @@ class RequestRecord:
     """The API key's name."""
     model: str | None = None
     account: str | None = None
-    """A short hash of the account's id, equal in all lines about the account."""
+    """The account's id, as the administration shows it."""
     attempts: int = 0
     chunks: int = 0
     first_byte_at: float | None = None
@@ -43,11 +42,6 @@ class RequestRecord:
     error: str | None = None
     is_stream: bool = False
     usage: dict[str, Any] = field(default_factory=dict)
-
-
-def account_tag(account_id: str) -> str:
-    """A short stable name for an account that tells nothing else about it."""
-    return hashlib.sha256(account_id.encode()).hexdigest()[:10]
 
 
 class Journal:

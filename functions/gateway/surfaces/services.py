@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts import AccountStore
-from gateway.generation.client_pool import ClientFactory, WarmClients
+from gateway.generation.client_pool import WarmClients
 from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.request_log import Journal
@@ -15,6 +15,7 @@ from gateway.models.readiness import Readiness
 from gateway.prompt.attachments import AttachmentReader
 from gateway.settings import Settings
 from gateway.surfaces.media.files import ResultFiles
+from pool.clients import ClientFactory
 
 
 @dataclass(frozen=True, slots=True)

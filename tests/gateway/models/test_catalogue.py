@@ -11,7 +11,7 @@ import pytest
 from accounts import AccountStore, InMemoryAccountStore, StoreUnavailableError
 from gateway.http.errors import GatewayError
 from gateway.http.request_log import Journal
-from gateway.models.catalogue import REFRESH_SECONDS, Catalogue, require
+from gateway.models.catalogue import ABSENT_REFRESH_SECONDS, REFRESH_SECONDS, Catalogue, require
 from gateway.models.live_config import LiveConfig
 
 
@@ -99,8 +99,18 @@ async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> 
     assert all(model.tokens is None and model.pricing is None and model.parameters is None for model in models)
 
 
-async def test_the_tables_list_replaces_the_embedded_one_within_minutes() -> None:
+async def test_the_first_stored_list_is_found_within_seconds() -> None:
     store, clock = InMemoryAccountStore(), Clock()
+    catalogue = catalogue_over(store, clock)
+    assert await catalogue.find("New-Model") is None
+    await store.put_config("models", {"models": [{"id": "New-Model"}]})
+    clock.now += ABSENT_REFRESH_SECONDS
+    assert await catalogue.find("New-Model") is not None
+
+
+async def test_a_newer_list_replaces_the_stored_one_within_minutes() -> None:
+    store, clock = InMemoryAccountStore(), Clock()
+    await store.put_config("models", {"models": [{"id": "Old-Model"}]})
     catalogue = catalogue_over(store, clock)
     assert await catalogue.find("New-Model") is None
     await store.put_config("models", {"models": [{"id": "New-Model", "bot": "New_Bot", "aliases": ["nm"]}]})

@@ -15,7 +15,7 @@ LITELLM_VENV := build/bench/litellm
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix bench conformance build deploy sam-local sam-test clean lock sam-cli
+.PHONY: help run test check fix docs bench conformance build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -35,6 +35,9 @@ check: $(VENV)/.test ## Check format, lint, types, import rules
 
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+docs: $(VENV)/.test ## Write the tables of docs/configuration.md from the settings in the code
+	@$(BIN)/python scripts/configuration.py
 
 bench: $(VENV)/.test $(if $(LITELLM),$(LITELLM_VENV)/.installed) ## Measure side by side, print the table: LITELLM=1 ARGS=
 	@$(BIN)/python -m local bench $(if $(LITELLM),--litellm) $(ARGS)

@@ -16,7 +16,8 @@ from reverse.official.generation import build_generation_body, parse_files, pars
 from reverse.official.json_values import parse_object
 from reverse.videos import Video
 
-# Poe's documentation polls a video about every five seconds (C.1).
+# Poe's documentation polls a video about every five seconds
+# (docs/reference/poe-official.md#endpoints-and-authentication).
 POLL_SECONDS = 5.0
 
 _NOTHING: Mapping[str, Any] = {}

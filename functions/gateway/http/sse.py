@@ -16,7 +16,7 @@ from gateway.http.deadline import ClientGoneError, bounded
 from gateway.http.errors import TIMEOUT, GatewayError, encode_error_event
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 
-# A comment is the only keep-alive that both official SDKs ignore (openai-wire D.1).
+# A comment is the only keep-alive that both official SDKs ignore (docs/reference/openai-wire.md#streamed-chat).
 COMMENT = b": ping\n\n"
 # Ends OpenAI's streams, those of responses excepted.
 DONE = b"data: [DONE]\n\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts import AccountStore
-from gateway.generation.client_pool import ClientFactory, WarmClients
+from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator
@@ -15,6 +15,7 @@ from gateway.models.poe_overrides import PoeSettings
 from gateway.models.readiness import Readiness
 from gateway.prompt.attachments import AttachmentReader
 from gateway.settings import Settings
+from pool.clients import ClientFactory
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Events of an answer as the chunks of a streamed chat completion. Pure.
 
-Order: the role once, deltas, the finish reason once, usage in a chunk without choices if it was asked for, `[DONE]`.
-Everything around a piece of text is serialised once per answer, not once per chunk.
+Order (docs/reference/openai-wire.md#streamed-chat): the role once, deltas, the finish reason once, usage in a chunk
+without choices if it was asked for, `[DONE]`. Everything around a piece of text is serialised once per answer, not once
+per chunk.
 """
 
 from __future__ import annotations

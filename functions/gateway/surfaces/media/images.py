@@ -82,7 +82,7 @@ class ImageMaker:
     def _build(self, kind: AccountKind) -> ChatRequest:
         parameters = dict(self.parameters)
         if kind is AccountKind.WEB and "nano-banana-2" in self.bot.lower():
-            # Else this bot chats about the picture (poe-web reference 4.4, November 2026).
+            # Else this bot chats about the picture (docs/reference/poe-web.md#sending-a-message).
             parameters.setdefault("image_only", True)
         message = Message("user", self.call.prompt, self.call.images)
         return ChatRequest(self.bot, (message,), parameters=parameters)

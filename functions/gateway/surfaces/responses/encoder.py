@@ -1,8 +1,8 @@
 """Events of an answer as the server-sent events of a streamed response. Pure.
 
-Order (openai-wire D.4): `response.created`, `response.in_progress`, then for each output item its opening, its pieces
-and its closing, then one event that ends the response; `sequence_number` counts from 0. What surrounds a piece of text
-is serialised once per item, not once per event.
+Order (docs/reference/openai-wire.md#streamed-responses): `response.created`, `response.in_progress`, then for each
+output item its opening, its pieces and its closing, then one event that ends the response; `sequence_number` counts
+from 0. What surrounds a piece of text is serialised once per item, not once per event.
 
 A failure is told twice, first as `response.failed`, then as `error` with the fields at both places where clients look
 for them (documented: on top; sent by OpenAI: in `error`). Clients that follow the life of the response stop at the

@@ -78,7 +78,8 @@ def to_usage(usage: TokenUsage) -> dict[str, Any]:
     """OpenAI's usage object of responses; `estimated` and `points` are extensions, as in chat completions."""
     shown: dict[str, Any] = {
         "input_tokens": usage.prompt_tokens,
-        # Poe says nothing about writes to a cache; strict clients need the field (openai-wire D.4).
+        # Poe says nothing about writes to a cache; strict clients need the field
+        # (docs/reference/openai-wire.md#streamed-responses).
         "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},

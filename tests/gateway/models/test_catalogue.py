@@ -73,6 +73,24 @@ async def test_dashes_stand_for_dots_only_where_that_leaves_no_doubt() -> None:
     assert found == {"a-1-5": "A-1-5", "b-1-2-3": "b-1-2-3", "c-2-5": "C-2.5"}
 
 
+async def test_an_alias_never_takes_a_name_that_a_model_has() -> None:
+    """Whichever stands first in the list, and whether the name is an id or an id with dashes for its dots."""
+    for reverse in (False, True):
+        models = [
+            {"id": "Painter", "aliases": ["Writer", "Speaker-1.5", "Speaker-1-5"]},
+            {"id": "Writer"},
+            {"id": "Speaker-1.5"},
+        ]
+        store = InMemoryAccountStore()
+        await store.put_config("models", {"models": models[::-1] if reverse else models})
+        catalogue = catalogue_over(store)
+        await catalogue.reload()
+        found = {name: (await catalogue.resolve(name))[1] for name in ("writer", "WRITER", "speaker-1.5")}
+        assert found == {"writer": "Writer", "WRITER": "Writer", "speaker-1.5": "Speaker-1.5"}
+        # Dashes for dots are only a guess: a name that somebody wrote down wins over it.
+        assert (await catalogue.resolve("speaker-1-5"))[1] == "Painter"
+
+
 async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> None:
     models = await catalogue_over(InMemoryAccountStore()).models()
     names = [name.lower() for model in models for name in (model.id, *model.aliases)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from accounts import AccountStore, InMemoryAccountStore, StoreUnavailableError
 from gateway.generation.attempt import GenerationPolicy
 from gateway.generation.client_pool import WarmClients
+from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.request_log import Journal
@@ -22,7 +23,6 @@ from gateway.models.poe_overrides import PoeSettings
 from gateway.models.readiness import Readiness
 from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
-from gateway.surfaces.media.files import ResultFiles
 from gateway.surfaces.services import Services
 from pool.clients import ClientFactory, PoeClients
 
@@ -65,7 +65,7 @@ def build_services(
         journal=journal,
         make_client=make_client,
         poe_settings=poe_settings,
-        result_files=ResultFiles((settings.poe_web_base_url, settings.poe_official_base_url)),
+        downloads=Downloads((settings.poe_web_base_url, settings.poe_official_base_url)),
     )
 
 

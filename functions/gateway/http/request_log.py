@@ -43,6 +43,20 @@ class RequestRecord:
     is_stream: bool = False
     usage: dict[str, Any] = field(default_factory=dict)
 
+    def part(self, index: int) -> RequestRecord:
+        """A record for one of several answers to the request."""
+        return RequestRecord(f"{self.request_id}-{index}", self.method, self.started_at, key=self.key, model=self.model)
+
+    def merge(self, part: RequestRecord) -> None:
+        """Add what became of one of several answers."""
+        self.attempts += part.attempts
+        self.account = self.account or part.account
+        self.finish = self.finish or part.finish
+        for name, value in part.usage.items():
+            so_far = self.usage.get(name)
+            # `estimated` is a flag: one estimate makes the sum one.
+            self.usage[name] = (value or bool(so_far)) if isinstance(value, bool) else value + (so_far or 0)
+
 
 class Journal:
     """Writes the lines. The logger is made at the first line: at a cold start that is after the first byte."""

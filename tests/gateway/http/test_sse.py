@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.http.errors import UPSTREAM, GatewayError
 from gateway.http.request_log import RequestRecord
-from gateway.http.sse import COMMENT, EventStream
+from gateway.http.sse import COMMENT, EventStream, encode_text
 from tests.virtual_time import in_virtual_time, now
 
 
@@ -250,3 +253,16 @@ async def test_the_runtime_is_left_the_last_words() -> None:
     server = Server()
     await stream({"extensions": {"aws.lambda": extension}}, server.receive, server.send)
     assert b"upstream_timeout" in extension["abort_body"]
+
+
+@given(st.text(alphabet=st.characters()))
+def test_any_text_survives(text: str) -> None:
+    """Line ends, line separators of Unicode and half surrogates included."""
+    encoded = encode_text(text)
+    assert json.loads(encoded.decode()) == text
+    assert b"\n" not in encoded
+    assert b"\r" not in encoded
+
+
+def test_text_stays_readable() -> None:
+    assert encode_text("你好") == '"你好"'.encode()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from gateway.generation.answer import collect_answer
 from gateway.generation.generation import Generation
-from reverse.events import FileAttached, TextDelta, TextReplaced
+from reverse.events import FileAttached
 
 MAX_FILES = 20
 _MAX_URL_CHARS = 4000
@@ -20,19 +21,8 @@ _TRAILING = ".,;:!?*_~"
 
 async def collect_files(generation: Generation) -> list[FileAttached]:
     """Run the generation to its end; its files, each once. Raises what the generation raises."""
-    texts: list[str] = []
-    files: list[FileAttached] = []
-    async with generation:
-        async for event in generation.events():
-            match event:
-                case FileAttached():
-                    files.append(event)
-                case TextDelta(text):
-                    texts.append(text)
-                case TextReplaced(text):
-                    texts = [text]
-    if not files:
-        files = [FileAttached(url) for url in find_addresses("".join(texts))]
+    answer = await collect_answer(generation)
+    files = answer.files or [FileAttached(url) for url in find_addresses(answer.text)]
     return list({file.url: file for file in files}.values())[:MAX_FILES]
 
 

@@ -55,8 +55,9 @@ class ChatRequest:
     """One question to one bot.
 
     The web client takes exactly one message (Poe itself keeps the history of a chat), the official client any number.
-    `parameters` are the bot's own options (poe-web reference 4.4; official: fields of the request body such as
-    `temperature`). `tools`, `tool_choice` and `response_format` have OpenAI's shapes and reach official accounts only.
+    `parameters` are the bot's own options (docs/reference/poe-web.md#sending-a-message; official: fields of the request
+    body such as `temperature`). `tools`, `tool_choice` and `response_format` have OpenAI's shapes and reach official
+    accounts only.
     """
 
     bot: str

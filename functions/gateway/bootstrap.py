@@ -8,52 +8,28 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from accounts import AccountKind, AccountStore, InMemoryAccountStore, StoreUnavailableError
-from gateway.attachments import AttachmentReader, Fetch
-from gateway.attempts import GenerationPolicy
-from gateway.auth import AdminGate, Authenticator
-from gateway.catalogue import Catalogue
-from gateway.clients import ClientFactory, WarmClients
-from gateway.generation import Generations
-from gateway.live_config import LiveConfig
-from gateway.media.files import ResultFiles
-from gateway.observability import Journal
-from gateway.poe_settings import PoeSettings
-from gateway.readiness import Readiness
+from gateway.generation.attempt import GenerationPolicy
+from gateway.generation.client_pool import ClientFactory, WarmClients
+from gateway.generation.generation import Generations
+from gateway.http.auth import AdminGate, Authenticator
+from gateway.http.request_log import Journal
+from gateway.models.catalogue import Catalogue
+from gateway.models.live_config import LiveConfig
+from gateway.models.poe_overrides import PoeSettings
+from gateway.models.readiness import Readiness
+from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
+from gateway.surfaces.media.files import ResultFiles
+from gateway.surfaces.services import Services
 from reverse.chat import PoeClient
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials, WebCredentials
 
 if TYPE_CHECKING:
     from reverse.official import ModelInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the routes work with; made once per sandbox."""
-
-    settings: Settings
-    store: AccountStore
-    clients: WarmClients
-    generations: Generations
-    catalogue: Catalogue
-    authenticator: Authenticator
-    admin: AdminGate
-    readiness: Readiness
-    files: AttachmentReader
-    journal: Journal
-    make_client: ClientFactory
-    poe_settings: PoeSettings
-    result_files: ResultFiles
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self.clients.aclose()
-        await self.store.aclose()
 
 
 def build_services(

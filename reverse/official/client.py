@@ -29,14 +29,17 @@ from reverse.official.uploads import UploadedFile
 if TYPE_CHECKING:
     from reverse.fetch import FetchedFile
 
-_HISTORY_PAGE = 100  # the most that one page holds (C.4)
+_HISTORY_PAGE = 100  # the most that one page holds (docs/reference/poe-official.md#balance-and-points)
 _KEPT_BOT_NAMES = 200
 
 Fetch = Callable[[str], Awaitable["FetchedFile"]]
 
 
 async def read_models(config: PoeConfig) -> list[ModelInfo]:
-    """The bots that the API offers, without an account: the list needs no key (C.1). Raises `PoeError`."""
+    """The bots that the API offers, without an account: the list needs no key. Raises `PoeError`.
+
+    Source: docs/reference/poe-official.md#endpoints-and-authentication.
+    """
     exchange = Exchange(None, config)
     try:
         return await _read_models(exchange)

@@ -1,7 +1,8 @@
 """Images, videos and audio: request bodies and replies. Pure.
 
-The reply of /v1/images and the exchange of /v1/audio are not documented (poe-official reference C.1, November 2026), so
-every shape that the neighbouring endpoints have is understood.
+The reply of /v1/images and the exchange of /v1/audio are not documented
+(docs/reference/poe-official.md#endpoints-and-authentication), so every shape that the neighbouring endpoints have is
+understood.
 """
 
 from __future__ import annotations

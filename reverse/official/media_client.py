@@ -15,7 +15,8 @@ from reverse.official.exchange import Exchange
 from reverse.official.generation import Video, build_generation_body, parse_files, parse_video
 from reverse.official.json_values import parse_object
 
-# Poe's documentation polls a video about every five seconds (C.1).
+# Poe's documentation polls a video about every five seconds
+# (docs/reference/poe-official.md#endpoints-and-authentication).
 POLL_SECONDS = 5.0
 
 _NOTHING: Mapping[str, Any] = {}

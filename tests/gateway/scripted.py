@@ -13,10 +13,11 @@ from typing import Any
 
 from accounts import AccountKind, InMemoryAccountStore, Lease, LeaseRequest, Outcome, Usage
 from gateway.app import Gateway, create_app
-from gateway.attachments import Fetch
-from gateway.bootstrap import Services, build_services
-from gateway.observability import Journal
+from gateway.bootstrap import build_services
+from gateway.http.request_log import Journal
+from gateway.prompt.attachments import Fetch
 from gateway.settings import Settings
+from gateway.surfaces.services import Services
 from reverse.chat import ChatRequest, PointsReading
 from reverse.errors import PoeError
 from reverse.events import Event, Finished, TextDelta

@@ -80,7 +80,7 @@ print("RESULT", json.dumps([statuses, json.loads(failed["body"])["error"]["code"
 
 def test_a_cold_start_loads_nothing_heavy() -> None:
     loaded = set(json.loads(run("import gateway.asgi, json, sys; print(json.dumps(sorted(sys.modules)))")))
-    assert "gateway.routes.chat" in loaded
+    assert "gateway.surfaces.chat.route" in loaded
     assert not loaded & HEAVY
 
 

@@ -20,9 +20,9 @@ from gateway.admin.shapes import (
     account_status,
     show_account,
 )
-from gateway.bootstrap import Services
-from gateway.context import context_of
-from gateway.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
+from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
+from gateway.surfaces.context import context_of
+from gateway.surfaces.services import Services
 from reverse.credentials import OfficialCredentials, WebCredentials
 from reverse.errors import PoeError
 

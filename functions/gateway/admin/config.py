@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 
 from gateway.admin.accounts import ServicesArgument
-from gateway.errors import invalid
-from gateway.poe_settings import CONFIG_NAME
+from gateway.http.errors import invalid
+from gateway.models.poe_overrides import CONFIG_NAME
 from reverse.overrides import OverrideError, read_overrides
 
 router = APIRouter()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shapes import account_status, iso_time
-from gateway.bootstrap import Services
+from gateway.surfaces.services import Services
 
 router = APIRouter()
 MAX_CONCURRENCY = 50

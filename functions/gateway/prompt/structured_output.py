@@ -1,0 +1,96 @@
+"""`response_format` with models that can only write text: what they are told, and what is accepted. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.http.fields import Fields
+from gateway.prompt.json_schema import find_violation
+
+# Where a JSON object or array may begin; more candidates than this are not tried.
+_OPENING = re.compile(r"[{\[]")
+_MAX_CANDIDATES = 20
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+# No more tolerant than the caller's own parser: without control characters in strings, without NaN and Infinity.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """JSON of any form, or of a schema's."""
+
+    values: Mapping[str, Any] = field(repr=False)
+    """As the caller gave it."""
+    schema: Any = field(default=None, repr=False)
+
+    def instructions(self) -> str:
+        """What a model is told."""
+        rule = "Answer with one JSON object and nothing else: no text around it, no code fence."
+        if self.schema is None:
+            return rule
+        schema = json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
+        return f"{rule} It must fit this JSON Schema:\n{schema}"
+
+    def correction(self, problem: str) -> str:
+        """What a model is told whose answer can't be used."""
+        return f"Your answer can't be used: {problem}. Answer again with nothing but the corrected JSON."
+
+    def read(self, answer: str) -> tuple[str | None, str | None]:
+        """The JSON in an answer as it is written there, or what is wrong with it.
+
+        Text and code fences around the JSON are left out.
+        """
+        problem = "it holds no JSON object"
+        for start, value in self._candidates(answer):
+            violation = None
+            if self.schema is None and not isinstance(value, dict):
+                violation = "$: must be object"
+            elif self.schema is not None:
+                violation = find_violation(value, self.schema)
+            if violation is None:
+                return answer[start[0] : start[1]], None
+            problem = violation
+        return None, problem
+
+    def _candidates(self, answer: str) -> list[tuple[tuple[int, int], Any]]:
+        """Where whole JSON values stand in the answer, the outermost only."""
+        found: list[tuple[tuple[int, int], Any]] = []
+        at = 0
+        for _ in range(_MAX_CANDIDATES):
+            opening = _OPENING.search(answer, at)
+            if opening is None:
+                break
+            try:
+                value, end = _DECODER.raw_decode(answer, opening.start())
+            except (ValueError, RecursionError):
+                at = opening.end()
+                continue
+            found.append(((opening.start(), end), value))
+            at = end
+        return found
+
+
+def read_response_format(body: Fields) -> ResponseFormat | None:
+    """`response_format`, `None` for plain text. Raises `GatewayError` (400), naming the field."""
+    value = body.mapping("response_format")
+    if value is None:
+        return None
+    kind = value.choice("type", ("text", "json_object", "json_schema"))
+    if kind in (None, "text"):
+        return None
+    if kind == "json_object":
+        return ResponseFormat(value.values)
+    described = value.mapping("json_schema")
+    if described is None:
+        raise value.missing("json_schema")
+    schema = described.mapping("schema")
+    return ResponseFormat(value.values, schema.values if schema else None)

@@ -49,7 +49,7 @@ class Settings:
     """How the simulator behaves; changed at any time.
 
     `pace_seconds` is between two frames of a stream, `latency_seconds` before the answer to every request.
-    `requests_per_minute` is what one account may ask (500 by Poe's documentation, C.5), 0 for no limit. `compresses`:
+    `requests_per_minute` is what one account may ask (500 by Poe's documentation), 0 for no limit. `compresses`:
     whole answers are compressed for clients that accept it.
     """
 

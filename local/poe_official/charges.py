@@ -1,7 +1,7 @@
 """What an answer costs. Pure.
 
-Prices are dollars: per token, or per answer (`request`). Points are dollars at one rate (poe-official reference C.3 and
-C.4); the rate is this simulator's, and is what the balance of its accounts implies.
+Prices are dollars: per token, or per answer (`request`). Points are dollars at one rate; the rate is this simulator's
+own, and is what the balance of its accounts implies (docs/reference/poe-official.md#balance-and-points).
 """
 
 from __future__ import annotations

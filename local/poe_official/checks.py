@@ -1,7 +1,7 @@
 """What providers check before they answer: options against what a model declares, and the order of tool calls. Pure.
 
-Refusals have the recorded shape: a message and a type, without code or field (poe-official reference C.5 and the
-replies recorded in March and April 2026).
+Refusals have the shape recorded in March and April 2026: a message and a type, without code or field
+(docs/reference/poe-official.md#errors-and-limits).
 """
 
 from __future__ import annotations

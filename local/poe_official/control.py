@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from local.poe_official.application import Settings, Simulation
+from local.poe_official.application import Simulation
 from local.poe_official.scenarios import CATALOGUE, scenario_from_json
 from local.poe_official.usage import charges
 from local.poe_official.world import OfficialAccount
@@ -21,7 +21,8 @@ from local.scenarios import UnknownScenario, scenario_to_json
 
 _SHOWN = 50
 _HISTORY = ("settle_seconds", "listing_seconds")
-_SETTINGS = tuple(one.name for one in dataclasses.fields(Settings))
+_CHANGEABLE: dict[str, type] = dict.fromkeys(("pace_seconds", "latency_seconds", *_HISTORY), float)
+_CHANGEABLE |= {"requests_per_minute": int, "compresses": bool}
 
 
 class _Control:
@@ -96,8 +97,8 @@ class _Control:
             given = await _given(request)
             for name, value in given.items() if isinstance(given, dict) else ():
                 place = world if name in _HISTORY else settings
-                if name in (*_HISTORY, *_SETTINGS) and isinstance(value, int | float):
-                    setattr(place, name, type(getattr(place, name))(value))
+                if name in _CHANGEABLE and isinstance(value, int | float):
+                    setattr(place, name, _CHANGEABLE[name](value))
         return JSONResponse(dataclasses.asdict(settings) | {name: getattr(world, name) for name in _HISTORY})
 
     async def requests(self, request: Request) -> Response:

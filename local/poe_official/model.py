@@ -1,7 +1,8 @@
 """One simulated bot, and its entry in the list of models.
 
-Shapes are those of the list recorded in spring 2026 (poe-official reference C.3): ids are in lower case, `created` is
-in milliseconds, prices are dollars as strings, media models have a `context_length` that is no chat window.
+Shapes are those of the list recorded in spring 2026 (docs/reference/poe-official.md#model-list): ids are in lower
+case, `created` is in milliseconds, prices are dollars as strings, media models have a `context_length` that is no chat
+window.
 """
 
 from __future__ import annotations

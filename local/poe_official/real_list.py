@@ -1,7 +1,7 @@
-"""Models of the kinds, in the numbers and with the fields of the real list (362 entries in spring 2026, reference C.3).
+"""Models of the kinds, in the numbers and with the fields of the real list, which had 362 entries in spring 2026.
 
 Named models have the declarations of the real ones, by which reasoning is steered in five different ways. The others
-are numbered; their texts are filler of the real texts' length.
+are numbered; their texts are filler of the real texts' length. Source: docs/reference/poe-official.md#model-list.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
 from reverse.events import Event
+from reverse.videos import VideoJobs
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -91,6 +92,10 @@ class PoeClient(Protocol):
 
     Entering does no network call: it connects on first use. `aclose` closes sockets and does no network call either.
     """
+
+    @property
+    def videos(self) -> VideoJobs | None:
+        """Videos as jobs; `None` where the API has no such jobs (web)."""
 
     async def __aenter__(self) -> Self: ...
 

@@ -94,6 +94,13 @@ class FileAttached:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoJobStarted:
+    """Poe has begun a video, which goes on after the answer. Official only; see `VideoJobs`."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SuggestedReply:
     """A follow-up question that Poe proposes."""
 
@@ -126,6 +133,7 @@ Event = (
     | ReasoningDelta
     | ToolCallDelta
     | FileAttached
+    | VideoJobStarted
     | SuggestedReply
     | UsageReported
     | Finished

@@ -26,6 +26,7 @@ from reverse.official.retry import MAX_RETRIES
 from reverse.official.routing import Route, choose_route, may_be_bot_only
 from reverse.official.transport import OfficialTransport, OutgoingRequest
 from reverse.official.uploads import UploadedFile
+from reverse.videos import VideoJobs
 
 if TYPE_CHECKING:
     from reverse.fetch import FetchedFile
@@ -83,6 +84,7 @@ class PoeOfficialClient:
         # Bots that chat completions do not know but the bot protocol does; a dict keeps the order.
         self._bot_only = dict.fromkeys(texts_at(session_data or {}, "bot_only"))
         self.media = MediaClient(self._exchange, sleep)
+        self.videos: VideoJobs = self.media
 
     async def __aenter__(self) -> Self:
         return self

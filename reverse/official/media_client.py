@@ -12,8 +12,9 @@ from urllib.parse import quote
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import FileAttached
 from reverse.official.exchange import Exchange
-from reverse.official.generation import Video, build_generation_body, parse_files, parse_video
+from reverse.official.generation import build_generation_body, parse_files, parse_video
 from reverse.official.json_values import parse_object
+from reverse.videos import Video
 
 # Poe's documentation polls a video about every five seconds
 # (docs/reference/poe-official.md#endpoints-and-authentication).

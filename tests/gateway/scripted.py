@@ -90,6 +90,7 @@ class FakePoeClient:
         self.credentials = credentials
         self.derived = session_data
         self.is_closed = False
+        self.videos = None
         self._poe = poe
 
     async def __aenter__(self) -> FakePoeClient:

@@ -23,6 +23,7 @@ from reverse.chat import ChatRef, ChatRequest, Message
 __all__ = ["MAX_CHOICES", "MAX_TOOLS", "ChatCall", "read_chat_call"]
 
 MAX_STOPS = 16
+MAX_STOP_CHARS = 1024
 # Each choice is a conversation of its own with Poe, with its own price.
 MAX_CHOICES = 8
 _LONGEST_SESSION_ID = 256
@@ -185,6 +186,8 @@ def _stop(body: Fields) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or len(values) > MAX_STOPS or not all(isinstance(item, str) for item in values):
         raise body.wrong("stop", f"a string or an array of at most {MAX_STOPS} strings")
+    if any(len(item) > MAX_STOP_CHARS for item in values):
+        raise body.wrong("stop", f"at most {MAX_STOP_CHARS} characters long")
     # An empty string would stop everything; OpenAI ignores it.
     return tuple(dict.fromkeys(item for item in values if item))
 

@@ -74,7 +74,10 @@ class Settings:
     # The folder with AWS's own packages (boto3), where there is one.
     runtime_dir: Path | None = None
     function: FunctionIdentity = FunctionIdentity()
+    # How responses are sent. `auto` decides by the event: a Function URL gets a stream, everything else an ordinary
+    # answer. `streaming` is for API Gateway's streaming integration, `buffered` for a Function URL that buffers.
     response_form: ResponseForm = ResponseForm.AUTO
+    # The event loop. `auto` takes uvloop if the function brings it, otherwise asyncio's own.
     loop: LoopChoice = LoopChoice.AUTO
     # How long before the deadline the application is cancelled. Two thirds of it are for the application's
     # cleanup, a third for the end of the response. 1.5 s lets a handful of DynamoDB writes and one retry

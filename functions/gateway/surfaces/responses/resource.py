@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.generation.answer import Answer
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
 from reverse.events import FinishReason
@@ -28,20 +29,12 @@ class ResponseObject:
         """The response before its first item."""
         return self._with("in_progress", [])
 
-    def finished(
-        self,
-        reason: FinishReason,
-        output: Sequence[Mapping[str, Any]],
-        usage: TokenUsage,
-        replies: Sequence[str] = (),
-        *,
-        completed_at: int,
-    ) -> dict[str, Any]:
+    def finished(self, answer: Answer, output: Sequence[Mapping[str, Any]], *, completed_at: int) -> dict[str, Any]:
         """The response that ended well, or was cut. Replies that Poe suggests are an extension, as in chat."""
-        more: dict[str, Any] = {"usage": to_usage(usage)}
-        if replies:
-            more["suggested_replies"] = replies
-        cut = _INCOMPLETE.get(reason)
+        more: dict[str, Any] = {"usage": to_usage(answer.usage)}
+        if answer.suggested_replies:
+            more["suggested_replies"] = answer.suggested_replies
+        cut = _INCOMPLETE.get(answer.finish_reason)
         if cut is not None:
             return self._with("incomplete", output, incomplete_details={"reason": cut}, **more)
         return self._with("completed", output, completed_at=completed_at, **more)

@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from tests.gateway.surfaces.media.conftest import learn_models
 from tests.gateway.surfaces.media.test_images import DATA_URL, PNG, form
 from tests.gateway.test_bootstrap import RealHouse
 
@@ -67,7 +68,7 @@ async def test_speech(real_house: RealHouse) -> None:
 
 
 async def test_a_voice_that_the_bot_does_not_have_is_refused_with_those_it_has(official_house: RealHouse) -> None:
-    await official_house.call("/v1/models")
+    await learn_models(official_house)
     answer = await official_house.call("/v1/audio/speech", {"model": "Speaker", "input": "Hello", "voice": "Nobody"})
     assert (answer.status, answer.error["param"]) == (400, "voice")
 

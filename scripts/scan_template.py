@@ -25,8 +25,8 @@ PARAMETERS = {"Architecture": "arm64", "AlarmEmail": "owner@example.com", "Gatew
 """With every optional part that can be switched on, so that it is scanned."""
 ACCEPTED = {
     ("GenericResourceWildcardPolicyRule", "CredentialsKey"): (
-        "A key policy that gives the account's root kms:* leaves the decision to IAM, as AWS's own default does; without "
-        "it nobody could manage the key."
+        "A key policy that gives the account's root kms:* leaves the decision to IAM, as AWS's own default does. "
+        "Without it nobody could manage the key."
     ),
 }
 

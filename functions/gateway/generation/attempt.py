@@ -11,6 +11,7 @@ from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outc
 from gateway.generation.client_pool import WarmClient, WarmClients
 from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal
+from pool.outcomes import outcome_of
 from reverse.chat import PoeClient
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
@@ -143,14 +144,7 @@ class Attempt:
 
     def _outcome(self, points: int | None) -> Outcome:
         if self.error is not None:
-            error = self.error
-            return Outcome(
-                code=error.code.value,
-                scope=error.scope.value,
-                bot=self._bot,
-                retry_after_seconds=error.retry_after_seconds,
-                points_spent=points,
-            )
+            return outcome_of(self.error, bot=self._bot, points_spent=points)
         if self.has_answered:
             return Outcome(bot=self._bot, points_spent=points)
         # Nobody waited long enough to know.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountKind, Lease
+from pool.clients import ClientFactory
 from reverse.chat import PoeClient
-
-ClientFactory = Callable[[AccountKind, Mapping[str, str], Mapping[str, Any] | None], PoeClient]
-"""Makes a client from an account's kind, credentials and derived session data. Does no I/O."""
 
 # A sandbox serves one request at a time; a server process on one machine some more.
 MAX_IDLE = 16

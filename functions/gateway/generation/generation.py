@@ -26,7 +26,7 @@ from gateway.generation.client_pool import WarmClients
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
-from gateway.http.request_log import Journal, RequestRecord, account_tag
+from gateway.http.request_log import Journal, RequestRecord
 from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
@@ -251,7 +251,7 @@ class Generation:
     def _new_attempt(self, lease: Lease) -> Attempt:
         room = self._room
         self._record.attempts += 1
-        self._record.account = account_tag(lease.account.id)
+        self._record.account = lease.account.id
         return Attempt(
             lease,
             bot=self._task.model.lower(),

@@ -1,25 +1,96 @@
-"""Several answers to one request, at the same time as far as there are accounts, with one record in the log."""
+"""Several answers to one request, run at the same time as far as there are accounts, with one record in the log."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 from accounts import NoAccountError, NoAccountReason
+from gateway.http.deadline import settled
 from gateway.http.request_log import RequestRecord
 
 T = TypeVar("T")
+Run = Callable[[int, RequestRecord], Awaitable[T]]
+"""Makes one answer, given its number and the record of its part of the request."""
+# Chunks of all answers that wait to be sent: a slow reader slows the upstreams down.
+_QUEUE_SIZE = 64
 
 
-async def run_all(count: int, width: int, run: Callable[[int], Awaitable[T]]) -> list[T | Exception]:
-    """The results of `run(0)` to `run(count - 1)`, in order, at most `width` at once; failures as exceptions.
+async def run_each(count: int, run: Run[T], *, record: RequestRecord, width: int) -> list[T | Exception]:
+    """The results of `run` for 0 to `count - 1`, in order, at most `width` at once; failures are among them.
 
-    What finds no free account is run again when another one is done. Cancellation cancels all.
+    What finds no free account is run again when another answer is done. Cancellation cancels all.
     """
-    waiting = deque(range(count))
     results: dict[int, T | Exception] = {}
+
+    def fail(index: int, error: Exception) -> None:
+        results[index] = error
+
+    await _run(count, run, results, fail, record=record, width=width)
+    return [results[index] for index in range(count)]
+
+
+async def run_all(count: int, run: Run[T], *, record: RequestRecord, width: int) -> list[T]:
+    """As `run_each`, but the first failure cancels the other answers and is raised."""
+    results: dict[int, T] = {}
+
+    def fail(_index: int, error: Exception) -> None:
+        raise error
+
+    try:
+        await _run(count, run, results, fail, record=record, width=width)
+    except ExceptionGroup as failures:
+        raise _first(failures) from None
+    return [results[index] for index in range(count)]
+
+
+async def stream_all(
+    count: int,
+    stream: Callable[[int, RequestRecord], AsyncGenerator[bytes, None]],
+    *,
+    record: RequestRecord,
+    width: int,
+) -> AsyncGenerator[bytes, None]:
+    """The chunks of several streams as they come. The first failure ends them all and is raised."""
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE_SIZE)
+
+    async def forward(index: int, part: RequestRecord) -> None:
+        async with aclosing(stream(index, part)) as chunks:
+            async for chunk in chunks:
+                await queue.put(chunk)
+
+    async def forward_all() -> None:
+        try:
+            await run_all(count, forward, record=record, width=width)
+        finally:
+            if is_read:
+                await queue.put(None)
+
+    is_read = True
+    forwarding = asyncio.create_task(forward_all(), name="answers")
+    try:
+        while (chunk := await queue.get()) is not None:
+            yield chunk
+        await forwarding
+    finally:
+        is_read = False
+        forwarding.cancel()
+        await settled(forwarding)
+
+
+async def _run(
+    count: int,
+    run: Run[T],
+    results: dict[int, T] | dict[int, T | Exception],
+    fail: Callable[[int, Exception], None],
+    *,
+    record: RequestRecord,
+    width: int,
+) -> None:
+    waiting = deque(range(count))
     active = 0
 
     async def work() -> None:
@@ -28,36 +99,30 @@ async def run_all(count: int, width: int, run: Callable[[int], Awaitable[T]]) ->
         try:
             while waiting:
                 index = waiting.popleft()
+                part = record.part(index)
                 try:
-                    results[index] = await run(index)
+                    results[index] = await run(index, part)
                 except NoAccountError as error:
-                    if error.reason is NoAccountReason.BUSY and active > 1:
+                    # Another answer has the account, and takes this one over when it is done.
+                    if error.reason is NoAccountReason.BUSY and active > 1 and not part.attempts:
                         waiting.append(index)
                         return
-                    results[index] = error
+                    fail(index, error)
                 except Exception as error:  # noqa: BLE001 - one of several; the caller decides
-                    results[index] = error
+                    fail(index, error)
+                finally:
+                    record.merge(part)
         finally:
             active -= 1
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(count, width)):
             group.create_task(work())
-    return [results[index] for index in range(count)]
 
 
-def part_of(record: RequestRecord, index: int) -> RequestRecord:
-    """A record for one of several answers: each holds a lease of its own, so each needs a name of its own."""
-    return RequestRecord(
-        f"{record.request_id}-{index}", record.method, record.started_at, key=record.key, model=record.model
-    )
-
-
-def absorb(record: RequestRecord, part: RequestRecord) -> None:
-    """Add what became of one answer to the request's record."""
-    record.attempts += part.attempts
-    record.account = record.account or part.account
-    record.finish = record.finish or part.finish
-    for name in ("prompt_tokens", "completion_tokens"):
-        record.usage[name] = record.usage.get(name, 0) + part.usage.get(name, 0)
-    record.usage["estimated"] = record.usage.get("estimated", False) or part.usage.get("estimated", True)
+def _first(failures: BaseException) -> Exception:
+    found = failures
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    # A task group holds nothing but what its tasks raised, and these raise nothing but exceptions.
+    return found if isinstance(found, Exception) else RuntimeError("an answer failed")

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.generation import usage
+from gateway.generation.stop_sequences import StopFinder
 from reverse.events import (
     Event,
     Finished,
@@ -30,7 +31,7 @@ from reverse.events import (
 )
 
 # "Thinking... (2s elapsed)", "Generating image (10s elapsed)": observed first texts of thinking and image bots that
-# a later event replaces (poe-web reference 5.4, November 2026).
+# a later event replaces (docs/reference/poe-web.md#message-events).
 _PROGRESS_NOTE = re.compile(
     r"[*_>\s]*(?:Thinking|Generating|Creating|Searching|Working|Loading)[^\n]{0,60}?"
     r"(?:\.{3}|…)?\s*(?:\(\d+s elapsed\)|(?:\.{3}|…))[*_\s]*"
@@ -60,12 +61,14 @@ class AnswerShaper:
         self._is_streamed = is_streamed
         # What was shown, in pieces: joined only when somebody asks.
         self._shown: list[str] = []
+        self._shown_chars = 0
         # Estimated size of what was shown, as far as it was counted, and of the rest, in `usage` units.
         self._counted_pieces = 0
         self._counted_units = 0
         self._other_units = 0
         # Text that may begin a stop sequence.
         self._held = ""
+        self._stops = StopFinder(limits.stop)
         # A progress note that is all the text so far; None once other text was seen.
         self._note: str | None = ""
 
@@ -91,6 +94,7 @@ class AnswerShaper:
         if self._note is not None or self._limits or self.is_over:
             return False
         self._shown.append(text)
+        self._shown_chars += len(text)
         return True
 
     def shape(self, event: Event) -> Iterator[Event]:
@@ -135,47 +139,36 @@ class AnswerShaper:
             yield from self._append(text)
             return
         # What is held back was never sent, so it counts as replaced.
-        self._held = ""
-        sent = self.text
-        if not text.startswith(sent):
-            text = "\n\n" + text
-        else:
-            text = text[len(sent) :]
+        self._forget_held()
+        # What is shorter is another text: it is not compared, so that many short ones cost no more than they are long.
+        goes_on = len(text) >= self._shown_chars and text.startswith(self.text)
+        text = text[self._shown_chars :] if goes_on else "\n\n" + text
         if text:
             yield from self._append(text)
 
     def _start_over(self) -> None:
         self._shown.clear()
-        self._counted_pieces = self._counted_units = 0
+        self._shown_chars = self._counted_pieces = self._counted_units = 0
+        self._forget_held()
+
+    def _forget_held(self) -> None:
         self._held = ""
+        self._stops.reset()
 
     def _show_until_stop(self, text: str) -> Iterator[Event]:
-        text = self._held + text
-        found = self._first_stop(text)
+        before, self._held = self._held, ""
+        found = self._stops.feed(text)
+        text = before + text
         if found is not None:
-            self._held = ""
-            at, stop = found
-            yield from self._show(text[:at])
+            end, stop = found
+            yield from self._show(text[: len(before) + end - len(stop)])
             if not self.is_over:
                 self.matched_stop = stop
                 yield from self._finish(FinishReason.STOP)
             return
-        keep = self._possible_stop_length(text)
-        self._held = text[len(text) - keep :]
-        yield from self._show(text[: len(text) - keep])
-
-    def _first_stop(self, text: str) -> tuple[int, str] | None:
-        """The stop sequence that is complete first, and where it begins."""
-        ends = [(at + len(stop), at, stop) for stop in self._limits.stop if (at := text.find(stop)) >= 0]
-        return min(ends)[1:] if ends else None
-
-    def _possible_stop_length(self, text: str) -> int:
-        """Length of the longest end of `text` that could be the beginning of a stop sequence."""
-        longest = min(max(map(len, self._limits.stop)) - 1, len(text))
-        for length in range(longest, 0, -1):
-            if any(stop.startswith(text[-length:]) for stop in self._limits.stop):
-                return length
-        return 0
+        keep = len(text) - self._stops.held
+        self._held = text[keep:]
+        yield from self._show(text[:keep])
 
     def _show(self, text: str) -> Iterator[Event]:
         if not text:
@@ -192,6 +185,7 @@ class AnswerShaper:
 
     def _record(self, text: str) -> TextDelta:
         self._shown.append(text)
+        self._shown_chars += len(text)
         return TextDelta(text)
 
     def _flush(self) -> Iterator[Event]:

@@ -9,6 +9,7 @@ shows an estimate marks it as one.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -109,6 +110,24 @@ class TokenUsage:
             reported.reasoning_tokens,
             reported.points,
             is_estimated=prompt is None or completion is None,
+        )
+
+    @classmethod
+    def total(cls, usages: Iterable[TokenUsage]) -> TokenUsage:
+        """What several answers consumed together. A number that none of them has stays unknown."""
+        parts = list(usages)
+
+        def known(numbers: Iterable[int | None]) -> int | None:
+            found = [number for number in numbers if number is not None]
+            return sum(found) if found else None
+
+        return cls(
+            sum(part.prompt_tokens for part in parts),
+            sum(part.completion_tokens for part in parts),
+            known(part.cached_tokens for part in parts),
+            known(part.reasoning_tokens for part in parts),
+            known(part.points for part in parts),
+            is_estimated=any(part.is_estimated for part in parts),
         )
 
     def to_chat(self) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from accounts import AccountStoreError, NoAccountError, NoAccountReason, StoreUnavailableError
 from reverse.errors import ErrorCode, PoeError
 
-# An SDK that honours `retry-after` gives up by itself on longer waits (openai-wire D.2); asking it not to try saves
-# the requests of those that do not.
+# An SDK that honours `retry-after` gives up by itself on longer waits
+# (docs/reference/openai-wire.md#errors-and-retries); asking it not to try saves the requests of those that do not.
 MAX_RETRY_AFTER_SECONDS = 60
 # The upstream's word for a field is shown only if it looks like one.
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
@@ -192,5 +192,8 @@ def encode_error(error: GatewayError) -> bytes:
 
 
 def encode_error_event(error: GatewayError) -> bytes:
-    """The envelope as the last server-sent event of a chat stream, which both official SDKs raise (openai-wire D.1)."""
+    """The envelope as the last server-sent event of a chat stream, which both official SDKs raise.
+
+    Source: docs/reference/openai-wire.md#streamed-chat.
+    """
     return b"data: " + encode_error(error) + b"\n\n"

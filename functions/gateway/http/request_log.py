@@ -6,7 +6,6 @@ which may quote any of them.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -34,7 +33,7 @@ class RequestRecord:
     """The API key's name."""
     model: str | None = None
     account: str | None = None
-    """A short hash of the account's id, equal in all lines about the account."""
+    """The account's id, as the administration shows it."""
     attempts: int = 0
     chunks: int = 0
     first_byte_at: float | None = None
@@ -44,10 +43,19 @@ class RequestRecord:
     is_stream: bool = False
     usage: dict[str, Any] = field(default_factory=dict)
 
+    def part(self, index: int) -> RequestRecord:
+        """A record for one of several answers to the request."""
+        return RequestRecord(f"{self.request_id}-{index}", self.method, self.started_at, key=self.key, model=self.model)
 
-def account_tag(account_id: str) -> str:
-    """A short stable name for an account that tells nothing else about it."""
-    return hashlib.sha256(account_id.encode()).hexdigest()[:10]
+    def merge(self, part: RequestRecord) -> None:
+        """Add what became of one of several answers."""
+        self.attempts += part.attempts
+        self.account = self.account or part.account
+        self.finish = self.finish or part.finish
+        for name, value in part.usage.items():
+            so_far = self.usage.get(name)
+            # `estimated` is a flag: one estimate makes the sum one.
+            self.usage[name] = (value or bool(so_far)) if isinstance(value, bool) else value + (so_far or 0)
 
 
 class Journal:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+import types
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.http.bursts import next_item
 from gateway.http.deadline import ClientGoneError, bounded
 from gateway.http.errors import TIMEOUT, GatewayError, encode_error_event
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 
-# A comment is the only keep-alive that both official SDKs ignore (openai-wire D.1).
+# A comment is the only keep-alive that both official SDKs ignore (docs/reference/openai-wire.md#streamed-chat).
 COMMENT = b": ping\n\n"
+# Ends OpenAI's streams, those of responses excepted.
+DONE = b"data: [DONE]\n\n"
 # The streaming runtime's extension in the scope.
 RUNTIME_EXTENSION = "aws.lambda"
 
@@ -25,6 +29,7 @@ _HEADERS = (
     # Asks buffering proxies on the way (nginx) to let each event through.
     (b"x-accel-buffering", b"no"),
 )
+T = TypeVar("T")
 EventStreamHeaders = tuple[tuple[bytes, bytes], ...]
 # A burst that grows over this is sent although more is there.
 MAX_BURST_BYTES = 16 * 1024
@@ -192,3 +197,53 @@ class _Outlet:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
+
+
+@types.coroutine
+def next_item(
+    items: AsyncGenerator[T, None], before_waiting: Callable[[], Coroutine[Any, Any, None]]
+) -> Generator[Any, Any, T]:
+    """`anext(items)`, running `before_waiting` first if the item is not there yet.
+
+    An upstream often delivers several events with one read of its socket. Sent one by one, each costs a system call;
+    sent together, as soon as the next one has to be waited for, they cost one and leave no later.
+
+    Raises what `anext` raises. A cancellation that comes while `before_waiting` runs reaches the generator, which has
+    begun to wait already; anything else must not be raised by it.
+    """
+    step = items.__anext__().__await__()
+    try:
+        awaited = next(step)
+    except StopIteration as ready:
+        return ready.value  # type: ignore[no-any-return]  # typeshed has no type for what a generator returns
+    error: BaseException | None = None
+    try:
+        yield from before_waiting().__await__()
+    except BaseException as caught:  # noqa: BLE001 - goes on into the generator
+        error = caught
+    # From here on this is `await`, written out.
+    while True:
+        sent = None
+        if error is None:
+            try:
+                sent = yield awaited
+            except BaseException as caught:  # noqa: BLE001 - as above
+                error = caught
+        try:
+            if error is None:
+                awaited = step.send(sent)
+            else:
+                thrown, error = error, None
+                awaited = step.throw(thrown)
+        except StopIteration as ready:
+            return ready.value  # type: ignore[no-any-return]
+
+
+def encode_text(text: str) -> bytes:
+    """A JSON string in UTF-8; half surrogates, which UTF-8 can't carry, as escapes."""
+    if text.isascii():
+        return encode_basestring_ascii(text).encode("ascii")
+    try:
+        return encode_basestring(text).encode()
+    except UnicodeEncodeError:
+        return encode_basestring_ascii(text).encode("ascii")

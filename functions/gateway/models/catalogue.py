@@ -18,9 +18,11 @@ from typing import Any
 from accounts import AccountKind
 from gateway.http.errors import GatewayError, invalid
 from gateway.models.live_config import Document, LiveConfig
+from pool.config_names import MODELS
 
-CONFIG_NAME = "models"
 REFRESH_SECONDS = 300.0
+# A new deployment has no stored list until the scheduled job has run for the first time.
+ABSENT_REFRESH_SECONDS = 5.0
 CHAT_ENDPOINT = "/v1/chat/completions"
 _DATA = Path(__file__).parent / "data"
 _UNKNOWN_OWNER = "poe"
@@ -121,7 +123,12 @@ class Catalogue:
         self._live = live
         self._models: Sequence[Model] = ()
         self._by_name: dict[str, Model] = {}
-        live.watch(CONFIG_NAME, self._take_stored, every_seconds=REFRESH_SECONDS)
+        live.watch(
+            MODELS,
+            self._take_stored,
+            every_seconds=REFRESH_SECONDS,
+            every_seconds_if_absent=ABSENT_REFRESH_SECONDS,
+        )
 
     async def models(self) -> Sequence[Model]:
         """All models, sorted by id. The same object until there is another list."""
@@ -145,7 +152,7 @@ class Catalogue:
 
     async def reload(self) -> Sequence[Model]:
         """The list in the table, now. Raises `AccountStoreError`; the last good list stays."""
-        await self._live.reload(CONFIG_NAME)
+        await self._live.reload(MODELS)
         self._embedded()
         return self._models
 
@@ -241,7 +248,7 @@ def _listed(values: tuple[Any, ...] | None) -> list[Any] | None:
 
 @cache
 def _codenames() -> dict[str, str]:
-    """Codenames of older web clients by the bots' names in lower case (poe-web reference 4.11, November 2026)."""
+    """Codenames of older web clients by the bots' names in lower case (docs/reference/poe-web.md#bot-names)."""
     document = json.loads((_DATA / "codenames.json").read_text(encoding="utf-8"))
     return {name.lower(): codename for name, codename in document["codenames"].items()}
 

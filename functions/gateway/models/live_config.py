@@ -21,6 +21,7 @@ Document = Mapping[str, Any]
 class _Watch:
     take: Callable[[Document | None], None]
     every_seconds: float
+    every_seconds_if_absent: float
     due_at: float = float("-inf")
 
 
@@ -33,12 +34,20 @@ class LiveConfig:
         self._clock = clock
         self._watches: dict[str, _Watch] = {}
 
-    def watch(self, name: str, take: Callable[[Document | None], None], *, every_seconds: float) -> None:
+    def watch(
+        self,
+        name: str,
+        take: Callable[[Document | None], None],
+        *,
+        every_seconds: float,
+        every_seconds_if_absent: float | None = None,
+    ) -> None:
         """Give `take` the document whenever it was read; `None` if there is none.
 
+        While there is none it is looked for every `every_seconds_if_absent`, if given.
         It raises `ValueError`, which names no value, for a document that it can't use, and keeps what it had.
         """
-        self._watches[name] = _Watch(take, every_seconds)
+        self._watches[name] = _Watch(take, every_seconds, every_seconds_if_absent or every_seconds)
 
     async def find_key(self, secret: str) -> ApiKey | None:
         """The store's key with this secret, and in the same read what is due. Raises `StoreUnavailableError`."""
@@ -78,12 +87,13 @@ class LiveConfig:
 
     def _take(self, names: Collection[str], documents: Mapping[str, Document]) -> None:
         for name in names:
-            self._postpone(name)
+            document = documents.get(name)
+            self._postpone(name, is_absent=document is None)
             try:
-                self._watches[name].take(documents.get(name))
+                self._watches[name].take(document)
             except ValueError as error:
                 self._journal.event("config.unusable", config=name, code=type(error).__name__)
 
-    def _postpone(self, name: str) -> None:
+    def _postpone(self, name: str, *, is_absent: bool = False) -> None:
         watch = self._watches[name]
-        watch.due_at = self._clock() + watch.every_seconds
+        watch.due_at = self._clock() + (watch.every_seconds_if_absent if is_absent else watch.every_seconds)

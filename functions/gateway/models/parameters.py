@@ -22,7 +22,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "presence_penalty": (-2.0, 2.0),
     "frequency_penalty": (-2.0, 2.0),
 }
-# Fields that Poe's official API takes for every model (poe-official reference C.2, November 2026).
+# Fields that Poe's official API takes for every model (docs/reference/poe-official.md#chat-parameters).
 _PARALLEL = "parallel_tool_calls"
 _OFFICIAL_ALWAYS = frozenset({"temperature", "top_p", _PARALLEL})
 _EFFORT = "reasoning_effort"
@@ -80,7 +80,8 @@ def _is_sent(name: str, kind: AccountKind, facts: ModelFacts) -> bool:
     if kind is AccountKind.WEB:
         return False
     if name == _EFFORT:
-        # Poe's documentation says that it is ignored; recorded replies show that it is passed on and checked (C.2).
+        # Poe's documentation says that it is ignored; recorded replies show that it is passed on and checked
+        # (docs/reference/poe-official.md#chat-parameters).
         return facts.takes_reasoning_effort is not False and (declared is None or bool(facts.takes_reasoning_effort))
     return name in _OFFICIAL_ALWAYS
 

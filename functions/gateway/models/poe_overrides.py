@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.models.live_config import Document, LiveConfig
+from pool.config_names import POE
 from reverse.config import PoeConfig
 from reverse.overrides import with_overrides
 
-CONFIG_NAME = "poe"
 REFRESH_SECONDS = 60.0
 
 
@@ -18,7 +18,7 @@ class PoeSettings:
         """As of the last reading; another object once something has changed."""
         self._base = base
         self._live = live
-        live.watch(CONFIG_NAME, self._take, every_seconds=REFRESH_SECONDS)
+        live.watch(POE, self._take, every_seconds=REFRESH_SECONDS)
 
     async def refresh(self) -> PoeConfig:
         """The configuration as it is now."""
@@ -27,7 +27,7 @@ class PoeSettings:
 
     def forget(self) -> None:
         """Read again with the next request: the overrides were changed here."""
-        self._live.forget(CONFIG_NAME)
+        self._live.forget(POE)
 
     def _take(self, document: Document | None) -> None:
         config = with_overrides(self._base, document)

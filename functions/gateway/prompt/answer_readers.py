@@ -6,16 +6,13 @@ used, or what the model should be told to correct; after the corrected answer it
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from gateway.prompt.json_scanner import ValueScanner
 from gateway.prompt.request import ChatCall
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol
 from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced
-
-# What tells where a JSON value ends: quotes and brackets, each backslash with the character that it escapes.
-_STRUCTURE = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class JSONStreamReading(JSONReading):
         self._shown: list[str] = []
         # Whether the answer begins as an object; `None` before its first character.
         self._is_passed_on: bool | None = None
-        self._end = _ValueEnd()
+        self._end = ValueScanner()
 
     def feed(self, event: Event) -> list[Event]:
         others = super().feed(event)
@@ -138,7 +135,8 @@ class JSONStreamReading(JSONReading):
             not isinstance(event, TextDelta)
             or isinstance(event, RefusalDelta)
             or self._is_passed_on is False
-            or self._end.is_found
+            or self._end.is_complete
+            or self._end.is_too_deep
         ):
             return others
         text = event.text if self._shown else event.text.lstrip()
@@ -146,7 +144,7 @@ class JSONStreamReading(JSONReading):
             self._is_passed_on = text[0] == "{"
         if not text or not self._is_passed_on:
             return []
-        text = text[: self._end.find(text)]
+        text = text[: self._end.scan(text)]
         self._shown.append(text)
         return [TextDelta(text)]
 
@@ -160,33 +158,6 @@ class JSONStreamReading(JSONReading):
         return []
 
 
-class _ValueEnd:
-    """Finds where a JSON object ends that comes in pieces."""
-
-    def __init__(self) -> None:
-        self.is_found = False
-        self._depth = 0
-        self._is_in_string = False
-        # Whether the last piece ended with a backslash, which belongs to the next character.
-        self._is_escaped = False
-
-    def find(self, piece: str) -> int | None:
-        """Where it ends in the next piece, which has at least one character; `None` if more must come."""
-        start, self._is_escaped = int(self._is_escaped), False
-        for match in _STRUCTURE.finditer(piece, start):
-            mark = match[0]
-            if mark[0] == "\\":
-                self._is_escaped = len(mark) == 1
-            elif mark == '"':
-                self._is_in_string = not self._is_in_string
-            elif not self._is_in_string:
-                self._depth += 1 if mark in "{[" else -1
-                if self._depth == 0:
-                    self.is_found = True
-                    return match.end()
-        return None
-
-
 class ToolReading(Reading):
     """Finds tool calls in the text. Text of an answer that must hold calls is kept back: only calls were asked for."""
 
@@ -195,6 +166,7 @@ class ToolReading(Reading):
         self._parser = ToolCallParser(protocol)
         # Text passed to the parser, to be compared with what replaces it.
         self._fed: list[str] = []
+        self._fed_chars = 0
         self._is_second = False
         self._must_call = protocol.specs.must_call
         # Where an answer without calls must be JSON, its text waits for the decision.
@@ -204,6 +176,7 @@ class ToolReading(Reading):
         match event:
             case TextDelta(text):
                 self._fed.append(text)
+                self._fed_chars += len(text)
                 return self._shown(self._parser.feed(text))
             case TextReplaced(text):
                 return self._replace(text)
@@ -249,23 +222,28 @@ class ToolReading(Reading):
     def _ask_again(self, problem: str) -> None:
         self.correction = Correction(self.protocol.correction(problem))
         self._parser = ToolCallParser(self.protocol, told=self._parser.told)
-        self._fed = []
+        self._forget()
 
     def _finish_json(self, json_reading: JSONReading, reason: FinishReason) -> list[Event]:
         events = json_reading.finish(reason)
         self.correction, self.failure = json_reading.correction, json_reading.failure
         if self.correction is not None:
             self._parser = ToolCallParser(self.protocol)
-            self._fed = []
+            self._forget()
         return events
+
+    def _forget(self) -> None:
+        self._fed, self._fed_chars = [], 0
 
     def _replace(self, text: str) -> list[Event]:
         """Text that goes on is read on; text that is another one is read from its beginning.
 
         Calls that were told stay, and are not told again; the words before them stay, too.
         """
-        fed, self._fed = "".join(self._fed), [text]
-        if text.startswith(fed):
+        # What is shorter is another text: it is not compared, so that many short ones cost no more than they are long.
+        fed = "".join(self._fed) if len(text) >= self._fed_chars else None
+        self._fed, self._fed_chars = [text], len(text)
+        if fed is not None and text.startswith(fed):
             return self._shown(self._parser.feed(text[len(fed) :]))
         if self._parser.told:
             self._parser = ToolCallParser(self.protocol, told=self._parser.told)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import AccountKind, AccountStore, AccountStoreError, ChatSession
+from gateway.generation.answer import Answer, missing_links
 from gateway.http.request_log import Journal
-from gateway.surfaces.chat.encoder import missing_links
 from reverse.chat import Attachment, ChatRef, Message, ToolCall
-from reverse.events import ChatStarted, Event, FileAttached, ToolCallDelta
+from reverse.events import ChatStarted, Event, TextDelta
 
 SESSION_SECONDS = 30 * 86400.0
 # Longer than any provider keeps a prompt in its cache.
@@ -57,8 +57,7 @@ class Conversation:
         self._keeps_chat = keeps_chat
         # Whether the stored chat was sent something, so that it holds more than what is stored of it.
         self._is_touched = False
-        self._calls: dict[int, list[str]] = {}
-        self._files: list[FileAttached] = []
+        self._answer = Answer()
         self._chat: ChatStarted | None = None
 
     @property
@@ -83,16 +82,10 @@ class Conversation:
 
     def observe(self, event: Event) -> None:
         """Remember what the answer will look like in the caller's history."""
-        match event:
-            case ChatStarted():
-                self._chat = event
-            case FileAttached():
-                self._files.append(event)
-            case ToolCallDelta():
-                call = self._calls.setdefault(event.index, ["", "", ""])
-                call[0] += event.id or ""
-                call[1] += event.name or ""
-                call[2] += event.arguments
+        if isinstance(event, ChatStarted):
+            self._chat = event
+        elif type(event) is not TextDelta:  # the text comes at the end, as it was shown
+            self._answer.add(event)
 
     async def save(self, store: AccountStore, account_id: str, kind: AccountKind, text: str) -> None:
         """Remember where the conversation stands after an answer that ended well. Raises what the store raises."""
@@ -100,7 +93,8 @@ class Conversation:
         if chat is None and self._stored is not None and self._stored.chat_id == _NO_CHAT:
             if (self._stored.account_id, self._stored.model) == (account_id, self._model):
                 return  # nothing has changed
-        answer = Message("assistant", text + missing_links(self._files, text), tool_calls=self._answered_calls())
+        calls = tuple(ToolCall(call.call_id or "", call.name, call.text) for call in self._answer.tool_calls)
+        answer = Message("assistant", text + missing_links(self._answer.files, text), tool_calls=calls)
         session = ChatSession(
             key_id=self._key_id,
             session_id=self._name,
@@ -117,9 +111,6 @@ class Conversation:
         """After an answer that broke off: the chat holds what nobody knows, so it is not gone on with."""
         if self._is_touched:
             await store.delete_session(self._key_id, self._name)
-
-    def _answered_calls(self) -> tuple[ToolCall, ...]:
-        return tuple(ToolCall(*parts) for _, parts in sorted(self._calls.items()))
 
 
 async def find_conversation(

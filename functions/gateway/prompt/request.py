@@ -23,6 +23,7 @@ from reverse.chat import ChatRef, ChatRequest, Message
 __all__ = ["MAX_CHOICES", "MAX_TOOLS", "ChatCall", "read_chat_call"]
 
 MAX_STOPS = 16
+MAX_STOP_CHARS = 1024
 # Each choice is a conversation of its own with Poe, with its own price.
 MAX_CHOICES = 8
 _LONGEST_SESSION_ID = 256
@@ -106,7 +107,8 @@ class ChatCall:
         """What of the request an account of this kind does not take into account, by the fields' names."""
         names = {*self.options.ignored(kind, self.facts), *self.specs.dropped}
         if kind is AccountKind.OFFICIAL and self.specs.has_strict:
-            # Poe's official API ignores it (poe-official reference C.2); web accounts' answers are checked here.
+            # Poe's official API ignores it (docs/reference/poe-official.md#chat-parameters); web accounts' answers are
+            # checked here.
             names.add("tools.function.strict")
         return tuple(sorted(names))
 
@@ -124,7 +126,8 @@ class ChatCall:
             tool_choice="none" if withheld else self.specs.choice,
             response_format=self.response_format.values if self.response_format else None,
             max_tokens=self.max_tokens,
-            # Poe refuses stop sequences of white space only (poe-official reference C.2); ours are kept here anyway.
+            # Poe refuses stop sequences of white space only (docs/reference/poe-official.md#chat-parameters); ours are
+            # kept here anyway.
             stop=() if self.is_stopped_here else tuple(stop for stop in self.stop if stop.strip()),
             suggest_replies=self.wants_suggested_replies,
         )
@@ -183,6 +186,8 @@ def _stop(body: Fields) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or len(values) > MAX_STOPS or not all(isinstance(item, str) for item in values):
         raise body.wrong("stop", f"a string or an array of at most {MAX_STOPS} strings")
+    if any(len(item) > MAX_STOP_CHARS for item in values):
+        raise body.wrong("stop", f"at most {MAX_STOP_CHARS} characters long")
     # An empty string would stop everything; OpenAI ignores it.
     return tuple(dict.fromkeys(item for item in values if item))
 

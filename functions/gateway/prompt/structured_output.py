@@ -10,18 +10,12 @@ from typing import Any
 
 from gateway.http.fields import Fields
 from gateway.prompt.json_schema import find_violation
+from gateway.prompt.model_json import TooDeepError, decode_strictly_at
+from gateway.prompt.schema_budget import Budget
 
 # Where a JSON object or array may begin; more candidates than this are not tried.
 _OPENING = re.compile(r"[{\[]")
 _MAX_CANDIDATES = 20
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-# No more tolerant than the caller's own parser: without control characters in strings, without NaN and Infinity.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +44,24 @@ class ResponseFormat:
         Text and code fences around the JSON are left out.
         """
         problem = "it holds no JSON object"
-        for start, value in self._candidates(answer):
+        try:
+            candidates = self._candidates(answer)
+        except TooDeepError:
+            return None, "the JSON is nested too deeply"
+        budget = Budget()
+        for start, value in candidates:
             violation = None
             if self.schema is None and not isinstance(value, dict):
                 violation = "$: must be object"
             elif self.schema is not None:
-                violation = find_violation(value, self.schema)
+                violation = find_violation(value, self.schema, budget)
             if violation is None:
                 return answer[start[0] : start[1]], None
             problem = violation
         return None, problem
 
     def _candidates(self, answer: str) -> list[tuple[tuple[int, int], Any]]:
-        """Where whole JSON values stand in the answer, the outermost only."""
+        """Where whole JSON values stand in the answer, the outermost only. Raises `TooDeepError`."""
         found: list[tuple[tuple[int, int], Any]] = []
         at = 0
         for _ in range(_MAX_CANDIDATES):
@@ -70,8 +69,11 @@ class ResponseFormat:
             if opening is None:
                 break
             try:
-                value, end = _DECODER.raw_decode(answer, opening.start())
-            except (ValueError, RecursionError):
+                # No more tolerant than the caller's own parser.
+                value, end = decode_strictly_at(answer, opening.start())
+            except TooDeepError:
+                raise
+            except ValueError:
                 at = opening.end()
                 continue
             found.append(((opening.start(), end), value))

@@ -15,9 +15,10 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Any
 
+from gateway.prompt.call_blocks import CLOSING_TAG, BlockScanner
+from gateway.prompt.model_json import decode
 from gateway.prompt.tool_calls import CallReader, WrittenCall
 from gateway.prompt.tool_specs import ToolSpecs, function_name
 from reverse.chat import ToolCall
@@ -26,13 +27,13 @@ from reverse.events import Event, TextDelta, ToolCallDelta
 _TAG = "<tool_calls"
 # Some models lose the plural, or shout: with the mark in it, it is the block all the same.
 _TAG_START = "<tool_call"
-_CLOSING = "</tool_call"
-_END = re.compile(r"</tool_calls?\s*>?", re.IGNORECASE)
-# A call is looked at again when it has grown by one part in so many.
-_GROWTH = 16
 # The beginning of a code fence around the block, which belongs to it.
 _FENCE_START = re.compile(r"(?:```[\w-]{0,20}|`{1,2})$")
+# A block whose tag has no mark.
+_UNMARKED = re.compile(rf"\s*+(?:```[\w-]*+\s*+)?{_TAG}[^>]*+>(.*?)(?:</tool_calls\s*+>\s*+(?:```\s*+)?)?", re.DOTALL)
 _LONGEST_TAG = 64
+# So much white space before a block belongs to it.
+_LONGEST_MARGIN = 1024
 # So much of an answer that looks like bare calls is kept back before a tool's name must have turned up.
 _BARE_CHARS = 400
 _LONGEST_BARE_CHARS = 256 * 1024
@@ -93,11 +94,45 @@ class ToolProtocol:
         return f"This time you must call the tool {function_name(self.specs.callable_tools[0])}."
 
 
-class _State(Enum):
-    START = "start"
-    """All there is may turn out to be bare calls."""
-    TEXT = "text"
-    BLOCK = "block"
+class _BareGuess:
+    """The beginning of an answer, as long as all there is may turn out to be bare calls."""
+
+    def __init__(self, opening: re.Pattern[str], mentions_tool: Callable[[str], bool]) -> None:
+        self._opening = opening
+        self._mentions_tool = mentions_tool
+        self._pieces: list[str] = []
+        # The first characters that are no white space, and how many there are after the white space.
+        self._start = ""
+        self._size = 0
+        self._names_tool: bool | None = None
+        self._tail = ""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._pieces)
+
+    def add(self, piece: str) -> bool:
+        """Take a piece. Whether all there is may still be bare calls."""
+        self._pieces.append(piece)
+        tail = self._tail + piece
+        self._tail = tail[-(len(_TAG) + 2 * _LONGEST_TAG) :]
+        if self._size == 0:
+            piece = piece.lstrip()
+        self._start += piece[: _BARE_CHARS - len(self._start)]
+        self._size += len(piece)
+        return not self._size or (self._may_be_bare() and self._opening.search(tail) is None)
+
+    def _may_be_bare(self) -> bool:
+        start = self._start
+        opening = start[: len(_TAG_START)].lower()
+        if not (start[0] in "[{" or "```".startswith(start[:3]) or _TAG_START.startswith(opening)):
+            return False
+        if self._size <= _BARE_CHARS:
+            return True
+        if self._names_tool is None:
+            self._names_tool = self._mentions_tool(start)
+        return self._names_tool and self._size <= _LONGEST_BARE_CHARS
 
 
 class ToolCallParser:
@@ -125,54 +160,38 @@ class ToolCallParser:
             rf"{_TAG_START}s?\b[^<>]{{0,{_LONGEST_TAG}}}?{re.escape(protocol.mark)}[^<>]{{0,8}}>", re.IGNORECASE
         )
         self._new_id = new_id
-        self._state = _State.START
-        # Text not passed on yet; in a block, all of it, with what was read of it up to `_read`.
+        # The answer is its beginning, then text and blocks in turn. Outside of a block, `_held` is text not passed on.
+        self._guess: _BareGuess | None = _BareGuess(self._open, self._reader.mentions_tool)
+        self._block: BlockScanner | None = None
         self._held = ""
-        self._read = 0
         self._has_block = bool(told)
-        self._names_tool = False
-        # In a block: pieces that were not looked at yet. Looking costs as much as the call is long, so it is done
-        # when the call has grown by a part of itself, and when the block may have ended.
-        self._pieces: list[str] = []
-        self._unread_chars = 0
-        self._tail = ""
 
     def feed(self, text: str) -> list[Event]:
         """Take a piece of the answer."""
-        if self._state is _State.BLOCK:
-            return self._feed_block(text)
-        searched = len(self._held)
-        self._held += text
-        # A tag that was not there before ends in what is new.
-        opened = self._open.search(self._held, max(0, searched - len(_TAG) - 2 * _LONGEST_TAG))
-        if opened:
-            before, self._held = self._held[: opened.start()], self._held[opened.end() :]
-            self._state, self._read = _State.BLOCK, 0
-            events = self._say(before[: _margin_start(before)])
-            self._has_block = True
-            return events + self._read_block()
-        if self._state is _State.START:
-            if self._may_be_bare():
+        if self._guess is not None:
+            if self._guess.add(text):
                 return []
-            self._state = _State.TEXT
-        keep = self._held_from(self._held)
-        said, self._held = self._held[:keep], self._held[keep:]
-        return self._say(said)
+            text, self._guess = self._guess.text, None
+        elif self._block is None:
+            text, self._held = self._held + text, ""
+        events: list[Event] = []
+        at = 0
+        while at < len(text):
+            at = self._read_text(text, at, events) if self._block is None else self._read_block(text, at, events)
+        return events
 
     def finish(self) -> list[Event]:
         """The answer is over: what was held back is text, or the last calls."""
-        held, self._held = self._held + "".join(self._pieces), ""
-        self._pieces = []
-        if self._state is _State.BLOCK:
-            self._held = held
-            events = self._take_whole_calls()
-            ends = [match.start() for match in _END.finditer(held, self._read)]
-            return events + self._take(self._reader.rest(held[: ends[-1]] if ends else held, self._read))
-        if self._state is _State.START:
-            calls = self._reader.bare(_unwrapped(held))
-            if calls:
-                return self._take(calls)
-        return self._say(held)
+        guess, block, held = self._guess, self._block, self._held
+        self._guess, self._block, self._held = None, None, ""
+        if guess is not None:
+            calls = self._reader.bare(_unwrapped(guess.text))
+            return self._take(calls) if calls else self._say(guess.text)
+        if block is None:
+            return self._say(held)
+        rest = block.rest()
+        ends = [match.start() for match in CLOSING_TAG.finditer(rest)]
+        return self._take(self._reader.rest(rest[: ends[-1]] if ends else rest, is_first=not block.has_objects))
 
     def _say(self, text: str) -> list[Event]:
         # After calls a model can only go on with made-up results.
@@ -181,57 +200,35 @@ class ToolCallParser:
         self.has_text = True
         return [TextDelta(text)]
 
-    def _may_be_bare(self) -> bool:
-        start = self._held.lstrip()
-        if not start:
-            return True
-        opening = start[: len(_TAG_START)].lower()
-        is_like = (
-            start[0] in "[{" or "```".startswith(start[:3]) or start.startswith("```") or _TAG_START.startswith(opening)
-        )
-        if is_like and not self._names_tool and len(start) > _BARE_CHARS:
-            self._names_tool = self._reader.mentions_tool(start)
-        return is_like and (len(start) <= _BARE_CHARS or (self._names_tool and len(start) <= _LONGEST_BARE_CHARS))
+    def _read_text(self, text: str, start: int, events: list[Event]) -> int:
+        """Text up to the next block, or all of it but what may belong to one. Gives how far it was read."""
+        opened = self._open.search(text, start)
+        if opened is None:
+            keep = _margin_start(text, start, _tag_start(text, start))
+            events += self._say(text[start:keep])
+            self._held = text[keep:]
+            return len(text)
+        events += self._say(text[start : _margin_start(text, start, opened.start())])
+        self._has_block = True
+        self._block = BlockScanner()
+        return opened.end()
 
-    def _held_from(self, text: str) -> int:
-        """Where the end of `text` begins that may belong to a block that is about to open."""
-        at = text.rfind("<")
-        if at >= 0 and ">" not in text[at:] and len(text) - at <= len(_TAG) + _LONGEST_TAG:
-            tail = text[at:].lower()
-            if _TAG_START.startswith(tail) or tail.startswith(_TAG_START):
-                return _margin_start(text[:at])
-        return _margin_start(text)
-
-    def _feed_block(self, text: str) -> list[Event]:
-        self._pieces.append(text)
-        self._unread_chars += len(text)
-        self._tail = self._tail[-len(_CLOSING) :] + text
-        may_be_over = _CLOSING in self._tail.lower()
-        if not may_be_over and ("}" not in text or self._unread_chars * _GROWTH < len(self._held) - self._read):
-            return []
-        self._held += "".join(self._pieces)
-        self._pieces, self._unread_chars = [], 0
-        return self._read_block()
-
-    def _read_block(self) -> list[Event]:
-        events = self._take_whole_calls()
-        ended = _END.search(self._held, self._read)
-        if ended:
-            # What is left before it may be a call whose string holds the closing tag: then more must come.
-            rest = self._held[self._read : ended.start()]
-            if rest.strip(" \t\r\n,[]}`"):
-                return events
-            self._state, self._held, self._read = _State.TEXT, self._held[ended.end() :], 0
-            self._tail = ""
-            return events + self.feed("")
-        return events
-
-    def _take_whole_calls(self) -> list[Event]:
-        events: list[Event] = []
-        while (found := self._reader.next_call(self._held, self._read)) is not None:
-            calls, self._read = found
-            events += self._take(calls)
-        return events
+    def _read_block(self, text: str, start: int, events: list[Event]) -> int:
+        """A block up to its next object, or its end. Gives how far it was read."""
+        block = self._block
+        if block is None:  # pragma: no cover - callers look first
+            raise RuntimeError("there is no block")
+        found, at = block.scan(text, start)
+        if found is not None:
+            calls = self._reader.read(found)
+            if calls is None:
+                block.give_up(found)
+            else:
+                block.take()
+                events += self._take(calls)
+        if block.is_closed:
+            self._block = None
+        return at
 
     def _take(self, calls: list[WrittenCall]) -> list[Event]:
         events: list[Event] = []
@@ -254,19 +251,30 @@ class ToolCallParser:
 
 def _parsed(arguments: str) -> Any:
     try:
-        return json.loads(arguments)
-    except (ValueError, RecursionError):
+        return decode(arguments)
+    except ValueError:
         return arguments
 
 
-def _margin_start(text: str) -> int:
-    """Where the white space at the end begins, and the code fence that a block may stand in."""
-    body = text.rstrip()
+def _tag_start(text: str, start: int) -> int:
+    """Where a tag may begin that goes on after the end of `text`; the end if there is none."""
+    at = text.rfind("<", max(start, len(text) - len(_TAG) - _LONGEST_TAG))
+    if at >= 0 and ">" not in text[at:]:
+        tail = text[at:].lower()
+        if _TAG_START.startswith(tail) or tail.startswith(_TAG_START):
+            return at
+    return len(text)
+
+
+def _margin_start(text: str, start: int, end: int) -> int:
+    """Where, before `end`, the white space begins that belongs to a block, and the code fence that it may stand in."""
+    start = max(start, end - _LONGEST_MARGIN)
+    body = text[start:end].rstrip()
     fence = _FENCE_START.search(body[-24:])
-    return len(body[: len(body) - len(fence[0])].rstrip()) if fence else len(body)
+    return start + (len(body[: len(body) - len(fence[0])].rstrip()) if fence else len(body))
 
 
 def _unwrapped(text: str) -> str:
     """An answer that forgot the mark: what is inside its tags."""
-    match = re.fullmatch(rf"\s*(?:```[\w-]*\s*)?{_TAG}[^>]*>(.*?)(?:</tool_calls\s*>\s*(?:```\s*)?)?", text, re.DOTALL)
+    match = _UNMARKED.fullmatch(text)
     return match[1] if match else text

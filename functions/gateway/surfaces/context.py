@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from accounts import ApiKey
 from gateway.http.deadline import deadline_of
+from gateway.http.errors import GatewayError, encode_error_event, gateway_error
 from gateway.http.request_log import RequestRecord
+from gateway.http.sse import EventStream
 from gateway.models.catalogue import Model
 from gateway.surfaces.services import Services
 
@@ -37,7 +41,7 @@ async def authenticate(request: Request) -> ApiKey:
     return key
 
 
-async def admit(request: Request, key: ApiKey, model_name: str) -> tuple[Model | None, str]:
+async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1) -> tuple[Model | None, str]:
     """The model, if it is listed, and the name to ask Poe for, noted in the record; the key may use it, and is counted.
 
     Raises `GatewayError` (403, 429).
@@ -45,7 +49,7 @@ async def admit(request: Request, key: ApiKey, model_name: str) -> tuple[Model |
     context = context_of(request)
     model, bot = await context.services.catalogue.resolve(model_name)
     context.record.model = bot
-    await context.services.authenticator.admit(key, model_name, bot)
+    await context.services.authenticator.admit(key, model_name, bot, answers=answers)
     return model, bot
 
 
@@ -54,4 +58,28 @@ def request_deadline(request: Request) -> float:
     settings = context_of(request).services.settings
     return deadline_of(
         request.scope, margin_seconds=settings.deadline_margin_seconds, longest_seconds=settings.max_answer_seconds
+    )
+
+
+def event_stream(
+    request: Request,
+    produce: Callable[[], AsyncGenerator[bytes, None]],
+    *,
+    deadline: float,
+    headers: Callable[[], Mapping[str, str]],
+    translate: Callable[[Exception], GatewayError] = lambda error: gateway_error(error, now=time.time()),
+    encode_error: Callable[[GatewayError], bytes] = encode_error_event,
+    encode_abort: Callable[[GatewayError], bytes] | None = None,
+) -> EventStream:
+    """A response that streams what `produce` yields. `headers` are asked for when the status line leaves."""
+    context = context_of(request)
+    return EventStream(
+        produce,
+        record=context.record,
+        deadline=deadline,
+        keep_alive_seconds=context.services.settings.keep_alive_seconds,
+        translate=translate,
+        encode_error=encode_error,
+        encode_abort=encode_abort,
+        headers=lambda: tuple((name.encode(), value.encode()) for name, value in headers().items()),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts import AccountStore
-from gateway.generation.client_pool import ClientFactory, WarmClients
+from gateway.generation.client_pool import WarmClients
+from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.request_log import Journal
@@ -14,7 +15,7 @@ from gateway.models.poe_overrides import PoeSettings
 from gateway.models.readiness import Readiness
 from gateway.prompt.attachments import AttachmentReader
 from gateway.settings import Settings
-from gateway.surfaces.media.files import ResultFiles
+from pool.clients import ClientFactory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Services:
     journal: Journal
     make_client: ClientFactory
     poe_settings: PoeSettings
-    result_files: ResultFiles
+    downloads: Downloads
 
     async def aclose(self) -> None:
         """Close connections."""

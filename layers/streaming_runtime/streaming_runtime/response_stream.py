@@ -1,8 +1,8 @@
 """One streamed response to the Runtime API, on a connection of its own.
 
-Wire (AWS Lambda reference E; tried against the emulator that the SAM CLI 1.170 ships): a chunked POST whose
-body is a JSON prelude, eight NULs and the raw body, each in chunks of its own; a failure after the start
-travels in trailers.
+On the wire this is a chunked POST whose body is a JSON prelude, eight NULs and the raw body, each in chunks of
+its own; a failure after the start travels in trailers (docs/reference/aws-lambda.md#runtime-api; tried against
+the emulator that the SAM CLI 1.170 ships).
 """
 
 import asyncio

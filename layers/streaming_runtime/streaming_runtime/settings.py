@@ -115,10 +115,21 @@ class Settings:
     # The folder with AWS's own packages (boto3), where there is one.
     runtime_dir: Path | None = None
     function: FunctionIdentity = FunctionIdentity()
+    # How responses are sent. `auto` decides by the event: a Function URL gets a stream, a REST API what the next setting
+    # says, everything else an ordinary answer. `streaming` and `buffered` force one: a Function URL that buffers needs
+    # `buffered`.
     response_form: ResponseForm = ResponseForm.AUTO
+    # How events of an API Gateway REST API are answered; they do not say themselves. `streaming` is for an integration
+    # with `responseTransferMode: STREAM`.
     rest_form: RestForm = RestForm.BUFFERED
+    # Whether the text of an application's exception is logged and reported, as AWS's client does (`show`), or only its
+    # type and places (`hide`): for an application whose exceptions may quote what users sent. Callers never read it.
     exceptions: Exceptions = Exceptions.SHOW
+    # What becomes of a failure before the response has started: a response with status 500, 503 or 504, so that for
+    # Lambda the invocation succeeded (`respond`), or an error of the invocation, which Lambda counts and answers with
+    # 502 (`report`).
     failures: Failures = Failures.RESPOND
+    # The event loop. `auto` takes uvloop if the function brings it, otherwise asyncio's own.
     loop: LoopChoice = LoopChoice.AUTO
     # How long before the deadline the application is cancelled. Two thirds of it are for the application's
     # cleanup, a third for the end of the response. 1.5 s lets a handful of DynamoDB writes and one retry
@@ -127,8 +138,8 @@ class Settings:
     # How long cleanup may take after SIGTERM. Lambda sends SIGKILL 2 s after it, or sooner without
     # extensions.
     shutdown_seconds: float = 1.5
-    # How long the application may take to start, or to say that it does not take part in the lifespan. Lambda's init
-    # phase has 10 s.
+    # How long the application's lifespan may take to start; then it counts as unsupported, and the application is
+    # served without. Lambda's init phase has 10 s.
     lifespan_seconds: float = 8.0
     # How many invocations may run at once: more than one on Lambda Managed Instances only.
     concurrency: int = 1

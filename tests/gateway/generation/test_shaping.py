@@ -161,3 +161,22 @@ def test_nothing_follows_the_end() -> None:
     assert list(shaper.shape(Finished(FinishReason.LENGTH))) == [Finished(FinishReason.LENGTH)]
     assert not shaper.accept("more")
     assert list(shaper.shape(TextDelta("more"))) == []
+
+
+@given(
+    st.lists(st.text(alphabet="abc", max_size=6), max_size=8),
+    st.lists(st.text(alphabet="abc", min_size=1, max_size=5), min_size=1, max_size=4),
+)
+def test_stop_sequences_are_found_wherever_the_text_is_cut(pieces: list[str], stops: list[str]) -> None:
+    whole = "".join(pieces)
+    ends = [(whole.find(stop) + len(stop), whole.find(stop)) for stop in stops if stop in whole]
+    expected = whole[: min(ends)[1]] if ends else whole
+    assert outcome(pieces, AnswerLimits(stop=stops)) == (expected, FinishReason.STOP)
+
+
+def test_many_short_replacements_are_not_each_compared_with_the_whole_text() -> None:
+    shaper = AnswerShaper()
+    list(shaper.shape(TextDelta("a" * 1000)))
+    assert shaper.accept("b")
+    assert [*shaper.shape(TextReplaced("a" * 1000 + "bc"))] == [TextDelta("c")]
+    assert [*shaper.shape(TextReplaced("a"))] == [TextDelta("\n\na")]

@@ -76,3 +76,8 @@ def test_the_upstreams_numbers_win() -> None:
 def test_numbers_of_ours_are_marked_as_estimates(reported: UsageReported | None) -> None:
     shown = TokenUsage.of(reported, prompt_tokens=3, completion_tokens=2)
     assert (shown.prompt_tokens, shown.completion_tokens, shown.is_estimated) == (3, 2, True)
+
+
+def test_what_no_answer_reported_stays_unknown_in_the_total() -> None:
+    total = TokenUsage.total([TokenUsage(1, 2, is_estimated=False), TokenUsage(3, 4, reasoning_tokens=1, points=7)])
+    assert total == TokenUsage(4, 6, None, 1, 7, is_estimated=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.deadline import ClientGoneError, bounded, deadline_of
+from gateway.http.deadline import ClientGoneError, bounded, deadline_of, settled, to_the_end
 
 
 class Context:
@@ -90,3 +90,70 @@ async def test_errors_of_the_block_pass() -> None:
     with pytest.raises(RuntimeError):
         async with bounded(never, soon()):
             raise RuntimeError
+
+
+async def test_a_cancellation_counts_more_than_a_caller_that_left_at_the_same_time() -> None:
+    """Whoever cancels the request must see it cancelled; a caller that is gone is nothing that the server waits for."""
+    is_inside, leave_and_cancel = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await leave_and_cancel.wait()
+        return {"type": "http.disconnect"}
+
+    async def block() -> None:
+        async with bounded(receive, soon()):
+            is_inside.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # The caller has left; now the server cancels too, while the block cleans up.
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+
+    task = asyncio.create_task(block())
+    await is_inside.wait()
+    leave_and_cancel.set()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_work_that_is_brought_to_its_end_does_not_swallow_a_cancellation(times: int) -> None:
+    is_done, may_end = False, asyncio.Event()
+
+    async def work() -> None:
+        nonlocal is_done
+        await may_end.wait()
+        is_done = True
+
+    task = asyncio.create_task(to_the_end(work(), name="work"))
+    for _ in range(times):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    await asyncio.wait({task})
+    assert is_done
+    assert task.cancelled()
+
+
+async def test_work_that_is_brought_to_its_end_gives_its_result_or_its_error() -> None:
+    async def work(result: int) -> int:
+        await asyncio.sleep(0)
+        return 1 // result
+
+    assert await to_the_end(work(1), name="work") == 1
+    with pytest.raises(ZeroDivisionError):
+        await to_the_end(work(0), name="work")
+
+
+async def test_waiting_for_a_task_says_nothing_of_how_it_ended() -> None:
+    async def work(error: BaseException) -> None:
+        raise error
+
+    for error in (RuntimeError(), asyncio.CancelledError()):
+        task = asyncio.create_task(work(error))
+        await settled(task)
+        assert task.done()

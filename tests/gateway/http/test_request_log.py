@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from gateway.http.request_log import Journal, RequestRecord, account_tag
+from gateway.http.request_log import Journal, RequestRecord
 
 
 def test_metrics_are_written_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,8 +54,3 @@ def test_libraries_that_would_log_headers_are_kept_quiet() -> None:
     assert all(
         logging.getLogger(name).getEffectiveLevel() >= logging.WARNING for name in ("websockets", "httpx", "botocore")
     )
-
-
-def test_an_accounts_tag_is_stable_and_tells_nothing() -> None:
-    assert account_tag("acc_1") == account_tag("acc_1") != account_tag("acc_2")
-    assert "acc" not in account_tag("acc_1")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.http.errors import UPSTREAM, GatewayError
 from gateway.http.request_log import RequestRecord
-from gateway.http.sse import COMMENT, EventStream
+from gateway.http.sse import COMMENT, EventStream, encode_text
+from tests.virtual_time import in_virtual_time, now
 
 
 class Server:
@@ -129,16 +134,35 @@ async def test_silence_before_the_first_item_starts_the_response() -> None:
     assert [message["type"] for message in server.sent].count("http.response.start") == 1
 
 
+@in_virtual_time
 async def test_a_stream_that_talks_needs_no_comments() -> None:
-    server = Server()
-    steps: list[Any] = []
-    timers = [asyncio.Event() for _ in range(6)]
-    for number, timer in enumerate(timers):
-        asyncio.get_running_loop().call_later(0.02 * number, timer.set)
-        steps += [timer, b"x"]
-    stream, _ = respond(Produced(*steps), keep_alive=0.2)
+    """Not even where a keep-alive's time ends between two items."""
+    server, steps = Server(), list[Any]()
+    for number in range(12):
+        pause = asyncio.Event()
+        asyncio.get_running_loop().call_later(4 + 4 * number, pause.set)
+        steps += [pause, b"x"]
+    stream, _ = respond(Produced(*steps), keep_alive=10, seconds=100)
     await stream({}, server.receive, server.send)
-    assert COMMENT not in server.parts
+    assert now() == 48
+    assert server.parts == [b"x"] * 12 + [b""]
+
+
+@in_virtual_time
+async def test_silence_after_talk_is_filled_until_the_talk_goes_on() -> None:
+    """A connection is never silent for longer than twice the time, and comments are no more frequent than it."""
+    server, times = Server(), list[float]()
+    server.on_send = lambda message: times.append(now())
+    first, second = asyncio.Event(), asyncio.Event()
+    asyncio.get_running_loop().call_later(4, first.set)
+    asyncio.get_running_loop().call_later(60, second.set)
+    stream, _ = respond(Produced(first, b"a", second, b"b"), keep_alive=10, seconds=100)
+    await stream({}, server.receive, server.send)
+    assert server.parts.count(COMMENT) in range(3, 6)
+    assert [part for part in server.parts if part != COMMENT] == [b"a", b"b", b""]
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= 20
+    comments = [at for at in times if 4 < at < 60]
+    assert min(later - earlier for earlier, later in itertools.pairwise(comments)) >= 10
 
 
 async def test_an_item_waits_for_a_comment_on_its_way() -> None:
@@ -229,3 +253,16 @@ async def test_the_runtime_is_left_the_last_words() -> None:
     server = Server()
     await stream({"extensions": {"aws.lambda": extension}}, server.receive, server.send)
     assert b"upstream_timeout" in extension["abort_body"]
+
+
+@given(st.text(alphabet=st.characters()))
+def test_any_text_survives(text: str) -> None:
+    """Line ends, line separators of Unicode and half surrogates included."""
+    encoded = encode_text(text)
+    assert json.loads(encoded.decode()) == text
+    assert b"\n" not in encoded
+    assert b"\r" not in encoded
+
+
+def test_text_stays_readable() -> None:
+    assert encode_text("你好") == '"你好"'.encode()

@@ -11,7 +11,7 @@ import pytest
 from accounts import AccountStore, InMemoryAccountStore, StoreUnavailableError
 from gateway.http.errors import GatewayError
 from gateway.http.request_log import Journal
-from gateway.models.catalogue import REFRESH_SECONDS, Catalogue, require
+from gateway.models.catalogue import ABSENT_REFRESH_SECONDS, REFRESH_SECONDS, Catalogue, require
 from gateway.models.live_config import LiveConfig
 
 
@@ -73,6 +73,24 @@ async def test_dashes_stand_for_dots_only_where_that_leaves_no_doubt() -> None:
     assert found == {"a-1-5": "A-1-5", "b-1-2-3": "b-1-2-3", "c-2-5": "C-2.5"}
 
 
+async def test_an_alias_never_takes_a_name_that_a_model_has() -> None:
+    """Whichever stands first in the list, and whether the name is an id or an id with dashes for its dots."""
+    for reverse in (False, True):
+        models = [
+            {"id": "Painter", "aliases": ["Writer", "Speaker-1.5", "Speaker-1-5"]},
+            {"id": "Writer"},
+            {"id": "Speaker-1.5"},
+        ]
+        store = InMemoryAccountStore()
+        await store.put_config("models", {"models": models[::-1] if reverse else models})
+        catalogue = catalogue_over(store)
+        await catalogue.reload()
+        found = {name: (await catalogue.resolve(name))[1] for name in ("writer", "WRITER", "speaker-1.5")}
+        assert found == {"writer": "Writer", "WRITER": "Writer", "speaker-1.5": "Speaker-1.5"}
+        # Dashes for dots are only a guess: a name that somebody wrote down wins over it.
+        assert (await catalogue.resolve("speaker-1-5"))[1] == "Painter"
+
+
 async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> None:
     models = await catalogue_over(InMemoryAccountStore()).models()
     names = [name.lower() for model in models for name in (model.id, *model.aliases)]
@@ -81,8 +99,18 @@ async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> 
     assert all(model.tokens is None and model.pricing is None and model.parameters is None for model in models)
 
 
-async def test_the_tables_list_replaces_the_embedded_one_within_minutes() -> None:
+async def test_the_first_stored_list_is_found_within_seconds() -> None:
     store, clock = InMemoryAccountStore(), Clock()
+    catalogue = catalogue_over(store, clock)
+    assert await catalogue.find("New-Model") is None
+    await store.put_config("models", {"models": [{"id": "New-Model"}]})
+    clock.now += ABSENT_REFRESH_SECONDS
+    assert await catalogue.find("New-Model") is not None
+
+
+async def test_a_newer_list_replaces_the_stored_one_within_minutes() -> None:
+    store, clock = InMemoryAccountStore(), Clock()
+    await store.put_config("models", {"models": [{"id": "Old-Model"}]})
     catalogue = catalogue_over(store, clock)
     assert await catalogue.find("New-Model") is None
     await store.put_config("models", {"models": [{"id": "New-Model", "bot": "New_Bot", "aliases": ["nm"]}]})

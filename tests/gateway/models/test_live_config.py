@@ -114,6 +114,18 @@ async def test_when_a_key_can_not_be_read_its_documents_stay_due(watching: Watch
     assert watching.taken == [("often", None), ("seldom", None)]
 
 
+async def test_a_document_that_is_not_there_yet_is_looked_for_again_soon() -> None:
+    watching = Watching()
+    watching.live.watch("new", lambda _: None, every_seconds=300, every_seconds_if_absent=5)
+    await watching.live.refresh()
+    watching.now = 5
+    await watching.store.put_config("new", {"n": 1})
+    await watching.live.refresh()
+    watching.now = 10
+    await watching.live.refresh()
+    assert watching.store.reads == [["often", "seldom", "new"], ["new"]]
+
+
 async def test_a_document_that_can_not_be_used_hurts_no_other(watching: Watching) -> None:
     await watching.store.put_config("seldom", {"is": "nonsense"})
     await watching.store.put_config("often", {"n": 1})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from typing import Any
 
 import jsonschema_rs
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.prompt.json_schema import find_violation
+from gateway.prompt.schema_budget import MAX_STEPS, Budget
 
 PERSON: dict[str, Any] = {
     "type": "object",
@@ -81,6 +84,86 @@ def test_what_is_not_known_counts_as_fulfilled(schema: Any) -> None:
     assert find_violation("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", schema) is None
 
 
+NUMBERS = [str(number) for number in range(1000)]
+STRINGS = {"enum": NUMBERS}
+# Python hashes these to one number: a set of them would compare each with each.
+COLLIDING = [number * (2**61 - 1) for number in range(2000)]
+EXPENSIVE: dict[str, tuple[Any, Any]] = {
+    "a long enum": ({"items": {"enum": [*range(1000)]}}, [1000] * 20_000),
+    "an enum of objects": ({"items": {"enum": [{"a": number} for number in range(1000)]}}, [{"a": 1}] * 20_000),
+    "an enum of numbers that collide": ({"items": {"enum": COLLIDING}}, COLLIDING * 10),
+    "a long value compared often": ({"anyOf": [{"const": "a" * 100_000 + "b"}] * 5000}, "a" * 100_001),
+    "a long reference": ({"$defs": {}, "items": {"$ref": "#/" + "a/" * 100_000}}, [1] * 20_000),
+    "many references": ({"allOf": [{"$ref": f"#/a/{'b/' * 100}{number}"} for number in range(5000)]}, 1),
+    "a large not": ({"items": {"not": {"enum": ["a"], "anyOf": [STRINGS] * 100}}}, ["x"] * 20_000),
+    "unique items": ({"uniqueItems": True}, [{"a": [number] * 50} for number in range(20_000)]),
+    "many alternatives": ({"items": {"anyOf": [{"type": "string"}] * 1000}}, [1] * 20_000),
+    "exclusive alternatives": ({"items": {"oneOf": [{"type": ["string"] * 100}] * 1000}}, [1] * 20_000),
+    "many required names": ({"items": {"required": NUMBERS}}, [dict.fromkeys(NUMBERS)] * 2000),
+    "many properties": ({"items": {"properties": dict.fromkeys(NUMBERS, True)}}, [{}] * 20_000),
+    "many types": ({"items": {"type": ["string"] * 1000}}, [1] * 20_000),
+    "long names": ({"additionalProperties": {"items": {"type": "string"}}}, {"a" * 1_000_000: ["b"] * 40_000}),
+    "references that double": (
+        {"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}] * 2}}, "anyOf": [{"$ref": "#/$defs/a"}] * 2},
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "value"), EXPENSIVE.values(), ids=EXPENSIVE)
+def test_steps_count_what_is_compared(schema: Any, value: Any) -> None:
+    """Each step is a few lookups, so that so many of them take some hundredths of a second at most."""
+    ticks = itertools.count()
+    budget = Budget(clock=lambda: next(ticks) * 0.0)
+    started = time.thread_time()
+    find_violation(value, schema, budget)
+    spent = MAX_STEPS - budget.steps
+    worked = time.thread_time() - started
+    # A microsecond or two each, with much room for a slow machine; what is not counted would take seconds.
+    assert worked < (spent + 1000) * 40e-6
+
+
+def test_processor_time_ends_a_check() -> None:
+    ticks = itertools.count()
+    budget = Budget(seconds=10.0, clock=lambda: float(next(ticks)))
+    assert find_violation([1] * 20_000, {"items": {"type": "string"}}, Budget()) is not None
+    assert find_violation([1] * 20_000 + ["a"], {"items": {"type": "integer"}}, budget) is None
+    assert MAX_STEPS - budget.steps < 256 * 12
+    assert find_violation(1, {"type": "string"}, budget) is None, "what is used up stays used up"
+
+
+def test_checks_share_a_budget() -> None:
+    budget = Budget(steps=1000)
+    for _ in range(10):
+        assert find_violation([1] * 99, {"items": {"type": "integer"}}, budget) is None
+    assert find_violation(1, {"type": "string"}, budget) is None
+    assert find_violation(1, {"type": "string"}) == "$: must be string"
+
+
+@pytest.mark.parametrize("index", ["9" * 5000, "00000000000000000000", "-1", "٣", ""])
+def test_an_odd_index_in_a_reference_names_nothing(index: str) -> None:
+    assert find_violation(1, {"anyOf": [{"$ref": f"#/a/{index}"}], "a": [{"type": "string"}]}) is None
+
+
+def test_a_violation_is_told_in_a_few_words() -> None:
+    value = {"a" * 10_000: [{"b" * 10_000: 1}] * 3}
+    schema = {"additionalProperties": {"items": {"additionalProperties": {"type": "string"}}}}
+    found = find_violation(value, schema)
+    assert found is not None
+    assert len(found) < 500
+    assert found.endswith(": must be string")
+
+
+def test_deep_values_and_schemas_are_checked_no_further() -> None:
+    value: Any = 1
+    for _ in range(100):
+        value = {"a": value}
+    assert find_violation(value, {"properties": {"a": {"$ref": "#"}}, "type": ["object", "string"]}) is not None
+    for _ in range(5000):
+        value = {"a": value}
+    assert find_violation(value, {"properties": {"a": {"$ref": "#"}}, "type": "object"}) is None
+
+
 def test_hostile_schemas_end_soon() -> None:
     doubling: Any = {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}
     for schema in ({"$ref": "#"}, {"$defs": {"a": doubling}, **doubling}, {"allOf": [{"$ref": "#"}] * 50}):
@@ -139,7 +222,7 @@ def test_nothing_is_refused_that_a_complete_validator_accepts(schema: Any, value
     found = find_violation(value, schema)
     if accepted:
         assert found is None
-    elif "pattern" not in str(schema) and "uniqueItems" not in str(schema):
+    elif "pattern" not in str(schema):
         assert found is not None
 
 

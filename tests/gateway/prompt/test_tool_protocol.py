@@ -164,6 +164,22 @@ ANSWERS: dict[str, tuple[str, str, list[tuple[str, Any]]]] = {
     "angle brackets": ("a <b> c < d <tool", "a <b> c < d <tool", []),
     "white space at the end": ("Hi \n\n", "Hi \n\n", []),
     "nothing": ("", "", []),
+    "many empty blocks": (
+        f"Hi {OPEN}{CLOSE}" + f"{OPEN}[{OSLO}]{CLOSE}" * 3 + f"{OPEN}{CLOSE}" * 2000,
+        "Hi",
+        [("get_weather", {"city": "Oslo"})] * 3,
+    ),
+    "a closing tag inside of a string, and much after it": (
+        OPEN + '[{"name": "get_weather", "arguments": {"city": "' + "</tool_calls>" * 50 + '"}}]' + CLOSE,
+        "",
+        [("get_weather", {"city": "</tool_calls>" * 50})],
+    ),
+    "white space beyond a block's margin": (
+        f"Hi{' ' * 3000}{OPEN}[{OSLO}]{CLOSE}",
+        "Hi" + " " * 1976,
+        [("get_weather", {"city": "Oslo"})],
+    ),
+    "a fence in the block, cut anywhere": (f"{OPEN}``` [{OSLO}] ```x{CLOSE}", "", [("get_weather", {"city": "Oslo"})]),
 }
 
 
@@ -185,6 +201,10 @@ WRONG = {
     "cut in a string": ('[{"name": "get_weather", "arguments": {"city": "Os', "not complete"),
     "not json": ("get_weather(Oslo)", "not complete"),
     "python": ("[{'name': 'now'}]", "not complete"),
+    "arguments as text that is no json": ('[{"name": "now", "arguments": "x = 1"}]', "must be an object"),
+    "nested too deeply": ('[{"name": "now", "arguments": ' + '{"a":' * 1200 + "1" + "}" * 1202 + "]", "too deeply"),
+    "lists nested too deeply": ('[{"name": "now", "arguments": {"a": ' + "[" * 1200 + "]" * 1200 + "}}]", "too deeply"),
+    "nested too deeply, cut": ('[{"name": "now", "arguments": ' + '{"a":' * 1200, "too deeply"),
     "no number": ('[{"name": "now", "arguments": {"x": NaN}}]', "not complete"),
     "a number beyond all": ('[{"name": "now", "arguments": {"x": 1e999}}]', "too large"),
 }

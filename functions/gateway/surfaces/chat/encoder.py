@@ -1,36 +1,27 @@
 """Events of an answer as the chunks of a streamed chat completion. Pure.
 
-Order (openai-wire D.1): the role once, deltas, the finish reason once, usage in a chunk without choices if it was asked
-for, `[DONE]`. Everything around a piece of text is serialised once per answer, not once per chunk.
+Order (docs/reference/openai-wire.md#streamed-chat): the role once, deltas, the finish reason once, usage in a chunk
+without choices if it was asked for, `[DONE]`. Everything around a piece of text is serialised once per answer, not once
+per chunk.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
+from gateway.generation.answer import Answer
 from gateway.generation.usage import TokenUsage
-from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
-
-DONE = b"data: [DONE]\n\n"
-FINISH_REASONS = {FinishReason.CANCELLED: "stop"}
-_FUNCTION_CALL = "function_call"
-
-
-def finish_reason(reason: FinishReason, *, is_legacy: bool = False) -> str:
-    """OpenAI's word for it: an answer that somebody cancelled elsewhere just ends."""
-    if is_legacy and reason is FinishReason.TOOL_CALLS:
-        return _FUNCTION_CALL
-    return FINISH_REASONS.get(reason, reason.value)
+from gateway.http.sse import DONE, encode_text
+from gateway.surfaces.chat.completion import describe_files, finish_reason
+from reverse.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 
 
 class ChunkEncoder:
     """Encodes one answer. Each method's result is ready to be sent.
 
-    `choice` is its number among several answers to one request: then `finish` ends only the choice, and `end` the
-    stream. `is_legacy` tells a tool call as a `function_call`, of which there is only one.
+    `choice` is its number among several answers to one request: then `end` ends only the choice, and `end_stream` the
+    stream. `is_legacy` writes a tool call as a `function_call`, of which there is only one.
     """
 
     def __init__(
@@ -44,6 +35,7 @@ class ChunkEncoder:
         is_legacy: bool = False,
     ) -> None:
         head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self.answer = Answer()
         self._open = b"data: " + _json(head)[:-1]
         self._close = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
         self._wants_usage = wants_usage
@@ -52,16 +44,22 @@ class ChunkEncoder:
         self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % (choice or 0)
         self._before_text = self._before_delta + b'"content":'
         self._after_delta = b'},"finish_reason":null}]' + self._close
-
-    def start(self) -> bytes:
-        """The chunk that tells the role."""
-        return self._delta(b'"role":"assistant","content":""')
+        # The chunk with the role goes out with the first one that follows it.
+        self._start = self._delta(b'"role":"assistant","content":""')
 
     def encode(self, event: Event) -> bytes:
-        """The chunk for an event; empty for events that a chat completion doesn't tell."""
-        # Text is nearly everything there is.
+        """The chunk for an event; empty for events that chunks do not show."""
+        # Text is nearly everything there is. The generation keeps it, so it is not kept here again.
         if type(event) is TextDelta:
-            return self._before_text + encode_text(event.text) + self._after_delta
+            chunk = self._before_text + encode_text(event.text) + self._after_delta
+        else:
+            self.answer.add(event)
+            chunk = self._encode_other(event)
+        if chunk and self._start:
+            chunk, self._start = self._start + chunk, b""
+        return chunk
+
+    def _encode_other(self, event: Event) -> bytes:
         match event:
             case ReasoningDelta(text):
                 return self._delta(b'"reasoning_content":' + encode_text(text))
@@ -74,22 +72,20 @@ class ChunkEncoder:
                 return self._delta(b'"tool_calls":[' + _json(tool_call_delta(event)) + b"]")
         return b""
 
-    def extras(self, links: str, described: Mapping[str, Any], replies: Sequence[str]) -> bytes:
-        """The chunk with what follows the text: links to files with their description, suggested replies."""
-        delta: dict[str, Any] = {"content": links} if links else {}
-        delta |= described
-        if replies:
-            delta["suggested_replies"] = list(replies)
-        return self._delta(_json(delta)[1:-1]) if delta else b""
+    async def end(self) -> bytes:
+        """All that ends the answer: links to files with their description, suggested replies, the finish reason."""
+        answer = self.answer
+        links, described = describe_files(answer.files, answer.text) if answer.files else ("", {})
+        delta: dict[str, Any] = ({"content": links} if links else {}) | described
+        if answer.suggested_replies:
+            delta["suggested_replies"] = answer.suggested_replies
+        extras = self._delta(_json(delta)[1:-1]) if delta else b""
+        reason = _json(finish_reason(answer.finish_reason, is_legacy=self._is_legacy))
+        end = self._start + extras + self._before_delta + b'},"finish_reason":' + reason + b"}]" + self._close
+        return end if self._is_one_of_many else end + self.end_stream(answer.usage)
 
-    def finish(self, reason: FinishReason, usage: TokenUsage) -> bytes:
-        """All that ends the answer."""
-        reason_json = _json(finish_reason(reason, is_legacy=self._is_legacy))
-        end = self._before_delta + b'},"finish_reason":' + reason_json + b"}]" + self._close
-        return end if self._is_one_of_many else end + self.end(usage)
-
-    def end(self, usage: TokenUsage) -> bytes:
-        """What ends a stream after its choices."""
+    def end_stream(self, usage: TokenUsage) -> bytes:
+        """What ends a stream after its choices, given what all of them consumed."""
         if not self._wants_usage:
             return DONE
         return self._open + b',"choices":[],"usage":' + _json(usage.to_chat()) + b"}\n\n" + DONE
@@ -98,31 +94,12 @@ class ChunkEncoder:
         return self._before_delta + fields + self._after_delta
 
 
-def encode_text(text: str) -> bytes:
-    """A JSON string in UTF-8; half surrogates, which UTF-8 can't carry, as escapes."""
-    if text.isascii():
-        return encode_basestring_ascii(text).encode("ascii")
-    try:
-        return encode_basestring(text).encode()
-    except UnicodeEncodeError:
-        return encode_basestring_ascii(text).encode("ascii")
-
-
 def tool_call_delta(event: ToolCallDelta) -> dict[str, Any]:
     """A tool call's piece: the first of an index has id, type and name, later ones only arguments."""
     if event.id is None:
         return {"index": event.index, "function": {"arguments": event.arguments}}
     function = {"name": event.name or "", "arguments": event.arguments}
     return {"index": event.index, "id": event.id, "type": "function", "function": function}
-
-
-def missing_links(files: list[FileAttached], text: str) -> str:
-    """What to append to `text` so that it links to every file: addresses that it lacks, each on a line of its own."""
-    addresses = [url for url in dict.fromkeys(file.url for file in files) if url not in text]
-    if not addresses:
-        return ""
-    links = "\n".join(addresses)
-    return f"\n\n{links}" if text else links
 
 
 def _json(value: Any) -> bytes:

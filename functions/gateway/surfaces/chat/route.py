@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.generation.answer import Answer, collect_answer, stream_answer
 from gateway.generation.generation import Generation
+from gateway.generation.parallel import run_all, stream_all
+from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
 from gateway.http.deadline import bounded
-from gateway.http.errors import gateway_error
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
 from gateway.prompt.request import read_chat_call
-from gateway.surfaces.chat.choices import Choices
-from gateway.surfaces.chat.collected import CollectedChoice, encode_completion, new_completion_id, stream_completion
+from gateway.surfaces.chat.completion import encode_completion, new_completion_id
 from gateway.surfaces.chat.encoder import ChunkEncoder
-from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
+from gateway.surfaces.context import admit, authenticate, context_of, event_stream, request_deadline
 
 
 async def create_chat_completion(request: Request) -> Response | EventStream:
@@ -29,84 +31,85 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
     services = context_of(request).services
     key = await authenticate(request)
     call = read_chat_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    entry, bot = await admit(request, key, call.model)
+    entry, bot = await admit(request, key, call.model, call.choices)
     async with asyncio.timeout_at(deadline):
         chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
+    completion = _Completion(request, chat)
     if call.is_streamed:
-        return _stream(request, chat, deadline)
+        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers)
     async with bounded(request.receive, deadline):
-        return await _collect(request, chat)
+        body = await completion.collect()
+    return Response(body, media_type="application/json", headers=completion.headers())
 
 
 class _Completion:
-    """The parts of a completion that the stream and the object have in common."""
+    """The answers to one request, streamed or collected."""
 
     def __init__(self, request: Request, chat: ChatTask) -> None:
-        self._context = context_of(request)
+        context = context_of(request)
+        self._record = context.record
+        self._generations = context.services.generations
         self._chat = chat
         self._first: Generation | None = None
-        self.completion_id = new_completion_id()
-        self.created = int(time.time())
+        self._encoders: dict[int, ChunkEncoder] = {}
+        self._completion_id = new_completion_id()
+        self._created = int(time.time())
 
-    def start(self, choice: int, record: RequestRecord) -> Generation:
-        """The generation of one choice."""
-        generation = self._context.services.generations.start(self._chat.generation_task(choice), record)
+    def headers(self) -> dict[str, str]:
+        """What is known of the answer by now."""
+        return self._chat.headers(self._first.kind if self._first else None)
+
+    async def collect(self) -> bytes:
+        """The completion object. Raises what the first failing choice raises."""
+        call = self._chat.call
+        if call.choices == 1:
+            answers = [await self._collect_choice(0, self._record)]
+        else:
+            answers = await run_all(call.choices, self._collect_choice, record=self._record, width=call.choices)
+        return encode_completion(
+            answers,
+            completion_id=self._completion_id,
+            created=self._created,
+            model=call.model,
+            is_legacy=call.specs.is_legacy,
+        )
+
+    def stream(self) -> AsyncGenerator[bytes, None]:
+        """The chunks; those of several choices as they come."""
+        if self._chat.call.choices == 1:
+            return stream_answer(self._start(0, self._record), self._encoder(None))
+        return self._stream_choices()
+
+    async def _stream_choices(self) -> AsyncGenerator[bytes, None]:
+        choices = self._chat.call.choices
+        chunks = stream_all(choices, self._stream_choice, record=self._record, width=choices)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+        usage = TokenUsage.total(encoder.answer.usage for encoder in self._encoders.values())
+        yield self._encoder(0).end_stream(usage)
+
+    def _stream_choice(self, choice: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
+        # A choice that had to wait for an account begins again, with nothing sent yet.
+        encoder = self._encoders[choice] = self._encoder(choice)
+        return stream_answer(self._start(choice, record), encoder)
+
+    async def _collect_choice(self, choice: int, record: RequestRecord) -> Answer:
+        return await collect_answer(self._start(choice, record))
+
+    def _start(self, choice: int, record: RequestRecord) -> Generation:
+        generation = self._generations.start(self._chat.generation_task(choice), record)
         if choice == 0:
             self._first = generation
         return generation
 
-    def encoder(self, choice: int | None = None) -> ChunkEncoder:
-        """The encoder of one choice; `None` for the only one."""
+    def _encoder(self, choice: int | None) -> ChunkEncoder:
         call = self._chat.call
         return ChunkEncoder(
-            completion_id=self.completion_id,
-            created=self.created,
+            completion_id=self._completion_id,
+            created=self._created,
             model=call.model,
             wants_usage=call.wants_usage,
             choice=choice,
             is_legacy=call.specs.is_legacy,
         )
-
-    def headers(self) -> dict[str, str]:
-        """What is known of the answer when its status line leaves."""
-        return self._chat.headers(self._first.kind if self._first else None)
-
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The same, as ASGI has them."""
-        return tuple((name.encode(), value.encode()) for name, value in self.headers().items())
-
-
-def _stream(request: Request, chat: ChatTask, deadline: float) -> EventStream:
-    context = context_of(request)
-    completion = _Completion(request, chat)
-    if chat.call.choices == 1:
-        produce = partial(stream_completion, completion.start(0, context.record), completion.encoder())
-    else:
-        produce = partial(Choices(chat.call.choices, completion.start, context.record).stream, completion.encoder)
-    return EventStream(
-        produce,
-        record=context.record,
-        deadline=deadline,
-        keep_alive_seconds=context.services.settings.keep_alive_seconds,
-        translate=lambda error: gateway_error(error, now=time.time()),
-        headers=completion.raw_headers,
-    )
-
-
-async def _collect(request: Request, chat: ChatTask) -> Response:
-    record = context_of(request).record
-    completion = _Completion(request, chat)
-    is_legacy = chat.call.specs.is_legacy
-    if chat.call.choices == 1:
-        choice = CollectedChoice(is_legacy=is_legacy)
-        choices, usage = [choice], await choice.collect(completion.start(0, record))
-    else:
-        choices, usage = await Choices(chat.call.choices, completion.start, record).collect(is_legacy=is_legacy)
-    body = encode_completion(
-        choices,
-        usage,
-        completion_id=completion.completion_id,
-        created=completion.created,
-        model=chat.call.model,
-    )
-    return Response(body, media_type="application/json", headers=completion.headers())

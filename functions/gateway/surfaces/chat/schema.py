@@ -21,10 +21,11 @@ from gateway.openapi.schemas import (
     optional,
     ref,
 )
-from gateway.prompt.request import MAX_STOPS, MAX_TOOLS
+from gateway.prompt.request import MAX_STOP_CHARS, MAX_STOPS, MAX_TOOLS
 from gateway.prompt.turns import MAX_MESSAGES
 
-STOP: Schema = {"anyOf": [TEXT, array(TEXT, maxItems=MAX_STOPS), {"type": "null"}]}
+_STOP: Schema = {**TEXT, "maxLength": MAX_STOP_CHARS}
+STOP: Schema = {"anyOf": [_STOP, array(_STOP, maxItems=MAX_STOPS), {"type": "null"}]}
 _CONTENT_PART: Schema = {
     "oneOf": [
         obj("type text", type=const("text"), text=TEXT),
@@ -187,7 +188,7 @@ OPERATIONS: dict[str, Operation] = {
     "readyz": Operation(
         summary="Say whether an account could be leased",
         tag="Health",
-        answer=json_media(obj("status ready_accounts", status=enum("ready"), ready_accounts={"type": "integer"})),
+        answer=json_media(obj("status", status=enum("ready"))),
         situations=(NOT_READY, STORE),
         is_open=True,
     ),

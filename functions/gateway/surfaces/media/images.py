@@ -13,13 +13,13 @@ from typing import Any
 from accounts import AccountKind
 from gateway.generation import usage
 from gateway.generation.generation import GenerationTask
-from gateway.generation.parallel import absorb, part_of, run_all
+from gateway.generation.parallel import run_each
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
+from gateway.surfaces.media.file_links import collect_files
 from gateway.surfaces.media.image_request import ImageCall
-from gateway.surfaces.media.results import collect_files
 from gateway.surfaces.services import Services
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
@@ -35,8 +35,8 @@ MAX_BUFFERED_DATA_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ImageRoom:
-    """What making images takes."""
+class ImageMaker:
+    """Makes and encodes the images of one request."""
 
     services: Services
     record: RequestRecord
@@ -52,22 +52,19 @@ class ImageRoom:
 
         Some bots make several at once; some answers fail. What was made is given, as it was paid for.
         """
-        results = await run_all(self.call.count, MAX_PARALLEL, self._make_one)
+        results = await run_each(self.call.count, self._make_one, record=self.record, width=MAX_PARALLEL)
         made = [result for result in results if not isinstance(result, Exception)]
         files = [file for some, _ in made for file in some]
         if not files:
             raise next(result for result in results if isinstance(result, Exception))
-        return files[: self.call.count], _sum([used for _, used in made])
+        total = TokenUsage.total(usage for _, usage in made)
+        return files[: self.call.count], None if total.is_estimated else total
 
-    async def _make_one(self, index: int) -> tuple[list[FileAttached], TokenUsage]:
-        record = part_of(self.record, index)
+    async def _make_one(self, _index: int, record: RequestRecord) -> tuple[list[FileAttached], TokenUsage]:
         generation = self.services.generations.start(self._task(), record)
-        try:
-            files = await collect_files(generation)
-        finally:
-            absorb(self.record, record)
-        images = self.services.result_files
-        good = [file for file in files if await images.is_of_type(file, "image", max_bytes=MAX_IMAGE_BYTES)]
+        files = await collect_files(generation)
+        downloads = self.services.downloads
+        good = [file for file in files if await downloads.is_of_type(file, "image", max_bytes=MAX_IMAGE_BYTES)]
         if not good:
             raise GatewayError(UPSTREAM, "The model answered without an image.", code="no_image")
         return good, generation.usage
@@ -85,7 +82,7 @@ class ImageRoom:
     def _build(self, kind: AccountKind) -> ChatRequest:
         parameters = dict(self.parameters)
         if kind is AccountKind.WEB and "nano-banana-2" in self.bot.lower():
-            # Else this bot chats about the picture (poe-web reference 4.4, November 2026).
+            # Else this bot chats about the picture (docs/reference/poe-web.md#sending-a-message).
             parameters.setdefault("image_only", True)
         message = Message("user", self.call.prompt, self.call.images)
         return ChatRequest(self.bot, (message,), parameters=parameters)
@@ -107,7 +104,7 @@ class ImageRoom:
         left = limit
         for file in files:
             try:
-                data, content_type = await self.services.result_files.read(
+                data, content_type = await self.services.downloads.read(
                     file, max_bytes=min(MAX_IMAGE_BYTES, max(left, 1))
                 )
             except PoeError as error:
@@ -123,19 +120,6 @@ class ImageRoom:
             left -= len(data)
             texts.append((await asyncio.to_thread(base64.b64encode, data)).decode())
         return texts
-
-
-def _sum(used: list[TokenUsage]) -> TokenUsage | None:
-    """What all answers consumed; `None` unless each is the upstream's word."""
-    if any(item.is_estimated for item in used):
-        return None
-    points = [item.points for item in used if item.points is not None]
-    return TokenUsage(
-        sum(item.prompt_tokens for item in used),
-        sum(item.completion_tokens for item in used),
-        points=sum(points) if points else None,
-        is_estimated=False,
-    )
 
 
 def _usage(used: TokenUsage, *, has_images: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gateway.models.catalogue import Model, require, unsupported_model
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.image_request import ImageCall, read_form_edit, read_generation, read_json_edit
-from gateway.surfaces.media.images import ImageRoom
+from gateway.surfaces.media.images import ImageMaker
 
 _IMAGES_ONLY = ("/v1/images",)
 
@@ -55,13 +55,13 @@ async def edit_image(request: Request) -> Response:
 async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: float) -> Response:
     context = context_of(request)
     services, record = context.services, context.record
-    model, bot = await admit(request, key, call.model)
+    model, bot = await admit(request, key, call.model, call.count)
     _check(model, call)
     parameters, ignored = resolve(call.wishes, bot, model)
-    room = ImageRoom(services, record, key.id, call, bot, model, parameters)
+    maker = ImageMaker(services, record, key.id, call, bot, model, parameters)
     async with bounded(request.receive, deadline):
-        files, used = await room.make()
-        body = await room.encode(files, used, is_buffered=is_buffered(request.scope))
+        files, used = await maker.make()
+        body = await maker.encode(files, used, is_buffered=is_buffered(request.scope))
     headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
     return Response(body, media_type="application/json", headers=headers)
 

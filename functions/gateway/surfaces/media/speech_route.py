@@ -18,7 +18,7 @@ from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
 from gateway.http.file_response import Download, FileResponse
 from gateway.models.catalogue import kinds_for, require
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
-from gateway.surfaces.media.results import collect_files
+from gateway.surfaces.media.file_links import collect_files
 from gateway.surfaces.media.speech import read_speech_call
 from reverse.chat import ChatRequest, Message
 
@@ -52,13 +52,13 @@ async def create_speech(request: Request) -> FileResponse:
     )
     async with bounded(request.receive, deadline):
         files = await collect_files(services.generations.start(task, record))
-        found = [file for file in files if await services.result_files.is_of_type(file, "audio", max_bytes=_MAX_BYTES)]
+        found = [file for file in files if await services.downloads.is_of_type(file, "audio", max_bytes=_MAX_BYTES)]
     if not found:
         raise _silent()
 
     @asynccontextmanager
     async def open_sound(max_bytes: int) -> AsyncIterator[Download]:
-        async with services.result_files.open(found[0], max_bytes=max_bytes) as opened:
+        async with services.downloads.open(found[0], max_bytes=max_bytes) as opened:
             if not opened.content_type.startswith("audio/"):
                 raise _silent()
             ignored = ", ".join(call.ignored(sent, opened.content_type))

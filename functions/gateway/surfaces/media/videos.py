@@ -11,26 +11,27 @@ from typing import Any
 
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
 from gateway.generation import usage
+from gateway.generation.answer import collect_answer
 from gateway.generation.generation import GenerationTask
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, gateway_error
 from gateway.http.file_response import MAX_STREAMED_BYTES, Download
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
+from gateway.surfaces.media.file_links import collect_files
 from gateway.surfaces.media.image_parameters import resolve
-from gateway.surfaces.media.results import collect_files
 from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoCall, VideoJob, new_job
 from gateway.surfaces.services import Services
 from reverse.chat import ChatRequest, Message, PoeClient
-from reverse.events import Event, FileAttached, Finished
+from reverse.errors import ErrorCode, poe_error
+from reverse.events import Event, FileAttached, Finished, VideoJobStarted
+from reverse.videos import VideoJobs
 
 _ENDPOINT = "/v1/videos"
-# What a job at Poe looks like among the files of an answer.
-_JOB = "poe-video:"
 _NOT_THERE = "There is no such video, or it has expired."
 
 
 @dataclass(frozen=True, slots=True)
-class VideoRoom:
+class VideoMaker:
     """Videos of one key."""
 
     services: Services
@@ -80,20 +81,20 @@ class VideoRoom:
         """The bytes of a complete job. Raises `PoeError`, `GatewayError`."""
         if job.url is not None:
             file = FileAttached(job.url, job.content_type)
-            async with self.services.result_files.open(file, max_bytes=max_bytes) as opened:
+            async with self.services.downloads.open(file, max_bytes=max_bytes) as opened:
                 yield Download(opened.content_type, opened.size, opened.chunks)
             return
-        async with self._client(job) as client:
-            chunks: AsyncGenerator[bytes, None] = client.media.video_content(job.upstream_id, max_bytes=max_bytes)
-            yield Download("video/mp4", None, chunks)
+        async with self._jobs(job) as jobs:
+            yield Download("video/mp4", None, jobs.video_content(job.upstream_id or "", max_bytes=max_bytes))
 
     async def _begin(self, job: VideoJob, call: VideoCall, bot: str, parameters: Mapping[str, Any]) -> VideoJob:
         """Start Poe's own job on one of the accounts."""
 
         async def ask(client: PoeClient, _lease: Lease) -> AsyncGenerator[Event, None]:
-            media: Any = client.media  # type: ignore[attr-defined]  # what official clients have besides the protocol
-            video = await media.create_video(bot, call.prompt, parameters=parameters)
-            yield FileAttached(_JOB + video.id)
+            if client.videos is None:
+                raise poe_error(ErrorCode.UNSUPPORTED_FEATURE)
+            video = await client.videos.create_video(bot, call.prompt, parameters=parameters)
+            yield VideoJobStarted(video.id)
             yield Finished()
 
         generation = self.services.generations.start(
@@ -107,8 +108,8 @@ class VideoRoom:
             ),
             self.record,
         )
-        (file, *_) = await collect_files(generation)
-        return replace(job, upstream_id=file.url.removeprefix(_JOB), account_id=generation.account_id)
+        answer = await collect_answer(generation)
+        return replace(job, upstream_id=answer.video_job_id, account_id=generation.account_id)
 
     async def _make(
         self, job: VideoJob, call: VideoCall, bot: str, model: Model | None, parameters: Mapping[str, Any]
@@ -127,7 +128,7 @@ class VideoRoom:
             is_streamed=False,
         )
         files = await collect_files(self.services.generations.start(task, self.record))
-        result = self.services.result_files
+        result = self.services.downloads
         for file in files:
             if await result.is_of_type(file, "video", max_bytes=MAX_STREAMED_BYTES):
                 return job.completed(at=time.time(), url=file.url, content_type=file.content_type)
@@ -135,8 +136,8 @@ class VideoRoom:
 
     async def _ask(self, job: VideoJob) -> VideoJob:
         """Look how far Poe is."""
-        async with self._client(job) as client:
-            video = await client.media.video(job.upstream_id)
+        async with self._jobs(job) as jobs:
+            video = await jobs.video(job.upstream_id or "")
         if video.error is not None:
             failure = gateway_error(video.error)
             return job.failed(failure.code, failure.message)
@@ -146,8 +147,8 @@ class VideoRoom:
         return replace(job, status=status, progress=min(max(video.progress or 0, job.progress), 99))
 
     @asynccontextmanager
-    async def _client(self, job: VideoJob) -> AsyncIterator[Any]:
-        """A client of the account that works on the job. It needs no lease: looking costs nothing."""
+    async def _jobs(self, job: VideoJob) -> AsyncIterator[VideoJobs]:
+        """The jobs of the account that works on this one. No lease is needed: looking costs nothing."""
         try:
             account, credentials, derived = await self.services.store.read_credentials(job.account_id or "")
         except AccountNotFoundError:
@@ -157,7 +158,9 @@ class VideoRoom:
         except ValueError:
             raise NoAccountError(NoAccountReason.NONE_CONFIGURED) from None
         async with client as entered:
-            yield entered
+            if entered.videos is None:
+                raise GatewayError(NOT_FOUND, _NOT_THERE, param="video_id")
+            yield entered.videos
 
     async def _keep(self, job: VideoJob) -> None:
         left = job.created_at + KEPT_SECONDS - time.time()

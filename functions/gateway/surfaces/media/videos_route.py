@@ -15,7 +15,7 @@ from gateway.models.catalogue import require
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_request import image_from_bytes, image_from_text
 from gateway.surfaces.media.video_jobs import VideoCall, read_video_call
-from gateway.surfaces.media.videos import VideoRoom
+from gateway.surfaces.media.videos import VideoMaker
 
 
 async def create_video(request: Request) -> JSONResponse:
@@ -31,23 +31,23 @@ async def create_video(request: Request) -> JSONResponse:
     model, bot = await admit(request, key, call.model)
     require(model, "video", "videos")
     async with bounded(request.receive, deadline):
-        job, ignored = await VideoRoom(services, record, key.id).create(call, bot, model)
+        job, ignored = await VideoMaker(services, record, key.id).create(call, bot, model)
     headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
     return JSONResponse(job.to_openai() | {"prompt": call.prompt}, headers=headers)
 
 
 async def retrieve_video(request: Request) -> JSONResponse:
     """How far a video is. Raises `GatewayError` (404), `PoeError`, `AccountStoreError`."""
-    room, video_id = await _room(request)
+    maker, video_id = await _maker(request)
     async with bounded(request.receive, request_deadline(request)):
-        job = await room.find(video_id)
+        job = await maker.find(video_id)
     return JSONResponse(job.to_openai())
 
 
 async def delete_video(request: Request) -> JSONResponse:
     """Forget a video. Raises `GatewayError` (404), `AccountStoreError`."""
-    room, video_id = await _room(request)
-    await room.delete(video_id)
+    maker, video_id = await _maker(request)
+    await maker.delete(video_id)
     return JSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
 
 
@@ -55,20 +55,20 @@ async def download_video(request: Request) -> FileResponse:
     """The video itself, passed on as it comes. Raises `GatewayError` (400, 404), `PoeError`, `AccountStoreError`."""
     deadline = request_deadline(request)
     variant = request.query_params.get("variant", "video")
-    room, video_id = await _room(request)
+    maker, video_id = await _maker(request)
     if variant != "video":
         raise invalid("'variant' must be 'video'.", param="variant", code="unsupported_value")
     async with bounded(request.receive, deadline):
-        job = await room.find(video_id)
+        job = await maker.find(video_id)
     if job.status != "completed":
         raise invalid(f"The video is not there: it is '{job.status}'.", param="video_id", code="video_not_ready")
-    return FileResponse(partial(room.open, job), deadline=deadline)
+    return FileResponse(partial(maker.open, job), deadline=deadline)
 
 
-async def _room(request: Request) -> tuple[VideoRoom, str]:
+async def _maker(request: Request) -> tuple[VideoMaker, str]:
     key = await authenticate(request)
     context = context_of(request)
-    return VideoRoom(context.services, context.record, key.id), request.path_params["video_id"]
+    return VideoMaker(context.services, context.record, key.id), request.path_params["video_id"]
 
 
 async def _read_call(request: Request, limit: int) -> VideoCall:

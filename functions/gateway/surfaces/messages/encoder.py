@@ -4,8 +4,8 @@ Order: `message_start`, then for each block `content_block_start`, its deltas an
 `message_delta` with the stop reason and the usage, and `message_stop`. One `ping` follows the first opening, as that
 API sends it. What surrounds a piece is serialised once per block, not once per event.
 
-A block ends when another one begins, but for a tool's call whose arguments are still incomplete: what comes in between
-waits until they are whole, or until the end.
+Blocks follow one another. A block ends when another one begins, except for a tool call whose arguments are incomplete:
+what comes in between waits until they are complete, or until the end.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.generation.usage import TokenUsage
-from gateway.surfaces.chat.encoder import encode_text
-from gateway.surfaces.messages.content import Block, Content
-from gateway.surfaces.messages.message import MessageObject, usage_json
-from reverse.events import Event, FinishReason
+from gateway.generation.answer import Answer, AnswerPart, missing_links
+from gateway.http.sse import encode_text
+from gateway.surfaces.messages.message import MessageObject, block_opening, ending, read_arguments, usage_json
+from reverse.events import Event, TextDelta
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
-# By a block's kind: type and field of its deltas.
+# By the kind of a part: type and field of its deltas.
 _DELTAS = {
     "text": ("text_delta", "text"),
-    "thinking": ("thinking_delta", "thinking"),
-    "tool_use": ("input_json_delta", "partial_json"),
+    "refusal": ("text_delta", "text"),
+    "reasoning": ("thinking_delta", "thinking"),
+    "tool_call": ("input_json_delta", "partial_json"),
 }
 _TAIL = b"}}\n\n"
 
@@ -33,61 +33,59 @@ _TAIL = b"}}\n\n"
 class MessageEncoder:
     """Encodes one answer. Each method's result is ready to be sent."""
 
-    def __init__(self, message: MessageObject, content: Content) -> None:
+    def __init__(self, message: MessageObject, answer: Answer) -> None:
+        self.answer = answer
         self._message = message
-        self._content = content
         self._is_started = False
-        # The block that is being written, its place, and what comes before each of its pieces.
-        self._open: Block | None = None
+        # The part that is being written, its place, and what comes before each of its pieces.
+        self._open: AnswerPart | None = None
         self._index = -1
         self._head = b""
 
     def encode(self, event: Event) -> bytes:
-        """The events for a piece of the answer; empty for what a message doesn't tell, and for what has to wait."""
-        placed = self._content.place(event)
-        if placed is None:
+        """The events for a piece of the answer; empty for what a message does not show, and for what has to wait."""
+        part = self.answer.add(event)
+        if part is None:
             return b""
-        block, text = placed
-        if block is self._open:
-            if block.kind == "tool_use":
-                block.pieces.append(text)
-            return self._head + encode_text(text) + _TAIL if text else b""
-        block.pieces.append(text)
+        if part is self._open:
+            piece = part.pieces[-1]
+            return self._head + encode_text(piece) + _TAIL if piece else b""
         return self._advance(is_over=False)
 
-    def finish(self, reason: FinishReason, usage: TokenUsage, *, matched_stop: str | None) -> bytes:
+    async def end(self) -> bytes:
         """All that ends a stream."""
-        encoded = self._advance(is_over=True)
+        links = missing_links(self.answer.files, self.answer.text)
+        encoded = self.encode(TextDelta(links)) if links else b""
+        encoded += self._advance(is_over=True)
         if self._open is not None:
             encoded += self._stop()
         elif not self._is_started:
             encoded += self._start()
-        delta = self._message.ending(reason, has_calls=self._content.has_calls, matched_stop=matched_stop)
-        encoded += _event("message_delta", {"delta": delta, "usage": usage_json(usage)})
+        encoded += _event("message_delta", {"delta": ending(self.answer), "usage": usage_json(self.answer.usage)})
         return encoded + _event("message_stop", {})
 
     def _advance(self, *, is_over: bool) -> bytes:
-        """Go on to the blocks that wait, as far as they may begin."""
+        """Go on to the parts that wait, as far as they may begin."""
         encoded = b""
-        blocks = self._content.blocks
-        while self._index + 1 < len(blocks):
+        parts = self.answer.parts
+        while self._index + 1 < len(parts):
             if self._open is not None:
-                if not (is_over or self._open.is_whole()):
+                if not (is_over or _is_complete(self._open)):
                     break
                 encoded += self._stop()
-            encoded += self._begin(blocks[self._index + 1])
+            encoded += self._begin(parts[self._index + 1])
         return encoded
 
-    def _begin(self, block: Block) -> bytes:
-        self._open = block
+    def _begin(self, part: AnswerPart) -> bytes:
+        self._open = part
         self._index += 1
-        kind, name = _DELTAS[block.kind]
+        kind, name = _DELTAS[part.kind]
         fields = json.dumps({"type": "content_block_delta", "index": self._index}, separators=(",", ":"))
         self._head = f'event: content_block_delta\ndata: {fields[:-1]},"delta":{{"type":"{kind}","{name}":'.encode()
-        opening = _event("content_block_start", {"index": self._index, "content_block": block.opening()})
+        opening = _event("content_block_start", {"index": self._index, "content_block": block_opening(part)})
         if not self._is_started:
             opening = self._start() + opening + PING
-        text = block.text
+        text = part.text
         return opening + (self._head + encode_text(text) + _TAIL if text else b"")
 
     def _start(self) -> bytes:
@@ -96,6 +94,11 @@ class MessageEncoder:
 
     def _stop(self) -> bytes:
         return _event("content_block_stop", {"index": self._index})
+
+
+def _is_complete(part: AnswerPart) -> bool:
+    """Whether nothing of the part can be missing once another one has begun."""
+    return part.kind != "tool_call" or read_arguments(part.text) is not None
 
 
 def _event(kind: str, fields: Mapping[str, Any]) -> bytes:

@@ -1,12 +1,15 @@
-"""The message object, and how an answer's end and usage are told in it. Pure."""
+"""The message object: its content blocks, and how an answer's end and usage are written in it. Pure."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.generation.answer import Answer, AnswerPart
 from gateway.generation.usage import TokenUsage
+from gateway.http.errors import UPSTREAM, GatewayError
 from reverse.events import FinishReason
 
 _STOP_REASONS = {
@@ -36,32 +39,62 @@ class MessageObject:
         usage = {"input_tokens": self.prompt_tokens, "output_tokens": 0, "estimated": True}
         return self._object([], {"stop_reason": None, "stop_sequence": None}, usage)
 
-    def finished(
-        self,
-        content: list[dict[str, Any]],
-        reason: FinishReason,
-        usage: TokenUsage,
-        *,
-        has_calls: bool,
-        matched_stop: str | None,
-    ) -> dict[str, Any]:
-        """The whole message."""
-        ending = self.ending(reason, has_calls=has_calls, matched_stop=matched_stop)
-        return self._object(content, ending, usage_json(usage))
-
-    def ending(self, reason: FinishReason, *, has_calls: bool, matched_stop: str | None) -> dict[str, Any]:
-        """Why the answer ended, in Anthropic's words."""
-        kind = _STOP_REASONS.get(reason, "tool_use" if has_calls else "end_turn")
-        if matched_stop is not None:
-            kind = "stop_sequence"
-        ending: dict[str, Any] = {"stop_reason": kind, "stop_sequence": matched_stop}
-        if kind == "refusal":
-            ending["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
-        return ending
+    def finished(self, answer: Answer) -> dict[str, Any]:
+        """The whole message. Raises `GatewayError` (502) for a tool call whose arguments are no JSON object."""
+        return self._object(content_blocks(answer), ending(answer), usage_json(answer.usage))
 
     def _object(self, content: list[dict[str, Any]], ending: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
         head = {"id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": content}
         return {**head, **ending, "usage": usage}
+
+
+def ending(answer: Answer) -> dict[str, Any]:
+    """Why the answer ended, in Anthropic's words."""
+    kind = _STOP_REASONS.get(answer.finish_reason, "tool_use" if answer.tool_calls else "end_turn")
+    if answer.matched_stop is not None:
+        kind = "stop_sequence"
+    found: dict[str, Any] = {"stop_reason": kind, "stop_sequence": answer.matched_stop}
+    if kind == "refusal":
+        found["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
+    return found
+
+
+def content_blocks(answer: Answer) -> list[dict[str, Any]]:
+    """All blocks. Raises `GatewayError` (502) for arguments that are no JSON object, unless the answer was cut."""
+    is_cut = answer.finish_reason is FinishReason.LENGTH
+    return [_block(part, is_cut=is_cut) for part in answer.parts]
+
+
+def _block(part: AnswerPart, *, is_cut: bool) -> dict[str, Any]:
+    match part.kind:
+        case "tool_call":
+            arguments = read_arguments(part.text or "{}")
+            if arguments is None and not is_cut:
+                raise GatewayError(UPSTREAM, "The model called a tool with arguments that are not valid JSON.")
+            return block_opening(part) | {"input": arguments or {}}
+        case "reasoning":
+            return block_opening(part) | {"thinking": part.text}
+    return block_opening(part) | {"text": part.text}
+
+
+def block_opening(part: AnswerPart) -> dict[str, Any]:
+    """The block of a part before its first piece."""
+    match part.kind:
+        case "tool_call":
+            call_id = part.call_id or f"toolu_{secrets.token_hex(12)}"
+            return {"type": "tool_use", "id": call_id, "name": part.name, "input": {}}
+        case "reasoning":
+            return {"type": "thinking", "thinking": "", "signature": ""}
+    return {"type": "text", "text": ""}
+
+
+def read_arguments(text: str) -> dict[str, Any] | None:
+    """A call's arguments, or `None` if they are not (yet) a JSON object."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def usage_json(usage: TokenUsage) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.http.errors import invalid
 from gateway.http.fields import Fields
 from gateway.models.catalogue import Model
-from gateway.prompt.request import MAX_STOPS, ChatCall, read_chat_call
+from gateway.prompt.request import MAX_STOP_CHARS, MAX_STOPS, ChatCall, read_chat_call
 from gateway.surfaces.messages.thinking import Thinking, read_thinking
 from gateway.surfaces.messages.tools import read_tools
 from gateway.surfaces.messages.turns import MAX_MESSAGES, Turns, rename
@@ -115,6 +115,8 @@ def _stop_sequences(body: Fields) -> list[str]:
     stops = body.items("stop_sequences", max_items=MAX_STOPS) or []
     if not all(isinstance(stop, str) for stop in stops):
         raise body.wrong("stop_sequences", "an array of strings")
+    if any(len(stop) > MAX_STOP_CHARS for stop in stops):
+        raise body.wrong("stop_sequences", f"an array of strings of at most {MAX_STOP_CHARS} characters")
     return stops
 
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import json
 from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.generation.answer import Answer, collect_answer, missing_links, stream_answer
 from gateway.generation.generation import Generation
 from gateway.http.bodies import read_json
 from gateway.http.deadline import bounded
-from gateway.http.errors import gateway_error
 from gateway.http.sse import EventStream
 from gateway.models.catalogue import Model
 from gateway.models.parameters import ignored_header
 from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
-from gateway.surfaces.messages.answers import collect_message, stream_message
-from gateway.surfaces.messages.content import Content
+from gateway.surfaces.context import admit, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.messages.encoder import MessageEncoder
 from gateway.surfaces.messages.errors import encode_error_event
 from gateway.surfaces.messages.message import MessageObject, new_message_id
 from gateway.surfaces.messages.request import MessagesRequest, read_messages_request
 from gateway.surfaces.messages.turns import rename_blamed
+from reverse.events import TextDelta
 
 
 async def create_message(request: Request) -> Response | EventStream:
@@ -46,23 +45,27 @@ async def create_message(request: Request) -> Response | EventStream:
     task = replace(chat.generation_task(), rename=rename_blamed)
     generation = services.generations.start(task, record)
     message = MessageObject(new_message_id(), asked.model, chat.call.prompt_tokens)
-    content = Content(shows_thinking=asked.thinking.is_shown)
-    if not asked.is_streamed:
-        async with bounded(request.receive, deadline):
-            body = await collect_message(generation, message, content)
-        headers = _headers(asked, model, chat, generation)
-        return Response(body, media_type="application/json", headers=headers)
-    return EventStream(
-        partial(stream_message, generation, MessageEncoder(message, content)),
-        record=record,
-        deadline=deadline,
-        keep_alive_seconds=services.settings.keep_alive_seconds,
-        translate=lambda error: gateway_error(error, now=time.time()),
-        encode_error=partial(encode_error_event, request_id=record.request_id),
-        headers=lambda: tuple(
-            (name.encode(), value.encode()) for name, value in _headers(asked, model, chat, generation).items()
-        ),
-    )
+    answer = Answer(hides_reasoning=not asked.thinking.is_shown)
+    headers = partial(_headers, asked, model, chat, generation)
+    if asked.is_streamed:
+        return event_stream(
+            request,
+            partial(stream_answer, generation, MessageEncoder(message, answer)),
+            deadline=deadline,
+            headers=headers,
+            encode_error=partial(encode_error_event, request_id=record.request_id),
+        )
+    async with bounded(request.receive, deadline):
+        body = await _collect(generation, message, answer)
+    return Response(body, media_type="application/json", headers=headers())
+
+
+async def _collect(generation: Generation, message: MessageObject, answer: Answer) -> bytes:
+    """The whole message as JSON. Raises what the generation raises, and `GatewayError` (502) for broken tool calls."""
+    await collect_answer(generation, answer)
+    if links := missing_links(answer.files, answer.text):
+        answer.add(TextDelta(links))
+    return json.dumps(message.finished(answer), separators=(",", ":")).encode()
 
 
 def _headers(asked: MessagesRequest, model: Model | None, chat: ChatTask, generation: Generation) -> dict[str, str]:

@@ -18,7 +18,7 @@ from gateway.openapi.schemas import (
     optional,
     ref,
 )
-from gateway.prompt.request import MAX_STOPS
+from gateway.prompt.request import MAX_STOP_CHARS, MAX_STOPS
 from gateway.surfaces.messages.turns import MAX_MESSAGES
 
 _BLOCKS: Schema = {"anyOf": [TEXT, array(obj("type", type=TEXT), maxItems=100)]}
@@ -49,7 +49,7 @@ SCHEMAS: dict[str, Schema] = {
         "model messages max_tokens",
         max_tokens=POSITIVE,
         stream=optional(FLAG),
-        stop_sequences=optional(array(TEXT, maxItems=MAX_STOPS)),
+        stop_sequences=optional(array({**TEXT, "maxLength": MAX_STOP_CHARS}, maxItems=MAX_STOPS)),
         temperature={"type": ["number", "null"], "minimum": 0, "maximum": 1},
         metadata=optional(ANY_OBJECT),
         **_FIELDS,

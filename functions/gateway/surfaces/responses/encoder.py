@@ -1,8 +1,8 @@
 """Events of an answer as the server-sent events of a streamed response. Pure.
 
-Order (openai-wire D.4): `response.created`, `response.in_progress`, then for each output item its opening, its pieces
-and its closing, then one event that ends the response; `sequence_number` counts from 0. What surrounds a piece of text
-is serialised once per item, not once per event.
+Order (docs/reference/openai-wire.md#streamed-responses): `response.created`, `response.in_progress`, then for each
+output item its opening, its pieces and its closing, then one event that ends the response; `sequence_number` counts
+from 0. What surrounds a piece of text is serialised once per item, not once per event.
 
 A failure is told twice, first as `response.failed`, then as `error` with the fields at both places where clients look
 for them (documented: on top; sent by OpenAI: in `error`). Clients that follow the life of the response stop at the
@@ -12,31 +12,48 @@ first; the official SDKs raise at the second, in plain iteration and in their he
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from gateway.generation.answer import Answer, AnswerPart
 from gateway.http.errors import GatewayError
-from gateway.surfaces.chat.encoder import encode_text
-from gateway.surfaces.responses.output import COMPLETED, CallItem, MessageItem, Output, OutputItem, ReasoningItem
-from gateway.surfaces.responses.resource import ResponseObject
-from reverse.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from gateway.http.sse import encode_text
+from gateway.surfaces.responses.output import Output, OutputItem, link_files
+from gateway.surfaces.responses.resource import ResponseObject, item_status
+from reverse.events import Event, TextDelta
 
-# Larger than any number that a stream reaches: for the words that are said when nobody knows the next one.
+Keep = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Stores a finished response where that is wanted; returns it saying whether it was stored."""
+# Larger than any number that a stream reaches: for what is said when nobody knows the next one.
 LAST_SEQUENCE_NUMBER = 2**31 - 1
+# By the kind of a part: type of its deltas, name of its index, what follows the text.
+_DELTAS = {
+    "text": ("response.output_text.delta", "content_index", b',"logprobs":[]'),
+    "refusal": ("response.refusal.delta", "content_index", b""),
+    "reasoning": ("response.reasoning_summary_text.delta", "summary_index", b""),
+}
 
 
 class ResponseEncoder:
     """Encodes one answer. Each method's result is ready to be sent."""
 
-    def __init__(self, response: ResponseObject, output: Output) -> None:
+    def __init__(self, response: ResponseObject, output: Output, keep: Keep) -> None:
         self._response = response
         self._output = output
+        self._keep = keep
         self._number = 0
         # What comes before and after the text of a piece for the current item.
         self._head = self._tail = b""
 
     @property
+    def answer(self) -> Answer:
+        """The answer so far."""
+        return self._output.answer
+
+    @property
     def is_started(self) -> bool:
-        """Whether the beginning was told."""
+        """Whether the beginning was sent."""
         return self._number > 0
 
     def start(self) -> bytes:
@@ -46,48 +63,36 @@ class ResponseEncoder:
         return created + self._event("response.in_progress", response=response)
 
     def encode(self, event: Event) -> bytes:
-        """The events for a piece of the answer; empty for events that a response doesn't tell."""
-        if type(event) is TextDelta:
-            opened = b"" if self._output.is_writing() else self._open_message()
-            self._output.message().pieces.append(event.text)
-            return opened + self._piece(event.text)
-        match event:
-            case ReasoningDelta(text):
-                opened = b"" if isinstance(self._output.current, ReasoningItem) else self._open_reasoning()
-                self._output.reasoning().pieces.append(text)
-                return opened + self._piece(text)
-            case RefusalDelta(text):
-                opened = b"" if self._output.is_writing(is_refusal=True) else self._open_message(is_refusal=True)
-                self._output.message(is_refusal=True).pieces.append(text)
-                return opened + self._piece(text)
-            case ToolCallDelta():
-                return self._call(event)
-        return b""
+        """The events for a piece of the answer; empty for events that a response does not show.
 
-    def annotate(self, annotations: list[dict[str, Any]]) -> bytes:
-        """Annotations of the message that is being written; a new one is opened if none is."""
-        encoded = b"" if self._output.is_writing() else self._open_message()
-        message = self._output.message()
-        for annotation in annotations:
-            place = {**_place(message), "content_index": 0, "annotation_index": len(message.annotations)}
-            encoded += self._event("response.output_text.annotation.added", **place, annotation=annotation)
-            message.annotations.append(annotation)
-        return encoded
+        The beginning goes out with the first piece: until then a failure is an ordinary error response.
+        """
+        part = self._output.answer.add(event)
+        if part is None:
+            return b""
+        item = self._output.find(part)
+        if item is not None:
+            return self._piece(item)
+        start = b"" if self.is_started else self.start()
+        # Another kind of part begins, which completes the one before.
+        before = self._output.current
+        item = self._output.add(part)
+        closing = b"" if before is None else self._closing(before)
+        return start + closing + self._opening(item) + self._piece(item)
 
-    def close(self, status: str) -> bytes:
-        """The closing of all items that are open, in their order."""
-        encoded = b"" if self._output.items else self._open_message()
-        current = self._output.current
-        still_open = [item for item in self._output.items if item is current or isinstance(item, CallItem)]
-        self._output.close(status)
-        return encoded + b"".join(map(self._closing, still_open))
-
-    def end(self, response: dict[str, Any]) -> bytes:
-        """The event that ends the response, by its status."""
-        return self._event(f"response.{response['status']}", response=response)
+    async def end(self) -> bytes:
+        """All that ends a stream. The response is stored before."""
+        encoded = b"" if self.is_started else self.start()
+        links, annotations = link_files(self.answer)
+        if links:
+            encoded += self.encode(TextDelta(links))
+        encoded += self._annotate(annotations) + self._close(item_status(self.answer.finish_reason))
+        response = self._response.finished(self.answer, self._output.to_json(), completed_at=int(time.time()))
+        response = await self._keep(response)
+        return encoded + self._event(f"response.{response['status']}", response=response)
 
     def fail(self, error: GatewayError) -> bytes:
-        """All that ends a stream that failed; with its beginning, if that was not told before."""
+        """All that ends a stream that failed; with its beginning, if that was not sent before."""
         start = b"" if self.is_started else self.start()
         response = self._response.failed(error, self._output.to_json())
         return start + self._event("response.failed", response=response) + self._error(error)
@@ -103,79 +108,62 @@ class ResponseEncoder:
         fields = error.envelope()["error"]
         return self._event("error", code=fields["code"], message=fields["message"], param=fields["param"], error=fields)
 
-    def _open_message(self, *, is_refusal: bool = False) -> bytes:
-        closing = self._close_current()
-        message = self._output.message(is_refusal=is_refusal)
-        if is_refusal:
-            self._surround("response.refusal.delta", message, "content_index", b"")
-        else:
-            self._surround("response.output_text.delta", message, "content_index", b',"logprobs":[]')
-        place = {**_place(message), "content_index": 0}
-        opening = self._item_added(message) + self._event("response.content_part.added", **place, part=message.part())
-        return closing + opening
-
-    def _open_reasoning(self) -> bytes:
-        closing = self._close_current()
-        reasoning = self._output.reasoning()
-        self._surround("response.reasoning_summary_text.delta", reasoning, "summary_index", b"")
-        place = {**_place(reasoning), "summary_index": 0}
-        opening = self._item_added(reasoning) + self._event(
-            "response.reasoning_summary_part.added", **place, part=reasoning.part()
-        )
-        return closing + opening
-
-    def _call(self, event: ToolCallDelta) -> bytes:
-        encoded = b""
-        if event.index not in self._output.calls:
-            encoded = self._close_current()
-            encoded += self._item_added(self._output.call(event))
-        call = self._output.call(event)
-        if event.arguments:
-            call.pieces.append(event.arguments)
-            encoded += self._event("response.function_call_arguments.delta", **_place(call), delta=event.arguments)
-        return encoded
-
-    def _close_current(self) -> bytes:
-        """End the item that is being written, because another kind of item follows."""
-        current = self._output.current
-        self._output.close_current(COMPLETED)
-        return b"" if current is None else self._closing(current)
-
-    def _closing(self, item: OutputItem) -> bytes:
-        if isinstance(item, CallItem):
-            place = {**_place(item), "name": item.name}
-            encoded = self._event("response.function_call_arguments.done", **place, arguments=item.arguments)
-            return encoded + self._item_done(item)
-        part = item.part()
-        text = "".join(item.pieces)
-        if isinstance(item, MessageItem):
-            place = {**_place(item), "content_index": 0}
-            if item.is_refusal:
-                encoded = self._event("response.refusal.done", **place, refusal=text)
-            else:
-                encoded = self._event("response.output_text.done", **place, text=text, logprobs=[])
-            encoded += self._event("response.content_part.done", **place, part=part)
-        else:
-            place = {**_place(item), "summary_index": 0}
-            encoded = self._event("response.reasoning_summary_text.done", **place, text=text)
-            encoded += self._event("response.reasoning_summary_part.done", **place, part=part)
-        return encoded + self._item_done(item)
-
-    def _item_added(self, item: OutputItem) -> bytes:
-        return self._event("response.output_item.added", output_index=item.index, item=item.to_json())
-
-    def _item_done(self, item: OutputItem) -> bytes:
-        return self._event("response.output_item.done", output_index=item.index, item=item.to_json())
-
-    def _surround(self, kind: str, item: OutputItem, index_name: str, tail: bytes) -> None:
-        fields = json.dumps({"type": kind, **_place(item), index_name: 0}, separators=(",", ":")).encode()
+    def _opening(self, item: OutputItem) -> bytes:
+        empty = item.to_json(is_empty=True)
+        added = self._event("response.output_item.added", output_index=item.index, item=empty)
+        if item.part.kind == "tool_call":
+            return added
+        kind, index, tail = _DELTAS[item.part.kind]
+        fields = json.dumps({"type": kind, **_place(item), index: 0}, separators=(",", ":")).encode()
         self._head = b"event: " + kind.encode() + b"\ndata: " + fields[:-1] + b',"delta":'
         self._tail = tail + b',"sequence_number":'
+        name = "response.reasoning_summary_part.added" if index == "summary_index" else "response.content_part.added"
+        return added + self._event(name, **_place(item), **{index: 0}, part=item.content_part(is_empty=True))
 
-    def _piece(self, text: str) -> bytes:
+    def _piece(self, item: OutputItem) -> bytes:
+        piece = item.part.pieces[-1]
+        if item.part.kind == "tool_call":
+            kind = "response.function_call_arguments.delta"
+            return self._event(kind, **_place(item), delta=piece) if piece else b""
         number = self._number
         self._number = number + 1
-        return self._head + encode_text(text) + self._tail + b"%d}\n\n" % number
+        return self._head + encode_text(piece) + self._tail + b"%d}\n\n" % number
+
+    def _annotate(self, annotations: list[dict[str, Any]]) -> bytes:
+        """Annotations of the message that is being written."""
+        message, encoded = self._output.current, b""
+        if message is None:
+            return encoded
+        for annotation in annotations:
+            place = {**_place(message), "content_index": 0, "annotation_index": len(message.annotations)}
+            encoded += self._event("response.output_text.annotation.added", **place, annotation=annotation)
+            message.annotations.append(annotation)
+        return encoded
+
+    def _close(self, status: str) -> bytes:
+        """The closing of all items that are open, in their order; an empty message where there is none."""
+        opening = b"" if self._output.items else self._opening(self._output.add(AnswerPart("text")))
+        return opening + b"".join(map(self._closing, self._output.close(status)))
+
+    def _closing(self, item: OutputItem) -> bytes:
+        text, place = item.part.text, _place(item)
+        match item.part.kind:
+            case "tool_call":
+                kind = "response.function_call_arguments.done"
+                encoded = self._event(kind, **place, name=item.name, arguments=text)
+            case "reasoning":
+                place |= {"summary_index": 0}
+                encoded = self._event("response.reasoning_summary_text.done", **place, text=text)
+                encoded += self._event("response.reasoning_summary_part.done", **place, part=item.content_part())
+            case "refusal":
+                place |= {"content_index": 0}
+                encoded = self._event("response.refusal.done", **place, refusal=text)
+                encoded += self._event("response.content_part.done", **place, part=item.content_part())
+            case _:
+                place |= {"content_index": 0}
+                encoded = self._event("response.output_text.done", **place, text=text, logprobs=[])
+                encoded += self._event("response.content_part.done", **place, part=item.content_part())
+        return encoded + self._event("response.output_item.done", output_index=item.index, item=item.to_json())
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         number = self._number

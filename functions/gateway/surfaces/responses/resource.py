@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.generation.answer import Answer
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
 from reverse.events import FinishReason
@@ -28,20 +29,12 @@ class ResponseObject:
         """The response before its first item."""
         return self._with("in_progress", [])
 
-    def finished(
-        self,
-        reason: FinishReason,
-        output: Sequence[Mapping[str, Any]],
-        usage: TokenUsage,
-        replies: Sequence[str] = (),
-        *,
-        completed_at: int,
-    ) -> dict[str, Any]:
+    def finished(self, answer: Answer, output: Sequence[Mapping[str, Any]], *, completed_at: int) -> dict[str, Any]:
         """The response that ended well, or was cut. Replies that Poe suggests are an extension, as in chat."""
-        more: dict[str, Any] = {"usage": to_usage(usage)}
-        if replies:
-            more["suggested_replies"] = replies
-        cut = _INCOMPLETE.get(reason)
+        more: dict[str, Any] = {"usage": to_usage(answer.usage)}
+        if answer.suggested_replies:
+            more["suggested_replies"] = answer.suggested_replies
+        cut = _INCOMPLETE.get(answer.finish_reason)
         if cut is not None:
             return self._with("incomplete", output, incomplete_details={"reason": cut}, **more)
         return self._with("completed", output, completed_at=completed_at, **more)
@@ -85,7 +78,8 @@ def to_usage(usage: TokenUsage) -> dict[str, Any]:
     """OpenAI's usage object of responses; `estimated` and `points` are extensions, as in chat completions."""
     shown: dict[str, Any] = {
         "input_tokens": usage.prompt_tokens,
-        # Poe says nothing about writes to a cache; strict clients need the field (openai-wire D.4).
+        # Poe says nothing about writes to a cache; strict clients need the field
+        # (docs/reference/openai-wire.md#streamed-responses).
         "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,23 +13,23 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.generation.answer import collect_answer, stream_answer
 from gateway.generation.generation import Generation
 from gateway.http.bodies import read_json
 from gateway.http.deadline import bounded
-from gateway.http.errors import NOT_FOUND, GatewayError, gateway_error, invalid
+from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 from gateway.http.fields import Fields
 from gateway.http.pagination import page_size, place_of
 from gateway.http.sse import EventStream
 from gateway.models.parameters import ignored_header
 from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
-from gateway.surfaces.responses.answers import Keep, collect_response, stream_response
-from gateway.surfaces.responses.encoder import ResponseEncoder
+from gateway.surfaces.context import admit, authenticate, context_of, event_stream, request_deadline
+from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
 from gateway.surfaces.responses.ids import item_ids, new_response_id
 from gateway.surfaces.responses.input_items import Item
 from gateway.surfaces.responses.output import Output
 from gateway.surfaces.responses.request import ResponseRequest, read_response_request
-from gateway.surfaces.responses.resource import ResponseObject
+from gateway.surfaces.responses.resource import ResponseObject, item_status
 from gateway.surfaces.responses.storage import Conversation, ResponseStore
 from gateway.surfaces.responses.turns import rename, rename_blamed
 
@@ -62,23 +63,29 @@ async def create_response(request: Request) -> Response | EventStream:
     task = replace(chat.generation_task(), rename=rename_blamed)
     generation = services.generations.start(task, record)
     output = Output(new_id, asked.origins)
+    headers = partial(_headers, asked, chat, generation)
     if not call.is_streamed:
         async with bounded(request.receive, deadline):
-            body = await collect_response(generation, response, output, keep)
-        return Response(body, media_type="application/json", headers=_headers(asked, chat, generation))
-    encoder = ResponseEncoder(response, output)
-    return EventStream(
-        partial(stream_response, generation, response, output, encoder, keep),
-        record=record,
+            body = await _collect(generation, response, output, keep)
+        return Response(body, media_type="application/json", headers=headers())
+    encoder = ResponseEncoder(response, output, keep)
+    return event_stream(
+        request,
+        partial(stream_answer, generation, encoder),
         deadline=deadline,
-        keep_alive_seconds=services.settings.keep_alive_seconds,
-        translate=lambda error: gateway_error(error, now=time.time()),
+        headers=headers,
         encode_error=encoder.fail,
         encode_abort=encoder.abort,
-        headers=lambda: tuple(
-            (name.encode(), value.encode()) for name, value in _headers(asked, chat, generation).items()
-        ),
     )
+
+
+async def _collect(generation: Generation, response: ResponseObject, output: Output, keep: Keep) -> bytes:
+    """The whole response as JSON, stored where that is wanted. Raises what the generation raises."""
+    answer = await collect_answer(generation, output.answer)
+    output.add_collected()
+    output.close(item_status(answer.finish_reason))
+    body = response.finished(answer, output.to_json(), completed_at=int(time.time()))
+    return json.dumps(await keep(body), separators=(",", ":")).encode()
 
 
 def _headers(asked: ResponseRequest, chat: ChatTask, generation: Generation) -> dict[str, str]:

@@ -6,8 +6,6 @@ import asyncio
 
 import pytest
 
-from gateway.generation.usage import TokenUsage
-from gateway.surfaces.chat.choices import sum_usages
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, TextDelta, UsageReported
 from tests.gateway.scripted import Answer, Hang, House, Pause, ask
@@ -111,8 +109,3 @@ async def test_leaving_stops_all(house: House, stream: bool) -> None:
 async def test_no_account_is_said_as_for_one(house: House) -> None:
     answer = await house.call(body=ask(n=2))
     assert (answer.status, answer.error["code"]) == (503, "no_accounts")
-
-
-def test_what_nobody_reported_stays_unknown_in_the_sum() -> None:
-    summed = sum_usages([TokenUsage(1, 2, is_estimated=False), TokenUsage(3, 4, points=7)])
-    assert summed == TokenUsage(4, 6, None, None, 7, is_estimated=True)

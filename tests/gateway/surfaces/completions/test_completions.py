@@ -76,6 +76,24 @@ async def test_a_stream(house: House) -> None:
     assert house.store.most_held == 1
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_sum_of_usage_has_cached_and_reasoning_tokens(house: House, stream: bool) -> None:
+    await house.add_account()
+    for _ in range(2):
+        reported = UsageReported(5, 3, cached_tokens=4, reasoning_tokens=2, points=7)
+        house.poe.enqueue(TextDelta("Hello"), reported, Finished())
+    answer = await complete(house, n=2, stream=stream, stream_options={"include_usage": True})
+    assert (answer.chunks[-1] if stream else answer.json)["usage"] == {
+        "prompt_tokens": 10,
+        "completion_tokens": 6,
+        "total_tokens": 16,
+        "prompt_tokens_details": {"cached_tokens": 8},
+        "completion_tokens_details": {"reasoning_tokens": 4},
+        "estimated": False,
+        "points": 14,
+    }
+
+
 async def test_stop_and_limit_are_kept_for_the_web(house: House) -> None:
     await house.add_account("cookie", AccountKind.WEB)
     house.poe.enqueue(TextDelta("one two STOP three"), Hang())

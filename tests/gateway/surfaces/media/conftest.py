@@ -31,8 +31,8 @@ async def real_house(request: pytest.FixtureRequest) -> AsyncIterator[RealHouse]
 
 async def learn_models(house: RealHouse) -> None:
     """What the scheduled job does: read the list of models into the table. And what the gateway does minutes later."""
+    from pool.clients import PoeClients
     from refresh_points.catalogue import CatalogueSources, refresh_catalogue
-    from refresh_points.readers import Clients
     from reverse.config import PoeConfig
 
     settings = house.settings
@@ -41,7 +41,7 @@ async def learn_models(house: RealHouse) -> None:
         official_base_url=settings.poe_official_base_url or "http://127.0.0.1:1",
         channel_url=settings.poe_web_channel_url or "ws://127.0.0.1:1",
     )
-    async with aclosing(Clients(config)) as clients:
+    async with aclosing(PoeClients(lambda: config, share_connections=True)) as clients:
         sources = CatalogueSources(house.store, config, clients.make)
         source = {"official": sources.official} if settings.poe_official_base_url else {"web": sources.web}
         report = await refresh_catalogue(house.store, source, now=1e9, max_age_seconds=1, seconds=10)

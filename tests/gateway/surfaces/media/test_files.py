@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.surfaces.media.files import ResultFiles
+from gateway.generation.downloads import Downloads
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached
 
@@ -36,14 +36,14 @@ async def serve() -> AsyncIterator[str]:
 async def test_a_configured_address_of_poe_may_be_on_this_machine() -> None:
     async with serve() as base:
         file = FileAttached(f"{base}/image", "text/plain")
-        assert await ResultFiles([base, ""]).read(file, max_bytes=100) == (PNG, "image/png")
+        assert await Downloads([base, ""]).read(file, max_bytes=100) == (PNG, "image/png")
 
 
 @pytest.mark.parametrize("trusted", [lambda base: [], lambda base: [base.replace("127.0.0.1", "localhost")]])
 async def test_no_other_address_may_be_on_this_machine(trusted: Callable[[str], list[str]]) -> None:
     async with serve() as base:
         with pytest.raises(PoeError) as caught:
-            await ResultFiles(trusted(base)).read(FileAttached(f"{base}/image"), max_bytes=100)
+            await Downloads(trusted(base)).read(FileAttached(f"{base}/image"), max_bytes=100)
     assert caught.value.code is ErrorCode.UNSAFE_URL
 
 
@@ -51,4 +51,4 @@ async def test_a_configured_address_leads_nowhere_else() -> None:
     """What is allowed there is allowed for that address alone, and a redirect could lead anywhere."""
     async with serve() as base:
         with pytest.raises(PoeError):
-            await ResultFiles([base]).read(FileAttached(f"{base}/elsewhere"), max_bytes=100)
+            await Downloads([base]).read(FileAttached(f"{base}/elsewhere"), max_bytes=100)

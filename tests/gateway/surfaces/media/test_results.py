@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.surfaces.media.results import MAX_FILES, find_addresses
+from gateway.surfaces.media.file_links import MAX_FILES, find_addresses
 
 
 @pytest.mark.parametrize(

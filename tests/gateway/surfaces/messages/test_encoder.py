@@ -8,21 +8,22 @@ from typing import Any
 
 import pytest
 
+from gateway.generation.answer import Answer
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import GatewayError
-from gateway.surfaces.messages.content import Content
 from gateway.surfaces.messages.encoder import PING, MessageEncoder
-from gateway.surfaces.messages.message import MessageObject
-from reverse.events import Event, FinishReason, ReasoningDelta, SuggestedReply, TextDelta, ToolCallDelta
+from gateway.surfaces.messages.message import MessageObject, content_blocks
+from reverse.events import Event, Finished, FinishReason, ReasoningDelta, SuggestedReply, TextDelta, ToolCallDelta
 
 MESSAGE = MessageObject("msg_1", "m", 7)
 USAGE = TokenUsage(9, 3)
 
 
-def encode(events: Iterable[Event], reason: FinishReason = FinishReason.STOP, **options: bool) -> bytes:
-    encoder = MessageEncoder(MESSAGE, Content(**options))
-    parts = [encoder.encode(event) for event in events]
-    return b"".join(parts) + encoder.finish(reason, USAGE, matched_stop=None)
+async def encode(events: Iterable[Event], **options: bool) -> bytes:
+    encoder = MessageEncoder(MESSAGE, Answer(**options))
+    parts = [encoder.encode(event) for event in [*events, Finished()]]
+    encoder.answer.close(text=encoder.answer.text, usage=USAGE)
+    return b"".join(parts) + await encoder.end()
 
 
 def decode(data: bytes) -> list[dict[str, Any]]:
@@ -36,11 +37,11 @@ def decode(data: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def blocks(events: Iterable[Event], **options: bool) -> list[dict[str, Any]]:
+async def blocks(events: Iterable[Event], **options: bool) -> list[dict[str, Any]]:
     """The message's blocks, put together as a client does, which checks the order on the way."""
     found: list[dict[str, Any]] = []
     is_open = False
-    for event in decode(encode(events, **options)):
+    for event in decode(await encode(events, **options)):
         match event["type"]:
             case "content_block_start":
                 assert not is_open
@@ -60,8 +61,8 @@ def blocks(events: Iterable[Event], **options: bool) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_ping_follows_the_first_opening() -> None:
-    encoder = MessageEncoder(MESSAGE, Content())
+async def test_a_ping_follows_the_first_opening() -> None:
+    encoder = MessageEncoder(MESSAGE, Answer())
     first = encoder.encode(TextDelta("Hi"))
     kinds = [line for line in first.decode().splitlines() if line.startswith("event")]
     assert kinds == [
@@ -73,26 +74,26 @@ def test_a_ping_follows_the_first_opening() -> None:
     assert PING not in encoder.encode(TextDelta("!"))
 
 
-def test_an_answer_without_a_word_still_has_a_beginning_and_an_end() -> None:
-    assert [event["type"] for event in decode(encode([]))] == ["message_start", "message_delta", "message_stop"]
+async def test_an_answer_without_a_word_still_has_a_beginning_and_an_end() -> None:
+    assert [event["type"] for event in decode(await encode([]))] == ["message_start", "message_delta", "message_stop"]
 
 
-def test_text_survives_whatever_it_holds() -> None:
+async def test_text_survives_whatever_it_holds() -> None:
     words = 'a"\\\n\u2028é漢😀\ud800'
-    assert blocks([TextDelta(words), TextDelta(words)])[0]["text"] == words * 2
+    assert (await blocks([TextDelta(words), TextDelta(words)]))[0]["text"] == words * 2
 
 
-def test_blocks_follow_the_order_of_their_beginnings() -> None:
+async def test_blocks_follow_the_order_of_their_beginnings() -> None:
     events = [ReasoningDelta("a"), TextDelta("b"), ReasoningDelta("c"), TextDelta("d")]
-    assert [block["type"] for block in blocks(events)] == ["thinking", "text", "thinking", "text"]
+    assert [block["type"] for block in await blocks(events)] == ["thinking", "text", "thinking", "text"]
 
 
-def test_thoughts_can_be_left_out() -> None:
+async def test_thoughts_can_be_left_out() -> None:
     events = [ReasoningDelta("a"), TextDelta("b"), SuggestedReply("c")]
-    assert [block["type"] for block in blocks(events, shows_thinking=False)] == ["text"]
+    assert [block["type"] for block in await blocks(events, hides_reasoning=True)] == ["text"]
 
 
-def test_mixed_calls_are_told_one_after_the_other() -> None:
+async def test_mixed_calls_are_told_one_after_the_other() -> None:
     events = [
         ToolCallDelta(0, "", id="a", name="f"),
         ToolCallDelta(1, '{"y"', id="b", name="g"),
@@ -102,7 +103,7 @@ def test_mixed_calls_are_told_one_after_the_other() -> None:
         ToolCallDelta(0, "1}"),
         TextDelta(" and after"),
     ]
-    found = blocks(events)
+    found = await blocks(events)
     assert [(block["type"], block.get("id"), block["json"]) for block in found] == [
         ("tool_use", "a", '{"x":1}'),
         ("tool_use", "b", '{"y":2}'),
@@ -111,36 +112,37 @@ def test_mixed_calls_are_told_one_after_the_other() -> None:
     assert found[2]["text"] == "between and after"
 
 
-def test_a_second_call_streams_once_the_first_is_whole() -> None:
-    encoder = MessageEncoder(MESSAGE, Content())
+async def test_a_second_call_streams_once_the_first_is_whole() -> None:
+    encoder = MessageEncoder(MESSAGE, Answer())
     encoder.encode(ToolCallDelta(0, '{"x":1}', id="a", name="f"))
     encoder.encode(ToolCallDelta(1, "", id="b", name="g"))
     assert b'"partial_json":"{"' in encoder.encode(ToolCallDelta(1, "{"))
 
 
-def test_a_call_that_never_becomes_whole_does_not_swallow_what_follows() -> None:
+async def test_a_call_that_never_becomes_whole_does_not_swallow_what_follows() -> None:
     events = [ToolCallDelta(0, '{"x":', id="a", name="f"), TextDelta("sorry")]
-    assert [block["type"] for block in blocks(events)] == ["tool_use", "text"]
+    assert [block["type"] for block in await blocks(events)] == ["tool_use", "text"]
 
 
-def test_a_call_without_an_id_gets_one() -> None:
-    (block,) = blocks([ToolCallDelta(0, "{}", name="f")])
+async def test_a_call_without_an_id_gets_one() -> None:
+    (block,) = await blocks([ToolCallDelta(0, "{}", name="f")])
     assert block["id"].startswith("toolu_")
 
 
-def test_a_call_makes_the_reason_even_if_the_upstream_says_otherwise() -> None:
-    delta = decode(encode([ToolCallDelta(0, "{}", id="a", name="f")]))[-2]
+async def test_a_call_makes_the_reason_even_if_the_upstream_says_otherwise() -> None:
+    delta = decode(await encode([ToolCallDelta(0, "{}", id="a", name="f")]))[-2]
     assert delta["delta"] == {"stop_reason": "tool_use", "stop_sequence": None}
     assert delta["usage"] == {"input_tokens": 9, "output_tokens": 3, "estimated": True}
 
 
 @pytest.mark.parametrize("arguments", ["{", "[1]", "nonsense"])
-def test_arguments_that_are_no_object_are_an_error_of_the_upstream_unless_the_answer_was_cut(arguments: str) -> None:
-    content = Content()
-    placed = content.place(ToolCallDelta(0, arguments, id="a", name="f"))
-    assert placed is not None
-    placed[0].pieces.append(placed[1])
+def test_arguments_that_are_no_object_are_an_error_of_the_upstream_unless_the_answer_was_cut(
+    arguments: str,
+) -> None:
+    answer = Answer()
+    answer.add(ToolCallDelta(0, arguments, id="a", name="f"))
     with pytest.raises(GatewayError) as caught:
-        content.to_json(is_cut=False)
+        content_blocks(answer)
     assert caught.value.status == 502
-    assert content.to_json(is_cut=True)[0]["input"] == {}
+    answer.add(Finished(FinishReason.LENGTH))
+    assert content_blocks(answer)[0]["input"] == {}

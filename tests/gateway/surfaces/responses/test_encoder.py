@@ -12,26 +12,27 @@ from gateway.surfaces.responses.encoder import LAST_SEQUENCE_NUMBER, ResponseEnc
 from gateway.surfaces.responses.ids import item_ids
 from gateway.surfaces.responses.output import Output
 from gateway.surfaces.responses.resource import ResponseObject
-from reverse.events import Event, FinishReason, ReasoningDelta, SuggestedReply, TextDelta, ToolCallDelta
+from reverse.events import Event, Finished, FinishReason, ReasoningDelta, SuggestedReply, TextDelta, ToolCallDelta
 
 HEX = "0" * 32
 MSG, NEXT = f"msg_{HEX}0000", f"{HEX}0001"
 
 
-def make() -> tuple[ResponseEncoder, Output, ResponseObject]:
+async def keep(response: dict[str, Any]) -> dict[str, Any]:
+    return response
+
+
+def make() -> ResponseEncoder:
     response = ResponseObject(id=f"resp_{HEX}", created_at=7, shown={"model": "m"}, store=True)
-    output = Output(item_ids(response.id))
-    return ResponseEncoder(response, output), output, response
+    return ResponseEncoder(response, Output(item_ids(response.id)), keep)
 
 
-def encode(events: Iterable[Event], reason: FinishReason = FinishReason.STOP) -> list[dict[str, Any]]:
+async def encode(events: Iterable[Event], reason: FinishReason = FinishReason.STOP) -> list[dict[str, Any]]:
     """The events of a whole stream, parsed and checked for what holds of all."""
-    encoder, output, response = make()
-    data = encoder.start() + b"".join(encoder.encode(event) for event in events)
-    status = "incomplete" if reason is FinishReason.LENGTH else "completed"
-    data += encoder.close(status)
-    data += encoder.end(response.finished(reason, output.to_json(), TokenUsage(3, 2), completed_at=9))
-    return parse(data)
+    encoder = make()
+    data = b"".join(encoder.encode(event) for event in [*events, Finished(reason)])
+    encoder.answer.close(text=encoder.answer.text, usage=TokenUsage(3, 2))
+    return parse(data + await encoder.end())
 
 
 def parse(data: bytes) -> list[dict[str, Any]]:
@@ -50,8 +51,8 @@ def types(events: Iterable[dict[str, Any]]) -> list[str]:
     return [event["type"].removeprefix("response.") for event in events]
 
 
-def test_a_piece_of_text_to_the_byte() -> None:
-    encoder, _, _ = make()
+async def test_a_piece_of_text_to_the_byte() -> None:
+    encoder = make()
     encoder.start()
     encoder.encode(TextDelta("a"))
     assert (
@@ -63,8 +64,8 @@ def test_a_piece_of_text_to_the_byte() -> None:
     )
 
 
-def test_the_events_of_a_text() -> None:
-    events = encode([TextDelta("Hi"), TextDelta("!")])
+async def test_the_events_of_a_text() -> None:
+    events = await encode([TextDelta("Hi"), TextDelta("!")])
     place = {"item_id": MSG, "output_index": 0, "content_index": 0}
     empty = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
     whole = empty | {"text": "Hi!"}
@@ -82,8 +83,8 @@ def test_the_events_of_a_text() -> None:
     assert events[-1]["response"]["output"] == [done]
 
 
-def test_the_events_of_reasoning() -> None:
-    events = encode([ReasoningDelta("h"), ReasoningDelta("m"), TextDelta("Yes")])
+async def test_the_events_of_reasoning() -> None:
+    events = await encode([ReasoningDelta("h"), ReasoningDelta("m"), TextDelta("Yes")])
     assert types(events)[2:10] == [
         "output_item.added",
         "reasoning_summary_part.added",
@@ -99,8 +100,8 @@ def test_the_events_of_reasoning() -> None:
     assert events[9]["output_index"] == 1
 
 
-def test_thoughts_between_words_divide_them() -> None:
-    events = encode([TextDelta("a"), ReasoningDelta("b"), TextDelta("c")])
+async def test_thoughts_between_words_divide_them() -> None:
+    events = await encode([TextDelta("a"), ReasoningDelta("b"), TextDelta("c")])
     output = events[-1]["response"]["output"]
     assert [item["type"] for item in output] == ["message", "reasoning", "message"]
     assert len({item["id"] for item in output}) == 3
@@ -108,8 +109,8 @@ def test_thoughts_between_words_divide_them() -> None:
     assert deltas == [(0, "a"), (1, "b"), (2, "c")]
 
 
-def test_mixed_pieces_of_parallel_calls_find_their_call() -> None:
-    events = encode(
+async def test_mixed_pieces_of_parallel_calls_find_their_call() -> None:
+    events = await encode(
         [
             ToolCallDelta(0, "", "call_a", "f"),
             ToolCallDelta(1, "[", "call_b", "g"),
@@ -138,15 +139,17 @@ def test_mixed_pieces_of_parallel_calls_find_their_call() -> None:
     ]
 
 
-def test_items_that_end_together_end_in_their_order() -> None:
+async def test_items_that_end_together_end_in_their_order() -> None:
     """Clients that gather items as they end have them in the response's order."""
-    events = encode([ToolCallDelta(0, "{}", "call_a", "f"), TextDelta("Looking.")])
+    events = await encode([ToolCallDelta(0, "{}", "call_a", "f"), TextDelta("Looking.")])
     done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
     assert done == events[-1]["response"]["output"]
 
 
-def test_a_cut_answer_ends_incomplete_but_its_finished_items_are_complete() -> None:
-    events = encode([ReasoningDelta("a"), TextDelta("b"), ReasoningDelta("c"), TextDelta("d")], FinishReason.LENGTH)
+async def test_a_cut_answer_ends_incomplete_but_its_finished_items_are_complete() -> None:
+    events = await encode(
+        [ReasoningDelta("a"), TextDelta("b"), ReasoningDelta("c"), TextDelta("d")], FinishReason.LENGTH
+    )
     final = events[-1]["response"]
     assert events[-1]["type"] == "response.incomplete"
     assert final["incomplete_details"] == {"reason": "max_output_tokens"}
@@ -154,25 +157,25 @@ def test_a_cut_answer_ends_incomplete_but_its_finished_items_are_complete() -> N
     assert final["completed_at"] is None
 
 
-def test_what_a_response_does_not_tell_leaves_nothing() -> None:
-    encoder, _, _ = make()
+async def test_what_a_response_does_not_tell_leaves_nothing() -> None:
+    encoder = make()
     assert encoder.encode(SuggestedReply("More?")) == b""
 
 
-def test_half_a_surrogate_does_not_break_the_stream() -> None:
-    events = encode([TextDelta("\ud83d"), ReasoningDelta("\ude00")])
+async def test_half_a_surrogate_does_not_break_the_stream() -> None:
+    events = await encode([TextDelta("\ud83d"), ReasoningDelta("\ude00")])
     assert [event["delta"] for event in events if "delta" in event] == ["\ud83d", "\ude00"]
 
 
-def test_a_failure_before_any_event_tells_the_whole_life() -> None:
+async def test_a_failure_before_any_event_tells_the_whole_life() -> None:
     """A comment may have opened the stream already; helpers insist on the beginning."""
-    encoder, _, _ = make()
+    encoder = make()
     events = parse(encoder.fail(GatewayError(UPSTREAM)))
     assert types(events) == ["created", "in_progress", "failed", "error"]
 
 
-def test_a_failure_later_shows_what_there_was() -> None:
-    encoder, _, _ = make()
+async def test_a_failure_later_shows_what_there_was() -> None:
+    encoder = make()
     encoder.start()
     encoder.encode(ReasoningDelta("hm"))
     encoder.encode(TextDelta("Hel"))
@@ -184,14 +187,14 @@ def test_a_failure_later_shows_what_there_was() -> None:
     assert error["error"]["type"] == "server_error"
 
 
-def test_failures_have_words_of_openais_list() -> None:
+async def test_failures_have_words_of_openais_list() -> None:
     for situation, code in ((NO_POINTS, "rate_limit_exceeded"), (CONTENT_FILTER, "invalid_prompt")):
-        encoder, _, _ = make()
+        encoder = make()
         assert parse(encoder.fail(GatewayError(situation)))[2]["response"]["error"]["code"] == code
 
 
-def test_last_words_of_others_have_the_highest_number_and_change_nothing() -> None:
-    encoder, _, _ = make()
+async def test_last_words_of_others_have_the_highest_number_and_change_nothing() -> None:
+    encoder = make()
     (error,) = parse(encoder.abort(GatewayError(TIMEOUT)))
     assert error["sequence_number"] == LAST_SEQUENCE_NUMBER
     assert not encoder.is_started

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.surfaces.responses.ids import is_response_id, item_ids, new_response_id, response_of_item
-from gateway.surfaces.responses.output import Output, link_files
-from reverse.events import FileAttached, ToolCallDelta
+from gateway.surfaces.responses.output import Output
+from reverse.events import Event, FileAttached, TextDelta, ToolCallDelta
 
 
 def test_an_items_id_tells_its_response() -> None:
@@ -22,13 +22,17 @@ def test_ids_of_others_tell_nothing() -> None:
         assert not is_response_id(text)
 
 
-def test_starting_over_forgets_words_only() -> None:
+def collect(*events: Event) -> Output:
     output = Output(item_ids(new_response_id()))
-    output.message().pieces.append("Thinking...")
-    output.call(ToolCallDelta(0, "{}", "call_1", "f")).pieces.append("{}")
-    output.start_over()
-    output.message().pieces.append("Yes")
+    for event in events:
+        output.answer.add(event)
+    output.add_collected()
     output.close("completed")
+    return output
+
+
+def test_items_are_numbered_and_completed() -> None:
+    output = collect(ToolCallDelta(0, "{}", "call_1", "f"), TextDelta("Yes"))
     assert [(item["type"], item["status"]) for item in output.to_json()] == [
         ("function_call", "completed"),
         ("message", "completed"),
@@ -37,38 +41,26 @@ def test_starting_over_forgets_words_only() -> None:
 
 
 def test_a_call_without_an_id_gets_one() -> None:
-    output = Output(item_ids(new_response_id()))
-    ids = {output.call(ToolCallDelta(index, "", None, "f")).call_id for index in range(2)}
+    ids = {item.call_id for item in collect(ToolCallDelta(0, "", None, "f"), ToolCallDelta(1, "", None, "f")).items}
     assert len(ids) == 2
     assert all(call_id.startswith("call_") for call_id in ids)
 
 
-def test_files_are_linked_once_and_annotated_in_place() -> None:
-    files = [
-        FileAttached("https://example.com/x/a.png", name="A"),
-        FileAttached("https://example.com/x/b.png"),
-        FileAttached("https://example.com/x/b.png"),
-    ]
-    links, annotations = link_files(files, "See https://example.com/x/a.png!")
-    whole = "See https://example.com/x/a.png!" + links
-    assert links == "\n\nhttps://example.com/x/b.png"
-    assert [note["title"] for note in annotations] == ["A", "b.png"]
-    assert [whole[note["start_index"] : note["end_index"]] for note in annotations] == [
-        "https://example.com/x/a.png",
-        "https://example.com/x/b.png",
-    ]
+def test_files_are_linked_in_the_last_message_and_annotated_there() -> None:
+    file = FileAttached("https://example.com/x/b.png")
+    message = collect(TextDelta("See"), file).to_json()[0]["content"][0]
+    assert message["text"] == "See\n\nhttps://example.com/x/b.png"
+    assert [note["title"] for note in message["annotations"]] == ["b.png"]
+    shown = collect(TextDelta("See"), ToolCallDelta(0, "{}", "call_1", "f"), file).to_json()
+    assert [item["type"] for item in shown] == ["message", "function_call", "message"]
+    assert shown[2]["content"][0]["text"] == file.url
 
 
 def test_a_file_in_its_own_address_is_in_the_text_only() -> None:
-    links, annotations = link_files([FileAttached("data:image/png;base64,AA==")], "")
-    assert links == "data:image/png;base64,AA=="
-    assert annotations == []
+    message = collect(FileAttached("data:image/png;base64,AA==")).to_json()[0]["content"][0]
+    assert message["text"] == "data:image/png;base64,AA=="
+    assert message["annotations"] == []
 
 
-def test_no_files_add_nothing() -> None:
-    assert link_files([], "text") == ("", [])
-
-
-def test_an_address_that_is_none_breaks_nothing() -> None:
-    _, annotations = link_files([FileAttached("https://[")], "")
-    assert [note["title"] for note in annotations] == ["file"]
+def test_an_answer_without_a_word_is_an_empty_message() -> None:
+    assert [item["content"][0]["text"] for item in collect().to_json()] == [""]

@@ -5,33 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from gateway.generation.answer import collect_answer
 from gateway.generation.generation import Generation
-from reverse.events import FileAttached, TextDelta, TextReplaced
+from reverse.events import FileAttached
 
 MAX_FILES = 20
 _MAX_URL_CHARS = 4000
 # `![alt](address "title")`; an address in markdown may hold balanced parentheses, or stand in angle brackets.
-_TARGET = r"<(?P<bracketed>https?://[^<>\s]+)>|(?P<plain>https?://(?:[^\s()<>]|\([^\s()<>]*\))+)"
-_IMAGE = re.compile(rf"!\[[^\]\n]{{0,500}}\]\(\s*(?:{_TARGET})(?:\s+[\"'(][^\n]{{0,300}}?)?\s*\)")
+_TARGET = r"<(?P<bracketed>https?://[^<>\s]++)>|(?P<plain>https?://(?:[^\s()<>]++|\([^\s()<>]*+\))++)"
+_TITLE = r"\"[^\"\n]{0,300}+\"|'[^'\n]{0,300}+'|\([^()\n]{0,300}+\)"
+_IMAGE = re.compile(rf"!\[[^\[\]\n]{{0,500}}+\]\(\s*+(?:{_TARGET})\s*+(?:{_TITLE})?\s*+\)")
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`\]\\]+")
 _TRAILING = ".,;:!?*_~"
 
 
 async def collect_files(generation: Generation) -> list[FileAttached]:
     """Run the generation to its end; its files, each once. Raises what the generation raises."""
-    texts: list[str] = []
-    files: list[FileAttached] = []
-    async with generation:
-        async for event in generation.events():
-            match event:
-                case FileAttached():
-                    files.append(event)
-                case TextDelta(text):
-                    texts.append(text)
-                case TextReplaced(text):
-                    texts = [text]
-    if not files:
-        files = [FileAttached(url) for url in find_addresses("".join(texts))]
+    answer = await collect_answer(generation)
+    files = answer.files or [FileAttached(url) for url in find_addresses(answer.text)]
     return list({file.url: file for file in files}.values())[:MAX_FILES]
 
 
@@ -44,8 +35,9 @@ def find_addresses(text: str) -> list[str]:
 
 def _trimmed(url: str) -> str:
     """An address without the punctuation of the sentence, or the parenthesis, that it stands in."""
-    while True:
-        if url[-1] in _TRAILING or (url[-1] == ")" and url.count(")") > url.count("(")):
-            url = url[:-1]
-        else:
-            return url
+    end = len(url)
+    unopened = url.count(")") - url.count("(")
+    while url[end - 1] in _TRAILING or (url[end - 1] == ")" and unopened > 0):
+        unopened -= url[end - 1] == ")"
+        end -= 1
+    return url[:end]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.bursts import next_item
+from gateway.http.sse import next_item
 
 
 class Source:

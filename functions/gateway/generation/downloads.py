@@ -35,7 +35,7 @@ class Opened:
     chunks: AsyncGenerator[bytes, None] = field(repr=False)
 
 
-class ResultFiles:
+class Downloads:
     """Opens files that bots made. `upstreams` are the configured addresses of Poe; empty ones are left out."""
 
     def __init__(self, upstreams: Iterable[str]) -> None:

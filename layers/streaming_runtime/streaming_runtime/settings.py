@@ -116,8 +116,8 @@ class Settings:
     runtime_dir: Path | None = None
     function: FunctionIdentity = FunctionIdentity()
     # How responses are sent. `auto` decides by the event: a Function URL gets a stream, a REST API what the next
-    # setting says, everything else an ordinary answer. `streaming` and `buffered` force one: a Function URL that buffers
-    # needs `buffered`.
+    # setting says, everything else an ordinary answer. `streaming` and `buffered` force one: a Function URL that
+    # buffers needs `buffered`.
     response_form: ResponseForm = ResponseForm.AUTO
     # How events of an API Gateway REST API are answered; they do not say themselves. `streaming` is for an integration
     # with `responseTransferMode: STREAM`.

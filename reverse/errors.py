@@ -1,6 +1,6 @@
 """Everything that can go wrong between this client and Poe, as one tree.
 
-    PoeError                 carries code, scope, retryable, retry_after_seconds, operation, status
+    PoeError                 carries code, scope, retryable, is_undelivered, retry_after_seconds, operation, status
     ├── RequestError         the request itself: another account would be refused as well
     ├── BotError             this bot, for this account or at this time
     ├── AccountError         this account: logged out, out of points, asked to slow down
@@ -66,6 +66,8 @@ class PoeError(Exception):
 
     `retry_after_seconds` is the upstream's word where it gave one. `operation` names the wire operation, `status` is
     the HTTP status, `param` the field of the request that the upstream blames; each is `None` where there was none.
+    `is_undelivered` says that Poe certainly has nothing of the request, so that sending it again can't cost twice;
+    where it is false, nobody knows.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class PoeError(Exception):
         status: int | None = None,
         upstream_text: str | None = None,
         param: str | None = None,
+        is_undelivered: bool = False,
     ) -> None:
         policy = POLICIES[code]
         where = f" ({operation})" if operation else ""
@@ -90,6 +93,7 @@ class PoeError(Exception):
         self.status = status
         self.upstream_text = upstream_text[:300] if upstream_text else None
         self.param = param
+        self.is_undelivered = is_undelivered
 
 
 class RequestError(PoeError):
@@ -165,6 +169,7 @@ def poe_error(
     status: int | None = None,
     upstream_text: str | None = None,
     param: str | None = None,
+    is_undelivered: bool = False,
 ) -> PoeError:
     """Build the error of the class that belongs to the code's scope."""
     return _CLASSES[POLICIES[code].scope](
@@ -175,4 +180,5 @@ def poe_error(
         status=status,
         upstream_text=upstream_text,
         param=param,
+        is_undelivered=is_undelivered,
     )

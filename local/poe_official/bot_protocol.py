@@ -1,4 +1,7 @@
-"""POST /bot/<name>: the bot protocol (poe-official reference C.6). Knows every bot, also those without endpoint."""
+"""POST /bot/<name>: the bot protocol. Knows every bot, also those without endpoint.
+
+Source: docs/reference/poe-official.md#bot-protocol.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from starlette.responses import Response
 
 from local.poe_official.application import Call, Simulation
 from local.poe_official.bots import Question, Turn, pieces
-from local.poe_official.catalogue import Model
 from local.poe_official.dialect import Completion, Json, Refused, Store, bad_request
 from local.poe_official.frames import Frame, Part, data_frame
+from local.poe_official.model import Model
 
 REPORTS = ("report_error", "report_feedback", "report_reaction")
 _ROLES = ("system", "user", "bot", "tool")

@@ -16,7 +16,7 @@ from typing import cast
 import httpx
 
 from reverse.config import PoeConfig
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.official.transport import OutgoingRequest, StreamedReply, encode_json, unsendable
 from reverse.tls import tls_context
 
@@ -113,7 +113,11 @@ class HttpxTransport:
             async with asyncio.timeout(timeout_seconds):
                 return await client.send(built, stream=True)
         except TimeoutError as exc:
-            raise poe_error(ErrorCode.TIMEOUT, operation=request.operation, is_undelivered=not was_written) from exc
+            raise poe_error(
+                ErrorCode.TIMEOUT,
+                operation=request.operation,
+                delivery=Delivery.UNKNOWN if was_written else Delivery.NOT_SENT,
+            ) from exc
         except httpx.LocalProtocolError:
             raise unsendable(request) from None
         except httpx.HTTPError as exc:
@@ -168,4 +172,6 @@ def _network_error(exc: httpx.HTTPError | httpx.StreamError, operation: str) -> 
         code = ErrorCode.PROTOCOL
     else:
         code = ErrorCode.CONNECTION_FAILED
-    return poe_error(code, operation=operation, is_undelivered=isinstance(exc, _UNSENT))
+    return poe_error(
+        code, operation=operation, delivery=Delivery.NOT_SENT if isinstance(exc, _UNSENT) else Delivery.UNKNOWN
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,14 @@ def text_at(values: JSONObject, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def arguments_at(values: JSONObject, name: str) -> str:
+    """Arguments of a tool call as JSON text: what is there as text, or an object that some upstreams send instead."""
+    value = values.get(name)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, dict) else ""
+
+
 def texts_at(values: JSONObject, name: str) -> tuple[str, ...]:
     """The strings in the list under `name`."""
     value = values.get(name)
@@ -62,8 +71,9 @@ def number_at(values: JSONObject, name: str) -> int | None:
         return None
 
 
-# Epoch times arrive in seconds, milliseconds and microseconds, sometimes under the same name (poe-official reference
-# C.3 and C.4, November 2026). The three ranges are decades apart for every date between 1973 and 5138.
+# Epoch times arrive in seconds, milliseconds and microseconds, sometimes under the same name
+# (docs/reference/poe-official.md#model-list, docs/reference/poe-official.md#balance-and-points). The three ranges
+# are decades apart for every date between 1973 and 5138.
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
 

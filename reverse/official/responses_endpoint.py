@@ -1,7 +1,7 @@
 """/v1/responses: the request body, and its events as ours. Pure.
 
-Gaps that were tested in May 2026 (poe-official reference C.2): `instructions` is ignored, so a system prompt travels as
-an input item; `previous_response_id` is broken, so the whole conversation is sent each time.
+Gaps that were tested in May 2026 (docs/reference/poe-official.md#responses-endpoint): `instructions` is ignored, so a
+system prompt travels as an input item; `previous_response_id` is broken, so the whole conversation is sent each time.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder, CallIds
 from reverse.official.failures import failure_of_error
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
+from reverse.official.pairing import paired
 
 OPERATION = "responses"
 
@@ -39,7 +40,7 @@ def build_responses_body(request: ChatRequest) -> dict[str, Any]:
     if effort is not None:
         body["reasoning"] = {"summary": "auto"} | dict(object_at(body, "reasoning")) | {"effort": effort}
     body["model"] = request.bot
-    body["input"] = [item for message in request.messages for item in _items(message)]
+    body["input"] = [item for message in paired(request.messages) for item in _items(message)]
     body["stream"] = True
     if request.tools:
         body["tools"] = [{"type": "function"} | dict(tool["function"]) for tool in normalize_tools(request.tools)]

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlencode
 
 from reverse.config import PoeConfig
-from reverse.errors import ErrorCode, poe_error
+from reverse.errors import Delivery, ErrorCode, poe_error
 from reverse.official.connection import Connection, ConnectionLostError
 from reverse.official.content_coding import ContentDecoder, CorruptBodyError, UnknownCodingError
 from reverse.official.dialing import Origin, Proxy, ProxyRefusedError, dial
@@ -143,7 +143,7 @@ class StreamTransport:
             raise poe_error(
                 ErrorCode.CONNECTION_FAILED,
                 operation=request.operation,
-                is_undelivered=not connection.was_written,
+                delivery=Delivery.UNKNOWN if connection.was_written else Delivery.NOT_SENT,
             ) from None
 
     async def _connection_to(
@@ -166,7 +166,7 @@ class StreamTransport:
             is_late = isinstance(error, TimeoutError) and deadline <= connect_deadline
             code = ErrorCode.TIMEOUT if is_late else ErrorCode.CONNECTION_FAILED
             # Not chained: some quote the address of the proxy.
-            raise poe_error(code, operation=request.operation, is_undelivered=True) from None
+            raise poe_error(code, operation=request.operation, delivery=Delivery.NOT_SENT) from None
 
     async def _open_early(self, origin: Origin, proxy: Proxy | None) -> None:
         deadline = asyncio.get_running_loop().time() + self._config.connect_timeout_seconds

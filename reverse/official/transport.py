@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from reverse.config import PoeConfig
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Transport(Protocol):
         """Send, and wait for the response's head at most `timeout_seconds`. Leaving frees or closes the connection.
 
         Raises `timeout`, `connection_failed`, or `invalid_request` for what can't be put on the wire; the error's
-        `is_undelivered` says that Poe certainly has nothing of the request.
+        `delivery` is `NOT_SENT` where Poe certainly has nothing of the request, else `UNKNOWN`.
         """
         ...
 
@@ -101,7 +101,7 @@ def unsendable(request: OutgoingRequest) -> PoeError:
         ErrorCode.INVALID_REQUEST,
         "the request can't be put on the wire",
         operation=request.operation,
-        is_undelivered=True,
+        delivery=Delivery.NOT_SENT,
     )
 
 

@@ -126,6 +126,13 @@ def test_a_host_that_mangum_cannot_split_reaches_the_application(build, function
     assert request.scope["headers"] == [[b"x-a", b"1"], [b"host", host.encode()]]
 
 
+@pytest.mark.parametrize("host", ["\ud800:1:2", "a:\udfff", ":\ud83d:"])
+def test_half_a_surrogate_pair_in_an_odd_host_is_replaced(build, function_url, host: str):
+    """JSON can carry it, a header can't; the event is answered, and the runtime goes on."""
+    event = json.loads(json.dumps(function_url(headers={"Host": host})))
+    assert build(event).scope["headers"] == [[b"host", host.encode("utf-8", "replace")]]
+
+
 def test_mangums_settings_are_honoured(build):
     request = build(rest_event(path="/prod/v1/models"), api_gateway_base_path="/prod")
     assert request.scope["path"] == "/v1/models"

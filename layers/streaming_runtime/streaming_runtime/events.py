@@ -104,12 +104,17 @@ def normalise(event: dict[str, Any]) -> dict[str, Any]:
 def _odd_host(event: dict[str, Any]) -> bytes | None:
     """The Host header as it was, if Mangum cannot take it apart."""
     if isinstance(original := event.get("streaming_runtime.host"), str):
-        return original.encode()
+        return _header_bytes(original)
     headers = event.get("headers")
     host = headers.get("host") if isinstance(headers, dict) else None
     if isinstance(host, str) and _PLAIN_HOST.fullmatch(host) is None:
-        return host.encode()
+        return _header_bytes(host)
     return None
+
+
+def _header_bytes(text: str) -> bytes:
+    # JSON can carry half of a surrogate pair, UTF-8 can't.
+    return text.encode("utf-8", "replace")
 
 
 def _text_headers(headers: Any) -> dict[str, str]:

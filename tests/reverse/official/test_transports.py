@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from reverse.config import PoeConfig
-from reverse.errors import ErrorCode, PoeError
+from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.official.httpx_transport import HttpxTransport
 from reverse.official.stream_transport import StreamTransport
 from reverse.official.transport import OutgoingRequest, Transport, read_body
@@ -123,7 +123,7 @@ async def test_an_answer_before_the_whole_question_was_read_counts(make: Make, c
     if isinstance(transport, HttpxTransport):
         # httpx sends first and reads then.
         refused.set()
-        assert (await failure(ask(transport, question(url, json={"a": "x" * 6_000_000})))).is_undelivered is False
+        assert (await failure(ask(transport, question(url, json={"a": "x" * 6_000_000})))).delivery is Delivery.UNKNOWN
     else:
         async with transport.open(question(url, json={"a": "x" * 6_000_000}), timeout_seconds=SECONDS) as reply:
             assert reply.status == 413
@@ -136,7 +136,7 @@ async def test_a_key_that_fits_no_header_is_an_invalid_request(make: Make, confi
     async with RawServer(always(whole(b""))).serve() as server:
         request = question(server.url, headers={"Authorization": value})
         error = await failure(ask(make(config), request))
-    assert (error.code, error.is_undelivered, server.requests) == (ErrorCode.INVALID_REQUEST, True, [])
+    assert (error.code, error.delivery, server.requests) == (ErrorCode.INVALID_REQUEST, Delivery.NOT_SENT, [])
     assert value not in "".join(traceback.format_exception(error))
 
 
@@ -144,7 +144,7 @@ async def test_a_key_that_fits_no_header_is_an_invalid_request(make: Make, confi
 async def test_what_is_no_json_is_an_invalid_request(make: Make, config: PoeConfig, body: object) -> None:
     async with RawServer(always(whole(b""))).serve() as server:
         error = await failure(ask(make(config), question(server.url, json=body)))
-    assert (error.code, error.is_undelivered, server.requests) == (ErrorCode.INVALID_REQUEST, True, [])
+    assert (error.code, error.delivery, server.requests) == (ErrorCode.INVALID_REQUEST, Delivery.NOT_SENT, [])
 
 
 # How responses are framed.
@@ -207,7 +207,7 @@ async def test_a_packed_body_is_unpacked(
 async def test_a_packed_body_that_is_none_is_a_protocol_error(make: Make, config: PoeConfig) -> None:
     async with RawServer(always(whole(b"no gzip", "Content-Encoding: gzip"))).serve() as server:
         error = await failure(ask(make(config), question(server.url)))
-    assert (error.code, error.is_undelivered) == (ErrorCode.PROTOCOL, False)
+    assert (error.code, error.delivery) == (ErrorCode.PROTOCOL, Delivery.UNKNOWN)
 
 
 async def test_a_small_body_that_unpacks_to_a_huge_one_is_cut_off(make: Make, config: PoeConfig) -> None:
@@ -222,12 +222,12 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_is_cut_off(make: Make, co
 
 async def test_nobody_listening_is_certain(make: Make, config: PoeConfig) -> None:
     error = await failure(ask(make(config), question("http://127.0.0.1:9")))
-    assert (error.code, error.is_undelivered, error.operation) == (ErrorCode.CONNECTION_FAILED, True, "chat")
+    assert (error.code, error.delivery, error.operation) == (ErrorCode.CONNECTION_FAILED, Delivery.NOT_SENT, "chat")
 
 
 async def test_a_name_that_nobody_knows_is_certain(make: Make, config: PoeConfig) -> None:
     error = await failure(ask(make(config), question("http://nowhere.invalid")))
-    assert (error.code, error.is_undelivered) == (ErrorCode.CONNECTION_FAILED, True)
+    assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.NOT_SENT)
 
 
 CUT = {
@@ -258,7 +258,7 @@ async def test_after_the_question_has_left_nobody_knows(make: Make, config: PoeC
     async with RawServer(always(sent, keep=False)).serve() as server:
         transport = make(config)
         error = await failure(ask(transport, question(server.url)))
-        assert (error.code, error.is_undelivered) == (ErrorCode.CONNECTION_FAILED, False)
+        assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.UNKNOWN)
         await failure(ask(transport, question(server.url)))
     assert [heard.connection for heard in server.requests] == [1, 2]
 
@@ -277,7 +277,7 @@ async def test_a_reset_in_mid_stream_comes_after_what_has_arrived(make: Make, co
             assert await reply.receive(soon()) == b"abc"
             arrived.set()
             error = await failure(reply.receive(soon()))
-    assert (error.code, error.is_undelivered) == (ErrorCode.CONNECTION_FAILED, False)
+    assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.UNKNOWN)
 
 
 # Time.
@@ -292,7 +292,7 @@ async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def test_a_head_that_does_not_come_is_a_timeout(make: Make, config: PoeConfig) -> None:
     async with RawServer(silence).serve() as server:
         error = await failure(ask(make(config), question(server.url), seconds=TIGHT))
-    assert (error.code, error.is_undelivered) == (ErrorCode.TIMEOUT, False)
+    assert (error.code, error.delivery) == (ErrorCode.TIMEOUT, Delivery.UNKNOWN)
 
 
 async def test_a_body_that_stops_is_a_timeout_at_the_readers_deadline(make: Make, config: PoeConfig) -> None:
@@ -326,7 +326,7 @@ async def test_a_handshake_that_does_not_end_is_certain(make: Make, config: PoeC
         hasty = replace(config, connect_timeout_seconds=TIGHT)
         error = await failure(ask(make(hasty), question(url)))
         await mute.ended.wait()
-    assert (error.code, error.is_undelivered) == (ErrorCode.CONNECTION_FAILED, True)
+    assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.NOT_SENT)
 
 
 async def test_the_time_for_the_answer_ends_a_handshake_as_well(config: PoeConfig) -> None:
@@ -336,7 +336,7 @@ async def test_the_time_for_the_answer_ends_a_handshake_as_well(config: PoeConfi
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         error = await failure(ask(transport, question(url), seconds=TIGHT))
         await mute.ended.wait()
-    assert (error.code, error.is_undelivered) == (ErrorCode.TIMEOUT, True)
+    assert (error.code, error.delivery) == (ErrorCode.TIMEOUT, Delivery.NOT_SENT)
 
 
 async def test_a_question_that_is_not_taken_is_a_timeout(make: Make, config: PoeConfig) -> None:
@@ -352,7 +352,7 @@ async def test_a_question_that_is_not_taken_is_a_timeout(make: Make, config: Poe
     error = await failure(ask(make(hasty), question(url, json={"a": "x" * 20_000_000})))
     gone.set()
     server.close()
-    assert (error.code, error.is_undelivered) == (ErrorCode.TIMEOUT, False)
+    assert (error.code, error.delivery) == (ErrorCode.TIMEOUT, Delivery.UNKNOWN)
 
 
 # Connections.
@@ -483,7 +483,7 @@ async def test_closing_ends_what_is_being_read_and_closing_again_does_nothing(ma
             error = await failure(reply.receive(soon()))
         await transport.aclose()
         await server.has_closed.wait()
-        assert (error.code, error.is_undelivered) == (ErrorCode.CONNECTION_FAILED, False)
+        assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.UNKNOWN)
 
 
 async def test_after_a_close_it_connects_again(make: Make, config: PoeConfig) -> None:
@@ -514,7 +514,7 @@ async def test_a_certificate_counts_where_the_user_trusts_it_and_for_its_name_on
         assert await ask(transport, question(server.url)) == b"a"
         server.host = "localhost"
         error = await failure(ask(transport, question(server.url)))
-    assert (error.code, error.is_undelivered) == (ErrorCode.CONNECTION_FAILED, True)
+    assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.NOT_SENT)
     assert [heard.connection for heard in server.requests] == [1, 1]
 
 
@@ -524,7 +524,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     async with RawServer(always(whole(b"a"))).serve(server_context(certificate)) as server:
         error = await failure(ask(make(config), question(server.url)))
-    assert (error.code, error.is_undelivered, server.requests) == (ErrorCode.CONNECTION_FAILED, True, [])
+    assert (error.code, error.delivery, server.requests) == (ErrorCode.CONNECTION_FAILED, Delivery.NOT_SENT, [])
 
 
 class ConnectProxy:
@@ -592,4 +592,4 @@ async def test_a_proxy_that_refuses_is_certain_and_its_password_is_not_shown(mak
         port = listening.sockets[0].getsockname()[1]
         transport = make(replace(config, proxy=f"http://user:{SECRET}@127.0.0.1:{port}"))
         error = await failure(ask(transport, question("https://api.example.com")))
-    assert (error.code, error.is_undelivered) == (ErrorCode.CONNECTION_FAILED, True)
+    assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.NOT_SENT)

@@ -112,7 +112,7 @@ class _Downstream(asyncio.Protocol):
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         await asyncio.get_running_loop().create_connection(
-            lambda: _Upstream(self._transport, head.encode() + body), address.hostname, address.port
+            lambda: _Upstream(self._transport, head.encode() + body), address.hostname or "", address.port or 80
         )
 
 

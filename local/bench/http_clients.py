@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
+from unittest.mock import patch
 
 import httpcore
 
@@ -124,7 +125,6 @@ def _httptools() -> Read:
     """Our connection with httptools' parser in place of ours."""
     import httptools  # type: ignore[import-not-found,unused-ignore]  # nothing else needs it
 
-    from reverse.official import connection as ours
     from reverse.official.http1 import ResponseHead
 
     class Parser:
@@ -157,12 +157,8 @@ def _httptools() -> Read:
     inner = _with(transport)
 
     async def read(url: str) -> int:
-        own = ours.ResponseParser
-        ours.ResponseParser = Parser  # type: ignore[misc,assignment]
-        try:
+        with patch("reverse.official.connection.ResponseParser", Parser):
             return await inner(url)
-        finally:
-            ours.ResponseParser = own  # type: ignore[misc]
 
     return read
 

@@ -34,6 +34,18 @@ def test_nothing_is_in_them_that_no_import_reads(artefacts):
     assert not {path.suffix for path in code} & {".pyi", ".c", ".h", ".md", ".in"}
 
 
+def test_the_poe_layer_trusts_certifis_list_without_parsing_it(here, imports):
+    layer = here / "ReverseLayer" / "python"
+    code = """
+import sys
+from reverse.tls import HASHED_CERTIFICATES, tls_context
+context = tls_context()
+print(len(list(HASHED_CERTIFICATES.iterdir())), "certifi" in sys.modules, context.get_ca_certs())
+"""
+    bundle = (layer / "certifi" / "cacert.pem").read_text(encoding="utf-8")
+    assert imports(code, layer).split(maxsplit=2) == [str(bundle.count("BEGIN CERTIFICATE")), "False", "[]\n"]
+
+
 def test_every_module_is_precompiled_and_trusted_without_a_look_at_its_source(artefacts, lambda_python):
     """Flag 1 of a .pyc: bound to its source by hash, but not checked."""
     for source in (path for path in files(artefacts) if path.suffix == ".py"):

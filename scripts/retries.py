@@ -69,7 +69,9 @@ def _ending(rule: Rule) -> str:
 
 
 def _fates(rule: Rule) -> str:
-    return "any" if rule.fates is None else " or ".join(FATES[delivery] for delivery in Delivery if delivery in rule.fates)
+    return (
+        "any" if rule.fates is None else " or ".join(FATES[delivery] for delivery in Delivery if delivery in rule.fates)
+    )
 
 
 def _action(rule: Rule) -> str:

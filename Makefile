@@ -7,15 +7,16 @@ ENV ?= default
 WORKERS ?= 2
 # What `sam local` can run here; the architecture of a deployment is its own parameter, in samconfig.toml.
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
-export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/streaming_runtime
+export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/pool:$(CURDIR)/layers/streaming_runtime
 export SAM_CLI_TELEMETRY ?= 0
 # With LITELLM=1 the bench also measures a LiteLLM proxy, which lives in an environment of its own.
 LITELLM_VENV := build/bench/litellm
+MUTATION_VENV := build/mutation/venv
 # The makefiles of the artefacts use pip through this one.
 export BUILD_PYTHON := $(abspath $(BIN))/python
-PACKAGES := reverse accounts gateway refresh_points streaming_runtime local
+PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix bench conformance build deploy sam-local sam-test clean lock sam-cli
+.PHONY: help run test check fix docs bench conformance mutation build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -36,6 +37,9 @@ check: $(VENV)/.test ## Check format, lint, types, import rules
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
+docs: $(VENV)/.test ## Write the tables of docs/configuration.md from the settings in the code
+	@$(BIN)/python scripts/configuration.py
+
 bench: $(VENV)/.test $(if $(LITELLM),$(LITELLM_VENV)/.installed) ## Measure side by side, print the table: LITELLM=1 ARGS=
 	@$(BIN)/python -m local bench $(if $(LITELLM),--litellm) $(ARGS)
 
@@ -51,6 +55,9 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
+
+mutation: $(MUTATION_VENV)/.installed ## Change pure modules in small ways and see whether a test notices: ARGS=
+	@$(MUTATION_VENV)/bin/python scripts/mutation.py $(ARGS)
 
 sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
 	@$(BIN)/python -m pytest -m "sam or rie" $(ARGS)
@@ -76,6 +83,11 @@ $(VENV)/.run: requirements/run.txt | $(VENV)/.created
 $(VENV)/.test: requirements/test.txt | $(VENV)/.created
 	@scripts/install $(VENV) $<
 	@touch $@ $(VENV)/.run
+
+$(MUTATION_VENV)/.installed: requirements/mutation.txt
+	@scripts/create-venv $(@D) $(PYTHON)
+	@scripts/install $(@D) $<
+	@touch $@
 
 $(LITELLM_VENV)/.installed: requirements/bench-litellm.txt
 	@scripts/create-venv $(@D) $(PYTHON)

@@ -17,7 +17,8 @@ GATEWAY = "GatewayFunction"
 REFRESH_POINTS = "RefreshPointsFunction"
 
 # What /var/task and /opt/python hold on Lambda.
-_PYTHON_PATH = [ROOT, ROOT / "functions", ROOT / "layers/accounts", ROOT / "layers/streaming_runtime"]
+_LAYERS = ("accounts", "pool", "streaming_runtime")
+_PYTHON_PATH = [ROOT, ROOT / "functions", *(ROOT / "layers" / name for name in _LAYERS)]
 
 
 def gateway_function(

@@ -17,7 +17,7 @@ class SimulatorProtocol(H11Protocol):
     """HTTP/1.1 whose applications find the transport in `scope["state"]["transport"]`, to cut connections.
 
     Of several `Origin` headers on a WebSocket handshake only the last is kept: published clients of 2025 send two
-    (poe-web reference 1.5), which the WebSocket library would refuse.
+    (docs/reference/poe-web.md#socket-handshake), which the WebSocket library would refuse.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

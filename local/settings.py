@@ -37,9 +37,13 @@ class RunSettings:
     """One run of the local stack."""
 
     host: str = "127.0.0.1"
+    """Address to listen on. Whoever reaches it and has an API key spends your points."""
     port: int = 8000
+    """Port to listen on; 0 takes a free one."""
     upstream: Upstream = Upstream.SIMULATOR
+    """What answers in Poe's place: stand-ins on this machine, or poe.com and api.poe.com with your accounts."""
     sandboxes: int = 4
+    """Requests answered at once, each in a process of its own, as on Lambda."""
     state: Path = ROOT / ".local"
     """Folder of everything that survives, and of `run.env`."""
     function_variables: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reverse.compat import AsyncPoeApi, PoeApi
     from reverse.config import PoeConfig
     from reverse.credentials import OfficialCredentials, WebCredentials
-    from reverse.errors import ErrorCode, PoeError, Scope
+    from reverse.errors import Delivery, ErrorCode, PoeError, Scope
     from reverse.official import PoeOfficialClient
     from reverse.web import PoeWebClient
 
@@ -22,6 +22,7 @@ __all__ = [
     "Attachment",
     "ChatRef",
     "ChatRequest",
+    "Delivery",
     "ErrorCode",
     "Message",
     "OfficialCredentials",
@@ -41,7 +42,7 @@ _MODULES = {
     "reverse.compat": ("AsyncPoeApi", "PoeApi"),
     "reverse.config": ("PoeConfig",),
     "reverse.credentials": ("OfficialCredentials", "WebCredentials"),
-    "reverse.errors": ("ErrorCode", "PoeError", "Scope"),
+    "reverse.errors": ("Delivery", "ErrorCode", "PoeError", "Scope"),
     "reverse.official": ("PoeOfficialClient",),
     "reverse.web": ("PoeWebClient",),
 }

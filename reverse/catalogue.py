@@ -37,7 +37,7 @@ _MAX_DEPTH = 12
 
 
 def folded(name: str) -> str:
-    """The form in which names are compared: Poe takes them in any case (poe-official reference C.3)."""
+    """The form in which names are compared: Poe takes them in any case (docs/reference/poe-official.md#model-list)."""
     return name.lower().replace(" ", "")
 
 
@@ -143,7 +143,10 @@ def _complete(known: Entry, other: Entry) -> None:
 
 
 def _controls(definition: Mapping[str, Any]) -> list[Entry]:
-    """The parameters in the definition of a bot's controls, wherever it nests them (poe-web reference 4.3)."""
+    """The parameters in the definition of a bot's controls, wherever it nests them.
+
+    Source: docs/reference/poe-web.md#bots-and-account.
+    """
     found: dict[str, Entry] = {}
     level: list[Any] = [definition]
     for _ in range(_MAX_DEPTH):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
 from reverse.events import Event
+from reverse.videos import VideoJobs
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -55,8 +56,9 @@ class ChatRequest:
     """One question to one bot.
 
     The web client takes exactly one message (Poe itself keeps the history of a chat), the official client any number.
-    `parameters` are the bot's own options (poe-web reference 4.4; official: fields of the request body such as
-    `temperature`). `tools`, `tool_choice` and `response_format` have OpenAI's shapes and reach official accounts only.
+    `parameters` are the bot's own options (docs/reference/poe-web.md#sending-a-message; official: fields of the request
+    body such as `temperature`). `tools`, `tool_choice` and `response_format` have OpenAI's shapes and reach official
+    accounts only.
     """
 
     bot: str
@@ -86,6 +88,10 @@ class PoeClient(Protocol):
 
     Entering does no network call: it connects on first use. `aclose` closes sockets and does no network call either.
     """
+
+    @property
+    def videos(self) -> VideoJobs | None:
+        """Videos as jobs; `None` where the API has no such jobs (web)."""
 
     async def __aenter__(self) -> Self: ...
 

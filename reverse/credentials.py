@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class WebCredentials:
     """The user's own browser cookies and, optionally, values that the browser's pages derive.
 
-    Only `p_b` is needed (poe-web reference 1.2, November 2026). `form_key` saves the derivation from the home page;
+    Only `p_b` is needed (docs/reference/poe-web.md#cookies). `form_key` saves the derivation from the home page;
     `revision` is sent as `Poe-Revision` when set; the Cloudflare cookies are sent when set.
     """
 

@@ -1,6 +1,6 @@
 """Everything that can go wrong between this client and Poe, as one tree.
 
-    PoeError                 carries code, scope, retryable, retry_after_seconds, operation, status
+    PoeError                 carries code, scope, delivery, retryable, retry_after_seconds, operation, status
     ├── RequestError         the request itself: another account would be refused as well
     ├── BotError             this bot, for this account or at this time
     ├── AccountError         this account: logged out, out of points, asked to slow down
@@ -24,6 +24,24 @@ class Scope(StrEnum):
     BOT = "bot"
     ACCOUNT = "account"
     NETWORK = "network"
+
+
+class Delivery(StrEnum):
+    """What is known of the message that the failed call was to deliver. Set where the failure happens.
+
+    It decides whether the message may be sent again: see `generation.plan` of the gateway.
+    """
+
+    NOT_SENT = "not_sent"
+    """Nothing was written that Poe could act on: no connection, or a step before the message failed."""
+    REFUSED = "refused"
+    """Poe, or what stands before it, said no before it took the message. Nothing was charged."""
+    FAILED = "failed"
+    """Poe took the message and said that no answer came of it. It may have been charged."""
+    UNKNOWN = "unknown"
+    """The message may be with Poe, and its answer may be paid for: lost connection, timeout, a bare 5xx."""
+    PARTIAL = "answered_partially"
+    """Part of the answer arrived before the failure."""
 
 
 class ErrorCode(StrEnum):
@@ -66,6 +84,8 @@ class PoeError(Exception):
 
     `retry_after_seconds` is the upstream's word where it gave one. `operation` names the wire operation, `status` is
     the HTTP status, `param` the field of the request that the upstream blames; each is `None` where there was none.
+    `delivery` says what became of the message; where it is not given, the code decides, and never too hopefully.
+    `may_be_bot_only` says of a `bot_not_found` that the bot may be known in the official API's bot protocol.
     """
 
     def __init__(
@@ -78,6 +98,7 @@ class PoeError(Exception):
         status: int | None = None,
         upstream_text: str | None = None,
         param: str | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         policy = POLICIES[code]
         where = f" ({operation})" if operation else ""
@@ -90,6 +111,8 @@ class PoeError(Exception):
         self.status = status
         self.upstream_text = upstream_text[:300] if upstream_text else None
         self.param = param
+        self.delivery = delivery or policy.delivery
+        self.may_be_bot_only = False
 
 
 class RequestError(PoeError):
@@ -110,11 +133,15 @@ class NetworkError(PoeError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorPolicy:
-    """What follows from a code: whom it concerns, whether trying again can help, what to say."""
+    """What follows from a code: whom it concerns, whether trying again can help, what to say.
+
+    `delivery` is what the code alone tells of the message, where the place of the failure does not know more.
+    """
 
     scope: Scope
     retryable: bool
     message: str
+    delivery: Delivery = Delivery.REFUSED
 
 
 POLICIES: dict[ErrorCode, ErrorPolicy] = {
@@ -130,22 +157,22 @@ POLICIES: dict[ErrorCode, ErrorPolicy] = {
     ErrorCode.BOT_UNAVAILABLE: ErrorPolicy(Scope.BOT, True, "the bot is down"),
     ErrorCode.BOT_LIMIT_REACHED: ErrorPolicy(Scope.BOT, True, "the account's limit for this bot is reached"),
     ErrorCode.BOT_ACCESS_DENIED: ErrorPolicy(Scope.BOT, True, "the account has no access to this bot"),
-    ErrorCode.BOT_FAILED: ErrorPolicy(Scope.BOT, True, "the bot ended with an error"),
-    ErrorCode.EMPTY_ANSWER: ErrorPolicy(Scope.BOT, True, "the bot's answer was empty"),
+    ErrorCode.BOT_FAILED: ErrorPolicy(Scope.BOT, True, "the bot ended with an error", Delivery.FAILED),
+    ErrorCode.EMPTY_ANSWER: ErrorPolicy(Scope.BOT, True, "the bot's answer was empty", Delivery.FAILED),
     ErrorCode.NOT_AUTHENTICATED: ErrorPolicy(Scope.ACCOUNT, True, "the account's credentials were refused"),
     ErrorCode.INSUFFICIENT_POINTS: ErrorPolicy(Scope.ACCOUNT, True, "the account has too few points"),
     ErrorCode.RATE_LIMITED: ErrorPolicy(Scope.ACCOUNT, True, "the account sent too much in a short time"),
-    ErrorCode.CONNECTION_FAILED: ErrorPolicy(Scope.NETWORK, True, "the connection to Poe failed"),
+    ErrorCode.CONNECTION_FAILED: ErrorPolicy(Scope.NETWORK, True, "the connection to Poe failed", Delivery.UNKNOWN),
     ErrorCode.CHALLENGE: ErrorPolicy(Scope.NETWORK, False, "Poe answered with a browser challenge"),
     ErrorCode.BLOCKED: ErrorPolicy(Scope.NETWORK, True, "Poe refused this client's address"),
-    ErrorCode.TIMEOUT: ErrorPolicy(Scope.NETWORK, True, "Poe did not answer in time"),
-    ErrorCode.UPSTREAM_FAILED: ErrorPolicy(Scope.NETWORK, True, "Poe failed"),
-    ErrorCode.OVERLOADED: ErrorPolicy(Scope.NETWORK, True, "Poe is overloaded"),
+    ErrorCode.TIMEOUT: ErrorPolicy(Scope.NETWORK, True, "Poe did not answer in time", Delivery.UNKNOWN),
+    ErrorCode.UPSTREAM_FAILED: ErrorPolicy(Scope.NETWORK, True, "Poe failed", Delivery.UNKNOWN),
+    ErrorCode.OVERLOADED: ErrorPolicy(Scope.NETWORK, True, "Poe is overloaded", Delivery.UNKNOWN),
     ErrorCode.STALE_FORM_KEY: ErrorPolicy(Scope.NETWORK, True, "Poe refused the form key"),
     ErrorCode.STALE_OPERATION: ErrorPolicy(
         Scope.NETWORK, False, "Poe does not know this operation's hash; override it in the configuration"
     ),
-    ErrorCode.PROTOCOL: ErrorPolicy(Scope.NETWORK, True, "Poe's answer could not be understood"),
+    ErrorCode.PROTOCOL: ErrorPolicy(Scope.NETWORK, True, "Poe's answer could not be understood", Delivery.UNKNOWN),
 }
 
 _CLASSES: dict[Scope, type[PoeError]] = {
@@ -165,6 +192,7 @@ def poe_error(
     status: int | None = None,
     upstream_text: str | None = None,
     param: str | None = None,
+    delivery: Delivery | None = None,
 ) -> PoeError:
     """Build the error of the class that belongs to the code's scope."""
     return _CLASSES[POLICIES[code].scope](
@@ -175,4 +203,5 @@ def poe_error(
         status=status,
         upstream_text=upstream_text,
         param=param,
+        delivery=delivery,
     )

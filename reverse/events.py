@@ -87,6 +87,13 @@ class FileAttached:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoJobStarted:
+    """Poe has begun a video, which goes on after the answer. Official only; see `VideoJobs`."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SuggestedReply:
     """A follow-up question that Poe proposes."""
 
@@ -119,6 +126,7 @@ Event = (
     | ReasoningDelta
     | ToolCallDelta
     | FileAttached
+    | VideoJobStarted
     | SuggestedReply
     | UsageReported
     | Finished

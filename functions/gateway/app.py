@@ -17,15 +17,16 @@ from collections.abc import Callable
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.anthropic import errors as anthropic_errors
-from gateway.bootstrap import Services, build_services
-from gateway.bounds import ClientGoneError
-from gateway.context import SCOPE_KEY, RequestContext
-from gateway.errors import INTERNAL, GatewayError, encode_error, gateway_error
-from gateway.observability import CLIENT_GONE, RequestRecord
-from gateway.routes import build_routes
-from gateway.routes.guarded import GuardedApplication
+from gateway.admin.gate import GuardedApplication
+from gateway.bootstrap import build_services
+from gateway.http.deadline import ClientGoneError
+from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_error
+from gateway.http.request_log import CLIENT_GONE, RequestRecord
 from gateway.settings import Settings
+from gateway.surfaces.context import SCOPE_KEY, RequestContext
+from gateway.surfaces.messages import errors as anthropic_errors
+from gateway.surfaces.routes import build_routes
+from gateway.surfaces.services import Services
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _SLASHES = re.compile("/{2,}")

@@ -1,4 +1,4 @@
-"""Puts the services together: the only module that reads settings and knows which implementations are used.
+"""Puts the services together: the composition root, which alone knows the implementations.
 
 Nothing here connects; boto3, httpx and the Poe clients are imported when a request first needs them.
 """
@@ -7,53 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from accounts import AccountKind, AccountStore, InMemoryAccountStore, StoreUnavailableError
-from gateway.attachments import AttachmentReader, Fetch
-from gateway.attempts import GenerationPolicy
-from gateway.auth import AdminGate, Authenticator
-from gateway.catalogue import Catalogue
-from gateway.clients import ClientFactory, WarmClients
-from gateway.generation import Generations
-from gateway.live_config import LiveConfig
-from gateway.media.files import ResultFiles
-from gateway.observability import Journal
-from gateway.poe_settings import PoeSettings
-from gateway.readiness import Readiness
+from accounts import AccountStore, InMemoryAccountStore, StoreUnavailableError
+from gateway.generation.attempt import GenerationPolicy
+from gateway.generation.client_pool import WarmClients
+from gateway.generation.downloads import Downloads
+from gateway.generation.generation import Generations
+from gateway.http.auth import AdminGate, Authenticator
+from gateway.http.request_log import Journal
+from gateway.models.catalogue import Catalogue
+from gateway.models.live_config import LiveConfig
+from gateway.models.poe_overrides import PoeSettings
+from gateway.models.readiness import Readiness
+from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
-from reverse.chat import PoeClient
-from reverse.config import PoeConfig
-from reverse.credentials import OfficialCredentials, WebCredentials
+from gateway.surfaces.services import Services
+from pool.clients import ClientFactory, PoeClients
 
 if TYPE_CHECKING:
     from reverse.official import ModelInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the routes work with; made once per sandbox."""
-
-    settings: Settings
-    store: AccountStore
-    clients: WarmClients
-    generations: Generations
-    catalogue: Catalogue
-    authenticator: Authenticator
-    admin: AdminGate
-    readiness: Readiness
-    files: AttachmentReader
-    journal: Journal
-    make_client: ClientFactory
-    poe_settings: PoeSettings
-    result_files: ResultFiles
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self.clients.aclose()
-        await self.store.aclose()
 
 
 def build_services(
@@ -69,7 +43,7 @@ def build_services(
     journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     live_config = LiveConfig(store, journal)
     catalogue = Catalogue(live_config)
-    poe_settings = PoeSettings(_poe_config(settings), live_config)
+    poe_settings = PoeSettings(settings.poe_config(), live_config)
     make_client = make_client or _client_factory(poe_settings, catalogue)
     clients = WarmClients(make_client, refresh_settings=poe_settings.refresh)
     policy = GenerationPolicy(
@@ -91,7 +65,7 @@ def build_services(
         journal=journal,
         make_client=make_client,
         poe_settings=poe_settings,
-        result_files=ResultFiles((settings.poe_web_base_url, settings.poe_official_base_url)),
+        downloads=Downloads((settings.poe_web_base_url, settings.poe_official_base_url)),
     )
 
 
@@ -101,19 +75,6 @@ def _build_store(settings: Settings) -> AccountStore:
     from accounts import open_store
 
     return open_store(table=settings.table, kms_key_id=settings.kms_key_id)
-
-
-def _poe_config(settings: Settings) -> PoeConfig:
-    """The clients' configuration: their defaults, but for what is set."""
-    chosen: dict[str, Any] = {
-        "web_base_url": settings.poe_web_base_url,
-        "channel_url": settings.poe_web_channel_url,
-        "official_base_url": settings.poe_official_base_url,
-        "upload_url": settings.poe_upload_url,
-        "user_agent": settings.user_agent,
-        "proxy": settings.proxy,
-    }
-    return PoeConfig(**{name: value for name, value in chosen.items() if value})
 
 
 def _client_factory(poe_settings: PoeSettings, catalogue: Catalogue) -> ClientFactory:
@@ -130,20 +91,7 @@ def _client_factory(poe_settings: PoeSettings, catalogue: Catalogue) -> ClientFa
             endpoints=frozenset(model.upstream_endpoints),
         )
 
-    def make(kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None) -> PoeClient:
-        config = poe_settings.config
-        # Each client brings its own network library: only the one that is needed is loaded.
-        if kind is AccountKind.OFFICIAL:
-            from reverse.official import PoeOfficialClient
-
-            return PoeOfficialClient(
-                OfficialCredentials.from_mapping(credentials), config, session_data=session_data, find_model=find_model
-            )
-        from reverse.web import PoeWebClient
-
-        return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)
-
-    return make
+    return PoeClients(lambda: poe_settings.config, find_model=find_model).make
 
 
 def _admin_key_reader(settings: Settings) -> Callable[[], Any]:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from accounts import AccountKind, AccountState, AccountStore
-from refresh_points.readers import ClientFactory
+from pool.clients import ClientFactory
+from pool.config_names import MODELS
 from reverse.catalogue import Entry, merge, of_kind, official_entry, web_entry, without_details
 from reverse.config import PoeConfig
 from reverse.errors import PoeError
@@ -22,7 +23,6 @@ from reverse.errors import PoeError
 if TYPE_CHECKING:
     from reverse.web import PoeWebClient
 
-CONFIG_NAME = "models"
 MAX_SECONDS = 60.0
 MIN_SECONDS = 2.0
 # How old a list becomes from which a side is missing: it may be the first one, or all that the other side knows.
@@ -117,7 +117,7 @@ async def refresh_catalogue(
     seconds = min(seconds, MAX_SECONDS)
     if seconds < MIN_SECONDS:
         return None
-    stored = await store.get_config(CONFIG_NAME) or {}
+    stored = await store.get_config(MODELS) or {}
     lasts = min(max_age_seconds, RETRY_SECONDS) if stored.get("failures") else max_age_seconds
     if now - float(stored.get("updated_at", 0.0)) < lasts:
         return None
@@ -159,6 +159,6 @@ def _plain(entry: Entry) -> Entry:
 
 async def _store(store: AccountStore, document: dict[str, Any]) -> None:
     try:
-        await store.put_config(CONFIG_NAME, document)
+        await store.put_config(MODELS, document)
     except ValueError:
-        await store.put_config(CONFIG_NAME, document | {"models": without_details(document["models"])})
+        await store.put_config(MODELS, document | {"models": without_details(document["models"])})

@@ -2,7 +2,7 @@
 
     {}                                      read what is due (the schedule's event)
     {"dry_run": true}                       count what is due
-    {"statuses": ["logged_out"]}            read all accounts in these states, due or not
+    {"statuses": ["invalid"]}            read all accounts in these states, due or not
     {"account_ids": ["acct_..."]}           read these accounts
     {"concurrency": 10}                     accounts at once, instead of the setting
     {"catalogue": true}                     read the list of models, too, however new the stored one is
@@ -23,17 +23,17 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from accounts import AccountStore, AccountStoreError, open_store
+from pool.clients import ClientFactory, PoeClients
+from pool.config_names import POE
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
-from refresh_points.readers import ClientFactory, Clients, points_reader
+from refresh_points.readers import points_reader
 from refresh_points.settings import Settings
 from refresh_points.sweep import Limits, Sweep
 from reverse.config import PoeConfig
 from reverse.overrides import OverrideError, with_overrides
 
-# Where the gateway's administration keeps the overrides of the clients' configuration.
-POE_CONFIG_NAME = "poe"
 # Where nobody says how long the run may take.
 DEFAULT_SECONDS = 540.0
 # A reading may take at most this share of the time that is left: short runs get somewhere, too.
@@ -59,7 +59,7 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
     journal = Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     try:
         config = await poe_config(settings, store, journal)
-        async with aclosing(Clients(config)) as clients:
+        async with aclosing(PoeClients(lambda: config, share_connections=True)) as clients:
             sources = CatalogueSources(store, config, clients.make)
             return await run(
                 job,
@@ -78,7 +78,7 @@ async def poe_config(settings: Settings, store: AccountStore, journal: Journal) 
     """The configuration, with what an operator has replaced in the table; what can't be used of that is left out."""
     config = settings.poe_config()
     try:
-        return with_overrides(config, await store.get_config(POE_CONFIG_NAME))
+        return with_overrides(config, await store.get_config(POE))
     except (AccountStoreError, OverrideError) as error:
         journal.overrides_unusable(error)
         return config

@@ -6,16 +6,13 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import Account, AccountState, AccountStore, lacks_points
+from accounts import AccountStore
+from pool.status import AccountStatus, parse_status, status_of
 from refresh_points.settings import MAX_CONCURRENCY
 
 # More than anybody has; the run ends by its deadline.
 EVERY_DUE_ACCOUNT = 10_000_000
 LIST_PAGE = 100
-
-STATUSES = ("active", "cooldown", "depleted", "disabled", "logged_out")
-# The original's word for accounts whose credentials were refused.
-ALIASES = {"invalid": "logged_out"}
 
 
 class EventError(ValueError):
@@ -28,7 +25,7 @@ class Job:
 
     dry_run: bool = False
     """Only count: nothing is read, nothing is written."""
-    statuses: tuple[str, ...] = ()
+    statuses: tuple[AccountStatus, ...] = ()
     """Read all accounts in one of these states, due or not."""
     account_ids: tuple[str, ...] = ()
     """Read these, due or not."""
@@ -55,15 +52,12 @@ class Job:
         concurrency = event.get("concurrency")
         if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int)):
             raise EventError(f"concurrency must be an integer from 1 to {MAX_CONCURRENCY}")
-        statuses = _texts(event, "statuses")
-        if unknown := {*statuses} - {*STATUSES, *ALIASES}:
-            raise EventError(f"statuses: {min(unknown)[:80]!r} is not one of {', '.join(STATUSES)}")
         cursor = event.get("cursor")
         if cursor is not None and not isinstance(cursor, str):
             raise EventError("cursor must be a text")
         return cls(
             dry_run=dry_run,
-            statuses=tuple(ALIASES.get(status, status) for status in statuses),
+            statuses=_statuses(event),
             account_ids=_texts(event, "account_ids"),
             # Out of range is brought into range, as the original did.
             concurrency=None if concurrency is None else min(max(concurrency, 1), MAX_CONCURRENCY),
@@ -105,20 +99,21 @@ class AccountSource:
             self.cursor = page.cursor
 
 
-def status_of(account: Account, now: float) -> str:
-    """The account's state in one of the words of `STATUSES`."""
-    if account.state is not AccountState.ACTIVE:
-        return account.state.value
-    if account.eligible_at <= now:
-        return "active"
-    return "depleted" if lacks_points(account) else "cooldown"
-
-
 def _texts(event: Mapping[str, Any], name: str) -> tuple[str, ...]:
     values = event.get(name) or []
     if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
         raise EventError(f"{name} must be a list of texts")
     return tuple(dict.fromkeys(values))
+
+
+def _statuses(event: Mapping[str, Any]) -> tuple[AccountStatus, ...]:
+    statuses: list[AccountStatus] = []
+    for word in _texts(event, "statuses"):
+        try:
+            statuses.append(parse_status(word))
+        except ValueError:
+            raise EventError(f"statuses: {word[:80]!r} is not one of {', '.join(AccountStatus)}") from None
+    return tuple(statuses)
 
 
 def _flag(event: Mapping[str, Any], name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -27,7 +26,7 @@ class Report:
     skipped: int = 0
     """Claimed by another run, deleted meanwhile, or only counted."""
     errors: list[dict[str, str]] = field(default_factory=list)
-    """The first failures: a hash that names the account, and a code."""
+    """The first failures: the account and a code."""
     remaining: bool = False
     """Whether the deadline came before the end of the list."""
 
@@ -43,11 +42,6 @@ class Limits:
     concurrency: int
     timeout_seconds: float
     stop_at: float
-
-
-def account_tag(account_id: str) -> str:
-    """A short stable name for an account that tells nothing else about it."""
-    return hashlib.sha256(account_id.encode()).hexdigest()[:10]
 
 
 class Sweep:
@@ -127,7 +121,7 @@ class Sweep:
         else:
             self.report.failed += 1
             if len(self.report.errors) < MAX_ERRORS_SHOWN:
-                self.report.errors.append({"account": account_tag(account_id), "code": code})
+                self.report.errors.append({"account": account_id, "code": code})
 
     async def _claim_and_read(self, account_id: str) -> str:
         claim = await self._store.claim_reading(

@@ -1,7 +1,7 @@
 """A stand-in for Poe's documented API: answers, usage, uploads, sign-in, and faults on request.
 
-Written from the wire reference alone, so that it is a second opinion on the client: it never imports what it stands in
-for. The faults are in `local.poe_official.faults`.
+Written from docs/reference/poe-official.md alone and without importing the client, so that the two do not share a
+mistake. The faults are in `local.poe_official.faults`.
 """
 
 from local.poe_official.journal import RequestRecord, SentRecord

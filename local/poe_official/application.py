@@ -184,7 +184,10 @@ async def _read(request: Request) -> Json | None:
 
 
 def _key(request: Request) -> str:
-    """The key, where its route looks for it (C.1); newer clients of /v1/messages send theirs as all others do."""
+    """The key, where its route looks for it; newer clients of /v1/messages send theirs as all others do.
+
+    Source: docs/reference/poe-official.md#endpoints-and-authentication.
+    """
     given = request.headers.get("authorization", "")
     if request.url.path == "/v1/messages" and "x-api-key" in request.headers:
         return request.headers["x-api-key"]

@@ -1,4 +1,7 @@
-"""POST /bot/<name>: the bot protocol (poe-official reference C.6). Knows every bot, also those without endpoint."""
+"""POST /bot/<name>: the bot protocol. Knows every bot, also those without endpoint.
+
+Source: docs/reference/poe-official.md#bot-protocol.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated model list, with every oddity of the real one (poe-official reference C.3, spring 2026).
+"""The simulated model list, with every oddity of the real one (docs/reference/poe-official.md#model-list, spring 2026).
 
 Ids are in lower case, `created` is in milliseconds, prices are strings, most entries declare no endpoint, fields are
 null or missing, one entry has nothing but an id.

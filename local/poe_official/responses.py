@@ -1,4 +1,7 @@
-"""/v1/responses, with its gaps: `instructions` is ignored, `previous_response_id` fails (C.2)."""
+"""/v1/responses, with its gaps: `instructions` is ignored, `previous_response_id` fails.
+
+Source: docs/reference/poe-official.md#responses-endpoint.
+"""
 
 from __future__ import annotations
 

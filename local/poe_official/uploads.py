@@ -1,4 +1,7 @@
-"""The upload address, which takes the bare key, and multipart or an address to fetch from (C.6)."""
+"""The upload address, which takes the bare key, and multipart or an address to fetch from.
+
+Source: docs/reference/poe-official.md#file-upload.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Balance and history, in the shapes that were observed and documented (poe-official reference C.4)."""
+"""Balance and history, in the shapes that were observed and documented.
+
+Source: docs/reference/poe-official.md#balance-and-points.
+"""
 
 from __future__ import annotations
 

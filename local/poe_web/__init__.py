@@ -1,7 +1,7 @@
 """A stand-in for poe.com's web side: pages, GraphQL, realtime channel, faults on request.
 
-Written from the wire reference alone, so that it is a second opinion on the client: it never imports what it stands
-in for. Faults are in `local.poe_web.request_faults` and `local.poe_web.stream_faults`.
+Written from docs/reference/poe-web.md alone and without importing the client, so that the two do not share a mistake.
+Faults are in `local.poe_web.request_faults` and `local.poe_web.stream_faults`.
 """
 
 from local.poe_web.accounts import Chat, Message, SimulatedAccount

@@ -45,7 +45,7 @@ class Message:
         self.attachments, self.replies = snapshot.attachments, snapshot.replies
 
     def wire(self) -> dict[str, Json]:
-        """The message as queries and `messageAdded` events show it (poe-web reference 5.4)."""
+        """The message as queries and `messageAdded` events show it (docs/reference/poe-web.md#message-events)."""
         return {
             "__typename": "Message",
             "id": relay_id("Message", self.message_id),

@@ -22,7 +22,7 @@ class Attachment:
     height: int | None = None
 
     def wire(self) -> Json:
-        """The shape that messages carry (poe-web reference 5.4)."""
+        """The shape that messages carry (docs/reference/poe-web.md#message-events)."""
         return {
             "id": f"TWVzc2FnZUF0dGFjaG1lbnQ6{self.attachment_id}",
             "attachmentId": self.attachment_id,

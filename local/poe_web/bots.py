@@ -14,7 +14,10 @@ _DISPLAY_NAMES = {codename: name for name, codename in CODENAMES.items()}
 
 
 def folded(handle: str) -> str:
-    """The form in which handles are compared: clients ask in lower case and without spaces (poe-web reference 4.3)."""
+    """The form in which handles are compared: clients ask in lower case and without spaces.
+
+    Source: docs/reference/poe-web.md#bots-and-account.
+    """
     return handle.lower().replace(" ", "")
 
 

@@ -1,7 +1,8 @@
 """What the service knows by hash: persisted queries, subscriptions, and the old codenames of bots.
 
-The data is in `catalogue.json`, with the day it was recorded (poe-web reference 4.2, 4.11 and 5.2). Where two
-generations of web clients use different hashes, both are listed, the older first, and both are accepted.
+The data is in `catalogue.json`, with the day it was recorded (docs/reference/poe-web.md#hash-rotation,
+docs/reference/poe-web.md#bot-names, docs/reference/poe-web.md#subscriptions). Where two generations of web clients
+use different hashes, both are listed, the older first, and both are accepted.
 """
 
 from __future__ import annotations

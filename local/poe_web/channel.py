@@ -1,4 +1,7 @@
-"""An account's realtime channel: numbered frames, a replay buffer and listening sockets (poe-web reference 5)."""
+"""An account's realtime channel: numbered frames, a replay buffer and listening sockets.
+
+Source: docs/reference/poe-web.md#channel.
+"""
 
 from __future__ import annotations
 

@@ -196,5 +196,8 @@ class Delivery:
 
 
 def refusal_plan() -> Plan:
-    """What a bot answers to an account without enough points: nothing but a state (poe-web reference 4.4 and 5.5)."""
+    """What a bot answers to an account without enough points: nothing but a state.
+
+    Source: docs/reference/poe-web.md#sending-a-message, docs/reference/poe-web.md#message-states.
+    """
     return Plan.of([Snapshot("", 0, INSUFFICIENT, INSUFFICIENT_TEXT)])

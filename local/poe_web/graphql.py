@@ -1,4 +1,7 @@
-"""GraphQL calls: reading them in each form, checking who sent them, and running the operation (poe-web reference 3)."""
+"""GraphQL calls: reading them in each form, checking who sent them, and running the operation.
+
+Source: docs/reference/poe-web.md#graphql-calls.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bootstrap page, from which clients derive the form key, and its scripts (poe-web reference 2.2 to 2.4).
+"""The bootstrap page, from which clients derive the form key, and its scripts (docs/reference/poe-web.md#form-key).
 
 The page has the shape of the real one: a webpack, an `_app` and a build-manifest script at absolute addresses, an
 inline script with a decoder and a key function, and `__NEXT_DATA__` with the channel. The decoder picks 32 of the
@@ -84,4 +84,4 @@ CHALLENGE_PAGE = (
     "<noscript>Enable JavaScript and cookies to continue</noscript>"
     "<script>(function(){window._cf_chl_opt={cType:'managed'};}());</script></body></html>"
 )
-"""An interstitial as a protection in front of the site shows it (poe-web reference 3.5)."""
+"""An interstitial as a protection in front of the site shows it (docs/reference/poe-web.md#failures)."""

@@ -1,4 +1,4 @@
-"""Global ids of the GraphQL side: base64 of `Type:number` (poe-web reference 0)."""
+"""Global ids of the GraphQL side: base64 of `Type:number` (docs/reference/poe-web.md#ids-and-times)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Late(Response):
 
 
 def graphql_error(message: str) -> Response:
-    """The envelope of a failed query (poe-web reference 3.5)."""
+    """The envelope of a failed query (docs/reference/poe-web.md#failures)."""
     body = {"data": None, "errors": [{"message": message}], "extensions": {"is_final": True}}
     return JSONResponse(body)
 
@@ -190,7 +190,10 @@ WITH_STATUS = {
 
 @dataclass(frozen=True)
 class MutationStatus(ResponseFault):
-    """A mutation that is answered with 200 and a `status` other than success (poe-web reference 3.6 and 4.4)."""
+    """A mutation that is answered with 200 and a `status` other than success.
+
+    Source: docs/reference/poe-web.md#mutation-statuses, docs/reference/poe-web.md#sending-a-message.
+    """
 
     status: str
     message: str = ""

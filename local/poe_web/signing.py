@@ -1,4 +1,7 @@
-"""The two checks that every GraphQL call has to pass: form key and `poe-tag-id` (poe-web reference 1.4)."""
+"""The two checks that every GraphQL call has to pass: form key and `poe-tag-id`.
+
+Source: docs/reference/poe-web.md#request-signature.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The realtime socket: `GET /up/<box>/updates` (poe-web reference 5.1 and 5.3)."""
+"""The realtime socket: `GET /up/<box>/updates`.
+
+Source: docs/reference/poe-web.md#channel, docs/reference/poe-web.md#frames.
+"""
 
 from __future__ import annotations
 

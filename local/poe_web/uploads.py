@@ -1,4 +1,9 @@
-"""Files on their way in: which a bot takes, and the forms in which they arrive (poe-web reference 3.2, 3.3, 4.12)."""
+"""Files on their way in: which a bot takes, and the forms in which they arrive.
+
+Sources: docs/reference/poe-web.md#multipart-calls,
+docs/reference/poe-web.md#file-tokens,
+docs/reference/poe-web.md#attachment-types.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`PoeApi` and `AsyncPoeApi`: the call surface that users of `poe-api-wrapper` know, over `reverse.web`.
 
-Methods, parameters and defaults are those of its version 1.7.1, with what its successor added (poe-web reference 7,
-November 2026). What is different on purpose:
+Methods, parameters and defaults are those of its version 1.7.1, with what its successor added
+(docs/reference/poe-web.md#published-client). What is different on purpose:
 
 - Failures are `reverse.errors.PoeError`, with a code; the originals raised untyped errors and, at times, none.
 - A message is never sent twice, lost events and lost connections do not lose text, and nothing runs in the background

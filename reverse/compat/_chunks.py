@@ -1,7 +1,7 @@
 """The dictionaries that `send_message` yields: events, folded into the shape that users of the original know. Pure.
 
-The keys are those that were seen on the original's chunks (poe-web reference 7, November 2026). What an event does not
-carry is `None`.
+The keys are those that were seen on the original's chunks (docs/reference/poe-web.md#published-client). What an event
+does not carry is `None`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class ChunkFolder:
 
 
 def _attachment(file: FileAttached) -> dict[str, Any]:
-    """An attachment in Poe's shape, as far as it is known (5.4)."""
+    """An attachment in Poe's shape, as far as it is known (docs/reference/poe-web.md#message-events)."""
     return {
         "name": file.name,
         "url": file.url,

@@ -2,12 +2,12 @@
 
 from reverse.official.catalogue import Endpoint, ModelInfo, Parameter, Prices, ReasoningSupport
 from reverse.official.client import PoeOfficialClient, read_models
-from reverse.official.generation import Video, VideoStatus
 from reverse.official.login import Login, PoeLogin
 from reverse.official.points import PointsSpent
 from reverse.official.routing import Route
 from reverse.official.transport import OfficialTransport
 from reverse.official.uploads import UploadedFile
+from reverse.videos import Video, VideoStatus
 
 __all__ = [
     "Endpoint",

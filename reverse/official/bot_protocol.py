@@ -1,6 +1,7 @@
 """The bot-query protocol, for bots that declare no endpoint: the request body, and its events as ours. Pure.
 
-Facts: poe-official reference C.6 (the protocol's specification and its published client, November 2026).
+Facts: docs/reference/poe-official.md#bot-protocol (the protocol's specification and its published client, November
+2026).
 """
 
 from __future__ import annotations

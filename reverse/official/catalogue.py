@@ -1,7 +1,8 @@
 """/v1/models: what each bot can do and costs. Pure.
 
-The list's oddities (poe-official reference C.3, recorded spring 2026): `created` is in milliseconds, prices are
-strings, three of four entries declare no endpoint although most of them answer on chat, any field may be missing.
+The list's oddities (docs/reference/poe-official.md#model-list, recorded spring 2026): `created` is in milliseconds,
+prices are strings, three of four entries declare no endpoint although most of them answer on chat, any field may be
+missing.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ class ReasoningSupport:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An option that a model declares; undeclared ones are refused (C.2). `schema` is JSON Schema."""
+    """An option that a model declares; undeclared ones are refused. `schema` is JSON Schema.
+
+    Source: docs/reference/poe-official.md#chat-parameters.
+    """
 
     name: str
     schema: Mapping[str, Any] = field(default_factory=dict)
@@ -92,7 +96,10 @@ class ModelInfo:
 
     @property
     def makes_media(self) -> bool:
-        """Whether the model answers with files only: then it must be asked without streaming (C.2)."""
+        """Whether the model answers with files only: then it must be asked without streaming.
+
+        Source: docs/reference/poe-official.md#media-in-chat.
+        """
         return bool(self.output_modalities) and "text" not in self.output_modalities
 
 

@@ -27,7 +27,7 @@ def build_chat_body(request: ChatRequest, *, streamed: bool) -> dict[str, Any]:
     """The JSON body for `request`.
 
     Parameters are fields of the body; they can't replace the fields that the request itself sets. Poe refuses a stop
-    sequence of white space (poe-official reference C.2), so none is sent.
+    sequence of white space (docs/reference/poe-official.md#chat-parameters), so none is sent.
     """
     body: dict[str, Any] = dict(request.parameters)
     body["model"] = request.bot
@@ -148,7 +148,7 @@ class ChatCompletionDecoder(AnswerDecoder):
 
     def _decode_delta(self, delta: JSONObject) -> list[Event]:
         events: list[Event] = []
-        # Both names carry the same text (recorded, C.2).
+        # Both names carry the same text (recorded: docs/reference/poe-official.md#chat-parameters).
         reasoning = text_at(delta, "reasoning_content") or text_at(delta, "reasoning")
         if reasoning:
             events.append(self.reasoning(ReasoningDelta(reasoning)))

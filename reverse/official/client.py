@@ -25,18 +25,22 @@ from reverse.official.retry import MAX_RETRIES
 from reverse.official.routing import Route, choose_route, may_be_bot_only
 from reverse.official.transport import OfficialTransport, OutgoingRequest
 from reverse.official.uploads import UploadedFile
+from reverse.videos import VideoJobs
 
 if TYPE_CHECKING:
     from reverse.fetch import FetchedFile
 
-_HISTORY_PAGE = 100  # the most that one page holds (C.4)
+_HISTORY_PAGE = 100  # the most that one page holds (docs/reference/poe-official.md#balance-and-points)
 _KEPT_BOT_NAMES = 200
 
 Fetch = Callable[[str], Awaitable["FetchedFile"]]
 
 
 async def read_models(config: PoeConfig) -> list[ModelInfo]:
-    """The bots that the API offers, without an account: the list needs no key (C.1). Raises `PoeError`."""
+    """The bots that the API offers, without an account: the list needs no key. Raises `PoeError`.
+
+    Source: docs/reference/poe-official.md#endpoints-and-authentication.
+    """
     exchange = Exchange(None, config)
     try:
         return await _read_models(exchange)
@@ -79,6 +83,7 @@ class PoeOfficialClient:
         # Bots that chat completions do not know but the bot protocol does; a dict keeps the order.
         self._bot_only = dict.fromkeys(texts_at(session_data or {}, "bot_only"))
         self.media = MediaClient(self._exchange, sleep)
+        self.videos: VideoJobs = self.media
 
     async def __aenter__(self) -> Self:
         return self

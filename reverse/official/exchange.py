@@ -24,7 +24,7 @@ _EVENT_STREAM = "text/event-stream"
 _MAX_ERROR_BYTES = 65_536
 
 # An answer in one piece comes when all of it is made, a video included: 600 s at the default setting, which is what
-# the published client allows (C.6).
+# the published client allows (docs/reference/poe-official.md#file-upload).
 _WHOLE_ANSWER_FACTOR = 5
 
 # How long an answer's last events wait for the end of its HTTP body, which lets the connection be used again.
@@ -87,7 +87,10 @@ class Exchange:
         )
 
     def upload_request(self, operation: str, **parts: Any) -> OutgoingRequest:
-        """A request to the upload address, which takes the bare key without `Bearer` (C.1)."""
+        """A request to the upload address, which takes the bare key without `Bearer`.
+
+        Source: docs/reference/poe-official.md#file-upload.
+        """
         return OutgoingRequest(
             "POST", self.config.upload_url, operation, headers={"Authorization": self._api_key}, **parts
         )

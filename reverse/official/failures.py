@@ -1,8 +1,8 @@
 """Poe's refusals, as typed errors: HTTP status, error body and error events inside a stream. Pure.
 
 Poe documents `{"error": {"message", "type", "code"}}` with a code that is a number on one page and a string on another
-(poe-official reference C.5, November 2026); both are read, and so is a body that is none of this. A string code says
-most, then the type, then the status. Nothing is decided by a message.
+(docs/reference/poe-official.md#errors-and-limits); both are read, and so is a body that is none of this. A string code
+says most, then the type, then the status. Nothing is decided by a message.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BY_CODE: dict[str, ErrorCode] = {
     "moderation_blocked": ErrorCode.CONTENT_REFUSED,
     "model_not_found": ErrorCode.BOT_NOT_FOUND,
     "rate_limit_exceeded": ErrorCode.RATE_LIMITED,
-    # The bot protocol's `error_type` (C.6).
+    # The bot protocol's `error_type` (docs/reference/poe-official.md#bot-protocol).
     "user_message_too_long": ErrorCode.MESSAGE_TOO_LONG,
     "user_caused_error": ErrorCode.INVALID_REQUEST,
     "privacy_authorization_error": ErrorCode.BOT_ACCESS_DENIED,

@@ -1,48 +1,21 @@
 """Images, videos and audio: request bodies and replies. Pure.
 
-The reply of /v1/images and the exchange of /v1/audio are not documented (poe-official reference C.1, November 2026), so
-every shape that the neighbouring endpoints have is understood.
+The reply of /v1/images and the exchange of /v1/audio are not documented
+(docs/reference/poe-official.md#endpoints-and-authentication), so every shape that the neighbouring endpoints have is
+understood.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import ErrorCode, poe_error
 from reverse.events import FileAttached
 from reverse.official.failures import failure_of_error
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at, time_at
 from reverse.official.media_links import find_media
-
-
-class VideoStatus(StrEnum):
-    """Where a video job stands."""
-
-    QUEUED = "queued"
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Video:
-    """A video job. `progress` is in percent; `url` is set where the reply says where the video is."""
-
-    id: str
-    status: VideoStatus
-    model: str | None = None
-    progress: int | None = None
-    created_at: float | None = None
-    url: str | None = None
-    error: PoeError | None = None
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job will not change any more."""
-        return self.status in (VideoStatus.COMPLETED, VideoStatus.FAILED)
+from reverse.videos import Video, VideoStatus
 
 
 def build_generation_body(model: str, parameters: Mapping[str, Any], **fields: Any) -> dict[str, Any]:

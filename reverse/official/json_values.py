@@ -62,8 +62,9 @@ def number_at(values: JSONObject, name: str) -> int | None:
         return None
 
 
-# Epoch times arrive in seconds, milliseconds and microseconds, sometimes under the same name (poe-official reference
-# C.3 and C.4, November 2026). The three ranges are decades apart for every date between 1973 and 5138.
+# Epoch times arrive in seconds, milliseconds and microseconds, sometimes under the same name
+# (docs/reference/poe-official.md#model-list, docs/reference/poe-official.md#balance-and-points). The three ranges
+# are decades apart for every date between 1973 and 5138.
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
 

@@ -1,7 +1,7 @@
 """Signing in with Poe in a browser, which ends with an API key: OAuth with PKCE and a loopback redirect.
 
-Facts: poe-official reference C.1 and p12 (November 2026): scope `apikey:create`, no refresh token, loopback redirect
-addresses need no registration.
+Facts: docs/reference/poe-official.md#sign-in (November 2026): scope `apikey:create`, no refresh token, loopback
+redirect addresses need no registration.
 """
 
 from __future__ import annotations

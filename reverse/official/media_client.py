@@ -12,10 +12,12 @@ from urllib.parse import quote
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import FileAttached
 from reverse.official.exchange import Exchange
-from reverse.official.generation import Video, build_generation_body, parse_files, parse_video
+from reverse.official.generation import build_generation_body, parse_files, parse_video
 from reverse.official.json_values import parse_object
+from reverse.videos import Video
 
-# Poe's documentation polls a video about every five seconds (C.1).
+# Poe's documentation polls a video about every five seconds
+# (docs/reference/poe-official.md#endpoints-and-authentication).
 POLL_SECONDS = 5.0
 
 _NOTHING: Mapping[str, Any] = {}

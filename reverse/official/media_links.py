@@ -1,8 +1,8 @@
 """Files that a media bot puts into its answer as text. Pure.
 
 Image bots answer `![name](url)`, an empty line and the address again; audio and video bots answer with the bare
-address (poe-official reference C.2, recorded March and April 2026). An ordinary answer may hold any link, so a link
-counts as a file only in one of these forms, or where it points to Poe's own file host.
+address (docs/reference/poe-official.md#media-in-chat, recorded March and April 2026). An ordinary answer may hold any
+link, so a link counts as a file only in one of these forms, or where it points to Poe's own file host.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from reverse.events import FileAttached
 
 _URL = r"https?://[^\s<>\"')\]]{1,2000}"
-_IMAGE = re.compile(rf"!\[(?P<name>[^\]\n]{{0,300}})\]\((?P<url>{_URL})\)(?P<again>\s+(?P=url)(?=\s|$))?")
+_IMAGE = re.compile(rf"!\[(?P<name>[^\[\]\n]{{0,300}}+)\]\((?P<url>{_URL})\)(?P<again>\s++(?P=url)(?=\s|$))?")
 _BARE_ADDRESS = re.compile(_URL)
 _POE_FILE_HOST = ".poecdn.net"
 

@@ -1,7 +1,8 @@
 """/v1/messages, for models of one provider: the request body, and its events as ours. Pure.
 
-Prompt caching works only here for these models, and only for marked blocks (poe-official reference C.2, May 2026): the
-system prompt and the last turn are marked, which is what a conversation repeats.
+Prompt caching works only here for these models, and only for marked blocks
+(docs/reference/poe-official.md#messages-endpoint, May 2026): the system prompt and the last turn are marked, which is
+what a conversation repeats.
 """
 
 from __future__ import annotations

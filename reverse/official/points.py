@@ -1,7 +1,7 @@
 """Balance and points history of an account. Pure.
 
 Two shapes of the balance exist: the documented one holds a single number, the observed one plan and add-on points with
-the times and amounts of the next grants in microseconds (poe-official reference C.4, November 2026).
+the times and amounts of the next grants in microseconds (docs/reference/poe-official.md#balance-and-points).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """/v1/responses: the request body, and its events as ours. Pure.
 
-Gaps that were tested in May 2026 (poe-official reference C.2): `instructions` is ignored, so a system prompt travels as
-an input item; `previous_response_id` is broken, so the whole conversation is sent each time.
+Gaps that were tested in May 2026 (docs/reference/poe-official.md#responses-endpoint): `instructions` is ignored, so a
+system prompt travels as an input item; `previous_response_id` is broken, so the whole conversation is sent each time.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from reverse.errors import ErrorCode, PoeError
 
 MAX_RETRIES = 2
 
-# Poe asks for a backoff that starts at 250 ms, with jitter (poe-official reference C.5, November 2026).
+# Poe asks for a backoff that starts at 250 ms, with jitter (docs/reference/poe-official.md#errors-and-limits).
 _FIRST_DELAY_SECONDS = 0.25
 _MAX_DELAY_SECONDS = 4.0
 

@@ -14,7 +14,7 @@ class Route(StrEnum):
     CHAT = "chat"
     """Chat completions, streamed: what nearly every bot answers."""
     CHAT_WHOLE = "chat_whole"
-    """Chat completions in one piece: what bots that make media need (C.2)."""
+    """Chat completions in one piece: what bots that make media need (docs/reference/poe-official.md#media-in-chat)."""
     RESPONSES = "responses"
     MESSAGES = "messages"
     IMAGES = "images"
@@ -34,7 +34,7 @@ _MESSAGES_PARAMETERS = frozenset({"temperature", "top_p", "top_k"})
 def choose_route(request: ChatRequest, model: ModelInfo | None) -> Route:
     """The route for `request`, by what is known of the model. A bot that nothing is known of is asked on chat."""
     if model is None or not model.endpoints:
-        # Most bots that declare no endpoint answer on chat all the same (C.2).
+        # Most bots that declare no endpoint answer on chat all the same (docs/reference/poe-official.md#model-list).
         return Route.CHAT_WHOLE if model is not None and model.makes_media else Route.CHAT
     if Endpoint.MESSAGES in model.endpoints and (Endpoint.CHAT not in model.endpoints or _gains_from_cache(request)):
         return Route.MESSAGES

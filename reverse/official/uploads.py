@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OPERATION = "upload"
 
-# What the published client allows an upload (poe-official reference C.6).
+# What the published client allows an upload (docs/reference/poe-official.md#file-upload).
 _UPLOAD_SECONDS = 120.0
 
 Fetch = Callable[[str], Awaitable["FetchedFile"]]

@@ -1,8 +1,9 @@
 """One answer, folded from the updates of its chat into the events that a caller sees. No I/O, no clock.
 
 Poe sends the whole text every time it grows. Deltas come from comparing it with what was passed on, so a snapshot
-that is repeated, batched, late or missing changes nothing in the end: the last snapshot has it all (poe-web reference
-5.4 to 5.6, November 2026).
+that is repeated, batched, late or missing changes nothing in the end: the last snapshot has it all
+(docs/reference/poe-web.md#message-events, docs/reference/poe-web.md#message-states,
+docs/reference/poe-web.md#text-growth).
 """
 
 from __future__ import annotations

@@ -21,14 +21,18 @@ from reverse.web._session import Session
 _SEARCH_PAGE = 50
 _EXPLORE_PAGE = 50
 _HANDLE = re.compile(r"[A-Za-z0-9_.-]{4,20}")
-# The relay connection from which a bot is taken when it is hidden from the account's list (4.1, row 32).
+# The relay connection from which a bot is taken when it is hidden from the account's list
+# (docs/reference/poe-web.md#operations).
 _LIST_CONNECTION = "client:Vmlld2VyOjA=:__HomeBotSelector_viewer_availableBotsConnection_connection"
 _CATEGORIES = {"text": 1, "image": 2, "video": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotDraft:
-    """A bot to create, or the new state of one to edit (poe-web reference 4.9). Editing replaces everything."""
+    """A bot to create, or the new state of one to edit. Editing replaces everything.
+
+    Source: docs/reference/poe-web.md#bot-editing.
+    """
 
     handle: str
     """4 to 20 letters, digits, `_`, `.` or `-`."""

@@ -1,8 +1,8 @@
 """The home page, parsed: channel settings, build id, and the script that computes the form key. No I/O.
 
-The rules for collecting scripts are those of poe-web reference 2.2 to 2.4 (November 2026). They are rules about pages
-that Poe may change any day: a page that does not fit gives a typed error, and a form key supplied by the user makes
-them unnecessary.
+The rules for collecting scripts are those of docs/reference/poe-web.md#form-key (November 2026). They are rules about
+pages that Poe may change any day: a page that does not fit gives a typed error, and a form key supplied by the user
+makes them unnecessary.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ _BUILD_ID = re.compile(r'"buildId"\s*:\s*"([\w-]{1,64})"')
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """Where the realtime channel is (4.3). `hash` is a secret: who has it can read the account's answers."""
+    """Where the realtime channel is. `hash` is a secret: who has it can read the account's answers.
+
+    Source: docs/reference/poe-web.md#channel-settings.
+    """
 
     channel: str = field(repr=False)
     channel_hash: str = field(repr=False)

@@ -1,8 +1,9 @@
 """The realtime channel of one account: one WebSocket, one task that owns it, and a mailbox per answer awaited.
 
-The only module that imports websockets. Events of all chats of the account arrive here, whoever caused them (poe-web
-reference 5, November 2026). The task lives while somebody waits for a connection or for an answer, or the connection
-is open; it connects, reads, and after a loss connects again as long as answers are awaited. Nothing is polled.
+The only module that imports websockets. Events of all chats of the account arrive here, whoever caused them
+(docs/reference/poe-web.md#channel). The task lives while somebody waits for a connection or for an answer, or the
+connection is open; it connects, reads, and after a loss connects again as long as answers are awaited. Nothing is
+polled.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ _MAX_DELAY_SECONDS = 5.0
 _USEFUL_SECONDS = 1.0
 # Unknown chats whose events are kept while a new chat is being created.
 _MAX_EARLY_CHATS = 64
-# The protocol's own ping keeps proxies from closing an idle socket, and notices a dead one in mid-answer (5.1).
+# The protocol's own ping keeps proxies from closing an idle socket, and notices a dead one in mid-answer
+# (docs/reference/poe-web.md#channel).
 _PING_INTERVAL_SECONDS = 20.0
 _PING_TIMEOUT_SECONDS = 10.0
 

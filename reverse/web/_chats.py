@@ -86,7 +86,7 @@ class Chats:
         data = await self._graphql.query("ChatListPaginationQuery", variables)
         connection = mapping(data.get("node")).get("messagesConnection")
         older = mapping(mapping(connection).get("pageInfo")).get("startCursor")
-        # Only a page without messages is the last one (4.5).
+        # Only a page without messages is the last one (docs/reference/poe-web.md#operations).
         return Page(_messages(connection), older if isinstance(older, str) and nodes_of(connection) else None)
 
     async def messages(self, chat_id: int, *, page_size: int = _MESSAGES_PAGE) -> AsyncGenerator[StoredMessage, None]:

@@ -10,13 +10,16 @@ from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.web._protocol import load_object, mapping, sequence
 from reverse.web._transport import Reply, check_reply
 
-# Words by which a rejected signature or form key is known (poe-web reference 2.4, November 2026).
+# Words by which a rejected signature or form key is known (docs/reference/poe-web.md#form-key).
 _REJECTION_MARKS = ("invalid form key", "poe-formkey", "poe-tag-id", "csrf", "unauthorized", "forbidden")
 _OVERRIDE_HINT = "if it stays so, the operation's hash may be out of date: override it in the configuration"
 
 
 def read_envelope(reply: Reply, operation: str) -> dict[str, Any]:
-    """The `data` object of a GraphQL answer. Raises `PoeError` for every other answer (3.4, 3.5)."""
+    """The `data` object of a GraphQL answer. Raises `PoeError` for every other answer.
+
+    Source: docs/reference/poe-web.md#answer-envelope, docs/reference/poe-web.md#failures.
+    """
     if reply.is_html or not reply.body.strip():
         check_reply(reply, operation)
         form = "a page" if reply.body.strip() else "nothing"

@@ -70,7 +70,7 @@ class GraphQL:
         return await self._call(name, variables, parts)
 
     async def upload(self, part: Part) -> str:
-        """Send one file ahead of its message and return the token that stands for it (3.3).
+        """Send one file ahead of its message and return the token that stands for it.
 
         A file without its message has no effect, so a renewed form key is tried once after any refusal.
         """
@@ -128,7 +128,7 @@ class GraphQL:
         return read_envelope(reply, name)
 
     def headers(self) -> dict[str, str]:
-        """Poe's own headers, as far as the session knows them (1.3)."""
+        """Poe's own headers, as far as the session knows them (docs/reference/poe-web.md#headers)."""
         session = self._session
         values = {
             "Poe-Formkey": session.form_key,
@@ -142,7 +142,10 @@ class GraphQL:
         return self._session.form_key or await self._renew_form_key(None)
 
     async def fetch_channel_settings(self) -> ChannelSettings:
-        """New channel settings: from `/api/settings`, else from the home page, which carries them as well (2.4)."""
+        """New channel settings: from `/api/settings`, else from the home page, which carries them as well.
+
+        Source: docs/reference/poe-web.md#channel-settings.
+        """
         known = self._session.channel
         await self.ensure_form_key()
         if self._session.channel is not None and self._session.channel is not known:

@@ -1,7 +1,8 @@
 """Group chats: several bots that answer each other. They exist on this side only; Poe sees separate chats.
 
-Each turn one bot is given the latest lines of the shared log and answers in its own Poe chat (poe-web reference 4.10).
-Choosing who speaks is pure; the state of a group is data that can be stored as JSON.
+Each turn one bot is given the latest lines of the shared log and answers in its own Poe chat
+(docs/reference/poe-web.md#groups). Choosing who speaks is pure; the state of a group is data that can be stored as
+JSON.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Knowledge:
     async def add_file(self, attachment: Attachment) -> KnowledgeSource:
         """Add a file."""
         file = await self._sources.read(attachment)
-        # The name of the part is fixed, also when the call is repeated (3.2).
+        # The name of the part is fixed, also when the call is repeated (docs/reference/poe-web.md#multipart-calls).
         part = Part("file", file.data, file.name, file.content_type)
         return await self._create({"file_upload": {"attachment": "file"}}, (part,))
 

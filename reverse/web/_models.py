@@ -117,7 +117,10 @@ class CreationModels:
 
 
 def read_settings(viewer: dict[str, Any]) -> AccountSettings:
-    """Read `data.viewer` of `SettingsPageQuery`; both generations of its keys (poe-web reference 4.3)."""
+    """Read `data.viewer` of `SettingsPageQuery`; both generations of its keys.
+
+    Source: docs/reference/poe-web.md#bots-and-account.
+    """
     info, plan = mapping(viewer.get("messagePointInfo")), mapping(viewer.get("subscription"))
     granted, added = integer(info.get("subscriptionPointBalance")), integer(info.get("addonPointBalance"))
     balance = integer(info.get("messagePointBalance"))
@@ -208,7 +211,10 @@ def read_citation(node: dict[str, Any]) -> Citation:
 
 
 def read_creation_models(viewer: dict[str, Any]) -> CreationModels:
-    """Read the models on which bots can be built: what makes neither images nor videos makes text (4.9)."""
+    """Read the models on which bots can be built: what makes neither images nor videos makes text.
+
+    Source: docs/reference/poe-web.md#bot-editing.
+    """
     found: dict[str, list[str]] = {"text": [], "image": [], "video": []}
     for node in map(mapping, sequence(viewer.get("botsAllowedForUserCreation"))):
         kind = "image" if node.get("isImageGen") is True else "video" if node.get("isVideoGen") is True else "text"

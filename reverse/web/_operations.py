@@ -1,9 +1,10 @@
 """The private surface of poe.com that we lean on, as dated data: operation names, their hashes, subscriptions.
 
 Poe accepts persisted queries only: a name and the hash of a text that the server knows. Hashes change with builds of
-the web site (poe-web reference 3.7), so none is code: `PoeConfig.operation_hashes` and `subscription_hashes` override
-any of them at run time. Two generations are kept, because the variables of a few operations changed along with them:
-"older" was current in July 2025, "newer" in March 2026 (reference 4.2 and 5.2).
+the web site (docs/reference/poe-web.md#hash-rotation), so none is code: `PoeConfig.operation_hashes` and
+`subscription_hashes` override any of them at run time. Two generations are kept, because the variables of a few
+operations changed along with them: "older" was current in July 2025, "newer" in March 2026
+(docs/reference/poe-web.md#subscriptions).
 """
 
 from __future__ import annotations
@@ -109,7 +110,10 @@ def operation_hash(name: str, config: PoeConfig) -> str:
 
 
 def wire_name(name: str, config: PoeConfig) -> str:
-    """The spelling that belongs to the generation: browsers write the first letter small since mid-2024 (3.1)."""
+    """The spelling that belongs to the generation: browsers write the first letter small since mid-2024.
+
+    Source: docs/reference/poe-web.md#graphql-calls.
+    """
     return name if config.operation_generation == "older" else name[0].lower() + name[1:]
 
 
@@ -124,7 +128,10 @@ def subscriptions(config: PoeConfig) -> list[dict[str, str | None]]:
 
 
 def available_bots_variables(config: PoeConfig, cursor: str | int | None, limit: int) -> dict[str, Any]:
-    """Variables of `AvailableBotsSelectorModalPaginationQuery`, which differ between the generations (4.1, row 3)."""
+    """Variables of `AvailableBotsSelectorModalPaginationQuery`, which differ between the generations.
+
+    Source: docs/reference/poe-web.md#operations.
+    """
     if config.operation_generation == "older":
         return {} if cursor is None else {"cursor": cursor}
     return {

@@ -1,7 +1,7 @@
 """Frames of the realtime channel, parsed into typed updates. No I/O, no state.
 
 A frame is a JSON object: a batch of events, each a JSON text inside a string, or a word about the channel itself
-(poe-web reference 5.3, November 2026). Nothing in it is trusted: an element that makes no sense is skipped and the
+(docs/reference/poe-web.md#frames). Nothing in it is trusted: an element that makes no sense is skipped and the
 rest of its frame is kept; only a frame that is no JSON object at all raises.
 """
 
@@ -57,7 +57,10 @@ class MessageUpdate:
 
     @property
     def is_terminal(self) -> bool:
-        """Nothing follows: the answer is complete, was stopped, or failed (5.5)."""
+        """Nothing follows: the answer is complete, was stopped, or failed.
+
+        Source: docs/reference/poe-web.md#message-states.
+        """
         return self.state in ("complete", "cancelled") or self.state.startswith("error")
 
     @property
@@ -177,7 +180,7 @@ def _parse_event(event: dict[str, Any]) -> Update | None:
 def parse_message(chat_id: int, node: dict[str, Any], *, default_state: str = "incomplete") -> MessageUpdate | None:
     """Read a message as events and histories describe it; `None` where its id or text is missing.
 
-    `default_state` is for histories, which may leave the state out (4.1, row 17).
+    `default_state` is for histories, which may leave the state out (docs/reference/poe-web.md#operations).
     """
     message_id, text = integer(node.get("messageId")), node.get("text")
     if message_id is None or not isinstance(text, str):

@@ -1,7 +1,8 @@
 """How Poe says no in JSON: statuses of mutations and states of messages, and what each means.
 
-Both come from one family of words (poe-web reference 4.4 and 5.5, November 2026), a state with `error_` in front.
-Those the reference does not name are marked; they read as what they say, and an unknown word blames the bot alone.
+Both come from one family of words (docs/reference/poe-web.md#sending-a-message,
+docs/reference/poe-web.md#message-states), a state with `error_` in front. Words that no source names
+are marked as assumed: their meaning is taken from their wording. An unknown word is blamed on the bot.
 """
 
 from __future__ import annotations

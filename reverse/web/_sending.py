@@ -39,10 +39,11 @@ def send_variables(
     parameters: Mapping[str, Any] | None = None,
     rng: random.Random,
 ) -> dict[str, Any]:
-    """Variables of `SendMessageMutation` (poe-web reference 4.4, November 2026), in the order clients send them.
+    """Variables of `SendMessageMutation` (docs/reference/poe-web.md#sending-a-message), in the order clients send them.
 
     `labels` name the attachments, `file_tokens` prove their upload (newer). The bot's handle goes as the caller
-    wrote it: the table of code names is stale and browsers send plain handles since late 2025 (4.11).
+    wrote it: the table of code names is stale and browsers send plain handles since late 2025
+    (docs/reference/poe-web.md#bot-names).
     """
     nonce = "".join(rng.choices(_NONCE_ALPHABET, k=16))
     source: dict[str, Any] = {"sourceType": "chat_input", "chatInputMetadata": {"useVoiceRecord": False}}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 Signer = Callable[[str, str], str]
 """(exact text of the payload, form key or "") -> value of `poe-tag-id`."""
 
-# The same in both generations (poe-web reference 1.4, November 2026).
+# The same in both generations (docs/reference/poe-web.md#request-signature).
 _SALT = "4LxgHM6KpFqokX0Ox"
 
 

@@ -207,7 +207,7 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port
 
 
-# What Cloudflare's pages say (poe-web reference 3.5, November 2026); the header is Cloudflare's own documented mark.
+# What Cloudflare's pages say (docs/reference/poe-web.md#failures); the header is Cloudflare's own documented mark.
 _CHALLENGE_MARKS = (b"Just a moment...", b"Enable JavaScript and cookies to continue", b"challenge-platform")
 
 

@@ -1,8 +1,9 @@
 """Files on their way to Poe: where their bytes come from, and the two forms in which they are sent.
 
 The form belongs to the generation of operations: older clients put the bytes into the mutation's own multipart body,
-newer ones send each file ahead and pass on the token that it is answered with (poe-web reference 3.2 and 3.3, November
-2026; a later client reports a third form, so an uploader can be replaced).
+newer ones send each file ahead and pass on the token that it is answered with
+(docs/reference/poe-web.md#multipart-calls, docs/reference/poe-web.md#file-tokens; a later client reports a third
+form, so an uploader can be replaced).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from reverse.errors import ErrorCode, poe_error
 from reverse.web._graphql import GraphQL
 from reverse.web._transport import Part
 
-# What Poe's total limit is in every known client (6.2), in bytes.
+# What Poe's total limit is in every known client (docs/reference/poe-web.md#attachment-types), in bytes.
 _MAX_TOTAL_BYTES = 350_000_000
 _MAX_FILES = 20
 _MAX_NAME_CHARS = 100
@@ -32,7 +33,8 @@ _MAX_NAME_CHARS = 100
 _TOKEN_TRUST_SECONDS = 600.0
 _MAX_KNOWN_TOKENS = 64
 
-# The content types that browsers send (4.12), where they differ from what the standard library would guess.
+# The content types that browsers send (docs/reference/poe-web.md#attachment-types), where they differ from what the
+# standard library would guess.
 _TEXT = dict.fromkeys((".txt", ".ts", ".c", ".cs", ".cpp"), "text/plain")
 _BINARY = dict.fromkeys((".md", ".lua", ".rs", ".rb", ".go", ".java"), "application/octet-stream")
 _CONTENT_TYPES: Mapping[str, str] = {**_TEXT, **_BINARY, ".py": "text/x-python", ".js": "text/javascript"}

@@ -81,6 +81,7 @@ class PoeWebClient:
         self.chats = Chats(self._graphql, rng)
         self.bots = Bots(config, self._graphql, self._session, wall_clock)
         self.knowledge = Knowledge(self._graphql, self.bots, sources)
+        self.videos = None
         self.plumbing = Plumbing(self._graphql, self._channel, self._subscribe)
 
     async def __aenter__(self) -> Self:

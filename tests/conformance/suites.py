@@ -83,7 +83,9 @@ def _own(name: str, package: str, tried: str) -> Suite:
     return Suite(name, package, version, tried, lambda: command, read_text_rows, needs_stack=False, seconds=600.0)
 
 
-_DESCRIPTION = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gateway/test_description.py"]
+_DESCRIPTION_TEST = "tests/gateway/openapi/test_document.py"
+_DESCRIPTION = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", _DESCRIPTION_TEST]
+
 SUITES = (
     _node(
         "openai_node",

@@ -158,7 +158,7 @@ def test_the_bare_app_under_uvicorn_refuses_it_with_the_envelope(stack):
     """`uvicorn gateway.asgi:app` beside a running stack, with nothing of Lambda around it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    roots = ["", "functions", "layers/accounts", "layers/streaming_runtime"]
+    roots = ["", "functions", "layers/accounts", "layers/pool", "layers/streaming_runtime"]
     environment = {**os.environ, **stack.variables, "PYTHONPATH": ":".join(str(ROOT / root) for root in roots)}
     command = [sys.executable, "-m", "uvicorn", "gateway.asgi:app", "--port", url.rpartition(":")[2]]
     headers = {"Authorization": f"Bearer {stack.api_key}", "Content-Type": "application/json"}

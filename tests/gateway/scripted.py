@@ -13,10 +13,11 @@ from typing import Any
 
 from accounts import AccountKind, InMemoryAccountStore, Lease, LeaseRequest, Outcome, Usage
 from gateway.app import Gateway, create_app
-from gateway.attachments import Fetch
-from gateway.bootstrap import Services, build_services
-from gateway.observability import Journal
+from gateway.bootstrap import build_services
+from gateway.http.request_log import Journal
+from gateway.prompt.attachments import Fetch
 from gateway.settings import Settings
+from gateway.surfaces.services import Services
 from reverse.chat import ChatRequest, PointsReading
 from reverse.errors import PoeError
 from reverse.events import Event, Finished, TextDelta
@@ -89,6 +90,7 @@ class FakePoeClient:
         self.credentials = credentials
         self.derived = session_data
         self.is_closed = False
+        self.videos = None
         self._poe = poe
 
     async def __aenter__(self) -> FakePoeClient:

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PATHS = [ROOT, ROOT / "functions", ROOT / "layers/accounts", ROOT / "layers/streaming_runtime"]
+LAYERS = ("accounts", "pool", "streaming_runtime")
+PATHS = [ROOT, ROOT / "functions", *(ROOT / "layers" / name for name in LAYERS)]
 # What a cold start must not load before the first answer; each costs tens of milliseconds or more.
 HEAVY = {
     "aws_lambda_powertools",
@@ -80,7 +81,7 @@ print("RESULT", json.dumps([statuses, json.loads(failed["body"])["error"]["code"
 
 def test_a_cold_start_loads_nothing_heavy() -> None:
     loaded = set(json.loads(run("import gateway.asgi, json, sys; print(json.dumps(sorted(sys.modules)))")))
-    assert "gateway.routes.chat" in loaded
+    assert "gateway.surfaces.chat.route" in loaded
     assert not loaded & HEAVY
 
 

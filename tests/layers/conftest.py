@@ -17,6 +17,7 @@ MAKEFILES = {
     "StreamingRuntimeLayer": "layers/streaming_runtime",
     "ReverseLayer": "layers/reverse",
     "AccountsLayer": "layers/accounts",
+    "PoolLayer": "layers/pool",
     "GatewayFunction": "functions/gateway",
     "RefreshPointsFunction": "functions/refresh_points",
 }

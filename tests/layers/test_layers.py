@@ -84,10 +84,12 @@ def test_the_account_store_imports_with_what_the_runtime_brings(here, imports, m
 
 
 def test_the_gateway_imports_in_the_order_of_lambdas_path(here, imports, managed_runtime):
-    layers = [here / name / "python" for name in ("StreamingRuntimeLayer", "ReverseLayer", "AccountsLayer")]
+    layers = [
+        here / name / "python" for name in ("StreamingRuntimeLayer", "ReverseLayer", "AccountsLayer", "PoolLayer")
+    ]
     imports(MODULES.format(package="gateway"), here / "GatewayFunction", *layers, managed_runtime)
 
 
 def test_the_scheduled_job_imports_in_the_order_of_lambdas_path(here, imports, managed_runtime):
-    layers = [here / name / "python" for name in ("ReverseLayer", "AccountsLayer")]
+    layers = [here / name / "python" for name in ("ReverseLayer", "AccountsLayer", "PoolLayer")]
     imports(MODULES.format(package="refresh_points"), here / "RefreshPointsFunction", *layers, managed_runtime)

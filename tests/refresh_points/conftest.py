@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
 import time
@@ -21,6 +22,10 @@ from reverse.chat import PointsReading
 from tests.accounts.stand_in import Aws, run_aws
 
 SETTINGS = Settings(table="t", kms_key_id="k", refresh_timeout_seconds=5, refresh_margin_seconds=1)
+
+
+# Powertools keeps a logger for each name, with the stream that it was first made with.
+_NUMBERS = itertools.count()
 
 
 @dataclass
@@ -106,7 +111,7 @@ class House:
             seconds=seconds,
             store=self.store,
             make_client=self.poe.make_client,  # type: ignore[arg-type]
-            journal=Journal(with_metrics=True, stream=self.output, service=f"refresh-{id(self)}"),
+            journal=Journal(with_metrics=True, stream=self.output, service=f"refresh-{next(_NUMBERS)}"),
             catalogue=catalogue,
             wall_clock=self.wall_clock,
         )

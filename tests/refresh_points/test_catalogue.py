@@ -10,8 +10,8 @@ import pytest
 from accounts import AccountKind, StoreUnavailableError
 from local.poe_official import PoeOfficialSimulator
 from local.poe_web import PoeWebSimulator
+from pool.clients import PoeClients
 from refresh_points.catalogue import CatalogueSources, refresh_catalogue
-from refresh_points.readers import Clients
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, poe_error
 from tests.refresh_points.conftest import House
@@ -139,7 +139,7 @@ async def test_the_bots_of_both_simulators_are_listed_once(house: House) -> None
         config = PoeConfig(official_base_url=official.base_url, web_base_url=web.base_url, channel_url=web.channel_url)
         await house.store.put_account(kind=AccountKind.WEB, label="dead", credentials={"p_b": "unknown-cookie"})
         await house.store.put_account(kind=AccountKind.WEB, label="w", credentials={"p_b": "the-cookie"})
-        async with aclosing(Clients(config)) as clients:
+        async with aclosing(PoeClients(lambda: config, share_connections=True)) as clients:
             sources = CatalogueSources(house.store, config, clients.make)
             report = await refresh_catalogue(
                 house.store, {"official": sources.official, "web": sources.web}, now=1e9, max_age_seconds=1, seconds=20

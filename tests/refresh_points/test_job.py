@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pool.status import AccountStatus
 from refresh_points.job import EventError, Job
 
 
@@ -31,7 +32,11 @@ def test_an_event_can_ask_for_everything_at_once() -> None:
     }
     job = Job.from_event(json.loads(json.dumps(event)))
     assert job == Job(
-        dry_run=True, statuses=("active", "logged_out"), account_ids=("acct_1",), concurrency=7, cursor="c"
+        dry_run=True,
+        statuses=(AccountStatus.ACTIVE, AccountStatus.INVALID),
+        account_ids=("acct_1",),
+        concurrency=7,
+        cursor="c",
     )
     assert job.is_forced
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from accounts import InMemoryAccountStore
-from refresh_points.handler import POE_CONFIG_NAME, poe_config
+from pool.config_names import POE
+from refresh_points.handler import poe_config
 from refresh_points.journal import Journal
 from tests.refresh_points.conftest import SETTINGS
 
@@ -24,6 +25,6 @@ async def test_what_is_stored_goes_over_the_settings_if_it_can_be_used(
 ) -> None:
     store = InMemoryAccountStore()
     if document is not None:
-        await store.put_config(POE_CONFIG_NAME, document)
+        await store.put_config(POE, document)
     config = await poe_config(SETTINGS, store, Journal(level="info", stream=io.StringIO()))
     assert config.operation_hashes == hashes

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from accounts import AccountKind
 from local.poe_official import PoeOfficialSimulator
-from refresh_points.readers import Clients
+from pool.clients import PoeClients
 from reverse.config import PoeConfig
 
 
@@ -15,7 +15,8 @@ async def test_official_accounts_share_a_connection_each_with_its_own_key() -> N
     async with PoeOfficialSimulator() as simulator:
         for number, key in enumerate(keys):
             simulator.add_account(key, points=number)
-        async with aclosing(Clients(PoeConfig(official_base_url=simulator.base_url))) as clients:
+        config = PoeConfig(official_base_url=simulator.base_url)
+        async with aclosing(PoeClients(lambda: config, share_connections=True)) as clients:
             balances = []
             for key in keys:
                 async with clients.make(AccountKind.OFFICIAL, {"api_key": key}, None) as client:

@@ -8,7 +8,6 @@ import time
 import pytest
 
 from accounts import AccountState, LeaseRequest, Outcome, Points, StoreUnavailableError
-from refresh_points.sweep import account_tag
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, poe_error
 from tests.refresh_points.conftest import SETTINGS, House
@@ -59,7 +58,7 @@ async def test_one_accounts_failure_does_not_touch_the_others(house: House, fail
     good, bad, fine = [await house.add(name) for name in ("good", "bad", "fine")]
     answer = await house.run()
     assert (answer["succeeded"], answer["failed"]) == (2, 1)
-    assert answer["errors"] == [{"account": account_tag(bad.id), "code": code}]
+    assert answer["errors"] == [{"account": bad.id, "code": code}]
     for account in (good, fine):
         assert (await house.store.get_account(account.id)).points.balance == 1_000
     after = await house.store.get_account(bad.id)
@@ -69,7 +68,7 @@ async def test_one_accounts_failure_does_not_touch_the_others(house: House, fail
 
 async def test_credentials_that_are_none_are_an_account_failure(house: House) -> None:
     account = await house.store.put_account(kind="web", label="empty", credentials={})
-    assert (await house.run())["errors"] == [{"account": account_tag(account.id), "code": "not_authenticated"}]
+    assert (await house.run())["errors"] == [{"account": account.id, "code": "not_authenticated"}]
 
 
 async def test_a_doubt_of_the_gateway_is_confirmed_by_a_reading_and_cured_by_a_later_one(house: House) -> None:
@@ -90,7 +89,7 @@ async def test_an_account_that_hangs_costs_its_own_time_only(house: House) -> No
     await house.add("quick")
     answer = await house.run(refresh_timeout_seconds=0.2)
     assert (answer["succeeded"], answer["failed"]) == (1, 1)
-    assert answer["errors"] == [{"account": account_tag(slow.id), "code": "timeout"}]
+    assert answer["errors"] == [{"account": slow.id, "code": "timeout"}]
 
 
 async def test_no_more_accounts_at_once_than_allowed(house: House) -> None:
@@ -220,7 +219,7 @@ async def test_replaced_credentials_are_not_blamed_for_what_the_old_ones_did(hou
 
 async def test_one_line_tells_of_the_run_and_no_secret_is_in_it(house: House) -> None:
     house.poe.answers["cookie-bad"] = RuntimeError("cookie-bad")
-    bad = await house.add("bad")
+    await house.add("bad")
     await house.add("good")
     answer = await house.run()
     line, metrics = house.lines()[0], house.lines()[1:]
@@ -229,7 +228,6 @@ async def test_one_line_tells_of_the_run_and_no_secret_is_in_it(house: House) ->
     assert line["duration_seconds"] >= 0
     everything = house.output.getvalue() + repr(answer)
     assert "cookie-" not in everything
-    assert bad.id not in everything
 
 
 async def test_metrics_are_written_in_the_embedded_format(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -282,7 +280,7 @@ async def test_a_table_that_fails_for_one_account_fails_that_one(
     monkeypatch.setattr(house.store, "claim_reading", claim_reading)
     answer = await house.run()
     assert (answer["succeeded"], answer["failed"]) == (1, 1)
-    assert answer["errors"] == [{"account": account_tag(bad.id), "code": code}]
+    assert answer["errors"] == [{"account": bad.id, "code": code}]
 
 
 async def test_readings_count_even_if_nobody_can_say_how_many_accounts_serve(

@@ -30,8 +30,12 @@ async def app(scope, receive, send):
     scope["state"]["count"][0] += 1
     trace, context = os.environ.get("_X_AMZN_TRACE_ID"), scope["aws.context"]
     body = f'{scope["state"]["count"][0]} {trace} {context.function_name}'
+    if scope["path"] == "/loop":
+        body = type(asyncio.get_running_loop()).__module__
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": body.encode(), "more_body": True})
+    while scope["path"] == "/flood":
+        await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
     if scope["path"] == "/wait":
         try:
             await asyncio.Event().wait()
@@ -70,9 +74,12 @@ Process = asyncio.subprocess.Process
 StartSandbox = Callable[..., Awaitable[Process]]
 
 
-@pytest.fixture
-async def start_sandbox(runtime_api: Any, tmp_path: Path) -> AsyncIterator[StartSandbox]:
-    """Start a sandbox with the sample application, with nothing else in its environment."""
+@pytest.fixture(params=["asyncio", "uvloop"])
+async def start_sandbox(
+    request: pytest.FixtureRequest, runtime_api: Any, tmp_path: Path
+) -> AsyncIterator[StartSandbox]:
+    """Start a sandbox with the sample application on either loop, with nothing else in its environment."""
+    pytest.importorskip(request.param, reason="a test dependency without a wheel for every machine")
     (tmp_path / "sample_app.py").write_text(SAMPLE)
     processes: list[Process] = []
 
@@ -89,6 +96,7 @@ async def start_sandbox(runtime_api: Any, tmp_path: Path) -> AsyncIterator[Start
                 "AWS_LAMBDA_FUNCTION_NAME": "sample",
                 "LAMBDA_TASK_ROOT": str(tmp_path),
                 "_HANDLER": handler,
+                "STREAMING_RUNTIME_LOOP": request.param,
                 **environ,
             },
         )
@@ -116,6 +124,21 @@ async def test_the_application_starts_once_and_serves_many(runtime_api, start_sa
         assert exchange.streamed_body.decode() == f"{number} {trace or None} sample"
     process.send_signal(signal.SIGTERM)
     assert await outcome(process) == (0, "imported\nshut down\n", [])
+
+
+async def test_the_application_runs_on_the_loop_of_the_setting(runtime_api, start_sandbox, function_url, request):
+    await start_sandbox()
+    exchange = await runtime_api.enqueue(function_url("/loop")).end()
+    wanted = request.node.callspec.params["start_sandbox"]
+    assert exchange.streamed_body.decode().partition(".")[0] == wanted
+
+
+@pytest.mark.parametrize("fault", [{"break_after": 40}, {"stall_after": 3, "deadline_in": 1.0}])
+async def test_a_reader_that_leaves_or_stalls_costs_one_response(runtime_api, start_sandbox, function_url, fault):
+    await start_sandbox(STREAMING_RUNTIME_DEADLINE_MARGIN_MS="200")
+    runtime_api.enqueue(function_url("/flood"), **fault)
+    following = await runtime_api.enqueue(function_url()).end()
+    assert following.streamed_body.startswith(b"2 ") and following.is_complete
 
 
 async def test_what_is_printed_is_out_before_the_sandbox_freezes(runtime_api, start_sandbox, function_url):

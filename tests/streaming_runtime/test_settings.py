@@ -49,6 +49,7 @@ def test_everything_can_be_set():
         ("AWS_LAMBDA_RUNTIME_API", "host:99999", "host:port"),
         ("AWS_LAMBDA_RUNTIME_API", "host:x", "host:port"),
         ("STREAMING_RUNTIME_RESPONSE_FORM", "stream", "one of auto, streaming, buffered"),
+        ("STREAMING_RUNTIME_LOOP", "trio", "one of auto, asyncio, uvloop"),
         ("STREAMING_RUNTIME_DEADLINE_MARGIN_MS", "-1", "0 to 60000"),
         ("STREAMING_RUNTIME_DEADLINE_MARGIN_MS", "1.5", "0 to 60000"),
         ("STREAMING_RUNTIME_SHUTDOWN_MS", "10001", "0 to 10000"),

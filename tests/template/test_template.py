@@ -53,8 +53,8 @@ def test_the_gateway_has_the_whole_time_that_lambda_gives(resources):
 
 def test_each_function_has_exactly_the_layers_it_imports_in_order(functions):
     assert {name: [layer["Ref"] for layer in f["Properties"]["Layers"]] for name, f in functions.items()} == {
-        "GatewayFunction": ["StreamingRuntimeLayer", "ReverseLayer", "AccountsLayer"],
-        "RefreshPointsFunction": ["ReverseLayer", "AccountsLayer"],
+        "GatewayFunction": ["StreamingRuntimeLayer", "ReverseLayer", "AccountsLayer", "PoolLayer"],
+        "RefreshPointsFunction": ["ReverseLayer", "AccountsLayer", "PoolLayer"],
     }
 
 
@@ -86,7 +86,12 @@ def test_each_artefact_has_a_makefile_with_its_target(functions, layers, root):
 
 
 def test_a_change_in_the_code_of_a_layer_is_a_change_in_what_the_build_watches(layers, root):
-    packages = {"StreamingRuntimeLayer": "streaming_runtime", "ReverseLayer": "reverse", "AccountsLayer": "accounts"}
+    packages = {
+        "StreamingRuntimeLayer": "streaming_runtime",
+        "ReverseLayer": "reverse",
+        "AccountsLayer": "accounts",
+        "PoolLayer": "pool",
+    }
     assert set(layers) == set(packages)
     for name, package in packages.items():
         content = root / layers[name]["Properties"]["ContentUri"]

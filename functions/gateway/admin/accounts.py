@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from accounts import Account, AccountKind, AccountState, Outcome, Reading
+from accounts import Account, AccountKind, AccountState
 from gateway.admin.shapes import (
     AccountBody,
     AccountPage,
@@ -17,12 +17,13 @@ from gateway.admin.shapes import (
     EmailBody,
     Summary,
     UpsertBody,
-    account_status,
     show_account,
 )
-from gateway.bootstrap import Services
-from gateway.context import context_of
-from gateway.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
+from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
+from gateway.surfaces.context import context_of
+from gateway.surfaces.services import Services
+from pool.outcomes import outcome_of, reading_of
+from pool.status import AccountStatus, status_of
 from reverse.credentials import OfficialCredentials, WebCredentials
 from reverse.errors import PoeError
 
@@ -90,7 +91,7 @@ async def summarize_accounts(
         {name: shown[name] for name in (*names, "updated_at")} | {"available": shown["status"] == "active"}
         for shown in (show_account(account, now) for account in page.items)
     ]
-    available = sum(account_status(account, now) == "active" for account in page.items)
+    available = sum(status_of(account, now) is AccountStatus.ACTIVE for account in page.items)
     return {
         "total": len(rows),
         "available": available,
@@ -149,12 +150,13 @@ async def refresh_points(account_id: str, services: ServicesArgument) -> dict[st
             reading = await client.points()
             derived = client.session_data()
     except PoeError as error:
-        outcome = Outcome(code=error.code.value, scope=error.scope.value, retry_after_seconds=error.retry_after_seconds)
-        await services.store.record_reading(account_id, outcome, credentials_version=account.credentials_version)
+        await services.store.record_reading(
+            account_id, outcome_of(error), credentials_version=account.credentials_version
+        )
         raise GatewayError(UPSTREAM, f"The points could not be read ({error.code.value}).", code=error.code) from None
     updated: Account = await services.store.record_reading(
         account_id,
-        Reading(reading.balance, reading.subscribed, reading.allotment, reading.next_grant_at),
+        reading_of(reading),
         session_data=None if derived == dict(session_data or {}) else derived,
         credentials_version=account.credentials_version,
     )

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 
 from gateway.admin.accounts import ServicesArgument
-from gateway.errors import invalid
-from gateway.poe_settings import CONFIG_NAME
+from gateway.http.errors import invalid
+from pool.config_names import POE
 from reverse.overrides import OverrideError, read_overrides
 
 router = APIRouter()
@@ -17,7 +17,7 @@ router = APIRouter()
 @router.get("/config/poe")
 async def show_poe_config(services: ServicesArgument) -> dict[str, Any]:
     """The overrides as they are stored; empty if there are none."""
-    return await services.store.get_config(CONFIG_NAME) or {}
+    return await services.store.get_config(POE) or {}
 
 
 @router.put("/config/poe")
@@ -25,7 +25,7 @@ async def replace_poe_config(services: ServicesArgument, body: Annotated[dict[st
     """Replace all overrides; an empty object removes them. Other warm sandboxes follow within a minute."""
     try:
         document = read_overrides(body)
-        await services.store.put_config(CONFIG_NAME, document)
+        await services.store.put_config(POE, document)
     except OverrideError as error:
         raise invalid(f"{error}.", param=error.field, code="invalid_value") from None
     except ValueError:

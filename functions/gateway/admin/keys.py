@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from gateway.admin.accounts import Limit, ServicesArgument
 from gateway.admin.shapes import Deleted, KeyBody, KeyPage, NewKey, UsageDay, show_key
-from gateway.errors import NOT_FOUND, GatewayError, invalid
+from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
 

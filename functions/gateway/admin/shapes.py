@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
-from accounts import Account, AccountKind, AccountState, ApiKey
+from accounts import Account, AccountKind, ApiKey
+from pool.status import status_of
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 # Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
@@ -186,7 +187,7 @@ def show_account(account: Account, now: float) -> dict[str, Any]:
         "kind": account.kind.value,
         "label": account.label,
         "email": account.label,
-        "status": account_status(account, now),
+        "status": status_of(account, now).value,
         "message_point_balance": points.balance if points else None,
         "subscription_active": account.subscribed,
         "max_concurrency": account.max_concurrency,
@@ -200,17 +201,6 @@ def show_account(account: Account, now: float) -> dict[str, Any]:
         "created_at": iso_time(account.created_at),
         "updated_at": iso_time(account.updated_at),
     }
-
-
-def account_status(account: Account, now: float) -> str:
-    """The original gateway's word for the state of an account."""
-    if account.state is AccountState.DISABLED:
-        return "disabled"
-    if account.state is AccountState.LOGGED_OUT:
-        return "invalid"
-    if account.eligible_at <= now:
-        return "active"
-    return "depleted" if account.last_error == "insufficient_points" else "cooldown"
 
 
 def show_key(key: ApiKey) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
-from gateway.admin.shapes import account_status, iso_time
-from gateway.bootstrap import Services
+from gateway.admin.shapes import iso_time
+from gateway.surfaces.services import Services
+from pool.status import status_of
 
 router = APIRouter()
 MAX_CONCURRENCY = 50
@@ -78,7 +79,7 @@ async def refresh_all(services: ServicesArgument, body: RefreshAllBody | None = 
     while True:
         page = await services.store.list_accounts(limit=_PAGE, cursor=cursor)
         now = time.time()
-        chosen = [account for account in page.items if account_status(account, now) in wanted]
+        chosen = [account for account in page.items if status_of(account, now) in wanted]
         async with asyncio.TaskGroup() as group:
             marks = [group.create_task(_mark_due(services, account, now, width)) for account in chosen]
         marked = sum(mark.result() for mark in marks)

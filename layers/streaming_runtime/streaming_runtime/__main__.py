@@ -7,6 +7,7 @@ import sys
 
 from streaming_runtime import log
 from streaming_runtime.errors import InitError
+from streaming_runtime.event_loop import find_loop_factory
 from streaming_runtime.handler import extend_search_path, load_handler
 from streaming_runtime.loop import report_init_error, serve
 from streaming_runtime.settings import Address, Settings
@@ -22,13 +23,19 @@ def main() -> int:
     except InitError as error:
         log.problem("init.failed", errorType=error.error_type, reason=str(error))
         return 1
-    with asyncio.Runner() as runner:
+    try:
+        settings = Settings.from_environ(os.environ)
+        # Before the loop is made: uvloop is one of the function's packages.
+        extend_search_path(settings.task_root, settings.runtime_dir)
+        loop_factory = find_loop_factory(settings.loop)
+    except InitError as error:
+        asyncio.run(report_init_error(address, error))
+        return 1
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         # Also sets the loop, which Mangum asks for when the application's module creates an instance. The
         # import itself happens outside of it, so that a module may use `asyncio.run`.
         runner.get_loop()
         try:
-            settings = Settings.from_environ(os.environ)
-            extend_search_path(settings.task_root, settings.runtime_dir)
             mangum = load_handler(settings.handler)
         except InitError as error:
             runner.run(report_init_error(address, error))

@@ -1,14 +1,15 @@
 """One streamed response to the Runtime API, on a connection of its own.
 
-Wire (AWS Lambda reference E; tried against the emulator that the SAM CLI 1.170 ships): a chunked POST whose
-body is a JSON prelude, eight NULs and the raw body, each in chunks of its own; a failure after the start
-travels in trailers.
+On the wire this is a chunked POST whose body is a JSON prelude, eight NULs and the raw body, each in chunks of
+its own; a failure after the start travels in trailers (docs/reference/aws-lambda.md#runtime-api; tried against
+the emulator that the SAM CLI 1.170 ships).
 """
 
 import asyncio
 from base64 import b64encode
 from collections.abc import Collection
 from contextlib import suppress
+from typing import cast
 
 from streaming_runtime.errors import ResponseConnectionLostError, RuntimeApiError, RuntimeApiRefusedError
 from streaming_runtime.failures import Failure
@@ -165,10 +166,9 @@ class ResponseStream(asyncio.Protocol):
         self._disconnected.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):  # pragma: no cover - asyncio gives a TCP transport
-            raise TypeError("a response needs a stream transport")
-        # asyncio sets TCP_NODELAY on TCP sockets by itself: each chunk leaves at once.
-        self._transport = transport
+        # `create_connection` gives a stream transport, whose class is the loop's own (uvloop's is not asyncio's). Both
+        # loops set TCP_NODELAY on TCP sockets by themselves: each chunk leaves at once.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is not None or self._lost is not None:

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from streaming_runtime.errors import InitError
+from streaming_runtime.event_loop import LoopChoice
 
 PREFIX = "STREAMING_RUNTIME_"
 MAX_PORT = 65535
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class ResponseForm(StrEnum):
@@ -70,7 +74,11 @@ class Settings:
     # The folder with AWS's own packages (boto3), where there is one.
     runtime_dir: Path | None = None
     function: FunctionIdentity = FunctionIdentity()
+    # How responses are sent. `auto` decides by the event: a Function URL gets a stream, everything else an ordinary
+    # answer. `streaming` is for API Gateway's streaming integration, `buffered` for a Function URL that buffers.
     response_form: ResponseForm = ResponseForm.AUTO
+    # The event loop. `auto` takes uvloop if the function brings it, otherwise asyncio's own.
+    loop: LoopChoice = LoopChoice.AUTO
     # How long before the deadline the application is cancelled. Two thirds of it are for the application's
     # cleanup, a third for the end of the response. 1.5 s lets a handful of DynamoDB writes and one retry
     # through.
@@ -91,7 +99,8 @@ class Settings:
             task_root=Path(environ.get("LAMBDA_TASK_ROOT") or "."),
             runtime_dir=Path(runtime_dir) if runtime_dir else None,
             function=_function(environ),
-            response_form=_response_form(environ),
+            response_form=_choice(environ, "RESPONSE_FORM", ResponseForm.AUTO),
+            loop=_choice(environ, "LOOP", LoopChoice.AUTO),
             deadline_margin_seconds=_milliseconds(environ, "DEADLINE_MARGIN_MS", default=1500, most=60_000) / 1000,
             shutdown_seconds=_milliseconds(environ, "SHUTDOWN_MS", default=1500, most=10_000) / 1000,
         )
@@ -108,13 +117,13 @@ def _function(environ: Mapping[str, str]) -> FunctionIdentity:
     )
 
 
-def _response_form(environ: Mapping[str, str]) -> ResponseForm:
-    name = f"{PREFIX}RESPONSE_FORM"
-    value = environ.get(name) or ResponseForm.AUTO
+def _choice(environ: Mapping[str, str], suffix: str, default: Choice) -> Choice:
+    name = PREFIX + suffix
+    value = environ.get(name) or default
     try:
-        return ResponseForm(value)
+        return type(default)(value)
     except ValueError:
-        raise _invalid(name, value, "one of " + ", ".join(ResponseForm)) from None
+        raise _invalid(name, value, "one of " + ", ".join(type(default))) from None
 
 
 def _milliseconds(environ: Mapping[str, str], suffix: str, *, default: int, most: int) -> int:

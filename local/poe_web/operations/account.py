@@ -28,7 +28,10 @@ def subscribe(query: Query) -> Data:
 
 @operation("SettingsPageQuery")
 def settings(query: Query) -> Data:
-    """The account's subscription and points, in the keys of older and newer data (poe-web reference 4.3)."""
+    """The account's subscription and points, in the keys of older and newer data.
+
+    Source: docs/reference/poe-web.md#bots-and-account.
+    """
     account = query.account
     subscription = {
         "id": relay_id("Subscription", 0),

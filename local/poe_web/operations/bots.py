@@ -10,7 +10,7 @@ from local.poe_web.operations.query import Data, Query, QueryFailed, operation
 
 
 def bot_wire(query: Query, bot: Bot) -> dict[str, Any]:
-    """A bot's fields (poe-web reference 4.3)."""
+    """A bot's fields (docs/reference/poe-web.md#bots-and-account)."""
     may_use = query.account.subscribed or not bot.subscribers_only
     return {
         "__typename": "Bot",

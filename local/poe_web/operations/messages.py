@@ -52,7 +52,10 @@ def _check_form(query: Query) -> None:
 
 
 def _attachments(query: Query) -> list[Attachment]:
-    """The files of a message, however they were uploaded (poe-web reference 3.2 and 3.3)."""
+    """The files of a message, however they were uploaded.
+
+    Source: docs/reference/poe-web.md#multipart-calls, docs/reference/poe-web.md#file-tokens.
+    """
     labels = query.get("attachments", list)
     tokens = query.get("fileHashJwts", list, [])
     if tokens:

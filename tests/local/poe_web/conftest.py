@@ -17,7 +17,7 @@ OLDER, NEWER = 0, -1
 
 
 class WireClient:
-    """Speaks as the reference says, holds no opinion about the answers, and remembers every frame."""
+    """Speaks as docs/reference/poe-web.md says, holds no opinion about the answers, and remembers every frame."""
 
     def __init__(self, simulator, account, generation=OLDER):
         self.simulator, self.account, self.generation = simulator, account, generation

@@ -13,7 +13,7 @@ from local.poe_web import PoeWebSimulator, Scenario, SimulatedAccount
 from local.poe_web.stream_faults import HangStream, PointsRunOut
 from reverse import AsyncPoeApi, ErrorCode, PoeApi, PoeConfig, PoeError
 
-# Seen on chunks of the published package (poe-web reference 7).
+# Seen on chunks of the published package (docs/reference/poe-web.md#published-client).
 CHUNK_KEYS = set(
     "__typename attachments author chatCode chatId clientNonce contentType creationTime followupActions hasCitations "
     "id messageId messageStateText msgPrice response sourceType state suggestedReplies text textLengthOnCancellation "

@@ -1,4 +1,4 @@
-"""The call surface: what the published package offers, as poe-web reference 7 lists it."""
+"""The call surface: what the published package offers, as docs/reference/poe-web.md#published-client lists it."""
 
 from __future__ import annotations
 

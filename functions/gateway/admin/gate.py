@@ -1,0 +1,64 @@
+"""The door to what only the admin may see: checks the key, then loads the FastAPI application behind it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.http.bodies import read_body
+from gateway.surfaces.context import context_of
+
+ADMIN_PATH = "/admin"
+DESCRIPTION_PATH = "/openapi.json"
+PAGE_PATH = "/docs"
+MAX_BODY_BYTES = 256 * 1024
+
+
+class GuardedApplication:
+    """Serves addresses that need the admin key. A caller without it reaches neither the import nor a body parser.
+
+    With `serves_everything` the application serves all other addresses too, as the tests of its equivalence need it.
+    """
+
+    def __init__(self, *, serves_everything: bool = False) -> None:
+        self._serves_everything = serves_everything
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises `GatewayError` (401, 413), `HTTPException` (404) and what the application raises."""
+        request = Request(scope, receive)
+        path = scope["path"]
+        if path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/"):
+            await context_of(request).services.admin.check(request.headers)
+            receive = _Replay(await read_body(request, max_bytes=MAX_BODY_BYTES), receive)
+        elif path in (DESCRIPTION_PATH, PAGE_PATH) and context_of(request).services.settings.docs == "admin":
+            await context_of(request).services.admin.check_reader(request.headers)
+        elif path in (DESCRIPTION_PATH, PAGE_PATH) or not self._serves_everything:
+            raise HTTPException(404)
+        if self._app is None:
+            # Half a second of imports, during which a server with other callers must go on.
+            self._app = await asyncio.to_thread(_load)
+        await self._app(scope, receive, send)
+
+
+class _Replay:
+    """A body that was read already, then what else the server says."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _load() -> ASGIApp:
+    from gateway.fastapi_app import create_application
+
+    return create_application()

@@ -1,0 +1,206 @@
+"""An answer put together from its events, and the two ways to run a generation to its end.
+
+Every surface collects through `Answer`. What it makes of the parts (choices, output items, content blocks) is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import unquote, urlsplit
+
+from gateway.generation.usage import TokenUsage
+from reverse.events import (
+    Event,
+    FileAttached,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    SuggestedReply,
+    TextDelta,
+    TextReplaced,
+    ToolCallDelta,
+    VideoJobStarted,
+)
+
+if TYPE_CHECKING:
+    from gateway.generation.generation import Generation
+
+PartKind = Literal["text", "refusal", "reasoning", "tool_call"]
+
+
+@dataclass(slots=True, eq=False)
+class AnswerPart:
+    """A stretch of one kind. `pieces` of a tool call are its arguments, which together are JSON text."""
+
+    kind: PartKind
+    pieces: list[str] = field(default_factory=list, repr=False)
+    call_id: str | None = None
+    name: str = ""
+    """The name of the called tool."""
+
+    @property
+    def text(self) -> str:
+        """All pieces so far."""
+        return "".join(self.pieces)
+
+
+class Answer:
+    """One answer so far. `hides_reasoning` leaves visible reasoning out, as if it had not come."""
+
+    def __init__(self, *, hides_reasoning: bool = False) -> None:
+        self.parts: list[AnswerPart] = []
+        """In the order in which they began. Pieces of parallel tool calls may arrive interleaved."""
+        self.files: list[FileAttached] = []
+        self.suggested_replies: list[str] = []
+        self.finish_reason = FinishReason.STOP
+        self.matched_stop: str | None = None
+        """The stop sequence that ended the answer, where the gateway found it."""
+        self.video_job_id: str | None = None
+        self._hides_reasoning = hides_reasoning
+        self._calls: dict[int, AnswerPart] = {}
+        self._final_text: str | None = None
+        self._usage: TokenUsage | None = None
+
+    def add(self, event: Event) -> AnswerPart | None:
+        """Take in one event; returns the part that it belongs to, whose last piece it is, if it belongs to one."""
+        match event:
+            case RefusalDelta(text):  # a kind of `TextDelta`
+                return self._append("refusal", text)
+            case TextDelta(text):
+                return self._append("text", text)
+            case ReasoningDelta(text):
+                return None if self._hides_reasoning else self._append("reasoning", text)
+            case ToolCallDelta():
+                return self._append_call(event)
+            case TextReplaced(text):
+                self.parts = [part for part in self.parts if part.kind != "text"]
+                return self._append("text", text) if text else None
+            case FileAttached():
+                self.files.append(event)
+            case SuggestedReply(text):
+                self.suggested_replies.append(text)
+            case VideoJobStarted(job_id):
+                self.video_job_id = job_id
+            case Finished(reason):
+                self.finish_reason = reason
+        return None
+
+    def close(self, *, text: str, usage: TokenUsage, matched_stop: str | None = None) -> None:
+        """Take in what is only known when the generation has ended: its text as shown, and what it consumed."""
+        self._final_text = text
+        self._usage = usage
+        self.matched_stop = matched_stop
+
+    @property
+    def text(self) -> str:
+        """The text, refusals left out."""
+        return self.joined("text") if self._final_text is None else self._final_text
+
+    @property
+    def tool_calls(self) -> list[AnswerPart]:
+        """The tool calls by their index."""
+        return [part for _, part in sorted(self._calls.items())]
+
+    @property
+    def usage(self) -> TokenUsage:
+        """What the answer consumed. Raises `RuntimeError` before `close`."""
+        if self._usage is None:
+            raise RuntimeError("the answer has not ended")
+        return self._usage
+
+    def joined(self, kind: PartKind) -> str:
+        """The text of all parts of a kind."""
+        return "".join(part.text for part in self.parts if part.kind == kind)
+
+    def _append(self, kind: PartKind, text: str) -> AnswerPart:
+        if not self.parts or self.parts[-1].kind != kind:
+            self.parts.append(AnswerPart(kind))
+        part = self.parts[-1]
+        part.pieces.append(text)
+        return part
+
+    def _append_call(self, event: ToolCallDelta) -> AnswerPart:
+        part = self._calls.get(event.index)
+        if part is None:
+            part = self._calls[event.index] = AnswerPart("tool_call", call_id=event.id)
+            self.parts.append(part)
+        part.name += event.name or ""
+        part.pieces.append(event.arguments)
+        return part
+
+
+class AnswerEncoder(Protocol):
+    """Encodes an answer for a stream."""
+
+    @property
+    def answer(self) -> Answer:
+        """Holds at least the events that are not plain text."""
+
+    def encode(self, event: Event) -> bytes:
+        """What to send for one event; may be empty."""
+
+    async def end(self) -> bytes:
+        """What ends the answer. Called once, after `Answer.close`."""
+
+
+async def collect_answer(generation: Generation, answer: Answer | None = None) -> Answer:
+    """Run a generation to its end. The answer is complete and booked then. Raises what the generation raises."""
+    answer = answer or Answer()
+    async with generation:
+        async for event in generation.events():
+            answer.add(event)
+    answer.close(text=generation.text, usage=generation.usage, matched_stop=generation.matched_stop)
+    return answer
+
+
+async def stream_answer(generation: Generation, encoder: AnswerEncoder) -> AsyncGenerator[bytes, None]:
+    """Encode a generation as it goes. What ends the answer is yielded after it was booked.
+
+    Raises what the generation raises. Close it when leaving early.
+    """
+    encode = encoder.encode
+    async with generation:
+        async for event in generation.events():
+            if encoded := encode(event):
+                yield encoded
+    encoder.answer.close(text=generation.text, usage=generation.usage, matched_stop=generation.matched_stop)
+    yield await encoder.end()
+
+
+def missing_links(files: Sequence[FileAttached], text: str) -> str:
+    """What to append to `text` so that it links to every file: addresses that it lacks, each on a line of its own."""
+    addresses = [url for url in dict.fromkeys(file.url for file in files) if url not in text]
+    if not addresses:
+        return ""
+    links = "\n".join(addresses)
+    return f"\n\n{links}" if text else links
+
+
+def url_citations(files: Sequence[FileAttached], text: str) -> list[dict[str, Any]]:
+    """OpenAI's `url_citation` for each file, in a text that links to all of them. Indexes count characters."""
+    return [_citation(file, text) for file in distinct_files(files)]
+
+
+def distinct_files(files: Sequence[FileAttached]) -> list[FileAttached]:
+    """Each address once, in order, as it was first described."""
+    by_url = {file.url: file for file in reversed(files)}
+    return [by_url[url] for url in dict.fromkeys(file.url for file in files)]
+
+
+def file_name(file: FileAttached) -> str:
+    """The file's name, else the last segment of its address."""
+    if file.name:
+        return file.name
+    try:
+        path = urlsplit(file.url).path
+    except ValueError:
+        return "file"
+    return unquote(path.rsplit("/", 1)[-1]) or "file"
+
+
+def _citation(file: FileAttached, text: str) -> dict[str, Any]:
+    start = max(0, text.find(file.url))
+    return {"url": file.url, "title": file_name(file), "start_index": start, "end_index": start + len(file.url)}

@@ -1,0 +1,164 @@
+"""One try of one account: its lease, kept alive while the answer runs, its client, and the booking at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
+from gateway.generation.client_pool import WarmClient, WarmClients
+from gateway.http.deadline import to_the_end
+from gateway.http.request_log import Journal
+from pool.outcomes import outcome_of
+from reverse.chat import PoeClient
+from reverse.errors import ErrorCode, PoeError, Scope, poe_error
+from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
+
+Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
+"""Asks a leased account's client. Closing the generator stops the upstream."""
+
+# After these the connection has done its job and can serve the next request.
+_CONNECTION_IS_FINE = frozenset({Scope.REQUEST, Scope.BOT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationPolicy:
+    """Bounds of the tries; times in seconds."""
+
+    max_attempts: int = 3
+    attempts_seconds: float = 60.0
+    """No attempt begins later than this after the first."""
+    account_wait_seconds: float = 5.0
+    lease_ttl_seconds: float = 90.0
+    release_seconds: float = 5.0
+    """Bound of the booking at the end; if it fails, the lease frees itself at its expiry."""
+
+
+class Attempt:
+    """A leased account being asked. Whoever makes one calls `end`, exactly once matters, more often is harmless."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        bot: str,
+        store: AccountStore,
+        clients: WarmClients,
+        policy: GenerationPolicy,
+        journal: Journal,
+    ) -> None:
+        self.lease = lease
+        self.stream: AsyncGenerator[Event, None] | None = None
+        self.error: PoeError | None = None
+        """Why the upstream failed, if it did."""
+        self.has_answered = False
+        """Whether the upstream began to answer: from then on the account did its part, whoever stops it."""
+        self.reported: UsageReported | None = None
+        """What the upstream said of its costs before anything else; they are due even if nothing else comes."""
+        self._bot = bot
+        self._store = store
+        self._clients = clients
+        self._policy = policy
+        self._journal = journal
+        self._warm: WarmClient | None = None
+        self._is_ended = False
+        self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")
+
+    async def begin(self, ask: Ask) -> list[Event]:
+        """Ask, and wait for the first event that anybody would see; the silent ones before it come along.
+
+        Raises `PoeError`, which is also remembered in `error`; an answer that ends well without a word is one.
+        """
+        try:
+            self._warm = await self._clients.take(self.lease)
+        except ValueError as error:
+            raise self._failed(poe_error(ErrorCode.NOT_AUTHENTICATED)) from error
+        self.stream = ask(self._warm.client, self.lease)
+        events: list[Event] = []
+        try:
+            async for event in self.stream:
+                events.append(event)
+                if isinstance(event, UsageReported):
+                    self.reported = event
+                if isinstance(event, Finished) and event.reason is FinishReason.STOP:
+                    break
+                if not isinstance(event, ChatStarted | UsageReported):
+                    self.has_answered = True
+                    return events
+        except PoeError as error:
+            self._failed(error)
+            raise
+        raise self._failed(poe_error(ErrorCode.EMPTY_ANSWER))
+
+    def _failed(self, error: PoeError) -> PoeError:
+        self.error = error
+        return error
+
+    async def stop(self) -> None:
+        """Stop the upstream; it does one bounded call if the answer is not over."""
+        if self.stream is not None:
+            await self.stream.aclose()
+
+    async def end(self, usage: Usage | None) -> None:
+        """Stop the upstream, keep or close the client, release the lease and book.
+
+        Failures of the store are logged only: the answer was given, and a lease frees itself. Cancellation waits for
+        the booking, which is bounded, and ends the stopping.
+        """
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self._renewal.cancel()
+        try:
+            await self.stop()
+        finally:
+            await to_the_end(self._settle(usage), name="attempt-end")
+
+    async def _settle(self, usage: Usage | None) -> None:
+        session_data: dict[str, Any] | None = None
+        try:
+            session_data = await self._give_client_back()
+        finally:
+            await self._release(usage, session_data)
+
+    async def _give_client_back(self) -> dict[str, Any] | None:
+        """Returns derived data that the account's next client should have, if it changed."""
+        if self._warm is None:
+            return None
+        session_data = self._clients.changed_session_data(self._warm, self.lease)
+        is_fine = self.has_answered if self.error is None else self.error.scope in _CONNECTION_IS_FINE
+        await self._clients.give_back(self._warm, is_healthy=is_fine)
+        return session_data
+
+    async def _release(self, usage: Usage | None, session_data: dict[str, Any] | None) -> None:
+        points = usage.points if usage else None
+        try:
+            async with asyncio.timeout(self._policy.release_seconds):
+                await self._store.release(
+                    self.lease, self._outcome(points or None), usage=usage, session_data=session_data
+                )
+        except (AccountStoreError, TimeoutError) as error:
+            self._journal.event("lease.release_failed", code=type(error).__name__)
+
+    def _outcome(self, points: int | None) -> Outcome:
+        if self.error is not None:
+            return outcome_of(self.error, bot=self._bot, points_spent=points)
+        if self.has_answered:
+            return Outcome(bot=self._bot, points_spent=points)
+        # Nobody waited long enough to know.
+        return Outcome(code="cancelled", scope=Scope.REQUEST.value, bot=self._bot)
+
+    async def _renew(self) -> None:
+        """Keep the lease ours while the answer runs."""
+        ttl = self._policy.lease_ttl_seconds
+        while True:
+            await asyncio.sleep(ttl / 2)
+            try:
+                self.lease = await self._store.extend(self.lease, ttl)
+            except ConflictError:
+                self._journal.event("lease.lost")
+                return
+            except AccountStoreError as error:
+                self._journal.event("lease.renewal_failed", code=type(error).__name__)

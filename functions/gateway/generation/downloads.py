@@ -1,0 +1,100 @@
+"""Fetching the files that bots made: guarded, bounded, judged by their bytes.
+
+An address in an answer was written by a bot, which a prompt may have told what to write: it is fetched like one from a
+stranger. The one exception is Poe itself where the operator configured its address, which may be a stand-in on this
+machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from reverse.errors import PoeError
+from reverse.events import FileAttached
+
+if TYPE_CHECKING:
+    from reverse.url_guard import FetchPolicy
+
+SECONDS = 30.0
+_PIECE_BYTES = 64 * 1024
+_UNKNOWN = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that is being read. `content_type` is by its bytes, else as the bot said."""
+
+    content_type: str
+    name: str
+    size: int | None
+    """In bytes, where that is known before the end."""
+    chunks: AsyncGenerator[bytes, None] = field(repr=False)
+
+
+class Downloads:
+    """Opens files that bots made. `upstreams` are the configured addresses of Poe; empty ones are left out."""
+
+    def __init__(self, upstreams: Iterable[str]) -> None:
+        self._trusted = {origin for url in upstreams if url and (origin := _origin(url))}
+
+    @asynccontextmanager
+    async def open(self, file: FileAttached, *, max_bytes: int) -> AsyncIterator[Opened]:
+        """Open a file. Raises `PoeError`; while reading, too."""
+        from reverse.fetch import open_file, parse_data_url
+
+        if file.url[:5].lower() == "data:":
+            parsed = parse_data_url(file.url, max_bytes=max_bytes)
+            yield Opened(_type(parsed.content_type, file), parsed.name, len(parsed.data), _cut(parsed.data))
+            return
+        policy = self._policy(file.url)
+        async with open_file(file.url, max_bytes=max_bytes, timeout_seconds=SECONDS, policy=policy) as opened:
+            yield Opened(_type(opened.content_type, file), opened.name, opened.size, opened.chunks)
+
+    async def read(self, file: FileAttached, *, max_bytes: int) -> tuple[bytes, str]:
+        """A whole file and its content type. Raises `PoeError`."""
+        async with self.open(file, max_bytes=max_bytes) as opened:
+            return b"".join([piece async for piece in opened.chunks]), opened.content_type
+
+    async def is_of_type(self, file: FileAttached, major: str, *, max_bytes: int) -> bool:
+        """Whether a file is an image, a sound or a video (`major`), by what Poe says, else by its first bytes."""
+        if file.content_type:
+            return file.content_type.lower().startswith(f"{major}/") and self._is_fetchable(file.url)
+        try:
+            async with self.open(file, max_bytes=max_bytes) as opened:
+                return opened.content_type.startswith(f"{major}/")
+        except PoeError:
+            return False
+
+    def _is_fetchable(self, url: str) -> bool:
+        """Whether the address could be given to a caller at all."""
+        scheme = url.partition(":")[0].lower()
+        return scheme in ("https", "data") or _origin(url) in self._trusted
+
+    def _policy(self, url: str) -> FetchPolicy | None:
+        if _origin(url) not in self._trusted:
+            return None
+        from reverse.url_guard import FetchPolicy
+
+        # The operator's own choice of address; a redirect from there could still lead anywhere.
+        return FetchPolicy(allow_http=True, max_redirects=0, is_allowed=lambda _: True)
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        return (parts.scheme.lower(), parts.hostname or "", parts.port) if parts.hostname else None
+    except ValueError:
+        return None
+
+
+def _type(sniffed: str, file: FileAttached) -> str:
+    return file.content_type if sniffed == _UNKNOWN and file.content_type else sniffed
+
+
+async def _cut(data: bytes) -> AsyncGenerator[bytes, None]:
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]

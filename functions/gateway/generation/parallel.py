@@ -1,0 +1,128 @@
+"""Several answers to one request, run at the same time as far as there are accounts, with one record in the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+from accounts import NoAccountError, NoAccountReason
+from gateway.http.deadline import settled
+from gateway.http.request_log import RequestRecord
+
+T = TypeVar("T")
+Run = Callable[[int, RequestRecord], Awaitable[T]]
+"""Makes one answer, given its number and the record of its part of the request."""
+# Chunks of all answers that wait to be sent: a slow reader slows the upstreams down.
+_QUEUE_SIZE = 64
+
+
+async def run_each(count: int, run: Run[T], *, record: RequestRecord, width: int) -> list[T | Exception]:
+    """The results of `run` for 0 to `count - 1`, in order, at most `width` at once; failures are among them.
+
+    What finds no free account is run again when another answer is done. Cancellation cancels all.
+    """
+    results: dict[int, T | Exception] = {}
+
+    def fail(index: int, error: Exception) -> None:
+        results[index] = error
+
+    await _run(count, run, results, fail, record=record, width=width)
+    return [results[index] for index in range(count)]
+
+
+async def run_all(count: int, run: Run[T], *, record: RequestRecord, width: int) -> list[T]:
+    """As `run_each`, but the first failure cancels the other answers and is raised."""
+    results: dict[int, T] = {}
+
+    def fail(_index: int, error: Exception) -> None:
+        raise error
+
+    try:
+        await _run(count, run, results, fail, record=record, width=width)
+    except ExceptionGroup as failures:
+        raise _first(failures) from None
+    return [results[index] for index in range(count)]
+
+
+async def stream_all(
+    count: int,
+    stream: Callable[[int, RequestRecord], AsyncGenerator[bytes, None]],
+    *,
+    record: RequestRecord,
+    width: int,
+) -> AsyncGenerator[bytes, None]:
+    """The chunks of several streams as they come. The first failure ends them all and is raised."""
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE_SIZE)
+
+    async def forward(index: int, part: RequestRecord) -> None:
+        async with aclosing(stream(index, part)) as chunks:
+            async for chunk in chunks:
+                await queue.put(chunk)
+
+    async def forward_all() -> None:
+        try:
+            await run_all(count, forward, record=record, width=width)
+        finally:
+            if is_read:
+                await queue.put(None)
+
+    is_read = True
+    forwarding = asyncio.create_task(forward_all(), name="answers")
+    try:
+        while (chunk := await queue.get()) is not None:
+            yield chunk
+        await forwarding
+    finally:
+        is_read = False
+        forwarding.cancel()
+        await settled(forwarding)
+
+
+async def _run(
+    count: int,
+    run: Run[T],
+    results: dict[int, T] | dict[int, T | Exception],
+    fail: Callable[[int, Exception], None],
+    *,
+    record: RequestRecord,
+    width: int,
+) -> None:
+    waiting = deque(range(count))
+    active = 0
+
+    async def work() -> None:
+        nonlocal active
+        active += 1
+        try:
+            while waiting:
+                index = waiting.popleft()
+                part = record.part(index)
+                try:
+                    results[index] = await run(index, part)
+                except NoAccountError as error:
+                    # Another answer has the account, and takes this one over when it is done.
+                    if error.reason is NoAccountReason.BUSY and active > 1 and not part.attempts:
+                        waiting.append(index)
+                        return
+                    fail(index, error)
+                except Exception as error:  # noqa: BLE001 - one of several; the caller decides
+                    fail(index, error)
+                finally:
+                    record.merge(part)
+        finally:
+            active -= 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(count, width)):
+            group.create_task(work())
+
+
+def _first(failures: BaseException) -> Exception:
+    found = failures
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    # A task group holds nothing but what its tasks raised, and these raise nothing but exceptions.
+    return found if isinstance(found, Exception) else RuntimeError("an answer failed")

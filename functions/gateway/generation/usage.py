@@ -1,0 +1,147 @@
+"""How many tokens a text has, roughly: for uses where the upstream does not say.
+
+Every byte of the text's UTF-8 weighs something: ASCII by what kind of character it is, other characters at their first
+byte, which tells their script. The sum does not depend on how a text was cut into pieces. The weights were fitted to
+the `o200k_base` vocabulary (November 2026; table of errors in docs/usage.md, corpus and counts in the tests). Whoever
+shows an estimate marks it as one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from reverse.events import UsageReported
+
+UNITS_PER_TOKEN = 100
+# A turn's role and separators (OpenAI's published counting rule says 3 or 4).
+TOKENS_PER_MESSAGE = 4
+
+# Last byte of each range, and the weight of the range in units. Bytes that continue a character weigh nothing.
+_RANGES = (
+    (0x1F, 39),  # line ends, tabs
+    (0x20, 4),  # spaces: most belong to the word after them
+    (0x2F, 65),  # punctuation
+    (0x39, 60),  # digits
+    (0x40, 65),
+    (0x5A, 25),  # capitals
+    (0x60, 65),
+    (0x7A, 24),  # small letters
+    (0x7F, 65),
+    (0xBF, 0),
+    (0xCD, 68),  # Latin letters with marks
+    (0xCF, 45),  # Greek
+    (0xD5, 30),  # Cyrillic, Armenian
+    (0xD7, 45),  # Hebrew
+    (0xDF, 35),  # Arabic
+    (0xE0, 42),  # the scripts of India, Thai
+    (0xE2, 147),  # typographic marks and symbols
+    (0xE3, 66),  # kana
+    (0xE9, 83),  # Han
+    (0xED, 76),  # Hangul
+    (0xEF, 147),
+    (0xFF, 192),  # emoji, rare characters
+)
+
+
+def _weights() -> bytes:
+    table = bytearray()
+    for last, weight in _RANGES:
+        table += bytes([weight]) * (last + 1 - len(table))
+    return bytes(table)
+
+
+_WEIGHTS = _weights()
+# Of longer texts only some places are counted.
+_SAMPLED_CHARS = 65_536
+_SAMPLES = 16
+
+
+def units(text: str) -> int:
+    """The estimate for `text` in hundredths of a token."""
+    return sum(_encode(text).translate(_WEIGHTS))
+
+
+def tokens(text: str) -> int:
+    """The estimate in whole tokens, rounded up. Takes no longer for a text of megabytes than for one of a few pages."""
+    if len(text) <= _SAMPLED_CHARS:
+        return -(-units(text) // UNITS_PER_TOKEN)
+    step, size = len(text) // _SAMPLES, _SAMPLED_CHARS // _SAMPLES
+    sample = "".join(text[start : start + size] for start in range(0, step * _SAMPLES, step))
+    return -(-units(sample) * len(text) // (len(sample) * UNITS_PER_TOKEN))
+
+
+def cut(text: str, allowed_units: int) -> int:
+    """How many leading characters of `text` fit into `allowed_units`."""
+    data = _encode(text)
+    size = bisect_right(list(accumulate(data.translate(_WEIGHTS))), allowed_units)
+    return len(data[:size].decode())
+
+
+def _encode(text: str) -> bytes:
+    # Half surrogates, which JSON can smuggle in, count as a question mark instead of failing.
+    return text.encode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """What one answer consumed. `is_estimated` if any of the token counts is ours rather than the upstream's."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    points: int | None = None
+    is_estimated: bool = True
+
+    @classmethod
+    def of(cls, reported: UsageReported | None, *, prompt_tokens: int, completion_tokens: int) -> TokenUsage:
+        """The upstream's numbers where it gave them, else the estimates."""
+        if reported is None:
+            return cls(prompt_tokens, completion_tokens)
+        prompt, completion = reported.prompt_tokens, reported.completion_tokens
+        return cls(
+            prompt_tokens if prompt is None else prompt,
+            completion_tokens if completion is None else completion,
+            reported.cached_tokens,
+            reported.reasoning_tokens,
+            reported.points,
+            is_estimated=prompt is None or completion is None,
+        )
+
+    @classmethod
+    def total(cls, usages: Iterable[TokenUsage]) -> TokenUsage:
+        """What several answers consumed together. A number that none of them has stays unknown."""
+        parts = list(usages)
+
+        def known(numbers: Iterable[int | None]) -> int | None:
+            found = [number for number in numbers if number is not None]
+            return sum(found) if found else None
+
+        return cls(
+            sum(part.prompt_tokens for part in parts),
+            sum(part.completion_tokens for part in parts),
+            known(part.cached_tokens for part in parts),
+            known(part.reasoning_tokens for part in parts),
+            known(part.points for part in parts),
+            is_estimated=any(part.is_estimated for part in parts),
+        )
+
+    def to_chat(self) -> dict[str, Any]:
+        """OpenAI's chat usage object; `estimated` and `points` are extensions."""
+        usage: dict[str, Any] = {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+        }
+        if self.cached_tokens is not None:
+            usage["prompt_tokens_details"] = {"cached_tokens": self.cached_tokens}
+        if self.reasoning_tokens is not None:
+            usage["completion_tokens_details"] = {"reasoning_tokens": self.reasoning_tokens}
+        usage["estimated"] = self.is_estimated
+        if self.points is not None:
+            usage["points"] = self.points
+        return usage

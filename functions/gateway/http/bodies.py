@@ -1,0 +1,91 @@
+"""Request bodies: read within a limit, parsed without trust."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from starlette.requests import Request
+
+from gateway.http.deadline import ClientGoneError
+from gateway.http.errors import INVALID_JSON, TOO_LARGE, GatewayError
+
+# Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
+MAX_DEPTH = 100
+# Half of a surrogate pair, which JSON can escape and UTF-8 can't carry: programs that cut texts cut emoji in two.
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """The whole body. Raises `GatewayError` (413) as soon as it is known to be too long, `ClientGoneError`."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced[:16]) > max_bytes:
+        raise GatewayError(TOO_LARGE)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > max_bytes:
+            raise GatewayError(TOO_LARGE)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
+    """The body as a JSON object, whose texts can all be sent on. Raises `GatewayError`: 400 for anything else, 413."""
+    body = await read_body(request, max_bytes=max_bytes)
+    try:
+        text = body.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise GatewayError(INVALID_JSON, "The body is nested too deeply.") from None
+    except ValueError:
+        raise GatewayError(INVALID_JSON) from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper_than(value, MAX_DEPTH):
+        raise GatewayError(INVALID_JSON, "The body is nested too deeply.")
+    if not isinstance(value, dict):
+        raise GatewayError(INVALID_JSON, "The body must be a JSON object.")
+    if _ESCAPED_SURROGATE.search(text):
+        mended: dict[str, Any] = _without_surrogates(value)
+        return mended
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    """JSON has no NaN and no Infinity, although Python reads them."""
+    raise ValueError(name)
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value with the replacement character for each half pair; its depth has been checked."""
+    match value:
+        case str():
+            return _SURROGATE.sub("\ufffd", value)
+        case list():
+            return [_without_surrogates(item) for item in value]
+        case dict():
+            return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
+    return value
+
+
+def _is_deeper_than(value: Any, depth: int) -> bool:
+    """Whether arrays and objects are nested more than `depth` levels; level by level, without recursion."""
+    level = [value]
+    for _ in range(depth + 1):
+        children: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                children.extend(item.values())
+            elif isinstance(item, list):
+                children.extend(item)
+        level = [child for child in children if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,199 @@
+"""What callers are told when something goes wrong: one table, one envelope.
+
+The table says, for each situation, status, OpenAI's `type` and `code`, a text of our own, and whether an SDK should
+try again. Errors of the Poe client and of the account store are looked up by their codes; texts of exceptions, account
+ids and upstream bodies never reach a caller.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+
+from accounts import AccountStoreError, NoAccountError, NoAccountReason, StoreUnavailableError
+from reverse.errors import ErrorCode, PoeError
+
+# An SDK that honours `retry-after` gives up by itself on longer waits
+# (docs/reference/openai-wire.md#errors-and-retries); asking it not to try saves the requests of those that do not.
+MAX_RETRY_AFTER_SECONDS = 60
+# The upstream's word for a field is shown only if it looks like one.
+_FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One row of the table."""
+
+    status: int
+    type: str
+    code: str
+    message: str
+    should_retry: bool | None = None
+    """The value of `x-should-retry`; `None` leaves it to the status."""
+
+
+class GatewayError(Exception):
+    """A failure as the caller will see it. Everything in it is safe to show."""
+
+    def __init__(
+        self,
+        situation: Situation,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_seconds: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message or situation.message)
+        self.situation = situation
+        self.message = message or situation.message
+        self.param = param
+        self.code = code or situation.code
+        self.retry_after_seconds = retry_after_seconds
+        self._headers = headers or {}
+
+    @property
+    def status(self) -> int:
+        return self.situation.status
+
+    def envelope(self) -> dict[str, dict[str, str | None]]:
+        """OpenAI's error object."""
+        fields = {"message": self.message, "type": self.situation.type, "param": self.param, "code": self.code}
+        return {"error": fields}
+
+    def headers(self) -> dict[str, str]:
+        """The headers that steer an SDK's retries, and those the situation calls for (`allow`)."""
+        headers = dict(self._headers)
+        should_retry = self.situation.should_retry
+        if self.retry_after_seconds is not None:
+            seconds = max(1, int(self.retry_after_seconds + 0.999))
+            headers["retry-after"] = str(seconds)
+            if seconds > MAX_RETRY_AFTER_SECONDS:
+                should_retry = False
+        if should_retry is not None:
+            headers["x-should-retry"] = "true" if should_retry else "false"
+        return headers
+
+
+_INVALID = "invalid_request_error"
+
+INVALID_KEY = Situation(401, "authentication_error", "invalid_api_key", "The API key is missing or not valid.")
+MODEL_NOT_ALLOWED = Situation(403, "permission_error", "model_not_allowed", "This model may not be used.")
+NO_ACCESS = Situation(
+    403, "permission_error", "model_not_allowed", "No account has access to this model, if it exists."
+)
+MODEL_NOT_FOUND = Situation(404, _INVALID, "model_not_found", "The model does not exist.")
+NOT_FOUND = Situation(404, _INVALID, "not_found", "There is nothing at this address.")
+METHOD_NOT_ALLOWED = Situation(405, _INVALID, "method_not_allowed", "This address does not offer this method.")
+INVALID_REQUEST = Situation(400, _INVALID, "invalid_request", "The request is not valid.")
+INVALID_JSON = Situation(400, _INVALID, "invalid_json", "The body is not valid JSON.")
+TOO_LONG = Situation(400, _INVALID, "context_length_exceeded", "The messages are longer than the model accepts.")
+TOO_LARGE = Situation(413, _INVALID, "request_too_large", "The body is larger than the gateway accepts.")
+CONTENT_FILTER = Situation(400, _INVALID, "content_filter", "The upstream refused the content.")
+RATE_LIMIT = Situation(429, "rate_limit_error", "rate_limit_exceeded", "This API key sent too many requests.")
+QUOTA = Situation(429, "insufficient_quota", "insufficient_quota", "This API key has used up its budget.", False)
+NO_POINTS = Situation(429, "insufficient_quota", "insufficient_quota", "No account has points left.", False)
+BOT_LIMIT = Situation(429, "insufficient_quota", "insufficient_quota", "The limit for this model is reached.", False)
+BUSY = Situation(429, "rate_limit_error", "accounts_busy", "All accounts are busy.")
+NO_ACCOUNTS = Situation(
+    503,
+    "server_error",
+    "no_accounts",
+    "No account can serve this request: there is none, or none that is able to. /admin/accounts shows and adds them.",
+    False,
+)
+UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
+OVERLOADED = Situation(503, "server_error", "upstream_overloaded", "The upstream is overloaded.", False)
+CHALLENGE = Situation(503, "server_error", "upstream_challenge", "The upstream does not let the gateway in.", False)
+TIMEOUT = Situation(504, "server_error", "upstream_timeout", "The upstream took too long.", False)
+STORE = Situation(503, "server_error", "store_unavailable", "The gateway's storage is not available.")
+INTERNAL = Situation(500, "server_error", "internal_error", "The gateway failed.", False)
+NOT_READY = Situation(503, "server_error", "not_ready", "No account is eligible.")
+
+_POE: dict[ErrorCode, Situation] = {
+    ErrorCode.INVALID_REQUEST: Situation(400, _INVALID, "invalid_request", "The upstream rejected the request."),
+    ErrorCode.MESSAGE_TOO_LONG: TOO_LONG,
+    ErrorCode.UNSUPPORTED_FILE: Situation(400, _INVALID, "unsupported_file", "The model does not accept this file."),
+    ErrorCode.FILE_TOO_LARGE: Situation(400, _INVALID, "file_too_large", "A file is larger than the model accepts."),
+    ErrorCode.UNSAFE_URL: Situation(400, _INVALID, "unsafe_url", "The address of a file is not allowed."),
+    ErrorCode.UNSUPPORTED_FEATURE: Situation(
+        400, _INVALID, "unsupported_feature", "The model does not offer a feature that the request asks for."
+    ),
+    ErrorCode.CONTENT_REFUSED: CONTENT_FILTER,
+    ErrorCode.CHAT_NOT_FOUND: Situation(400, _INVALID, "chat_not_found", "The conversation does not exist any more."),
+    ErrorCode.BOT_NOT_FOUND: MODEL_NOT_FOUND,
+    ErrorCode.BOT_LIMIT_REACHED: BOT_LIMIT,
+    ErrorCode.BOT_ACCESS_DENIED: NO_ACCESS,
+    ErrorCode.INSUFFICIENT_POINTS: NO_POINTS,
+    ErrorCode.RATE_LIMITED: BUSY,
+    ErrorCode.CHALLENGE: CHALLENGE,
+    ErrorCode.BLOCKED: CHALLENGE,
+    ErrorCode.TIMEOUT: TIMEOUT,
+    ErrorCode.OVERLOADED: OVERLOADED,
+}
+
+_NO_ACCOUNT: dict[NoAccountReason, Situation] = {
+    NoAccountReason.NONE_CONFIGURED: NO_ACCOUNTS,
+    NoAccountReason.BUSY: BUSY,
+    NoAccountReason.COOLING_DOWN: BUSY,
+    NoAccountReason.NO_POINTS: NO_POINTS,
+    NoAccountReason.BOT_DENIED: NO_ACCESS,
+}
+
+
+def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
+    """Translate any exception into what the caller sees. `now` (epoch seconds) turns times into waits."""
+    match error:
+        case GatewayError():
+            return error
+        case HTTPException():
+            situation = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}.get(error.status_code, INVALID_REQUEST)
+            return GatewayError(
+                situation, headers={name.lower(): value for name, value in (error.headers or {}).items()}
+            )
+        case PoeError():
+            situation = _POE.get(error.code, UPSTREAM)
+            param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
+            if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
+                param = error.param
+            retry_after = error.retry_after_seconds
+            if situation is BUSY and retry_after is None:
+                retry_after = 5.0
+            # Some programs show nothing of an error but its message.
+            blamed = f"The upstream rejected '{param}'." if param and error.code is ErrorCode.INVALID_REQUEST else None
+            return GatewayError(situation, blamed, param=param, retry_after_seconds=retry_after)
+        case NoAccountError():
+            wait = None if error.retry_at is None else max(1.0, error.retry_at - now)
+            situation = _NO_ACCOUNT[error.reason]
+            if situation is NO_ACCESS:
+                # When the store looks again is hours away: nothing that a program should wait for.
+                return GatewayError(situation, param="model")
+            return GatewayError(situation, retry_after_seconds=1.0 if wait is None and situation is BUSY else wait)
+        case StoreUnavailableError() | AccountStoreError():
+            return GatewayError(STORE)
+        case TimeoutError():
+            return GatewayError(TIMEOUT)
+    return GatewayError(INTERNAL)
+
+
+def invalid(message: str, *, param: str | None = None, code: str | None = None) -> GatewayError:
+    """A 400 for one field."""
+    return GatewayError(INVALID_REQUEST, message, param=param, code=code)
+
+
+def encode_error(error: GatewayError) -> bytes:
+    """The envelope as JSON."""
+    return json.dumps(error.envelope(), separators=(",", ":")).encode()
+
+
+def encode_error_event(error: GatewayError) -> bytes:
+    """The envelope as the last server-sent event of a chat stream, which both official SDKs raise.
+
+    Source: docs/reference/openai-wire.md#streamed-chat.
+    """
+    return b"data: " + encode_error(error) + b"\n\n"

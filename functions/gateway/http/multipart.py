@@ -1,0 +1,77 @@
+"""Bodies of the form `multipart/form-data`, within limits, in memory only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from gateway.http.errors import GatewayError, invalid
+
+MAX_FILES = 17
+MAX_FIELDS = 64
+MAX_FIELD_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """One file of a form. Name and type are the caller's word and prove nothing."""
+
+    field_name: str
+    file_name: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form's text fields, the last of a name winning, and its files in order."""
+
+    fields: dict[str, str] = field(repr=False)
+    files: tuple[UploadedPart, ...]
+
+
+async def read_form(body: bytes, headers: Headers) -> Form:
+    """Take a body apart. Raises `GatewayError` (400) for one that is broken, or has too many or too large parts."""
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(
+        headers, stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+    )
+    # The body is in memory already, within its limit: nothing goes to a disk or through a thread.
+    parser.spool_max_size = len(body) + 1
+    try:
+        form = await parser.parse()
+    except MultiPartException:
+        message = f"The form can't be read: at most {MAX_FILES} files and {MAX_FIELDS} fields, each of these at most "
+        raise invalid(f"{message}{MAX_FIELD_BYTES // 1024} KB.", code="invalid_multipart") from None
+    except UnicodeError:
+        raise invalid("The form can't be read.", code="invalid_multipart") from None
+    texts: dict[str, str] = {}
+    files: list[UploadedPart] = []
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, str):
+                texts[name] = value
+            else:
+                files.append(UploadedPart(name, value.filename or "", await value.read()))
+    finally:
+        await form.close()
+    return Form(texts, tuple(files))
+
+
+def is_form(headers: Headers) -> bool:
+    """Whether the body says that it is such a form. Raises `GatewayError` (400) if it names no boundary."""
+    content_type = headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        return False
+    if "boundary=" not in content_type.lower():
+        raise _without_boundary()
+    return True
+
+
+def _without_boundary() -> GatewayError:
+    return invalid("The header content-type names no boundary.", code="invalid_multipart")

@@ -1,0 +1,148 @@
+"""What is written about a request: one structured line at its end, a line per noteworthy event, metrics if wanted.
+
+Lines hold names, numbers and codes of ours: never a header, a body, a prompt, an answer, or the text of an exception,
+which may quote any of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+SERVICE = "gateway"
+# These write requests, headers or frames at debug or info level, whatever our own level is.
+_TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "mangum", "urllib3", "websockets")
+_MAX_FRAMES = 12
+# The client went away before the answer was complete; nobody sees this status (nginx's convention).
+CLIENT_GONE = 499
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """What is known of one request; filled in as it goes through the house. Times are monotonic seconds."""
+
+    request_id: str
+    method: str
+    started_at: float
+    route: str = "unknown"
+    status: int = 0
+    key: str | None = None
+    """The API key's name."""
+    model: str | None = None
+    account: str | None = None
+    """The account's id, as the administration shows it."""
+    attempts: int = 0
+    chunks: int = 0
+    first_byte_at: float | None = None
+    """When the first byte of the body was handed to the server."""
+    finish: str | None = None
+    error: str | None = None
+    is_stream: bool = False
+    usage: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, index: int) -> RequestRecord:
+        """A record for one of several answers to the request."""
+        return RequestRecord(f"{self.request_id}-{index}", self.method, self.started_at, key=self.key, model=self.model)
+
+    def merge(self, part: RequestRecord) -> None:
+        """Add what became of one of several answers."""
+        self.attempts += part.attempts
+        self.account = self.account or part.account
+        self.finish = self.finish or part.finish
+        for name, value in part.usage.items():
+            so_far = self.usage.get(name)
+            # `estimated` is a flag: one estimate makes the sum one.
+            self.usage[name] = (value or bool(so_far)) if isinstance(value, bool) else value + (so_far or 0)
+
+
+class Journal:
+    """Writes the lines. The logger is made at the first line: at a cold start that is after the first byte."""
+
+    def __init__(
+        self,
+        *,
+        level: str = "info",
+        with_metrics: bool = False,
+        stream: TextIO | None = None,
+        service: str = SERVICE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._level = level.upper()
+        self._with_metrics = with_metrics
+        self._stream = stream
+        self._service = service
+        self._clock = clock
+        self._made: Any = None
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    def request_ended(self, record: RequestRecord) -> None:
+        """The one line of a request, and its metrics."""
+        now = self._clock()
+        line: dict[str, Any] = {
+            "request_id": record.request_id,
+            "method": record.method,
+            "route": record.route,
+            "status": record.status,
+            "duration_ms": _milliseconds(now - record.started_at),
+        }
+        if record.first_byte_at is not None:
+            line["first_byte_ms"] = _milliseconds(record.first_byte_at - record.started_at)
+        for name in ("key", "model", "account", "finish", "error"):
+            if (value := getattr(record, name)) is not None:
+                line[name] = value
+        if record.attempts:
+            line |= {"attempts": record.attempts, "stream": record.is_stream, "chunks": record.chunks}
+        self._logger.info("request.ended", extra=line | record.usage)
+        if self._with_metrics:
+            self._write_metrics(line, record)
+
+    def event(self, name: str, record: RequestRecord | None = None, **fields: str | int | float | None) -> None:
+        """Something worth knowing happened: `name` is a constant, `fields` hold nothing that users or Poe wrote."""
+        about = {} if record is None else {"request_id": record.request_id, "account": record.account}
+        self._logger.warning(name, extra=about | fields)
+
+    def crash(self, error: BaseException, record: RequestRecord | None = None) -> None:
+        """An exception nobody expected: its type and where it came from, never its text."""
+        request_id = record.request_id if record else None
+        line = {"request_id": request_id, "error_type": type(error).__name__, "frames": _frames(error)}
+        self._logger.error("request.crashed", extra=line)
+
+    def _write_metrics(self, line: dict[str, Any], record: RequestRecord) -> None:
+        from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+        metrics = EphemeralMetrics(namespace="PoeGateway", service=self._service)
+        metrics.add_metric("Requests", MetricUnit.Count, 1)
+        metrics.add_metric("Errors", MetricUnit.Count, int(record.error is not None))
+        metrics.add_metric("Duration", MetricUnit.Milliseconds, line["duration_ms"])
+        if record.attempts:
+            metrics.add_metric("Attempts", MetricUnit.Count, record.attempts)
+            if "first_byte_ms" in line:
+                metrics.add_metric("TimeToFirstByte", MetricUnit.Milliseconds, line["first_byte_ms"])
+        metrics.flush_metrics()
+
+    @property
+    def _logger(self) -> Any:
+        if self._made is None:
+            # 40 ms of imports that no caller has to wait for.
+            from aws_lambda_powertools import Logger
+
+            self._made = Logger(service=self._service, level=self._level, stream=self._stream, location=None)
+        return self._made
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _frames(error: BaseException) -> list[str]:
+    frames: list[str] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return frames[-_MAX_FRAMES:]

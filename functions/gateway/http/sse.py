@@ -1,0 +1,249 @@
+"""Server-sent events as an ASGI response that cleans up after itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import types
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import aclosing
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import Any, TypeVar
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.http.deadline import ClientGoneError, bounded
+from gateway.http.errors import TIMEOUT, GatewayError, encode_error_event
+from gateway.http.request_log import CLIENT_GONE, RequestRecord
+
+# A comment is the only keep-alive that both official SDKs ignore (docs/reference/openai-wire.md#streamed-chat).
+COMMENT = b": ping\n\n"
+# Ends OpenAI's streams, those of responses excepted.
+DONE = b"data: [DONE]\n\n"
+# The streaming runtime's extension in the scope.
+RUNTIME_EXTENSION = "aws.lambda"
+
+_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    # Asks buffering proxies on the way (nginx) to let each event through.
+    (b"x-accel-buffering", b"no"),
+)
+T = TypeVar("T")
+EventStreamHeaders = tuple[tuple[bytes, bytes], ...]
+# A burst that grows over this is sent although more is there.
+MAX_BURST_BYTES = 16 * 1024
+
+
+class EventStream:
+    """Sends what `produce` yields. Items leave at once; those that are there at the same time leave together.
+
+    - The status line waits for the first item, so that a failure before it is raised, to become an ordinary error
+      response. After `keep_alive_seconds` without one it leaves anyway, with a comment: proxies and SDKs give up on
+      silent connections. From then on a failure is an error event.
+    - Silence of that length later is filled with comments, too.
+    - The generator is closed in every ending: normal, failure, caller gone, deadline, cancellation.
+    - `headers` are asked for when the status line leaves: by then much is known of the answer.
+    - A stream never just stops: it ends as `produce` ends it, or with `encode_error`'s event.
+    """
+
+    def __init__(
+        self,
+        produce: Callable[[], AsyncGenerator[bytes, None]],
+        *,
+        record: RequestRecord,
+        deadline: float,
+        keep_alive_seconds: float,
+        translate: Callable[[Exception], GatewayError],
+        encode_error: Callable[[GatewayError], bytes] = encode_error_event,
+        encode_abort: Callable[[GatewayError], bytes] | None = None,
+        headers: Callable[[], EventStreamHeaders] = tuple,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._produce = produce
+        self._record = record
+        self._deadline = deadline
+        self._keep_alive_seconds = keep_alive_seconds
+        self._translate = translate
+        self._encode_error = encode_error
+        # For the words that others say in our place, at any time; those of `encode_error` may depend on what was said.
+        self._encode_abort = encode_abort or encode_error
+        self._headers = headers
+        self._clock = clock
+        record.is_stream = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond. Raises what `produce` raises before the start, and re-raises cancellation after its last words."""
+        runtime = scope.get("extensions", {}).get(RUNTIME_EXTENSION)
+        if runtime is not None:
+            # What the runtime says in our place if even the cleaning up takes too long.
+            runtime["abort_body"] = self._encode_abort(GatewayError(TIMEOUT))
+        outlet = _Outlet(send, self._headers, self._record, self._clock)
+        keep_alive = asyncio.create_task(outlet.keep_alive(self._keep_alive_seconds), name="keep-alive")
+        try:
+            end = await self._send_items(receive, outlet)
+        except asyncio.CancelledError:
+            await _end(keep_alive)
+            if outlet.has_begun:
+                self._record.error = TIMEOUT.code
+                await outlet.close(self._encode_error(GatewayError(TIMEOUT)))
+            raise
+        except ClientGoneError:
+            self._record.error, self._record.status = "client_gone", CLIENT_GONE
+            return
+        finally:
+            await _end(keep_alive)
+        await outlet.close(end)
+
+    async def _send_items(self, receive: Receive, outlet: _Outlet) -> bytes:
+        """Send all items but the last burst; returns what follows it: nothing, or an error event."""
+        record = self._record
+        try:
+            async with bounded(receive, self._deadline) as leave, aclosing(self._produce()) as items:
+                outlet.on_broken = leave
+                while True:
+                    try:
+                        outlet.put(await next_item(items, outlet.flush))
+                    except StopAsyncIteration:
+                        return b""
+                    record.chunks += 1
+                    if outlet.size > MAX_BURST_BYTES:
+                        await outlet.flush()
+        except ClientGoneError:
+            raise
+        except Exception as error:  # whatever it is, the stream must say that it broke
+            if not outlet.has_begun:
+                raise
+            failure = self._translate(error)
+            record.error = failure.code
+            return self._encode_error(failure)
+
+
+class _Outlet:
+    """The way out of one response: one message at a time, comments included."""
+
+    def __init__(
+        self, send: Send, headers: Callable[[], EventStreamHeaders], record: RequestRecord, clock: Callable[[], float]
+    ) -> None:
+        self.size = 0
+        """Bytes waiting to be sent."""
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called when nothing can be sent any more."""
+        self._send = send
+        self._headers = headers
+        self._record = record
+        self._clock = clock
+        self._waiting: list[bytes] = []
+        self._is_started = False
+        # Whether nothing was sent since the keep-alive last looked.
+        self._is_silent = True
+        # A server may take its time with a message; the next one must not overtake it.
+        self._lock = asyncio.Lock()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the response can't become another one any more."""
+        return self._is_started or bool(self._waiting)
+
+    def put(self, data: bytes) -> None:
+        """Have `data` sent with the next flush."""
+        self._waiting.append(data)
+        self.size += len(data)
+
+    async def flush(self) -> None:
+        """Send what waits. Raises nothing but cancellation: a broken pipe is told to `on_broken`."""
+        if not self._waiting:
+            return
+        async with self._lock:
+            try:
+                await self._message(self._take())
+            except OSError:
+                self.on_broken()
+
+    async def close(self, data: bytes) -> None:
+        """Send what waits, then `data`, and end the response."""
+        try:
+            await self._message(self._take() + data, more_body=False)
+        except OSError:
+            self._record.error, self._record.status = "client_gone", CLIENT_GONE
+
+    async def keep_alive(self, seconds: float) -> None:
+        """Send a comment after each time of that length without a message, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            if self._is_silent and not self._lock.locked():
+                async with self._lock:
+                    try:
+                        await self._message(COMMENT)
+                    except OSError:
+                        self.on_broken()
+                        return
+            self._is_silent = True
+
+    def _take(self) -> bytes:
+        waiting, self._waiting, self.size = self._waiting, [], 0
+        return waiting[0] if len(waiting) == 1 else b"".join(waiting)
+
+    async def _message(self, data: bytes, *, more_body: bool = True) -> None:
+        self._is_silent = False
+        if not self._is_started:
+            self._is_started = True
+            self._record.first_byte_at = self._clock()
+            headers = [*_HEADERS, *self._headers()]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@types.coroutine
+def next_item(
+    items: AsyncGenerator[T, None], before_waiting: Callable[[], Coroutine[Any, Any, None]]
+) -> Generator[Any, Any, T]:
+    """`anext(items)`, running `before_waiting` first if the item is not there yet.
+
+    An upstream often delivers several events with one read of its socket. Sent one by one, each costs a system call;
+    sent together, as soon as the next one has to be waited for, they cost one and leave no later.
+
+    Raises what `anext` raises. A cancellation that comes while `before_waiting` runs reaches the generator, which has
+    begun to wait already; anything else must not be raised by it.
+    """
+    step = items.__anext__().__await__()
+    try:
+        awaited = next(step)
+    except StopIteration as ready:
+        return ready.value  # type: ignore[no-any-return]  # typeshed has no type for what a generator returns
+    error: BaseException | None = None
+    try:
+        yield from before_waiting().__await__()
+    except BaseException as caught:  # noqa: BLE001 - goes on into the generator
+        error = caught
+    # From here on this is `await`, written out.
+    while True:
+        sent = None
+        if error is None:
+            try:
+                sent = yield awaited
+            except BaseException as caught:  # noqa: BLE001 - as above
+                error = caught
+        try:
+            if error is None:
+                awaited = step.send(sent)
+            else:
+                thrown, error = error, None
+                awaited = step.throw(thrown)
+        except StopIteration as ready:
+            return ready.value  # type: ignore[no-any-return]
+
+
+def encode_text(text: str) -> bytes:
+    """A JSON string in UTF-8; half surrogates, which UTF-8 can't carry, as escapes."""
+    if text.isascii():
+        return encode_basestring_ascii(text).encode("ascii")
+    try:
+        return encode_basestring(text).encode()
+    except UnicodeEncodeError:
+        return encode_basestring_ascii(text).encode("ascii")

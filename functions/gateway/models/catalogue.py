@@ -1,0 +1,259 @@
+"""Which models there are: an embedded list, so that a fresh deployment answers at once, and a newer one in the table.
+
+The scheduled job reads the newer one from Poe. Names are matched without regard to case, by alias, and with dashes for
+dots. A name that nobody lists is passed to Poe as it is: Poe has more bots than any list, and says itself when there is
+none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from accounts import AccountKind
+from gateway.http.errors import GatewayError, invalid
+from gateway.models.live_config import Document, LiveConfig
+from pool.config_names import MODELS
+
+REFRESH_SECONDS = 300.0
+# A new deployment has no stored list until the scheduled job has run for the first time.
+ABSENT_REFRESH_SECONDS = 5.0
+CHAT_ENDPOINT = "/v1/chat/completions"
+_DATA = Path(__file__).parent / "data"
+_UNKNOWN_OWNER = "poe"
+# What each kind of output can be asked for here, besides chat, which serves every bot.
+_ENDPOINTS = {
+    "text": ("/v1/responses", "/v1/messages", "/v1/completions"),
+    "image": ("/v1/images/generations",),
+    "audio": ("/v1/audio/speech",),
+    "video": ("/v1/videos",),
+}
+_EDITS = "/v1/images/edits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model as callers see it. `None` means that nobody said: it may or may not be able to."""
+
+    id: str
+    bot: str
+    """The name that Poe knows; usually the id."""
+    owned_by: str = _UNKNOWN_OWNER
+    created: int = 0
+    """Epoch seconds; of the list, where the model has no time of its own."""
+    aliases: tuple[str, ...] = ()
+    description: str | None = None
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
+    """`tools`, `reasoning`, `web_search` and so on."""
+    context_length: int | None = None
+    max_output_tokens: int | None = None
+    pricing: Mapping[str, str] | None = None
+    reasoning: Mapping[str, bool] | None = None
+    """`required`, `supports_reasoning_effort`, `budget`: how it thinks visibly, and how it is told how much."""
+    parameters: tuple[Mapping[str, Any], ...] | None = None
+    """`{name, schema, default_value, description}` of each option that the bot declares."""
+    upstream_endpoints: tuple[str, ...] = ()
+    """Where the official API says that it answers; empty where it doesn't."""
+    kinds: tuple[str, ...] | None = None
+    """Kinds of account that list it."""
+
+    @property
+    def tokens(self) -> int | None:
+        """The context window, by the original gateway's name."""
+        return self.context_length
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything it is called."""
+        return (self.id, self.bot, *self.aliases)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where this gateway offers it, as far as is known."""
+        made = ("text",) if self.output_modalities is None else self.output_modalities
+        found = [CHAT_ENDPOINT, *(endpoint for kind in made for endpoint in _ENDPOINTS.get(kind, ()))]
+        if "image" in made and "image" in (self.input_modalities or ()):
+            found.append(_EDITS)
+        return tuple(found)
+
+    def makes(self, modality: str) -> bool:
+        """Whether it may answer with `text`, `image`, `audio` or `video`; true where nobody said."""
+        return self.output_modalities is None or modality in self.output_modalities
+
+    def declared(self, name: str) -> Mapping[str, Any] | None:
+        """The declaration of one parameter."""
+        return next((item for item in self.parameters or () if item.get("name") == name), None)
+
+    def to_openai(self) -> dict[str, Any]:
+        """OpenAI's model object; the rest is extensions, of which the original had `tokens` and `endpoints`."""
+        return {
+            "id": self.id,
+            "object": "model",
+            "created": self.created,
+            "owned_by": self.owned_by,
+            "endpoints": list(self.endpoints),
+            "tokens": self.tokens,
+            "context_length": self.context_length,
+            "max_output_tokens": self.max_output_tokens,
+            "input_modalities": _listed(self.input_modalities),
+            "output_modalities": _listed(self.output_modalities),
+            "features": _listed(self.features),
+            "reasoning": self.reasoning,
+            "pricing": self.pricing,
+            "parameters": _listed(self.parameters),
+            "description": self.description,
+            "aliases": list(self.aliases),
+            "kinds": _listed(self.kinds),
+        }
+
+
+class Catalogue:
+    """The models, looked up by name. The embedded list is read when first needed."""
+
+    def __init__(self, live: LiveConfig) -> None:
+        self.updated_at: float | None = None
+        """When the list was read from Poe; `None` for the embedded one."""
+        self._live = live
+        self._models: Sequence[Model] = ()
+        self._by_name: dict[str, Model] = {}
+        live.watch(
+            MODELS,
+            self._take_stored,
+            every_seconds=REFRESH_SECONDS,
+            every_seconds_if_absent=ABSENT_REFRESH_SECONDS,
+        )
+
+    async def models(self) -> Sequence[Model]:
+        """All models, sorted by id. The same object until there is another list."""
+        await self._live.refresh()
+        self._embedded()
+        return self._models
+
+    async def find(self, name: str) -> Model | None:
+        """The model with this name or alias."""
+        await self._live.refresh()
+        return self.known(name)
+
+    def known(self, name: str) -> Model | None:
+        """The model with this name or alias in the list at hand, without looking for a newer one."""
+        return self._embedded().get(_key(name))
+
+    async def resolve(self, name: str) -> tuple[Model | None, str]:
+        """The model with this name or alias, if it is listed, and the name to ask Poe for in any case."""
+        found = await self.find(name)
+        return found, _poe_name(name) if found is None else found.bot
+
+    async def reload(self) -> Sequence[Model]:
+        """The list in the table, now. Raises `AccountStoreError`; the last good list stays."""
+        await self._live.reload(MODELS)
+        self._embedded()
+        return self._models
+
+    def _embedded(self) -> dict[str, Model]:
+        if not self._by_name:
+            self._take(json.loads((_DATA / "models.json").read_text(encoding="utf-8")))
+        return self._by_name
+
+    def _take_stored(self, document: Document | None) -> None:
+        if document and document.get("models"):
+            try:
+                self._take(document)
+            except (AttributeError, KeyError, TypeError) as error:
+                raise ValueError("this is not a list of models") from error
+
+    def _take(self, document: Document) -> None:
+        if self._by_name and document.get("updated_at") is not None and document["updated_at"] == self.updated_at:
+            return
+        models = _parse(document)
+        self._models = sorted(models, key=lambda model: model.id.lower())
+        # Makers write dashes where Poe has dots (`claude-sonnet-4-5`). A model's own name wins over another's alias.
+        dashed = [_key(model.id).replace(".", "-") for model in models]
+        times = Counter(dashed)
+        self._by_name = {name: model for name, model in zip(dashed, models, strict=True) if times[name] == 1}
+        self._by_name |= {_key(alias): model for model in models for alias in model.aliases}
+        self._by_name |= {_key(model.id): model for model in models}
+        self.updated_at = document.get("updated_at")
+
+
+def _poe_name(name: str) -> str:
+    """A name for Poe: old codenames, which programs for the original still use, become the bot's name."""
+    return _bots_by_codename().get(name.lower(), name)
+
+
+def kinds_for(model: Model | None) -> tuple[AccountKind, ...]:
+    """Kinds of account to ask for the model, best first: the documented API, unless only web accounts list it."""
+    if model is not None and model.kinds == (AccountKind.WEB.value,):
+        return (AccountKind.WEB, AccountKind.OFFICIAL)
+    return (AccountKind.OFFICIAL, AccountKind.WEB)
+
+
+def require(model: Model | None, modality: str, what: str) -> None:
+    """Raise `GatewayError` (400) if it is known that the model can't make `modality`. `what` it is for, in words."""
+    if model is not None and not model.makes(modality):
+        made = ", ".join(model.output_modalities or ())
+        raise unsupported_model(f"The model '{model.id}' can't be used for {what}: it makes {made}.")
+
+
+def unsupported_model(message: str) -> GatewayError:
+    """The model exists and can't do what is asked for."""
+    return invalid(message, param="model", code="unsupported_endpoint")
+
+
+def _key(name: str) -> str:
+    return name.lower().replace(" ", "")
+
+
+def _parse(document: Mapping[str, Any]) -> list[Model]:
+    created = int(document.get("created", 0))
+    return [_model(item, created) for item in document["models"]]
+
+
+def _model(item: Mapping[str, Any], created: int) -> Model:
+    name = str(item["id"])
+    codename = _codenames().get(name.lower())
+    return Model(
+        id=name,
+        bot=str(item.get("bot") or name),
+        owned_by=str(item.get("owned_by") or _UNKNOWN_OWNER),
+        created=int(item.get("created") or created),
+        aliases=tuple(dict.fromkeys([*item.get("aliases", ()), *([codename] if codename else ())])),
+        description=item.get("description"),
+        input_modalities=_texts(item.get("input_modalities")),
+        output_modalities=_texts(item.get("output_modalities")),
+        features=_texts(item.get("features")),
+        context_length=item.get("context_length") or item.get("tokens"),
+        max_output_tokens=item.get("max_output_tokens"),
+        pricing=item.get("pricing"),
+        reasoning=item.get("reasoning"),
+        parameters=_texts(item.get("parameters")),
+        upstream_endpoints=_texts(item.get("upstream_endpoints")) or (),
+        kinds=_texts(item.get("kinds")),
+    )
+
+
+def _texts(values: Iterable[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def _listed(values: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+@cache
+def _codenames() -> dict[str, str]:
+    """Codenames of older web clients by the bots' names in lower case (docs/reference/poe-web.md#bot-names)."""
+    document = json.loads((_DATA / "codenames.json").read_text(encoding="utf-8"))
+    return {name.lower(): codename for name, codename in document["codenames"].items()}
+
+
+@cache
+def _bots_by_codename() -> dict[str, str]:
+    document = json.loads((_DATA / "codenames.json").read_text(encoding="utf-8"))
+    return {codename: name for name, codename in document["codenames"].items()}

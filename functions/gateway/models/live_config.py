@@ -1,0 +1,99 @@
+"""What others put into the table while the gateway runs, such as the list of models: read again when it is old.
+
+A document that is due is read together with an API key, whose time is over as often, so that a chat needs no read of
+its own for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from accounts import AccountStore, AccountStoreError, ApiKey
+from gateway.http.request_log import Journal
+
+Document = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Watch:
+    take: Callable[[Document | None], None]
+    every_seconds: float
+    every_seconds_if_absent: float
+    due_at: float = float("-inf")
+
+
+class LiveConfig:
+    """Documents by name, each for the one who watches it. None is kept here."""
+
+    def __init__(self, store: AccountStore, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._watches: dict[str, _Watch] = {}
+
+    def watch(
+        self,
+        name: str,
+        take: Callable[[Document | None], None],
+        *,
+        every_seconds: float,
+        every_seconds_if_absent: float | None = None,
+    ) -> None:
+        """Give `take` the document whenever it was read; `None` if there is none.
+
+        While there is none it is looked for every `every_seconds_if_absent`, if given.
+        It raises `ValueError`, which names no value, for a document that it can't use, and keeps what it had.
+        """
+        self._watches[name] = _Watch(take, every_seconds, every_seconds_if_absent or every_seconds)
+
+    async def find_key(self, secret: str) -> ApiKey | None:
+        """The store's key with this secret, and in the same read what is due. Raises `StoreUnavailableError`."""
+        due = self._due()
+        if not due:
+            return await self._store.find_key(secret)
+        key, documents = await self._store.find_key_and_configs(secret, due)
+        self._take(due, documents)
+        return key
+
+    async def refresh(self) -> None:
+        """Read what is due, all in one. What can't be read stays as it was, and is due again when its time is over."""
+        due = self._due()
+        if not due:
+            return
+        for name in due:
+            self._postpone(name)
+        try:
+            documents = await self._store.get_configs(due)
+        except AccountStoreError as error:
+            for name in due:
+                self._journal.event("config.unusable", config=name, code=type(error).__name__)
+            return
+        self._take(due, documents)
+
+    async def reload(self, name: str) -> None:
+        """Read one now. Raises `AccountStoreError`; then all stays as it was."""
+        self._take([name], await self._store.get_configs([name]))
+
+    def forget(self, name: str) -> None:
+        """It is due at once: it was changed here."""
+        self._watches[name].due_at = float("-inf")
+
+    def _due(self) -> list[str]:
+        now = self._clock()
+        return [name for name, watch in self._watches.items() if now >= watch.due_at]
+
+    def _take(self, names: Collection[str], documents: Mapping[str, Document]) -> None:
+        for name in names:
+            document = documents.get(name)
+            self._postpone(name, is_absent=document is None)
+            try:
+                self._watches[name].take(document)
+            except ValueError as error:
+                self._journal.event("config.unusable", config=name, code=type(error).__name__)
+
+    def _postpone(self, name: str, *, is_absent: bool = False) -> None:
+        watch = self._watches[name]
+        watch.due_at = self._clock() + (watch.every_seconds_if_absent if is_absent else watch.every_seconds)

@@ -1,0 +1,269 @@
+"""What an answer in plain text means where more than text was asked for: tool calls, or JSON. Pure.
+
+A `Reading` takes the events of an answer and gives those that callers see. At the end it says whether the answer can be
+used, or what the model should be told to correct; after the corrected answer it says so for good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.prompt.json_scanner import ValueScanner
+from gateway.prompt.request import ChatCall
+from gateway.prompt.structured_output import ResponseFormat
+from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol
+from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What to tell the model."""
+
+    text: str
+    answer: str = ""
+    """What it had answered, for a model that does not remember."""
+    rule: str = ""
+    """What it should have kept to, for the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What to tell the caller."""
+
+    message: str
+    code: str
+
+
+class Reading:
+    """Passes everything on: the reading of an answer of which nothing special is asked."""
+
+    protocol: ToolProtocol | None = None
+    correction: Correction | None = None
+    """Set by the first `finish`, if the answer can't be used. Feed the corrected one then, and `finish` again."""
+    failure: Failure | None = None
+    """Set by the last `finish`, if the answer can't be used."""
+
+    def feed(self, event: Event) -> list[Event]:
+        """Take one event of the answer, its end excluded."""
+        return [event]
+
+    def finish(self, reason: FinishReason) -> list[Event]:  # noqa: ARG002 - the others need it
+        """The answer is over."""
+        return []
+
+    def reason(self, reason: FinishReason) -> FinishReason:
+        """Why the answer ended, as callers see it."""
+        return reason
+
+
+def reading_of_native(call: ChatCall, *, knows_format: bool = True) -> Reading:
+    """The reading for a model that is told of tools natively, and of the format if its endpoint knows formats."""
+    if call.response_format is None:
+        return Reading()
+    is_passed_on = knows_format and call.is_streamed
+    return JSONStreamReading(call.response_format) if is_passed_on else JSONReading(call.response_format)
+
+
+def reading_of(call: ChatCall) -> Reading:
+    """The reading for what a model is asked in words."""
+    protocol = call.web_protocol()
+    if protocol is not None:
+        return ToolReading(protocol, call.response_format)
+    return Reading() if call.response_format is None else JSONReading(call.response_format)
+
+
+_NOT_THE_JSON = Failure("The model did not answer with the JSON asked for.", "invalid_structured_output")
+
+
+class JSONReading(Reading):
+    """Holds the text back until it is known to be the JSON that was asked for."""
+
+    def __init__(self, response_format: ResponseFormat) -> None:
+        self._format = response_format
+        self._texts: list[str] = []
+        # A model that declines in so many words has answered: OpenAI's clients look for that before they read JSON.
+        self._is_refused = False
+        self._is_second = False
+
+    def feed(self, event: Event) -> list[Event]:
+        match event:
+            case RefusalDelta():
+                self._is_refused = True
+                return [event]
+            case TextDelta(text):
+                self._texts.append(text)
+            case TextReplaced(text):
+                self._texts = [text]
+            case _:
+                return [event]
+        return []
+
+    def finish(self, reason: FinishReason) -> list[Event]:
+        text, self._texts = "".join(self._texts), []
+        self.failure = None
+        if reason is not FinishReason.STOP or self._is_refused:
+            # Cut short: callers learn it from the finish reason, and get what there is.
+            return [TextDelta(text)] if text else []
+        found, problem = self._format.read(text)
+        is_second, self._is_second = self._is_second, True
+        if found is not None:
+            return [TextDelta(found)]
+        if not is_second:
+            told = self._format.correction(problem or "it is not valid")
+            self.correction = Correction(told, text, self._format.instructions())
+        self.failure = _NOT_THE_JSON
+        return []
+
+
+class JSONStreamReading(JSONReading):
+    """Passes a JSON object on as it comes: for models that were asked for one natively, on a stream.
+
+    What follows it is left out. An answer that begins with anything else is held back, and corrected if need be;
+    one that began well can't be corrected any more, so that it is an error if it does not fit in the end.
+    """
+
+    def __init__(self, response_format: ResponseFormat) -> None:
+        super().__init__(response_format)
+        self._shown: list[str] = []
+        # Whether the answer begins as an object; `None` before its first character.
+        self._is_passed_on: bool | None = None
+        self._end = ValueScanner()
+
+    def feed(self, event: Event) -> list[Event]:
+        others = super().feed(event)
+        if (
+            not isinstance(event, TextDelta)
+            or isinstance(event, RefusalDelta)
+            or self._is_passed_on is False
+            or self._end.is_complete
+            or self._end.is_too_deep
+        ):
+            return others
+        text = event.text if self._shown else event.text.lstrip()
+        if text and self._is_passed_on is None:
+            self._is_passed_on = text[0] == "{"
+        if not text or not self._is_passed_on:
+            return []
+        text = text[: self._end.scan(text)]
+        self._shown.append(text)
+        return [TextDelta(text)]
+
+    def finish(self, reason: FinishReason) -> list[Event]:
+        if not self._shown:
+            self._is_passed_on = None
+            return super().finish(reason)
+        text, self._texts = "".join(self._texts), []
+        fits = reason is not FinishReason.STOP or self._is_refused or self._format.read(text)[0] == "".join(self._shown)
+        self.failure = None if fits else _NOT_THE_JSON
+        return []
+
+
+class ToolReading(Reading):
+    """Finds tool calls in the text. Text of an answer that must hold calls is kept back: only calls were asked for."""
+
+    def __init__(self, protocol: ToolProtocol, response_format: ResponseFormat | None = None) -> None:
+        self.protocol: ToolProtocol = protocol
+        self._parser = ToolCallParser(protocol)
+        # Text passed to the parser, to be compared with what replaces it.
+        self._fed: list[str] = []
+        self._fed_chars = 0
+        self._is_second = False
+        self._must_call = protocol.specs.must_call
+        # Where an answer without calls must be JSON, its text waits for the decision.
+        self._json = JSONReading(response_format) if response_format else None
+
+    def feed(self, event: Event) -> list[Event]:
+        match event:
+            case TextDelta(text):
+                self._fed.append(text)
+                self._fed_chars += len(text)
+                return self._shown(self._parser.feed(text))
+            case TextReplaced(text):
+                return self._replace(text)
+        return [event]
+
+    def finish(self, reason: FinishReason) -> list[Event]:
+        events = self._shown(self._parser.finish())
+        parser, is_second = self._parser, self._is_second
+        self._is_second = True
+        self.failure = None
+        if parser.kept_back:
+            return events + self._settle(is_second)
+        if not parser.told and self._must_call and reason is FinishReason.STOP:
+            self.failure = Failure("The model did not call a tool as it had to.", "tool_call_missing")
+            if not is_second:
+                self._ask_again("no tool was called")
+            return events
+        self.correction = None
+        if self._json is None or parser.told:
+            return events
+        return events + self._finish_json(self._json, reason)
+
+    def reason(self, reason: FinishReason) -> FinishReason:
+        return FinishReason.TOOL_CALLS if self._parser.told and reason is FinishReason.STOP else reason
+
+    def _settle(self, is_second: bool) -> list[Event]:
+        """Calls that do not fit: ask once more. After that, calls that could be made are made as they were written.
+
+        That is what callers of OpenAI's API without `strict` are used to: they check the arguments, and tell the model.
+        """
+        parser = self._parser
+        if not is_second:
+            self.failure = Failure("The model's tool calls could not be understood.", "invalid_tool_call")
+            self._ask_again(parser.problem or "they are not valid")
+            return []
+        self.correction = None
+        strict = self.protocol.reader.strict
+        if any(not call.is_known or (call.problem and call.name in strict) for call in parser.kept_back):
+            self.failure = Failure("The model's tool calls could not be understood.", "invalid_tool_call")
+            return []
+        return [event for call in parser.kept_back for event in parser.tell(call)]
+
+    def _ask_again(self, problem: str) -> None:
+        self.correction = Correction(self.protocol.correction(problem))
+        self._parser = ToolCallParser(self.protocol, told=self._parser.told)
+        self._forget()
+
+    def _finish_json(self, json_reading: JSONReading, reason: FinishReason) -> list[Event]:
+        events = json_reading.finish(reason)
+        self.correction, self.failure = json_reading.correction, json_reading.failure
+        if self.correction is not None:
+            self._parser = ToolCallParser(self.protocol)
+            self._forget()
+        return events
+
+    def _forget(self) -> None:
+        self._fed, self._fed_chars = [], 0
+
+    def _replace(self, text: str) -> list[Event]:
+        """Text that goes on is read on; text that is another one is read from its beginning.
+
+        Calls that were told stay, and are not told again; the words before them stay, too.
+        """
+        # What is shorter is another text: it is not compared, so that many short ones cost no more than they are long.
+        fed = "".join(self._fed) if len(text) >= self._fed_chars else None
+        self._fed, self._fed_chars = [text], len(text)
+        if fed is not None and text.startswith(fed):
+            return self._shown(self._parser.feed(text[len(fed) :]))
+        if self._parser.told:
+            self._parser = ToolCallParser(self.protocol, told=self._parser.told)
+            return self._shown(self._parser.feed(text))
+        had_text = self._parser.has_text
+        self._parser = ToolCallParser(self.protocol)
+        if self._json is not None:
+            self._json.feed(TextReplaced(""))
+        events = self._shown(self._parser.feed(text))
+        if not had_text or self._must_call or self._json is not None:
+            return events
+        said = "".join(event.text for event in events if isinstance(event, TextDelta))
+        return [TextReplaced(said), *(event for event in events if not isinstance(event, TextDelta))]
+
+    def _shown(self, events: list[Event]) -> list[Event]:
+        """What of the parser's events is passed on now."""
+        if self._json is not None:
+            for event in events:
+                if isinstance(event, TextDelta):
+                    self._json.feed(event)
+        elif not self._must_call and not self._is_second:
+            return events
+        return [event for event in events if not isinstance(event, TextDelta)]

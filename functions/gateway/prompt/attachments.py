@@ -1,0 +1,182 @@
+"""The files of a request, before any account is asked: fetched where only their address is known, and checked.
+
+What is wrong with a file is the caller's doing: it is found here, answered with 400, and no account is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from gateway.http.errors import GatewayError, gateway_error, invalid
+from gateway.models.capabilities import ModelFacts
+from reverse.chat import Attachment, Message
+from reverse.errors import PoeError
+
+MAX_FILES = 20
+MAX_FILE_BYTES = 20 * 1024 * 1024
+# A function of 256 MB holds the body, the files and their encoded forms at the same time.
+MAX_TOTAL_BYTES = 32 * 1024 * 1024
+FETCH_SECONDS = 20.0
+# Each may be as large as a file can be before its size is known.
+_AT_A_TIME = 4
+# Chat applications send the same address with every turn.
+_CACHED_BYTES = 16 * 1024 * 1024
+_OCTETS = "application/octet-stream"
+_TEXTS = ("text/", "application/json", "application/xml")
+
+
+class Fetched(Protocol):
+    """A file that was fetched."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+Fetch = Callable[[str], Awaitable[Fetched]]
+
+
+async def guarded_fetch(url: str) -> Fetched:
+    """Fetch a file, with the guards against hostile addresses. Raises `PoeError`."""
+    # Few requests bring an address; the fetcher and its network library are loaded for those.
+    from reverse.fetch import fetch
+
+    return await fetch(url, max_bytes=MAX_FILE_BYTES, timeout_seconds=FETCH_SECONDS)
+
+
+class AttachmentReader:
+    """Turns the attachments of a conversation into bytes with a type that is by their content."""
+
+    def __init__(self, fetch: Fetch = guarded_fetch) -> None:
+        self._fetch = fetch
+        self._cache: OrderedDict[str, Attachment] = OrderedDict()
+        self._cached_bytes = 0
+
+    async def read(self, turns: Sequence[Message], facts: ModelFacts) -> tuple[Message, ...]:
+        """The turns with their files. Raises `GatewayError` (400, naming the message)."""
+        places = [(index, file) for index, turn in enumerate(turns) for file in turn.attachments]
+        if not places:
+            return tuple(turns)
+        distinct = dict.fromkeys(file for _, file in places)
+        if len(distinct) > MAX_FILES:
+            raise invalid(f"A request takes at most {MAX_FILES} files.", param="messages", code="too_many_files")
+        first_place = {file: index for index, file in reversed(places)}
+        read = await self._read_all({file: first_place[file] for file in distinct})
+        for file, index in first_place.items():
+            _check_modality(read[file], facts, index)
+        return tuple(
+            replace(turn, attachments=tuple(read[file] for file in turn.attachments)) if turn.attachments else turn
+            for turn in turns
+        )
+
+    async def _read_all(self, places: dict[Attachment, int]) -> dict[Attachment, Attachment]:
+        """Each once, several at a time; no more of them once they are too large together."""
+        gate = asyncio.Semaphore(_AT_A_TIME)
+        total = 0
+
+        async def read(file: Attachment, index: int) -> Attachment:
+            nonlocal total
+            async with gate:
+                found = await self._read_one(file, index)
+                total += len(found.data or b"")
+                if total > MAX_TOTAL_BYTES:
+                    raise invalid("The files are too large together.", param="messages", code="file_too_large")
+                return found
+
+        tasks = {file: asyncio.create_task(read(file, index), name="read-file") for file, index in places.items()}
+        try:
+            await asyncio.gather(*tasks.values())
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+        return {file: task.result() for file, task in tasks.items()}
+
+    async def _read_one(self, file: Attachment, index: int) -> Attachment:
+        if file.data is not None:
+            read = _typed(file.name, file.content_type, file.data)
+        else:
+            read = await self._fetched(file, index)
+        if not read.data:
+            raise _bad_file(index, "is empty", "empty_file")
+        if file.content_type.startswith("image/") and read.content_type.startswith(_TEXTS):
+            # Often the page that a site shows in place of its picture.
+            raise _bad_file(index, "is not an image", "invalid_image")
+        if len(read.data) > MAX_FILE_BYTES:
+            raise _bad_file(index, "is too large", "file_too_large")
+        return read
+
+    async def _fetched(self, file: Attachment, index: int) -> Attachment:
+        url = file.url or ""
+        key = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
+        if (cached := self._cache.get(key)) is not None:
+            self._cache.move_to_end(key)
+            return cached
+        try:
+            fetched = await self._fetch(url)
+        except PoeError as error:
+            failure = gateway_error(error)
+            raise GatewayError(
+                failure.situation, failure.message, code=failure.code, param=f"messages[{index}].content"
+            ) from None
+        read = _typed(fetched.name or file.name, fetched.content_type, fetched.data)
+        self._remember(key, read)
+        return read
+
+    def _remember(self, key: str, file: Attachment) -> None:
+        size = len(file.data or b"")
+        # The same address may have been fetched twice at the same time, under two names.
+        if size > _CACHED_BYTES // 2 or key in self._cache:
+            return
+        self._cache[key] = file
+        self._cached_bytes += size
+        while self._cached_bytes > _CACHED_BYTES:
+            _, oldest = self._cache.popitem(last=False)
+            self._cached_bytes -= len(oldest.data or b"")
+
+
+def _typed(name: str, declared: str, data: bytes) -> Attachment:
+    """The file with the type that its bytes show; what they leave open is as declared."""
+    from reverse.file_types import safe_name, sniff_type
+
+    found = sniff_type(data, name)
+    if found in (_OCTETS, "text/plain") and declared not in ("", _OCTETS) and not declared.startswith("image/"):
+        found = declared
+    return Attachment(safe_name(_fitting_name(name, found), found), found, data)
+
+
+def _fitting_name(name: str, content_type: str) -> str:
+    """The name without an extension that says something else than the bytes: Poe judges files by their names, too."""
+    import mimetypes
+
+    kind = content_type.partition("/")[0]
+    if kind not in ("image", "audio", "video"):
+        return name
+    guessed = mimetypes.guess_type(name, strict=False)[0] or ""
+    fits = guessed == content_type if kind == "image" else guessed.partition("/")[0] == kind
+    return name if fits else name.rpartition(".")[0].replace(".", "_") or name
+
+
+_MODALITIES = {"image": "image", "audio": "audio", "video": "video"}
+
+
+def _check_modality(file: Attachment, facts: ModelFacts, index: int) -> None:
+    """Raises `GatewayError` (400) where the model is known not to take such a file."""
+    modality = _MODALITIES.get(file.content_type.partition("/")[0])
+    if modality is not None and facts.accepts(modality) is False:
+        raise _bad_file(index, f"is of a kind ({modality}) that the model does not accept", "unsupported_file")
+
+
+def _bad_file(index: int, problem: str, code: str) -> GatewayError:
+    param = f"messages[{index}].content"
+    return invalid(f"A file of '{param}' {problem}.", param=param, code=code)

@@ -1,0 +1,113 @@
+"""A chat completion made ready: files read, window checked, conversation found, and what then has to be generated.
+
+Every surface that asks a model in words comes through here, so that tools, files, formats and sessions work the same
+whatever API the caller speaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from accounts import AccountKind, AccountStore, AccountStoreError
+from gateway.generation.generation import Generation, GenerationTask
+from gateway.http.request_log import Journal
+from gateway.models.capabilities import facts_of
+from gateway.models.parameters import ignored_header
+from gateway.prompt.asking import Asking
+from gateway.prompt.context_window import check_window, fit_window
+from gateway.prompt.conversations import Conversation, find_conversation
+from gateway.prompt.refused_options import RefusedOptions
+from gateway.prompt.request import ChatCall
+
+if TYPE_CHECKING:
+    from gateway.surfaces.services import Services
+
+IGNORED_HEADER = "x-gateway-ignored"
+TRUNCATED_HEADER = "x-gateway-truncated"
+# The answer is there; its last byte waits so long for the table at most.
+_SAVE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTask:
+    """What to generate for one chat completion."""
+
+    call: ChatCall
+    """As it will be asked: with files' bytes, without turns that were left out."""
+    bot: str
+    key_id: str
+    left_out: int
+    """How many of the oldest turns had to be left out."""
+    conversation: Conversation | None
+    refused: RefusedOptions
+    store: AccountStore
+    journal: Journal
+
+    def generation_task(self, choice: int = 0) -> GenerationTask:
+        """The task of one choice. The conversation goes on with the first."""
+        conversation = self.conversation if choice == 0 else None
+        return GenerationTask(
+            key_id=self.key_id,
+            model=self.bot,
+            ask=Asking(self.call, self.bot, self.refused, conversation),
+            on_end=self._end if conversation is not None else None,
+            prompt_tokens=self.call.prompt_tokens,
+            limits=self.call.limits,
+            kinds=self.call.kinds,
+            is_streamed=self.call.is_streamed,
+            sticky_account_id=conversation.account_id if conversation else None,
+        )
+
+    def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:
+        """Names of what was not taken into account; `kind` is the answering account's, if known already."""
+        return tuple(sorted({*self.call.ignored(kind or self.call.kinds[0]), *self.refused.names}))
+
+    def headers(self, kind: AccountKind | None) -> dict[str, str]:
+        """Headers that say so."""
+        ignored = self.ignored(kind)
+        headers = {IGNORED_HEADER: ignored_header(ignored)} if ignored else {}
+        if self.left_out:
+            headers[TRUNCATED_HEADER] = str(self.left_out)
+        return headers
+
+    async def _end(self, generation: Generation, went_well: bool) -> None:
+        conversation, kind, account_id = self.conversation, generation.kind, generation.account_id
+        if conversation is None or kind is None or account_id is None:
+            return
+        try:
+            async with asyncio.timeout(_SAVE_SECONDS):
+                if went_well:
+                    await conversation.save(self.store, account_id, kind, generation.text)
+                else:
+                    await conversation.abandon(self.store)
+        except (AccountStoreError, TimeoutError) as error:
+            self.journal.event("session.write_failed", code=type(error).__name__)
+
+
+async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, services: Services) -> ChatTask:
+    """Make a chat completion ready. `entry` is the model's in the catalogue, `None` if it has none.
+
+    Raises `GatewayError` (400) for files and lengths that can't be served. No account is touched.
+    """
+    facts = facts_of(entry)
+    turns = await services.files.read(call.turns, facts)
+    kept = turns
+    if call.may_truncate:
+        kept = fit_window(turns, facts.context_tokens, also=call.rules_tokens, reserve=call.max_tokens or 0)
+    else:
+        check_window(turns, facts.context_tokens, also=call.rules_tokens)
+    call = replace(call, turns=kept, facts=facts)
+    conversation = await find_conversation(
+        services.store,
+        services.journal,
+        key_id=key_id,
+        model=bot,
+        turns=call.turns,
+        session_id=call.session_id,
+        cache_key=call.cache_key,
+    )
+    refused = RefusedOptions(call.options.doubtful(facts))
+    left_out = len(turns) - len(kept)
+    return ChatTask(call, bot, key_id, left_out, conversation, refused, services.store, services.journal)

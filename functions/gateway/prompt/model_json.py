@@ -1,0 +1,94 @@
+"""JSON as models write it: read within a bounded depth and, where asked for, in spite of small mistakes. Pure.
+
+Every function takes time in proportion to its text, and gives the same result on every version of Python.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from gateway.prompt.json_scanner import MAX_DEPTH, is_too_deep
+
+# A string, of which group 1 is the closing quote unless it was cut; a bracket; a comma that says nothing.
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:(")|\\?\Z)|[\[\]{}]|,(?=\s*+[}\]])', re.DOTALL)
+
+
+class TooDeepError(ValueError):
+    """The value is nested more levels than are read."""
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity would make JSON that no caller's parser reads."""
+    raise ValueError(name)
+
+
+# Raw line breaks inside strings are a frequent mistake that changes nothing.
+_LENIENT = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def decode(text: str) -> Any:
+    """The value that is the whole text; control characters in strings are accepted. Raises `ValueError`."""
+    _check_depth(text, 0)
+    return _bounded(lambda: _LENIENT.decode(text))
+
+
+def decode_strictly_at(text: str, start: int) -> tuple[Any, int]:
+    """The value that begins at `start`, and where it ends, as any JSON parser reads it. Raises `ValueError`."""
+    _check_depth(text, start)
+    found: tuple[Any, int] = _bounded(lambda: _STRICT.raw_decode(text, start))
+    return found
+
+
+def decode_tolerantly(text: str) -> Any:
+    """As `decode`, if need be without trailing commas and with open brackets closed; `None` if that is not enough.
+
+    A string that was cut stays cut, because its end can't be made up: such a text is never read.
+    """
+    text = text.strip()
+    try:
+        return decode(text)
+    except ValueError:
+        repaired = _repaired(text)
+    if repaired is None or repaired == text:
+        return None
+    try:
+        return decode(repaired)
+    except ValueError:
+        return None
+
+
+def _check_depth(text: str, start: int) -> None:
+    if is_too_deep(text, start):
+        raise TooDeepError("the JSON is nested too deeply")
+
+
+def _bounded(read: Any) -> Any:
+    try:
+        return read()
+    except RecursionError:
+        raise TooDeepError("the JSON is nested too deeply") from None
+
+
+def _repaired(text: str) -> str | None:
+    """The text without trailing commas and with closing brackets for the open ones; `None` if a string was cut."""
+    pieces: list[str] = []
+    closers: list[str] = []
+    end = 0
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark[0] == '"':
+            if token[1] is None:
+                return None
+        elif mark == ",":
+            pieces.append(text[end : token.start()])
+            end = token.end()
+        elif mark in "[{":
+            closers.append("]" if mark == "[" else "}")
+            if len(closers) > MAX_DEPTH:
+                return None
+        elif closers and closers[-1] == mark:
+            closers.pop()
+    return "".join([*pieces, text[end:], *reversed(closers)])

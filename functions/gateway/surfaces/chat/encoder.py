@@ -1,0 +1,106 @@
+"""Events of an answer as the chunks of a streamed chat completion. Pure.
+
+Order (docs/reference/openai-wire.md#streamed-chat): the role once, deltas, the finish reason once, usage in a chunk
+without choices if it was asked for, `[DONE]`. Everything around a piece of text is serialised once per answer, not once
+per chunk.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gateway.generation.answer import Answer
+from gateway.generation.usage import TokenUsage
+from gateway.http.sse import DONE, encode_text
+from gateway.surfaces.chat.completion import describe_files, finish_reason
+from reverse.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+
+
+class ChunkEncoder:
+    """Encodes one answer. Each method's result is ready to be sent.
+
+    `choice` is its number among several answers to one request: then `end` ends only the choice, and `end_stream` the
+    stream. `is_legacy` writes a tool call as a `function_call`, of which there is only one.
+    """
+
+    def __init__(
+        self,
+        *,
+        completion_id: str,
+        created: int,
+        model: str,
+        wants_usage: bool,
+        choice: int | None = None,
+        is_legacy: bool = False,
+    ) -> None:
+        head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self.answer = Answer()
+        self._open = b"data: " + _json(head)[:-1]
+        self._close = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
+        self._wants_usage = wants_usage
+        self._is_one_of_many = choice is not None
+        self._is_legacy = is_legacy
+        self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % (choice or 0)
+        self._before_text = self._before_delta + b'"content":'
+        self._after_delta = b'},"finish_reason":null}]' + self._close
+        # The chunk with the role goes out with the first one that follows it.
+        self._start = self._delta(b'"role":"assistant","content":""')
+
+    def encode(self, event: Event) -> bytes:
+        """The chunk for an event; empty for events that chunks do not show."""
+        # Text is nearly everything there is. The generation keeps it, so it is not kept here again.
+        if type(event) is TextDelta:
+            chunk = self._before_text + encode_text(event.text) + self._after_delta
+        else:
+            self.answer.add(event)
+            chunk = self._encode_other(event)
+        if chunk and self._start:
+            chunk, self._start = self._start + chunk, b""
+        return chunk
+
+    def _encode_other(self, event: Event) -> bytes:
+        match event:
+            case ReasoningDelta(text):
+                return self._delta(b'"reasoning_content":' + encode_text(text))
+            case RefusalDelta(text):
+                return self._delta(b'"refusal":' + encode_text(text))
+            case ToolCallDelta() if self._is_legacy:
+                piece = tool_call_delta(event)["function"]
+                return b"" if event.index else self._delta(b'"function_call":' + _json(piece))
+            case ToolCallDelta():
+                return self._delta(b'"tool_calls":[' + _json(tool_call_delta(event)) + b"]")
+        return b""
+
+    async def end(self) -> bytes:
+        """All that ends the answer: links to files with their description, suggested replies, the finish reason."""
+        answer = self.answer
+        links, described = describe_files(answer.files, answer.text) if answer.files else ("", {})
+        delta: dict[str, Any] = ({"content": links} if links else {}) | described
+        if answer.suggested_replies:
+            delta["suggested_replies"] = answer.suggested_replies
+        extras = self._delta(_json(delta)[1:-1]) if delta else b""
+        reason = _json(finish_reason(answer.finish_reason, is_legacy=self._is_legacy))
+        end = self._start + extras + self._before_delta + b'},"finish_reason":' + reason + b"}]" + self._close
+        return end if self._is_one_of_many else end + self.end_stream(answer.usage)
+
+    def end_stream(self, usage: TokenUsage) -> bytes:
+        """What ends a stream after its choices, given what all of them consumed."""
+        if not self._wants_usage:
+            return DONE
+        return self._open + b',"choices":[],"usage":' + _json(usage.to_chat()) + b"}\n\n" + DONE
+
+    def _delta(self, fields: bytes) -> bytes:
+        return self._before_delta + fields + self._after_delta
+
+
+def tool_call_delta(event: ToolCallDelta) -> dict[str, Any]:
+    """A tool call's piece: the first of an index has id, type and name, later ones only arguments."""
+    if event.id is None:
+        return {"index": event.index, "function": {"arguments": event.arguments}}
+    function = {"name": event.name or "", "arguments": event.arguments}
+    return {"index": event.index, "id": event.id, "type": "function", "function": function}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

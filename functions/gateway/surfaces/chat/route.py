@@ -1,0 +1,115 @@
+"""`POST /v1/chat/completions`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.generation.answer import Answer, collect_answer, stream_answer
+from gateway.generation.generation import Generation
+from gateway.generation.parallel import run_all, stream_all
+from gateway.generation.usage import TokenUsage
+from gateway.http.bodies import read_json
+from gateway.http.deadline import bounded
+from gateway.http.request_log import RequestRecord
+from gateway.http.sse import EventStream
+from gateway.prompt.chat_task import ChatTask, prepare_chat
+from gateway.prompt.request import read_chat_call
+from gateway.surfaces.chat.completion import encode_completion, new_completion_id
+from gateway.surfaces.chat.encoder import ChunkEncoder
+from gateway.surfaces.context import admit, authenticate, context_of, event_stream, request_deadline
+
+
+async def create_chat_completion(request: Request) -> Response | EventStream:
+    """Authenticate, normalise, generate, encode."""
+    deadline = request_deadline(request)
+    services = context_of(request).services
+    key = await authenticate(request)
+    call = read_chat_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    entry, bot = await admit(request, key, call.model)
+    async with asyncio.timeout_at(deadline):
+        chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
+    completion = _Completion(request, chat)
+    if call.is_streamed:
+        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers)
+    async with bounded(request.receive, deadline):
+        body = await completion.collect()
+    return Response(body, media_type="application/json", headers=completion.headers())
+
+
+class _Completion:
+    """The answers to one request, streamed or collected."""
+
+    def __init__(self, request: Request, chat: ChatTask) -> None:
+        context = context_of(request)
+        self._record = context.record
+        self._generations = context.services.generations
+        self._chat = chat
+        self._first: Generation | None = None
+        self._encoders: dict[int, ChunkEncoder] = {}
+        self._completion_id = new_completion_id()
+        self._created = int(time.time())
+
+    def headers(self) -> dict[str, str]:
+        """What is known of the answer by now."""
+        return self._chat.headers(self._first.kind if self._first else None)
+
+    async def collect(self) -> bytes:
+        """The completion object. Raises what the first failing choice raises."""
+        call = self._chat.call
+        if call.choices == 1:
+            answers = [await self._collect_choice(0, self._record)]
+        else:
+            answers = await run_all(call.choices, self._collect_choice, record=self._record, width=call.choices)
+        return encode_completion(
+            answers,
+            completion_id=self._completion_id,
+            created=self._created,
+            model=call.model,
+            is_legacy=call.specs.is_legacy,
+        )
+
+    def stream(self) -> AsyncGenerator[bytes, None]:
+        """The chunks; those of several choices as they come."""
+        if self._chat.call.choices == 1:
+            return stream_answer(self._start(0, self._record), self._encoder(None))
+        return self._stream_choices()
+
+    async def _stream_choices(self) -> AsyncGenerator[bytes, None]:
+        choices = self._chat.call.choices
+        chunks = stream_all(choices, self._stream_choice, record=self._record, width=choices)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+        usage = TokenUsage.total(encoder.answer.usage for encoder in self._encoders.values())
+        yield self._encoder(0).end_stream(usage)
+
+    def _stream_choice(self, choice: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
+        # A choice that had to wait for an account begins again, with nothing sent yet.
+        encoder = self._encoders[choice] = self._encoder(choice)
+        return stream_answer(self._start(choice, record), encoder)
+
+    async def _collect_choice(self, choice: int, record: RequestRecord) -> Answer:
+        return await collect_answer(self._start(choice, record))
+
+    def _start(self, choice: int, record: RequestRecord) -> Generation:
+        generation = self._generations.start(self._chat.generation_task(choice), record)
+        if choice == 0:
+            self._first = generation
+        return generation
+
+    def _encoder(self, choice: int | None) -> ChunkEncoder:
+        call = self._chat.call
+        return ChunkEncoder(
+            completion_id=self._completion_id,
+            created=self._created,
+            model=call.model,
+            wants_usage=call.wants_usage,
+            choice=choice,
+            is_legacy=call.specs.is_legacy,
+        )

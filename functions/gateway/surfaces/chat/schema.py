@@ -1,0 +1,195 @@
+"""Conversations, models, health."""
+
+from __future__ import annotations
+
+from gateway.http.errors import MODEL_NOT_FOUND, NOT_READY, STORE
+from gateway.openapi.operation import GENERATION, IGNORED, Operation, events, header, json_media, parameter
+from gateway.openapi.schemas import (
+    ANY_OBJECT,
+    COUNT,
+    FLAG,
+    NAME,
+    POSITIVE,
+    TEMPERATURE,
+    TEXT,
+    TOP_P,
+    Schema,
+    array,
+    const,
+    enum,
+    obj,
+    optional,
+    ref,
+)
+from gateway.prompt.request import MAX_STOP_CHARS, MAX_STOPS, MAX_TOOLS
+from gateway.prompt.turns import MAX_MESSAGES
+
+_STOP: Schema = {**TEXT, "maxLength": MAX_STOP_CHARS}
+STOP: Schema = {"anyOf": [_STOP, array(_STOP, maxItems=MAX_STOPS), {"type": "null"}]}
+_CONTENT_PART: Schema = {
+    "oneOf": [
+        obj("type text", type=const("text"), text=TEXT),
+        obj("type image_url", type=const("image_url"), image_url=obj("url", url=TEXT, detail=TEXT)),
+        obj("type file", type=const("file"), file=obj("file_data", filename=TEXT, file_data=TEXT)),
+        obj(
+            "type input_audio",
+            type=const("input_audio"),
+            input_audio=obj("data", data=TEXT, format=enum("wav", "mp3")),
+        ),
+    ]
+}
+_FUNCTION_CALL = obj("name arguments", name=NAME, arguments=TEXT)
+_TOOL_CALL = obj("id type function", id=TEXT, type=const("function"), function=_FUNCTION_CALL)
+_MESSAGE = obj(
+    "role",
+    role=enum("system", "developer", "user", "assistant", "tool", "function"),
+    content={"anyOf": [TEXT, array(ref("ContentPart")), {"type": "null"}]},
+    name=optional(NAME),
+    tool_calls=optional(array(ref("ToolCall"), maxItems=MAX_TOOLS)),
+    tool_call_id=optional(NAME),
+)
+_TOOL = obj(
+    "type function",
+    type=const("function"),
+    function=obj("name", name={**NAME, "pattern": "^[a-zA-Z0-9_-]{1,64}$"}, description=TEXT, parameters=ANY_OBJECT),
+)
+_RESPONSE_FORMAT: Schema = {
+    "oneOf": [
+        obj("type", type=const("text")),
+        obj("type", type=const("json_object")),
+        obj(
+            "type json_schema",
+            type=const("json_schema"),
+            json_schema=obj("name schema", name=NAME, schema=ANY_OBJECT, strict=optional(FLAG)),
+        ),
+    ]
+}
+_USAGE = obj(
+    "prompt_tokens completion_tokens total_tokens",
+    prompt_tokens=COUNT,
+    completion_tokens=COUNT,
+    total_tokens=COUNT,
+    estimated={**FLAG, "description": "Whether these are the gateway's own estimate."},
+)
+_FINISH = enum("stop", "length", "tool_calls", "content_filter")
+_MODEL = obj(
+    "id object created owned_by endpoints",
+    id=TEXT,
+    object=const("model"),
+    created=COUNT,
+    owned_by=TEXT,
+    endpoints=array(TEXT),
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "ContentPart": _CONTENT_PART,
+    "ToolCall": _TOOL_CALL,
+    "Message": _MESSAGE,
+    "Tool": _TOOL,
+    "ResponseFormat": _RESPONSE_FORMAT,
+    "Usage": _USAGE,
+    "Model": _MODEL,
+    "ModelList": obj("object data", object=const("list"), data=array(ref("Model"))),
+    "ChatCompletionRequest": obj(
+        "model messages",
+        model=NAME,
+        messages=array(ref("Message"), minItems=1, maxItems=MAX_MESSAGES),
+        stream=optional(FLAG),
+        stream_options=optional(obj(include_usage=optional(FLAG))),
+        max_tokens=optional(POSITIVE),
+        max_completion_tokens=optional(POSITIVE),
+        stop=STOP,
+        temperature=TEMPERATURE,
+        top_p=TOP_P,
+        tools=optional(array(ref("Tool"), maxItems=MAX_TOOLS)),
+        tool_choice={},
+        parallel_tool_calls=optional(FLAG),
+        response_format=optional(ref("ResponseFormat")),
+        parameters=optional({**ANY_OBJECT, "description": "Options that the bot itself declares."}),
+    ),
+    "ChatCompletion": obj(
+        "id object created model choices usage",
+        id=TEXT,
+        object=const("chat.completion"),
+        created=COUNT,
+        model=TEXT,
+        choices=array(
+            obj(
+                "index message finish_reason",
+                index=COUNT,
+                finish_reason=_FINISH,
+                message=obj(
+                    "role content", role=const("assistant"), content=optional(TEXT), tool_calls=array(ref("ToolCall"))
+                ),
+            ),
+            minItems=1,
+        ),
+        usage=ref("Usage"),
+    ),
+    "ChatCompletionChunk": obj(
+        "id object created model choices",
+        id=TEXT,
+        object=const("chat.completion.chunk"),
+        created=COUNT,
+        model=TEXT,
+        choices=array(obj("index delta", index=COUNT, delta=ANY_OBJECT, finish_reason=optional(_FINISH))),
+        usage=optional(ref("Usage")),
+    ),
+}
+
+_QUESTION = {"model": "Claude-Sonnet-4.5", "messages": [{"role": "user", "content": "Hello"}]}
+_TAGGED: dict[str, Schema] = {"etag": header("Of this answer; send it back as `if-none-match`.")}
+_UNCHANGED: dict[int, Schema] = {304: {"description": "The caller has it already."}}
+_IF_NONE_MATCH = (parameter("if-none-match", "header", TEXT),)
+
+OPERATIONS: dict[str, Operation] = {
+    "create_chat_completion": Operation(
+        summary="Answer a conversation",
+        tag="Chat",
+        description="With `stream`, chunks arrive as Poe makes them; fields that could not be honoured are named in "
+        "`x-gateway-ignored`.",
+        body=json_media(ref("ChatCompletionRequest"), question=_QUESTION, streamed=_QUESTION | {"stream": True}),
+        answer=json_media(ref("ChatCompletion")) | events("A ChatCompletionChunk as JSON, at last `[DONE]`."),
+        headers=IGNORED,
+        situations=GENERATION,
+    ),
+    "list_models": Operation(
+        summary="List models",
+        tag="Models",
+        description="Those that the caller's key may use. Callers that send `anthropic-version` get pages in that "
+        "API's shape, with `limit`, `after_id` and `before_id`.",
+        parameters=_IF_NONE_MATCH,
+        answer=json_media(ref("ModelList")),
+        more_answers=_UNCHANGED,
+        headers=_TAGGED,
+    ),
+    "retrieve_model": Operation(
+        summary="Describe a model",
+        tag="Models",
+        description="By its name or an alias, in any case. Callers that send `anthropic-version` get that API's shape.",
+        parameters=_IF_NONE_MATCH,
+        answer=json_media(ref("Model")),
+        more_answers=_UNCHANGED,
+        headers=_TAGGED,
+        situations=(MODEL_NOT_FOUND,),
+    ),
+    "index": Operation(
+        summary="Say what this is",
+        tag="Health",
+        answer=json_media(obj("message base_url", message=TEXT, base_url=TEXT)),
+        is_open=True,
+    ),
+    "healthz": Operation(
+        summary="Say that the process answers",
+        tag="Health",
+        answer=json_media(obj("status", status=const("ok"))),
+        is_open=True,
+    ),
+    "readyz": Operation(
+        summary="Say whether an account could be leased",
+        tag="Health",
+        answer=json_media(obj("status ready_accounts", status=enum("ready"), ready_accounts={"type": "integer"})),
+        situations=(NOT_READY, STORE),
+        is_open=True,
+    ),
+}

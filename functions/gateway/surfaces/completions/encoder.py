@@ -1,0 +1,92 @@
+"""The answers to a completion request as chunks of a stream, or as one object. Pure."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.generation.answer import Answer, missing_links
+from gateway.generation.usage import TokenUsage
+from gateway.http.sse import DONE, encode_text
+from gateway.surfaces.completions.request import CompletionCall
+from reverse.events import Event, FinishReason, TextDelta
+
+
+class CompletionEncoder:
+    """Encodes the answers to one request; `choice` makes the encoder of one streamed answer."""
+
+    def __init__(self, call: CompletionCall, *, created: int) -> None:
+        self.call = call
+        self.head = {
+            "id": f"cmpl-{secrets.token_hex(14)}",
+            "object": "text_completion",
+            "created": created,
+            "model": call.model,
+        }
+
+    def whole(self, answers: Sequence[Answer]) -> bytes:
+        """The response that is not streamed."""
+        choices = [
+            {
+                "text": (self.call.prompt_of(index) if self.call.echoes else "")
+                + answer.text
+                + missing_links(answer.files, answer.text),
+                "index": index,
+                "logprobs": None,
+                "finish_reason": finish_reason(answer.finish_reason),
+            }
+            for index, answer in enumerate(answers)
+        ]
+        usage = TokenUsage.total(answer.usage for answer in answers)
+        return _json(self.head | {"choices": choices, "usage": usage.to_chat()})
+
+    def choice(self, index: int) -> ChoiceEncoder:
+        """The encoder of one answer."""
+        return ChoiceEncoder(self, index)
+
+    def end_stream(self, usage: TokenUsage) -> bytes:
+        """What ends a stream after its choices, given what all of them consumed."""
+        if not self.call.wants_usage:
+            return DONE
+        return b"data: " + _json(self.head | {"choices": [], "usage": usage.to_chat()}) + b"\n\n" + DONE
+
+
+class ChoiceEncoder:
+    """Encodes one answer of several. Each method's result is ready to be sent."""
+
+    def __init__(self, parent: CompletionEncoder, index: int) -> None:
+        call = parent.call
+        self.answer = Answer()
+        self._index = index
+        self._open = b"data: " + _json(parent.head)[:-1] + b',"choices":[{"text":'
+        self._tail = b',"usage":null}\n\n' if call.wants_usage else b"}\n\n"
+        # Held until the bot begins to answer: a failure before that is an ordinary error response.
+        self._start = self._chunk(call.prompt_of(index)) if call.echoes else b""
+
+    def encode(self, event: Event) -> bytes:
+        """The chunk for an event; empty for events that chunks do not show."""
+        if not isinstance(event, TextDelta):
+            self.answer.add(event)
+            return b""
+        chunk, self._start = self._start + self._chunk(event.text), b""
+        return chunk
+
+    async def end(self) -> bytes:
+        """All that ends the answer."""
+        links = missing_links(self.answer.files, self.answer.text)
+        return self._start + self._chunk(links, finish_reason(self.answer.finish_reason))
+
+    def _chunk(self, text: str, reason: str | None = None) -> bytes:
+        rest = b',"index":%d,"logprobs":null,"finish_reason":%s}]' % (self._index, _json(reason))
+        return self._open + encode_text(text) + rest + self._tail
+
+
+def finish_reason(reason: FinishReason) -> str:
+    """OpenAI's value. This endpoint has none for tool calls, which nobody can ask for here."""
+    return "stop" if reason in (FinishReason.TOOL_CALLS, FinishReason.CANCELLED) else reason.value
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,110 @@
+"""`POST /v1/completions`, OpenAI's older endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from accounts import AccountKind
+from gateway.generation.answer import Answer, collect_answer, stream_answer
+from gateway.generation.generation import Generation
+from gateway.generation.parallel import run_all, stream_all
+from gateway.generation.usage import TokenUsage
+from gateway.http.bodies import read_json
+from gateway.http.deadline import bounded
+from gateway.http.request_log import RequestRecord
+from gateway.http.sse import EventStream
+from gateway.models.catalogue import require
+from gateway.models.parameters import ignored_header
+from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
+from gateway.surfaces.completions.encoder import ChoiceEncoder, CompletionEncoder
+from gateway.surfaces.completions.request import CompletionCall, read_completion_call
+from gateway.surfaces.context import (
+    RequestContext,
+    admit,
+    authenticate,
+    context_of,
+    event_stream,
+    request_deadline,
+)
+
+MAX_PARALLEL = 4
+
+
+async def create_completion(request: Request) -> Response | EventStream:
+    """Answer each prompt `n` times: at the same time, or streamed one after the other.
+
+    What fails before the response begins is raised: see `gateway.http.errors`.
+    """
+    deadline = request_deadline(request)
+    context = context_of(request)
+    services = context.services
+    key = await authenticate(request)
+    call = read_completion_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    chat_calls = [call.chat_call(prompt) for prompt in call.prompts]
+    model, bot = await admit(request, key, call.model)
+    require(model, "text", "completions")
+    async with asyncio.timeout_at(deadline):
+        chats = [
+            await prepare_chat(chat_call, bot=bot, entry=model, key_id=key.id, services=services)
+            for chat_call in chat_calls
+        ]
+    completion = _Completion(context, call, chats)
+    if call.is_streamed:
+        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers)
+    async with bounded(request.receive, deadline):
+        body = await completion.collect()
+    return Response(body, media_type="application/json", headers=completion.headers())
+
+
+class _Completion:
+    """The answers to one request, streamed or collected."""
+
+    def __init__(self, context: RequestContext, call: CompletionCall, chats: Sequence[ChatTask]) -> None:
+        self._context = context
+        self._call = call
+        # One for each prompt.
+        self._chats = chats
+        self._encoder = CompletionEncoder(call, created=int(time.time()))
+        self._choices: dict[int, ChoiceEncoder] = {}
+        self._started: list[Generation] = []
+
+    def headers(self) -> dict[str, str]:
+        """What is known of the answers by now."""
+        kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
+        ignored = {name for chat in self._chats for kind in kinds for name in chat.ignored(kind)}
+        ignored.update(self._call.dropped)
+        return {IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {}
+
+    async def collect(self) -> bytes:
+        """The completion object. Raises what the first failing answer raises: a gap would hide or shift another one."""
+        record = self._context.record
+        answers = await run_all(self._call.answers, self._collect_choice, record=record, width=MAX_PARALLEL)
+        return self._encoder.whole(answers)
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """All answers in their order, so that a stream holds one account at a time."""
+        chunks = stream_all(self._call.answers, self._stream_choice, record=self._context.record, width=1)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+        yield self._encoder.end_stream(TokenUsage.total(choice.answer.usage for choice in self._choices.values()))
+
+    async def _collect_choice(self, index: int, record: RequestRecord) -> Answer:
+        return await collect_answer(self._start(index, record))
+
+    def _stream_choice(self, index: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
+        encoder = self._choices[index] = self._encoder.choice(index)
+        return stream_answer(self._start(index, record), encoder)
+
+    def _start(self, index: int, record: RequestRecord) -> Generation:
+        prompt, choice = divmod(index, self._call.count)
+        task = self._chats[prompt].generation_task(choice)
+        generation = self._context.services.generations.start(task, record)
+        self._started.append(generation)
+        return generation

@@ -1,0 +1,85 @@
+"""What a route needs to know of the request it serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from accounts import ApiKey
+from gateway.http.deadline import deadline_of
+from gateway.http.errors import GatewayError, encode_error_event, gateway_error
+from gateway.http.request_log import RequestRecord
+from gateway.http.sse import EventStream
+from gateway.models.catalogue import Model
+from gateway.surfaces.services import Services
+
+SCOPE_KEY = "gateway.context"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Carried in the scope under `SCOPE_KEY`."""
+
+    services: Services
+    record: RequestRecord
+
+
+def context_of(request: Request) -> RequestContext:
+    """The context of a request."""
+    context: RequestContext = request.scope[SCOPE_KEY]
+    return context
+
+
+async def authenticate(request: Request) -> ApiKey:
+    """The caller's key, noted in the record. Comes before the body is read. Raises `GatewayError` (401)."""
+    context = context_of(request)
+    key = await context.services.authenticator.authenticate(request.headers)
+    context.record.key = key.name
+    return key
+
+
+async def admit(request: Request, key: ApiKey, model_name: str) -> tuple[Model | None, str]:
+    """The model, if it is listed, and the name to ask Poe for, noted in the record; the key may use it, and is counted.
+
+    Raises `GatewayError` (403, 429).
+    """
+    context = context_of(request)
+    model, bot = await context.services.catalogue.resolve(model_name)
+    context.record.model = bot
+    await context.services.authenticator.admit(key, model_name, bot)
+    return model, bot
+
+
+def request_deadline(request: Request) -> float:
+    """When the request must begin to end, on the running loop's clock."""
+    settings = context_of(request).services.settings
+    return deadline_of(
+        request.scope, margin_seconds=settings.deadline_margin_seconds, longest_seconds=settings.max_answer_seconds
+    )
+
+
+def event_stream(
+    request: Request,
+    produce: Callable[[], AsyncGenerator[bytes, None]],
+    *,
+    deadline: float,
+    headers: Callable[[], Mapping[str, str]],
+    translate: Callable[[Exception], GatewayError] = lambda error: gateway_error(error, now=time.time()),
+    encode_error: Callable[[GatewayError], bytes] = encode_error_event,
+    encode_abort: Callable[[GatewayError], bytes] | None = None,
+) -> EventStream:
+    """A response that streams what `produce` yields. `headers` are asked for when the status line leaves."""
+    context = context_of(request)
+    return EventStream(
+        produce,
+        record=context.record,
+        deadline=deadline,
+        keep_alive_seconds=context.services.settings.keep_alive_seconds,
+        translate=translate,
+        encode_error=encode_error,
+        encode_abort=encode_abort,
+        headers=lambda: tuple((name.encode(), value.encode()) for name, value in headers().items()),
+    )

@@ -1,0 +1,30 @@
+"""`GET /`, `/healthz` and `/readyz`, open to everybody."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from gateway.http.errors import NOT_READY, GatewayError
+from gateway.surfaces.context import context_of
+
+
+async def index(_request: Request) -> JSONResponse:
+    """Says what this is."""
+    return JSONResponse({"message": "Poe gateway, compatible with OpenAI's API", "base_url": "/v1"})
+
+
+async def healthz(_request: Request) -> JSONResponse:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request) -> JSONResponse:
+    """How many accounts could be leased now. Raises `GatewayError` (503) if none."""
+    services = context_of(request).services
+    count = await services.readiness.count(time.monotonic())
+    if not count:
+        raise GatewayError(NOT_READY)
+    return JSONResponse({"status": "ready", "ready_accounts": count})

@@ -1,0 +1,196 @@
+"""The bodies of the image endpoints, normalised. Input images are bytes in the body or behind an https address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gateway.http.errors import GatewayError, gateway_error, invalid
+from gateway.http.fields import Fields
+from gateway.surfaces.media.image_parameters import ImageWishes, read_others
+from reverse.chat import Attachment
+from reverse.errors import PoeError
+from reverse.file_types import safe_name, sniff_type
+
+if TYPE_CHECKING:
+    from gateway.http.multipart import Form
+
+# As OpenAI has it.
+MAX_IMAGES = 10
+MAX_INPUT_IMAGES = 16
+MAX_PROMPT_CHARS = 32_000
+MAX_INPUT_BYTES = 20 * 1024 * 1024
+_FETCH_SECONDS = 20.0
+_MASK_NOTE = "\n\n(The last image is a mask: change only what is transparent in it.)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCall:
+    """One request for images."""
+
+    model: str
+    prompt: str = field(repr=False)
+    count: int = 1
+    wants_data: bool = False
+    """Whether the images themselves are asked for instead of their addresses."""
+    wishes: ImageWishes = field(default_factory=ImageWishes)
+    images: tuple[Attachment, ...] = field(default=(), repr=False)
+
+    @property
+    def is_edit(self) -> bool:
+        return bool(self.images)
+
+
+def read_generation(values: Mapping[str, Any]) -> ImageCall:
+    """Normalise the body of a generation. Raises `GatewayError` (400)."""
+    return _read(Fields(values), ())
+
+
+async def read_json_edit(values: Mapping[str, Any]) -> ImageCall:
+    """Normalise the JSON body of an edit, fetching what it only names. Raises `GatewayError` (400)."""
+    body = Fields(values)
+    _read(body, ())  # what is wrong without them is told before anything is fetched
+    images = [await image_from_text(text, param) for text, param in _addresses(body)]
+    if not images:
+        raise body.missing("image")
+    mask = body.get("mask")
+    if mask is not None:
+        images.append(await image_from_text(_address(mask, body, "mask"), "mask", name="mask.png"))
+    return _read(body, tuple(images), has_mask=mask is not None)
+
+
+async def read_form_edit(form: Form) -> ImageCall:
+    """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
+    body = Fields(_typed(form.fields))
+    _read(body, ())
+    files = [part for part in form.files if part.field_name != "mask"]
+    if not all(part.field_name.startswith("image") for part in files):
+        raise invalid("A file's field must be called 'image', 'image[]' or 'mask'.", code="unknown_parameter")
+    images = [image_from_bytes(part.data, part.file_name, "image") for part in files]
+    for name, text in form.fields.items():
+        if name in ("image", "image[]"):
+            images.append(await image_from_text(text, "image"))
+    if not images:
+        raise body.missing("image")
+    masks = [image_from_bytes(part.data, "mask.png", "mask") for part in form.files if part.field_name == "mask"]
+    if form.fields.get("mask"):
+        masks.append(await image_from_text(form.fields["mask"], "mask", name="mask.png"))
+    if len(masks) > 1:
+        raise invalid("There may be one 'mask'.", param="mask", code="out_of_range")
+    return _read(body, tuple(images + masks), has_mask=bool(masks))
+
+
+def _read(body: Fields, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageCall:
+    if body.flag("stream") or body.integer("partial_images", lowest=0):
+        raise invalid(
+            "Images are not streamed: the upstream makes them in one piece. Leave out 'stream' and 'partial_images'.",
+            param="stream" if body.flag("stream") else "partial_images",
+            code="unsupported_value",
+        )
+    if len(images) - has_mask > MAX_INPUT_IMAGES:
+        raise invalid(f"'image' may be at most {MAX_INPUT_IMAGES} images.", param="image", code="out_of_range")
+    prompt = body.required_text("prompt", max_length=MAX_PROMPT_CHARS)
+    return ImageCall(
+        model=body.required_text("model", max_length=256).strip(),
+        prompt=prompt + _MASK_NOTE if has_mask else prompt,
+        count=body.integer("n", lowest=1, highest=MAX_IMAGES) or 1,
+        wants_data=body.choice("response_format", ("url", "b64_json")) == "b64_json",
+        wishes=ImageWishes(
+            size=body.text("size", max_length=40),
+            aspect_ratio=body.text("aspect_ratio", max_length=40),
+            image_size=body.text("image_size", max_length=40),
+            parameters=_parameters(body),
+            others=read_others(body.values),
+        ),
+        images=images,
+    )
+
+
+def _parameters(body: Fields) -> dict[str, Any]:
+    """The bot's own options: an object, or JSON text as forms carry it."""
+    value = body.get("parameters")
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise body.wrong("parameters", "an object") from None
+    if value is not None and not isinstance(value, dict):
+        raise body.wrong("parameters", "an object")
+    return value or {}
+
+
+_FORM_TYPES: dict[str, Callable[[str], Any]] = {
+    "n": int,
+    "partial_images": int,
+    "output_compression": int,
+    "stream": lambda text: {"true": True, "false": False}[text.lower()],
+}
+
+
+def _typed(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Text of a form as the values that JSON would have. What can't be read so stays text, and is refused as such."""
+    values: dict[str, Any] = {}
+    for name, text in fields.items():
+        read = _FORM_TYPES.get(name, str)
+        try:
+            values[name] = read(text) if text != "" else None
+        except (ValueError, KeyError):
+            values[name] = text
+    return values
+
+
+def _addresses(body: Fields) -> list[tuple[str, str]]:
+    """The input images of a JSON body: `image` as text or texts, or OpenAI's `images` with `image_url` each."""
+    name = "image" if body.get("image") is not None else "images"
+    value = body.get(name)
+    values: Sequence[Any] = value if isinstance(value, list) else [] if value is None else [value]
+    if len(values) > MAX_INPUT_IMAGES:
+        raise invalid(f"'{name}' may be at most {MAX_INPUT_IMAGES} images.", param=name, code="out_of_range")
+    return [(_address(item, body, name), name) for item in values]
+
+
+def _address(value: Any, body: Fields, name: str) -> str:
+    if isinstance(value, dict):
+        value = value.get("image_url") or value.get("url")
+        value = value.get("url") if isinstance(value, dict) else value
+    if not isinstance(value, str):
+        raise body.wrong(name, "a data URL or an https address, or an array of them")
+    return value
+
+
+async def image_from_text(text: str, param: str, *, name: str = "image") -> Attachment:
+    """An image by its data URL or its address. Never a path of this machine, whatever it looks like.
+
+    `param` is the caller's field, for errors. Raises `GatewayError` (400) for what is no image or can't be had.
+    """
+    from reverse.fetch import fetch, parse_data_url
+
+    text = text.strip()
+    scheme = text.partition(":")[0].lower()
+    if scheme not in ("data", "https"):
+        raise invalid(f"'{param}' must be a data URL or an https address.", param=param, code="invalid_url")
+    try:
+        if scheme == "data":
+            file = parse_data_url(text, max_bytes=MAX_INPUT_BYTES)
+        else:
+            file = await fetch(text, max_bytes=MAX_INPUT_BYTES, timeout_seconds=_FETCH_SECONDS)
+    except PoeError as error:
+        raise _refused(error, param) from None
+    return image_from_bytes(file.data, file.name if name == "image" else name, param)
+
+
+def _refused(error: PoeError, param: str) -> GatewayError:
+    """An input image that can't be had is the caller's mistake, whatever the reason."""
+    situation = gateway_error(error)
+    code = situation.code if situation.code in ("unsafe_url", "file_too_large") else "invalid_image"
+    return invalid(f"'{param}' can't be read as an image.", param=param, code=code)
+
+
+def image_from_bytes(data: bytes, name: str, param: str) -> Attachment:
+    """An image by its bytes, which alone say what it is. Raises `GatewayError` (400) if they are none."""
+    content_type = sniff_type(data, "")
+    if not content_type.startswith("image/"):
+        raise invalid(f"'{param}' is not an image.", param=param, code="invalid_image")
+    return Attachment(safe_name(name, content_type), content_type, data)

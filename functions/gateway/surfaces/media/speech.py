@@ -1,0 +1,95 @@
+"""Text made into sound: the request, and the bot's options that follow from it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts import AccountKind
+from gateway.http.errors import invalid
+from gateway.http.fields import Fields
+from gateway.models.catalogue import Model
+
+MAX_INPUT_CHARS = 32_000
+FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+# The types under which each format travels.
+_FORMAT_TYPES = {
+    "mp3": ("audio/mpeg", "audio/mp3"),
+    "opus": ("audio/ogg", "audio/opus"),
+    "aac": ("audio/aac", "audio/mp4"),
+    "flac": ("audio/flac", "audio/x-flac"),
+    "wav": ("audio/wav", "audio/x-wav"),
+    "pcm": ("audio/pcm", "audio/l16"),
+}
+# OpenAI's field, and what bots call it.
+_NAMES = {
+    "voice": ("voice", "voice_id", "voice_name"),
+    "speed": ("speed",),
+    "instructions": ("instructions",),
+    "response_format": ("response_format", "output_format", "format"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechCall:
+    """One request for speech."""
+
+    model: str
+    text: str = field(repr=False)
+    response_format: str | None = None
+    wishes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Voice, speed, instructions, format, as given."""
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The bot's own options, passed on as they are."""
+
+    def sent(self, kind: AccountKind, model: Model | None) -> dict[str, Any]:
+        """The parameters for an account of this kind.
+
+        What a model declares is known by its own name. Of a model that declares nothing is known: the web takes voice
+        and speed or leaves them; Poe's official API would refuse the request.
+        """
+        found: dict[str, Any] = {}
+        for wish, value in self.wishes.items():
+            if model is not None and model.parameters is not None:
+                name = next((name for name in _NAMES[wish] if model.declared(name) is not None), None)
+            else:
+                name = wish if kind is AccountKind.WEB and wish in ("voice", "speed") else None
+            if name is not None:
+                found[name] = value
+        return {**found, **self.parameters}
+
+    def ignored(self, sent: Mapping[str, Any], content_type: str) -> tuple[str, ...]:
+        """What the caller asked for and did not get."""
+        unsent = [wish for wish in self.wishes if not any(name in sent for name in _NAMES[wish])]
+        unsent = [wish for wish in unsent if wish != "response_format"]
+        if self.response_format and content_type not in _FORMAT_TYPES[self.response_format]:
+            unsent.append("response_format")
+        return tuple(unsent)
+
+
+def read_speech_call(values: Mapping[str, Any]) -> SpeechCall:
+    """Normalise a body. Raises `GatewayError` (400), naming the field."""
+    body = Fields(values)
+    if body.choice("stream_format", ("audio", "sse")) == "sse":
+        raise invalid("'stream_format' must be 'audio'.", param="stream_format", code="unsupported_value")
+    voice = body.get("voice")
+    if isinstance(voice, dict):
+        voice = voice.get("id")
+    if voice is not None and (not isinstance(voice, str) or len(voice) > 256):  # noqa: PLR2004 - any name's length
+        raise body.wrong("voice", "a voice's name")
+    own = body.mapping("parameters")
+    response_format = body.choice("response_format", FORMATS)
+    wishes = {
+        "voice": voice,
+        "speed": body.number("speed", lowest=0.25, highest=4),
+        "instructions": body.text("instructions", max_length=4096),
+        "response_format": response_format,
+    }
+    return SpeechCall(
+        model=body.required_text("model", max_length=256).strip(),
+        text=body.required_text("input", max_length=MAX_INPUT_CHARS),
+        response_format=response_format,
+        wishes={name: value for name, value in wishes.items() if value is not None},
+        parameters=own.values if own else {},
+    )

@@ -1,0 +1,136 @@
+"""Videos as jobs: the request, the job as it is stored, and as callers see it. Pure.
+
+A job belongs to the key that made it, and forgets neither which account works on it nor, when it is done, where the
+video is. The prompt is not kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from gateway.http.errors import invalid
+from gateway.http.fields import Fields
+from gateway.surfaces.media.image_parameters import ImageWishes
+from reverse.chat import Attachment
+
+DOCUMENT_KIND = "video"
+# How long Poe keeps the files is not known; OpenAI's expire after a day.
+KEPT_SECONDS = 86_400.0
+MAX_PROMPT_CHARS = 32_000
+# What OpenAI makes of a request that does not say. Its object has no place for "as the bot likes".
+_DEFAULT_SECONDS = "4"
+_DEFAULT_SIZE = "720x1280"
+_MAX_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoCall:
+    """One request for a video."""
+
+    model: str
+    prompt: str = field(repr=False)
+    seconds: str | None = None
+    size: str | None = None
+    wishes: ImageWishes = field(default_factory=ImageWishes)
+    images: tuple[Attachment, ...] = field(default=(), repr=False)
+    """An image to begin with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoJob:
+    """One video in the making, or made. `upstream_id` is set while it is Poe's job; `url` once there is a file."""
+
+    id: str
+    model: str
+    created_at: float
+    seconds: str = _DEFAULT_SECONDS
+    size: str = _DEFAULT_SIZE
+    status: str = "queued"
+    progress: int = 0
+    completed_at: float | None = None
+    error: Mapping[str, str] | None = None
+    account_id: str | None = None
+    upstream_id: str | None = None
+    url: str | None = field(default=None, repr=False)
+    content_type: str | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it stays as it is."""
+        return self.status in ("completed", "failed")
+
+    def completed(self, *, at: float, url: str | None = None, content_type: str | None = None) -> VideoJob:
+        return replace(
+            self, status="completed", progress=100, completed_at=at, url=url or self.url, content_type=content_type
+        )
+
+    def failed(self, code: str, message: str) -> VideoJob:
+        return replace(self, status="failed", error={"code": code, "message": message})
+
+    def to_document(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> VideoJob:
+        return cls(**document)
+
+    def to_openai(self) -> dict[str, Any]:
+        """OpenAI's video object. Nothing in it names the account."""
+        return {
+            "id": self.id,
+            "object": "video",
+            "created_at": int(self.created_at),
+            "completed_at": None if self.completed_at is None else int(self.completed_at),
+            "expires_at": int(self.created_at + KEPT_SECONDS),
+            "model": self.model,
+            "status": self.status,
+            "progress": self.progress,
+            "seconds": self.seconds,
+            "size": self.size,
+            "error": self.error,
+            "remixed_from_video_id": None,
+        }
+
+
+def new_job(job_id: str, call: VideoCall) -> VideoJob:
+    """The job of a request, before anything is known of it."""
+    return VideoJob(
+        id=job_id,
+        model=call.model,
+        created_at=time.time(),
+        seconds=call.seconds or _DEFAULT_SECONDS,
+        size=call.size or _DEFAULT_SIZE,
+    )
+
+
+def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoCall:
+    """Normalise a body. Raises `GatewayError` (400), naming the field."""
+    body = Fields(values)
+    own = body.mapping("parameters")
+    return VideoCall(
+        model=body.required_text("model", max_length=256).strip(),
+        prompt=body.required_text("prompt", max_length=MAX_PROMPT_CHARS),
+        seconds=_seconds(body),
+        size=(size := body.text("size", max_length=40)),
+        wishes=ImageWishes(
+            size=size,
+            aspect_ratio=body.text("aspect_ratio", max_length=40),
+            parameters=own.values if own else {},
+        ),
+        images=images,
+    )
+
+
+def _seconds(body: Fields) -> str | None:
+    """The length, which OpenAI writes as text."""
+    value = body.get("seconds")
+    if value is None:
+        return None
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text[:6]) <= _MAX_SECONDS:
+        message = f"'seconds' must be a whole number from 1 to {_MAX_SECONDS}."
+        raise invalid(message, param="seconds", code="invalid_value")
+    return str(int(text))

@@ -1,0 +1,169 @@
+"""Makes videos: as Poe's own jobs where a model has them, else by asking the bot and waiting for its answer."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
+from gateway.generation import usage
+from gateway.generation.answer import collect_answer
+from gateway.generation.generation import GenerationTask
+from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, gateway_error
+from gateway.http.file_response import MAX_STREAMED_BYTES, Download
+from gateway.http.request_log import RequestRecord
+from gateway.models.catalogue import Model, kinds_for
+from gateway.surfaces.media.file_links import collect_files
+from gateway.surfaces.media.image_parameters import resolve
+from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoCall, VideoJob, new_job
+from gateway.surfaces.services import Services
+from reverse.chat import ChatRequest, Message, PoeClient
+from reverse.errors import ErrorCode, poe_error
+from reverse.events import Event, FileAttached, Finished, VideoJobStarted
+from reverse.videos import VideoJobs
+
+_ENDPOINT = "/v1/videos"
+_NOT_THERE = "There is no such video, or it has expired."
+
+
+@dataclass(frozen=True, slots=True)
+class VideoMaker:
+    """Videos of one key."""
+
+    services: Services
+    record: RequestRecord
+    key_id: str
+
+    async def create(self, call: VideoCall, bot: str, model: Model | None) -> tuple[VideoJob, tuple[str, ...]]:
+        """A new job, stored, and the names of the fields that the bot can't be told. Raises what asking raises."""
+        parameters, ignored = resolve(call.wishes, bot, model)
+        job = new_job(f"video_{secrets.token_hex(16)}", call)
+        if model is not None and _ENDPOINT in model.upstream_endpoints and not call.images:
+            fields = {"seconds": call.seconds, "size": call.size}
+            sent = {**call.wishes.parameters, **{name: value for name, value in fields.items() if value is not None}}
+            job = await self._begin(job, call, bot, sent)
+            # The job takes OpenAI's fields only.
+            ignored = ("aspect_ratio",) if call.wishes.aspect_ratio else ()
+        else:
+            declared = model is not None and model.declared("seconds") is not None
+            if call.seconds is not None and not declared:
+                ignored = (*ignored, "seconds")
+            elif call.seconds is not None:
+                parameters["seconds"] = call.seconds
+            job = await self._make(job, call, bot, model, parameters)
+        await self._keep(job)
+        return job, ignored
+
+    async def find(self, job_id: str) -> VideoJob:
+        """The job as it stands now. Raises `GatewayError` (404), `PoeError`."""
+        document = await self.services.store.get_document(DOCUMENT_KIND, self.key_id, job_id)
+        if document is None:
+            raise GatewayError(NOT_FOUND, _NOT_THERE, param="video_id")
+        job = VideoJob.from_document(document)
+        if job.is_terminal or job.upstream_id is None:
+            return job
+        asked = await self._ask(job)
+        if asked != job:
+            await self._keep(asked)
+        return asked
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job; a video that Poe is making is made nevertheless. Raises `GatewayError` (404)."""
+        if not await self.services.store.delete_document(DOCUMENT_KIND, self.key_id, job_id):
+            raise GatewayError(NOT_FOUND, _NOT_THERE, param="video_id")
+
+    @asynccontextmanager
+    async def open(self, job: VideoJob, max_bytes: int) -> AsyncIterator[Download]:
+        """The bytes of a complete job. Raises `PoeError`, `GatewayError`."""
+        if job.url is not None:
+            file = FileAttached(job.url, job.content_type)
+            async with self.services.downloads.open(file, max_bytes=max_bytes) as opened:
+                yield Download(opened.content_type, opened.size, opened.chunks)
+            return
+        async with self._jobs(job) as jobs:
+            yield Download("video/mp4", None, jobs.video_content(job.upstream_id or "", max_bytes=max_bytes))
+
+    async def _begin(self, job: VideoJob, call: VideoCall, bot: str, parameters: Mapping[str, Any]) -> VideoJob:
+        """Start Poe's own job on one of the accounts."""
+
+        async def ask(client: PoeClient, _lease: Lease) -> AsyncGenerator[Event, None]:
+            if client.videos is None:
+                raise poe_error(ErrorCode.UNSUPPORTED_FEATURE)
+            video = await client.videos.create_video(bot, call.prompt, parameters=parameters)
+            yield VideoJobStarted(video.id)
+            yield Finished()
+
+        generation = self.services.generations.start(
+            GenerationTask(
+                key_id=self.key_id,
+                model=bot,
+                ask=ask,
+                prompt_tokens=usage.tokens(call.prompt),
+                kinds=(AccountKind.OFFICIAL,),
+                is_streamed=False,
+            ),
+            self.record,
+        )
+        answer = await collect_answer(generation)
+        return replace(job, upstream_id=answer.video_job_id, account_id=generation.account_id)
+
+    async def _make(
+        self, job: VideoJob, call: VideoCall, bot: str, model: Model | None, parameters: Mapping[str, Any]
+    ) -> VideoJob:
+        """Ask the bot and wait. Nothing goes on here after a response, so the job is done when it is first shown."""
+
+        def build(_kind: AccountKind) -> ChatRequest:
+            return ChatRequest(bot, (Message("user", call.prompt, call.images),), parameters=dict(parameters))
+
+        task = GenerationTask(
+            key_id=self.key_id,
+            model=bot,
+            build=build,
+            prompt_tokens=usage.tokens(call.prompt),
+            kinds=kinds_for(model),
+            is_streamed=False,
+        )
+        files = await collect_files(self.services.generations.start(task, self.record))
+        result = self.services.downloads
+        for file in files:
+            if await result.is_of_type(file, "video", max_bytes=MAX_STREAMED_BYTES):
+                return job.completed(at=time.time(), url=file.url, content_type=file.content_type)
+        raise GatewayError(UPSTREAM, "The model answered without a video.", code="no_video")
+
+    async def _ask(self, job: VideoJob) -> VideoJob:
+        """Look how far Poe is."""
+        async with self._jobs(job) as jobs:
+            video = await jobs.video(job.upstream_id or "")
+        if video.error is not None:
+            failure = gateway_error(video.error)
+            return job.failed(failure.code, failure.message)
+        status = video.status.value
+        if status == "completed":
+            return job.completed(at=time.time(), url=video.url)
+        return replace(job, status=status, progress=min(max(video.progress or 0, job.progress), 99))
+
+    @asynccontextmanager
+    async def _jobs(self, job: VideoJob) -> AsyncIterator[VideoJobs]:
+        """The jobs of the account that works on this one. No lease is needed: looking costs nothing."""
+        try:
+            account, credentials, derived = await self.services.store.read_credentials(job.account_id or "")
+        except AccountNotFoundError:
+            raise GatewayError(NOT_FOUND, "The account that makes this video is gone.", param="video_id") from None
+        try:
+            client = self.services.make_client(account.kind, credentials, derived)
+        except ValueError:
+            raise NoAccountError(NoAccountReason.NONE_CONFIGURED) from None
+        async with client as entered:
+            if entered.videos is None:
+                raise GatewayError(NOT_FOUND, _NOT_THERE, param="video_id")
+            yield entered.videos
+
+    async def _keep(self, job: VideoJob) -> None:
+        left = job.created_at + KEPT_SECONDS - time.time()
+        await self.services.store.put_document(
+            DOCUMENT_KIND, self.key_id, job.id, job.to_document(), ttl_seconds=max(left, 1.0)
+        )

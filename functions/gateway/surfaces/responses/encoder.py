@@ -1,0 +1,176 @@
+"""Events of an answer as the server-sent events of a streamed response. Pure.
+
+Order (docs/reference/openai-wire.md#streamed-responses): `response.created`, `response.in_progress`, then for each
+output item its opening, its pieces and its closing, then one event that ends the response; `sequence_number` counts
+from 0. What surrounds a piece of text is serialised once per item, not once per event.
+
+A failure is told twice, first as `response.failed`, then as `error` with the fields at both places where clients look
+for them (documented: on top; sent by OpenAI: in `error`). Clients that follow the life of the response stop at the
+first; the official SDKs raise at the second, in plain iteration and in their helpers alike.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.generation.answer import Answer, AnswerPart
+from gateway.http.errors import GatewayError
+from gateway.http.sse import encode_text
+from gateway.surfaces.responses.output import Output, OutputItem, link_files
+from gateway.surfaces.responses.resource import ResponseObject, item_status
+from reverse.events import Event, TextDelta
+
+Keep = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Stores a finished response where that is wanted; returns it saying whether it was stored."""
+# Larger than any number that a stream reaches: for what is said when nobody knows the next one.
+LAST_SEQUENCE_NUMBER = 2**31 - 1
+# By the kind of a part: type of its deltas, name of its index, what follows the text.
+_DELTAS = {
+    "text": ("response.output_text.delta", "content_index", b',"logprobs":[]'),
+    "refusal": ("response.refusal.delta", "content_index", b""),
+    "reasoning": ("response.reasoning_summary_text.delta", "summary_index", b""),
+}
+
+
+class ResponseEncoder:
+    """Encodes one answer. Each method's result is ready to be sent."""
+
+    def __init__(self, response: ResponseObject, output: Output, keep: Keep) -> None:
+        self._response = response
+        self._output = output
+        self._keep = keep
+        self._number = 0
+        # What comes before and after the text of a piece for the current item.
+        self._head = self._tail = b""
+
+    @property
+    def answer(self) -> Answer:
+        """The answer so far."""
+        return self._output.answer
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the beginning was sent."""
+        return self._number > 0
+
+    def start(self) -> bytes:
+        """The first two events."""
+        response = self._response.in_progress()
+        created = self._event("response.created", response=response)
+        return created + self._event("response.in_progress", response=response)
+
+    def encode(self, event: Event) -> bytes:
+        """The events for a piece of the answer; empty for events that a response does not show.
+
+        The beginning goes out with the first piece: until then a failure is an ordinary error response.
+        """
+        part = self._output.answer.add(event)
+        if part is None:
+            return b""
+        item = self._output.find(part)
+        if item is not None:
+            return self._piece(item)
+        start = b"" if self.is_started else self.start()
+        # Another kind of part begins, which completes the one before.
+        before = self._output.current
+        item = self._output.add(part)
+        closing = b"" if before is None else self._closing(before)
+        return start + closing + self._opening(item) + self._piece(item)
+
+    async def end(self) -> bytes:
+        """All that ends a stream. The response is stored before."""
+        encoded = b"" if self.is_started else self.start()
+        links, annotations = link_files(self.answer)
+        if links:
+            encoded += self.encode(TextDelta(links))
+        encoded += self._annotate(annotations) + self._close(item_status(self.answer.finish_reason))
+        response = self._response.finished(self.answer, self._output.to_json(), completed_at=int(time.time()))
+        response = await self._keep(response)
+        return encoded + self._event(f"response.{response['status']}", response=response)
+
+    def fail(self, error: GatewayError) -> bytes:
+        """All that ends a stream that failed; with its beginning, if that was not sent before."""
+        start = b"" if self.is_started else self.start()
+        response = self._response.failed(error, self._output.to_json())
+        return start + self._event("response.failed", response=response) + self._error(error)
+
+    def abort(self, error: GatewayError) -> bytes:
+        """The `error` event for a stream that others end at a time that can't be known here."""
+        number, self._number = self._number, LAST_SEQUENCE_NUMBER
+        event = self._error(error)
+        self._number = number
+        return event
+
+    def _error(self, error: GatewayError) -> bytes:
+        fields = error.envelope()["error"]
+        return self._event("error", code=fields["code"], message=fields["message"], param=fields["param"], error=fields)
+
+    def _opening(self, item: OutputItem) -> bytes:
+        empty = item.to_json(is_empty=True)
+        added = self._event("response.output_item.added", output_index=item.index, item=empty)
+        if item.part.kind == "tool_call":
+            return added
+        kind, index, tail = _DELTAS[item.part.kind]
+        fields = json.dumps({"type": kind, **_place(item), index: 0}, separators=(",", ":")).encode()
+        self._head = b"event: " + kind.encode() + b"\ndata: " + fields[:-1] + b',"delta":'
+        self._tail = tail + b',"sequence_number":'
+        name = "response.reasoning_summary_part.added" if index == "summary_index" else "response.content_part.added"
+        return added + self._event(name, **_place(item), **{index: 0}, part=item.content_part(is_empty=True))
+
+    def _piece(self, item: OutputItem) -> bytes:
+        piece = item.part.pieces[-1]
+        if item.part.kind == "tool_call":
+            kind = "response.function_call_arguments.delta"
+            return self._event(kind, **_place(item), delta=piece) if piece else b""
+        number = self._number
+        self._number = number + 1
+        return self._head + encode_text(piece) + self._tail + b"%d}\n\n" % number
+
+    def _annotate(self, annotations: list[dict[str, Any]]) -> bytes:
+        """Annotations of the message that is being written."""
+        message, encoded = self._output.current, b""
+        if message is None:
+            return encoded
+        for annotation in annotations:
+            place = {**_place(message), "content_index": 0, "annotation_index": len(message.annotations)}
+            encoded += self._event("response.output_text.annotation.added", **place, annotation=annotation)
+            message.annotations.append(annotation)
+        return encoded
+
+    def _close(self, status: str) -> bytes:
+        """The closing of all items that are open, in their order; an empty message where there is none."""
+        opening = b"" if self._output.items else self._opening(self._output.add(AnswerPart("text")))
+        return opening + b"".join(map(self._closing, self._output.close(status)))
+
+    def _closing(self, item: OutputItem) -> bytes:
+        text, place = item.part.text, _place(item)
+        match item.part.kind:
+            case "tool_call":
+                kind = "response.function_call_arguments.done"
+                encoded = self._event(kind, **place, name=item.name, arguments=text)
+            case "reasoning":
+                place |= {"summary_index": 0}
+                encoded = self._event("response.reasoning_summary_text.done", **place, text=text)
+                encoded += self._event("response.reasoning_summary_part.done", **place, part=item.content_part())
+            case "refusal":
+                place |= {"content_index": 0}
+                encoded = self._event("response.refusal.done", **place, refusal=text)
+                encoded += self._event("response.content_part.done", **place, part=item.content_part())
+            case _:
+                place |= {"content_index": 0}
+                encoded = self._event("response.output_text.done", **place, text=text, logprobs=[])
+                encoded += self._event("response.content_part.done", **place, part=item.content_part())
+        return encoded + self._event("response.output_item.done", output_index=item.index, item=item.to_json())
+
+    def _event(self, kind: str, **fields: Any) -> bytes:
+        number = self._number
+        self._number = number + 1
+        data = json.dumps({"type": kind, **fields, "sequence_number": number}, separators=(",", ":"))
+        return f"event: {kind}\ndata: {data}\n\n".encode()
+
+
+def _place(item: OutputItem) -> dict[str, Any]:
+    return {"item_id": item.id, "output_index": item.index}

@@ -1,0 +1,196 @@
+"""`/v1/responses`: create, retrieve, delete, cancel, list input items."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.generation.answer import collect_answer, stream_answer
+from gateway.generation.generation import Generation
+from gateway.http.bodies import read_json
+from gateway.http.deadline import bounded
+from gateway.http.errors import NOT_FOUND, GatewayError, invalid
+from gateway.http.fields import Fields
+from gateway.http.pagination import page_size, place_of
+from gateway.http.sse import EventStream
+from gateway.models.parameters import ignored_header
+from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
+from gateway.surfaces.context import admit, authenticate, context_of, event_stream, request_deadline
+from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
+from gateway.surfaces.responses.ids import item_ids, new_response_id
+from gateway.surfaces.responses.input_items import Item
+from gateway.surfaces.responses.output import Output
+from gateway.surfaces.responses.request import ResponseRequest, read_response_request
+from gateway.surfaces.responses.resource import ResponseObject, item_status
+from gateway.surfaces.responses.storage import Conversation, ResponseStore
+from gateway.surfaces.responses.turns import rename, rename_blamed
+
+_MAX_PAGE, _PAGE = 100, 20
+
+
+async def create_response(request: Request) -> Response | EventStream:
+    """Authenticate, normalise, recall the conversation, generate, encode, store.
+
+    What fails before the response begins is raised: see `gateway.http.errors`.
+    """
+    deadline = request_deadline(request)
+    context = context_of(request)
+    services, record = context.services, context.record
+    key = await authenticate(request)
+    response_id = new_response_id()
+    new_id = item_ids(response_id)
+    asked = read_response_request(await read_json(request, max_bytes=services.settings.max_body_bytes), new_id)
+    stored = _stored(request)
+    conversation = await stored.conversation(key.id, asked.previous_response_id)
+    items = await stored.resolve(key.id, asked.items, conversation)
+    turns = asked.turns(conversation.items, items)
+    with turns.renaming():
+        call = asked.chat_call(turns)
+        entry, bot = await admit(request, key, call.model)
+        async with asyncio.timeout_at(deadline):
+            chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
+    is_kept = stored.is_on and asked.store is not False
+    response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
+    keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
+    task = replace(chat.generation_task(), rename=rename_blamed)
+    generation = services.generations.start(task, record)
+    output = Output(new_id, asked.origins)
+    headers = partial(_headers, asked, chat, generation)
+    if not call.is_streamed:
+        async with bounded(request.receive, deadline):
+            body = await _collect(generation, response, output, keep)
+        return Response(body, media_type="application/json", headers=headers())
+    encoder = ResponseEncoder(response, output, keep)
+    return event_stream(
+        request,
+        partial(stream_answer, generation, encoder),
+        deadline=deadline,
+        headers=headers,
+        encode_error=encoder.fail,
+        encode_abort=encoder.abort,
+    )
+
+
+async def _collect(generation: Generation, response: ResponseObject, output: Output, keep: Keep) -> bytes:
+    """The whole response as JSON, stored where that is wanted. Raises what the generation raises."""
+    answer = await collect_answer(generation, output.answer)
+    output.add_collected()
+    output.close(item_status(answer.finish_reason))
+    body = response.finished(answer, output.to_json(), completed_at=int(time.time()))
+    return json.dumps(await keep(body), separators=(",", ":")).encode()
+
+
+def _headers(asked: ResponseRequest, chat: ChatTask, generation: Generation) -> dict[str, str]:
+    """What was not taken into account, in the caller's names."""
+    kind = generation.kind or chat.call.kinds[0]
+    ignored = {*asked.dropped, *map(rename, chat.ignored(kind))}
+    headers = chat.headers(kind)
+    return headers | ({IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {})
+
+
+async def count_input_tokens(request: Request) -> JSONResponse:
+    """How many tokens a response's input has, as the gateway estimates it. Raises `GatewayError` (400)."""
+    settings = context_of(request).services.settings
+    key = await authenticate(request)
+    values = await read_json(request, max_bytes=settings.max_body_bytes)
+    # Counting needs no model; the SDK leaves it out.
+    asked = read_response_request({"model": "any"} | values, item_ids(new_response_id()))
+    stored = _stored(request)
+    conversation = await stored.conversation(key.id, asked.previous_response_id)
+    turns = asked.turns(conversation.items, await stored.resolve(key.id, asked.items, conversation))
+    with turns.renaming():
+        call = asked.chat_call(turns)
+    return JSONResponse({"object": "response.input_tokens", "input_tokens": call.prompt_tokens, "estimated": True})
+
+
+async def retrieve_response(request: Request) -> JSONResponse:
+    """A stored response. Raises `GatewayError` (404)."""
+    if request.query_params.get("stream", "").lower() == "true":
+        raise invalid("A stored response can't be streamed again.", param="stream", code="unsupported_value")
+    _, document = await _find(request)
+    return JSONResponse(document["response"])
+
+
+async def delete_response(request: Request) -> JSONResponse:
+    """Forget a stored response. Raises `GatewayError` (404)."""
+    key = await authenticate(request)
+    response_id = request.path_params["response_id"]
+    if not await _stored(request).delete(key.id, response_id):
+        raise _not_found(response_id)
+    return JSONResponse({"id": response_id, "object": "response.deleted", "deleted": True})
+
+
+async def cancel_response(request: Request) -> JSONResponse:
+    """Always refused: only responses in the background can be cancelled, and there are none. Raises `GatewayError`."""
+    await _find(request)
+    raise invalid(
+        "Only a response in the background can be cancelled; to stop another one, close its connection.",
+        param="response_id",
+        code="not_cancellable",
+    )
+
+
+async def list_input_items(request: Request) -> JSONResponse:
+    """A page of the items that a response was made from, the conversation before it included.
+
+    Raises `GatewayError` (400, 404).
+    """
+    query = request.query_params
+    owner, document = await _find(request)
+    items = await _stored(request).before(owner, document["base"])
+    items += [*document["history"], *document["input"]]
+    if Fields(query).choice("order", ("asc", "desc")) != "asc":
+        items.reverse()
+    after = query.get("after")
+    if after:
+        items = items[place_of(after, [item["id"] for item in items], "after") + 1 :]
+    limit = page_size(query, default=_PAGE, highest=_MAX_PAGE)
+    page = items[:limit]
+    return JSONResponse(
+        {
+            "object": "list",
+            "data": page,
+            "first_id": page[0]["id"] if page else "",
+            "last_id": page[-1]["id"] if page else "",
+            "has_more": len(items) > limit,
+        }
+    )
+
+
+async def _find(request: Request) -> tuple[str, dict[str, Any]]:
+    """The caller's id and the document of the response in the address. Raises `GatewayError` (401, 404)."""
+    key = await authenticate(request)
+    response_id = request.path_params["response_id"]
+    document = await _stored(request).find(key.id, response_id)
+    if document is None:
+        raise _not_found(response_id)
+    return key.id, document
+
+
+def _not_found(response_id: str) -> GatewayError:
+    return GatewayError(NOT_FOUND, f"Response with id '{response_id[:80]}' not found.", param="response_id")
+
+
+def _stored(request: Request) -> ResponseStore:
+    services = context_of(request).services
+    return ResponseStore(services.store, services.journal, ttl_days=services.settings.response_ttl_days)
+
+
+def _keeper(stored: ResponseStore, owner: str, items: Sequence[Item], conversation: Conversation) -> Keep:
+    async def keep(response: dict[str, Any]) -> dict[str, Any]:
+        is_stored = await stored.put(owner, response, items, conversation)
+        return response | {"store": is_stored}
+
+    return keep
+
+
+async def _forget(response: dict[str, Any]) -> dict[str, Any]:
+    return response

@@ -1,0 +1,156 @@
+"""OpenAI's Responses API."""
+
+from __future__ import annotations
+
+from gateway.http.errors import INVALID_REQUEST, NOT_FOUND
+from gateway.openapi.operation import BODY, GENERATION, IGNORED, Operation, events, json_media, parameter
+from gateway.openapi.schemas import (
+    ANY_OBJECT,
+    COUNT,
+    FLAG,
+    NAME,
+    POSITIVE,
+    TEMPERATURE,
+    TEXT,
+    TOP_P,
+    Schema,
+    array,
+    const,
+    enum,
+    obj,
+    optional,
+    ref,
+)
+from gateway.prompt.request import MAX_TOOLS
+
+_ITEM = obj("type", type=TEXT)
+_FUNCTION = obj(
+    "type name", type=const("function"), name=NAME, description=optional(TEXT), parameters=optional(ANY_OBJECT)
+)
+_NAMESPACE = obj("type name tools", type=const("namespace"), name=NAME, tools=array(_FUNCTION, minItems=1))
+_TOOL: Schema = {"oneOf": [_FUNCTION, _NAMESPACE]}
+_FORMAT: Schema = {
+    "oneOf": [
+        obj("type", type=const("text")),
+        obj("type", type=const("json_object")),
+        obj("type name schema", type=const("json_schema"), name=NAME, schema=ANY_OBJECT, strict=optional(FLAG)),
+    ]
+}
+_USAGE = obj(
+    "input_tokens input_tokens_details output_tokens output_tokens_details total_tokens",
+    input_tokens=COUNT,
+    input_tokens_details=obj("cached_tokens", cached_tokens=COUNT),
+    output_tokens=COUNT,
+    output_tokens_details=obj("reasoning_tokens", reasoning_tokens=COUNT),
+    total_tokens=COUNT,
+)
+_REQUEST = obj(
+    "model input",
+    model=NAME,
+    input={"anyOf": [{**TEXT, "minLength": 1}, array(ANY_OBJECT, minItems=1)]},
+    instructions=optional(TEXT),
+    previous_response_id=optional({**TEXT, "description": "Continues a stored response."}),
+    store=optional(FLAG),
+    stream=optional(FLAG),
+    max_output_tokens=optional(POSITIVE),
+    temperature=TEMPERATURE,
+    top_p=TOP_P,
+    tools=optional(array(ref("ResponseTool"), maxItems=MAX_TOOLS)),
+    tool_choice={},
+    parallel_tool_calls=optional(FLAG),
+    reasoning=optional(
+        obj(effort=optional(enum("none", "minimal", "low", "medium", "high", "xhigh", "max")), summary={})
+    ),
+    text=optional(obj(format=_FORMAT)),
+    metadata=optional({"type": "object", "additionalProperties": TEXT}),
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "ResponseTool": _TOOL,
+    "ResponseRequest": _REQUEST,
+    "Response": obj(
+        "id object created_at status model output parallel_tool_calls tool_choice tools error incomplete_details usage",
+        id=TEXT,
+        object=const("response"),
+        created_at={"type": "number"},
+        status=enum("completed", "failed", "in_progress", "incomplete"),
+        model=TEXT,
+        output=array(_ITEM),
+        parallel_tool_calls=FLAG,
+        tool_choice={},
+        tools=array(ANY_OBJECT),
+        error={"type": ["object", "null"]},
+        incomplete_details={"type": ["object", "null"]},
+        usage=optional(_USAGE),
+        store=FLAG,
+    ),
+    "InputItems": obj(
+        "object data first_id last_id has_more",
+        object=const("list"),
+        data=array(ANY_OBJECT),
+        first_id=TEXT,
+        last_id=TEXT,
+        has_more=FLAG,
+    ),
+}
+_QUESTION = {"model": "GPT-5", "input": "Hello"}
+
+OPERATIONS: dict[str, Operation] = {
+    "create_response": Operation(
+        summary="Answer an input",
+        tag="Responses",
+        description="With `stream`, events are numbered and end with `response.completed`, `response.incomplete` or "
+        "`response.failed`.",
+        body=json_media(ref("ResponseRequest"), question=_QUESTION, streamed=_QUESTION | {"stream": True}),
+        answer=json_media(ref("Response")) | events("An event as JSON; its `type` is also the event's name."),
+        headers=IGNORED,
+        situations=(*GENERATION, NOT_FOUND),
+    ),
+    "count_input_tokens": Operation(
+        summary="Estimate the tokens of an input",
+        tag="Responses",
+        body=json_media(
+            obj(model=optional(NAME), input={}, instructions=optional(TEXT), tools=optional(array(ref("ResponseTool"))))
+        ),
+        answer=json_media(
+            obj(
+                "object input_tokens",
+                object=const("response.input_tokens"),
+                input_tokens=COUNT,
+                estimated={**FLAG, "description": "Always: no tokenizer is known for every model."},
+            )
+        ),
+        situations=(*BODY, NOT_FOUND),
+    ),
+    "retrieve_response": Operation(
+        summary="Show a stored response",
+        tag="Responses",
+        parameters=(parameter("stream", "query", enum("false")),),
+        answer=json_media(ref("Response")),
+        situations=(INVALID_REQUEST, NOT_FOUND),
+    ),
+    "delete_response": Operation(
+        summary="Forget a stored response",
+        tag="Responses",
+        answer=json_media(obj("id object deleted", id=TEXT, object=const("response.deleted"), deleted={"const": True})),
+        situations=(NOT_FOUND,),
+    ),
+    "cancel_response": Operation(
+        summary="Refuse to cancel",
+        tag="Responses",
+        description="Nothing runs here after its request, so that there is nothing to cancel: 400, or 404.",
+        answer=json_media(ref("Response")),
+        situations=(INVALID_REQUEST, NOT_FOUND),
+    ),
+    "list_input_items": Operation(
+        summary="List what a response was made from",
+        tag="Responses",
+        parameters=(
+            parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 100}),
+            parameter("order", "query", enum("asc", "desc")),
+            parameter("after", "query", TEXT),
+        ),
+        answer=json_media(ref("InputItems")),
+        situations=(INVALID_REQUEST, NOT_FOUND),
+    ),
+}

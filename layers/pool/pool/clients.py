@@ -1,0 +1,70 @@
+"""Makes a Poe client from an account's kind and credentials: the one place that knows which kind needs which client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from accounts import AccountKind
+from reverse.chat import PoeClient
+from reverse.config import PoeConfig
+from reverse.credentials import OfficialCredentials, WebCredentials
+
+if TYPE_CHECKING:
+    from reverse.official import ModelInfo, OfficialTransport
+
+ClientFactory = Callable[[AccountKind, Mapping[str, str], Mapping[str, Any] | None], PoeClient]
+"""Makes a client from an account's kind, credentials and derived session data. Does no I/O. Raises `ValueError`, which
+names no value, for credentials that can't be any."""
+
+
+class PoeClients:
+    """Makes clients with the configuration of the moment.
+
+    With `share_connections` all official accounts use the same connections: a key is a header, not a session. Whoever
+    shares them closes them with `aclose`; otherwise each client has its own, and closes them itself.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], PoeConfig],
+        *,
+        find_model: Callable[[str], ModelInfo | None] = lambda _: None,
+        share_connections: bool = False,
+    ) -> None:
+        self._config = config
+        self._find_model = find_model
+        self._shares_connections = share_connections
+        self._transport: OfficialTransport | None = None
+
+    def make(
+        self, kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None
+    ) -> PoeClient:
+        """A client of one account; see `ClientFactory`."""
+        config = self._config()
+        # Each client brings its own network library: only the one that is needed is loaded.
+        if kind is AccountKind.OFFICIAL:
+            from reverse.official import PoeOfficialClient
+
+            return PoeOfficialClient(
+                OfficialCredentials.from_mapping(credentials),
+                config,
+                session_data=session_data,
+                find_model=self._find_model,
+                transport=self._shared_transport(config) if self._shares_connections else None,
+            )
+        from reverse.web import PoeWebClient
+
+        return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)
+
+    def _shared_transport(self, config: PoeConfig) -> OfficialTransport:
+        from reverse.official import OfficialTransport
+
+        self._transport = self._transport or OfficialTransport(config)
+        return self._transport
+
+    async def aclose(self) -> None:
+        """Close the shared connections."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()

@@ -1,0 +1,7 @@
+"""Names of the configuration documents in the table."""
+
+MODELS = "models"
+"""The list of models: written by the scheduled job, read by the gateway."""
+
+POE = "poe"
+"""Overrides of the Poe clients' configuration: written by the administration, read by both functions."""

@@ -1,0 +1,154 @@
+"""API keys and the admin key."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.datastructures import Headers
+
+from accounts import ApiKey, InMemoryAccountStore
+from gateway.http.auth import AdminGate, Authenticator, may_use, read_token
+from gateway.http.errors import GatewayError
+from tests.gateway.scripted import ADMIN_KEY, API_KEY, House, ask
+
+
+def bearer(token: str) -> Headers:
+    return Headers({"authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer  "},
+        {"authorization": "Basic abc"},
+        {"x-api-key": " "},
+    ],
+)
+def test_without_a_token_it_is_said_how_to_send_one(headers: dict[str, str]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        read_token(Headers(headers))
+    assert caught.value.status == 401
+    assert caught.value.headers()["www-authenticate"] == "Bearer"
+
+
+def test_the_scheme_is_read_without_regard_to_case() -> None:
+    assert read_token(Headers({"authorization": "bEaReR  abc "})) == "abc"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_known_key_is_not_looked_up_again_for_a_minute() -> None:
+    clock = Clock()
+    store = InMemoryAccountStore(clock=clock)
+    key, secret = await store.create_key(name="a")
+    authenticator = Authenticator(store, clock=clock, wall_clock=clock)
+    assert (await authenticator.authenticate(bearer(secret))).id == key.id
+    await store.revoke_key(key.id)
+    clock.now += 59
+    assert (await authenticator.authenticate(bearer(secret))).id == key.id
+    clock.now += 2
+    with pytest.raises(GatewayError):
+        await authenticator.authenticate(bearer(secret))
+
+
+async def test_an_unknown_key_is_known_as_soon_as_it_exists() -> None:
+    store = InMemoryAccountStore()
+    authenticator = Authenticator(store)
+    with pytest.raises(GatewayError):
+        await authenticator.authenticate(bearer(API_KEY))
+    await store.create_key(name="a", secret=API_KEY)
+    assert (await authenticator.authenticate(bearer(API_KEY))).name == "a"
+
+
+async def test_a_remembered_key_expires_on_time() -> None:
+    clock = Clock()
+    store = InMemoryAccountStore(clock=clock)
+    _, secret = await store.create_key(name="a", expires_at=1030)
+    authenticator = Authenticator(store, clock=clock, wall_clock=clock)
+    await authenticator.authenticate(bearer(secret))
+    clock.now = 1031
+    with pytest.raises(GatewayError):
+        await authenticator.authenticate(bearer(secret))
+
+
+async def test_what_is_remembered_is_bounded_and_holds_no_secret() -> None:
+    store = InMemoryAccountStore()
+    authenticator = Authenticator(store)
+    for number in range(1100):
+        secret = f"{API_KEY}-{number}"
+        await store.create_key(name="a", secret=secret)
+        await authenticator.authenticate(bearer(secret))
+    assert len(authenticator._known) == 1024
+    assert API_KEY not in repr(authenticator._known)
+
+
+@pytest.mark.parametrize(
+    ("models", "name", "expected"),
+    [((), "GPT-5", True), (("gpt-5",), "GPT-5", True), (("gpt-*",), "GPT-5", True), (("claude*",), "GPT-5", False)],
+)
+def test_a_keys_list_of_models(models: tuple[str, ...], name: str, expected: bool) -> None:
+    assert may_use(ApiKey(id="1", name="a", hash="h", models=models), (name,)) is expected
+
+
+async def test_a_model_off_the_list_is_403_and_asks_nobody(house: House) -> None:
+    await house.add_account()
+    await house.store.create_key(name="narrow", secret=API_KEY + "n", models=["claude*"])
+    answer = await house.call(body=ask(), key=API_KEY + "n")
+    assert (answer.status, answer.error["code"], answer.error["type"]) == (403, "model_not_allowed", "permission_error")
+    assert not house.poe.requests
+
+
+async def test_a_key_over_its_rate_is_told_when_to_come_back(house: House) -> None:
+    await house.add_account()
+    await house.store.create_key(name="slow", secret=API_KEY + "s", requests_per_minute=1)
+    assert (await house.call(body=ask(), key=API_KEY + "s")).status == 200
+    answer = await house.call(body=ask(), key=API_KEY + "s")
+    assert (answer.status, answer.error["code"], answer.error["type"]) == (
+        429,
+        "rate_limit_exceeded",
+        "rate_limit_error",
+    )
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert "x-should-retry" not in answer.headers
+
+
+async def test_a_key_over_its_budget_is_told_not_to_try(house: House) -> None:
+    await house.store.create_key(name="poor", secret=API_KEY + "p", points_per_day=0)
+    answer = await house.call(body=ask(), key=API_KEY + "p")
+    assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
+    assert answer.headers["x-should-retry"] == "false"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_the_admin_key_is_read_once_in_a_while() -> None:
+    clock, reads = Clock(), 0
+
+    async def read() -> str:
+        nonlocal reads
+        reads += 1
+        return ADMIN_KEY
+
+    gate = AdminGate(read, clock=clock)
+    await gate.check(bearer(ADMIN_KEY))
+    await gate.check(bearer(ADMIN_KEY))
+    assert reads == 1
+    clock.now += gate.CACHE_SECONDS
+    await gate.check(bearer(ADMIN_KEY))
+    assert reads == 2
+
+
+@pytest.mark.parametrize("key", ["", ADMIN_KEY])
+async def test_without_the_admin_key_nobody_gets_in(key: str) -> None:
+    async def read() -> str:
+        return key
+
+    for guess in ("x", "é", ADMIN_KEY[:-1]):
+        with pytest.raises(GatewayError):
+            await AdminGate(read).check(bearer(guess))

@@ -1,0 +1,121 @@
+"""Items taken without a pause."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from gateway.http.sse import next_item
+
+
+class Source:
+    """An async generator of steps, and what became of it."""
+
+    def __init__(self, *steps: Any) -> None:
+        self.steps = steps
+        self.ended: list[str] = []
+
+    async def items(self) -> AsyncGenerator[Any, None]:
+        try:
+            for step in self.steps:
+                if isinstance(step, asyncio.Event | asyncio.Future):
+                    await (step.wait() if isinstance(step, asyncio.Event) else step)
+                elif step is None:
+                    await asyncio.sleep(0)
+                else:
+                    yield step
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            self.ended.append("cancelled")
+            raise
+        finally:
+            self.ended.append("closed")
+
+
+async def drain(source: Source, before_waiting: Any) -> list[Any]:
+    items, taken = source.items(), []
+    while True:
+        try:
+            taken.append(await next_item(items, before_waiting))
+        except StopAsyncIteration:
+            return taken
+
+
+async def test_only_waiting_is_announced() -> None:
+    event = asyncio.Event()
+    log: list[str] = []
+
+    async def before_waiting() -> None:
+        log.append("waits")
+        event.set()
+
+    assert await drain(Source(1, 2, event, 3, 4), before_waiting) == [1, 2, 3, 4]
+    assert log == ["waits"]
+
+
+async def test_what_is_done_before_waiting_may_wait_itself() -> None:
+    """Even so long that the item has come meanwhile."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def before_waiting() -> None:
+        await asyncio.sleep(0)
+        if not future.done():
+            future.set_result(None)
+        await asyncio.sleep(0)
+
+    assert await drain(Source(1, future, 2, None, 3), before_waiting) == [1, 2, 3]
+
+
+async def nothing() -> None:
+    pass
+
+
+async def slow() -> None:
+    await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("before_waiting", [nothing, slow])
+async def test_cancellation_reaches_the_generator(before_waiting: Any) -> None:
+    source = Source(1, asyncio.Event())
+    task = asyncio.create_task(drain(source, before_waiting))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert source.ended == ["cancelled", "closed"]
+
+
+async def test_a_timeout_is_a_timeout() -> None:
+    source = Source(asyncio.Event())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await next_item(source.items(), nothing)
+    assert source.ended == ["cancelled", "closed"]
+
+
+async def test_an_error_of_the_generator_passes() -> None:
+    async def items() -> AsyncGenerator[int, None]:
+        yield 1
+        await asyncio.sleep(0)
+        raise KeyError
+
+    source = items()
+    assert await next_item(source, nothing) == 1
+    with pytest.raises(KeyError):
+        await next_item(source, nothing)
+
+
+async def test_a_generator_that_ends_while_cancelled_can_be_closed() -> None:
+    source = Source(1, asyncio.Event())
+    items = source.items()
+    await next_item(items, nothing)
+    task = asyncio.ensure_future(next_item(items, slow))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await items.aclose()

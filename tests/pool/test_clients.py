@@ -1,0 +1,53 @@
+"""Which client an account gets."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import pytest
+
+from accounts import AccountKind
+from pool.clients import PoeClients
+from reverse.config import PoeConfig
+from reverse.official import PoeOfficialClient
+from reverse.web import PoeWebClient
+
+
+async def test_each_kind_has_its_client() -> None:
+    clients = PoeClients(PoeConfig)
+    async with clients.make(AccountKind.OFFICIAL, {"api_key": "k" * 32}, None) as official:
+        assert isinstance(official, PoeOfficialClient)
+    async with clients.make(AccountKind.WEB, {"p_b": "c" * 24}, None) as web:
+        assert isinstance(web, PoeWebClient)
+
+
+@pytest.mark.parametrize("kind", AccountKind)
+def test_unusable_credentials_are_refused_without_being_quoted(kind: AccountKind) -> None:
+    with pytest.raises(ValueError) as caught:
+        PoeClients(PoeConfig).make(kind, {"other": "hush-hush"}, None)
+    assert "hush" not in str(caught.value)
+
+
+async def test_the_configuration_of_the_moment_is_used() -> None:
+    configs = [PoeConfig(), PoeConfig(official_base_url="http://127.0.0.1:9")]
+    used: list[PoeConfig] = []
+
+    def config() -> PoeConfig:
+        used.append(configs[len(used)])
+        return used[-1]
+
+    clients = PoeClients(config)
+    for _ in configs:
+        async with clients.make(AccountKind.OFFICIAL, {"api_key": "k" * 32}, None):
+            pass
+    assert used == configs
+
+
+async def test_shared_connections_outlive_a_client() -> None:
+    async with aclosing(PoeClients(PoeConfig, share_connections=True)) as clients:
+        async with clients.make(AccountKind.OFFICIAL, {"api_key": "a" * 32}, None):
+            shared = clients._transport
+        assert shared is not None
+        async with clients.make(AccountKind.OFFICIAL, {"api_key": "b" * 32}, None):
+            assert clients._transport is shared
+    assert clients._transport is None

@@ -79,9 +79,10 @@ class TestKeys:
     async def test_a_spent_budget_lasts_until_the_next_utc_day(self, store: AccountStore, clock) -> None:
         key, _ = await store.create_key(name="thrifty", points_per_day=100)
         other, _ = await store.create_key(name="other", points_per_day=100)
-        await book(store, key_id=key.id, model="claude", points=60)
         assert await store.count_request(key) is None
-        await book(store, key_id=key.id, model="gpt", points=40)
+        await book(store, key.id, "claude", points=60)
+        assert await store.count_request(key) is None
+        await book(store, key.id, "gpt", points=40)
         wait = await store.count_request(key)
         assert wait is not None
         assert (wait, wait.limit) == (86_400 - clock() % 86_400, "budget")

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
+from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
 from gateway.generation.client_pool import WarmClient, WarmClients
 from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal
@@ -101,7 +101,7 @@ class Attempt:
         if self.stream is not None:
             await self.stream.aclose()
 
-    async def end(self, usage: Usage | None) -> None:
+    async def end(self, usage: SendRecord | None) -> None:
         """Stop the upstream, keep or close the client, release the lease and book.
 
         Failures of the store are logged only: the answer was given, and a lease frees itself. Cancellation waits for
@@ -116,7 +116,7 @@ class Attempt:
         finally:
             await to_the_end(self._settle(usage), name="attempt-end")
 
-    async def _settle(self, usage: Usage | None) -> None:
+    async def _settle(self, usage: SendRecord | None) -> None:
         session_data: dict[str, Any] | None = None
         try:
             session_data = await self._give_client_back()
@@ -132,7 +132,7 @@ class Attempt:
         await self._clients.give_back(self._warm, is_healthy=is_fine)
         return session_data
 
-    async def _release(self, usage: Usage | None, session_data: dict[str, Any] | None) -> None:
+    async def _release(self, usage: SendRecord | None, session_data: dict[str, Any] | None) -> None:
         points = usage.points if usage else None
         try:
             async with asyncio.timeout(self._policy.release_seconds):
@@ -154,7 +154,7 @@ class Attempt:
         """Keep the lease ours while the answer runs."""
         ttl = self._policy.lease_ttl_seconds
         while True:
-            await asyncio.sleep(ttl / 2)
+            await asyncio.sleep(ttl / 3)
             try:
                 self.lease = await self._store.extend(self.lease, ttl)
             except ConflictError:

@@ -14,13 +14,24 @@ What a surface sends after the block is sent after all that.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from accounts import Account, AccountKind, AccountStore, Lease, LeaseRequest, NoAccountError, NoAccountReason, Usage
+from accounts import (
+    Account,
+    AccountKind,
+    AccountStore,
+    Intention,
+    Lease,
+    LeaseRequest,
+    NoAccountError,
+    NoAccountReason,
+    SendRecord,
+)
 from gateway.generation.attempt import Ask, Attempt, GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
@@ -38,7 +49,14 @@ _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
 _OF_ONE_API = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE})
 
 # Waiting changes nothing.
-_NEVER = frozenset({NoAccountReason.NONE_CONFIGURED, NoAccountReason.BOT_DENIED})
+_NEVER = frozenset(
+    {
+        NoAccountReason.NONE_CONFIGURED,
+        NoAccountReason.BOT_DENIED,
+        NoAccountReason.CREDENTIALS_REFUSED,
+        NoAccountReason.DISABLED,
+    }
+)
 
 # What tells about one account only: how another one failed that has the bot tells more.
 _LACKS_THE_BOT = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED})
@@ -162,19 +180,17 @@ class Generation:
                 "completion_tokens": usage.completion_tokens,
                 "estimated": usage.is_estimated,
             }
-            await self._attempt.end(self._booking(usage, is_error=isinstance(error, Exception)))
+            await self._attempt.end(self._booking(usage))
             if self._task.on_end is not None and self._attempt.has_answered:
                 await self._task.on_end(self, error is None)
 
-    def _booking(self, usage: TokenUsage, *, is_error: bool) -> Usage:
+    def _booking(self, usage: TokenUsage) -> SendRecord:
         answered = self._attempt is not None and self._attempt.has_answered
-        return Usage(
-            key_id=self._task.key_id,
-            model=self._task.model.lower(),
-            prompt_tokens=usage.prompt_tokens if answered else 0,
-            completion_tokens=usage.completion_tokens,
-            points=usage.points or 0,
-            is_error=is_error,
+        return SendRecord(
+            prompt_tokens=usage.prompt_tokens if answered else None,
+            completion_tokens=usage.completion_tokens if answered else None,
+            is_estimated=usage.is_estimated,
+            points=usage.points,
         )
 
     async def events(self) -> AsyncIterator[Event]:
@@ -245,7 +261,7 @@ class Generation:
                 if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
                     raise failure from None
             # Only one account is ever leased: this one is given back before the next is looked for.
-            await attempt.end(None)
+            await attempt.end(SendRecord(points=attempt.reported.points if attempt.reported else None))
             self._attempt = None
 
     def _new_attempt(self, lease: Lease) -> Attempt:
@@ -267,12 +283,19 @@ class Generation:
         """Lease an account, waiting a little while all able ones are busy. A failure before tells more than "none"."""
         room, task = self._room, self._task
         request = LeaseRequest(
-            owner=self._record.request_id,
+            # Several answers to one request hold leases at once: each is its own owner.
+            owner=secrets.token_hex(8),
             bot=task.model.lower(),
             ttl_seconds=room.policy.lease_ttl_seconds,
             kinds=kinds,
             sticky_account_id=task.sticky_account_id,
             exclude=frozenset(account.id for account in failed),
+            intention=Intention(
+                key_id=task.key_id,
+                model=task.model.lower(),
+                request_id=self._record.request_id,
+                attempt=self._record.attempts + 1,
+            ),
         )
         give_up_at = room.clock() + room.policy.account_wait_seconds
         looks = 0

@@ -107,6 +107,13 @@ NO_ACCOUNTS = Situation(
     "No account can serve this request: there is none, or none that is able to. /admin/accounts shows and adds them.",
     False,
 )
+CREDENTIALS_REFUSED = Situation(
+    503,
+    "server_error",
+    "no_accounts",
+    "No account can serve this request: Poe refused the credentials of all that could. /admin/accounts shows them.",
+    False,
+)
 UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
 OVERLOADED = Situation(503, "server_error", "upstream_overloaded", "The upstream is overloaded.", False)
 CHALLENGE = Situation(503, "server_error", "upstream_challenge", "The upstream does not let the gateway in.", False)
@@ -143,6 +150,8 @@ _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.COOLING_DOWN: BUSY,
     NoAccountReason.NO_POINTS: NO_POINTS,
     NoAccountReason.BOT_DENIED: NO_ACCESS,
+    NoAccountReason.CREDENTIALS_REFUSED: CREDENTIALS_REFUSED,
+    NoAccountReason.DISABLED: NO_ACCOUNTS,
 }
 
 

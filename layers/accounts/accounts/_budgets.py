@@ -4,10 +4,10 @@ One item per key has a counter per window, named after it, and the reservations 
 conditional update of that item, so concurrent requests can't overrun a limit between them. A window that is over
 leaves a counter that nobody reads; it is removed with a later update.
 
-    r29384722      requests in that minute        running        requests under way
-    pd20261130     points on that day             v_<digest>     a reservation: what it reserved, in which windows, until
-    pm202611       points in that month           used_at        when the key was last used
-    td…, tm…       tokens                         seq            counts the updates
+    r29384722      requests in that minute        running      requests under way
+    pd20261130     points on that day             v_<digest>   a reservation: what it reserved, on which day, until
+    pm202611       points in that month           used_at      when the key was last used
+    td…, tm…       tokens                         seq          counts the updates
 """
 
 from __future__ import annotations
@@ -181,6 +181,14 @@ def correct(attribute: str, held: Mapping[str, Any], *, points: int, tokens: int
         additions.append("{running} :minus")
     same = " AND ".join(f"{{v}}.{{{name}}} = :held_{name}" for name in ("p", "t", "d", "r"))
     return Update(f"REMOVE {{v}} ADD {', '.join(additions)}", f"attribute_exists({{v}}) AND {same}", names, values)
+
+
+def charge(points: int, tokens: int, now: float) -> Update:
+    """The update that counts what was consumed without a reservation."""
+    names = {**{name: name_of for name, name_of in Windows(now).names.items() if name != "r"}, "seq": "seq"}
+    names |= {"used_at": "used_at"}
+    expression = "SET {used_at} = :now ADD {seq} :one, {pd} :points, {pm} :points, {td} :tokens, {tm} :tokens"
+    return Update(expression, None, names, {"now": now, "one": 1, "points": points, "tokens": tokens})
 
 
 def adjust(at: float, points: int, now: float) -> Update | None:

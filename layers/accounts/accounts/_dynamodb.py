@@ -111,7 +111,6 @@ class DynamoDBAccountStore(DynamoDBAccounts):
     ) -> None:
         super().__init__(table, vault, clock=clock, rng=rng, policy=policy)
         self._on_close = on_close
-        self._absent_until: dict[AccountKind, float] = {}
 
     async def lease(self, request: LeaseRequest) -> Lease:
         search = _Search(request, _selection.Refusals(request, self._clock()))
@@ -155,14 +154,17 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         entry: LedgerEntry | None = None
         if usage is not None and lease.intention is not None:
             entry = _ledger.completed(lease, outcome, usage, now)
-            if reserved is not None:
-                entry = replace(entry, budgeted=_ledger.budget_points(entry, reserved.points))
+            is_charged = lease.intention.key_id in self._charged
+            if reserved is not None or is_charged:
+                kept = reserved.points if reserved is not None else 0
+                entry = replace(entry, budgeted=_ledger.budget_points(entry, kept))
         record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
-        await self._book(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+        is_new = await self._book(lease, outcome, entry=entry, usage=usage, record=record, session=session)
         if lease.intention is None:
             return
         if reserved is None:
-            await self._touch(lease.intention.key_id, now)
+            if entry is not None and is_new and lease.intention.key_id in self._charged:
+                await self._charge(entry.key_id, entry.budgeted or 0, _ledger.tokens_of(entry, 0))
             return
         points = 0 if entry is None else entry.budgeted
         tokens = 0 if entry is None else _ledger.tokens_of(entry, reserved.tokens)
@@ -177,8 +179,8 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         usage: SendRecord | None,
         record: Item | None,
         session: Item,
-    ) -> None:
-        """Give the slot back, write the entry, apply the outcome. Nothing happens if the lease was released before."""
+    ) -> bool:
+        """Give the slot back, write the entry, apply the outcome. `False` if the lease was released before."""
         account: Account | None = lease.account
         slot = delete(_keys.slot(lease.account.id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
         booking: list[Write] = [slot]
@@ -198,11 +200,10 @@ class DynamoDBAccountStore(DynamoDBAccounts):
                 if min(failed.found) >= len(booking):
                     account = None
                     continue
-                await self._book_lost(lease, outcome, entry=entry, usage=usage, record=record, session=session)
-                return
+                return await self._book_lost(lease, outcome, entry=entry, usage=usage, record=record, session=session)
             if account is None:
                 await self._apply_outcome(lease, outcome, session)
-            return
+            return True
         raise ConflictError("the account is being changed by others all the time")
 
     async def _book_lost(
@@ -214,14 +215,14 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         usage: SendRecord | None,
         record: Item | None,
         session: Item,
-    ) -> None:
+    ) -> bool:
         """Book a lease whose slot is somebody else's: it was released before, or lost and recorded as that."""
         if record is not None:
             await self._table.write(put(record))
         if entry is None or usage is None:
             if lease.expires_at <= self._clock():
                 await self._apply_outcome(lease, outcome, session)
-            return
+            return False
         now = self._clock()
 
         def complete(lost: LedgerEntry) -> LedgerEntry | None:
@@ -231,8 +232,9 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             try:
                 await self._table.write(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
             except ConditionFailed:
-                return
+                return False
         await self._apply_outcome(lease, outcome, session)
+        return True
 
     async def recover_slots(self, *, limit: int = 1000) -> int:
         recovered = 0

@@ -41,6 +41,8 @@ class DynamoDBAccounts(DynamoDBLedger):
         super().__init__(table, clock=clock, rng=rng)
         self._vault = vault
         self._policy = policy
+        # Kinds of which no account could be chosen a moment ago are looked for last.
+        self._absent_until: dict[AccountKind, float] = {}
 
     async def put_account(
         self,
@@ -76,6 +78,7 @@ class DynamoDBAccounts(DynamoDBLedger):
                 await self._table.write(*writes, claim_label)
             except ConditionFailed:
                 continue
+            self._absent_until.pop(kind, None)
             if item is None:
                 await self._count_fleet(kind, 1)
             elif before.kind is not kind:
@@ -119,6 +122,7 @@ class DynamoDBAccounts(DynamoDBLedger):
         return Page(sorted(map(_keys.account_of, items), key=lambda account: account.id), next_cursor)
 
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
+        self._absent_until.clear()
         return await self._change(account_id, lambda account, now: change_state(account, state, now))
 
     async def delete_account(self, account_id: str) -> None:

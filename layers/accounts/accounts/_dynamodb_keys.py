@@ -19,8 +19,6 @@ from accounts._table import ConditionFailed, Table, Write, delete, put, update
 
 MAX_RACES = 8
 IS_ABSENT = "attribute_not_exists({pk})"
-# A key without limits has its use noted so often at most: that is a write of its own.
-TOUCH_SECONDS = 600.0
 MAX_REPAIRS = 10
 
 
@@ -35,7 +33,8 @@ class DynamoDBKeys(DynamoDBRecords):
         self._fleet: dict[AccountKind, int] = {}
         # Counters to remove with the next update, by key.
         self._stale: dict[str, set[str]] = {}
-        self._touched: dict[str, float] = {}
+        # Keys with a budget whose requests were counted without a reservation: they are charged at the end.
+        self._charged: set[str] = set()
 
     async def create_key(self, *, secret: str | None = None, **settings: Unpack[KeySettings]) -> tuple[ApiKey, str]:
         secret = secret or _api_keys.new_secret()
@@ -93,12 +92,15 @@ class DynamoDBKeys(DynamoDBRecords):
         raise ConflictError("the key is being changed by others all the time")
 
     async def find_key(self, secret: str) -> ApiKey | None:
-        key, _ = await self.find_key_and_configs(secret, ())
+        key, _ = await self._find_key(secret, ())
         return key
 
     async def find_key_and_configs(
         self, secret: str, names: Collection[str]
     ) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
+        return await self._find_key(secret, names)
+
+    async def _find_key(self, secret: str, names: Collection[str]) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
         key = _keys.api_key(_api_keys.hash_secret(secret))
         # How large the fleet is decides how accounts are looked for; here it costs no call of its own.
         items = await self._items([key, _keys.fleet(), *map(_keys.config, names)])
@@ -126,6 +128,8 @@ class DynamoDBKeys(DynamoDBRecords):
     async def count_request(self, key: ApiKey, count: int = 1) -> OverLimit | None:
         if key.requests_per_minute is None and not key.has_budget:
             return None
+        if key.has_budget:
+            self._charged.add(key.id)
         return (await self.reserve_budget(key, Reservation(owners=(), requests=count))).over
 
     async def reserve_budget(self, key: ApiKey, wanted: Reservation) -> Admission:
@@ -222,12 +226,10 @@ class DynamoDBKeys(DynamoDBRecords):
         held: Item | None = (await self._table.get(_keys.limits(key_id)) or {}).get(attribute)
         return held
 
-    async def _touch(self, key_id: str, now: float) -> None:
-        """Note that a key without limits was used."""
-        if now - self._touched.get(key_id, float("-inf")) < TOUCH_SECONDS:
-            return
-        self._touched[key_id] = now
-        await self._table.write(update(_keys.limits(key_id), "SET {used_at} = :now", now=now))
+    async def _charge(self, key_id: str, points: int, tokens: int) -> None:
+        """Count what was consumed without a reservation."""
+        change = _budgets.charge(points, tokens, self._clock())
+        await self._table.write(self._limits_write(key_id, change))
 
     def _limits_write(self, key_id: str, change: _budgets.Update) -> Write:
         return update(_keys.limits(key_id), change.expression, change.condition, names=change.names, **change.values)

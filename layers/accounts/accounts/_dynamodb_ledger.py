@@ -8,6 +8,7 @@ request waits for a counter that others are changing. An entry that is changed l
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -174,6 +175,17 @@ class DynamoDBLedger(DynamoDBKeys):
             done += await self._sum_up(start, end)
             await self.put_config(_WATERMARK, {"closed_until": end})
         return done
+
+    async def note_key_uses(self, *, since: float) -> int:
+        now = self._clock()
+        used: dict[str, float] = {}
+        async for entry in self._entries(since, now + _ledger.HOUR_SECONDS):
+            used[entry.key_id] = max(used.get(entry.key_id, 0.0), entry.started_at)
+        for key_id, at in used.items():
+            is_news = "attribute_not_exists({used_at}) OR {used_at} < :at"
+            with suppress(ConditionFailed):
+                await self._table.write(update(_keys.limits(key_id), "SET {used_at} = :at", is_news, at=at))
+        return len(used)
 
     async def check_sums(self, *, since: float) -> int:
         """Compare the stored sums since a time with the entries, and put right what differs; returns how many did."""

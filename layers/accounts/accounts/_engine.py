@@ -176,7 +176,7 @@ class Engine:
         start = before if before is not None else dict(body["Key"])
         return key, before, lambda: _encoded(apply_update(body["UpdateExpression"], start, _scope(body)))
 
-    def _scan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+    def _scan(self, _: Mapping[str, Any]) -> dict[str, Any]:
         items = list(self.items())
         return {"Items": items, "Count": len(items)}
 

@@ -270,7 +270,7 @@ class _Parser:
         token = self.peek()
         if token is not None and token.startswith(":"):
             self.take()
-            return lambda item, scope: scope.values[token]
+            return lambda _, scope: scope.values[token]
         if token == "if_not_exists":  # noqa: S105
             self.take()
             self.expect("(")

@@ -233,6 +233,9 @@ class AccountStore(Protocol):
     async def close_hours(self) -> int:
         """Store the sums of the hours that are over; returns how many of them had entries."""
 
+    async def note_key_uses(self, *, since: float) -> int:
+        """Keep, for `key_use`, when keys without limits were last used; returns how many were used since."""
+
     async def check_sums(self, *, since: float) -> int:
         """Compare stored sums with the entries and put right what differs; returns how many rows did."""
 

@@ -133,11 +133,12 @@ def apply_reading(
         read = replace(read, points_until=_points_expected_at(read, now, jitter, policy) if is_empty else 0.0)
     if is_by_owner:
         read = replace(read, speed_until=0.0, errors_until=0.0, bot_limits={})
-    is_disproved = is_by_owner or (account.last_error, read.points_until > now) in {
-        (NOT_AUTHENTICATED, False),
-        (NOT_AUTHENTICATED, True),
-        (INSUFFICIENT_POINTS, False),
-    }
+    is_disproved = (
+        is_by_owner
+        or read.eligible_at <= now
+        or account.last_error == NOT_AUTHENTICATED
+        or (account.last_error == INSUFFICIENT_POINTS and read.points_until <= now)
+    )
     if is_disproved:
         read = replace(read, last_error=None, consecutive_errors=0)
     return replace(read, refresh_due_at=next_reading_at(read, now, jitter=jitter, policy=policy))

@@ -28,11 +28,13 @@ run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live
 test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
 	@$(BIN)/python -m pytest -m "not sam" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-check: $(VENV)/.test ## Check format, lint, types, import rules
+check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/python scripts/scan_template.py
 
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -24,11 +24,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the assistant made earlier; `arguments` is JSON text."""
+    """A call that the assistant made earlier; `arguments` is JSON text.
+
+    `extra_content` is what came with it (see `ToolCallDelta`): without it some providers refuse the result.
+    """
 
     id: str
     name: str
     arguments: str = field(repr=False)
+    extra_content: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

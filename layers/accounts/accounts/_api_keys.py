@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import secrets
+from collections import Counter
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -14,6 +16,9 @@ PREFIX = "sk-poe-"
 # 256 bits can't be guessed, so a plain SHA-256 suffices: slow hashes protect weak passwords.
 SECRET_BYTES = 32
 ID_LENGTH = 16
+# What a given secret must have at least: a list of words that people use as passwords has far less.
+MIN_LENGTH = 24
+MIN_BITS = 64
 # DynamoDB's numbers have 38 digits; what is meant is far below.
 MAX_LIMIT = 10**15
 _COUNTS = (
@@ -36,10 +41,22 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def estimated_bits(secret: str) -> float:
+    """How hard a secret is to guess at most: repetitions and runs like `abc` or `321` add nothing."""
+    period = next((size for size in range(1, len(secret)) if secret.startswith(secret[size:])), len(secret))
+    told = [
+        character
+        for before, character in zip(" " + secret, secret[:period], strict=False)
+        if abs(ord(character) - ord(before)) > 1
+    ]
+    counts = Counter(told).values()
+    return sum(-count * math.log2(count / len(told)) for count in counts)
+
+
 def build_key(secret: str, *, now: float, **settings: Unpack[KeySettings]) -> ApiKey:
-    """The key with this secret. Raises `ValueError` for an imported secret that is too short, and for settings."""
-    if len(secret) < ID_LENGTH:
-        raise ValueError(f"an API key needs at least {ID_LENGTH} characters")
+    """The key with this secret. Raises `ValueError` for an imported secret that could be guessed, and for settings."""
+    if len(secret) < MIN_LENGTH or estimated_bits(secret) < MIN_BITS:
+        raise ValueError(f"an API key needs at least {MIN_LENGTH} random characters")
     digest = hash_secret(secret)
     key = ApiKey(id=digest[:ID_LENGTH], name="", hash=digest, created_at=now)
     return replace(key, **_checked(settings))

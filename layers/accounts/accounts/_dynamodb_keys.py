@@ -125,12 +125,12 @@ class DynamoDBKeys(DynamoDBRecords):
 
     # Limits.
 
-    async def count_request(self, key: ApiKey, count: int = 1) -> OverLimit | None:
+    async def count_request(self, key: ApiKey, answers: int = 1) -> OverLimit | None:
         if key.requests_per_minute is None and not key.has_budget:
             return None
         if key.has_budget:
             self._charged.add(key.id)
-        return (await self.reserve_budget(key, Reservation(owners=(), requests=count))).over
+        return (await self.reserve_budget(key, Reservation(owners=(), requests=answers))).over
 
     async def reserve_budget(self, key: ApiKey, wanted: Reservation) -> Admission:
         if len(wanted.owners) > _budgets.MAX_OWNERS:

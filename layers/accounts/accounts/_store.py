@@ -181,8 +181,8 @@ class AccountStore(Protocol):
 
     # Limits of keys.
 
-    async def count_request(self, key: ApiKey, count: int = 1) -> OverLimit | None:
-        """Count requests of a limited key and reserve nothing. Returns how long to wait if that is over a limit."""
+    async def count_request(self, key: ApiKey, answers: int = 1) -> OverLimit | None:
+        """Count the answers asked for, and reserve nothing. Returns how long to wait if that is over a limit."""
 
     async def reserve_budget(self, key: ApiKey, wanted: Reservation) -> Admission:
         """Count requests and reserve what they are about to consume, all or nothing, in one conditional write.

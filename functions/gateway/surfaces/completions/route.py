@@ -47,7 +47,7 @@ async def create_completion(request: Request) -> Response | EventStream:
     key = await authenticate(request)
     call = read_completion_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
     chat_calls = [call.chat_call(prompt) for prompt in call.prompts]
-    model, bot = await admit(request, key, call.model)
+    model, bot = await admit(request, key, call.model, call.answers)
     require(model, "text", "completions")
     async with asyncio.timeout_at(deadline):
         chats = [

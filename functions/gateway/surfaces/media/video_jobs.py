@@ -110,10 +110,12 @@ def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = 
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = Fields(values)
     own = body.mapping("parameters")
+    if own is not None:
+        _seconds(own, "seconds")
     return VideoCall(
         model=body.required_text("model", max_length=256).strip(),
         prompt=body.required_text("prompt", max_length=MAX_PROMPT_CHARS),
-        seconds=_seconds(body),
+        seconds=_seconds(body, "seconds"),
         size=(size := body.text("size", max_length=40)),
         wishes=ImageWishes(
             size=size,
@@ -124,13 +126,22 @@ def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = 
     )
 
 
-def _seconds(body: Fields) -> str | None:
+def _seconds(body: Fields, name: str) -> str | None:
     """The length, which OpenAI writes as text."""
-    value = body.get("seconds")
+    value = body.get(name)
     if value is None:
         return None
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not text.isascii() or not text.isdecimal() or not 0 < int(text[:6]) <= _MAX_SECONDS:
-        message = f"'seconds' must be a whole number from 1 to {_MAX_SECONDS}."
-        raise invalid(message, param="seconds", code="invalid_value")
-    return str(int(text))
+    seconds = _whole_number(value)
+    if not 0 < seconds <= _MAX_SECONDS:
+        message = f"'{body.param(name)}' must be a whole number from 1 to {_MAX_SECONDS}."
+        raise invalid(message, param=body.param(name), code="invalid_value")
+    return str(seconds)
+
+
+def _whole_number(value: object) -> int:
+    """The number that is sent upstream, whatever zeros stand in front of it; 0 for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    # Python refuses to read thousands of digits.
+    digits = value.lstrip("0") if isinstance(value, str) and value.isascii() and value.isdecimal() else ""
+    return int(digits) if 0 < len(digits) <= len(str(_MAX_SECONDS)) else 0

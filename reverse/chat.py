@@ -87,6 +87,24 @@ class PointsReading:
     next_grant_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PointsSpent:
+    """One entry of an account's points history. `spent_at` is epoch seconds.
+
+    `points` may read 0 for a moment before the cost lands. What follows it is known of official accounts only.
+    """
+
+    query_id: str
+    spent_at: float | None
+    bot: str
+    points: int | None
+    usage_type: str | None = None
+    cost_usd: str | None = None
+    breakdown: Mapping[str, str] = field(default_factory=dict)
+    api_key_name: str | None = None
+    chat_name: str | None = field(default=None, repr=False)
+
+
 class PoeClient(Protocol):
     """What the web and the official client have in common, so that callers need not care which it is.
 

@@ -236,6 +236,8 @@ class SettledBy(StrEnum):
     """From Poe's points history."""
     REPORTED = "reported"
     """From the cost that Poe reported with the answer."""
+    REFUSED = "refused"
+    """Poe refused the send before it took it, and charged nothing."""
     BALANCE = "balance"
     """From the difference of two balances."""
     NONE = "none"
@@ -254,6 +256,8 @@ class SendRecord:
     """Whether the tokens are estimates."""
     points: int | None = None
     """The cost as the upstream reported it."""
+    is_refused: bool = False
+    """Whether the upstream said no before it took the message, and charged nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from reverse.events import (
     ToolCallDelta,
     UsageReported,
 )
-from reverse.official import PoeOfficialClient
+from reverse.official import OfficialTransport, PoeOfficialClient
 
 WEATHER = {
     "type": "function",
@@ -190,17 +190,20 @@ async def test_questions_at_the_same_time_do_not_mix(
 
 
 async def test_a_connection_that_rested_through_a_freeze_is_not_used_again(
-    simulator: PoeOfficialSimulator, config: PoeConfig, question: Question, monkeypatch: pytest.MonkeyPatch
+    simulator: PoeOfficialSimulator, config: PoeConfig, question: Question
 ) -> None:
     """The wall clock went on while the process stood still; the sockets may be dead by now."""
-    async with PoeOfficialClient(OfficialCredentials("test-key-0123456789abcdef"), config) as client:
+    now = 1_000_000.0
+    credentials = OfficialCredentials("test-key-0123456789abcdef")
+    transport = OfficialTransport(config, wall_clock=lambda: now)
+    async with PoeOfficialClient(credentials, config, transport=transport) as client:
         await ask(client, question("Echo"))
-        frozen_until = time.time() + config.channel_trust_seconds + 1
-        client._exchange._transport._wall_clock = lambda: frozen_until
+        now += config.channel_trust_seconds + 1
         await ask(client, question("Echo"))
         await ask(client, question("Echo"))
-        client._exchange._transport._wall_clock = lambda: frozen_until - 3600
+        now -= 3600
         await ask(client, question("Echo"))
+    await transport.aclose()
     first, second, third, fourth = (record.connection for record in simulator.requests)
     assert first != second == third != fourth
 

@@ -144,7 +144,13 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
     assert shared == {"GATEWAY_TABLE", "GATEWAY_KMS_KEY_ID", "GATEWAY_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"}
     assert {name: set(f["Properties"]["Environment"]["Variables"]) for name, f in functions.items()} == {
         "GatewayFunction": {
-            *("AWS_LAMBDA_EXEC_WRAPPER", "GATEWAY_ADMIN_SECRET_ID", "GATEWAY_METRICS", "POWERTOOLS_SERVICE_NAME")
+            *(
+                "AWS_LAMBDA_EXEC_WRAPPER",
+                "STREAMING_RUNTIME_EXCEPTIONS",
+                "GATEWAY_ADMIN_SECRET_ID",
+                "GATEWAY_METRICS",
+                "POWERTOOLS_SERVICE_NAME",
+            )
         },
         "RefreshPointsFunction": {"GATEWAY_METRICS", "POWERTOOLS_SERVICE_NAME"},
     }

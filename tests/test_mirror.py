@@ -128,8 +128,10 @@ ELSEWHERE = (
     ("pool/config_names.py", "pool/test_settings.py", DECLARATIONS),
     # The streaming runtime.
     ("streaming_runtime/__main__.py", "streaming_runtime/test_wrapper.py", COMMAND),
+    ("streaming_runtime/current.py", "streaming_runtime/test_log.py", PART),
+    ("streaming_runtime/log_format.py", "streaming_runtime/test_log.py", PART),
+    ("streaming_runtime/log_sink.py", "streaming_runtime/test_log.py", PART),
     ("streaming_runtime/errors.py", "streaming_runtime/test_failures.py", DECLARATIONS),
-    ("streaming_runtime/log.py", "streaming_runtime/test_loop.py", PART),
     # The functions.
     ("refresh_points/handler.py", "refresh_points/test_run.py", "the whole run"),
     ("refresh_points/journal.py", "refresh_points/test_run.py", "the whole run"),
@@ -188,7 +190,8 @@ def test_every_module_is_tested_under_its_name_or_listed() -> None:
         for module in modules()
         if not has_its_own_test(module) and not any(covers(pattern, module) for pattern in listed)
     ]
-    assert untold == [], "write a test file of the module's name, or list it in tests/test_mirror.py with the reason"
+    hint = "write a test file of the module's name, or list it in tests/test_mirror.py with the reason"
+    assert not untold, f"{hint}: {', '.join(untold)}"
 
 
 def test_the_list_names_what_exists_and_needs_it() -> None:
@@ -196,7 +199,8 @@ def test_the_list_names_what_exists_and_needs_it() -> None:
     without = [module for module in modules() if not has_its_own_test(module)]
     stale = [pattern for pattern, _, _ in ELSEWHERE if not any(covers(pattern, module) for module in without)]
     missing = [test for _, test, _ in ELSEWHERE if not (TESTS / test).exists()]
-    assert (stale, missing) == ([], [])
+    assert not stale, f"has its own test, or is gone: {', '.join(stale)}"
+    assert not missing, f"no such test: {', '.join(missing)}"
 
 
 def test_the_tree_is_read() -> None:

@@ -43,6 +43,13 @@ class ChatStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatTitled:
+    """Poe gave the chat a title, or another one. Web only; after `ChatStarted`, at any time."""
+
+    title: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     """Text to append. Never empty."""
 
@@ -127,6 +134,7 @@ class Finished:
 
 Event = (
     ChatStarted
+    | ChatTitled
     | TextDelta
     | RefusalDelta
     | TextReplaced

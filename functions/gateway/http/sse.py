@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.deadline import ClientGoneError, bounded
-from gateway.http.errors import TIMEOUT, GatewayError, encode_error_event
+from gateway.http.errors import INTERNAL, TIMEOUT, GatewayError, encode_error_event
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 
 # A comment is the only keep-alive that both official SDKs ignore (docs/reference/openai-wire.md#streamed-chat).
@@ -116,6 +116,8 @@ class EventStream:
                 raise
             failure = self._translate(error)
             record.error = failure.code
+            if failure.situation is INTERNAL:
+                record.crash = error
             return self._encode_error(failure)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -146,8 +146,13 @@ _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
 }
 
 
-def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
-    """Translate any exception into what the caller sees. `now` (epoch seconds) turns times into waits."""
+def gateway_error(
+    error: Exception, *, now: float = 0.0, field_name: Callable[[str], str] = lambda name: name
+) -> GatewayError:
+    """Translate any exception into what the caller sees.
+
+    `now` (epoch seconds) turns times into waits. `field_name` gives the caller's name for a field that Poe blames.
+    """
     match error:
         case GatewayError():
             return error
@@ -160,7 +165,7 @@ def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
             situation = _POE.get(error.code, UPSTREAM)
             param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
             if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
-                param = error.param
+                param = field_name(error.param)
             retry_after = error.retry_after_seconds
             if situation is BUSY and retry_after is None:
                 retry_after = 5.0

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from gateway.http import fields
 from gateway.http.errors import invalid
-from gateway.http.fields import Fields
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import POSITIVE, TEXT, obj
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 
@@ -106,31 +108,40 @@ def new_job(job_id: str, call: VideoCall) -> VideoJob:
     )
 
 
-def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoCall:
-    """Normalise a body. Raises `GatewayError` (400), naming the field."""
-    body = Fields(values)
-    own = body.mapping("parameters")
-    return VideoCall(
-        model=body.required_text("model", max_length=256).strip(),
-        prompt=body.required_text("prompt", max_length=MAX_PROMPT_CHARS),
-        seconds=_seconds(body),
-        size=(size := body.text("size", max_length=40)),
-        wishes=ImageWishes(
-            size=size,
-            aspect_ratio=body.text("aspect_ratio", max_length=40),
-            parameters=own.values if own else {},
-        ),
-        images=images,
-    )
-
-
-def _seconds(body: Fields) -> str | None:
+def _seconds(value: Any, body: Body, name: str) -> str:
     """The length, which OpenAI writes as text."""
-    value = body.get("seconds")
-    if value is None:
-        return None
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not text.isascii() or not text.isdecimal() or not 0 < int(text[:6]) <= _MAX_SECONDS:
         message = f"'seconds' must be a whole number from 1 to {_MAX_SECONDS}."
-        raise invalid(message, param="seconds", code="invalid_value")
+        raise invalid(message, param=body.param(name), code="invalid_value")
     return str(int(text))
+
+
+class VideoBody(Body):
+    """`POST /v1/videos`."""
+
+    model = fields.required_text(max_length=256)
+    prompt = fields.required_text(max_length=MAX_PROMPT_CHARS)
+    seconds: Field[str | None] = Field(
+        _seconds, lambda: {"anyOf": [TEXT, {**POSITIVE, "maximum": _MAX_SECONDS}]}, default=None
+    )
+    size = fields.text(max_length=40)
+    aspect_ratio = fields.text(max_length=40, description="As 16:9; an extension.")
+    parameters = fields.mapping("Options that the bot itself declares.")
+    input_reference = fields.anything(
+        {"anyOf": [TEXT, obj("image_url", image_url=TEXT)]},
+        "An image to begin with: a data URL or an https address. A file in a form.",
+    )
+
+
+def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoCall:
+    """Normalise a body. Raises `GatewayError` (400), naming the field."""
+    body = VideoBody(values)
+    return VideoCall(
+        model=body.model.strip(),
+        prompt=body.prompt,
+        seconds=body.seconds,
+        size=body.size,
+        wishes=ImageWishes(size=body.size, aspect_ratio=body.aspect_ratio, parameters=body.parameters or {}),
+        images=images,
+    )

@@ -27,7 +27,7 @@ from gateway.http.errors import (
     UPSTREAM,
     Situation,
 )
-from gateway.openapi.schemas import TEXT, Schema, obj
+from gateway.http.schemas import TEXT, Schema, obj
 
 JSON = "application/json"
 EVENTS = "text/event-stream"

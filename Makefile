@@ -11,11 +11,12 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(C
 export SAM_CLI_TELEMETRY ?= 0
 # With LITELLM=1 the bench also measures a LiteLLM proxy, which lives in an environment of its own.
 LITELLM_VENV := build/bench/litellm
+MUTATION_VENV := build/mutation/venv
 # The makefiles of the artefacts use pip through this one.
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix docs bench conformance build deploy sam-local sam-test clean lock sam-cli
+.PHONY: help run test check fix docs bench conformance mutation build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -27,11 +28,13 @@ run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live
 test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
 	@$(BIN)/python -m pytest -m "not sam" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-check: $(VENV)/.test ## Check format, lint, types, import rules
+check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/python scripts/scan_template.py
 
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -54,6 +57,9 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
+
+mutation: $(MUTATION_VENV)/.installed ## Change pure modules in small ways and see whether a test notices: ARGS=
+	@$(MUTATION_VENV)/bin/python scripts/mutation.py $(ARGS)
 
 sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
 	@$(BIN)/python -m pytest -m "sam or rie" $(ARGS)
@@ -79,6 +85,11 @@ $(VENV)/.run: requirements/run.txt | $(VENV)/.created
 $(VENV)/.test: requirements/test.txt | $(VENV)/.created
 	@scripts/install $(VENV) $<
 	@touch $@ $(VENV)/.run
+
+$(MUTATION_VENV)/.installed: requirements/mutation.txt
+	@scripts/create-venv $(@D) $(PYTHON)
+	@scripts/install $(@D) $<
+	@touch $@
 
 $(LITELLM_VENV)/.installed: requirements/bench-litellm.txt
 	@scripts/create-venv $(@D) $(PYTHON)

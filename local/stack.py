@@ -72,6 +72,7 @@ class Stack:
     async def _start(self, stack: AsyncExitStack) -> None:
         settings, state = self.settings, self.settings.upstream_state
         try:
+            _make_private(settings.state)
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             stack.enter_context(_lock(settings.state / "lock"))
         except OSError as error:
@@ -179,6 +180,13 @@ def _poe_variables(addresses: Mapping[str, str]) -> dict[str, str]:
         "GATEWAY_POE_OFFICIAL_BASE_URL": addresses["poe_official"],
         "GATEWAY_POE_UPLOAD_URL": f"{addresses['poe_official']}/poe_api/file_upload_3RD_PARTY_POST",
     }
+
+
+def _make_private(folder: Path) -> None:
+    """The folder of the state, which holds keys and cookies, for its owner only; one of another name stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.name == ".local":
+        folder.chmod(0o700)
 
 
 def _lock(path: Path) -> IO[Any]:

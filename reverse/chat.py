@@ -24,11 +24,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the assistant made earlier; `arguments` is JSON text."""
+    """A call that the assistant made earlier; `arguments` is JSON text.
+
+    `extra_content` is what came with it (see `ToolCallDelta`): without it some providers refuse the result.
+    """
 
     id: str
     name: str
     arguments: str = field(repr=False)
+    extra_content: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,24 @@ class PointsReading:
     subscribed: bool | None = None
     allotment: int | None = None
     next_grant_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PointsSpent:
+    """One entry of an account's points history. `spent_at` is epoch seconds.
+
+    `points` may read 0 for a moment before the cost lands. What follows it is known of official accounts only.
+    """
+
+    query_id: str
+    spent_at: float | None
+    bot: str
+    points: int | None
+    usage_type: str | None = None
+    cost_usd: str | None = None
+    breakdown: Mapping[str, str] = field(default_factory=dict)
+    api_key_name: str | None = None
+    chat_name: str | None = field(default=None, repr=False)
 
 
 class PoeClient(Protocol):

@@ -32,6 +32,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_ADDRESSES_TRIED = 2
 # Enough of a file to tell its type.
 _SNIFFED_BYTES = 64
+_MAX_DIGITS = 20
 _DATA_URL = re.compile(r"data:(?P<kind>[^;,]*)(?P<parameters>(?:;[^;,]*)*?)(?P<base64>;\s*base64\s*)?,", re.IGNORECASE)
 _NAME_PARAMETER = re.compile(r";(?:file)?name=([^;,]*)", re.IGNORECASE)
 
@@ -102,26 +103,31 @@ async def open_file(
 ) -> AsyncIterator[OpenFile]:
     """Open the file at `url` to read it piece by piece; its memory does not grow with the file.
 
-    `timeout_seconds` bounds the way to the first piece, and then each piece. Raises as `fetch` does, while reading,
-    too: `file_too_large` as soon as more than `max_bytes` are announced or have come. Leaving closes the connection.
+    `timeout_seconds` bounds everything up to the first piece, and then each piece. Raises as `fetch` does, while
+    reading, too: `file_too_large` as soon as more than `max_bytes` are announced or have come. Leaving closes the
+    connection.
     """
     async with _transport() as transport:
+        response: httpx.Response | None = None
+        pieces: AsyncGenerator[bytes, None] | None = None
         try:
-            async with asyncio.timeout(timeout_seconds):
-                response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), USER_AGENT)
-        except TimeoutError:
-            raise _failed("the file's address did not answer in time") from None
-        pieces = _pieces(response, max_bytes, timeout_seconds)
-        try:
-            first = await anext(pieces, b"")
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), USER_AGENT)
+                    pieces = _pieces(response, max_bytes, timeout_seconds)
+                    first = await anext(pieces, b"")
+            except TimeoutError:
+                raise _failed("the file's address did not answer in time") from None
             size = _announced(response)
             name = unquote(target.path.partition("?")[0]).rstrip("/").rsplit("/", 1)[-1]
             content_type = sniff_type(first, name)
             async with aclosing(_chained(first, pieces)) as chunks:
                 yield OpenFile(content_type, safe_name(name, content_type), size, chunks)
         finally:
-            await pieces.aclose()
-            await response.aclose()
+            if pieces is not None:
+                await pieces.aclose()
+            if response is not None:
+                await response.aclose()
 
 
 async def _chained(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -264,7 +270,8 @@ async def _read(response: httpx.Response, max_bytes: int) -> bytes:
 def _announced(response: httpx.Response) -> int | None:
     """The length that the server says the body has."""
     announced = response.headers.get("content-length", "")
-    return int(announced[:20]) if announced.isdecimal() else None
+    # A number that no file has is not taken for the one that its first digits would be.
+    return int(announced) if announced.isascii() and announced.isdecimal() and len(announced) <= _MAX_DIGITS else None
 
 
 def _file(data: bytes, path: str, url: str | None) -> FetchedFile:

@@ -21,6 +21,7 @@ from reverse.official.exchange import Exchange
 from reverse.official.json_values import parse_object, texts_at
 from reverse.official.media_client import MediaClient
 from reverse.official.points import PointsSpent, parse_balance, parse_history
+from reverse.official.refused_options import blame
 from reverse.official.retry import MAX_RETRIES
 from reverse.official.routing import Route, choose_route, may_be_bot_only
 from reverse.official.transport import OfficialTransport, OutgoingRequest
@@ -114,6 +115,7 @@ class PoeOfficialClient:
                     yield event
                 return
         except PoeError as error:
+            blame(error, request)
             if started or route is not None or error.code is not ErrorCode.BOT_NOT_FOUND or not may_be_bot_only(model):
                 raise
             unknown = error

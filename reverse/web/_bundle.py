@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from html import unescape
+from itertools import islice
 from typing import Any
 
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.web._protocol import load_object, mapping
 
 _MAX_DEPTH = 12
+# Expressions that are tried for the key.
+_MAX_CALLS = 4
 
 # Poe's decoder looks around and refuses in an environment that is no page; these are the values the published client
 # declares. They exist inside the evaluator only: nothing of them is sent anywhere.
@@ -25,12 +28,18 @@ var window = {document: {hack: 1}, navigator: {userAgent: "safari <3"}};
 var document = window.document, navigator = window.navigator, process = undefined, QuickJS = undefined;
 """
 
-# What `PoeConfig.form_key_rules` overrides.
+# What `PoeConfig.form_key_rules` overrides. Each takes time in proportion to its text: what stands behind the first
+# declaration also stands behind every later one, so that no other needs to be tried.
 _FORM_KEY_RULES = {
-    "secret": r'let useFormkeyDecode=.*?(window\.\w+="[^"]+")',
+    "secret": r'\A(?>.*?let useFormkeyDecode=).*?(window\.\w+="[^"]+")',
     "key_function": r"window\.(\w+)=function\(\)\{return window",
     "key_call": r'window\.\w+\("[^"]{16,}"\)',
 }
+_OPENING = re.compile(r"<!--|<script(?=[\s/>])", re.IGNORECASE)
+_TAG_END = re.compile(r"""((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""")
+_CLOSING = re.compile(r"</script(?=[\s/>])", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++)))?""")
+_MAX_TAG_CHARS = 8192
 _BUILD_ID = re.compile(r'"buildId"\s*:\s*"([\w-]{1,64})"')
 
 
@@ -73,11 +82,9 @@ class HomePage:
 
 def parse_home_page(html: str) -> HomePage:
     """Parse the page. Never raises: what is not found is absent."""
-    parser = _ScriptParser()
-    parser.feed(html)
-    parser.close()
+    scripts = _find_scripts(html)
     build_id = _BUILD_ID.search(html)
-    return HomePage(tuple(parser.scripts), _find_channel(parser.scripts, html), build_id[1] if build_id else None)
+    return HomePage(tuple(scripts), _find_channel(scripts, html), build_id[1] if build_id else None)
 
 
 def parse_channel_settings(value: object) -> ChannelSettings | None:
@@ -111,13 +118,14 @@ def form_key_program(page: HomePage, secret_script: str, rules: Mapping[str, str
     texts = [script.text for script in page.scripts if _may_define_key(script)]
     source = "\n".join(texts)
     rules = {**_FORM_KEY_RULES, **rules}
-    calls = [f"window.{match[1]}()" for match in re.finditer(rules["key_function"], source, re.DOTALL)]
-    calls += [match[0] for match in re.finditer(rules["key_call"], source, re.DOTALL)]
+    functions = islice(re.finditer(rules["key_function"], source, re.DOTALL), _MAX_CALLS)
+    calls = [f"window.{match[1]}()" for match in functions]
+    calls += [match[0] for match in islice(re.finditer(rules["key_call"], source, re.DOTALL), _MAX_CALLS)]
     if not calls:
         raise poe_error(ErrorCode.PROTOCOL, "the home page defines no form key; supply one with the credentials")
     if (secret := re.search(rules["secret"], secret_script, re.DOTALL)) is not None:
         texts.insert(0, secret[1])
-    return KeyProgram((_ENVIRONMENT, *texts), tuple(f"String({call}).slice(0, 32)" for call in calls[:4]))
+    return KeyProgram((_ENVIRONMENT, *texts), tuple(f"String({call}).slice(0, 32)" for call in calls[:_MAX_CALLS]))
 
 
 def _may_define_key(script: Script) -> bool:
@@ -160,25 +168,44 @@ def _search(value: Mapping[str, Any] | list[Any], depth: int) -> ChannelSettings
     return None
 
 
-class _ScriptParser(HTMLParser):
-    """Collects script elements; the standard parser already treats their content as text."""
+def _find_scripts(html: str) -> list[Script]:
+    """Every script element that is closed, in document order.
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.scripts: list[Script] = []
-        self._attributes: dict[str, str | None] | None = None
-        self._text: list[str] = []
+    Each character is looked at a bounded number of times, which Python's own parser does not promise for broken pages:
+    where a tag, a comment or an element does not end, the search does.
+    """
+    scripts: list[Script] = []
+    at = 0
+    while (opening := _OPENING.search(html, at)) is not None:
+        if opening[0] == "<!--":
+            at = html.find("-->", opening.end())
+            if at < 0:
+                break
+            continue
+        tag = _TAG_END.match(html, opening.end())
+        closing = _CLOSING.search(html, tag.end()) if tag is not None else None
+        if tag is None or closing is None:
+            break
+        attributes = _attributes(tag[1])
+        text = html[tag.end() : closing.start()]
+        scripts.append(
+            Script(attributes.get("src") or None, text, attributes.get("type", ""), attributes.get("id", ""))
+        )
+        at = closing.end()
+    return scripts
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "script":
-            self._attributes, self._text = dict(attrs), []
 
-    def handle_data(self, data: str) -> None:
-        if self._attributes is not None:
-            self._text.append(data)
+def _attributes(text: str) -> dict[str, str]:
+    """A tag's attributes by their names in small letters; the first of a name counts."""
+    found: dict[str, str] = {}
+    for match in _ATTRIBUTE.finditer(text[:_MAX_TAG_CHARS]):
+        value = next((group for group in match.groups()[1:] if group is not None), "")
+        found.setdefault(match[1].lower(), value if "&" not in value else _unescaped(value))
+    return found
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script" and (attributes := self._attributes) is not None:
-            self._attributes = None
-            kind, name = attributes.get("type") or "", attributes.get("id") or ""
-            self.scripts.append(Script(attributes.get("src") or None, "".join(self._text), kind, name))
+
+def _unescaped(value: str) -> str:
+    try:
+        return unescape(value)
+    except ValueError:  # a reference to a character by a number of thousands of digits
+        return value

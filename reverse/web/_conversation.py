@@ -28,6 +28,8 @@ from reverse.web._upload import Sources, Uploaded, Uploader
 _MAX_REMEMBERED_CHATS = 256
 # Messages read when an answer is looked up: the answer, its question, and some that others added meanwhile.
 _LOOKUP_COUNT = 10
+# How often an answer that is still being written is looked at before it is asked for again.
+_POLL_SECONDS = 0.5
 _REGENERATE = "RegenerateMessageMutation"
 
 
@@ -94,13 +96,7 @@ class Conversation:
     async def regenerate(self, chat: ChatRef, *, suggest_replies: bool) -> AsyncGenerator[Event, None]:
         """Ask for the chat's last answer again: see `PoeWebClient.regenerate`."""
         await self._channel.ensure()
-        messages = [message for message in await self.newest(chat.chat_id) if message.author != "chat_break"]
-        if not messages or messages[-1].author == "human":
-            raise poe_error(ErrorCode.INVALID_REQUEST, "the chat does not end with an answer")
-        old = messages[-1]
-        if not old.is_terminal:
-            raise poe_error(ErrorCode.INVALID_REQUEST, "the chat's last answer is still being written")
-        question = next((message.text for message in reversed(messages) if message.author == "human"), "")
+        old, question = await self._finished_answer(chat.chat_id)
         mailbox = self._channel.listen(chat.chat_id)
         try:
             await self._mutate(_REGENERATE, {"messageId": old.message_id}, (), chat.chat_id)
@@ -117,16 +113,33 @@ class Conversation:
         finally:
             self._channel.forget(mailbox)
 
-    async def stop(self, chat_id: int, message_id: int | None, text_length: int) -> None:
-        """Stop an answer. Raises `PoeError`."""
-        if self._config.operation_generation == "newer":
+    async def _finished_answer(self, chat_id: int) -> tuple[MessageUpdate, str]:
+        """The chat's last answer, once it is finished, and the text of its question. Raises `PoeError`.
+
+        A break of the context behind it changes nothing: it can be given again.
+        """
+        waits = int(self._config.request_timeout_seconds / _POLL_SECONDS)
+        for _ in range(max(1, waits)):
+            messages = [message for message in await self.newest(chat_id) if message.author != "chat_break"]
+            if not messages or messages[-1].author == "human":
+                raise poe_error(ErrorCode.INVALID_REQUEST, "the chat does not end with an answer")
+            if messages[-1].is_terminal:
+                question = next((message.text for message in reversed(messages) if message.author == "human"), "")
+                return messages[-1], question
+            await asyncio.sleep(_POLL_SECONDS)
+        raise poe_error(ErrorCode.INVALID_REQUEST, "the chat's last answer is still being written")
+
+    async def stop(self, chat_id: int | None, message_id: int | None, text_length: int) -> None:
+        """Stop an answer, by its chat or else by its message; readers of it end at once. Raises `PoeError`."""
+        if self._config.operation_generation == "newer" and chat_id is not None:
             name, variables = "cancelViewerActiveJobs_cancelViewerActiveJobs_Mutation", {"chatId": chat_id}
         elif message_id is not None:
             name = "StopMessage_messageCancel_Mutation"
             variables = {"messageId": message_id, "textLength": text_length}
         else:
-            raise poe_error(ErrorCode.INVALID_REQUEST, "older operations stop an answer by its message only")
+            raise poe_error(ErrorCode.INVALID_REQUEST, "an answer is stopped by its chat or its message")
         await self._graphql.mutate(name, variables)
+        self._channel.note_stopped(chat_id, message_id)
 
     async def newest(
         self, chat_id: int, default_state: Literal["incomplete", "complete"] = "complete"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import string
+from random import Random
 
 import pytest
 
@@ -46,12 +48,42 @@ class TestKeys:
     async def test_an_imported_secret_works_and_importing_it_again_replaces_its_limits(
         self, store: AccountStore
     ) -> None:
-        await store.create_key(name="bootstrap", secret="a-secret-of-one's-own")
-        again, _ = await store.create_key(name="bootstrap", secret="a-secret-of-one's-own", points_per_day=5)
-        assert (await store.find_key("a-secret-of-one's-own")) == again
+        secret = "a-secret-of-one's-own-4711"
+        await store.create_key(name="bootstrap", secret=secret)
+        again, _ = await store.create_key(name="bootstrap", secret=secret, points_per_day=5)
+        assert (await store.find_key(secret)) == again
         assert len((await store.list_keys()).items) == 1
-        with pytest.raises(ValueError, match="at least 16"):
-            await store.create_key(name="weak", secret="hunter2")
+
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            "hunter2",
+            "a" * 200,
+            "password" * 20,
+            "correct horse battery",
+            "0123456789abcdefghijklmnopqrstuvwxyz",
+            "ab" * 60,
+            "letmein-letmein-letmein-letmein",
+            "9876543210" * 9,
+            "my-gateway-key-2026",
+            "aaaabbbbccccddddeeeeffff",
+        ],
+    )
+    async def test_a_secret_that_could_be_guessed_is_refused(self, store: AccountStore, secret: str) -> None:
+        with pytest.raises(ValueError, match="at least 24 random"):
+            await store.create_key(name="weak", secret=secret)
+
+    async def test_random_secrets_are_taken(self, store: AccountStore) -> None:
+        random = Random(4711)
+        alphabets = (
+            string.hexdigits[:16],
+            string.ascii_lowercase + string.digits,
+            string.ascii_letters + string.digits,
+        )
+        for alphabet, length in zip(alphabets, (32, 26, 24), strict=True):
+            for _ in range(50):
+                secret = "".join(random.choices(alphabet, k=length))
+                assert (await store.create_key(name="given", secret=secret))[1] == secret
 
     async def test_keys_are_listed_page_by_page(self, store: AccountStore) -> None:
         made = {(await store.create_key(name=f"key {number}"))[0].id for number in range(5)}
@@ -70,6 +102,16 @@ class TestKeys:
         assert (wait, wait.limit) == (40, "rate")
         clock.advance(wait)
         assert await store.count_request(key) is None
+
+    async def test_each_answer_that_a_request_asks_for_counts(self, store: AccountStore, clock) -> None:
+        key, _ = await store.create_key(name="many", requests_per_minute=5)
+        clock.advance(20 - clock() % 60)
+        assert await store.count_request(key, 3) is None
+        assert await store.count_request(key, 3) == 40, "two are left"
+        assert await store.count_request(key, 2) is None
+        clock.advance(40)
+        assert await store.count_request(key, 6) is not None, "more than a minute has"
+        assert await store.count_request(key, 5) is None
 
     async def test_a_spent_budget_lasts_until_the_next_utc_day(self, store: AccountStore, clock) -> None:
         key, _ = await store.create_key(name="thrifty", points_per_day=100)

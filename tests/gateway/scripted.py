@@ -25,7 +25,7 @@ from reverse.events import Event, Finished, TextDelta
 # Loggers live as long as the process: each house has its own.
 _NUMBERS = itertools.count()
 ADMIN_KEY = "admin-key-for-tests-0123456789"
-API_KEY = "sk-test-0123456789abcdef0123456789"
+API_KEY = "sk-test-q7Zk3vP8RmT5xWn2LyB9dHc4JgF6sAe1"
 
 
 class Hang:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reverse.errors import ErrorCode, PoeError, RequestError
-from reverse.fetch import FetchedFile, OpenFile, fetch, open_file, parse_data_url
+from reverse.fetch import FetchedFile, OpenFile, _announced, fetch, open_file, parse_data_url
 from reverse.file_types import safe_name, sniff_type
 from reverse.url_guard import FetchPolicy, is_public, parse_target
 
@@ -786,3 +787,25 @@ async def test_an_opened_file_that_stops_arriving_is_given_up() -> None:
             async with opened(server, "/x", timeout_seconds=0.2) as file:
                 [piece async for piece in file.chunks]
         assert caught.value.code is ErrorCode.INVALID_REQUEST
+
+
+async def test_a_file_whose_first_bytes_drip_is_given_up() -> None:
+    """The time is one for all that comes before the first piece, not one for each byte of it."""
+
+    async def drip(path: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+        for _ in range(500):
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with serving(drip) as server:
+        with pytest.raises(PoeError) as caught:
+            async with opened(server, "/x", timeout_seconds=0.5):
+                pass
+        assert caught.value.code is ErrorCode.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("length", ["000000000000000000005000", "9" * 30, "٣", "1" * 5000])
+def test_an_odd_length_is_none(length: str) -> None:
+    assert _announced(httpx.Response(200, headers={"content-length": length.encode()})) is None

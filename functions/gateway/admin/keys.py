@@ -27,7 +27,8 @@ async def create_key(body: KeyBody, services: ServicesArgument) -> dict[str, Any
             secret=body.secret.get_secret_value() if body.secret else None,
         )
     except ValueError:
-        raise invalid("'secret' is too short to be a key.", param="secret", code="invalid_value") from None
+        message = "'secret' could be guessed: give at least 24 random characters, or leave it out to get a key."
+        raise invalid(message, param="secret", code="invalid_value") from None
     services.authenticator.forget()
     return show_key(key) | {"key": secret}
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import Headers
 
 from accounts import AccountStore, ApiKey
-from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, QUOTA, RATE_LIMIT, GatewayError
+from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, QUOTA, RATE_LIMIT, GatewayError, invalid
 
 # How long a revoked key may still work in a warm sandbox.
 KEY_CACHE_SECONDS = 60.0
@@ -66,16 +66,20 @@ class Authenticator:
             self._remember(digest, key)
         return key
 
-    async def admit(self, key: ApiKey, *model_names: str) -> None:
-        """Check that the key may use the model, by any of its names, and count the request.
+    async def admit(self, key: ApiKey, *model_names: str, answers: int = 1) -> None:
+        """Check that the key may use the model, by any of its names, and count the request, once for each answer.
 
-        Raises `GatewayError` (403, 429).
+        Raises `GatewayError` (400, 403, 429).
         """
         if not may_use(key, model_names):
             raise GatewayError(MODEL_NOT_ALLOWED, "This API key may not use this model.", param="model")
         if key.requests_per_minute is None and key.points_per_day is None:
             return
-        wait = await self._store.count_request(key)
+        if key.requests_per_minute is not None and answers > key.requests_per_minute:
+            most = key.requests_per_minute
+            message = f"Each answer counts as a request, of which this API key may make {most} per minute."
+            raise invalid(message, param="n", code="out_of_range")
+        wait = await self._store.count_request(key, answers)
         if wait is not None:
             raise GatewayError(RATE_LIMIT if wait.limit == "rate" else QUOTA, retry_after_seconds=float(wait))
 

@@ -21,7 +21,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
     """The whole body. Raises `GatewayError` (413) as soon as it is known to be too long, `ClientGoneError`."""
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:16]) > max_bytes:
+    if announced.isascii() and announced.isdigit() and _is_more(announced, max_bytes):
         raise GatewayError(TOO_LARGE)
     parts: list[bytes] = []
     size = 0
@@ -36,6 +36,12 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def _is_more(digits: str, most: int) -> bool:
+    """Whether a number is larger, however many digits and leading zeros it has."""
+    digits = digits.lstrip("0")
+    return len(digits) > len(str(most)) or int(digits or "0") > most
 
 
 async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:

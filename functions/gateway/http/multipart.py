@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,9 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from gateway.http.errors import GatewayError, invalid
+
+# The parser's log tells pieces of what it could not read: prompts and files of callers.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)
 
 MAX_FILES = 17
 MAX_FIELDS = 64

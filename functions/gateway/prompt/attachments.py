@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +27,8 @@ FETCH_SECONDS = 20.0
 _AT_A_TIME = 4
 # Chat applications send the same address with every turn.
 _CACHED_BYTES = 16 * 1024 * 1024
+# What is behind an address may change, and who may see it: a signed one often ends after some minutes.
+CACHED_SECONDS = 300.0
 _OCTETS = "application/octet-stream"
 _TEXTS = ("text/", "application/json", "application/xml")
 
@@ -57,9 +60,12 @@ async def guarded_fetch(url: str) -> Fetched:
 class AttachmentReader:
     """Turns the attachments of a conversation into bytes with a type that is by their content."""
 
-    def __init__(self, fetch: Fetch = guarded_fetch) -> None:
+    def __init__(self, fetch: Fetch = guarded_fetch, *, clock: Callable[[], float] = time.time) -> None:
+        # By the wall clock: it goes on while Lambda has frozen the sandbox, which the other clock need not do.
+        self._clock = clock
         self._fetch = fetch
-        self._cache: OrderedDict[str, Attachment] = OrderedDict()
+        # With the time until which each is kept; the first one was used longest ago.
+        self._cache: OrderedDict[str, tuple[Attachment, float]] = OrderedDict()
         self._cached_bytes = 0
 
     async def read(
@@ -132,9 +138,10 @@ class AttachmentReader:
     async def _fetched(self, file: Attachment, place: str) -> Attachment:
         url = file.url or ""
         key = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
+        self._expire()
         if (cached := self._cache.get(key)) is not None:
             self._cache.move_to_end(key)
-            return cached
+            return cached[0]
         try:
             fetched = await self._fetch(url)
         except PoeError as error:
@@ -149,11 +156,21 @@ class AttachmentReader:
         # The same address may have been fetched twice at the same time, under two names.
         if size > _CACHED_BYTES // 2 or key in self._cache:
             return
-        self._cache[key] = file
+        self._cache[key] = (file, self._clock() + CACHED_SECONDS)
         self._cached_bytes += size
         while self._cached_bytes > _CACHED_BYTES:
-            _, oldest = self._cache.popitem(last=False)
-            self._cached_bytes -= len(oldest.data or b"")
+            self._drop(next(iter(self._cache)))
+
+    def _expire(self) -> None:
+        """Drop what is too old. Being used does not make a file any younger."""
+        now = self._clock()
+        # A clock that was set back must not keep anything longer.
+        for key in [key for key, (_, until) in self._cache.items() if not now < until <= now + CACHED_SECONDS]:
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        file, _ = self._cache.pop(key)
+        self._cached_bytes -= len(file.data or b"")
 
 
 def _typed(name: str, declared: str, data: bytes) -> Attachment:

@@ -44,7 +44,7 @@ async def authenticate(request: Request) -> ApiKey:
     return key
 
 
-async def admit(request: Request, key: ApiKey, model_name: str) -> tuple[Model | None, str]:
+async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1) -> tuple[Model | None, str]:
     """The model, if it is listed, and the name to ask Poe for, noted in the record; the key may use it, and is counted.
 
     Raises `GatewayError` (403, 429).
@@ -52,7 +52,7 @@ async def admit(request: Request, key: ApiKey, model_name: str) -> tuple[Model |
     context = context_of(request)
     model, bot = await context.services.catalogue.resolve(model_name)
     context.record.model = bot
-    await context.services.authenticator.admit(key, model_name, bot)
+    await context.services.authenticator.admit(key, model_name, bot, answers=answers)
     return model, bot
 
 

@@ -22,9 +22,7 @@ async def healthz(_request: Request) -> JSONResponse:
 
 
 async def readyz(request: Request) -> JSONResponse:
-    """How many accounts could be leased now. Raises `GatewayError` (503) if none."""
-    services = context_of(request).services
-    count = await services.readiness.count(time.monotonic())
-    if not count:
+    """Whether an account could be leased, and nothing more: anybody may ask. Raises `GatewayError` (503) if none."""
+    if not await context_of(request).services.readiness.is_ready(time.monotonic()):
         raise GatewayError(NOT_READY)
-    return JSONResponse({"status": "ready", "ready_accounts": count})
+    return JSONResponse({"status": "ready"})

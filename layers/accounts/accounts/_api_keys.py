@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,6 +16,9 @@ PREFIX = "sk-poe-"
 # 256 bits can't be guessed, so a plain SHA-256 suffices: slow hashes protect weak passwords.
 SECRET_BYTES = 32
 ID_LENGTH = 16
+# What a given secret must have at least: a list of words that people use as passwords has far less.
+MIN_LENGTH = 24
+MIN_BITS = 64
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86_400
 
@@ -41,6 +46,18 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def estimated_bits(secret: str) -> float:
+    """How hard a secret is to guess at most: repetitions and runs like `abc` or `321` add nothing."""
+    period = next((size for size in range(1, len(secret)) if secret.startswith(secret[size:])), len(secret))
+    told = [
+        character
+        for before, character in zip(" " + secret, secret[:period], strict=False)
+        if abs(ord(character) - ord(before)) > 1
+    ]
+    counts = Counter(told).values()
+    return sum(-count * math.log2(count / len(told)) for count in counts)
+
+
 def build_key(
     secret: str,
     *,
@@ -51,9 +68,9 @@ def build_key(
     expires_at: float | None,
     now: float,
 ) -> ApiKey:
-    """The key with this secret. Raises `ValueError` for an imported secret that is too short to be one."""
-    if len(secret) < ID_LENGTH:
-        raise ValueError(f"an API key needs at least {ID_LENGTH} characters")
+    """The key with this secret. Raises `ValueError` for an imported secret that could be guessed."""
+    if len(secret) < MIN_LENGTH or estimated_bits(secret) < MIN_BITS:
+        raise ValueError(f"an API key needs at least {MIN_LENGTH} random characters")
     digest = hash_secret(secret)
     return ApiKey(
         id=digest[:ID_LENGTH],

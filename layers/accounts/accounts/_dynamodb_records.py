@@ -78,19 +78,21 @@ class DynamoDBRecords:
         await self._table.write(delete(_keys.api_key(entry["hash"])), delete(_keys.key_entry(key_id)))
         return True
 
-    async def count_request(self, key: ApiKey) -> _api_keys.OverLimit | None:
+    async def count_request(self, key: ApiKey, answers: int = 1) -> _api_keys.OverLimit | None:
         now = self._clock()
         if key.points_per_day is not None and await self._points_spent(key.id, now) >= key.points_per_day:
             return _api_keys.over_budget(now)
         if key.requests_per_minute is None:
             return None
+        if answers > key.requests_per_minute:
+            return _api_keys.over_rate(now)
         window = update(
             _keys.rate_window(key.hash, _api_keys.minute_of(now)),
-            "SET {expires_at} = :expires_at ADD {requests} :one",
-            "attribute_not_exists({requests}) OR {requests} < :most",
+            "SET {expires_at} = :expires_at ADD {requests} :answers",
+            "attribute_not_exists({requests}) OR {requests} <= :room",
             expires_at=int(now) + WINDOW_SECONDS,
-            one=1,
-            most=key.requests_per_minute,
+            answers=answers,
+            room=key.requests_per_minute - answers,
         )
         try:
             await self._table.write(window)

@@ -66,17 +66,17 @@ class InMemoryRecords:
             del self._keys[digest]
         return bool(found)
 
-    async def count_request(self, key: ApiKey) -> _api_keys.OverLimit | None:
+    async def count_request(self, key: ApiKey, answers: int = 1) -> _api_keys.OverLimit | None:
         now = self._clock()
         if key.points_per_day is not None and self._points_spent(key.id, now) >= key.points_per_day:
             return _api_keys.over_budget(now)
         if key.requests_per_minute is None:
             return None
         window = key.hash, _api_keys.minute_of(now)
-        if self._windows.get(window, 0) >= key.requests_per_minute:
+        if self._windows.get(window, 0) + answers > key.requests_per_minute:
             return _api_keys.over_rate(now)
         self._windows = {kept: count for kept, count in self._windows.items() if kept[1] == window[1]}
-        self._windows[window] = self._windows.get(window, 0) + 1
+        self._windows[window] = self._windows.get(window, 0) + answers
         return None
 
     async def get_session(self, key_id: str, session_id: str) -> ChatSession | None:

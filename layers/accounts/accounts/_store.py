@@ -147,8 +147,10 @@ class AccountStore(Protocol):
     async def revoke_key(self, key_id: str) -> bool:
         """Delete a key; `False` if there was none."""
 
-    async def count_request(self, key: ApiKey) -> OverLimit | None:
-        """Count one request of a limited key. Returns seconds to wait if it is over its rate or budget, else `None`.
+    async def count_request(self, key: ApiKey, answers: int = 1) -> OverLimit | None:
+        """Count a request of a limited key, once for each answer it asks for.
+
+        Returns seconds to wait if it is over its rate or budget, else `None`.
 
         The seconds are an `OverLimit`, which says which of the two it is.
         """

@@ -10,7 +10,7 @@ from mangum.types import LambdaHandler, Scope
 
 from streaming_runtime.context import LambdaContext
 from streaming_runtime.errors import UnsupportedEventError
-from streaming_runtime.settings import ResponseForm
+from streaming_runtime.settings import ResponseForm, RestForm, Settings
 
 # A Function URL's domain. API Gateway has other domains, and so has `sam local`, which says "localhost".
 _FUNCTION_URL = re.compile(r"[a-z0-9-]+\.lambda-url\.[a-z0-9-]+\.on\.aws", re.IGNORECASE)
@@ -46,11 +46,11 @@ def parse_event(payload: bytes) -> dict[str, Any]:
     return event
 
 
-def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum, form: ResponseForm) -> HttpRequest:
+def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum, settings: Settings) -> HttpRequest:
     """Infer the kind of event and build the ASGI scope. Raises UnsupportedEventError."""
     event = normalise(event)
     try:
-        # Mangum describes the context structurally, with mutable attributes; ours is read-only.
+        # Mangum describes the context structurally, and more narrowly than AWS's client fills it.
         adapter = mangum.infer(event, context)  # type: ignore[arg-type]
         scope, body = adapter.scope, adapter.body
     except RuntimeError as error:
@@ -63,7 +63,7 @@ def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum,
             *([key, value] for key, value in scope["headers"] if key != b"host"),
             [b"host", host],
         ]
-    return HttpRequest(scope, body, _is_streamed(event, form), adapter)
+    return HttpRequest(scope, body, _is_streamed(event, settings), adapter)
 
 
 def is_function_url(event: dict[str, Any]) -> bool:
@@ -71,6 +71,11 @@ def is_function_url(event: dict[str, Any]) -> bool:
     context = event.get("requestContext")
     domain = context.get("domainName") if isinstance(context, dict) else None
     return isinstance(domain, str) and _FUNCTION_URL.fullmatch(domain) is not None
+
+
+def is_rest_api(event: dict[str, Any]) -> bool:
+    """Whether the event came through an API Gateway REST API. HTTP APIs have a version, balancers no resource."""
+    return "resource" in event and "version" not in event and isinstance(event.get("requestContext"), dict)
 
 
 def normalise(event: dict[str, Any]) -> dict[str, Any]:
@@ -104,12 +109,17 @@ def normalise(event: dict[str, Any]) -> dict[str, Any]:
 def _odd_host(event: dict[str, Any]) -> bytes | None:
     """The Host header as it was, if Mangum cannot take it apart."""
     if isinstance(original := event.get("streaming_runtime.host"), str):
-        return original.encode()
+        return _header_bytes(original)
     headers = event.get("headers")
     host = headers.get("host") if isinstance(headers, dict) else None
     if isinstance(host, str) and _PLAIN_HOST.fullmatch(host) is None:
-        return host.encode()
+        return _header_bytes(host)
     return None
+
+
+def _header_bytes(text: str) -> bytes:
+    # JSON can carry half of a surrogate pair, UTF-8 can't.
+    return text.encode("utf-8", "replace")
 
 
 def _text_headers(headers: Any) -> dict[str, str]:
@@ -121,5 +131,7 @@ def _text_headers(headers: Any) -> dict[str, str]:
     return texts
 
 
-def _is_streamed(event: dict[str, Any], form: ResponseForm) -> bool:
-    return form is ResponseForm.STREAMING or (form is ResponseForm.AUTO and is_function_url(event))
+def _is_streamed(event: dict[str, Any], settings: Settings) -> bool:
+    if settings.response_form is not ResponseForm.AUTO:
+        return settings.response_form is ResponseForm.STREAMING
+    return is_function_url(event) or (settings.rest_form is RestForm.STREAMING and is_rest_api(event))

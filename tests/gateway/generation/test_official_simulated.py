@@ -178,7 +178,7 @@ async def test_a_failure_in_mid_stream_never_looks_like_an_end(
     assert code in [told_code for told_code, _ in outcomes(real)]
 
 
-@pytest.mark.parametrize("fault", [MissingDone(), MissingUsage(), SplitBytes(1), JoinFrames(50)], ids=repr)
+@pytest.mark.parametrize("fault", [MissingDone(), MissingUsage(), SplitBytes(7), JoinFrames(50)], ids=repr)
 @pytest.mark.parametrize(("surface", "bot"), PAIRS)
 async def test_what_is_only_untidy_is_tidied(
     real: House, simulator: PoeOfficialSimulator, fault: Fault, surface: str, bot: str

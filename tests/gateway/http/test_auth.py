@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from starlette.datastructures import Headers
 
@@ -117,6 +119,27 @@ async def test_a_key_over_its_rate_is_told_when_to_come_back(house: House) -> No
     )
     assert 1 <= int(answer.headers["retry-after"]) <= 60
     assert "x-should-retry" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", ask(n=3)),
+        ("/v1/completions", {"model": "gpt-4o", "prompt": ["a", "b", "c"]}),
+        ("/v1/completions", {"model": "gpt-4o", "prompt": "a", "n": 3}),
+        ("/v1/images/generations", {"model": "gpt-image-1", "prompt": "a", "n": 3}),
+    ],
+    ids=["n", "several prompts", "n of a completion", "several images"],
+)
+async def test_each_answer_counts_as_a_request(house: House, path: str, body: dict[str, Any]) -> None:
+    await house.store.create_key(name="slow", secret=API_KEY + "s", requests_per_minute=2)
+    refused = await house.call(path, body, key=API_KEY + "s")
+    assert (refused.status, refused.error["param"], refused.error["code"]) == (400, "n", "out_of_range")
+    await house.store.create_key(name="faster", secret=API_KEY + "f", requests_per_minute=5)
+    # Without an account nobody answers, but the request has been counted.
+    assert (await house.call(path, body, key=API_KEY + "f")).error["code"] != "rate_limit_exceeded"
+    refused = await house.call(path, body, key=API_KEY + "f")
+    assert (refused.status, refused.error["code"]) == (429, "rate_limit_exceeded")
 
 
 async def test_a_key_over_its_budget_is_told_not_to_try(house: House) -> None:

@@ -99,6 +99,19 @@ async def test_addresses_are_fetched_once_also_in_later_requests() -> None:
     assert internet.fetched == ["https://example.org/a.png"]
 
 
+async def test_a_fetched_file_is_not_kept_for_long() -> None:
+    """However often it is used, and although the clock may be set back meanwhile."""
+    internet = Internet(a__png=PNG)
+    now = 1000.0
+    reader = AttachmentReader(internet, clock=lambda: now)
+    turns = [Message("user", "1", (Attachment("a", "", url="https://example.org/a.png"),))]
+    fetched = []
+    for now in (1000.0, 1150.0, 1299.0, 1300.0, 1599.0, 1601.0, 500.0, 799.0):  # noqa: B007 - the clock reads it
+        await reader.read(turns, UNKNOWN)
+        fetched.append(len(internet.fetched))
+    assert fetched == [1, 1, 1, 2, 2, 3, 4, 4]
+
+
 async def test_the_cache_has_a_limit() -> None:
     big = PNG + b"\0" * 7 * 1024 * 1024
     internet = Internet(a=big, b=big, c=big)

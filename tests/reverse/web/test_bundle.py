@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -88,14 +89,85 @@ async def test_a_page_without_key_function_says_what_to_do(html):
         "return {}",
         "return '\\ud800'.repeat(32)",
         "throw 'secret of the page'",
+        "return Array(1e9).join('x')",
+        "return 'x'.repeat(1e6).replace(/(x+x+)+y/, '')",
+        "return JSON.stringify(Array(1e8))",
+        "var a=Array(5e8);a.sort();return a.indexOf(1)",
     ],
-    ids=["endless", "memory", "stack", "short", "object", "surrogates", "throw"],
+    ids="endless memory stack short object surrogates throw join regular-expression stringify sort".split(),
 )
 async def test_a_hostile_page_is_stopped_by_limits(body, monkeypatch):
     monkeypatch.setattr(_form_key, "TIME_LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(_form_key, "_START_SECONDS", 1.0)
     with pytest.raises(PoeError) as caught:
         await evaluate_form_key(KeyProgram((f"function key(){{{body}}}",), ("String(key())",)))
     assert caught.value.code is ErrorCode.PROTOCOL and "secret" not in str(caught.value)
+
+
+async def test_the_process_is_gone_when_its_time_is_over_or_nobody_waits(monkeypatch):
+    """One call of a built-in function, during which the engine does not look at its own time limit."""
+    processes = []
+    is_started = asyncio.Event()
+    create = asyncio.create_subprocess_exec
+
+    async def note(*command, **options):
+        processes.append(await create(*command, **options))
+        is_started.set()
+        return processes[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", note)
+    monkeypatch.setattr(_form_key, "TIME_LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(_form_key, "_START_SECONDS", 1.0)
+    program = KeyProgram((), ("String(Array(1e9).join('x').length)",))
+    with pytest.raises(PoeError):
+        await evaluate_form_key(program)
+    is_started.clear()
+    task = asyncio.create_task(evaluate_form_key(program))
+    await is_started.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert [process.returncode is not None for process in processes] == [True, True]
+
+
+async def test_the_process_is_told_no_secret_of_ours(monkeypatch):
+    seen = []
+
+    async def note(*command, env, **options):
+        seen.append(env)
+        raise OSError
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted")
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", note)
+    with pytest.raises(PoeError):
+        await evaluate_form_key(KeyProgram((), ("1",)))
+    assert seen and "planted" not in str(seen)
+
+
+async def test_without_the_engine_it_is_said_what_to_do(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PoeError, match="needs quickjs-ng"):
+        await evaluate_form_key(KeyProgram((), ("1",)))
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ("<script>a</script>", [(None, "a")]),
+        ("<SCRIPT src = '/x.js' async></SCRIPT ><script\nid=b>b</script>", [("/x.js", ""), (None, "b")]),
+        ('<script src="/a?b&amp;c" data-x=">">x<y</script>', [("/a?b&c", "x<y")]),
+        ("<!-- <script>no</script> --><script>a</script><scripts>b</scripts>", [(None, "a")]),
+        ("<script>a</scripts></script>", [(None, "a</scripts>")]),
+        ("<script src=a src=b></script>", [("a", "")]),
+        ("<script>a</script><script>b", [(None, "a")]),
+        ("<script>a</script><!-- <script>b</script>", [(None, "a")]),
+        ('<script>a</script><script x="> <script>b</script>', [(None, "a")]),
+        ('<script src="&#' + "9" * 5000 + ';"></script>', [("&#" + "9" * 5000 + ";", "")]),
+    ],
+    ids=["plain", "spelling", "entity", "comment", "inside", "twice", "open", "open comment", "open quote", "number"],
+)
+def test_scripts_of_a_page(html, found):
+    assert [(script.src, script.text) for script in parse_home_page(html).scripts] == found
 
 
 async def test_the_evaluator_has_no_door_to_the_outside():

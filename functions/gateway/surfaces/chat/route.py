@@ -30,7 +30,7 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
     services = context_of(request).services
     key = await authenticate(request)
     call = read_chat_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    entry, bot = await admit(request, key, call.model)
+    entry, bot = await admit(request, key, call.model, call.choices)
     async with asyncio.timeout_at(deadline):
         chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
     completion = _Completion(request, chat)

@@ -127,7 +127,7 @@ OPERATIONS: dict[str, Operation] = {
     "readyz": Operation(
         summary="Say whether an account could be leased",
         tag="Health",
-        answer=json_media(obj("status ready_accounts", status=enum("ready"), ready_accounts={"type": "integer"})),
+        answer=json_media(obj("status", status=enum("ready"))),
         situations=(NOT_READY, STORE),
         is_open=True,
     ),

@@ -46,7 +46,7 @@ async def create_completion(request: Request) -> Response | EventStream:
     services = context.services
     key = await authenticate(request)
     call = read_completion_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model, bot = await admit(request, key, call.model)
+    model, bot = await admit(request, key, call.model, call.answers)
     require(model, "text", "completions")
     async with asyncio.timeout_at(deadline):
         chats = [

@@ -55,7 +55,7 @@ async def edit_image(request: Request) -> Response:
 async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: float) -> Response:
     context = context_of(request)
     services, record = context.services, context.record
-    model, bot = await admit(request, key, call.model)
+    model, bot = await admit(request, key, call.model, call.count)
     _check(model, call)
     parameters, ignored = resolve(call.wishes, bot, model)
     maker = ImageMaker(services, record, key.id, call, bot, model, parameters)

@@ -14,7 +14,7 @@ from typing import Any
 from gateway.http import fields
 from gateway.http.errors import invalid
 from gateway.http.fields import Body, Field
-from gateway.http.schemas import POSITIVE, TEXT, obj
+from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 
@@ -108,13 +108,31 @@ def new_job(job_id: str, call: VideoCall) -> VideoJob:
     )
 
 
+_SECONDS: Schema = {"anyOf": [TEXT, {**POSITIVE, "maximum": _MAX_SECONDS}]}
+
+
 def _seconds(value: Any, body: Body, name: str) -> str:
     """The length, which OpenAI writes as text."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not text.isascii() or not text.isdecimal() or not 0 < int(text[:6]) <= _MAX_SECONDS:
-        message = f"'seconds' must be a whole number from 1 to {_MAX_SECONDS}."
+    seconds = _whole_number(value)
+    if not 0 < seconds <= _MAX_SECONDS:
+        message = f"'{body.param(name)}' must be a whole number from 1 to {_MAX_SECONDS}."
         raise invalid(message, param=body.param(name), code="invalid_value")
-    return str(int(text))
+    return str(seconds)
+
+
+def _whole_number(value: object) -> int:
+    """The number that is sent upstream, whatever zeros stand in front of it; 0 for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    # Python refuses to read thousands of digits.
+    digits = value.lstrip("0") if isinstance(value, str) and value.isascii() and value.isdecimal() else ""
+    return int(digits) if 0 < len(digits) <= len(str(_MAX_SECONDS)) else 0
+
+
+class VideoOptions(Body):
+    """`parameters`: what the bot declares, as far as it is checked here."""
+
+    seconds: Field[str | None] = Field(_seconds, lambda: _SECONDS, default=None)
 
 
 class VideoBody(Body):
@@ -122,12 +140,10 @@ class VideoBody(Body):
 
     model = fields.required_text(max_length=256)
     prompt = fields.required_text(max_length=MAX_PROMPT_CHARS)
-    seconds: Field[str | None] = Field(
-        _seconds, lambda: {"anyOf": [TEXT, {**POSITIVE, "maximum": _MAX_SECONDS}]}, default=None
-    )
+    seconds: Field[str | None] = Field(_seconds, lambda: _SECONDS, default=None)
     size = fields.text(max_length=40)
     aspect_ratio = fields.text(max_length=40, description="As 16:9; an extension.")
-    parameters = fields.mapping("Options that the bot itself declares.")
+    parameters = fields.nested(VideoOptions, "Options that the bot itself declares.")
     input_reference = fields.anything(
         {"anyOf": [TEXT, obj("image_url", image_url=TEXT)]},
         "An image to begin with: a data URL or an https address. A file in a form.",
@@ -137,11 +153,14 @@ class VideoBody(Body):
 def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoCall:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = VideoBody(values)
+    own = body.parameters
+    if own is not None:
+        _ = own.seconds  # checked, and passed on as it is
     return VideoCall(
         model=body.model.strip(),
         prompt=body.prompt,
         seconds=body.seconds,
         size=body.size,
-        wishes=ImageWishes(size=body.size, aspect_ratio=body.aspect_ratio, parameters=body.parameters or {}),
+        wishes=ImageWishes(size=body.size, aspect_ratio=body.aspect_ratio, parameters=own.values if own else {}),
         images=images,
     )

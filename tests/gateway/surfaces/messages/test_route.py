@@ -100,8 +100,8 @@ async def test_what_is_left_out_is_listed_in_a_header(house: House) -> None:
 
 
 async def test_a_key_may_use_only_its_models_here_too(house: House) -> None:
-    await house.store.create_key(name="narrow", secret="sk-narrow-0123456789abcdef", models=("claude-*",))
-    answer = await house.call("/v1/messages", BODY, key="sk-narrow-0123456789abcdef")
+    await house.store.create_key(name="narrow", secret="sk-narrow-x4Kd9Qz2Wm7Bn5Rt8Vp3", models=("claude-*",))
+    answer = await house.call("/v1/messages", BODY, key="sk-narrow-x4Kd9Qz2Wm7Bn5Rt8Vp3")
     assert shown(answer) == (403, "permission_error", "model_not_allowed")
 
 

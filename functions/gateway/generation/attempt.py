@@ -1,23 +1,20 @@
-"""One try of one account: its lease, kept alive while the answer runs, its client, and the booking at the end."""
+"""One send: the lease of its account, kept alive while the answer runs, its client, and the booking at the end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
 from gateway.generation.client_pool import WarmClient, WarmClients
+from gateway.generation.question import AnswerRejectedError, Ask
 from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal
 from pool.outcomes import outcome_of
-from reverse.chat import PoeClient
 from reverse.errors import ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
-
-Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
-"""Asks a leased account's client. Closing the generator stops the upstream."""
 
 # After these the connection has done its job and can serve the next request.
 _CONNECTION_IS_FINE = frozenset({Scope.REQUEST, Scope.BOT})
@@ -25,11 +22,12 @@ _CONNECTION_IS_FINE = frozenset({Scope.REQUEST, Scope.BOT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationPolicy:
-    """Bounds of the tries; times in seconds."""
+    """Bounds of the sends; times in seconds."""
 
     max_attempts: int = 3
+    """Sends per answer, whatever they are made for."""
     attempts_seconds: float = 60.0
-    """No attempt begins later than this after the first."""
+    """No send begins later than this after the first."""
     account_wait_seconds: float = 5.0
     lease_ttl_seconds: float = 90.0
     release_seconds: float = 5.0
@@ -37,7 +35,7 @@ class GenerationPolicy:
 
 
 class Attempt:
-    """A leased account being asked. Whoever makes one calls `end`, exactly once matters, more often is harmless."""
+    """A leased account being asked once. Call `end` in every case; calls after the first do nothing."""
 
     def __init__(
         self,
@@ -69,7 +67,8 @@ class Attempt:
     async def begin(self, ask: Ask) -> list[Event]:
         """Ask, and wait for the first event that anybody would see; the silent ones before it come along.
 
-        Raises `PoeError`, which is also remembered in `error`; an answer that ends well without a word is one.
+        Raises `PoeError`, which is also remembered in `error`; an answer that ends well without a word is one. Raises
+        `AnswerRejectedError` for an answer of which nothing can be shown.
         """
         try:
             self._warm = await self._clients.take(self.lease)
@@ -89,6 +88,9 @@ class Attempt:
                     return events
         except PoeError as error:
             self._failed(error)
+            raise
+        except AnswerRejectedError:
+            self.has_answered = True
             raise
         raise self._failed(poe_error(ErrorCode.EMPTY_ANSWER))
 

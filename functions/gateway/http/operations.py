@@ -25,6 +25,7 @@ from gateway.http.errors import (
     TOO_LARGE,
     TOO_LONG,
     UPSTREAM,
+    WAITING,
     Situation,
 )
 from gateway.http.schemas import TEXT, Schema, obj
@@ -44,6 +45,7 @@ GENERATION = (
     QUOTA,
     NO_POINTS,
     BUSY,
+    WAITING,
     UPSTREAM,
     OVERLOADED,
     CHALLENGE,

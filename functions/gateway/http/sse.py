@@ -117,6 +117,8 @@ class EventStream:
                 # What nobody expected keeps its own traceback for the log.
                 raise error if failure.situation is INTERNAL else failure from error
             record.error = failure.code
+            if failure.situation is INTERNAL:
+                record.crash = error
             return self._encode_error(failure)
 
 

@@ -51,7 +51,7 @@ class ChatTask:
         return GenerationTask(
             key_id=self.key_id,
             model=self.bot,
-            ask=Asking(self.call, self.bot, self.refused, conversation),
+            question=Asking(self.call, self.bot, self.refused, conversation),
             on_end=self._end if conversation is not None else None,
             prompt_tokens=self.call.prompt_tokens,
             limits=self.call.limits,

@@ -57,9 +57,20 @@ async def simulator() -> AsyncIterator[PoeOfficialSimulator]:
 
 
 @pytest.fixture
-async def real(environment: dict[str, str], simulator: PoeOfficialSimulator) -> AsyncIterator[House]:
+def patience(request: pytest.FixtureRequest) -> float:
+    """Seconds that the client waits: few where the upstream falls silent, else more than a busy machine needs."""
+    fault = getattr(request.node, "callspec", None) and request.node.callspec.params.get("fault")
+    return 0.3 if isinstance(fault, HangRequest | StallStream | PingOnly) else 60.0
+
+
+@pytest.fixture
+async def real(environment: dict[str, str], simulator: PoeOfficialSimulator, patience: float) -> AsyncIterator[House]:
     """A house whose clients are real."""
-    config = PoeConfig(official_base_url=simulator.base_url, first_event_timeout_seconds=0.3, idle_timeout_seconds=0.3)
+    config = PoeConfig(
+        official_base_url=simulator.base_url,
+        first_event_timeout_seconds=patience,
+        idle_timeout_seconds=patience,
+    )
     models = {model.id.lower(): model for model in await read_models(config)}
 
     def make(_kind: AccountKind, credentials: Mapping[str, str], session: Mapping[str, Any] | None) -> PoeClient:

@@ -13,6 +13,7 @@ from local.poe_web.request_faults import (
     DropConnection,
     GraphQLError,
     HangRequest,
+    HttpError,
     MutationStatus,
     SignedOut,
     StaleFormKey,
@@ -22,7 +23,7 @@ from local.poe_web.request_faults import (
 from local.poe_web.stream_faults import EarlyEvents, HangStream, MessageState, Pace, PointsRunOut
 from reverse.chat import ChatRequest, Message
 from reverse.credentials import WebCredentials
-from reverse.errors import ErrorCode, PoeError, Scope
+from reverse.errors import Delivery, ErrorCode, PoeError, Scope
 from reverse.events import FinishReason, SuggestedReply, TextDelta
 
 SEND = "SendMessageMutation"
@@ -89,9 +90,12 @@ async def test_derives_the_form_key_from_the_page(connect, ask, account):
         assert client.session_data()["form_key"] == account.form_key
 
 
-async def test_a_stale_form_key_is_renewed_once_and_the_message_sent_once(connect, ask, simulator, account):
+async def test_a_stale_form_key_is_renewed_and_the_message_left_to_the_caller(connect, ask, simulator, account):
     simulator.enqueue(Scenario(StaleFormKey(), operation=SEND))
     async with connect() as client:
+        with pytest.raises(PoeError) as caught:
+            await ask(client, "hello")
+        assert (caught.value.code, caught.value.delivery) == (ErrorCode.STALE_FORM_KEY, Delivery.REFUSED)
         answer = await ask(client, "hello")
     assert answer.text == "You said: hello"
     assert [message.text for message in account.chats[answer.chat.chat_id].messages if message.author == "human"] == [
@@ -99,6 +103,19 @@ async def test_a_stale_form_key_is_renewed_once_and_the_message_sent_once(connec
     ]
     assert names(simulator).count("sendMessageMutation") == 2
     assert names(simulator).count("/") == 1
+
+
+async def test_a_renewed_form_key_that_is_rejected_too_is_told_by_its_status(connect, ask, simulator):
+    simulator.enqueue(Scenario(HttpError(403, body="{}", content_type="application/json"), operation=SEND, times=9))
+    async with connect() as client:
+        codes = []
+        for _ in range(2):
+            with pytest.raises(PoeError) as caught:
+                await ask(client, "hello")
+            codes.append(caught.value.code)
+            assert caught.value.delivery is Delivery.REFUSED
+    assert codes == [ErrorCode.STALE_FORM_KEY, ErrorCode.BLOCKED]
+    assert names(simulator).count("sendMessageMutation") == 2
 
 
 @pytest.mark.parametrize("fault", [DropConnection(applied=True), HangRequest(applied=True)], ids=["cut", "hang"])

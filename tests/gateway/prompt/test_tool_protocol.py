@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.fields import Fields
 from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol, new_call_id
-from gateway.prompt.tool_specs import ToolSpecs, read_tools
+from gateway.prompt.tool_specs import ToolSpecs
+from gateway.surfaces.chat.tools import ToolFields, read_tools
 from reverse.chat import ToolCall
 from reverse.events import TextDelta, ToolCallDelta
 from tests.growth import assert_linear
@@ -36,7 +36,7 @@ OSLO = '{"name": "get_weather", "arguments": {"city": "Oslo"}}'
 
 
 def specs(**more: Any) -> ToolSpecs:
-    return read_tools(Fields({"tools": [WEATHER, NOW], **more}))
+    return read_tools(ToolFields({"tools": [WEATHER, NOW], **more}))
 
 
 def parse(*pieces: str, **more: Any) -> tuple[str, list[tuple[str, Any]], str | None]:

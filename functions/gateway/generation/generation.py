@@ -64,8 +64,6 @@ class GenerationTask:
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""
     sticky_account_id: str | None = None
-    rename: Callable[[str], str] | None = None
-    """The caller's name for a field that the upstream blames, where the caller's API is no chat completion."""
 
     def new_question(self) -> Question:
         """What is asked. Raises `ValueError` for a task without a question."""
@@ -157,8 +155,6 @@ class Generation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, PoeError) and error.param is not None and self._task.rename is not None:
-            error.param = self._task.rename(error.param)
         usage = self.usage
         if self._attempt is not None or self._sends:
             self._record.usage = {

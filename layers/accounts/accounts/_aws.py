@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -186,11 +187,17 @@ def as_bytes(value: bytes | str) -> bytes:
     return base64.b64decode(value) if isinstance(value, str) else bytes(value)
 
 
-def open_exchange(environ: Mapping[str, str], *, prefer: str = "auto") -> Exchange:
+def open_exchange(
+    environ: Mapping[str, str],
+    *,
+    prefer: str = "auto",
+    tls_context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+) -> Exchange:
     """The way to send that this environment allows: lean where keys and region are in it, else botocore.
 
     `prefer` is `auto`, `lean` or `boto`. The lean one starts a sandbox without loading botocore; profiles, single
-    sign-on, instance roles and proxies are botocore's business. Raises `ValueError` if `lean` is asked for in vain.
+    sign-on, instance roles and proxies are botocore's business. `tls_context` is for the lean one, unless
+    `AWS_CA_BUNDLE` names certificates. Raises `ValueError` if `lean` is asked for in vain.
     """
     from accounts._aws_lean import LeanExchange, can_serve
 
@@ -198,7 +205,7 @@ def open_exchange(environ: Mapping[str, str], *, prefer: str = "auto") -> Exchan
     if prefer == "lean" and not lean:
         raise ValueError("the lean way to AWS needs AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION")
     if prefer != "boto" and lean:
-        return LeanExchange(environ)
+        return LeanExchange(environ, tls_context=tls_context)
     from accounts._aws_boto import BotoExchange
 
     return BotoExchange(environ)

@@ -1,4 +1,4 @@
-"""AWS by way of botocore: for profiles, single sign-on, roles and proxies. The only file that imports it."""
+"""AWS by way of botocore: for profiles, single sign-on, roles and proxies. Here, only this module imports it."""
 
 from __future__ import annotations
 

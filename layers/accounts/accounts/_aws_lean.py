@@ -64,13 +64,20 @@ class LeanExchange:
     Making it raises `ValueError` for keys or an endpoint that can't be used, naming no key.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        clock: Callable[[], float] = time.time,
+        tls_context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+    ) -> None:
         self._credentials = _credentials(environ)
         self._region = _region(environ) or ""
         self._endpoints = {service: _endpoint(service, self._region, environ) for service in _SERVICES}
         self._ca_bundle = environ.get("AWS_CA_BUNDLE") or None
         self._clock = clock
         self.clock_offset = 0.0
+        self._new_tls_context = tls_context
         self._tls: ssl.SSLContext | None = None
         self._idle: defaultdict[_Endpoint, list[tuple[http.client.HTTPConnection, float]]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -143,7 +150,8 @@ class LeanExchange:
             return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=CONNECT_TIMEOUT_SECONDS)
         with self._lock:
             if self._tls is None:
-                self._tls = ssl.create_default_context(cafile=self._ca_bundle)
+                bundle = self._ca_bundle
+                self._tls = ssl.create_default_context(cafile=bundle) if bundle else self._new_tls_context()
         return http.client.HTTPSConnection(
             endpoint.host, endpoint.port, timeout=CONNECT_TIMEOUT_SECONDS, context=self._tls
         )

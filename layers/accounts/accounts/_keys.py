@@ -1,4 +1,4 @@
-"""Keys and attributes of the table: the only file that knows how they are spelled.
+"""Keys and attributes of the table: how they are spelled, and how an account is written and read.
 
     pk                      sk                  what
     ACCOUNT#id              META                the account, its sealed credentials and session data

@@ -26,6 +26,8 @@ from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
 from tests.gateway.scripted import Hang, House, Pause
 
+pytestmark = pytest.mark.virtual_time
+
 BOT = "GPT-5"
 
 

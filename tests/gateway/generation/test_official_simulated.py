@@ -39,6 +39,8 @@ from reverse.credentials import OfficialCredentials
 from reverse.official import PoeOfficialClient, read_models
 from tests.gateway.scripted import Answer, House
 
+pytestmark = pytest.mark.virtual_time
+
 KEY = "official-key-0123456789abcdef"
 PROMPT = "word by word by word"
 SECRET = "upstream-words-nobody-shall-see"

@@ -111,6 +111,7 @@ ELSEWHERE = (
     # The account store.
     ("accounts/_api_keys.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_aws_boto.py", "accounts/test_aws.py", CONTRACT),
+    ("accounts/_aws_choice.py", "accounts/test_aws.py", PART),
     ("accounts/_aws_lean.py", "accounts/test_aws.py", CONTRACT),
     ("accounts/_documents.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_dynamodb_accounts.py", "accounts/test_store_contract.py", CONTRACT),

@@ -6,7 +6,8 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 
-from accounts._aws import AwsClient, open_exchange
+from accounts._aws import AwsClient
+from accounts._aws_choice import open_exchange
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
 from accounts._transitions import DEFAULT_POLICY, Policy

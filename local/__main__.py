@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("refresh", help="run the scheduled job now, beside a running `run`").add_argument(
         "--event", default="{}", help="JSON; an empty one stands for the schedule's own"
     )
+    commands.add_parser("preload", help="record what first chats load, for the gateway to load at init")
     bench = commands.add_parser("bench", help="measure side by side and print the table")
     bench.add_argument("--update-readme", action="store_true", help="replace the table in README.md")
     bench.add_argument("--litellm", action="store_true", help="measure a LiteLLM proxy, too (make bench LITELLM=1)")
@@ -79,7 +80,14 @@ def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "simulate": _simulate, "refresh": _refresh, "bench": _bench}
+def _preload(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
+    from local.bench.imports import record_preload
+
+    record_preload()
+    return 0
+
+
+_COMMANDS = {"run": _run, "simulate": _simulate, "refresh": _refresh, "preload": _preload, "bench": _bench}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -113,6 +113,13 @@ NO_ACCOUNTS = Situation(
     "No account can serve this request: there is none, or none that is able to. /admin/accounts shows and adds them.",
     False,
 )
+CREDENTIALS_REFUSED = Situation(
+    503,
+    "server_error",
+    "no_accounts",
+    "No account can serve this request: Poe refused the credentials of all that could. /admin/accounts shows them.",
+    False,
+)
 UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
 # What no repetition cures, and every repetition pays for: a status that published clients leave alone, whether or not
 # they look at `x-should-retry` (docs/retries.md has the table; 422 is repeated by some).
@@ -154,11 +161,18 @@ _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.COOLING_DOWN: WAITING,
     NoAccountReason.NO_POINTS: NO_POINTS,
     NoAccountReason.BOT_DENIED: NO_ACCESS,
+    NoAccountReason.CREDENTIALS_REFUSED: CREDENTIALS_REFUSED,
+    NoAccountReason.DISABLED: NO_ACCOUNTS,
 }
 
 
-def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
-    """Translate any exception into what the caller sees. `now` (epoch seconds) turns times into waits."""
+def gateway_error(
+    error: Exception, *, now: float = 0.0, field_name: Callable[[str], str] = lambda name: name
+) -> GatewayError:
+    """Translate any exception into what the caller sees.
+
+    `now` (epoch seconds) turns times into waits. `field_name` gives the caller's name for a field that Poe blames.
+    """
     match error:
         case GatewayError():
             return error
@@ -168,7 +182,7 @@ def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
                 situation, headers={name.lower(): value for name, value in (error.headers or {}).items()}
             )
         case PoeError():
-            return _of_poe(error)
+            return _of_poe(error, field_name)
         case NoAccountError():
             return _of_no_account(error, now)
         case StoreUnavailableError() | AccountStoreError():
@@ -178,11 +192,11 @@ def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
     return GatewayError(INTERNAL)
 
 
-def _of_poe(error: PoeError) -> GatewayError:
+def _of_poe(error: PoeError, field_name: Callable[[str], str]) -> GatewayError:
     situation = _POE.get(error.code, UPSTREAM)
     param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
     if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
-        param = error.param
+        param = field_name(error.param)
     retry_after = error.retry_after_seconds
     if situation is WAITING and retry_after is None:
         retry_after = _DEFAULT_WAIT_SECONDS

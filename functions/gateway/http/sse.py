@@ -112,9 +112,10 @@ class EventStream:
         except ClientGoneError:
             raise
         except Exception as error:  # whatever it is, the stream must say that it broke
-            if not outlet.has_begun:
-                raise
             failure = self._translate(error)
+            if not outlet.has_begun:
+                # What nobody expected keeps its own traceback for the log.
+                raise error if failure.situation is INTERNAL else failure from error
             record.error = failure.code
             if failure.situation is INTERNAL:
                 record.crash = error

@@ -143,6 +143,7 @@ async def test_every_route_reads_single_bytes(
     assert text_of(await ask(client, question(bot, "[[say: ä b]]"), route)) == "ä b"
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize(("route", "bot"), THREE_ROUTES)
 async def test_every_route_sends_once_and_bounds_silence(
     simulator: PoeOfficialSimulator, config: PoeConfig, question: Question, route: Route, bot: str
@@ -438,6 +439,7 @@ async def test_a_video_that_fails_raises_its_error(client: PoeOfficialClient) ->
     assert caught.value.code is ErrorCode.BOT_FAILED
 
 
+@pytest.mark.virtual_time
 async def test_waiting_for_a_video_is_bounded(config: PoeConfig, client: PoeOfficialClient) -> None:
     async with PoeOfficialClient(OfficialCredentials(KEY), config, sleep=asyncio.sleep) as patient:
         started = await patient.media.create_video("Veo-3.1", "waves")

@@ -15,6 +15,8 @@ from reverse.credentials import WebCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.web._transport import Part, Transport
 
+pytestmark = pytest.mark.virtual_time
+
 SECRETS = WebCredentials("pb-secret", p_lat="lat-secret", cf_clearance="cf-secret", cf_bm="bm-secret")
 
 

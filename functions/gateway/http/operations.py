@@ -28,7 +28,7 @@ from gateway.http.errors import (
     WAITING,
     Situation,
 )
-from gateway.openapi.schemas import TEXT, Schema, obj
+from gateway.http.schemas import TEXT, Schema, obj
 
 JSON = "application/json"
 EVENTS = "text/event-stream"

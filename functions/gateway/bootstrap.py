@@ -89,6 +89,9 @@ def _client_factory(poe_settings: PoeSettings, catalogue: Catalogue) -> ClientFa
             model.id,
             output_modalities=frozenset(model.output_modalities or ()),
             endpoints=frozenset(model.upstream_endpoints),
+            features=frozenset(model.features or ()),
+            max_output_tokens=model.max_output_tokens,
+            owned_by=model.owned_by,
         )
 
     return PoeClients(lambda: poe_settings.config, find_model=find_model).make

@@ -60,6 +60,7 @@ class ChatRequest:
     """One question to one bot.
 
     The web client takes exactly one message (Poe itself keeps the history of a chat), the official client any number.
+    `in_bot_protocol` asks an official account in the bot protocol (see `PoeError.may_be_bot_only`).
     `parameters` are the bot's own options (docs/reference/poe-web.md#sending-a-message; official: fields of the request
     body such as `temperature`). `tools`, `tool_choice` and `response_format` have OpenAI's shapes and reach official
     accounts only.
@@ -75,6 +76,7 @@ class ChatRequest:
     max_tokens: int | None = None
     stop: Sequence[str] = field(default=(), repr=False)
     suggest_replies: bool = False
+    in_bot_protocol: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class PoeClient(Protocol):
         """Ask, and yield what happens until the answer ends.
 
         Use it under `contextlib.aclosing`: closing the generator early, or cancelling the task, stops the answer
-        upstream with one bounded call. Raises `PoeError`. Nothing is retried after the first event.
+        upstream with one bounded call. The message is sent once, whatever happens; whether it may be sent again says
+        the `delivery` of the `PoeError` that is raised.
         """
 
     async def points(self) -> PointsReading:

@@ -21,7 +21,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[1]
 REGION = "us-east-1"
-PARAMETERS = {"Architecture": "arm64", "AlarmEmail": "owner@example.com", "GatewayConcurrency": "10"}
+PARAMETERS = {"Architecture": "arm64", "AlarmEmail": "owner@example.com", "GatewayConcurrency": "10", "RestApi": "on"}
 """With every optional part that can be switched on, so that it is scanned."""
 ACCEPTED = {
     ("GenericResourceWildcardPolicyRule", "CredentialsKey"): (

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reverse import resending
 from reverse.chat import Attachment, ChatRequest, Message
 from reverse.compat._chunks import Chunk, ChunkFolder
 from reverse.compat._connection import Connection
@@ -53,7 +54,7 @@ class Messages(Connection):
         folder = ChunkFolder(author=bot)
         if known is not None:
             folder.feed(ChatStarted(known.chat_id, known.chat_code, known.title))
-        async with aclosing(self._chunks(self.client.stream(request), folder, timeout)) as chunks:
+        async with aclosing(self._chunks(resending.stream(self.client, request), folder, timeout)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -67,7 +68,7 @@ class Messages(Connection):
         author = next((message.author for message in reversed(messages) if message.author not in not_bots), None)
         folder = ChunkFolder(author=author, with_price=False)
         folder.feed(ChatStarted(chat.chat_id, chatCode, chat.title))
-        events = self.client.regenerate(chat.ref, suggest_replies=suggest_replies)
+        events = resending.resent(lambda: self.client.regenerate(chat.ref, suggest_replies=suggest_replies))
         async with aclosing(self._chunks(events, folder, timeout)) as chunks:
             async for chunk in chunks:
                 yield chunk

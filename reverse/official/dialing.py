@@ -6,6 +6,7 @@ import asyncio
 import base64
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from reverse.official.connection import Connection, ConnectionLostError
@@ -91,13 +92,11 @@ async def dial(origin: Origin, proxy: Proxy | None, deadline: float) -> Connecti
 
 
 async def _connect(origin: Origin) -> Connection:
-    _, connection = await asyncio.get_running_loop().create_connection(
-        Connection,
-        origin.host,
-        origin.port,
-        ssl=tls_context() if origin.is_secure else None,
-        happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
-    )
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"ssl": tls_context()} if origin.is_secure else {}
+    if isinstance(loop, asyncio.BaseEventLoop):  # uvloop tries one address after the other, and takes no such option
+        options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_SECONDS
+    _, connection = await loop.create_connection(Connection, origin.host, origin.port, **options)
     return connection
 
 

@@ -1,4 +1,8 @@
-"""One account's exchanges with the documented API: authentication, failures, retries, time and size limits."""
+"""One account's exchanges with the documented API: authentication, failures, time and size limits.
+
+Reads are repeated when they fail in passing. A message to a bot is sent once: what may be done after a failure is for
+those to decide who know what it has cost (see `reverse.errors.Delivery`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import Any
 
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import Event
 from reverse.official.decoding import AnswerDecoder
 from reverse.official.failures import failure_of_response
@@ -103,10 +107,16 @@ class Exchange:
         )
 
     async def fetch(
-        self, request: OutgoingRequest, *, max_bytes: int | None = None, timeout_seconds: float | None = None
+        self,
+        request: OutgoingRequest,
+        *,
+        max_bytes: int | None = None,
+        timeout_seconds: float | None = None,
+        is_repeatable: bool = False,
     ) -> tuple[StreamedReply, bytes]:
-        """The whole response to `request`, tried again where that can help.
+        """The whole response to `request`.
 
+        Reads, and what `is_repeatable` because it costs nothing, are tried again where that can help; nothing else is.
         `timeout_seconds` bounds each try. Raises the error that the response stands for.
         """
         limit = self.config.max_page_bytes if max_bytes is None else max_bytes
@@ -116,12 +126,16 @@ class Exchange:
             try:
                 return await self._fetch_once(request, limit, seconds)
             except PoeError as error:
+                if request.method != "GET" and not is_repeatable:
+                    raise
                 await self._pause(error, attempt)
             attempt += 1
 
-    async def fetch_json(self, request: OutgoingRequest, *, timeout_seconds: float | None = None) -> dict[str, Any]:
-        """The JSON object that answers `request`. Raises a `protocol` error for any other body."""
-        _, body = await self.fetch(request, timeout_seconds=timeout_seconds)
+    async def fetch_json(
+        self, request: OutgoingRequest, *, timeout_seconds: float | None = None, is_repeatable: bool = False
+    ) -> dict[str, Any]:
+        """The JSON object that answers `request`; see `fetch`. Raises a `protocol` error for any other body."""
+        _, body = await self.fetch(request, timeout_seconds=timeout_seconds, is_repeatable=is_repeatable)
         parsed = parse_object(body)
         if parsed is None:
             raise poe_error(ErrorCode.PROTOCOL, "the response is not a JSON object", operation=request.operation)
@@ -130,24 +144,20 @@ class Exchange:
     async def answer(
         self, request: OutgoingRequest, new_decoder: Callable[[], AnswerDecoder], *, whole: bool = False
     ) -> AsyncGenerator[Event, None]:
-        """The events of the answer to `request`, tried again only while no event was yielded. Raises `PoeError`.
+        """The events of the answer to `request`, which is sent once. Raises `PoeError`, which says what became of it.
 
         `whole` waits for one JSON object instead of a stream; a server that sends one unasked is understood as well.
         """
-        attempt = 0
-        while True:
-            started = False
-            try:
-                async with aclosing(self._answer_once(request, new_decoder(), whole=whole)) as events:
-                    async for event in events:
-                        started = True
-                        yield event
-                return
-            except PoeError as error:
-                if started:
-                    raise
-                await self._pause(error, attempt)
-            attempt += 1
+        started = False
+        try:
+            async with aclosing(self._answer_once(request, new_decoder(), whole=whole)) as events:
+                async for event in events:
+                    started = True
+                    yield event
+        except PoeError as error:
+            if started:
+                error.delivery = Delivery.PARTIAL
+            raise
 
     async def server_sent_events(self, request: OutgoingRequest) -> AsyncGenerator[ServerSentEvent, None]:
         """The raw events that answer `request`, without retries: the endpoint's own vocabulary. Raises `PoeError`."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.official.json_values import JSONObject, number_at, object_at, parse_object, text_at
 
 _BY_CODE: dict[str, ErrorCode] = {
@@ -78,6 +78,7 @@ _TOO_LONG = re.compile(
 _SEARCHED_CHARS = 1000
 
 _FORBIDDEN = 403
+_MODEL_DID_NOT_START, _FAILED = 408, 500
 _FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
 # A day: the longest period of points.
 MAX_RETRY_AFTER_SECONDS = 86_400.0
@@ -111,14 +112,34 @@ def failure_of_error(
 ) -> PoeError:
     """The error that an `error` object stands for, in a body or in mid-stream (then without a status)."""
     field = text_at(error, "param")
+    code = _classify(error, status)
     return poe_error(
-        _classify(error, status),
+        code,
         operation=operation,
         status=status,
         retry_after_seconds=retry_after_seconds,
         upstream_text=text_at(error, "message") or text_at(error, "text"),
         param=field if field and _FIELD_NAME.fullmatch(field) else None,
+        delivery=_delivery(code, error, status, is_told_when=retry_after_seconds is not None),
     )
+
+
+def _delivery(code: ErrorCode, error: JSONObject, status: int | None, *, is_told_when: bool) -> Delivery | None:
+    """What the response says of the message beyond its code; `None` leaves it to that.
+
+    A gateway's 502 and 504 say nothing of what is behind it, a 500 that it failed. That it is overloaded, or did not
+    start the model, is Poe's own word only where it comes with Poe's type of error or with a time.
+    """
+    if status in (502, 504):
+        return Delivery.UNKNOWN
+    if status == _FAILED:
+        return Delivery.FAILED
+    is_typed = text_at(error, "type") in _BY_TYPE
+    if code is ErrorCode.OVERLOADED and (is_typed or is_told_when):
+        return Delivery.REFUSED
+    if status == _MODEL_DID_NOT_START and is_typed:
+        return Delivery.REFUSED
+    return None
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:

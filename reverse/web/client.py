@@ -18,6 +18,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Self
 
 from reverse.chat import ChatRef, ChatRequest, PointsReading, PointsSpent
@@ -80,11 +81,17 @@ class PoeWebClient:
         )
         sources = Sources(config, fetch)
         uploader = uploader or uploader_for(config, self._graphql)
+        self.bots = Bots(config, self._graphql, self._session, wall_clock)
         self._conversation = Conversation(
-            config, self._graphql, self._channel, sources=sources, uploader=uploader, rng=rng
+            config,
+            self._graphql,
+            self._channel,
+            sources=sources,
+            uploader=uploader,
+            find_bot=partial(self.bots.info, fresh=True),
+            rng=rng,
         )
         self.chats = Chats(self._graphql, rng)
-        self.bots = Bots(config, self._graphql, self._session, wall_clock)
         self.knowledge = Knowledge(self._graphql, self.bots, sources)
         self.videos = None
         self.plumbing = Plumbing(self._graphql, self._channel, self._subscribe)

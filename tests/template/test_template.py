@@ -147,6 +147,7 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
             *(
                 "AWS_LAMBDA_EXEC_WRAPPER",
                 "STREAMING_RUNTIME_EXCEPTIONS",
+                "STREAMING_RUNTIME_REST_FORM",
                 "GATEWAY_ADMIN_SECRET_ID",
                 "GATEWAY_METRICS",
                 "POWERTOOLS_SERVICE_NAME",
@@ -245,3 +246,18 @@ def test_cfn_lint_has_nothing_to_say(root):
     command = [Path(sys.executable).with_name("cfn-lint"), "--regions", "eu-central-1", "--", "template.yaml"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_the_rest_api_streams_every_path_and_is_off_unless_wanted(template):
+    api = template["Resources"]["StreamingApi"]
+    assert template["Parameters"]["RestApi"]["Default"] == "off" and api["Condition"] == "HasRestApi"
+    paths = api["Properties"]["DefinitionBody"]["paths"]
+    assert set(paths) == {"/", "/{proxy+}"}
+    for path in paths.values():
+        integration = path["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+        assert integration["responseTransferMode"] == "STREAM" and integration["timeoutInMillis"] == 900_000
+        assert "/2021-11-15/functions/" in str(integration["uri"])
+        assert str(integration["uri"]).rstrip("\"'}").endswith("/response-streaming-invocations")
+    permission = template["Resources"]["StreamingApiPermission"]
+    assert permission["Condition"] == "HasRestApi"
+    assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"

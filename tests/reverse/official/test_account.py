@@ -19,6 +19,8 @@ from reverse.official import PoeOfficialClient
 from reverse.official.catalogue import ModelInfo, parse_models
 from reverse.official.points import parse_balance, parse_history
 
+pytestmark = pytest.mark.virtual_time
+
 KEY = "test-key-0123456789abcdef"
 
 JSON = st.recursive(

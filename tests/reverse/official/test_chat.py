@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -26,6 +25,9 @@ from reverse.events import (
     UsageReported,
 )
 from reverse.official import OfficialTransport, PoeOfficialClient
+from tests.virtual_time import now
+
+pytestmark = pytest.mark.virtual_time
 
 WEATHER = {
     "type": "function",
@@ -154,10 +156,10 @@ async def test_the_first_token_comes_after_one_round_trip_of_latency(
 ) -> None:
     await ask(client, question("Echo"))
     simulator.latency_seconds = 0.4
-    started = time.monotonic()
+    started = now()
     async with aclosing(client.stream(question("Echo"))) as events:
         await anext(events)
-        assert 0.4 <= time.monotonic() - started < 0.8
+        assert now() - started == pytest.approx(0.4, abs=0.01)
 
 
 async def test_a_proxy_that_the_user_names_is_the_only_way_out(config: PoeConfig, question: Question) -> None:

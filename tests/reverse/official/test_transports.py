@@ -593,3 +593,31 @@ async def test_a_proxy_that_refuses_is_certain_and_its_password_is_not_shown(mak
         transport = make(replace(config, proxy=f"http://user:{SECRET}@127.0.0.1:{port}"))
         error = await failure(ask(transport, question("https://api.example.com")))
     assert (error.code, error.delivery) == (ErrorCode.CONNECTION_FAILED, Delivery.NOT_SENT)
+
+
+def test_streams_run_on_uvloop_as_well(
+    config: PoeConfig, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another loop may do otherwise: TLS inside TLS, a body that waits to be written, a reader that lags."""
+    uvloop = pytest.importorskip("uvloop", reason="a test dependency without a wheel for every machine")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    context, answer = server_context(certificate), chunked(*[b"x" * 50_000] * 100)
+
+    async def scenario() -> None:
+        async with RawServer(always(answer)).serve(context) as server:
+            proxy = ConnectProxy(server.port)
+            listening = await asyncio.start_server(proxy.converse, "127.0.0.1", 0, ssl=context)
+            address = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            for behind in (config, replace(config, proxy=address)):
+                transport = StreamTransport(behind)
+                for _ in range(2):
+                    assert len(await ask(transport, question(server.url, json="x" * 3_000_000))) == 5_000_000
+                async with transport.open(question(server.url), timeout_seconds=SECONDS) as reply:
+                    await reply.receive(soon())
+                    await transport.aclose()
+                    assert (await failure(reply.receive(soon()))).code is ErrorCode.CONNECTION_FAILED
+            listening.close()
+        assert [heard.connection for heard in server.requests] == [1, 1, 1, 2, 2, 2]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())

@@ -10,6 +10,8 @@ from local.poe_web import Scenario
 from local.poe_web.request_faults import MutationStatus, WrongJson
 from reverse.errors import ErrorCode, PoeError
 
+pytestmark = pytest.mark.virtual_time
+
 
 @pytest.fixture
 async def client(connect):

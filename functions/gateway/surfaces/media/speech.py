@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import AccountKind
+from gateway.http import fields
 from gateway.http.errors import invalid
-from gateway.http.fields import Fields
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import TEXT, Schema, obj
 from gateway.models.catalogue import Model
 
 MAX_INPUT_CHARS = 32_000
@@ -106,28 +108,42 @@ def _fitted(wish: str, value: Any, declared: Mapping[str, Any] | None) -> Any:
     return value
 
 
+_LONGEST_VOICE = 256
+
+
+def _voice(value: Any, body: Body, name: str) -> str | None:
+    """A name, or an object with it."""
+    voice = value.get("id") if isinstance(value, dict) else value
+    if voice is not None and (not isinstance(voice, str) or len(voice) > _LONGEST_VOICE):
+        raise body.wrong(name, "a voice's name")
+    return voice
+
+
+_VOICE: Schema = {"anyOf": [{**TEXT, "maxLength": _LONGEST_VOICE}, obj(id={**TEXT, "maxLength": _LONGEST_VOICE})]}
+
+
+class SpeechBody(Body):
+    """`POST /v1/audio/speech`."""
+
+    model = fields.required_text(max_length=256)
+    input = fields.required_text(max_length=MAX_INPUT_CHARS)
+    voice: Field[str | None] = fields.option(Field(_voice, lambda: _VOICE, default=None))
+    speed = fields.option(fields.number(lowest=0.25, highest=4))
+    instructions = fields.option(fields.text(max_length=4096))
+    response_format = fields.option(fields.choice(*FORMATS))
+    stream_format = fields.choice("audio", "sse", description="`sse` is not offered.")
+    parameters = fields.mapping("Options that the bot itself declares.")
+
+
 def read_speech_call(values: Mapping[str, Any]) -> SpeechCall:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
-    body = Fields(values)
-    if body.choice("stream_format", ("audio", "sse")) == "sse":
+    body = SpeechBody(values)
+    if body.stream_format == "sse":
         raise invalid("'stream_format' must be 'audio'.", param="stream_format", code="unsupported_value")
-    voice = body.get("voice")
-    if isinstance(voice, dict):
-        voice = voice.get("id")
-    if voice is not None and (not isinstance(voice, str) or len(voice) > 256):  # noqa: PLR2004 - any name's length
-        raise body.wrong("voice", "a voice's name")
-    own = body.mapping("parameters")
-    response_format = body.choice("response_format", FORMATS)
-    wishes = {
-        "voice": voice,
-        "speed": body.number("speed", lowest=0.25, highest=4),
-        "instructions": body.text("instructions", max_length=4096),
-        "response_format": response_format,
-    }
     return SpeechCall(
-        model=body.required_text("model", max_length=256).strip(),
-        text=body.required_text("input", max_length=MAX_INPUT_CHARS),
-        response_format=response_format,
-        wishes={name: value for name, value in wishes.items() if value is not None},
-        parameters=own.values if own else {},
+        model=body.model.strip(),
+        text=body.input,
+        response_format=body.response_format,
+        wishes=body.options(),
+        parameters=body.parameters or {},
     )

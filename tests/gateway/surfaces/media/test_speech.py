@@ -92,7 +92,7 @@ async def test_an_answer_without_a_sound_is_the_upstreams_failure(house: House, 
     await house.add_account()
     house.poe.enqueue(*steps)
     answer = await speak(house)
-    assert (answer.status, answer.error["code"]) == (502, "no_audio")
+    assert (answer.status, answer.error["code"]) == (400, "no_audio")
 
 
 @pytest.mark.parametrize(

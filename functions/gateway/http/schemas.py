@@ -36,6 +36,8 @@ def enum(*values: str) -> Schema:
 
 def optional(schema: Schema) -> Schema:
     """Or `null`."""
+    if not schema:
+        return schema
     if "$ref" in schema or "enum" in schema or "const" in schema or "anyOf" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]

@@ -9,7 +9,8 @@ import pytest
 from accounts import AccountKind
 from gateway.generation.shaping import AnswerLimits
 from gateway.http.errors import GatewayError
-from gateway.prompt.request import ChatCall, read_chat_call
+from gateway.prompt.request import ChatCall
+from gateway.surfaces.chat.request import read_chat_call
 from reverse.chat import Message
 from tests.gateway.scripted import ask
 

@@ -25,9 +25,10 @@ from gateway.http.errors import (
     TOO_LARGE,
     TOO_LONG,
     UPSTREAM,
+    WAITING,
     Situation,
 )
-from gateway.openapi.schemas import TEXT, Schema, obj
+from gateway.http.schemas import TEXT, Schema, obj
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -44,6 +45,7 @@ GENERATION = (
     QUOTA,
     NO_POINTS,
     BUSY,
+    WAITING,
     UPSTREAM,
     OVERLOADED,
     CHALLENGE,

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from gateway.http.errors import GatewayError
-from gateway.http.fields import Fields
-from gateway.prompt.turns import estimate_tokens, read_messages, with_files_behind_results
+from gateway.prompt.turns import estimate_tokens, with_files_behind_results
+from gateway.surfaces.chat.request import read_chat_call
 from reverse.chat import Attachment, Message, ToolCall
 
 PNG = base64.b64encode(b"png").decode()
 
 
 def read(*messages: Any) -> list[Message]:
-    return read_messages(Fields({"messages": list(messages)}))
+    return list(read_chat_call({"model": "m", "messages": list(messages)}).turns)
 
 
 def test_roles_become_turns() -> None:
@@ -150,7 +150,7 @@ def test_legacy_function_calls_are_tool_calls() -> None:
 )
 def test_what_is_wrong_is_named(messages: Any, param: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        read_messages(Fields({"messages": messages}))
+        read_chat_call({"model": "m", "messages": messages})
     assert (caught.value.status, caught.value.param) == (400, param)
 
 

@@ -129,7 +129,7 @@ def test_documents_that_are_files_are_attached() -> None:
         ),
         (
             [user("x"), user({"type": "image", "source": {"type": "base64", "data": "%%%"}})],
-            "messages[1].content",
+            "messages[1].content[0].source.data",
         ),
         (
             [{"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b"}]}],

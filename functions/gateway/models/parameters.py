@@ -7,12 +7,12 @@ that mean what happens anyway (`store: false`, `presence_penalty: 0`) are neithe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import AccountKind
+from gateway.http.bodies import decode_field
 from gateway.http.fields import Fields
 from gateway.models.capabilities import ModelFacts
 
@@ -138,8 +138,8 @@ def read_parameters(body: Fields) -> dict[str, Any]:
     value = place.get("parameters")
     if isinstance(value, str) and place is extra:
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = decode_field(value)
+        except ValueError:
             raise place.wrong("parameters", "an object") from None
     if value is None:
         return {}

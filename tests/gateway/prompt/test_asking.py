@@ -493,7 +493,7 @@ async def test_a_chat_whose_answer_broke_off_is_not_gone_on_with(house: House) -
 
 async def test_sessions_belong_to_their_key(house: House) -> None:
     await house.add_account("w", AccountKind.WEB)
-    other = "sk-other-0123456789abcdef0123456789ab"
+    other = "sk-other-h8Wq2Zx5Vn9Lk4Rt7Jp3"
     await house.store.create_key(name="other", secret=other)
     house.poe.enqueue(CHAT, TextDelta("one"), Finished())
     await converse(house, talk("1"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gateway.http.bodies import decode_field
 from gateway.http.errors import GatewayError, gateway_error, invalid
 from gateway.http.fields import Fields
 from gateway.surfaces.media.image_parameters import ImageWishes, read_others
@@ -113,8 +113,8 @@ def _parameters(body: Fields) -> dict[str, Any]:
     value = body.get("parameters")
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = decode_field(value)
+        except ValueError:
             raise body.wrong("parameters", "an object") from None
     if value is not None and not isinstance(value, dict):
         raise body.wrong("parameters", "an object")

@@ -21,7 +21,6 @@ EXEMPT: dict[str, str] = {
     "streaming_runtime/settings.py:Address.from_environ": _OURS,
     "gateway/surfaces/media/image_parameters.py:_choose": _SHORT,
     "gateway/surfaces/media/image_parameters.py:_ratio": _SHORT,
-    "gateway/surfaces/messages/turns.py:_read_document": _SHORT,
     "gateway/surfaces/responses/ids.py:item_ids": _OURS,
     "reverse/compat/_groups.py:GroupMethods.create_group": _SHORT,
     "reverse/compat/_groups.py:GroupMethods.load_group_history": _SHORT,

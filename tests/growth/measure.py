@@ -39,7 +39,7 @@ def seconds_of(run: Callable[[str], object], text: str) -> float:
 
 def growth_of(run: Callable[[str], object], make: Callable[[int], str], largest: int = LARGEST) -> Growth:
     """How the work grows up to inputs of `largest` characters, or to the first that take long."""
-    size = largest // 64
+    size = max(512, largest // 64)
     run(make(size // 4))  # whatever is loaded or compiled at the first time
     before = seconds_of(run, make(size))
     while size < largest and before < LONG_SECONDS:

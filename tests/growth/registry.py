@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -562,7 +563,8 @@ def runtime_answers(text: str, size: int = 1 << 30) -> None:
 def overrides(text: str) -> None:
     """What an administrator, or Poe, may give as a hash, a rule or an address of the channel."""
     for value in ({"hashes": {text[:200]: text}}, {"form_key_rules": {"secret": text}}, {"revision": text}):
-        with contextlib.suppress(*EXPECTED):
+        with contextlib.suppress(*EXPECTED), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python has to say about odd expressions
             read_overrides(value)
     parse_channel_settings(dict.fromkeys(("channel", "channelHash", "boxName", "baseHost", "minSeq"), text))
     parse_channel_settings({"channel": "a", "channelHash": "b", "minSeq": "1", "boxName": "c", "baseHost": text})
@@ -577,7 +579,7 @@ def mention(text: str) -> None:
 
 PARSERS = (
     Parser("tool calls at once", tool_calls, (*IN_A_CALL, *TAGS), (OPEN, CLOSE)),
-    Parser("tool calls in pieces", lambda text: tool_calls(text, 5), (*IN_A_CALL, *TAGS), (OPEN, CLOSE), 16_384),
+    Parser("tool calls in pieces", lambda text: tool_calls(text, 5), (*IN_A_CALL, *TAGS), (OPEN, CLOSE), 8192),
     Parser("tool calls one character at a time", lambda text: tool_calls(text, 1), (*IN_A_CALL, *TAGS), size=8192),
     Parser("replaced text", replaced, TAGS, size=8192),
     Parser("JSON at once", lambda text: streamed_json(text, 1 << 30), wrap=('{"a":"', '"}')),

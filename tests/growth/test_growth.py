@@ -9,6 +9,7 @@ import pytest
 
 from tests.growth.measure import growth_of
 from tests.growth.registry import PARSERS, Parser, quietly
+from tests.growth.search import search
 from tests.growth.shapes import Shape
 
 CORPUS = Path(__file__).with_name("corpus.json")
@@ -47,3 +48,14 @@ def test_a_quadratic_function_is_found() -> None:
 
 def test_the_corpus_names_parsers() -> None:
     assert set(worst_shapes()) <= {parser.name for parser in PARSERS}
+
+
+def test_the_search_goes_for_what_is_slow() -> None:
+    """A function that is slow for one text only: the search, told of the time, gets nearer to it than chance."""
+
+    def slow(text: str) -> int:
+        return sum(text.count(mark) for mark in text if mark == "{")
+
+    worst = search(Parser("slow", slow), 150)
+    assert "{" in worst[0][1].make(64)
+    assert worst[0][0] >= worst[-1][0] > 0

@@ -8,9 +8,11 @@ a second one that can't be used is an error.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import astuple, dataclass, replace
+from typing import TypeVar
 
 from accounts import AccountKind, Lease
 from gateway.http.errors import UPSTREAM, GatewayError
@@ -20,7 +22,7 @@ from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, PoeError
-from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
+from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
 
 # What Poe says of a chat that was deleted is not known for certain: the words that it may be, none of which another
 # account would have to be asked about.
@@ -29,6 +31,10 @@ _CHAT_MAY_BE_LOST = frozenset(
     | {ErrorCode.UPSTREAM_FAILED}
 )
 
+# So much is read in a few milliseconds.
+_AT_ONCE_CHARS = 32 * 1024
+
+T = TypeVar("T")
 Correct = Callable[[ChatRequest, Correction, ChatStarted | None], ChatRequest | None]
 """Makes the request for a corrected answer, given the Poe chat that the first one is in, if it is in one; `None` where
 the model can't be asked again."""
@@ -150,6 +156,8 @@ class _Answer:
         """Why its last message ended; `None` if the upstream did not say."""
         self._reading = reading
         self._spent = UsageReported()
+        # Of the message under way.
+        self._chars = 0
 
     async def follow(self, stream: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The events of one message as they read, without its end."""
@@ -167,11 +175,33 @@ class _Answer:
                         self.chat = event
                     case UsageReported():
                         self._spent = _sum(before, event)
-                for read in self._reading.feed(self._spent if isinstance(event, UsageReported) else event):
+                for read in await self._feed(self._spent if isinstance(event, UsageReported) else event):
                     yield read
         if self.reason is not None:
-            for read in self._reading.finish(self.reason):
+            for read in await self._finish(self.reason):
                 yield read
+
+    async def _feed(self, event: Event) -> list[Event]:
+        size = len(event.text) if isinstance(event, TextDelta | TextReplaced) else 0
+        self._chars += size
+        return await _off_the_loop(self._reading.feed, event) if size > _AT_ONCE_CHARS else self._reading.feed(event)
+
+    async def _finish(self, reason: FinishReason) -> list[Event]:
+        """What was held back is read now, all of it."""
+        chars, self._chars = self._chars, 0
+        return (
+            await _off_the_loop(self._reading.finish, reason)
+            if chars > _AT_ONCE_CHARS
+            else self._reading.finish(reason)
+        )
+
+
+async def _off_the_loop(read: Callable[[T], list[Event]], value: T) -> list[Event]:
+    """Read in a thread, so that keep-alive, deadline and other requests go on meanwhile.
+
+    Cancelled, it does not wait: the reading ends soon by itself, and nobody looks at it any more.
+    """
+    return await asyncio.to_thread(read, value)
 
 
 def _sum(before: UsageReported, now: UsageReported) -> UsageReported:

@@ -28,17 +28,20 @@ run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live
 test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
 	@$(BIN)/python -m pytest -m "not sam" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-check: $(VENV)/.test ## Check format, lint, types, import rules
+check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/python scripts/scan_template.py
 
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-docs: $(VENV)/.test ## Write the tables of docs/configuration.md from the settings in the code
+docs: $(VENV)/.test ## Write the tables of docs/configuration.md and docs/retries.md from the code
 	@$(BIN)/python scripts/configuration.py
+	@$(BIN)/python scripts/retries.py
 
 bench: $(VENV)/.test $(if $(LITELLM),$(LITELLM_VENV)/.installed) ## Measure side by side, print the table: LITELLM=1 ARGS=
 	@$(BIN)/python -m local bench $(if $(LITELLM),--litellm) $(ARGS)
@@ -54,7 +57,7 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
 
 growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst for the tests: ARGS=500
-	@$(BIN)/python -m tests.growth.search $(ARGS)
+	@$(BIN)/python -m tests.bounds.search $(ARGS)
 
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from local.run_file import read_run_file
 from local.server import StartError, start_server
 from local.settings import RunSettings, SettingsError
+from local.url import UrlError, add_arguments, serve_url
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("refresh", help="run the scheduled job now, beside a running `run`").add_argument(
         "--event", default="{}", help="JSON; an empty one stands for the schedule's own"
     )
+    add_arguments(commands.add_parser("url", help="anyone's ASGI application as a Lambda Function URL"))
     bench = commands.add_parser("bench", help="measure side by side and print the table")
     bench.add_argument("--update-readme", action="store_true", help="replace the table in README.md")
     bench.add_argument("--litellm", action="store_true", help="measure a LiteLLM proxy, too (make bench LITELLM=1)")
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         return int(_COMMANDS[options.command](options, rest))
-    except (SettingsError, StartError) as error:
+    except (SettingsError, StartError, UrlError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -69,6 +71,10 @@ def _refresh(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     return 0
 
 
+def _url(options: argparse.Namespace, _rest: Sequence[str]) -> int:
+    return serve_url(options)
+
+
 def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     from local.bench import BenchError, run_bench
 
@@ -79,7 +85,7 @@ def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "simulate": _simulate, "refresh": _refresh, "bench": _bench}
+_COMMANDS = {"run": _run, "simulate": _simulate, "refresh": _refresh, "url": _url, "bench": _bench}
 
 
 if __name__ == "__main__":

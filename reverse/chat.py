@@ -24,11 +24,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the assistant made earlier; `arguments` is JSON text."""
+    """A call that the assistant made earlier; `arguments` is JSON text.
+
+    `extra_content` is what came with it (see `ToolCallDelta`): without it some providers refuse the result.
+    """
 
     id: str
     name: str
     arguments: str = field(repr=False)
+    extra_content: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class ChatRequest:
     """One question to one bot.
 
     The web client takes exactly one message (Poe itself keeps the history of a chat), the official client any number.
+    `in_bot_protocol` asks an official account in the bot protocol (see `PoeError.may_be_bot_only`).
     `parameters` are the bot's own options (docs/reference/poe-web.md#sending-a-message; official: fields of the request
     body such as `temperature`). `tools`, `tool_choice` and `response_format` have OpenAI's shapes and reach official
     accounts only.
@@ -71,6 +76,7 @@ class ChatRequest:
     max_tokens: int | None = None
     stop: Sequence[str] = field(default=(), repr=False)
     suggest_replies: bool = False
+    in_bot_protocol: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,24 @@ class PointsReading:
     subscribed: bool | None = None
     allotment: int | None = None
     next_grant_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PointsSpent:
+    """One entry of an account's points history. `spent_at` is epoch seconds.
+
+    `points` may read 0 for a moment before the cost lands. What follows it is known of official accounts only.
+    """
+
+    query_id: str
+    spent_at: float | None
+    bot: str
+    points: int | None
+    usage_type: str | None = None
+    cost_usd: str | None = None
+    breakdown: Mapping[str, str] = field(default_factory=dict)
+    api_key_name: str | None = None
+    chat_name: str | None = field(default=None, repr=False)
 
 
 class PoeClient(Protocol):
@@ -104,7 +128,8 @@ class PoeClient(Protocol):
         """Ask, and yield what happens until the answer ends.
 
         Use it under `contextlib.aclosing`: closing the generator early, or cancelling the task, stops the answer
-        upstream with one bounded call. Raises `PoeError`. Nothing is retried after the first event.
+        upstream with one bounded call. The message is sent once, whatever happens; whether it may be sent again says
+        the `delivery` of the `PoeError` that is raised.
         """
 
     async def points(self) -> PointsReading:

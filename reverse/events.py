@@ -7,8 +7,10 @@ an answer that ended badly raises a `PoeError` instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class FinishReason(StrEnum):
@@ -41,6 +43,13 @@ class ChatStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatTitled:
+    """Poe gave the chat a title, or another one. Web only; after `ChatStarted`, at any time."""
+
+    title: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     """Text to append. Never empty."""
 
@@ -68,12 +77,17 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of the tool call number `index`: the first piece has `id` and `name`, later ones only arguments."""
+    """A piece of the tool call number `index`: the first piece has `id` and `name`, later ones only arguments.
+
+    `extra_content` is what the provider wants back with the call, word for word, when its result is sent: Gemini's
+    `{"google": {"thought_signature": …}}`. It is on one piece of the call, usually the first.
+    """
 
     index: int
     arguments: str = ""
     id: str | None = None
     name: str | None = None
+    extra_content: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,7 @@ class Finished:
 
 Event = (
     ChatStarted
+    | ChatTitled
     | TextDelta
     | RefusalDelta
     | TextReplaced

@@ -13,6 +13,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from scripts.hashed_certificates import write_hashed
+
 PYTHON_VERSION = "3.13"
 METADATA_KEPT = {"METADATA", "entry_points.txt", "licenses"}
 """Vulnerability scanners read METADATA, OpenTelemetry finds its context by entry point; the rest is for installers."""
@@ -39,6 +43,7 @@ def main() -> None:
     parser.add_argument("destination", type=Path, help="folder that becomes part of sys.path in Lambda")
     parser.add_argument("packages", type=Path, nargs="+", help="packages of this repository to copy")
     parser.add_argument("--requirements", type=Path, help="lock file; none for an artefact without dependencies")
+    parser.add_argument("--certificates", type=Path, help="folder in the destination for certifi's list, by hash")
     parser.add_argument("--platforms", type=Path, required=True, help="file of wheel platform tags, best first")
     arguments = parser.parse_args()
     destination: Path = arguments.destination
@@ -47,6 +52,8 @@ def main() -> None:
         install(arguments.requirements, arguments.platforms.read_text().split(), destination)
     for package in arguments.packages:
         shutil.copytree(package, destination / package.name, dirs_exist_ok=True)
+    if arguments.certificates:
+        write_hashed(destination / "certifi" / "cacert.pem", destination / arguments.certificates)
     strip(destination)
     precompile(destination)
 

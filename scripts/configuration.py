@@ -78,7 +78,7 @@ RUNTIME = Source(
     "from_environ",
     {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001", "_HANDLER": "gateway.asgi.handler"},
     "STREAMING_RUNTIME_",
-    skipped=("address", "handler", "task_root", "runtime_dir", "function"),
+    skipped=("address", "handler", "task_root", "runtime_dir", "function", "concurrency"),
 )
 LOCAL = Source("make run", "local.settings", "from_env", {}, class_name="RunSettings", skipped=("function_variables",))
 

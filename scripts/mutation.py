@@ -67,6 +67,22 @@ MODULES = {
     "streaming_runtime/events.py": ("streaming_runtime/test_events.py",),
     "streaming_runtime/settings.py": ("streaming_runtime/test_settings.py",),
 }
+# mutmut runs the tests several times in one process, which Hypothesis takes for a mistake. Few examples, the same each
+# time: a mutant that only a rare one would notice counts as a survivor.
+_PROPERTY_TESTS = """
+
+import hypothesis
+
+hypothesis.settings.register_profile(
+    "mutation",
+    database=None,
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile("mutation")
+"""
 # What a mutant's exit code means, as mutmut has it; a hang is noticed, too.
 KILLED, SURVIVED, NO_TEST, UNCHECKED = "killed", "survived", "no test", "not checked"
 _STATUSES = {0: SURVIVED, 5: NO_TEST, 33: NO_TEST, 2: UNCHECKED, 34: UNCHECKED, None: UNCHECKED}
@@ -99,17 +115,20 @@ def main() -> None:
     chosen = {module: tests for module, tests in MODULES.items() if arguments.only in module}
     if not chosen:
         sys.exit(f"no module's path contains {arguments.only!r}")
-    began = time.monotonic()
-    prepare(chosen)
-    run(arguments.processes, arguments.seconds)
-    scores = [score(module) for module in chosen]
+    give_up_at = time.monotonic() + arguments.seconds
+    scores = []
+    # One package after the other: mutmut does not begin unless all tests pass, and should say whose do not.
+    for package in sorted({module.partition("/")[0] for module in chosen}):
+        modules = {module: tests for module, tests in chosen.items() if module.startswith(f"{package}/")}
+        prepare(modules)
+        run(package, arguments.processes, max(1.0, give_up_at - time.monotonic()))
+        scores += [score(module) for module in modules]
+        if arguments.survivors:
+            for item in scores[-len(modules) :]:
+                for name in item.survivors:
+                    print(f"\n{item.module}\n{difference(name)}")
     text = table(scores)
-    print(text)
-    print(f"{time.monotonic() - began:.0f} s")
-    if arguments.survivors:
-        for item in scores:
-            for name in item.survivors:
-                print(f"\n{item.module}\n{difference(name)}")
+    print(f"\n{text}")
     if arguments.update_docs:
         day = datetime.now(UTC).date().isoformat()
         page = PAGE.read_text(encoding="utf-8")
@@ -123,6 +142,8 @@ def prepare(chosen: dict[str, tuple[str, ...]]) -> None:
     without_caches = shutil.ignore_patterns("__pycache__", "node_modules", "data.lock")
     for name, folder in (*PACKAGES.items(), ("tests", "tests"), ("events", "events")):
         shutil.copytree(ROOT / folder, WORK / name, ignore=without_caches)
+    with (WORK / "tests/conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write(_PROPERTY_TESTS)
     pytest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
     tests = sorted({f"tests/{test}" for names in chosen.values() for test in names})
     mutmut = {
@@ -142,24 +163,24 @@ def _toml(values: dict[str, object]) -> str:
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
-def run(processes: int, seconds: float) -> None:
+def run(package: str, processes: int, seconds: float) -> None:
     """Let mutmut work, for as long as it may. Exits with its output if it could not begin."""
     command = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", str(processes)]
-    log = WORK.parent / "mutmut.log"
+    log = WORK.parent / f"{package}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=WORK, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
             status = 0
-            print(f"stopped after {seconds:g} s; the rest was not checked")
+            print(f"{package}: stopped after {seconds:.0f} s; the rest was not checked")
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     if status:
         last = re.split(r"[\r\n]", log.read_text(encoding="utf-8", errors="replace"))[-60:]
-        sys.exit("\n".join([*last, f"mutmut failed; all it said is in {log.relative_to(ROOT)}"]))
+        sys.exit("\n".join([*last, f"mutmut could not mutate {package}; all it said is in {log.relative_to(ROOT)}"]))
 
 
 def score(module: str) -> Score:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.virtual_time import VirtualTimeLoop
 
 HERE = Path(__file__).parent
 # What starts many processes or measures times runs one after the other, in one worker, beside the rest in another.
@@ -22,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         together = any(path.startswith(folder) for folder in ONE_AFTER_THE_OTHER)
         item.add_marker(pytest.mark.xdist_group("processes" if together else path))
     items.sort(key=lambda item: not item.path.relative_to(HERE).as_posix().startswith(FIRST))
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The clock of an asynchronous test and its fixtures: the machine's, or one that no other load can disturb."""
+    if item.get_closest_marker("virtual_time") is not None:
+        return {"virtual": VirtualTimeLoop}
+    return {"real": asyncio.new_event_loop}
 
 
 def pytest_collection_finish() -> None:

@@ -117,6 +117,8 @@ class Gateway:
             if not is_started:
                 await send_error(send_noted, failure, anthropic_id=record.request_id if is_anthropic else None)
         finally:
+            if record.crash is not None:
+                services.journal.crash(record.crash, record)
             record.route = _route_name(inner)
             services.journal.request_ended(record)
 

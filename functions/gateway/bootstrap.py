@@ -25,6 +25,7 @@ from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
 from gateway.surfaces.services import Services
 from pool.clients import ClientFactory, PoeClients
+from reverse.tls import tls_context
 
 if TYPE_CHECKING:
     from reverse.official import ModelInfo
@@ -74,7 +75,7 @@ def _build_store(settings: Settings) -> AccountStore:
         return InMemoryAccountStore()
     from accounts import open_store
 
-    return open_store(table=settings.table, kms_key_id=settings.kms_key_id)
+    return open_store(table=settings.table, kms_key_id=settings.kms_key_id, tls_context=tls_context)
 
 
 def _client_factory(poe_settings: PoeSettings, catalogue: Catalogue) -> ClientFactory:

@@ -40,9 +40,9 @@ class Settings(SharedSettings):
     itself: headers set in both places would be refused by browsers."""
 
     max_attempts: int = setting(3, integer(1, 10))
-    """Accounts tried for one request before its first event."""
+    """Sends to Poe per answer, whatever they are made for: other accounts, repetitions, corrections."""
     attempts_seconds: float = setting(60.0, number(1, 600))
-    """No further attempt begins after this time."""
+    """No send for an answer begins later than this after the first."""
     account_wait_seconds: float = setting(5.0, number(0, 60))
     """How long a request waits for an account when all able ones are busy."""
     lease_ttl_seconds: float = setting(90.0, number(2, 1000))

@@ -33,6 +33,7 @@ from refresh_points.settings import Settings
 from refresh_points.sweep import Limits, Sweep
 from reverse.config import PoeConfig
 from reverse.overrides import OverrideError, with_overrides
+from reverse.tls import tls_context
 
 # Where nobody says how long the run may take.
 DEFAULT_SECONDS = 540.0
@@ -55,7 +56,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
 
 
 async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[str, Any]:
-    store = open_store(table=settings.table, kms_key_id=settings.kms_key_id)
+    store = open_store(table=settings.table, kms_key_id=settings.kms_key_id, tls_context=tls_context)
     journal = Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     try:
         config = await poe_config(settings, store, journal)

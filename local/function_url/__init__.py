@@ -10,12 +10,14 @@ What a client sees when things go wrong: 502 if the function failed before its a
 the last chunk if it failed in the middle. A client that leaves does not stop the function: the rest of the answer is
 drained and billed, as on AWS.
 
+The same for an API Gateway REST API (`Door.REST_API`), whose proxy integration may stream, too.
+
 What it leaves out: the 2 MB/s cap after the first 6 MB of a stream, the memory limit (the peak is reported, not
 enforced), TLS, IAM authentication, and the second try that AWS gives a failed init phase.
 """
 
 from local.function_url.cors import Cors
-from local.function_url.function import Function, InvokeMode, Outcome, Report
+from local.function_url.function import Door, Function, InvokeMode, Outcome, Report
 from local.function_url.server import FunctionUrl
 
-__all__ = ["Cors", "Function", "FunctionUrl", "InvokeMode", "Outcome", "Report"]
+__all__ = ["Cors", "Door", "Function", "FunctionUrl", "InvokeMode", "Outcome", "Report"]

@@ -15,6 +15,8 @@ import h11
 
 _REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 
+_MAX_HEAD_BYTES = 128 * 1024
+"""For a head, and for trailers. An error's cause travels in them."""
 _IDLE_SECONDS = 75.0
 """A kept-alive connection without a request is closed after this."""
 
@@ -29,7 +31,7 @@ class HttpConnection(asyncio.Protocol):
 
     def __init__(self, connections: set[HttpConnection]) -> None:
         self._connections = connections
-        self._http = h11.Connection(h11.SERVER)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._transport: asyncio.Transport | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._method = b""

@@ -1,4 +1,4 @@
-"""An HTTP request as the event that a Function URL makes of it (payload format 2.0)."""
+"""An HTTP request as the event that a Function URL makes of it (payload format 2.0), or a REST API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 _HOP_BY_HOP = {
     "connection",
@@ -33,6 +33,8 @@ class HttpRequest:
     body: bytes
     source_ip: str
     http_version: str = "1.1"
+    header_list: tuple[tuple[str, str], ...] = ()
+    """The headers one by one, as they came."""
 
 
 def join_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -49,13 +51,7 @@ def build_event(request: HttpRequest, *, domain: str, request_id: str, trace_id:
     """The event, encoded. Shape: AWS's published sample events for Function URLs, November 2026."""
     path, _, query = request.target.partition("?")
     headers = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP}
-    headers |= {
-        "host": domain,
-        "x-amzn-trace-id": trace_id,
-        "x-forwarded-for": request.source_ip,
-        "x-forwarded-port": "443",
-        "x-forwarded-proto": "https",
-    }
+    headers |= _added_headers(request, domain, trace_id)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
@@ -88,6 +84,76 @@ def build_event(request: HttpRequest, *, domain: str, request_id: str, trace_id:
         event["queryStringParameters"] = _join_parameters(query)
     if request.body:
         event["body"], event["isBase64Encoded"] = _encode_body(request.body, headers.get("content-type", ""))
+    return _encode(event)
+
+
+def build_rest_event(
+    request: HttpRequest, *, domain: str, request_id: str, trace_id: str, epoch_seconds: float
+) -> bytes:
+    """The event of a REST API's proxy integration, encoded. It does not tell whether the answer may be streamed.
+
+    Shape: AWS's published sample, November 2026. The API is at its custom domain, so no stage precedes the path.
+    """
+    path, _, query = request.target.partition("?")
+    headers: dict[str, list[str]] = {}
+    for name, value in request.header_list or tuple(request.headers.items()):
+        if name.lower() not in _HOP_BY_HOP:
+            headers.setdefault(name, []).append(value)
+    added = _added_headers(request, domain, trace_id)
+    headers = {name: values for name, values in headers.items() if name.lower() not in added}
+    headers |= {name: [value] for name, value in added.items()}
+    parameters: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        parameters.setdefault(name, []).append(value)
+    text_path = unquote(path) or "/"
+    event: dict[str, Any] = {
+        "resource": "/{proxy+}" if text_path != "/" else "/",
+        "path": text_path,
+        "httpMethod": request.method,
+        # Of repeated ones the last: the lists have them all.
+        "headers": {name: values[-1] for name, values in headers.items()},
+        "multiValueHeaders": headers,
+        "queryStringParameters": {name: values[-1] for name, values in parameters.items()} or None,
+        "multiValueQueryStringParameters": parameters or None,
+        "pathParameters": {"proxy": text_path.removeprefix("/")} if text_path != "/" else None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": domain.partition(".")[0],
+            "domainName": domain,
+            "domainPrefix": domain.partition(".")[0],
+            "extendedRequestId": request_id,
+            "httpMethod": request.method,
+            "identity": {"sourceIp": request.source_ip, "userAgent": request.headers.get("user-agent", "")},
+            "path": text_path,
+            "protocol": f"HTTP/{request.http_version}",
+            "requestId": request_id,
+            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(epoch_seconds)),
+            "requestTimeEpoch": int(epoch_seconds * 1000),
+            "resourceId": "abc123",
+            "resourcePath": "/{proxy+}",
+            "stage": "local",
+        },
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    if request.body:
+        event["body"], event["isBase64Encoded"] = _encode_body(request.body, request.headers.get("content-type", ""))
+    return _encode(event)
+
+
+def _added_headers(request: HttpRequest, domain: str, trace_id: str) -> dict[str, str]:
+    """What AWS puts in, or in place of the caller's own."""
+    return {
+        "host": domain,
+        "x-amzn-trace-id": trace_id,
+        "x-forwarded-for": request.source_ip,
+        "x-forwarded-port": "443",
+        "x-forwarded-proto": "https",
+    }
+
+
+def _encode(event: Mapping[str, Any]) -> bytes:
     # Lambda counts UTF-8 bytes against the limit, so nothing is escaped that need not be.
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 

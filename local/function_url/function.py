@@ -23,9 +23,17 @@ class InvokeMode(StrEnum):
     RESPONSE_STREAM = "RESPONSE_STREAM"
 
 
+class Door(StrEnum):
+    """What invokes the function for an HTTP request; it decides the form of the event."""
+
+    FUNCTION_URL = "FUNCTION_URL"
+    REST_API = "REST_API"
+    """A proxy integration of an API Gateway REST API; with `RESPONSE_STREAM`, one whose transfer mode is `STREAM`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A function and its URL, as a template would describe them."""
+    """A function and its URL, or its API, as a template would describe them."""
 
     name: str
     handler: str
@@ -41,6 +49,7 @@ class Function:
     account_id: str = "123456789012"
     url_id: str = "localpoegatewaylocalpoegateway00"
     invoke_mode: InvokeMode = InvokeMode.RESPONSE_STREAM
+    door: Door = Door.FUNCTION_URL
     cors: Cors | None = None
     log: Path | None = None
     """File that takes what sandboxes print, with START, END and REPORT lines; `None` leaves them this process's."""
@@ -51,6 +60,8 @@ class Function:
 
     @property
     def domain(self) -> str:
+        if self.door is Door.REST_API:
+            return f"{self.url_id[:10]}.execute-api.{self.region}.amazonaws.com"
         return f"{self.url_id}.lambda-url.{self.region}.on.aws"
 
     def sandbox_environment(self, runtime_api: str, log_stream: str) -> dict[str, str]:

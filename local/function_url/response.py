@@ -135,10 +135,19 @@ def _build_head(answer: Any) -> ResponseHead:
     status, headers, cookies = answer.get("statusCode", 200), answer.get("headers") or {}, answer.get("cookies") or []
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise BadResponseError("Runtime.InvalidResponse")
-    if not isinstance(headers, dict) or not isinstance(cookies, list):
+    lists = answer.get("multiValueHeaders") or {}
+    if not isinstance(headers, dict) or not isinstance(cookies, list) or not isinstance(lists, dict):
         raise BadResponseError("Runtime.InvalidResponse")
-    pairs = [(name, str(value)) for name, value in headers.items() if name.lower() not in _FRAMING_HEADERS]
+    pairs = [(name, str(value)) for name, value in headers.items() if name not in lists]
+    pairs += [(name, str(value)) for name, values in lists.items() for value in _as_list(values)]
+    pairs = [(name, value) for name, value in pairs if name.lower() not in _FRAMING_HEADERS]
     pairs += [("Set-Cookie", str(cookie)) for cookie in cookies]
     if not any(name.lower() == "content-type" for name, _ in pairs):
         pairs.append(("Content-Type", "application/json"))
     return ResponseHead(status, tuple(pairs))
+
+
+def _as_list(values: Any) -> list[Any]:
+    if not isinstance(values, list):
+        raise BadResponseError("Runtime.InvalidResponse")
+    return values

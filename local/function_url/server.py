@@ -17,8 +17,8 @@ import h11
 
 from local.function_url.connection import HttpConnection
 from local.function_url.cors import Headers
-from local.function_url.event import HttpRequest, build_event, join_headers
-from local.function_url.function import MAX_EVENT_BYTES, Function, Report
+from local.function_url.event import HttpRequest, build_event, build_rest_event, join_headers
+from local.function_url.function import MAX_EVENT_BYTES, Door, Function, Report
 from local.function_url.invocation import Invocation
 from local.function_url.response import BadResponseError, ResponseHead
 from local.function_url.sandbox import InitError, Sandbox
@@ -120,9 +120,8 @@ class FunctionUrl:
         request_id, now = str(uuid.uuid4()), time.time()
         trace_id = f"Root=1-{int(now):08x}-{secrets.token_hex(12)}"
         client.set_ids(request_id, trace_id)
-        event = build_event(
-            request, domain=self.function.domain, request_id=request_id, trace_id=trace_id, epoch_seconds=now
-        )
+        build = build_rest_event if self.function.door is Door.REST_API else build_event
+        event = build(request, domain=self.function.domain, request_id=request_id, trace_id=trace_id, epoch_seconds=now)
         if len(event) > MAX_EVENT_BYTES:
             client.refuse(413, "Request Entity Too Large")
             return
@@ -234,6 +233,9 @@ class ClientConnection(HttpConnection):
             body=bytes(self._body),
             source_ip=peer[0] if peer else "127.0.0.1",
             http_version=self._request.http_version.decode("ascii"),
+            header_list=tuple(
+                (name.decode("ascii"), value.decode("latin-1")) for name, value in self._request.headers.raw_items()
+            ),
         )
         self._body.clear()
         self._url.start_request(request, self)

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from local.poe_official.application import Call, Simulation
 from local.poe_official.bots import Question, Turn, pieces
-from local.poe_official.catalogue import Model
 from local.poe_official.dialect import Completion, Json, Refused, Store, bad_request
 from local.poe_official.frames import Frame, Part, data_frame
+from local.poe_official.model import Model
 
 REPORTS = ("report_error", "report_feedback", "report_reaction")
 _ROLES = ("system", "user", "bot", "tool")

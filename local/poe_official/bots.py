@@ -33,6 +33,13 @@ class Question:
     max_tokens: int | None = None
     stops: tuple[str, ...] = ()
     store: Callable[[str, str, bytes], str] = lambda name, _type, _data: f"http://files.invalid/{name}"
+    marks_cache: bool = False
+    """Whether it says what of it is worth keeping in the provider's cache."""
+
+    @property
+    def words(self) -> int:
+        """How many words all turns have."""
+        return sum(len(turn.text.split()) for turn in self.turns)
 
     @property
     def prompt(self) -> str:
@@ -119,6 +126,15 @@ def reasoner(question: Question) -> Answer:
     """Thinks visibly, then answers."""
     effort = question.parameters.get("reasoning_effort", "medium")
     return Answer(f"Answer: {question.prompt}", reasoning=f"Thinking with {effort} effort about {question.prompt}")
+
+
+def muser(question: Question) -> Answer:
+    """Keeps its thinking in the text of the answer, as some models do: a heading, quoted lines, the answer."""
+    if question.parameters.get("enable_thinking") is False:
+        return Answer(f"Answer: {question.prompt}")
+    lines = f'The question is "{question.prompt}".\nPerhaps {{"draft": true}} would do.\n\nNo, it needs an answer.'
+    quoted = "\n".join(f"> {line}".rstrip() for line in lines.split("\n"))
+    return Answer(f"*Thinking...*\n\n{quoted}\n\nAnswer: {question.prompt}")
 
 
 def toolcaller(question: Question) -> Answer:

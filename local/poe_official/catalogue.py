@@ -1,163 +1,206 @@
-"""The simulated model list, with every oddity of the real one (docs/reference/poe-official.md#model-list, spring 2026).
-
-Ids are in lower case, `created` is in milliseconds, prices are strings, most entries declare no endpoint, fields are
-null or missing, one entry has nothing but an id.
-"""
+"""The models that every simulator starts with: some for tests and demonstrations, then as many as the real list has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from local.poe_official import bots, media
-from local.poe_official.bots import Bot, commanded
+from local.poe_official.bots import commanded
+from local.poe_official.model import (
+    AUDIO,
+    CHAT,
+    IMAGES,
+    MESSAGES,
+    RESPONSES,
+    VIDEOS,
+    Model,
+    budget_parameter,
+    prices,
+    thinks_by_budget,
+)
+from local.poe_official.real_list import models_of_the_real_list
 
-CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
-IMAGES, VIDEOS, AUDIO = "/v1/images", "/v1/videos", "/v1/audio"
+__all__ = ["AUDIO", "CHAT", "IMAGES", "MESSAGES", "RESPONSES", "VIDEOS", "Model", "standard_models"]
 
-_FIRST_CREATED_MS = 1_754_006_400_000  # 1 August 2025
-_DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One bot. `cost` is in points per answer; `pace` multiplies the time between frames.
-
-    `listed` is what its entry says, `serves` where it really answers: not the same for bots that declare no endpoint.
-    """
-
-    name: str
-    bot: Bot
-    cost: int = 20
-    pace: float = 1.0
-    owner: str = "Poe"
-    listed: tuple[str, ...] = ()
-    tools: bool = False
-    inputs: tuple[str, ...] = ("text",)
-    output: str = "text"
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    reasoning: Mapping[str, Any] | None = None
-    pricing: Mapping[str, str] | None = None
-    context: int | None = None
-    bare: bool = False
-    bot_protocol_only: bool = False
-    suggests: bool = False
-
-    @property
-    def id(self) -> str:
-        """The id in the list."""
-        return self.name.lower()
-
-    def serves(self, endpoint: str) -> bool:
-        """Whether the model answers at `endpoint`; what declares nothing answers on chat, mostly."""
-        if endpoint == "/bot":
-            return True
-        if self.bot_protocol_only:
-            return False
-        return endpoint in (self.listed or (CHAT,))
-
-    def entry(self, position: int) -> dict[str, Any]:
-        """Its entry in the list."""
-        if self.bare:
-            return {"id": self.id, "object": "model"}
-        return {
-            "id": self.id,
-            "object": "model",
-            "created": _FIRST_CREATED_MS + position * _DAY_MS,
-            "description": f"Simulated bot {self.name}.",
-            "owned_by": self.owner,
-            "root": self.name,
-            "architecture": {
-                "input_modalities": list(self.inputs),
-                "output_modalities": [self.output],
-                "modality": f"{','.join(self.inputs)}->{self.output}",
-            },
-            "supported_features": ["tools"] if self.tools else [],
-            "supported_endpoints": list(self.listed),
-            "pricing": self.pricing,
-            "context_window": {"context_length": self.context, "max_output_tokens": 8192} if self.context else None,
-            "context_length": self.context,
-            "metadata": {"display_name": self.name, "image": None, "url": f"https://poe.com/{self.name}"},
-            "reasoning": self.reasoning,
-            "parameters": [
-                {"name": name, "schema": schema, "default_value": None, "description": f"The {name}."}
-                for name, schema in self.parameters.items()
-            ],
-        }
-
-
-_EFFORT = {"reasoning_effort": {"type": "string", "enum": ["minimal", "low", "medium", "high"]}}
-_ASPECT = {"aspect": {"type": "string", "enum": ["1:1", "16:9"]}, "quality": {"type": "string"}}
-_TOKEN_PRICES = {
-    "prompt": "0.0000011",
-    "completion": "0.000009",
-    "image": "0",
-    "request": "0",
-    "input_cache_read": "0.00000011",
-    "input_cache_write": "0.0000014",
+_LEVELS = ["none", "low", "medium", "high", "xhigh"]
+_EFFORT: dict[str, Any] = {"reasoning_effort": {"enum": ["minimal", "low", "medium", "high"]}}
+_SEARCH: dict[str, Any] = {"web_search": {"type": "boolean"}}
+_ASPECT: dict[str, Any] = {
+    "aspect": {"enum": ["1:1", "3:2", "2:3", "16:9"]},
+    "quality": {"enum": ["low", "medium", "high"]},
 }
-_VISION = ("text", "image")
+_IMAGE_EDITS: dict[str, Any] = {"use_mask": {"type": "boolean"}, "use_high_fidelity": {"type": "boolean"}}
+_VOICES = ["Sarah", "George", "River", "Matilda", "Will", "Jessica", "Brian", "Lily"]
+_VOICE: dict[str, Any] = {"voice": {"enum": _VOICES}, "speed": {"type": "number", "minimum": 0.5, "maximum": 2}}
 _THINKS = {"budget": None, "required": False, "supports_reasoning_effort": True}
-_THINKS_BY_BUDGET = {"budget": {"min": 0, "max": 32000}, "required": True, "supports_reasoning_effort": False}
+_VISION = ("text", "image")
 
 
 def standard_models() -> list[Model]:
-    """The models that every simulator starts with."""
+    """The models that every simulator starts with. One entry has nothing but an id; the real list has none such."""
+    own = [*_plain_models(), *_provider_models(), *_media_models()]
+    return own + models_of_the_real_list(besides=own)
+
+
+def _plain_models() -> list[Model]:
+    """Bots with a predictable answer, which exist nowhere else."""
     echo, story, puppet = commanded(bots.echo), commanded(bots.story), commanded(bots.echo)
     tool_user, structured = commanded(bots.toolcaller), commanded(bots.structured)
-    priced: dict[str, Any] = {"pricing": _TOKEN_PRICES, "context": 128_000}
+    usual = prices(request="0.00060")
     return [
-        Model("Echo", echo, cost=1),
-        Model("Story", story, tools=True),
-        Model("Reasoner", bots.reasoner, cost=50, parameters=_EFFORT, reasoning=_THINKS, listed=(CHAT, RESPONSES)),
-        Model("ToolCaller", tool_user, tools=True, inputs=_VISION),
-        Model("Structured", structured, tools=True),
-        Model("Sayer", puppet, tools=True, inputs=_VISION),
-        Model("Painter", media.painter, cost=300, output="image", parameters=_ASPECT),
-        Model("Filmmaker", media.filmmaker, cost=2000, output="video"),
-        Model("Speaker", media.speaker, cost=100, output="audio"),
+        Model("Echo", echo, pricing=prices(request="0.000030")),
+        Model("Story", story, tools=True, pricing=usual),
+        Model(
+            "Reasoner",
+            bots.reasoner,
+            parameters=_EFFORT,
+            defaults={"reasoning_effort": "medium"},
+            reasoning=_THINKS,
+            listed=(CHAT, RESPONSES),
+            pricing=prices(request="0.0015"),
+        ),
+        Model("Muser", commanded(bots.muser), tools=True, parameters={"enable_thinking": {"type": "boolean"}}),
+        Model("ToolCaller", tool_user, tools=True, inputs=_VISION, pricing=usual),
+        Model("Structured", structured, tools=True, pricing=usual),
+        Model("Sayer", puppet, tools=True, inputs=_VISION, pricing=usual),
         Model("NoTools", echo),
         Model("Strict", echo, parameters=_ASPECT),
+        Model("Picky", structured, tools=True, refuses=frozenset({"temperature", "response_format", "stop"})),
         Model("Silent", bots.silent),
         Model("Slow", echo, pace=10.0),
         Model("Suggester", bots.suggester, bot_protocol_only=True, suggests=True),
         Model("BotOnly", tool_user, bot_protocol_only=True, tools=True),
         Model("Bare", echo, bare=True),
-        Model("GPT-4o", story, owner="OpenAI", tools=True, inputs=_VISION, listed=(CHAT, RESPONSES), **priced),
+    ]
+
+
+def _provider_models() -> list[Model]:
+    """Models with the declarations of the real ones of that name."""
+    story, puppet, structured = commanded(bots.story), commanded(bots.echo), commanded(bots.structured)
+    openai: dict[str, Any] = {"owner": "OpenAI", "tools": True, "inputs": _VISION, "listed": (RESPONSES, CHAT)}
+    claude: dict[str, Any] = {"owner": "Anthropic", "tools": True, "pricing": _CLAUDE_PRICES, "max_output": 32_768}
+    return [
+        Model("GPT-4o", story, pricing=_GPT_PRICES, context=128_000, max_output=8_192, **openai),
         Model(
             "GPT-5.2",
             puppet,
+            parameters=_SEARCH | {"reasoning_effort": {"enum": _LEVELS}, "verbosity": {"enum": _LEVELS[1:4]}},
+            defaults={"web_search": False, "reasoning_effort": "none", "verbosity": "medium"},
+            reasoning=_THINKS,
+            pricing=_GPT_PRICES,
+            context=400_000,
+            max_output=128_000,
+            provider_name="gpt-5.2-2025-12-11",
+            **openai,
+        ),
+        Model(
+            "O3-Responses",
+            bots.reasoner,
             owner="OpenAI",
-            tools=True,
-            inputs=_VISION,
-            listed=(CHAT, RESPONSES),
+            listed=(RESPONSES,),
             parameters=_EFFORT,
             reasoning=_THINKS,
-            **priced,
+            pricing=_GPT_PRICES,
+            context=200_000,
+            max_output=100_000,
         ),
-        Model("O3-Responses", bots.reasoner, owner="OpenAI", listed=(RESPONSES,), parameters=_EFFORT, **priced),
         Model(
             "Claude-Sonnet-4.5",
             puppet,
-            owner="Anthropic",
+            inputs=_VISION,
+            listed=(MESSAGES, RESPONSES, CHAT),
+            parameters=budget_parameter(31_999) | _SEARCH,
+            defaults={"thinking_budget": 0, "web_search": False},
+            reasoning=thinks_by_budget(31_999),
+            context=983_040,
+            provider_name="claude-sonnet-4-5-20250929",
+            **claude,
+        ),
+        Model("Claude-Messages", puppet, listed=(MESSAGES,), context=200_000, **claude),
+        Model(
+            "Gemini-3-Pro",
+            puppet,
+            owner="Google",
+            tools=True,
+            inputs=(*_VISION, "video", "audio"),
+            listed=(RESPONSES, CHAT),
+            parameters={"thinking_level": {"enum": ["low", "high"]}} | _SEARCH,
+            defaults={"thinking_level": "low", "web_search": False},
+            reasoning=_THINKS,
+            context=1_048_576,
+            max_output=65_536,
+            signs_calls=True,
+        ),
+        Model(
+            "Grok-4",
+            structured,
+            owner="XAI",
             tools=True,
             inputs=_VISION,
-            listed=(CHAT, MESSAGES),
-            parameters={"thinking_budget": {"type": "integer"}},
-            reasoning=_THINKS_BY_BUDGET,
-            **priced,
+            listed=(CHAT,),
+            context=256_000,
+            max_output=128_000,
         ),
-        Model("Claude-Messages", puppet, owner="Anthropic", tools=True, listed=(MESSAGES,), **priced),
+        Model("Kimi-K2.5-FW", commanded(bots.echo), owner="Fireworks AI", pricing=prices(request="0.00")),
         Model(
-            "Gemini-3-Pro", puppet, owner="Google", tools=True, inputs=(*_VISION, "video", "audio"), context=1_000_000
+            "Assistant",
+            puppet,
+            tools=True,
+            inputs=(*_VISION, "video"),
+            listed=(RESPONSES, CHAT),
+            reasoning=_THINKS,
+            context=400_000,
+            max_output=128_000,
+            efforts=("medium",),
+            provider_name="gpt-5.2-chat-latest",
         ),
-        Model("Grok-4", structured, owner="xAI", tools=True, parameters={"enable_thinking": {"type": "boolean"}}),
-        Model("Kimi-K2.5-FW", echo, owner="Fireworks"),
-        Model("Assistant", puppet, tools=True, inputs=_VISION),
-        Model("GPT-Image-1", media.painter, owner="OpenAI", cost=500, output="image", listed=(IMAGES,)),
-        Model("Dall-E-3", media.painter, owner="OpenAI", cost=600, output="image", listed=(IMAGES,)),
-        Model("Sora-2", media.filmmaker, owner="OpenAI", cost=5000, output="video", listed=(CHAT, VIDEOS)),
-        Model("Veo-3.1", media.filmmaker, owner="Google", cost=4000, output="video", listed=(VIDEOS,)),
-        Model("ElevenLabs-v3", media.speaker, owner="ElevenLabs", cost=200, output="audio", listed=(AUDIO,)),
     ]
+
+
+def _media_models() -> list[Model]:
+    """Models whose answer is a file."""
+    gpt_image: dict[str, Any] = {
+        "owner": "OpenAI",
+        "cost": 500,
+        "output": "image",
+        "listed": (IMAGES,),
+        "inputs": _VISION,
+        "parameters": _ASPECT | _IMAGE_EDITS,
+        "defaults": {"quality": "high", "use_mask": False, "use_high_fidelity": True},
+        "context": 128_000,
+    }
+    return [
+        Model(
+            "Painter",
+            media.painter,
+            output="image",
+            inputs=_VISION,
+            parameters=_ASPECT,
+            context=480,
+            pricing=prices(request="0.0090"),
+        ),
+        Model("Filmmaker", media.filmmaker, cost=2000, output="video", context=256),
+        Model("Speaker", media.speaker, output="audio", parameters=_VOICE, pricing=prices(request="0.0030")),
+        Model("GPT-Image-1", media.painter, **gpt_image),
+        Model("GPT-Image-1.5", media.painter, **gpt_image),
+        Model("Dall-E-3", media.painter, owner="OpenAI", cost=600, output="image", listed=(IMAGES,), context=800),
+        Model("Sora-2", media.filmmaker, owner="OpenAI", cost=5000, output="video", listed=(VIDEOS,), context=480),
+        Model("Veo-3.1", media.filmmaker, owner="Google", cost=4000, output="video", listed=(VIDEOS,), context=480),
+        Model(
+            "ElevenLabs-v3",
+            media.speaker,
+            owner="ElevenLabs",
+            cost=200,
+            output="audio",
+            listed=(AUDIO,),
+            parameters={"voice_1": {"enum": _VOICES}},
+            defaults={"voice_1": _VOICES[0]},
+            context=128_000,
+        ),
+    ]
+
+
+_GPT_PRICES = prices(prompt="0.0000016", completion="0.000013", input_cache_read="0.00000016")
+_CLAUDE_PRICES = prices(
+    prompt="0.0000026", completion="0.000013", input_cache_read="0.00000026", input_cache_write="0.0000032"
+)

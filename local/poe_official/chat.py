@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
-from local.poe_official.catalogue import CHAT, Model
+from local.poe_official.checks import (
+    check_chat_pairs,
+    check_options,
+    check_signatures,
+    check_size,
+    thought_signature,
+)
 from local.poe_official.dialect import (
     Completion,
     Json,
@@ -13,11 +19,13 @@ from local.poe_official.dialect import (
     Refused,
     Store,
     bad_request,
-    check_parameters,
+    error_object,
     read_limit,
+    without_tools,
 )
 from local.poe_official.frames import Frame, Part, data_frame
 from local.poe_official.limits import Ending
+from local.poe_official.model import CHAT, Model
 
 _SUPPORTED = "model messages max_tokens max_completion_tokens stream stream_options top_p tools tool_choice"
 _SUPPORTED += " parallel_tool_calls stop temperature logprobs top_logprobs n"
@@ -38,24 +46,27 @@ class ChatCompletions(NamedInBody):
 
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The conversation, checked."""
-        parameters = check_parameters(body, KNOWN_FIELDS, model)
+        parameters = check_options(body, KNOWN_FIELDS, model)
         if body.get("n") not in (None, 1):
-            raise bad_request("n must be 1", "n")
+            raise bad_request("n must be 1")
         if not 0 <= (body.get("temperature") or 0) <= 2:
-            raise bad_request("temperature must be between 0 and 2", "temperature")
+            raise bad_request("Invalid 'temperature': must be between 0 and 2.")
         stops = body.get("stop") or []
         if any(not str(stop).strip() for stop in ([stops] if isinstance(stops, str) else stops)):
-            raise bad_request("stop sequences must contain non-whitespace", "stop")
+            raise bad_request("Invalid 'stop': stop sequences must contain non-whitespace")
         if body.get("tools") and not model.tools:
-            message = f"Model {model.id} does not support tool calling"
-            raise bad_request(message, "model", "unsupported_feature_for_model")
+            raise without_tools(model)
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
-            raise bad_request("messages must not be empty", "messages")
+            raise bad_request("messages must not be empty")
+        turns = tuple(_turn(message) for message in messages)
+        check_chat_pairs(messages)
+        if model.signs_calls:
+            check_signatures(messages)
         chosen = body.get("tool_choice")
         limits = [limit for name in _LIMITS if (limit := read_limit(body, name)) is not None]
-        return Question(
-            turns=tuple(_turn(message) for message in messages),
+        question = Question(
+            turns=turns,
             tools=[tool.get("function", {}) for tool in body.get("tools") or []],
             tool_choice=chosen.get("function") if isinstance(chosen, dict) else chosen,
             schema=_schema(body.get("response_format")),
@@ -64,6 +75,8 @@ class ChatCompletions(NamedInBody):
             stops=(stops,) if isinstance(stops, str) else tuple(stops),
             store=store,
         )
+        check_size(question.words, question.max_tokens, model)
+        return question
 
     def frames(self, completion: Completion, body: Json) -> list[Frame]:
         """Role, reasoning, text, calls, finish, usage if asked for, end mark."""
@@ -89,7 +102,7 @@ class ChatCompletions(NamedInBody):
     def whole(self, completion: Completion) -> Json:
         """A `chat.completion`."""
         answer = completion.answer
-        message: Json = {"role": "assistant", "content": answer.text or None}
+        message: Json = {"role": "assistant", "content": answer.text}
         if answer.reasoning:
             message |= {"reasoning_content": answer.reasoning, "reasoning": answer.reasoning}
         if answer.calls:
@@ -98,19 +111,19 @@ class ChatCompletions(NamedInBody):
             "id": f"chatcmpl-{completion.id}",
             "object": "chat.completion",
             "created": completion.created,
-            "model": completion.model.name,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(completion)}],
+            "model": completion.asked_as,
+            "choices": [{"index": 0, "message": message, "finish_reason": _finish(completion)}],
             "usage": _usage(completion),
         }
 
     def error(self, kind: str, code: int | str | None, message: str) -> Frame:
         """A chunk that is only an error."""
-        return data_frame(Part.CONTENT, {"error": {"message": message, "type": kind, "code": code}})
+        return data_frame(Part.CONTENT, {"error": error_object(message, kind, code)})
 
 
 def _turn(message: Any) -> Turn:
     if not isinstance(message, dict) or message.get("role") not in _ROLES:
-        raise bad_request("Invalid 'role': Input should be 'system', 'user', 'assistant' or 'tool'", "messages")
+        raise bad_request("Invalid 'role': Input should be 'system', 'user', 'assistant' or 'tool'")
     content = message.get("content")
     if not isinstance(content, list):
         return Turn(message["role"], str(content or ""))
@@ -122,10 +135,10 @@ def _file_name(part: Json) -> str:
     if part.get("type") == "file":
         file = part.get("file") or {}
         if not str(file.get("file_data", "")).startswith("data:"):
-            raise bad_request("file_data must be a data URL", "messages")
+            raise bad_request("file_data must be a data URL")
         return str(file.get("filename", "file"))
     if part.get("type") not in _PART_NAMES:
-        raise bad_request(f"Unknown content part {part.get('type')!r}", "messages")
+        raise bad_request(f"Unknown content part {part.get('type')!r}")
     return _PART_NAMES[part["type"]]
 
 
@@ -138,10 +151,14 @@ def _schema(response_format: Any) -> Any:
 
 
 def _calls(completion: Completion) -> list[Json]:
-    return [
+    calls = [
         {"id": f"call_{completion.id[:8]}_{n}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for n, (name, arguments) in enumerate(completion.answer.calls)
     ]
+    if calls and completion.model.signs_calls:
+        # Only the first of parallel calls is signed.
+        calls[0]["extra_content"] = {"google": {"thought_signature": thought_signature(str(calls[0]["id"]))}}
+    return calls
 
 
 def _finish(completion: Completion) -> str:
@@ -153,18 +170,24 @@ def _chunk(completion: Completion, delta: Json, finish: str | None = None) -> Js
         "id": f"chatcmpl-{completion.id}",
         "object": "chat.completion.chunk",
         "created": completion.created,
-        "model": completion.model.name,
-        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
+        "model": completion.asked_as,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
     }
 
 
 def _usage(completion: Completion) -> Json:
-    prompt, answered = completion.prompt_tokens, completion.completion_tokens
+    # An answer that calls tools has no tokens by these numbers, and details appear for one provider only (recorded).
+    calls = bool(completion.answer.calls)
+    prompt, answered = completion.prompt_tokens, 0 if calls else completion.completion_tokens
     usage: Json = {"prompt_tokens": prompt, "completion_tokens": answered, "total_tokens": prompt + answered}
-    # Details appear for one provider only, and not with tool calls (recorded).
-    if completion.model.owner == "OpenAI" and not completion.answer.calls:
-        usage["prompt_tokens_details"] = {"cached_tokens": 0}
-        usage["completion_tokens_details"] = {"reasoning_tokens": completion.reasoning_tokens}
+    if completion.model.owner == "OpenAI" and completion.model.makes_text and not calls:
+        usage["completion_tokens_details"] = {
+            "accepted_prediction_tokens": None,
+            "audio_tokens": None,
+            "reasoning_tokens": completion.reasoning_tokens,
+            "rejected_prediction_tokens": None,
+        }
+        usage["prompt_tokens_details"] = {"audio_tokens": None, "cached_tokens": completion.cached_tokens}
     return usage
 
 

@@ -15,10 +15,14 @@ from starlette.types import ASGIApp
 
 from local.poe_official.application import Simulation
 from local.poe_official.scenarios import CATALOGUE, scenario_from_json
+from local.poe_official.usage import charges
 from local.poe_official.world import OfficialAccount
 from local.scenarios import UnknownScenario, scenario_to_json
 
 _SHOWN = 50
+_HISTORY = ("settle_seconds", "listing_seconds")
+_CHANGEABLE: dict[str, type] = dict.fromkeys(("pace_seconds", "latency_seconds", *_HISTORY), float)
+_CHANGEABLE |= {"requests_per_minute": int, "compresses": bool}
 
 
 class _Control:
@@ -43,7 +47,10 @@ class _Control:
         return JSONResponse([scenario_to_json(scenario) for scenario in queue.waiting])
 
     async def accounts(self, request: Request) -> Response:
-        """GET lists accounts; POST `{"api_key", "points", …}` adds or replaces one."""
+        """GET lists accounts, POST `{"api_key", "points", …}` adds or replaces one.
+
+        `spent` is the exact sum of its charges, whatever its history shows by now.
+        """
         accounts = self._simulation.world.accounts
         if request.method == "POST":
             given = await _given(request)
@@ -51,18 +58,48 @@ class _Control:
             if not isinstance(given, dict) or not given.get("api_key") or not given.keys() <= known:
                 return JSONResponse({"error": f"api_key is needed; other fields: {sorted(known)}"}, 400)
             accounts[given["api_key"]] = OfficialAccount(**given)
-        shown = [dataclasses.asdict(account) | {"history": len(account.history)} for account in accounts.values()]
+        shown = [
+            dataclasses.asdict(account)
+            | {"history": len(account.history), "left": account.left, "spent": account.spent}
+            for account in accounts.values()
+        ]
         return JSONResponse(shown)
 
+    async def keys(self, request: Request) -> Response:
+        """POST `{"api_key", "account", "name"}` gives an account one more key, for another program."""
+        given, world = await _given(request), self._simulation.world
+        match given:
+            case {"api_key": str(key), "account": str(account), "name": str(name)} if account in world.accounts:
+                world.other_keys[key] = (account, name)
+                return JSONResponse(given)
+        return JSONResponse({"error": "api_key, account (the first key of one) and name are needed"}, 400)
+
+    async def charges(self, request: Request) -> Response:
+        """GET lists every charge of the account `api_key` as it really is.
+
+        POST `{"api_key", "bot", "points"}` books what was spent elsewhere; `usage_type` and `key_name` are optional.
+        """
+        given = await _given(request) if request.method == "POST" else dict(request.query_params)
+        found = self._simulation.world.accounts.get(str(given.get("api_key"))) if isinstance(given, dict) else None
+        if found is None or not isinstance(given, dict):
+            return JSONResponse({"error": "api_key has to be the first key of an account"}, 400)
+        if request.method == "POST":
+            fields = {name: given[name] for name in ("usage_type", "key_name") if name in given}
+            if not isinstance(given.get("bot"), str) or not isinstance(given.get("points"), int):
+                return JSONResponse({"error": "bot and points are needed"}, 400)
+            self._simulation.world.spend_elsewhere(found, given["bot"], given["points"], **fields)
+        return JSONResponse(charges(found))
+
     async def settings(self, request: Request) -> Response:
-        """GET shows, PATCH changes `pace_seconds` and `latency_seconds`."""
-        settings = self._simulation.settings
+        """GET shows, PATCH changes `Settings`, and the `settle_seconds` and `listing_seconds` of the history."""
+        settings, world = self._simulation.settings, self._simulation.world
         if request.method == "PATCH":
             given = await _given(request)
-            for name in ("pace_seconds", "latency_seconds"):
-                if isinstance(given, dict) and isinstance(given.get(name), int | float):
-                    setattr(settings, name, float(given[name]))
-        return JSONResponse(dataclasses.asdict(settings))
+            for name, value in given.items() if isinstance(given, dict) else ():
+                place = world if name in _HISTORY else settings
+                if name in _CHANGEABLE and isinstance(value, int | float):
+                    setattr(place, name, _CHANGEABLE[name](value))
+        return JSONResponse(dataclasses.asdict(settings) | {name: getattr(world, name) for name in _HISTORY})
 
     async def requests(self, request: Request) -> Response:
         """GET lists the latest requests without headers and bodies; DELETE forgets both logs."""
@@ -122,11 +159,13 @@ def control_application(simulation: Simulation) -> ASGIApp:
             Route("/_sim/pick", control.pick, methods=["POST"]),
             Route("/_sim/scenarios", control.scenarios, methods=["GET", "POST", "DELETE"]),
             Route("/_sim/accounts", control.accounts, methods=["GET", "POST"]),
+            Route("/_sim/keys", control.keys, methods=["POST"]),
+            Route("/_sim/charges", control.charges, methods=["GET", "POST"]),
             Route("/_sim/settings", control.settings, methods=["GET", "PATCH"]),
             Route("/_sim/requests", control.requests, methods=["GET", "DELETE"]),
             Route("/_sim/sent", control.sent),
             Route("/_sim/faults", control.faults),
-            Route("/_sim/files/{file_id}/{name:path}", control.file),
+            Route("/base/{kind}/{file_id}", control.file),
         ]
     )
 

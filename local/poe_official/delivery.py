@@ -40,7 +40,11 @@ class _Cut(Exception):
 
 @dataclass(slots=True)
 class Delivery:
-    """One streamed answer on its way. `on_complete` is called before the last frame leaves."""
+    """One streamed answer on its way.
+
+    `charge` is called with the share of the answer that was made: all of it before the last frame leaves; less when
+    the client goes, or the connection is cut, before. An answer that ends with an error is not charged.
+    """
 
     frames: list[Frame]
     faults: Sequence[Fault]
@@ -48,8 +52,10 @@ class Delivery:
     journal: Journal
     record: RequestRecord
     error_frame: Callable[[str, int | str | None, str], Frame]
-    on_complete: Callable[[], None]
+    charge: Callable[[float], None]
     on_points_gone: Callable[[], None]
+    _left: int = 0  # frames that left
+    _is_settled: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; stop when the client goes."""
@@ -63,6 +69,7 @@ class Delivery:
             for task in (gone, sending):
                 task.cancel()
             await asyncio.gather(gone, sending, return_exceptions=True)
+            self._settle(self._left / len(self.frames))
 
     async def _send(self, send: Send) -> None:
         frames = self.frames
@@ -77,8 +84,9 @@ class Delivery:
             if position:
                 await asyncio.sleep(self.pace_seconds)
             if position == len(frames) - 1:
-                self.on_complete()
+                self._settle(1.0)
             await self._write(frame, send)
+            self._left += 1
         if not await self._strike(len(frames), send):
             self.record.completed = True
             await send({"type": "http.response.body", "body": b""})
@@ -100,12 +108,19 @@ class Delivery:
                 case ErrorEvent(kind=kind, code=code, message=message):
                     return await self._end_with(self.error_frame(kind, code, message), send)
                 case PointsRunOut():
+                    self._is_settled = True
                     self.on_points_gone()
                     frame = self.error_frame("insufficient_quota", "insufficient_points", "No points left")
                     return await self._end_with(frame, send)
         return False
 
+    def _settle(self, share: float) -> None:
+        if not self._is_settled:
+            self._is_settled = True
+            self.charge(min(share, 1.0))
+
     async def _end_with(self, frame: Frame, send: Send) -> bool:
+        self._is_settled = True
         await self._write(frame, send)
         await send({"type": "http.response.body", "body": b""})
         return True

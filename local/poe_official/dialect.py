@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -11,32 +12,58 @@ from typing import Any, Protocol
 from starlette.responses import JSONResponse
 
 from local.poe_official.bots import Answer, Question
-from local.poe_official.catalogue import Model
+from local.poe_official.charges import Consumed
 from local.poe_official.frames import Frame
 from local.poe_official.limits import Ending
+from local.poe_official.model import Model
 
 Json = dict[str, Any]
 Store = Callable[[str, str, bytes], str]
 
 
 class Refused(Exception):
-    """A request that the API refuses, in the documented shape."""
+    """A request that the API refuses. The body has a code and a field only where they are given: most recorded ones
+    have neither."""
 
-    def __init__(self, status: int, kind: str, code: int | str | None, message: str, param: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        code: int | str | None,
+        message: str,
+        param: str | None = None,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.kind, self.code, self.message, self.param = status, kind, code, message, param
+        self.retry_after = retry_after
 
     def response(self) -> JSONResponse:
         """The body and the status."""
-        error: Json = {"message": self.message, "type": self.kind, "code": self.code}
-        if self.param is not None:
-            error["param"] = self.param
-        return JSONResponse({"error": error}, self.status)
+        headers = {} if self.retry_after is None else {"retry-after": f"{self.retry_after:g}"}
+        return JSONResponse(
+            {"error": error_object(self.message, self.kind, self.code, self.param)}, self.status, headers
+        )
+
+
+def error_object(message: str, kind: str, code: int | str | None, param: str | None = None) -> Json:
+    """An `error` without the fields that are not known."""
+    error: Json = {"message": message, "type": kind}
+    error |= {"param": param} if param is not None else {}
+    return error | ({"code": code} if code is not None else {})
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> Refused:
     """A 400."""
-    return Refused(400, "invalid_request_error", code or 400, message, param)
+    return Refused(400, "invalid_request_error", code, message, param)
+
+
+def without_tools(model: Model) -> Refused:
+    """Poe's own refusal of tools, which does have a code and a field (recorded)."""
+    message = f"Model {model.id} does not support tool calling."
+    message += " Use a tool-capable model or remove tools from the request."
+    return bad_request(message, "model", "unsupported_feature_for_model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +71,8 @@ class Completion:
     """One answer with the numbers around it."""
 
     model: Model
+    asked_as: str
+    """The name that was asked for."""
     question: Question
     answer: Answer
     ending: Ending = Ending.DONE
@@ -53,7 +82,12 @@ class Completion:
     @property
     def prompt_tokens(self) -> int:
         """Words of all turns and three."""
-        return sum(len(turn.text.split()) for turn in self.question.turns) + 3
+        return self.question.words + 3
+
+    @property
+    def cached_tokens(self) -> int:
+        """Those of the prompt that come from the cache: half of it, where the question marks what to keep."""
+        return self.prompt_tokens // 2 if self.question.marks_cache else 0
 
     @property
     def completion_tokens(self) -> int:
@@ -65,6 +99,11 @@ class Completion:
     def reasoning_tokens(self) -> int:
         """Words of the reasoning."""
         return len(self.answer.reasoning.split())
+
+    def consumed(self, share: float = 1.0) -> Consumed:
+        """What is charged for, when that share of the answer was made."""
+        made = math.ceil(self.completion_tokens * share)
+        return Consumed(self.prompt_tokens, made, self.cached_tokens)
 
 
 class Dialect(Protocol):
@@ -109,17 +148,5 @@ def read_limit(body: Mapping[str, Any], name: str) -> int | None:
     if limit is None:
         return None
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise bad_request(f"{name} must be a positive integer", name)
+        raise bad_request(f"{name} must be a positive integer")
     return limit
-
-
-def check_parameters(body: Mapping[str, Any], known: frozenset[str], model: Model) -> dict[str, Any]:
-    """The parameters among the fields; refuses those that the endpoint does not know and the model does not declare."""
-    given = {name: value for name, value in body.items() if name not in known}
-    for name, value in given.items():
-        schema = model.parameters.get(name)
-        if schema is None:
-            raise bad_request(f"Unsupported parameter: '{name}' is not supported with this model.", name)
-        if "enum" in schema and value not in schema["enum"]:
-            raise bad_request(f"Unsupported value: {value!r} is not supported with this model.", name)
-    return given

@@ -25,8 +25,8 @@ class StreamFault:
 class HttpError(RequestFault):
     """A status in place of an answer.
 
-    `kind` (the error's `type` on the wire) and `code` make an error body as documented; without a kind the body is
-    `body` as it stands. `code` may be a number or a string, as both are documented.
+    `kind` (the error's `type` on the wire), `code` and `param` make an error body, without those that are not given;
+    without a kind the body is `body` as it stands. `code` may be a number or a string, as both are documented.
     """
 
     status: int = 500
@@ -58,7 +58,9 @@ class WrongJson(RequestFault):
 
 @dataclass(frozen=True, slots=True)
 class DropConnection(RequestFault):
-    """The connection is reset before an answer."""
+    """The connection is reset before an answer; with `charged` the answer was made and paid for, and is lost."""
+
+    charged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,14 @@ def mp4_bytes() -> bytes:
     return struct.pack(">I", 8 + len(brand)) + b"ftyp" + brand + struct.pack(">I", 8) + b"mdat"
 
 
+_ALT_CHARS = 200
+
+
 def painter(question: Question) -> Answer:
-    """An image, in the text as Poe's image bots put it: markdown, an empty line, the address again."""
+    """An image, in the text as Poe's image bots put it: markdown with the prompt, an empty line, the address again."""
     url = question.store("image.png", "image/png", png_bytes())
-    return Answer(f"![image.png]({url})\n\n{url}", files=(MadeFile(url, "image/png", "image.png"),))
+    name = f"{question.prompt[:_ALT_CHARS]}.png"
+    return Answer(f"![{name}]({url})\n\n{url}", files=(MadeFile(url, "image/png", name),))
 
 
 def speaker(question: Question) -> Answer:

@@ -7,33 +7,34 @@ import secrets
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from local.poe_official import catalogue, media
+from local.poe_official import media
+from local.poe_official import model as models
 from local.poe_official.application import Call, Simulation
 from local.poe_official.bots import Question, Turn
-from local.poe_official.catalogue import Model
 from local.poe_official.chat import ask_for
 from local.poe_official.dialect import Json, Refused, bad_request
+from local.poe_official.model import Model
 from local.poe_official.world import Video
 
 
 async def images(simulation: Simulation, call: Call) -> ASGIApp:
     """POST /v1/images; `response_format: b64_json` is not offered, the file has an address."""
-    model, prompt = _asked(simulation, call, catalogue.IMAGES)
+    model, prompt = _asked(simulation, call, models.IMAGES)
     answer = model.bot(Question((Turn("user", prompt),), store=simulation.world.store))
-    simulation.world.charge(call.buyer(), model)
+    call.charge(simulation.world, model)
     return JSONResponse({"created": 1_795_000_000, "data": [{"url": file.url} for file in answer.files]})
 
 
 async def audio(simulation: Simulation, call: Call) -> ASGIApp:
     """POST /v1/audio: the sound itself."""
-    model, _ = _asked(simulation, call, catalogue.AUDIO)
-    simulation.world.charge(call.buyer(), model)
+    model, _ = _asked(simulation, call, models.AUDIO)
+    call.charge(simulation.world, model)
     return Response(media.wav_bytes(), media_type="audio/wav")
 
 
 async def create_video(simulation: Simulation, call: Call) -> ASGIApp:
     """POST /v1/videos. A prompt with "fail" makes a job that fails."""
-    model, prompt = _asked(simulation, call, catalogue.VIDEOS)
+    model, prompt = _asked(simulation, call, models.VIDEOS)
     return _new_video(simulation, call, model, prompt)
 
 
@@ -68,12 +69,12 @@ def _asked(simulation: Simulation, call: Call, endpoint: str) -> tuple[Model, st
     model = ask_for(simulation.world.model(name), name, endpoint)
     prompt = call.body.get("prompt") or call.body.get("input")
     if not isinstance(prompt, str) or not prompt:
-        raise bad_request("prompt must not be empty", "prompt")
+        raise bad_request("prompt must not be empty")
     return model, prompt
 
 
 def _new_video(simulation: Simulation, call: Call, model: Model, prompt: str) -> JSONResponse:
-    simulation.world.charge(call.buyer(), model)
+    call.charge(simulation.world, model)
     made = Video(f"video_{secrets.token_hex(8)}", model, prompt, fails="fail" in prompt)
     simulation.world.videos[made.id] = made
     return JSONResponse(_shown(made))

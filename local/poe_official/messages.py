@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
-from local.poe_official.catalogue import MESSAGES, Model
-from local.poe_official.dialect import Completion, Json, NamedInBody, Store, bad_request, check_parameters, read_limit
+from local.poe_official.checks import check_message_pairs, check_options, check_size
+from local.poe_official.dialect import Completion, Json, NamedInBody, Store, bad_request, error_object, read_limit
 from local.poe_official.frames import Frame, Part, data_frame
 from local.poe_official.limits import Ending
+from local.poe_official.model import MESSAGES, Model
 
 _KNOWN = (
     "model messages max_tokens stream system stop_sequences temperature top_p top_k tools tool_choice thinking metadata"
@@ -31,29 +32,34 @@ class Messages(NamedInBody):
 
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The conversation, checked: alternating roles, a limit, results for every call."""
-        parameters = check_parameters(body, _FIELDS, model)
+        parameters = check_options(body, _FIELDS, model)
         limit = read_limit(body, "max_tokens")
         if limit is None:
-            raise bad_request("max_tokens: Field required", "max_tokens")
+            raise bad_request("max_tokens: Field required")
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
-            raise bad_request("messages must not be empty", "messages")
+            raise bad_request("messages must not be empty")
         roles = [message.get("role") for message in messages]
         if any(role not in ("user", "assistant") for role in roles) or roles[0] != "user":
-            raise bad_request("roles must be user and assistant, and start with user", "messages")
+            raise bad_request("roles must be user and assistant, and start with user")
         if any(first == second for first, second in pairwise(roles)):
-            raise bad_request("roles must alternate", "messages")
+            raise bad_request("roles must alternate")
+        check_message_pairs(messages)
+        _check_thinking(body.get("thinking"), limit)
         tools = [{"name": tool.get("name"), "parameters": tool.get("input_schema")} for tool in body.get("tools") or []]
         choice = body.get("tool_choice") or {}
-        return Question(
-            turns=tuple(_turn(message) for message in messages),
+        question = Question(
+            turns=_system(body.get("system")) + tuple(_turn(message) for message in messages),
             tools=tools,
             tool_choice=choice if choice.get("type") == "tool" else choice.get("type"),
             parameters=parameters,
             max_tokens=limit,
             stops=tuple(body.get("stop_sequences") or ()),
             store=store,
+            marks_cache="cache_control" in json.dumps(messages) + json.dumps(body.get("system")),
         )
+        check_size(question.words, limit, model)
+        return question
 
     def frames(self, completion: Completion, _body: Json, /) -> list[Frame]:
         """message_start, the blocks with their deltas, message_delta with reason and usage, message_stop."""
@@ -78,23 +84,41 @@ class Messages(NamedInBody):
         for n, (name, arguments) in enumerate(answer.calls):
             call = {"id": f"toolu_{completion.id[:8]}_{n}", "name": name, "input": json.loads(arguments)}
             content.append({"type": "tool_use", **call})
-        cached = completion.prompt_tokens // 2
-        usage = {"input_tokens": completion.prompt_tokens - cached, "output_tokens": completion.completion_tokens}
+        cached, answered = completion.cached_tokens, completion.completion_tokens
+        read = completion.prompt_tokens - cached
         return {
+            "model": completion.model.provider_name or completion.model.id,
             "id": f"req_poe_{completion.id}",
             "type": "message",
             "role": "assistant",
-            "model": completion.model.name,
             "content": content,
             "stop_reason": _STOP_REASONS[completion.ending],
             "stop_sequence": completion.question.stops[0] if completion.ending is Ending.STOPPED else None,
-            "usage": usage | {"cache_read_input_tokens": cached, "cache_creation_input_tokens": 0},
+            # The total leaves out what came from the cache (recorded).
+            "usage": {
+                "input_tokens": read,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": cached,
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+                "output_tokens": answered,
+                "total_tokens": read + answered,
+            },
         }
 
     def error(self, kind: str, code: int | str | None, message: str) -> Frame:
         """An `error` event; this endpoint has no codes."""
-        error = {"type": kind, "message": message} | ({"code": code} if code is not None else {})
-        return data_frame(Part.CONTENT, {"type": "error", "error": error}, "error")
+        return data_frame(Part.CONTENT, {"type": "error", "error": error_object(message, kind, code)}, "error")
+
+
+def _system(given: Any) -> tuple[Turn, ...]:
+    blocks = [{"text": given}] if isinstance(given, str) else given or []
+    return tuple(Turn("system", str(block.get("text", ""))) for block in blocks)
+
+
+def _check_thinking(thinking: Any, limit: int) -> None:
+    budget = (thinking or {}).get("budget_tokens")
+    if budget is not None and not 1024 <= budget < limit:
+        raise bad_request("`max_tokens` must be greater than `thinking.budget_tokens`, which must be at least 1024.")
 
 
 def _turn(message: Any) -> Turn:

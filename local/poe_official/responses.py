@@ -9,7 +9,7 @@ import base64
 from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
-from local.poe_official.catalogue import RESPONSES, Model
+from local.poe_official.checks import check_item_pairs, check_options, check_size, check_value
 from local.poe_official.dialect import (
     Completion,
     Json,
@@ -17,15 +17,21 @@ from local.poe_official.dialect import (
     Refused,
     Store,
     bad_request,
-    check_parameters,
+    error_object,
     read_limit,
+    without_tools,
 )
 from local.poe_official.frames import Frame, Part, data_frame
 from local.poe_official.limits import Ending
+from local.poe_official.model import RESPONSES, Model
 
 _KNOWN = "model input stream instructions tools tool_choice parallel_tool_calls text reasoning max_output_tokens"
 _KNOWN += " temperature top_p store metadata previous_response_id include truncation user"
 _FIELDS = frozenset(_KNOWN.split())
+_NULLS = (
+    *("error", "incomplete_details", "instructions", "max_output_tokens", "max_tool_calls", "previous_response_id"),
+    *("safety_identifier", "prompt_cache_key"),
+)
 
 
 class Responses(NamedInBody):
@@ -35,19 +41,23 @@ class Responses(NamedInBody):
 
     def question(self, body: Json, model: Model, store: Store) -> Question:
         """The input, checked."""
-        parameters = check_parameters(body, _FIELDS, model)
+        parameters = check_options(body, _FIELDS, model)
         if body.get("previous_response_id"):
             raise Refused(500, "provider_error", 500, "previous_response_id can not be used")
         if body.get("tools") and not model.tools:
-            message = f"Model {model.id} does not support tool calling"
-            raise bad_request(message, "model", "unsupported_feature_for_model")
+            raise without_tools(model)
         given = body.get("input")
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         if not isinstance(items, list) or not items:
-            raise bad_request("input must not be empty", "input")
+            raise bad_request("input must not be empty")
+        turns = tuple(_turn(item) for item in items)
+        check_item_pairs(items)
         effort = (body.get("reasoning") or {}).get("effort")
-        return Question(
-            turns=tuple(_turn(item) for item in items),
+        if effort is not None:
+            declared = model.parameters.get("reasoning_effort") or ({"enum": model.efforts} if model.efforts else None)
+            check_value("reasoning.effort", effort, declared or {"enum": ["low", "medium", "high"]}, model)
+        question = Question(
+            turns=turns,
             tools=body.get("tools") or [],
             tool_choice=body.get("tool_choice"),
             schema=((body.get("text") or {}).get("format") or {}).get("schema"),
@@ -55,6 +65,8 @@ class Responses(NamedInBody):
             max_tokens=read_limit(body, "max_output_tokens"),
             store=store,
         )
+        check_size(question.words, question.max_tokens, model)
+        return question
 
     def frames(self, completion: Completion, _body: Json, /) -> list[Frame]:
         """created, in_progress, the items with their deltas, completed, and the end mark that Poe adds."""
@@ -77,7 +89,7 @@ class Responses(NamedInBody):
         """A `response`."""
         usage = {
             "input_tokens": completion.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "input_tokens_details": {"cached_tokens": completion.cached_tokens},
             "output_tokens": completion.completion_tokens,
             "output_tokens_details": {"reasoning_tokens": completion.reasoning_tokens},
             "total_tokens": completion.prompt_tokens + completion.completion_tokens,
@@ -89,40 +101,53 @@ class Responses(NamedInBody):
 
     def error(self, kind: str, code: int | str | None, message: str) -> Frame:
         """An `error` event."""
-        return data_frame(
-            Part.CONTENT, {"type": "error", "error": {"type": kind, "code": code, "message": message}}, "error"
-        )
+        return data_frame(Part.CONTENT, {"type": "error", "error": error_object(message, kind, code)}, "error")
 
     @staticmethod
     def _response(completion: Completion, status: str, output: list[Json]) -> Json:
         # The id decodes to what stands behind the endpoint (recorded).
         inner = f"litellm:custom_llm_provider:openai;model_id:None;response_id:resp_{completion.id}"
+        model = completion.model
+        effort = completion.question.parameters.get("reasoning_effort")
         return {
             "id": "resp_" + base64.b64encode(inner.encode()).decode(),
-            "object": "response",
             "created_at": completion.created,
-            "status": status,
-            "model": completion.model.name,
+            "metadata": {},
+            "model": model.provider_name or model.id,
+            "object": "response",
             "output": output,
-            "error": None,
-            "incomplete_details": None,
             "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
+            "temperature": 1,
+            "tool_choice": completion.question.tool_choice or "auto",
+            "tools": list(completion.question.tools),
+            "top_p": 1,
+            "reasoning": {"effort": effort, "summary": "detailed" if effort else None},
+            "status": status,
+            "text": {"format": {"type": "text"}, "verbosity": "medium"},
+            "truncation": "disabled",
             "usage": None,
+            "store": False,
+            "background": False,
+            "billing": {"payer": "developer"},
+            "completed_at": completion.created if output else None,
+            "frequency_penalty": 0,
+            "presence_penalty": 0,
+            "service_tier": "default",
+            "top_logprobs": 0,
+            **dict.fromkeys(_NULLS),
         }
 
 
 def _turn(item: Any) -> Turn:
     if not isinstance(item, dict):
-        raise bad_request("Invalid input item", "input")
+        raise bad_request("Invalid input item")
     match item.get("type"):
         case "function_call":
             return Turn("assistant", "")
         case "function_call_output":
             return Turn("tool", str(item.get("output", "")))
     if item.get("role") not in ("system", "developer", "user", "assistant"):
-        raise bad_request("Invalid role", "input")
+        raise bad_request("Invalid role")
     content = item.get("content")
     if isinstance(content, str):
         return Turn(item["role"], content)

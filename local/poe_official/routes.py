@@ -53,9 +53,9 @@ async def _current_balance(_simulation: Simulation, call: Call) -> ASGIApp:
     return usage.balance(call.payer())
 
 
-async def _points_history(_simulation: Simulation, call: Call) -> ASGIApp:
+async def _points_history(simulation: Simulation, call: Call) -> ASGIApp:
     query = call.request.query_params
-    return usage.history(call.payer(), query.get("limit"), query.get("starting_after"))
+    return usage.history(simulation.world, call.payer(), query.get("limit"), query.get("starting_after"))
 
 
 ROUTES: dict[tuple[str, str], Handler] = {

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, Self
 
 from local.listener import Listener
 from local.poe_official.application import OfficialApplication, Settings, Simulation
-from local.poe_official.catalogue import Model
 from local.poe_official.control import control_application
 from local.poe_official.journal import RequestRecord, SentRecord
+from local.poe_official.model import Model
 from local.poe_official.routes import ROUTES
 from local.poe_official.scenarios import Scenario
-from local.poe_official.world import OfficialAccount
+from local.poe_official.world import OfficialAccount, World
 
 
 class PoeOfficialSimulator:
@@ -19,7 +21,8 @@ class PoeOfficialSimulator:
 
     `async with PoeOfficialSimulator() as simulator:` listens on a free loopback port until the block ends.
     `pace_seconds` lies between two frames of a stream, `latency_seconds` before the answer to every request.
-    `public_url` is what the addresses of files begin with, by default the simulator's own address.
+    `public_url` is what the addresses of files begin with, by default the simulator's own address. `clock` gives epoch
+    seconds, for the times of the history and for the limit per minute.
     """
 
     def __init__(
@@ -30,11 +33,12 @@ class PoeOfficialSimulator:
         pace_seconds: float = 0.02,
         latency_seconds: float = 0.0,
         public_url: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._where = host, port
         self._public_url = public_url
         self.settings = Settings(pace_seconds, latency_seconds)
-        self._simulation = Simulation(self.settings)
+        self._simulation = Simulation(self.settings, World(clock))
         self._listener: Listener | None = None
         self.base_url = ""
 
@@ -108,6 +112,19 @@ class PoeOfficialSimulator:
     def account(self, api_key: str) -> OfficialAccount:
         """The account with this key. Raises `KeyError`."""
         return self._simulation.world.accounts[api_key]
+
+    @property
+    def world(self) -> World:
+        """The state, with the delays of the history."""
+        return self._simulation.world
+
+    def add_key(self, account: str, api_key: str, name: str) -> None:
+        """One more key of the account whose first key is `account`, as another program has."""
+        self.world.other_keys[api_key] = (account, name)
+
+    def spend_elsewhere(self, api_key: str, bot: str, points: int, **fields: Any) -> None:
+        """Let another program or the website spend points of an account; `fields` are those of `Expense`."""
+        self.world.spend_elsewhere(self.account(api_key), bot, points, **fields)
 
     def enqueue(self, *scenarios: Scenario) -> None:
         """Let requests that match go wrong, from the next one on."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.poe_official.catalogue import Model, standard_models
+from local.poe_official.catalogue import standard_models
+from local.poe_official.charges import Consumed, points_for
+from local.poe_official.model import Model
+
+_NOTHING = Consumed()
 
 
 @dataclass(slots=True)
 class Expense:
-    """One entry of an account's history. Its cost reads 0 until `settled_at` (monotonic)."""
+    """One entry of an account's history, whose times are epoch seconds.
+
+    `points` is what was really taken. The entry is listed from `listed_at` on; its cost reads 0 until `settled_at`.
+    `key_name` is the name of the API key that was used; `None` for what was spent on the website.
+    """
 
     query_id: str
     at: float
@@ -20,6 +30,9 @@ class Expense:
     points: int
     settled_at: float
     usage_type: str = "API"
+    listed_at: float = 0.0
+    key_name: str | None = "gateway"
+    consumed: Consumed = _NOTHING
 
 
 @dataclass(slots=True)
@@ -42,11 +55,18 @@ class OfficialAccount:
         """Points that can be spent."""
         return self.points + self.addon_points
 
-    def spend(self, cost: int) -> None:
-        """Take `cost` from the plan's points first; what is missing is forgiven, as the last answer may overdraw."""
-        from_plan = min(cost, self.points)
+    @property
+    def spent(self) -> int:
+        """Points that all entries of the history took, whether they are listed and settled or not."""
+        return sum(entry.points for entry in self.history)
+
+    def spend(self, cost: int) -> int:
+        """Take `cost`, from the plan's points first, or what is left of it: an answer may be worth more. The amount."""
+        taken = min(cost, self.left)
+        from_plan = min(taken, self.points)
         self.points -= from_plan
-        self.addon_points = max(0, self.addon_points - (cost - from_plan))
+        self.addon_points -= taken - from_plan
+        return taken
 
 
 @dataclass(slots=True)
@@ -68,12 +88,19 @@ class Video:
 
 
 class World:
-    """Everything that outlives a request."""
+    """Everything that outlives a request. `clock` gives epoch seconds.
 
-    def __init__(self) -> None:
+    The cost of an answer is known at once, but its entry is listed `listing_seconds` after the answer's end, and reads
+    0 for `settle_seconds` more.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
         self.public_url = ""
         self.settle_seconds = 0.2
+        self.listing_seconds = 0.0
         self.accounts: dict[str, OfficialAccount] = {}
+        self.other_keys: dict[str, tuple[str, str]] = {}  # further keys of an account: its first key, the key's name
         self.models: dict[str, Model] = {model.id: model for model in standard_models()}
         self.files: dict[str, tuple[str, str, bytes]] = {}
         self.videos: dict[str, Video] = {}
@@ -82,17 +109,61 @@ class World:
         self.uploads: list[tuple[str, str, bytes]] = []
 
     def store(self, name: str, content_type: str, data: bytes) -> str:
-        """Keep a file; its address."""
-        file_id = secrets.token_hex(12)
+        """Keep a file; its address, which has no file name but may have a query (recorded)."""
+        file_id = secrets.token_hex(32)
         self.files[file_id] = (name, content_type, data)
-        return f"{self.public_url}/_sim/files/{file_id}/{name}"
+        kind = content_type.partition("/")[0]
+        size = "?w=1024&h=1024" if kind == "image" else ""
+        return f"{self.public_url}/base/{kind}/{file_id}{size}"
 
     def model(self, name: str) -> Model | None:
-        """The model of that name, in any case."""
-        return self.models.get(name.lower())
+        """The model of that name, in any case; those of one provider also by the provider's spelling (recorded)."""
+        found = self.models.get(name.lower())
+        if found is None and name.lower().startswith("claude-"):
+            wanted = re.sub(r"-\d{8}$", "", name.lower())
+            found = next((model for id_, model in self.models.items() if id_.replace(".", "-") == wanted), None)
+        return found
 
-    def charge(self, account: OfficialAccount, model: Model) -> None:
-        """Book one answer: the points are gone at once, the history shows the cost a moment later."""
-        account.spend(model.cost)
-        settled_at = time.monotonic() + self.settle_seconds
-        account.history.append(Expense(secrets.token_hex(8), time.time(), model.name, model.cost, settled_at))
+    def payer(self, key: str) -> tuple[OfficialAccount | None, str | None]:
+        """The account with this key, and the key's name."""
+        first, name = self.other_keys.get(key, (key, None))
+        account = self.accounts.get(first)
+        return account, name or (account.key_name if account else None)
+
+    def charge(
+        self,
+        account: OfficialAccount,
+        model: Model,
+        consumed: Consumed = _NOTHING,
+        *,
+        asked_at: float | None = None,
+        key_name: str | None = None,
+    ) -> Expense:
+        """Book one answer: the points are gone at once, the history shows them later."""
+        entry = self.book(account, model.name, account.spend(points_for(model, consumed)), key_name=key_name)
+        entry.at = entry.at if asked_at is None else asked_at
+        entry.consumed = consumed
+        return entry
+
+    def spend_elsewhere(self, account: OfficialAccount, bot: str, points: int, **fields: Any) -> Expense:
+        """Book what another program or the website spent; `fields` are those of `Expense`."""
+        entry = self.book(account, bot, account.spend(points), key_name=None)
+        for name, value in {"usage_type": "Chat", **fields}.items():
+            setattr(entry, name, value)
+        return entry
+
+    def book(self, account: OfficialAccount, bot: str, points: int, *, key_name: str | None) -> Expense:
+        """Enter points that were taken already."""
+        now = self.clock()
+        listed_at = now + self.listing_seconds
+        entry = Expense(
+            secrets.token_hex(8),
+            now,
+            bot,
+            points,
+            settled_at=listed_at + self.settle_seconds,
+            listed_at=listed_at,
+            key_name=key_name,
+        )
+        account.history.append(entry)
+        return entry

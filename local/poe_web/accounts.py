@@ -104,6 +104,19 @@ class KnowledgeSource:
 
 
 @dataclass(slots=True)
+class Charge:
+    """Points that an account paid at `at`, for an answer (`message_id`) or elsewhere. Exact, and never taken back."""
+
+    charge_id: int
+    at: int
+    bot: str
+    bot_id: int
+    points: int
+    chat_id: int | None = None
+    message_id: int | None = None
+
+
+@dataclass(slots=True)
 class SimulatedAccount:
     """One account. Everything may be changed while the simulator runs; times are microseconds since 1970.
 
@@ -126,8 +139,14 @@ class SimulatedAccount:
     hidden_bots: set[int] = field(default_factory=set)
     uploads: dict[str, Attachment] = field(default_factory=dict)
     channel: Channel = field(default_factory=Channel)
+    charges: list[Charge] = field(default_factory=list)
     running: int = 0
     peak_concurrency: int = 0
+
+    @property
+    def spent(self) -> int:
+        """Points of all charges."""
+        return sum(charge.points for charge in self.charges)
 
     @property
     def messages(self) -> list[Message]:

@@ -177,7 +177,7 @@ class _Site:
         bot = self._simulation.world.bots.named(target.bot, target.account) if target.bot else None
         for fault in faults:
             if isinstance(fault, WorldFault):
-                fault.strike(Struck(account, bot))
+                fault.strike(Struck(account, bot, self._simulation.world))
         broken = next((fault for fault in faults if isinstance(fault, ResponseFault)), None)
         if broken is None or broken.applied:
             response = await work(faults)

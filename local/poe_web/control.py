@@ -43,6 +43,7 @@ def account_to_json(account: SimulatedAccount) -> dict[str, Any]:
     return {
         "p_b": account.p_b,
         **{name: getattr(account, name) for name in _ACCOUNT_FIELDS},
+        "spent": account.spent,
         "running": account.running,
         "peak_concurrency": account.peak_concurrency,
         "sockets": len(account.channel.sockets),
@@ -62,6 +63,7 @@ def control_routes(simulation: Simulation) -> list[Route]:
         Route("/_sim/faults", control.faults),
         Route("/_sim/files/{file_id:int}/{name:path}", control.file),
         Route("/_sim/accounts", control.add_account, methods=["POST"]),
+        Route("/_sim/charges", control.charges, methods=["GET", "POST"]),
         Route("/_sim/scenarios", control.add_scenario, methods=["POST"]),
         Route("/_sim/settings", control.change_settings, methods=["POST"]),
         Route("/_sim/disconnect", control.disconnect, methods=["POST"]),
@@ -140,6 +142,23 @@ class _Control:
         for name, value in body.items():
             setattr(account, name, value)
         return JSONResponse(account_to_json(account), 201)
+
+    async def charges(self, request: Request) -> Response:
+        """Every charge of the account `p_b`, exactly; POST `{"p_b", "bot", "points"}` spends elsewhere first."""
+        world = self._simulation.world
+        try:
+            body = await _object(request) if request.method == "POST" else dict(request.query_params)
+            account = world.accounts.get(str(body.get("p_b")))
+            if account is None:
+                raise BadRequest("p_b has to be an account's")
+            if request.method == "POST":
+                _check({name: value for name, value in body.items() if name != "p_b"}, {"bot": str, "points": int})
+                bot = world.bots.named(str(body.get("bot")))
+                if bot is None or not world.spend_elsewhere(account, bot, int(body.get("points", 0))):
+                    raise BadRequest("bot has to be a bot's, and points no more than there are")
+        except BadRequest as error:
+            return _refused(error)
+        return JSONResponse([dataclasses.asdict(charge) for charge in account.charges])
 
     async def add_scenario(self, request: Request) -> Response:
         """Append a scenario."""

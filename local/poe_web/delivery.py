@@ -60,8 +60,18 @@ class Broadcaster:
 class Delivery:
     """One answer on its way. `pace_seconds` is the time between events."""
 
-    def __init__(self, world: World, broadcaster: Broadcaster, job: Job, plan: Plan, pace_seconds: float) -> None:
+    def __init__(
+        self,
+        world: World,
+        broadcaster: Broadcaster,
+        job: Job,
+        plan: Plan,
+        pace_seconds: float,
+        *,
+        cost_delay_seconds: float = 0.0,
+    ) -> None:
         self._world, self._out, self._job, self._plan = world, broadcaster, job, plan
+        self._cost_delay = cost_delay_seconds if plan.cost_delay_seconds is None else plan.cost_delay_seconds
         self._pace = pace_seconds * job.bot.pace if plan.pace_seconds is None else plan.pace_seconds
         self._left = 0  # updates that left
         self.early_done = asyncio.Event()  # set when the mutation may be answered
@@ -83,6 +93,7 @@ class Delivery:
         finally:
             self.early_done.set()
             self._world.end_job(self._job)
+        await self._tell_cost()
 
     def _begin(self) -> None:
         job = self._job
@@ -135,7 +146,7 @@ class Delivery:
             case Missed():
                 channel.lose_history()
             case Deplete():
-                job.account.points = job.account.addon_points = 0
+                self._world.deplete(job.account)
 
     def _update(self, update: Update) -> None:
         job = self._job
@@ -169,18 +180,24 @@ class Delivery:
     def _cancel(self) -> None:
         message = self._job.message
         message.state, message.cancelled_at = "cancelled", len(message.text)
-        data: Json = {
-            "id": relay_id("Message", message.message_id),
-            "messageId": message.message_id,
-            "textLengthOnCancellation": message.cancelled_at,
-        }
+        named = self._job.question if self._plan.cancel_names == "question" else message
+        data: dict[str, Json] = {"textLengthOnCancellation": message.cancelled_at}
+        if self._plan.cancel_names != "nothing":
+            data |= {"id": relay_id("Message", named.message_id), "messageId": named.message_id}
+        if self._plan.cancel_names == "lost":
+            return
         self._out.send(self._job.account, "messageCancelled", message.chat_id, data, message)
 
     def _finish(self) -> None:
         job = self._job
-        chat_id = job.chat.chat_id
         state = "completed" if job.message.state == "complete" else job.message.state
-        self._out.send(job.account, "jobUpdated", chat_id, self._job_wire(state))
+        self._out.send(job.account, "jobUpdated", job.chat.chat_id, self._job_wire(state))
+
+    async def _tell_cost(self) -> None:
+        """The cost, if there is one, and the title, which comes last where the chat has none yet."""
+        job = self._job
+        chat_id = job.chat.chat_id
+        await asyncio.sleep(self._cost_delay)
         if job.message.state != INSUFFICIENT:
             cost: Json = {
                 "id": relay_id("Job", job.job_id),

@@ -98,6 +98,7 @@ async def answer_call(
         return graphql_error("PersistedQueryNotFound")
     channel = request.headers.get("poe-tchannel")
     query = Query(simulation.world, simulation.out, account, name, call.variables, channel)
+    query.history_delay_seconds = simulation.settings.history_delay_seconds
     query.files = {label: keep(simulation.world, file) for label, file in call.files.items()}
     try:
         data = TABLE[name](query)

@@ -80,18 +80,25 @@ class Stall:
 Action = Update | Wait | Title | ChatBreak | Events | Raw | Cut | Refetch | Missed | Deplete | Stall
 
 
+CancelNames = Literal["answer", "question", "nothing", "lost"]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """An answer to be sent.
 
     `pace_seconds` overrides the simulator's and the bot's pace. `early` is how many updates leave before the mutation
-    is answered (-1: all). `titled` says that the plan sends the title itself.
+    is answered (-1: all). `titled` says that the plan sends the title itself. `cancel_names` is the message that the
+    event names with which a cancelled answer ends; `lost` means that there is no such event. `cost_delay_seconds`
+    overrides the simulator's.
     """
 
     actions: tuple[Action, ...]
     pace_seconds: float | None = None
     early: int = 0
     titled: bool = False
+    cancel_names: CancelNames = "answer"
+    cost_delay_seconds: float | None = None
 
     @classmethod
     def of(cls, snapshots: Iterable[Snapshot]) -> Plan:

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from local.poe_web.accounts import SimulatedAccount
 from local.poe_web.bots import Bot
 from local.poe_web.page import CHALLENGE_PAGE
+from local.poe_web.world import World
 
 
 async def disconnected(receive: Receive) -> None:
@@ -88,6 +89,7 @@ class Struck:
 
     account: SimulatedAccount | None
     bot: Bot | None
+    world: World
 
 
 class WorldFault:
@@ -271,7 +273,7 @@ class NoPoints(WorldFault):
     def strike(self, struck: Struck) -> None:
         """Take them."""
         if struck.account is not None:
-            struck.account.points = struck.account.addon_points = 0
+            struck.world.deplete(struck.account)
 
 
 RequestFault = ResponseFault | WorldFault | DelayResponse

@@ -22,13 +22,16 @@ class Settings:
 
     `pace_seconds` is between two events of an answer, `answer_delay_seconds` between the answer to a mutation and its
     first event, `latency_seconds` is added to every HTTP response and every socket handshake. `base_host` is what the
-    channel settings name.
+    channel settings name. The points of an answer are gone when it begins; the event with its cost follows its end by
+    `cost_delay_seconds`, and the points history lists it `history_delay_seconds` after it began.
     """
 
     pace_seconds: float = 0.02
     answer_delay_seconds: float = 0.05
     latency_seconds: float = 0.0
     base_host: str = ""
+    cost_delay_seconds: float = 0.0
+    history_delay_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class Simulation:
 
     def answer(self, job: Job, faults: Iterable[Fault], answered: asyncio.Event) -> Delivery:
         """Let a job run as a task of its own; `answered` is set when its mutation has been answered."""
-        if job.account.spend(job.bot.cost):
+        if self.world.pay(job):
             prompt = Prompt(job.question.text, job.question.attachments, self.world.store_file)
             plan = Plan.of(job.bot.answer(prompt))
         else:
@@ -55,7 +58,14 @@ class Simulation:
         for fault in faults:
             if isinstance(fault, StreamFault):
                 plan = fault.shape(plan)
-        delivery = Delivery(self.world, self.out, job, plan, self.settings.pace_seconds)
+        delivery = Delivery(
+            self.world,
+            self.out,
+            job,
+            plan,
+            self.settings.pace_seconds,
+            cost_delay_seconds=self.settings.cost_delay_seconds,
+        )
         task = asyncio.get_running_loop().create_task(delivery.run(answered, self.settings.answer_delay_seconds))
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)

@@ -141,6 +141,13 @@ class PoeWebSimulator:
         """The account with this cookie. Raises `KeyError`."""
         return self.simulation.world.accounts[p_b]
 
+    def spend_elsewhere(self, p_b: str, bot: str, points: int) -> None:
+        """Let another program spend points of an account. Raises `KeyError`, also for a bot that there is not."""
+        world = self.simulation.world
+        found = world.bots.named(bot)
+        if found is None or not world.spend_elsewhere(self.account(p_b), found, points):
+            raise KeyError(bot)
+
     def enqueue(self, *scenarios: Scenario) -> None:
         """Let requests that match go wrong, from the next one on."""
         self.simulation.scenarios.waiting.extend(scenarios)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from local.poe_web.accounts import Chat, KnowledgeSource, SimulatedAccount
+from local.poe_web.accounts import Charge, Chat, KnowledgeSource, SimulatedAccount
 from local.poe_web.answers import Attachment
 from local.poe_web.bots import Bot
 from local.poe_web.channel import Channel
@@ -24,6 +24,7 @@ VERSION = 1
 _CHATS = TypeAdapter(dict[int, Chat])
 _KNOWLEDGE = TypeAdapter(dict[int, KnowledgeSource])
 _UPLOADS = TypeAdapter(dict[str, Attachment])
+_CHARGES = TypeAdapter(list[Charge])
 _PLAIN = (
     "p_b",
     "points",
@@ -52,7 +53,7 @@ _BOT = (
     "cites",
     "knowledge_ids",
 )
-_COUNTERS = ("chat_ids", "message_ids", "job_ids", "file_ids", "source_ids")
+_COUNTERS = ("chat_ids", "message_ids", "job_ids", "file_ids", "source_ids", "charge_ids")
 
 
 class UnreadableState(ValueError):
@@ -71,6 +72,7 @@ def dump(world: World) -> str:
             "chats": _CHATS.dump_python(account.chats, mode="json"),
             "knowledge": _KNOWLEDGE.dump_python(account.knowledge, mode="json"),
             "uploads": _UPLOADS.dump_python(account.uploads, mode="json"),
+            "charges": _CHARGES.dump_python(account.charges, mode="json"),
             "hidden_bots": sorted(account.hidden_bots),
             "channel": {
                 **_some(account.channel, _CHANNEL),
@@ -106,7 +108,8 @@ def load(world: World, text: str) -> None:
         for number, f in state["files"].items():
             world.files[int(number)] = StoredFile(f["name"], f["mime_type"], base64.b64decode(f["data"]))
         for name in _COUNTERS:
-            getattr(world, name).following = int(state["counters"][name])
+            if name in state["counters"]:  # older files lack those that came later
+                getattr(world, name).following = int(state["counters"][name])
     except UnreadableState:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -121,6 +124,7 @@ def _account(saved: dict[str, Any]) -> SimulatedAccount:
         chats=_CHATS.validate_python(saved["chats"]),
         knowledge=_KNOWLEDGE.validate_python(saved["knowledge"]),
         uploads=_UPLOADS.validate_python(saved["uploads"]),
+        charges=_CHARGES.validate_python(saved.get("charges", [])),
         hidden_bots=set(saved["hidden_bots"]),
         channel=channel,
     )

@@ -13,6 +13,7 @@ from local.poe_web.answers import Snapshot
 from local.poe_web.channel import RawBytes
 from local.poe_web.plan import (
     Action,
+    CancelNames,
     ChatBreak,
     Cut,
     Deplete,
@@ -249,6 +250,28 @@ class ChatBreakDuring(StreamFault):
         return plan.insert(self.at, ChatBreak())
 
 
+@dataclass(frozen=True, slots=True)
+class OddCancellation(StreamFault):
+    """The event that confirms a stop names the question instead of the answer, or no message, or is lost."""
+
+    names: CancelNames = "question"
+
+    def shape(self, plan: Plan) -> Plan:
+        """Say so."""
+        return replace(plan, cancel_names=self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class LateCost(StreamFault):
+    """The cost is told so many seconds after the answer's end."""
+
+    seconds: float = 1.0
+
+    def shape(self, plan: Plan) -> Plan:
+        """Wait so long."""
+        return replace(plan, cost_delay_seconds=self.seconds)
+
+
 _UNKNOWN_EVENTS = (
     json.dumps({"message_type": "somethingNew", "payload": {"x": 1}}),
     json.dumps(
@@ -323,6 +346,8 @@ STREAM_FAULTS: tuple[type[StreamFault], ...] = (
     HangStream,
     TitleFirst,
     ChatBreakDuring,
+    OddCancellation,
+    LateCost,
     UnknownEvents,
     GarbageFrames,
 )

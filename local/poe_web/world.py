@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from local.poe_web.accounts import DAY_MICROSECONDS, Chat, Message, SimulatedAccount
+from local.poe_web.accounts import DAY_MICROSECONDS, Charge, Chat, Message, SimulatedAccount
 from local.poe_web.answers import Attachment
 from local.poe_web.bots import Bot, BotDirectory, standard_bots
 
@@ -74,6 +74,7 @@ class World:
     job_ids: Counter = field(default_factory=lambda: Counter(1))
     file_ids: Counter = field(default_factory=lambda: Counter(1))
     source_ids: Counter = field(default_factory=lambda: Counter(86_000))
+    charge_ids: Counter = field(default_factory=lambda: Counter(7000))
 
     def account_for(self, p_b: str | None) -> SimulatedAccount | None:
         """The signed-in account that has this cookie."""
@@ -128,6 +129,36 @@ class World:
         account.running += 1
         account.peak_concurrency = max(account.peak_concurrency, account.running)
         return job
+
+    def pay(self, job: Job) -> bool:
+        """Charge a job in full, or nothing and False if the account has not so many points."""
+        if not job.account.spend(job.bot.cost):
+            return False
+        self._book(job.account, job.bot, job.bot.cost, job.chat.chat_id, job.message.message_id)
+        return True
+
+    def spend_elsewhere(self, account: SimulatedAccount, bot: Bot, points: int) -> bool:
+        """Charge what another program spent, or nothing and False if there are not so many points."""
+        if not account.spend(points):
+            return False
+        self._book(account, bot, points)
+        return True
+
+    def deplete(self, account: SimulatedAccount) -> None:
+        """Let somebody else spend all that is left."""
+        bot = next(iter(self.bots))
+        self.spend_elsewhere(account, bot, account.points + account.addon_points)
+
+    def _book(
+        self,
+        account: SimulatedAccount,
+        bot: Bot,
+        points: int,
+        chat_id: int | None = None,
+        message_id: int | None = None,
+    ) -> None:
+        charge = Charge(next(self.charge_ids), self.now(), bot.display_name, bot.bot_id, points, chat_id, message_id)
+        account.charges.append(charge)
 
     def end_job(self, job: Job) -> None:
         """Take a job off the list, however it ended."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from reverse.events import (
     ChatStarted,
+    ChatTitled,
     Event,
     FileAttached,
     Finished,
@@ -29,7 +30,8 @@ class ChunkFolder:
 
     `text` is always the whole text so far and `response` what is new since the chunk before. Where Poe replaced the
     text (a progress note gave way to the answer), `response` is the new text on a new line. The last chunk of an
-    answer that ended well has the state "complete"; an answer that was cancelled just ends. `msgPrice` is what the
+    answer that ended well has the state "complete"; an answer that was cancelled just ends. A new title of the chat
+    makes a chunk without new text. `msgPrice` is what the
     answer cost, in points, once Poe has said so.
     """
 
@@ -66,6 +68,9 @@ class ChunkFolder:
         match event:
             case ChatStarted():
                 self._begin(event)
+            case ChatTitled(title):
+                chunk["title"] = title
+                response = ""
             case TextDelta(text):
                 chunk["text"] += text
                 response = text

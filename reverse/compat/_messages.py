@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reverse import resending
 from reverse.chat import Attachment, ChatRequest, Message
 from reverse.compat._chunks import Chunk, ChunkFolder
 from reverse.compat._connection import Connection
 from reverse.compat._patience import within
-from reverse.events import ChatStarted, Event
+from reverse.events import ChatStarted, ChatTitled, Event
 from reverse.file_sources import attachment_from
 from reverse.web import ChatSummary, StoredMessage
 
@@ -52,7 +54,7 @@ class Messages(Connection):
         folder = ChunkFolder(author=bot)
         if known is not None:
             folder.feed(ChatStarted(known.chat_id, known.chat_code, known.title))
-        async with aclosing(self._chunks(self.client.stream(request), folder, timeout)) as chunks:
+        async with aclosing(self._chunks(resending.stream(self.client, request), folder, timeout)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -62,10 +64,11 @@ class Messages(Connection):
         """Let the bot answer the chat's last question again; the chunks have no `msgPrice`."""
         chat, messages = await self.client.chats.open(chatCode)
         self.remember(chat)
-        author = next((message.author for message in reversed(messages) if message.author != "human"), None)
+        not_bots = ("human", "chat_break")
+        author = next((message.author for message in reversed(messages) if message.author not in not_bots), None)
         folder = ChunkFolder(author=author, with_price=False)
         folder.feed(ChatStarted(chat.chat_id, chatCode, chat.title))
-        events = self.client.regenerate(chat.ref, suggest_replies=suggest_replies)
+        events = resending.resent(lambda: self.client.regenerate(chat.ref, suggest_replies=suggest_replies))
         async with aclosing(self._chunks(events, folder, timeout)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -73,16 +76,22 @@ class Messages(Connection):
     async def _chunks(
         self, events: AsyncGenerator[Event, None], folder: ChunkFolder, timeout: float
     ) -> AsyncGenerator[Chunk, None]:
+        chat: ChatSummary | None = None
         async with aclosing(within(events, None if timeout == _TIMEOUT else timeout)) as bounded:
             async for event in bounded:
                 if isinstance(event, ChatStarted):
-                    self.remember(ChatSummary(event.chat_id, event.chat_code, event.title))
+                    chat = ChatSummary(event.chat_id, event.chat_code, event.title)
+                    self.remember(chat)
+                elif isinstance(event, ChatTitled) and chat is not None:
+                    self.remember(replace(chat, title=event.title))
                 if (chunk := folder.feed(event)) is not None:
                     yield chunk
 
-    async def cancel_message(self, chunk: Mapping[str, Any]) -> None:
-        """Stop the answer that a chunk is part of."""
-        await self.client.stop(chunk["chatId"], message_id=chunk["messageId"], text_length=len(chunk["text"]))
+    async def cancel_message(self, chunk: Mapping[str, Any] | int) -> None:
+        """Stop the answer that a chunk is part of, or that has this message id."""
+        known: Mapping[str, Any] = {"messageId": chunk} if isinstance(chunk, int) else chunk
+        text = known.get("text") or ""
+        await self.client.stop(known.get("chatId"), message_id=known.get("messageId"), text_length=len(text))
 
     async def chat_break(self, bot: str, chatId: int | None = None, chatCode: str | None = None) -> None:
         """Let the bot forget what was said in a chat so far."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 
+from reverse import resending
 from reverse.chat import ChatRequest, Message, PoeClient
 from reverse.events import TextDelta, TextReplaced, UsageReported
 
@@ -16,7 +17,7 @@ async def send_message(client: PoeClient, bot: str) -> str:
     began = time.perf_counter()
     first: float | None = None
     characters, points = 0, None
-    async with aclosing(client.stream(ChatRequest(bot, [Message("user", _PROMPT)]))) as events:
+    async with aclosing(resending.stream(client, ChatRequest(bot, [Message("user", _PROMPT)]))) as events:
         async for event in events:
             first = first if first is not None else time.perf_counter() - began
             match event:

@@ -14,6 +14,7 @@ from reverse.events import Event, FileAttached, FinishReason, SuggestedReply, Te
 from reverse.official.chat_completions import ChatCompletionDecoder, normalize_tools
 from reverse.official.failures import failure_of_error
 from reverse.official.json_values import JSONObject, flag_at, number_at, text_at
+from reverse.official.pairing import paired
 from reverse.official.sse import ServerSentEvent
 
 OPERATION = "bot.query"
@@ -36,7 +37,7 @@ def build_query(request: ChatRequest) -> dict[str, Any]:
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="response_format")
     if request.tool_choice not in (None, "auto", "none"):
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="tool_choice")
-    spoken, last_round = _split_last_round(list(request.messages))
+    spoken, last_round = _split_last_round(paired(request.messages))
     body: dict[str, Any] = {
         "version": _PROTOCOL_VERSION,
         "type": "query",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reverse.chat import ChatRequest, Message
+from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import chat_part
 from reverse.official.decoding import AnswerDecoder, CallIds, new_call_id
-from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
+from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at
+from reverse.official.pairing import paired
 
 OPERATION = "chat.completions"
 
@@ -31,7 +32,7 @@ def build_chat_body(request: ChatRequest, *, streamed: bool) -> dict[str, Any]:
     """
     body: dict[str, Any] = dict(request.parameters)
     body["model"] = request.bot
-    body["messages"] = [_message(message) for message in request.messages]
+    body["messages"] = [_message(message) for message in paired(request.messages)]
     body["stream"] = streamed
     if streamed:
         body["stream_options"] = {"include_usage": True}
@@ -64,15 +65,17 @@ def _message(message: Message) -> dict[str, Any]:
         wire["content"] = text + [chat_part(attachment) for attachment in message.attachments]
     if message.tool_calls:
         wire["content"] = message.text or None
-        wire["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
+        wire["tool_calls"] = [_call(call) for call in message.tool_calls]
     if message.tool_call_id is not None:
         wire["tool_call_id"] = message.tool_call_id
     if message.name is not None:
         wire["name"] = message.name
     return wire
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    wire = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    return wire | ({"extra_content": dict(call.extra_content)} if call.extra_content else {})
 
 
 class ToolCallNumbering:
@@ -95,7 +98,8 @@ class ToolCallNumbering:
     def piece(self, piece: JSONObject, position: int) -> ToolCallDelta | None:
         """The event for one piece at `position` of its list; `None` when it says nothing new."""
         function = object_at(piece, "function")
-        arguments, name = text_at(function, "arguments") or "", text_at(function, "name") or None
+        arguments, name = arguments_at(function, "arguments"), text_at(function, "name") or None
+        extra = object_at(piece, "extra_content") or None
         wire_index = number_at(piece, "index")
         wire_index = position if wire_index is None else wire_index
         wire_id = text_at(piece, "id") or None
@@ -105,8 +109,8 @@ class ToolCallNumbering:
                 return None  # arguments of a call that was never opened belong to nothing
             index = self._open[wire_index] = len(self._wire_ids)
             self._wire_ids.append(wire_id)
-            return ToolCallDelta(index, arguments, id=self._ids.own(wire_id), name=name)
-        return ToolCallDelta(index, arguments) if arguments else None
+            return ToolCallDelta(index, arguments, id=self._ids.own(wire_id), name=name, extra_content=extra)
+        return ToolCallDelta(index, arguments, extra_content=extra) if arguments or extra else None
 
 
 class ChatCompletionDecoder(AnswerDecoder):

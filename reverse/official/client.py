@@ -12,7 +12,7 @@ from urllib.parse import quote
 from reverse.chat import Attachment, ChatRequest, PointsReading
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
-from reverse.errors import ErrorCode, PoeError, Scope, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import Event, Finished
 from reverse.official import bot_protocol, chat_completions, messages_endpoint, responses_endpoint, uploads
 from reverse.official.attachments import check_sizes
@@ -21,6 +21,7 @@ from reverse.official.exchange import Exchange
 from reverse.official.json_values import parse_object, texts_at
 from reverse.official.media_client import MediaClient
 from reverse.official.points import PointsSpent, parse_balance, parse_history
+from reverse.official.refused_options import blame
 from reverse.official.retry import MAX_RETRIES
 from reverse.official.routing import Route, choose_route, may_be_bot_only
 from reverse.official.transport import OfficialTransport, OutgoingRequest
@@ -56,7 +57,7 @@ class PoeOfficialClient:
     """Asks Poe's documented API with one account's key. Implements `reverse.chat.PoeClient`.
 
     One round trip before the first token; the connection is kept for the next question. Safe to use from several
-    tasks of one event loop at a time. `max_retries` counts repetitions of one call, all before the first event.
+    tasks of one event loop at a time. `max_retries` counts repetitions of a read; a message is sent once.
     `session_data` is what an earlier client's `session_data()` returned. `fetch_file` gets the bytes of an attachment
     of which only the address is known; by default with the guards of `reverse.fetch`. `find_model` says what is known
     of a model, by its name in lower case, where this client has not read the list itself. `transport` has connections
@@ -98,28 +99,26 @@ class PoeOfficialClient:
     async def stream(self, request: ChatRequest, *, route: Route | None = None) -> AsyncGenerator[Event, None]:
         """Ask a bot and yield what happens until the answer ends. See `reverse.chat.PoeClient.stream`.
 
-        Without a `route` it is chosen by what is known of the bot; a bot that chat completions do not know and that
-        declares no endpoint is asked once more in the bot protocol. Closing the generator or cancelling the task
-        closes the connection, which stops the answer upstream.
+        Without a `route` it is chosen by what is known of the bot. A bot that chat completions do not know and that
+        declares no endpoint may answer in the bot protocol: the error says so (`may_be_bot_only`), and the request
+        may be sent again with `in_bot_protocol`. Closing the generator or cancelling the task closes the connection,
+        which stops the answer upstream.
         """
         name = request.bot.lower()
-        if route is None and name in self._bot_only:
+        is_guess = route is None and not request.in_bot_protocol and name not in self._bot_only
+        if route is None and not is_guess:
             route = Route.BOT_QUERY
         model = self._models.get(name) or self._find_model(name)
-        started = False
         try:
             async with aclosing(self._answer(request, route or choose_route(request, model))) as events:
                 async for event in events:
-                    started = True
+                    if request.in_bot_protocol and name not in self._bot_only:
+                        self._remember_bot_only(name)
                     yield event
-                return
         except PoeError as error:
-            if started or route is not None or error.code is not ErrorCode.BOT_NOT_FOUND or not may_be_bot_only(model):
-                raise
-            unknown = error
-        async with aclosing(self._ask_bot_instead(request, unknown)) as events:
-            async for event in events:
-                yield event
+            blame(error, request)
+            error.may_be_bot_only = is_guess and error.code is ErrorCode.BOT_NOT_FOUND and may_be_bot_only(model)
+            raise
 
     async def query_bot(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Ask in the bot protocol. Bytes of attachments are uploaded first. Raises `PoeError`."""
@@ -200,33 +199,22 @@ class PoeOfficialClient:
                 ErrorCode.PROTOCOL, "the API has no such endpoint", operation=operation, status=error.status
             ) from None
 
-    async def _ask_bot_instead(self, request: ChatRequest, unknown: PoeError) -> AsyncGenerator[Event, None]:
-        """Ask in the bot protocol, and remember it if that works; raise `unknown` if it is not known there either."""
-        started = False
-        try:
-            async with aclosing(self._answer(request, Route.BOT_QUERY)) as events:
-                async for event in events:
-                    if not started:
-                        started = True
-                        self._remember_bot_only(request.bot.lower())
-                    yield event
-        except PoeError as error:
-            if started or error.scope is not Scope.BOT:
-                raise
-            raise unknown from None
-
     def _remember_bot_only(self, name: str) -> None:
         self._bot_only[name] = None
         while len(self._bot_only) > _KEPT_BOT_NAMES:
             del self._bot_only[next(iter(self._bot_only))]
 
     async def _answer(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
-        for message in request.messages:
-            check_sizes(message.attachments, self._config.max_attachment_bytes)
-        if route is Route.BOT_QUERY:
-            request = await uploads.with_addresses(self._exchange, request)
-        else:
-            request = await uploads.with_bytes(request, self._fetch_file)
+        try:
+            for message in request.messages:
+                check_sizes(message.attachments, self._config.max_attachment_bytes)
+            if route is Route.BOT_QUERY:
+                request = await uploads.with_addresses(self._exchange, request)
+            else:
+                request = await uploads.with_bytes(request, self._fetch_file)
+        except PoeError as error:
+            error.delivery = Delivery.NOT_SENT  # whatever became of a file, the message was not sent
+            raise
         async with aclosing(self._on_route(request, route)) as events:
             async for event in events:
                 yield event

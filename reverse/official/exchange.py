@@ -1,24 +1,35 @@
-"""One account's exchanges with the documented API: authentication, failures, retries, time and size limits."""
+"""One account's exchanges with the documented API: authentication, failures, time and size limits.
+
+Reads are repeated when they fail in passing. A message to a bot is sent once: what may be done after a failure is for
+those to decide who know what it has cost (see `reverse.errors.Delivery`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import Event
 from reverse.official.decoding import AnswerDecoder
 from reverse.official.failures import failure_of_response
 from reverse.official.json_values import parse_object
 from reverse.official.retry import MAX_RETRIES, retry_delay
 from reverse.official.sse import ServerSentEvent, SSEParser
-from reverse.official.transport import OfficialTransport, OutgoingRequest, StreamedReply
+from reverse.official.transport import (
+    OfficialTransport,
+    OutgoingRequest,
+    StreamedReply,
+    Transport,
+    content_type,
+    read_body,
+)
 
 _EVENT_STREAM = "text/event-stream"
 _MAX_ERROR_BYTES = 65_536
@@ -45,13 +56,13 @@ class Exchange:
         config: PoeConfig,
         *,
         max_retries: int = MAX_RETRIES,
-        transport: OfficialTransport | None = None,
+        transport: Transport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.config = config
         # Without a key only what needs none can be asked: the list of models.
         self._api_key = credentials.api_key if credentials else ""
-        self._transport = transport or OfficialTransport(config)
+        self._transport: Transport = transport or OfficialTransport(config)
         self._owns_transport = transport is None
         self._max_retries = max_retries
         self._sleep = sleep
@@ -96,10 +107,16 @@ class Exchange:
         )
 
     async def fetch(
-        self, request: OutgoingRequest, *, max_bytes: int | None = None, timeout_seconds: float | None = None
+        self,
+        request: OutgoingRequest,
+        *,
+        max_bytes: int | None = None,
+        timeout_seconds: float | None = None,
+        is_repeatable: bool = False,
     ) -> tuple[StreamedReply, bytes]:
-        """The whole response to `request`, tried again where that can help.
+        """The whole response to `request`.
 
+        Reads, and what `is_repeatable` because it costs nothing, are tried again where that can help; nothing else is.
         `timeout_seconds` bounds each try. Raises the error that the response stands for.
         """
         limit = self.config.max_page_bytes if max_bytes is None else max_bytes
@@ -109,12 +126,16 @@ class Exchange:
             try:
                 return await self._fetch_once(request, limit, seconds)
             except PoeError as error:
+                if request.method != "GET" and not is_repeatable:
+                    raise
                 await self._pause(error, attempt)
             attempt += 1
 
-    async def fetch_json(self, request: OutgoingRequest, *, timeout_seconds: float | None = None) -> dict[str, Any]:
-        """The JSON object that answers `request`. Raises a `protocol` error for any other body."""
-        _, body = await self.fetch(request, timeout_seconds=timeout_seconds)
+    async def fetch_json(
+        self, request: OutgoingRequest, *, timeout_seconds: float | None = None, is_repeatable: bool = False
+    ) -> dict[str, Any]:
+        """The JSON object that answers `request`; see `fetch`. Raises a `protocol` error for any other body."""
+        _, body = await self.fetch(request, timeout_seconds=timeout_seconds, is_repeatable=is_repeatable)
         parsed = parse_object(body)
         if parsed is None:
             raise poe_error(ErrorCode.PROTOCOL, "the response is not a JSON object", operation=request.operation)
@@ -123,56 +144,49 @@ class Exchange:
     async def answer(
         self, request: OutgoingRequest, new_decoder: Callable[[], AnswerDecoder], *, whole: bool = False
     ) -> AsyncGenerator[Event, None]:
-        """The events of the answer to `request`, tried again only while no event was yielded. Raises `PoeError`.
+        """The events of the answer to `request`, which is sent once. Raises `PoeError`, which says what became of it.
 
         `whole` waits for one JSON object instead of a stream; a server that sends one unasked is understood as well.
         """
-        attempt = 0
-        while True:
-            started = False
-            try:
-                async with aclosing(self._answer_once(request, new_decoder(), whole=whole)) as events:
-                    async for event in events:
-                        started = True
-                        yield event
-                return
-            except PoeError as error:
-                if started:
-                    raise
-                await self._pause(error, attempt)
-            attempt += 1
+        started = False
+        try:
+            async with aclosing(self._answer_once(request, new_decoder(), whole=whole)) as events:
+                async for event in events:
+                    started = True
+                    yield event
+        except PoeError as error:
+            if started:
+                error.delivery = Delivery.PARTIAL
+            raise
 
     async def server_sent_events(self, request: OutgoingRequest) -> AsyncGenerator[ServerSentEvent, None]:
         """The raw events that answer `request`, without retries: the endpoint's own vocabulary. Raises `PoeError`."""
         deadline = self._now() + self.config.first_event_timeout_seconds
         async with self._opened(request, self.config.first_event_timeout_seconds) as reply:
-            if reply.content_type != _EVENT_STREAM:
+            if content_type(reply) != _EVENT_STREAM:
                 raise poe_error(ErrorCode.PROTOCOL, "the response is not an event stream", operation=request.operation)
             parser = SSEParser(self.config.max_frame_bytes)
-            async with aclosing(reply.chunks()) as chunks:
-                while (chunk := await self._next_chunk(chunks, deadline, request.operation)) is not None:
-                    for event in parser.feed(chunk):
-                        yield event
-                        deadline = self._now() + self.config.idle_timeout_seconds
+            while data := await reply.receive(deadline):
+                for event in parser.feed(data):
+                    yield event
+                    deadline = self._now() + self.config.idle_timeout_seconds
 
     async def download(self, request: OutgoingRequest, *, max_bytes: int) -> AsyncGenerator[bytes, None]:
         """The body that answers `request`, as it arrives, without retries. Raises `protocol` beyond `max_bytes`."""
         seconds, size = self.config.request_timeout_seconds, 0
-        async with self._opened(request, seconds) as reply, aclosing(reply.chunks()) as chunks:
-            while (chunk := await self._next_chunk(chunks, self._now() + seconds, request.operation)) is not None:
-                size += len(chunk)
+        async with self._opened(request, seconds) as reply:
+            while data := await reply.receive(self._now() + seconds):
+                size += len(data)
                 if size > max_bytes:
                     raise poe_error(ErrorCode.PROTOCOL, "the file is larger than allowed", operation=request.operation)
-                yield chunk
+                yield data
 
     async def _fetch_once(
         self, request: OutgoingRequest, max_bytes: int, timeout_seconds: float
     ) -> tuple[StreamedReply, bytes]:
-        try:
-            async with asyncio.timeout(timeout_seconds), self._opened(request, timeout_seconds) as reply:
-                return reply, await reply.read(max_bytes)
-        except TimeoutError as exc:
-            raise poe_error(ErrorCode.TIMEOUT, operation=request.operation) from exc
+        deadline = self._now() + timeout_seconds
+        async with self._opened(request, timeout_seconds) as reply:
+            return reply, await read_body(reply, max_bytes, deadline)
 
     async def _answer_once(
         self, request: OutgoingRequest, decoder: AnswerDecoder, *, whole: bool
@@ -181,7 +195,7 @@ class Exchange:
         deadline = self._now() + seconds
         size = 0
         async with self._opened(request, seconds) as reply:
-            streamed = not whole and reply.content_type == _EVENT_STREAM
+            streamed = not whole and content_type(reply) == _EVENT_STREAM
             batches = self._streamed(reply, decoder, deadline) if streamed else self._whole(reply, decoder, deadline)
             async with aclosing(batches):
                 async for batch in batches:
@@ -197,38 +211,32 @@ class Exchange:
         self, reply: StreamedReply, decoder: AnswerDecoder, deadline: float
     ) -> AsyncGenerator[Iterable[Event], None]:
         parser = SSEParser(self.config.max_frame_bytes)
-        async with aclosing(reply.chunks()) as chunks:
-            while True:
-                try:
-                    chunk = await self._next_chunk(chunks, deadline, reply.operation)
-                except PoeError:
-                    if not decoder.awaits_trailer:
-                        raise
-                    chunk = None  # the answer itself is whole
-                if chunk is None:
-                    yield decoder.end()
+        while True:
+            try:
+                data = await reply.receive(deadline)
+            except PoeError:
+                if not decoder.awaits_trailer:
+                    raise
+                data = b""  # the answer itself is whole
+            if not data:
+                yield decoder.end()
+                return
+            for event in parser.feed(data):
+                batch = decoder.decode(event)
+                if decoder.is_complete:
+                    await self._drain(reply)
+                    yield batch
                     return
-                for event in parser.feed(chunk):
-                    batch = decoder.decode(event)
-                    if decoder.is_complete:
-                        await _drain(chunks)
-                        yield batch
-                        return
-                    if batch:
-                        yield batch
-                        deadline = self._now() + self.config.idle_timeout_seconds
-                if decoder.awaits_trailer:
-                    deadline = min(deadline, self._now() + _TRAILER_SECONDS)
+                if batch:
+                    yield batch
+                    deadline = self._now() + self.config.idle_timeout_seconds
+            if decoder.awaits_trailer:
+                deadline = min(deadline, self._now() + _TRAILER_SECONDS)
 
     async def _whole(
         self, reply: StreamedReply, decoder: AnswerDecoder, deadline: float
     ) -> AsyncGenerator[Iterable[Event], None]:
-        try:
-            async with asyncio.timeout_at(deadline):
-                body = await reply.read(self.config.max_page_bytes)
-        except TimeoutError as exc:
-            raise poe_error(ErrorCode.TIMEOUT, operation=reply.operation) from exc
-        parsed = parse_object(body)
+        parsed = parse_object(await read_body(reply, self.config.max_page_bytes, deadline))
         if parsed is None:
             raise poe_error(ErrorCode.PROTOCOL, "the answer is not a JSON object", operation=reply.operation)
         yield decoder.decode_whole(parsed)
@@ -243,19 +251,14 @@ class Exchange:
     async def _failure(self, reply: StreamedReply) -> PoeError:
         body = b""
         try:
-            async with asyncio.timeout(self.config.request_timeout_seconds):
-                body = await reply.read(_MAX_ERROR_BYTES)
-        except (TimeoutError, PoeError):
+            body = await read_body(reply, _MAX_ERROR_BYTES, self._now() + self.config.request_timeout_seconds)
+        except PoeError:
             pass  # the status alone decides
         return failure_of_response(reply.status, reply.headers, body, operation=reply.operation)
 
-    async def _next_chunk(self, chunks: AsyncGenerator[bytes, None], deadline: float, operation: str) -> bytes | None:
-        """The next bytes, or `None` at the end."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await anext(chunks, None)
-        except TimeoutError as exc:
-            raise poe_error(ErrorCode.TIMEOUT, operation=operation) from exc
+    async def _drain(self, reply: StreamedReply) -> None:
+        with suppress(PoeError):  # the connection is closed instead; the answer is whole
+            await reply.receive(self._now() + _DRAIN_SECONDS)
 
     async def _pause(self, error: PoeError, attempt: int) -> None:
         """Wait before the next try, or raise `error` when there is to be none."""
@@ -267,14 +270,6 @@ class Exchange:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            await anext(chunks, None)
-    except (TimeoutError, PoeError):
-        pass  # the connection is closed instead; the answer is whole
 
 
 def _size_of(event: Event) -> int:

@@ -2,7 +2,9 @@
 
 Poe documents `{"error": {"message", "type", "code"}}` with a code that is a number on one page and a string on another
 (docs/reference/poe-official.md#errors-and-limits); both are read, and so is a body that is none of this. A string code
-says most, then the type, then the status. Nothing is decided by a message.
+says most, then the type, then the status. A message decides one thing only: whether a 400 that has no code is about the
+length of the prompt, which recorded refusals do not say in any other way. Which option a refusal is about is found in
+`refused_options`.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.official.json_values import JSONObject, number_at, object_at, parse_object, text_at
 
 _BY_CODE: dict[str, ErrorCode] = {
@@ -66,8 +69,19 @@ _BY_STATUS: dict[int, ErrorCode] = {
     529: ErrorCode.OVERLOADED,
 }
 
+# The words of the providers behind Poe: Anthropic's, OpenAI's, Google's, xAI's.
+_TOO_LONG = re.compile(
+    r"prompt is too long|maximum (?:context|prompt) length|context[ _]length|context window"
+    r"|input (?:token count|is too long|length)|exceeds the maximum number of tokens|too many (?:input )?tokens",
+    re.IGNORECASE,
+)
+_SEARCHED_CHARS = 1000
+
 _FORBIDDEN = 403
+_MODEL_DID_NOT_START, _FAILED = 408, 500
 _FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
+# A day: the longest period of points.
+MAX_RETRY_AFTER_SECONDS = 86_400.0
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 
 
@@ -98,26 +112,50 @@ def failure_of_error(
 ) -> PoeError:
     """The error that an `error` object stands for, in a body or in mid-stream (then without a status)."""
     field = text_at(error, "param")
+    code = _classify(error, status)
     return poe_error(
-        _classify(error, status),
+        code,
         operation=operation,
         status=status,
         retry_after_seconds=retry_after_seconds,
         upstream_text=text_at(error, "message") or text_at(error, "text"),
         param=field if field and _FIELD_NAME.fullmatch(field) else None,
+        delivery=_delivery(code, error, status, is_told_when=retry_after_seconds is not None),
     )
 
 
+def _delivery(code: ErrorCode, error: JSONObject, status: int | None, *, is_told_when: bool) -> Delivery | None:
+    """What the response says of the message beyond its code; `None` leaves it to that.
+
+    A gateway's 502 and 504 say nothing of what is behind it, a 500 that it failed. That it is overloaded, or did not
+    start the model, is Poe's own word only where it comes with Poe's type of error or with a time.
+    """
+    if status in (502, 504):
+        return Delivery.UNKNOWN
+    if status == _FAILED:
+        return Delivery.FAILED
+    is_typed = text_at(error, "type") in _BY_TYPE
+    if code is ErrorCode.OVERLOADED and (is_typed or is_told_when):
+        return Delivery.REFUSED
+    if status == _MODEL_DID_NOT_START and is_typed:
+        return Delivery.REFUSED
+    return None
+
+
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (number or HTTP date); `None` where neither is sane."""
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (number or HTTP date); `None` where neither is sane.
+
+    No wait that Poe can mean is longer than `MAX_RETRY_AFTER_SECONDS`: what is, is cut to that.
+    """
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
-            return float(value) * unit
+            return min(float(value) * unit, MAX_RETRY_AFTER_SECONDS)
     try:
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
+        wait = parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now
     except (ValueError, OverflowError):
         return None
+    return min(max(0.0, wait), MAX_RETRY_AFTER_SECONDS)
 
 
 def _error_object(body: JSONObject) -> JSONObject:
@@ -129,6 +167,8 @@ def _classify(error: JSONObject, status: int | None) -> ErrorCode:
     by_code = _BY_CODE.get(text_at(error, "code") or text_at(error, "error_type") or "")
     if by_code is not None:
         return by_code
+    if _TOO_LONG.search((text_at(error, "message") or "")[:_SEARCHED_CHARS]) and _may_be_the_prompt(error, status):
+        return ErrorCode.MESSAGE_TOO_LONG
     by_type = _BY_TYPE.get(text_at(error, "type") or "")
     if by_type is not None:
         return by_type
@@ -136,6 +176,10 @@ def _classify(error: JSONObject, status: int | None) -> ErrorCode:
     if status is None:
         return ErrorCode.BOT_FAILED
     return _BY_STATUS.get(status) or _by_class_of_status(status)
+
+
+def _may_be_the_prompt(error: JSONObject, status: int | None) -> bool:
+    return status == HTTPStatus.BAD_REQUEST or (status is None and text_at(error, "type") == "invalid_request_error")
 
 
 def _by_class_of_status(status: int) -> ErrorCode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,14 @@ def text_at(values: JSONObject, name: str) -> str | None:
     """The string under `name`."""
     value = values.get(name)
     return value if isinstance(value, str) else None
+
+
+def arguments_at(values: JSONObject, name: str) -> str:
+    """Arguments of a tool call as JSON text: what is there as text, or an object that some upstreams send instead."""
+    value = values.get(name)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, dict) else ""
 
 
 def texts_at(values: JSONObject, name: str) -> tuple[str, ...]:

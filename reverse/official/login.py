@@ -22,7 +22,7 @@ from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, poe_error
 from reverse.official.failures import failure_of_response
 from reverse.official.json_values import number_at, parse_object, text_at
-from reverse.official.transport import OfficialTransport, OutgoingRequest
+from reverse.official.transport import OfficialTransport, OutgoingRequest, read_body
 
 OPERATION = "login"
 
@@ -118,13 +118,12 @@ class PoeLogin:
         )
         transport = OfficialTransport(self._config)
         seconds = self._config.request_timeout_seconds
+        deadline = asyncio.get_running_loop().time() + seconds
         try:
-            async with asyncio.timeout(seconds), transport.open(request, timeout_seconds=seconds) as reply:
-                body = await reply.read(_MAX_REPLY_BYTES)
+            async with transport.open(request, timeout_seconds=seconds) as reply:
+                body = await read_body(reply, _MAX_REPLY_BYTES, deadline)
                 if reply.status != HTTPStatus.OK:
                     raise failure_of_response(reply.status, reply.headers, body, operation=OPERATION)
-        except TimeoutError as exc:
-            raise poe_error(ErrorCode.TIMEOUT, operation=OPERATION) from exc
         finally:
             await transport.aclose()
         return _parse_login(body, time.time())

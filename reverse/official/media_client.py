@@ -14,6 +14,7 @@ from reverse.events import FileAttached
 from reverse.official.exchange import Exchange
 from reverse.official.generation import build_generation_body, parse_files, parse_video
 from reverse.official.json_values import parse_object
+from reverse.official.transport import content_type
 from reverse.videos import Video
 
 # Poe's documentation polls a video about every five seconds
@@ -46,10 +47,9 @@ class MediaClient:
             max_bytes=self._exchange.config.max_attachment_bytes,
             timeout_seconds=self._exchange.whole_answer_seconds,
         )
-        if reply.content_type.startswith("audio/"):
-            return FileAttached(
-                f"data:{reply.content_type};base64,{base64.b64encode(data).decode()}", reply.content_type
-            )
+        kind = content_type(reply)
+        if kind.startswith("audio/"):
+            return FileAttached(f"data:{kind};base64,{base64.b64encode(data).decode()}", kind)
         parsed = parse_object(data)
         if parsed is None:
             raise poe_error(ErrorCode.PROTOCOL, "the reply is neither sound nor JSON", operation="audio")

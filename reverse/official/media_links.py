@@ -13,7 +13,10 @@ from urllib.parse import unquote, urlsplit
 from reverse.events import FileAttached
 
 _URL = r"https?://[^\s<>\"')\]]{1,2000}"
-_IMAGE = re.compile(rf"!\[(?P<name>[^\[\]\n]{{0,300}}+)\]\((?P<url>{_URL})\)(?P<again>\s++(?P=url)(?=\s|$))?")
+# The end of a Markdown image. What stands before it, the prompt as a rule, may hold brackets and line breaks.
+_TARGET = re.compile(rf"\]\((?P<url>{_URL})\)(?P<again>\s++(?P=url)(?=\s|$))?")
+_OPENING = "!["
+_MAX_NAME_CHARS = 1000
 _BARE_ADDRESS = re.compile(_URL)
 _POE_FILE_HOST = ".poecdn.net"
 
@@ -39,19 +42,27 @@ def find_media(text: str) -> list[FileAttached]:
     stripped = text.strip()
     if _BARE_ADDRESS.fullmatch(stripped):
         return [_file(stripped, None)]
-    found = {
-        match["url"]: _file(match["url"], match["name"] or None)
-        for match in _IMAGE.finditer(text)
-        if match["again"] or _is_poe_file(match["url"])
-    }
+    found: dict[str, FileAttached] = {}
+    end = 0
+    for match in _TARGET.finditer(text):
+        opening = text.rfind(_OPENING, max(end, match.start() - _MAX_NAME_CHARS), match.start())
+        if opening >= 0 and (match["again"] or _is_poe_file(match["url"])):
+            name = text[opening + len(_OPENING) : match.start()].strip()
+            found.setdefault(match["url"], _file(match["url"], name or None))
+        end = match.end()
     return list(found.values())
 
 
 def _file(url: str, name: str | None) -> FileAttached:
     path = _split(url)[1]
     last = unquote(path.rsplit("/", 1)[-1])
-    extension = last.rsplit(".", 1)[-1].lower()
-    return FileAttached(url=url, content_type=_CONTENT_TYPES.get(extension), name=name or last or None)
+    # Poe's own addresses have no extension; the name of an image may have one.
+    content_type = _content_type(last) or _content_type(name or "")
+    return FileAttached(url=url, content_type=content_type, name=name or last or None)
+
+
+def _content_type(name: str) -> str | None:
+    return _CONTENT_TYPES.get(name.rpartition(".")[2].lower())
 
 
 def _is_poe_file(url: str) -> bool:

@@ -18,6 +18,7 @@ from reverse.official.attachments import messages_block
 from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder, CallIds
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
+from reverse.official.pairing import paired
 
 OPERATION = "messages"
 
@@ -51,7 +52,8 @@ def build_messages_body(request: ChatRequest) -> dict[str, Any]:
     system = "\n\n".join(message.text for message in request.messages if message.role == "system" and message.text)
     if system:
         body["system"] = [{"type": "text", "text": system} | _CACHED]
-    body["messages"] = _turns([message for message in request.messages if message.role != "system"])
+    spoken = [message for message in request.messages if message.role != "system"]
+    body["messages"] = _turns(paired(spoken))
     body["max_tokens"] = request.max_tokens or DEFAULT_MAX_TOKENS
     body["stream"] = True
     stops = [sequence for sequence in request.stop if sequence.strip()]

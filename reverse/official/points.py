@@ -6,26 +6,10 @@ the times and amounts of the next grants in microseconds (docs/reference/poe-off
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from reverse.chat import PointsReading
+from reverse.chat import PointsReading, PointsSpent
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at, time_at
 
-
-@dataclass(frozen=True, slots=True)
-class PointsSpent:
-    """One entry of the history. `spent_at` is epoch seconds; `points` may read 0 for a moment before the cost lands."""
-
-    query_id: str
-    spent_at: float | None
-    bot: str
-    points: int | None
-    usage_type: str | None = None
-    cost_usd: str | None = None
-    breakdown: Mapping[str, str] = field(default_factory=dict)
-    api_key_name: str | None = None
-    chat_name: str | None = field(default=None, repr=False)
+__all__ = ["PointsSpent", "parse_balance", "parse_history"]
 
 
 def parse_balance(body: JSONObject) -> PointsReading:

@@ -26,6 +26,7 @@ from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder, CallIds
 from reverse.official.failures import failure_of_error
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
+from reverse.official.pairing import paired
 
 OPERATION = "responses"
 
@@ -39,7 +40,7 @@ def build_responses_body(request: ChatRequest) -> dict[str, Any]:
     if effort is not None:
         body["reasoning"] = {"summary": "auto"} | dict(object_at(body, "reasoning")) | {"effort": effort}
     body["model"] = request.bot
-    body["input"] = [item for message in request.messages for item in _items(message)]
+    body["input"] = [item for message in paired(request.messages) for item in _items(message)]
     body["stream"] = True
     if request.tools:
         body["tools"] = [{"type": "function"} | dict(tool["function"]) for tool in normalize_tools(request.tools)]

@@ -1,4 +1,7 @@
-"""Whether and when to ask the documented API again: one pure function."""
+"""Whether and when to repeat a read of the documented API: one pure function.
+
+Messages to bots are never repeated here.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,23 @@ MAX_RETRIES = 2
 _FIRST_DELAY_SECONDS = 0.25
 _MAX_DELAY_SECONDS = 4.0
 
-# A caller with other accounts is better served by another one than by a longer wait for this one.
+# Whoever reads has other things to do than to wait longer than this.
 MAX_RETRY_AFTER_SECONDS = 5.0
 
 # Failures that pass by themselves. A timeout is not among them: the time for the answer is used up. An account's or
 # a request's fault is not either: the same question would be refused in the same way.
-_PASSING = frozenset(
-    {
-        ErrorCode.CONNECTION_FAILED,
-        ErrorCode.UPSTREAM_FAILED,
-        ErrorCode.OVERLOADED,
-        ErrorCode.BOT_FAILED,
-        ErrorCode.BOT_UNAVAILABLE,
-    }
-)
-
-_MODEL_DID_NOT_START = 408
+_PASSING = frozenset({ErrorCode.CONNECTION_FAILED, ErrorCode.UPSTREAM_FAILED, ErrorCode.OVERLOADED})
 
 
 def retry_delay(error: PoeError, attempt: int, *, jitter: float, max_retries: int = MAX_RETRIES) -> float | None:
     """Seconds to wait before the next try, or `None` to give up and raise `error`.
 
-    `attempt` counts the tries that failed before this one, `jitter` is random in 0..1. Ask only while no event of the
-    answer has reached the caller.
+    `attempt` counts the tries that failed before this one, `jitter` is random in 0..1.
     """
     if attempt >= max_retries or not error.retryable:
         return None
     wait = error.retry_after_seconds
-    passing = error.code in _PASSING or error.status == _MODEL_DID_NOT_START
+    passing = error.code in _PASSING
     if error.code is ErrorCode.RATE_LIMITED:
         # Without a time the limit counts for a whole minute (500 requests a minute): waiting here would not help.
         passing = wait is not None

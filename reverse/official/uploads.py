@@ -46,7 +46,8 @@ async def upload(exchange: Exchange, file: Attachment) -> UploadedFile:
     else:
         raise poe_error(ErrorCode.INVALID_REQUEST, "the file has neither bytes nor an address", operation=OPERATION)
     try:
-        reply = await exchange.fetch_json(request, timeout_seconds=_UPLOAD_SECONDS)
+        # A file without its message costs nothing, however often it is sent.
+        reply = await exchange.fetch_json(request, timeout_seconds=_UPLOAD_SECONDS, is_repeatable=True)
     except PoeError as error:
         if error.code is ErrorCode.MESSAGE_TOO_LONG:  # what the same status means for a question
             raise poe_error(ErrorCode.FILE_TOO_LARGE, operation=OPERATION, status=error.status) from None

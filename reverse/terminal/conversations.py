@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from reverse import resending
 from reverse.chat import Attachment, ChatRef, ChatRequest, Message, PointsReading
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, TextReplaced
@@ -81,7 +82,7 @@ class WebConversation:
         """See `Conversation`; the chat is the one that the first question began."""
         message = Message("user", text, tuple(attachments))
         request = ChatRequest(self.bot, [message], chat=self._chat, suggest_replies=self.suggests)
-        async with aclosing(self._client.stream(request)) as events:
+        async with aclosing(resending.stream(self._client, request)) as events:
             async for event in events:
                 if isinstance(event, ChatStarted):
                     known = self._chat.chat_code if self._chat else None
@@ -90,7 +91,9 @@ class WebConversation:
 
     async def retry(self) -> AsyncGenerator[Event, None]:
         """See `Conversation`."""
-        async with aclosing(self._client.regenerate(self._current(), suggest_replies=self.suggests)) as events:
+        chat, suggests = self._current(), self.suggests
+        asked = resending.resent(lambda: self._client.regenerate(chat, suggest_replies=suggests))
+        async with aclosing(asked) as events:
             async for event in events:
                 yield event
 
@@ -179,7 +182,7 @@ class OfficialConversation:
         question = Message("user", text, tuple(attachments))
         answer = ""
         request = ChatRequest(self.bot, [*self._messages, question])
-        async with aclosing(self._client.stream(request)) as events:
+        async with aclosing(resending.stream(self._client, request)) as events:
             async for event in events:
                 match event:
                     case TextDelta(more):

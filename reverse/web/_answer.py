@@ -13,6 +13,7 @@ from collections import deque
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import (
     ChatStarted,
+    ChatTitled,
     Event,
     FileAttached,
     FinishReason,
@@ -25,6 +26,7 @@ from reverse.web._protocol import (
     MAX_FILES,
     MAX_REPLIES,
     AnswerCancelled,
+    AnswerStopped,
     CostReported,
     MessageUpdate,
     TitleChanged,
@@ -110,16 +112,27 @@ class Answer:
             case MessageUpdate():
                 return self._on_message(update)
             case AnswerCancelled():
-                # Without an id it may be the end of an earlier turn, as long as nothing of this one has been seen.
-                if self.reason is None and (
-                    update.message_id == self._message_id if update.message_id else self._started
-                ):
+                if self.reason is None and self._is_of_this_turn(update):
                     self.reason = FinishReason.CANCELLED
+            case AnswerStopped():
+                if update.chat_id is not None or update.message_id == self._message_id:
+                    self.reason = self.reason or FinishReason.CANCELLED
             case CostReported():
                 return self._on_cost(update)
-            case TitleChanged():
-                self._chat = _retitled(self._chat, update.title)
+            case TitleChanged(title=title) if title != self._chat.title:
+                self._chat = _retitled(self._chat, title)
+                return [ChatTitled(title)] if self._is_announced else []
         return []
+
+    def _is_of_this_turn(self, update: AnswerCancelled) -> bool:
+        """Whether a cancellation ends this answer and not one before it.
+
+        Poe may name the answer, another message of the turn, or none: then it is taken for this turn once anything of
+        it has been seen.
+        """
+        if update.message_id is None or self._after is None:
+            return self._started
+        return update.message_id >= self._after
 
     def _on_message(self, update: MessageUpdate) -> list[Event]:
         # One recent capture has no authors: then the human's message is known by its text, where not by its id.

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.web._envelope import GENERIC_FAILURE
 from reverse.web._graphql import GraphQL
 from reverse.web._models import BotInfo, CreationModels, read_bot, read_creation_models, text_or_none
 from reverse.web._operations import available_bots_variables
@@ -111,7 +112,7 @@ class Bots:
             data = await self._graphql.query(name, variables)
         except PoeError as error:
             # Poe answers for an unknown bot with an error of GraphQL; "Server Error" is what it says to a stale hash.
-            if error.code is ErrorCode.UPSTREAM_FAILED and error.upstream_text not in (None, "Server Error"):
+            if error.code is ErrorCode.UPSTREAM_FAILED and error.upstream_text not in (None, GENERIC_FAILURE):
                 raise poe_error(ErrorCode.BOT_NOT_FOUND, operation=name) from error
             raise
         node = data.get("bot")

@@ -25,7 +25,7 @@ from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.tls import tls_context
 from reverse.web._bundle import ChannelSettings
 from reverse.web._mailbox import Mailbox
-from reverse.web._protocol import Control, Frame, parse_frame
+from reverse.web._protocol import AnswerStopped, Control, Frame, parse_frame
 from reverse.web._session import Session
 
 _log = logging.getLogger(__name__)
@@ -155,6 +155,12 @@ class Channel:
         """Stop keeping events for this mailbox. Safe to call twice."""
         self._mailboxes.discard(mailbox)
         self._forget_early()
+
+    def note_stopped(self, chat_id: int | None, message_id: int | None) -> None:
+        """Tell the readers of an answer that it was stopped from here."""
+        for mailbox in self._mailboxes:
+            if mailbox.chat_id is not None and chat_id in (None, mailbox.chat_id):
+                mailbox.put(AnswerStopped(chat_id, message_id))
 
     def distrust(self) -> None:
         """Drop the connection because events do not come through it; answers awaited bring a new one."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Literal
 
 from reverse.chat import ChatRef, ChatRequest, Message
 from reverse.config import PoeConfig
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event
 from reverse.web._answer import Answer
 from reverse.web._channel import Channel
@@ -28,6 +28,8 @@ from reverse.web._upload import Sources, Uploaded, Uploader
 _MAX_REMEMBERED_CHATS = 256
 # Messages read when an answer is looked up: the answer, its question, and some that others added meanwhile.
 _LOOKUP_COUNT = 10
+# How often an answer that is still being written is looked at before it is asked for again.
+_POLL_SECONDS = 0.5
 _REGENERATE = "RegenerateMessageMutation"
 
 
@@ -42,6 +44,7 @@ class Conversation:
         *,
         sources: Sources,
         uploader: Uploader,
+        find_bot: Callable[[str], Awaitable[object]],
         rng: random.Random,
     ) -> None:
         self._config = config
@@ -49,13 +52,33 @@ class Conversation:
         self._channel = channel
         self._sources = sources
         self._uploader = uploader
+        self._find_bot = find_bot
         self._rng = rng
         self._newest_message: OrderedDict[int, int] = OrderedDict()
 
     async def send(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one message and yield its answer: see `PoeWebClient.stream`."""
+        try:
+            mailbox, answer = await self._begin(request)
+            try:
+                async with aclosing(self._follow(answer, mailbox, request.suggest_replies)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                self._channel.forget(mailbox)
+        except PoeError as error:
+            if error.code is ErrorCode.BOT_ACCESS_DENIED and await self._is_unknown(request.bot):
+                raise poe_error(ErrorCode.BOT_NOT_FOUND, operation=SEND, delivery=error.delivery) from None
+            raise
+
+    async def _begin(self, request: ChatRequest) -> tuple[Mailbox, Answer]:
+        """Send the message. Whoever takes the mailbox forgets it in the end."""
         message = _only_message(request)
-        uploaded = await self._prepare(message)
+        try:
+            uploaded = await self._prepare(message)
+        except PoeError as error:
+            error.delivery = Delivery.NOT_SENT  # whatever failed, the message was not sent
+            raise
         chat_id = request.chat.chat_id if request.chat else None
         variables = send_variables(
             self._config,
@@ -70,37 +93,34 @@ class Conversation:
         # From here on nothing is lost: events are kept before the message is sent, whichever comes first.
         mailbox = self._channel.listen(chat_id)
         try:
-            try:
-                sent = await self._mutate(SEND, variables, uploaded.parts, chat_id)
-            except PoeError:
-                self._uploader.forget(uploaded)
-                raise
-            self._channel.bind(mailbox, sent.chat_id)
-            code = (request.chat.chat_code if request.chat else None) or sent.chat_code
-            baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))
-            answer = Answer(
-                ChatStarted(sent.chat_id, code, sent.title),
-                message.text,
-                after_message_id=baseline if baseline >= 0 else None,
-                suggest_replies=request.suggest_replies,
-                max_chars=self._config.max_answer_chars,
-            )
-            async with aclosing(self._follow(answer, mailbox, request.suggest_replies)) as events:
-                async for event in events:
-                    yield event
-        finally:
+            sent = await self._mutate(SEND, variables, uploaded.parts, chat_id)
+        except BaseException as error:
             self._channel.forget(mailbox)
+            if isinstance(error, PoeError):
+                self._uploader.forget(uploaded)
+                if request.chat is not None and await self._is_lost(request.chat, request.bot, error):
+                    raise poe_error(ErrorCode.CHAT_NOT_FOUND, operation=SEND) from None
+            raise
+        self._channel.bind(mailbox, sent.chat_id)
+        code = (request.chat.chat_code if request.chat else None) or sent.chat_code
+        baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))
+        answer = Answer(
+            ChatStarted(sent.chat_id, code, sent.title),
+            message.text,
+            after_message_id=baseline if baseline >= 0 else None,
+            suggest_replies=request.suggest_replies,
+            max_chars=self._config.max_answer_chars,
+        )
+        return mailbox, answer
 
     async def regenerate(self, chat: ChatRef, *, suggest_replies: bool) -> AsyncGenerator[Event, None]:
         """Ask for the chat's last answer again: see `PoeWebClient.regenerate`."""
-        await self._channel.ensure()
-        messages = [message for message in await self.newest(chat.chat_id) if message.author != "chat_break"]
-        if not messages or messages[-1].author == "human":
-            raise poe_error(ErrorCode.INVALID_REQUEST, "the chat does not end with an answer")
-        old = messages[-1]
-        if not old.is_terminal:
-            raise poe_error(ErrorCode.INVALID_REQUEST, "the chat's last answer is still being written")
-        question = next((message.text for message in reversed(messages) if message.author == "human"), "")
+        try:
+            await self._channel.ensure()
+            old, question = await self._finished_answer(chat.chat_id)
+        except PoeError as error:
+            error.delivery = Delivery.NOT_SENT
+            raise
         mailbox = self._channel.listen(chat.chat_id)
         try:
             await self._mutate(_REGENERATE, {"messageId": old.message_id}, (), chat.chat_id)
@@ -117,26 +137,63 @@ class Conversation:
         finally:
             self._channel.forget(mailbox)
 
-    async def stop(self, chat_id: int, message_id: int | None, text_length: int) -> None:
-        """Stop an answer. Raises `PoeError`."""
-        if self._config.operation_generation == "newer":
+    async def _finished_answer(self, chat_id: int) -> tuple[MessageUpdate, str]:
+        """The chat's last answer, once it is finished, and the text of its question. Raises `PoeError`.
+
+        A break of the context behind it changes nothing: it can be given again.
+        """
+        waits = int(self._config.request_timeout_seconds / _POLL_SECONDS)
+        for _ in range(max(1, waits)):
+            messages = [message for message in await self.newest(chat_id) if message.author != "chat_break"]
+            if not messages or messages[-1].author == "human":
+                raise poe_error(ErrorCode.INVALID_REQUEST, "the chat does not end with an answer")
+            if messages[-1].is_terminal:
+                question = next((message.text for message in reversed(messages) if message.author == "human"), "")
+                return messages[-1], question
+            await asyncio.sleep(_POLL_SECONDS)
+        raise poe_error(ErrorCode.INVALID_REQUEST, "the chat's last answer is still being written")
+
+    async def stop(self, chat_id: int | None, message_id: int | None, text_length: int) -> None:
+        """Stop an answer, by its chat or else by its message; readers of it end at once. Raises `PoeError`."""
+        if self._config.operation_generation == "newer" and chat_id is not None:
             name, variables = "cancelViewerActiveJobs_cancelViewerActiveJobs_Mutation", {"chatId": chat_id}
         elif message_id is not None:
             name = "StopMessage_messageCancel_Mutation"
             variables = {"messageId": message_id, "textLength": text_length}
         else:
-            raise poe_error(ErrorCode.INVALID_REQUEST, "older operations stop an answer by its message only")
+            raise poe_error(ErrorCode.INVALID_REQUEST, "an answer is stopped by its chat or its message")
         await self._graphql.mutate(name, variables)
+        self._channel.note_stopped(chat_id, message_id)
 
     async def newest(
         self, chat_id: int, default_state: Literal["incomplete", "complete"] = "complete"
     ) -> list[MessageUpdate]:
         """The chat's newest messages, oldest first. Raises `PoeError`."""
-        variables = {"count": _LOOKUP_COUNT, "cursor": None, "id": global_id("Chat", chat_id)}
-        data = await self._graphql.query("ChatListPaginationQuery", variables)
-        nodes = nodes_of(mapping(data.get("node")).get("messagesConnection"))
+        nodes = nodes_of(mapping(await self._read_chat(chat_id)).get("messagesConnection"))
         found = (parse_message(chat_id, node, default_state=default_state) for node in nodes)
         return [message for message in found if message is not None]
+
+    async def _read_chat(self, chat_id: int) -> object:
+        variables = {"count": _LOOKUP_COUNT, "cursor": None, "id": global_id("Chat", chat_id)}
+        return (await self._graphql.query("ChatListPaginationQuery", variables)).get("node")
+
+    async def _is_lost(self, chat: ChatRef, bot: str, error: PoeError) -> bool:
+        """Whether a message failed because Poe has no such chat. What it says to that, it says to much else.
+
+        So it is asked for the chat, and, if that fails as well, for something that it must know if it works at all.
+        """
+        if error.code is not ErrorCode.UPSTREAM_FAILED or error.upstream_text is None:
+            return False
+        try:
+            return await self._read_chat(chat.chat_id) is None
+        except PoeError as unread:
+            if unread.code is not ErrorCode.UPSTREAM_FAILED or unread.upstream_text is None:
+                return False
+        try:
+            await self._find_bot(bot)
+        except PoeError:
+            return False
+        return True
 
     async def _prepare(self, message: Message) -> Uploaded:
         """Open the channel and upload the files, side by side."""
@@ -169,6 +226,13 @@ class Conversation:
             async with aclosing(events):
                 async for event in events:
                     yield event
+        except PoeError as error:
+            if not answer.is_empty:
+                error.delivery = Delivery.PARTIAL
+            elif not answer.has_failed and error.code is not ErrorCode.EMPTY_ANSWER:
+                # What fails from here on, a refused connection too, is the following: Poe has the message.
+                error.delivery = Delivery.UNKNOWN
+            raise
         finally:
             self._remember_newest(answer)
             if not answer.is_over:
@@ -184,7 +248,7 @@ class Conversation:
                 return Sent(chat_id, None, None, None)
             return read_sent(data, chat_id=chat_id)
 
-        sending = asyncio.create_task(self._graphql.mutate(name, variables, parts=parts), name="poe-send")
+        sending = asyncio.create_task(self._graphql.send(name, variables, parts=parts), name="poe-send")
         try:
             return read(await asyncio.shield(sending))
         except asyncio.CancelledError:
@@ -195,6 +259,14 @@ class Conversation:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+
+    async def _is_unknown(self, bot: str) -> bool:
+        """Whether Poe knows no such bot: it refuses unknown bots and those one may not use in the same words."""
+        try:
+            await self._find_bot(bot)
+        except PoeError as error:
+            return error.code is ErrorCode.BOT_NOT_FOUND
+        return False
 
     async def _stop_quietly(self, chat_id: int, message_id: int | None, text_length: int) -> None:
         """Stop the answer that nobody waits for any more: one bounded attempt, because we are leaving."""

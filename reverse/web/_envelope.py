@@ -13,6 +13,8 @@ from reverse.web._transport import Reply, check_reply
 
 # Words by which a rejected signature or form key is known (docs/reference/poe-web.md#form-key).
 _REJECTION_MARKS = ("invalid form key", "poe-formkey", "poe-tag-id", "csrf", "unauthorized", "forbidden")
+# What Poe says of anything that goes wrong inside, a stale hash included: it tells nothing.
+GENERIC_FAILURE = "Server Error"
 _OVERRIDE_HINT = "if it stays so, the operation's hash may be out of date: override it in the configuration"
 
 

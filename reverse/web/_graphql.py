@@ -1,7 +1,8 @@
 """Calls of Poe's operations: payload, signature, envelope, and the form key that goes with them.
 
 Who asks for an operation gets its `data` object or a typed error. A rejected form key is renewed once per call. A
-mutation is repeated only where Poe certainly did nothing: it was never delivered, or was rejected for its form key.
+mutation is repeated only where Poe certainly did nothing: it was never delivered, or was rejected for its form key. A
+message to a bot is never repeated here: that is for those to decide who pay for it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from reverse.config import PoeConfig
-from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.web._bundle import ChannelSettings, HomePage, form_key_program, parse_channel_settings, parse_home_page
 from reverse.web._envelope import find_token, read_envelope
 from reverse.web._form_key import evaluate_form_key
@@ -23,7 +24,7 @@ from reverse.web._operations import operation_hash, wire_name
 from reverse.web._protocol import load_object
 from reverse.web._session import Session
 from reverse.web._signing import Signer, tag_id
-from reverse.web._transport import NotDeliveredError, Part, Transport, check_reply
+from reverse.web._transport import Part, Transport, check_reply
 
 # What an answer's status says when a renewed form key was rejected too.
 _REFUSED = {401: ErrorCode.NOT_AUTHENTICATED, 403: ErrorCode.BLOCKED}
@@ -48,6 +49,8 @@ class GraphQL:
         self._transport = transport
         self._signer = signer
         self._wall_clock = wall_clock
+        # A form key that took the place of a rejected one, and may be rejected as well.
+        self._doubted_form_key: str | None = None
         # One page is fetched at a time, however many calls find out together that the form key is stale.
         self._refreshing = asyncio.Lock()
 
@@ -64,10 +67,36 @@ class GraphQL:
         """Change something. Repeated once only if the request was certainly not delivered."""
         try:
             return await self._call(name, variables, parts)
-        except NotDeliveredError as error:
-            if error.code is ErrorCode.TIMEOUT:
+        except PoeError as error:
+            if error.delivery is not Delivery.NOT_SENT or error.code is ErrorCode.TIMEOUT:
                 raise
         return await self._call(name, variables, parts)
+
+    async def send(self, name: str, variables: Mapping[str, Any], *, parts: Sequence[Part] = ()) -> dict[str, Any]:
+        """Let a bot answer: one request, whatever comes of it.
+
+        A rejected form key is renewed, so that it is good for another try, and `STALE_FORM_KEY` raised; when a key that
+        was renewed for that reason is rejected again, what the answer's status says.
+        """
+        try:
+            form_key = await self.ensure_form_key()
+        except PoeError as error:
+            error.delivery = Delivery.NOT_SENT
+            raise
+        try:
+            return await self._exchange(name, variables, parts, form_key)
+        except PoeError as error:
+            if error.code is not ErrorCode.STALE_FORM_KEY:
+                raise
+            stale = error
+        try:
+            if form_key == self._doubted_form_key:
+                raise _refused_again(name, stale)
+            self._doubted_form_key = await self._renew_form_key(form_key)
+        except PoeError as error:
+            error.delivery = Delivery.REFUSED
+            raise
+        raise stale
 
     async def upload(self, part: Part) -> str:
         """Send one file ahead of its message and return the token that stands for it.
@@ -98,10 +127,9 @@ class GraphQL:
         try:
             return await self._exchange(name, variables, parts, renewed)
         except PoeError as second:
-            code = _REFUSED.get(second.status or 0)
-            if second.code is not ErrorCode.STALE_FORM_KEY or code is None:
+            if second.code is not ErrorCode.STALE_FORM_KEY:
                 raise
-            raise poe_error(code, operation=name, status=second.status) from second
+            raise _refused_again(name, second) from None
 
     async def _exchange(
         self, name: str, variables: Mapping[str, Any], parts: Sequence[Part], form_key: str
@@ -203,3 +231,9 @@ class GraphQL:
         reply = await self._transport.request("GET", url, operation="script")
         check_reply(reply, "script")
         return reply.body.decode("utf-8", "replace")
+
+
+def _refused_again(name: str, stale: PoeError) -> PoeError:
+    """What it means that a renewed form key was rejected, too."""
+    code = _REFUSED.get(stale.status or 0)
+    return stale if code is None else poe_error(code, operation=name, status=stale.status)

@@ -15,6 +15,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from reverse import resending
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import ChatStarted, TextDelta, TextReplaced
@@ -131,7 +132,7 @@ class Group:
     async def _turn(self, client: PoeClient, speaker: GroupMember) -> AsyncGenerator[GroupDelta, None]:
         said = ""
         try:
-            async with aclosing(client.stream(self._request(speaker))) as events:
+            async with aclosing(resending.stream(client, self._request(speaker))) as events:
                 async for event in events:
                     match event:
                         case ChatStarted():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from reverse.chat import ChatRef, PointsReading
+from reverse.chat import ChatRef, PointsReading, PointsSpent
 from reverse.errors import PoeError
 from reverse.web._protocol import File, clean, integer, load_object, mapping, number_of, parse_files, sequence
 
@@ -114,6 +114,16 @@ class CreationModels:
     text: tuple[str, ...] = ()
     image: tuple[str, ...] = ()
     video: tuple[str, ...] = ()
+
+
+def read_points_spent(node: dict[str, Any]) -> PointsSpent:
+    """Read an entry of the points history. Source: docs/reference/poe-web.md#bots-and-account."""
+    return PointsSpent(
+        query_id=text_or_none(node.get("id")) or "",
+        spent_at=epoch_seconds(node.get("creationTime")),
+        bot=text_or_none(mapping(node.get("bot")).get("displayName")) or "",
+        points=integer(node.get("pointCost")),
+    )
 
 
 def read_settings(viewer: dict[str, Any]) -> AccountSettings:

@@ -69,6 +69,7 @@ _NEWER = {
     "SendChatBreakMutation": "f1c759d5a5248717860192964538f3658dbc91c52e8ca92a7adbfab9e6c5536d",
     "ChatPageQuery": "70ecb47b47398819532907eb31801749913d2809708633618206dbf7cbe4833a",
     "ExploreBotsIndexPageQuery": "317a2e0504c3420f695ec5c7bda104716d3f874d7dc7de06e2eebf1560347d98",
+    "PointsHistoryPageColumnViewerPaginationQuery": "9b68fe8ea0017e5d7701c93a5db8323136f9cb023d514f8595ae0dde220be6d1",
     "SearchResultsListPaginationQuery": "0a01eccff923e39952ce84831615b8c9c05be2faa664baebe6ad1eeca2f7992d",
     "HandleProfilePageQuery": "328db2104fde0a878da85acf3d6c3ea8fb6882d237c95e8a822b9c0e9aefaa06",
     "CreateBotIndexPageQuery": "25301b86bf42cc2d388a8aa0f9b12825220bbe068731fd00ad8cc62cfdb4114e",

@@ -78,6 +78,14 @@ class AnswerCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerStopped:
+    """This client stopped the answer; what Poe says about it need not be waited for. `None` leaves open which one."""
+
+    chat_id: int | None
+    message_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TitleChanged:
     """Poe named the chat."""
 
@@ -94,14 +102,15 @@ class CostReported:
     message_id: int | None
 
 
-Update = MessageUpdate | AnswerCancelled | TitleChanged | CostReported
+WireUpdate = MessageUpdate | AnswerCancelled | TitleChanged | CostReported
+Update = WireUpdate | AnswerStopped
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame, understood."""
 
-    updates: tuple[Update, ...] = ()
+    updates: tuple[WireUpdate, ...] = ()
     control: Control | None = None
     min_seq: int | None = None
 
@@ -116,7 +125,7 @@ def parse_frame(text: str | bytes, chat_ids: Collection[int] | None = None) -> F
         return Frame(control=Control.PING)
     # The only documented value is "missed_messages"; whatever else is wrong with the channel, a new one is the cure.
     control = Control.REFETCH if isinstance(frame.get("error"), str) else None
-    updates: list[Update] = []
+    updates: list[WireUpdate] = []
     elements = frame.get("messages")
     wanted = None if chat_ids is None else [str(chat_id) for chat_id in chat_ids]
     for element in elements if isinstance(elements, list) else ():
@@ -155,7 +164,7 @@ def load_object(text: str | bytes) -> dict[str, Any]:
     return value
 
 
-def _parse_event(event: dict[str, Any]) -> Update | None:
+def _parse_event(event: dict[str, Any]) -> WireUpdate | None:
     payload = mapping(event.get("payload"))
     name = payload.get("subscription_name")
     data = mapping(payload.get("data"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import string
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,8 +69,7 @@ def send_variables(
         "shouldFetchChat": chat_id is None,
         "source": source,
         "clientNonce": nonce,
-        # A device id in browsers; an empty one is the published client's and claims nothing.
-        "sdid": "",
+        "sdid": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
         "attachments": list(labels),
         "existingMessageAttachmentsIds": [],
         "chatNonce": "".join(rng.choices(_NONCE_ALPHABET, k=16)),

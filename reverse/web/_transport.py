@@ -18,12 +18,8 @@ import httpx
 
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
-from reverse.errors import ErrorCode, NetworkError, PoeError, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.tls import tls_context
-
-
-class NotDeliveredError(NetworkError):
-    """The request certainly did not reach Poe: even a message may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ class Transport:
     ) -> Reply:
         """Exchange one request; `url` may be a path of the base address.
 
-        Raises `NotDeliveredError` where the request never left, `PoeError` for every other failure of the network.
+        Raises `PoeError` for every failure of the network; its `delivery` says whether the request may have left.
         A status that is not 200 is not an error here.
         """
         url = urljoin(self._base + "/", url)
@@ -129,7 +125,7 @@ class Transport:
 
     async def _acquire(self) -> httpx.AsyncClient:
         if self._is_closed:
-            raise NotDeliveredError(ErrorCode.CONNECTION_FAILED, "the client is closed")
+            raise poe_error(ErrorCode.CONNECTION_FAILED, "the client is closed", delivery=Delivery.NOT_SENT)
         now = self._wall_clock()
         # A clock that was set back says nothing about the rest either.
         stale = not 0 <= now - self._used_at <= self._config.channel_trust_seconds
@@ -177,9 +173,10 @@ def _translate(error: httpx.HTTPError, operation: str | None) -> PoeError:
     """The most specific of our errors for one of httpx's; its text may hold addresses, so it stays the cause."""
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
-            return NotDeliveredError(ErrorCode.TIMEOUT, "Poe did not accept a connection in time", operation=operation)
+            message = "Poe did not accept a connection in time"
+            return poe_error(ErrorCode.TIMEOUT, message, operation=operation, delivery=Delivery.NOT_SENT)
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
-            return NotDeliveredError(ErrorCode.CONNECTION_FAILED, operation=operation)
+            return poe_error(ErrorCode.CONNECTION_FAILED, operation=operation, delivery=Delivery.NOT_SENT)
         case httpx.TimeoutException():
             return poe_error(ErrorCode.TIMEOUT, operation=operation)
         case httpx.DecodingError():
@@ -216,9 +213,12 @@ def check_reply(reply: Reply, operation: str | None = None) -> None:
     are left to the caller, because Poe also rejects requests in JSON with any status.
     """
 
-    def failed(code: ErrorCode, message: str | None = None) -> PoeError:
-        wait = retry_after_seconds(reply.headers.get("retry-after"))
-        return poe_error(code, message, operation=operation, status=reply.status, retry_after_seconds=wait)
+    wait = retry_after_seconds(reply.headers.get("retry-after"))
+
+    def failed(code: ErrorCode, message: str | None = None, delivery: Delivery | None = None) -> PoeError:
+        return poe_error(
+            code, message, operation=operation, status=reply.status, retry_after_seconds=wait, delivery=delivery
+        )
 
     if reply.headers.get("cf-mitigated") == "challenge" or (
         reply.is_html and any(mark in reply.body[:65536] for mark in _CHALLENGE_MARKS)
@@ -229,11 +229,13 @@ def check_reply(reply: Reply, operation: str | None = None) -> None:
             raise failed(ErrorCode.NOT_AUTHENTICATED, "Poe asks for a login")
         raise failed(ErrorCode.PROTOCOL, "Poe redirects this request")
     if (code := _STATUS_CODES.get(reply.status)) is not None:
-        raise failed(code)
+        # Who names a time to come back did not take the request; a bare 503 may come from behind whoever took it.
+        is_refused = code is ErrorCode.OVERLOADED and wait is not None
+        raise failed(code, delivery=Delivery.REFUSED if is_refused else None)
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise failed(ErrorCode.UPSTREAM_FAILED)
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        raise failed(ErrorCode.PROTOCOL, "Poe refused the form of the request")
+        raise failed(ErrorCode.PROTOCOL, "Poe refused the form of the request", Delivery.REFUSED)
 
 
 _STATUS_CODES = {

@@ -17,9 +17,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from functools import partial
 from typing import Any, Self
 
-from reverse.chat import ChatRef, ChatRequest, PointsReading
+from reverse.chat import ChatRef, ChatRequest, PointsReading, PointsSpent
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, poe_error
@@ -30,13 +32,17 @@ from reverse.web._chats import Chats
 from reverse.web._conversation import Conversation
 from reverse.web._graphql import GraphQL
 from reverse.web._knowledge import Knowledge
-from reverse.web._models import AccountSettings, read_settings
+from reverse.web._models import AccountSettings, read_points_spent, read_settings
 from reverse.web._operations import subscriptions
+from reverse.web._paging import Page, each, next_cursor, nodes_of
 from reverse.web._plumbing import Plumbing
+from reverse.web._protocol import mapping
 from reverse.web._session import Session
 from reverse.web._signing import Signer, tag_id
 from reverse.web._transport import Transport
 from reverse.web._upload import Fetch, Sources, Uploader, uploader_for
+
+_HISTORY_PAGE = 50
 
 
 class PoeWebClient:
@@ -75,11 +81,17 @@ class PoeWebClient:
         )
         sources = Sources(config, fetch)
         uploader = uploader or uploader_for(config, self._graphql)
+        self.bots = Bots(config, self._graphql, self._session, wall_clock)
         self._conversation = Conversation(
-            config, self._graphql, self._channel, sources=sources, uploader=uploader, rng=rng
+            config,
+            self._graphql,
+            self._channel,
+            sources=sources,
+            uploader=uploader,
+            find_bot=partial(self.bots.info, fresh=True),
+            rng=rng,
         )
         self.chats = Chats(self._graphql, rng)
-        self.bots = Bots(config, self._graphql, self._session, wall_clock)
         self.knowledge = Knowledge(self._graphql, self.bots, sources)
         self.videos = None
         self.plumbing = Plumbing(self._graphql, self._channel, self._subscribe)
@@ -110,6 +122,22 @@ class PoeWebClient:
         """Read the account's balance. Raises `PoeError`."""
         return (await self.settings()).points
 
+    async def points_history(self) -> AsyncGenerator[PointsSpent, None]:
+        """What was spent, newest first, read page by page as far as it is consumed. Raises `PoeError`.
+
+        The older generation of operations has no such list (`STALE_OPERATION`).
+        """
+
+        async def page(cursor: str | int | None) -> Page[PointsSpent]:
+            variables = {"limit": _HISTORY_PAGE} | ({} if cursor is None else {"cursor": cursor})
+            data = await self._graphql.query("PointsHistoryPageColumnViewerPaginationQuery", variables)
+            connection = mapping(data.get("viewer")).get("pointsHistoryConnection")
+            return Page(tuple(map(read_points_spent, nodes_of(connection))), next_cursor(connection))
+
+        async with aclosing(each(page)) as entries:
+            async for entry in entries:
+                yield entry
+
     def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one message and yield what happens until the answer ends.
 
@@ -121,15 +149,16 @@ class PoeWebClient:
     def regenerate(self, chat: ChatRef, *, suggest_replies: bool = False) -> AsyncGenerator[Event, None]:
         """Let the bot answer the chat's last question again; the new answer takes the place of the old.
 
-        Closing and cancelling are as for `stream`. Raises `PoeError`, also where the chat does not end with a
-        finished answer.
+        An answer that is still being written is waited for. Closing and cancelling are as for `stream`. Raises
+        `PoeError`, also where the chat does not end with an answer.
         """
         return self._conversation.regenerate(chat, suggest_replies=suggest_replies)
 
-    async def stop(self, chat_id: int, *, message_id: int | None = None, text_length: int = 0) -> None:
+    async def stop(self, chat_id: int | None, *, message_id: int | None = None, text_length: int = 0) -> None:
         """Stop the answer that is being written in a chat; its stream ends with `FinishReason.CANCELLED`.
 
-        The older generation of operations needs the id of the bot's message. Raises `PoeError`.
+        Without the chat, and with the older generation of operations, the id of the bot's message is needed. Raises
+        `PoeError`.
         """
         await self._conversation.stop(chat_id, message_id, text_length)
 

@@ -149,7 +149,7 @@ async def test_what_never_fits_the_schema_is_an_error_that_is_not_tried_again(fr
     for _ in range(2):
         front.house.poe.enqueue(CHAT, TextDelta('{"name": 5}'), Finished())
     async with front.client() as client:
-        with pytest.raises(openai.InternalServerError) as caught:
+        with pytest.raises(openai.BadRequestError) as caught:
             await client.chat.completions.parse(**QUESTION, response_format=Person)
     assert caught.value.code == "invalid_structured_output"
     assert len(front.requests) == 1

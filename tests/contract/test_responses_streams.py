@@ -172,7 +172,8 @@ async def test_web_accounts_call_tools_too(front: Front) -> None:
 
 async def test_an_answer_of_nothing_at_all_is_a_failure(front: Front) -> None:
     await front.house.add_account()
-    front.house.poe.enqueue(Finished())
+    for _ in range(2):
+        front.house.poe.enqueue(Finished())
     with pytest.raises(openai.InternalServerError) as caught:
         await events_of(front)
     assert caught.value.code == "upstream_error"

@@ -38,7 +38,7 @@ def lease_ttl_seconds() -> float:
     return LEASE_TTL_SECONDS
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true value of a condition that other processes bring about."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -92,7 +92,12 @@ def test_a_long_prompt_and_a_long_list_are_read_while_others_are_served(stack) -
     statuses: list[int] = []
 
     def post(body: dict[str, Any]) -> None:
-        reply = httpx.post(f"{stack.url}/v1/chat/completions", headers=headers, content=json.dumps(body, separators=(",", ":")), timeout=60)
+        reply = httpx.post(
+            f"{stack.url}/v1/chat/completions",
+            headers=headers,
+            content=json.dumps(body, separators=(",", ":")),
+            timeout=60,
+        )
         statuses.append(reply.status_code)
 
     threads = [threading.Thread(target=post, args=(body,)) for body in bodies]

@@ -64,7 +64,7 @@ def test_the_scheduled_job_reads_the_points_of_every_account(stack):
 
     assert refresh('{"dry_run": true}')["failed"] == 0
     # Newly added, or used since its last reading: an account is due at once or soon.
-    stack.wait_until(lambda: refresh("{}")["failed"] == 0 and all_points_are_known(stack), 20)
+    stack.wait_until(lambda: refresh("{}")["failed"] == 0 and all_points_are_known(stack))
 
 
 def all_points_are_known(stack) -> bool:
@@ -162,4 +162,4 @@ def test_state_survives_a_restart_and_no_process_does(tmp_path, start_stack):
         second.close_clients()
         second.process.kill()
         second.process.wait()
-    second.wait_until(lambda: not second.survivors(descendants), 15)
+    second.wait_until(lambda: not second.survivors(descendants))

@@ -23,7 +23,7 @@ def files(folder):
 
 def test_function_and_layers_together_stay_far_below_what_lambda_takes(artefacts):
     parts = [path for path in artefacts.iterdir() if path.name != "RefreshPointsFunction"]
-    assert len(parts) == 4
+    assert len(parts) == 5
     assert sum(path.stat().st_size for part in parts for path in files(part)) < BUDGET_BYTES
 
 
@@ -32,6 +32,18 @@ def test_nothing_is_in_them_that_no_import_reads(artefacts):
     assert not {"Makefile", "requirements.txt", "requirements.in", "tests", "RECORD", "py.typed"} & names
     code = [path for path in files(artefacts) if ".dist-info" not in str(path)]
     assert not {path.suffix for path in code} & {".pyi", ".c", ".h", ".md", ".in"}
+
+
+def test_the_poe_layer_trusts_certifis_list_without_parsing_it(here, imports):
+    layer = here / "ReverseLayer" / "python"
+    code = """
+import sys
+from reverse.tls import HASHED_CERTIFICATES, tls_context
+context = tls_context()
+print(len(list(HASHED_CERTIFICATES.iterdir())), "certifi" in sys.modules, context.get_ca_certs())
+"""
+    bundle = (layer / "certifi" / "cacert.pem").read_text(encoding="utf-8")
+    assert imports(code, layer).split(maxsplit=2) == [str(bundle.count("BEGIN CERTIFICATE")), "False", "[]\n"]
 
 
 def test_every_module_is_precompiled_and_trusted_without_a_look_at_its_source(artefacts, lambda_python):

@@ -152,8 +152,8 @@ async def test_the_bots_of_both_simulators_are_listed_once(house: House) -> None
     assert models["Painter"]["output_modalities"] == ["image"]
     assert [item["name"] for item in models["Painter"]["parameters"]] == ["aspect", "quality"]
     assert models["Claude-3.5-Sonnet"]["kinds"] == ["web"]
-    assert models["GPT-5.2"]["context_length"] == 128_000
+    assert models["GPT-5.2"]["context_length"] == 400_000
     assert 1e9 < models["GPT-5.2"]["created"] < 1e10
-    assert models["GPT-5.2"]["pricing"]["prompt"] == "0.0000011"
+    assert models["GPT-5.2"]["pricing"]["prompt"] == "0.0000016"
     assert models["bare"]["output_modalities"] is None
     assert models["bare"]["parameters"] is None

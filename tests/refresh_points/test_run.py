@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from accounts import AccountState, LeaseRequest, Outcome, Points, StoreUnavailableError
+from accounts import AccountKind, AccountState, LeaseRequest, Outcome, Points, StoreUnavailableError
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, poe_error
 from tests.refresh_points.conftest import SETTINGS, House
+from tests.virtual_time import now
+
+
+@pytest.fixture
+def job_in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job's deadlines on the clock of the loop."""
+    clock = SimpleNamespace(monotonic=now, time=time.time)
+    for module in ("handler", "sweep"):
+        monkeypatch.setattr(f"refresh_points.{module}.time", clock)
 
 
 async def test_every_due_account_is_read_and_gets_its_next_due_time(house: House) -> None:
@@ -67,7 +77,7 @@ async def test_one_accounts_failure_does_not_touch_the_others(house: House, fail
 
 
 async def test_credentials_that_are_none_are_an_account_failure(house: House) -> None:
-    account = await house.store.put_account(kind="web", label="empty", credentials={})
+    account = await house.store.put_account(kind=AccountKind.WEB, label="empty", credentials={})
     assert (await house.run())["errors"] == [{"account": account.id, "code": "not_authenticated"}]
 
 
@@ -83,6 +93,7 @@ async def test_a_doubt_of_the_gateway_is_confirmed_by_a_reading_and_cured_by_a_l
     assert (await house.store.get_account(account.id)).state is AccountState.ACTIVE
 
 
+@pytest.mark.virtual_time
 async def test_an_account_that_hangs_costs_its_own_time_only(house: House) -> None:
     house.poe.answers["cookie-slow"] = asyncio.Event().wait
     slow = await house.add("slow")
@@ -106,13 +117,15 @@ async def test_no_more_accounts_at_once_than_allowed(house: House) -> None:
     assert len(set(house.poe.asked)) == 30
 
 
+@pytest.mark.virtual_time
+@pytest.mark.usefixtures("job_in_virtual_time")
 async def test_a_run_stops_before_its_deadline_and_the_next_continues(house: House) -> None:
     for number in range(40):
         await house.add(str(number))
     house.poe.pause = lambda: asyncio.sleep(0.05)
-    started = time.monotonic()
+    started = now()
     first = await house.run({"concurrency": 2}, seconds=1.2)
-    assert time.monotonic() - started < 1.2
+    assert now() - started < 1.2
     assert first["remaining"]
     assert 0 < first["succeeded"] < 40
     house.poe.pause = None
@@ -171,6 +184,8 @@ async def test_statuses_choose_accounts_due_or_not(house: House) -> None:
     assert (await house.store.get_account(active.id)).state is AccountState.ACTIVE
 
 
+@pytest.mark.virtual_time
+@pytest.mark.usefixtures("job_in_virtual_time")
 async def test_a_run_by_statuses_says_where_to_continue(house: House) -> None:
     for number in range(150):
         await house.add(str(number))

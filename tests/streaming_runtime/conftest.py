@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from mangum import Mangum
 
+from streaming_runtime import log
+from streaming_runtime.current import Current, set_for_process
 from streaming_runtime.generators import AbandonedGenerators
 from streaming_runtime.invocation import Sandbox
 from streaming_runtime.loop import serve_invocations
-from streaming_runtime.runtime_api import RuntimeApi
-from streaming_runtime.settings import Address, ResponseForm, Settings
+from streaming_runtime.settings import Address, Exceptions, FunctionIdentity, ResponseForm, Settings
 
 VERSION_PATH = "/2018-06-01/runtime"
 PATIENCE_SECONDS = 10.0
@@ -115,12 +116,19 @@ class FakeRuntimeApi:
         return Address(*self._server.sockets[0].getsockname()[:2])
 
     def enqueue(
-        self, event: Any, *, deadline_in: float = 30.0, headers: dict[str, str] | None = None, **faults: Any
+        self,
+        event: Any,
+        *,
+        deadline_in: float | None = 30.0,
+        headers: dict[str, str] | None = None,
+        request_id: str | None = None,
+        **faults: Any,
     ) -> Exchange:
         """Hand out an event (bytes are sent as they are) to the next who asks."""
         payload = event if isinstance(event, bytes) else json.dumps(event).encode()
-        request_id = f"8476a536-e9f4-11e8-9739-2dfe598c{next(self._ids):04x}"
-        deadline_ms = int((time.time() + deadline_in) * 1000)
+        request_id = request_id or f"8476a536-e9f4-11e8-9739-2dfe598c{next(self._ids):04x}"
+        # None is an emulator that sends 0.
+        deadline_ms = 0 if deadline_in is None else int((time.time() + deadline_in) * 1000)
         exchange = Exchange(payload, request_id, deadline_ms, headers or {}, **faults)
         self._exchanges[request_id] = exchange
         self._queue.put_nowait(exchange)
@@ -163,6 +171,8 @@ class FakeRuntimeApi:
         method, path, _ = request_line.split(" ")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         self.requests.append((number, method, path))
+        # An emulator may have a path of its own before that.
+        path = path[path.index(VERSION_PATH) :]
         if path == f"{VERSION_PATH}/invocation/next":
             return await self._hand_out(writer)
         if path == f"{VERSION_PATH}/init/error":
@@ -189,6 +199,7 @@ class FakeRuntimeApi:
             writer.close()
             return False
         headers = {
+            "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": item.request_id,
             "Lambda-Runtime-Deadline-Ms": str(item.deadline_ms),
             "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:123456789012:function:sample",
@@ -241,29 +252,51 @@ def answer(status: int, body: bytes = b"", headers: dict[str, str] | None = None
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+NewRuntimeApi = Callable[[], Awaitable[FakeRuntimeApi]]
+
+
 @pytest.fixture
-async def runtime_api() -> AsyncIterator[FakeRuntimeApi]:
+async def new_runtime_api() -> AsyncIterator[NewRuntimeApi]:
+    """Starts servers."""
+    servers: list[FakeRuntimeApi] = []
+
+    async def start() -> FakeRuntimeApi:
+        servers.append(FakeRuntimeApi())
+        await servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+async def runtime_api(new_runtime_api: NewRuntimeApi) -> FakeRuntimeApi:
     """The server, started."""
-    server = FakeRuntimeApi()
-    await server.start()
-    yield server
-    await server.close()
+    return await new_runtime_api()
 
 
 StartLoop = Callable[..., asyncio.Task[None]]
+
+
+@pytest.fixture(autouse=True)
+def process_settings() -> Iterator[None]:
+    """What a test sets for the whole process is undone: how it logs, and for which invocation."""
+    yield
+    log.hide_exceptions(False)
+    set_for_process(Current())
 
 
 @pytest.fixture
 async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
     """Serve an application's invocations in this process; gives the task of the loop."""
     tasks: list[asyncio.Task[None]] = []
-    apis: list[RuntimeApi] = []
     # As `serve` does it: the collection after a failure has a deadline, and must not visit all that tests import.
     gc.freeze()
 
-    async def serve(api: RuntimeApi, settings: Settings, mangum: Mangum, state: dict[str, Any]) -> None:
+    async def serve(settings: Settings, mangum: Mangum, state: dict[str, Any]) -> None:
         with AbandonedGenerators() as generators:
-            await serve_invocations(Sandbox(api, settings, mangum, generators, state))
+            await serve_invocations(Sandbox(settings, mangum, generators, state))
 
     def start(
         app: Any,
@@ -272,7 +305,10 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
         margin: float = 1.5,
         shutdown: float = 1.5,
         state: dict[str, Any] | None = None,
+        function_timeout: float | None = None,
+        **more: Any,
     ) -> asyncio.Task[None]:
+        log.hide_exceptions(more.setdefault("exceptions", Exceptions.HIDE) is Exceptions.HIDE)
         settings = Settings(
             address=runtime_api.address,
             handler="",
@@ -280,18 +316,17 @@ async def start_loop(runtime_api: FakeRuntimeApi) -> AsyncIterator[StartLoop]:
             response_form=form,
             deadline_margin_seconds=margin,
             shutdown_seconds=shutdown,
+            function=FunctionIdentity(timeout_seconds=function_timeout),
+            **more,
         )
         mangum = app if isinstance(app, Mangum) else Mangum(app)
-        apis.append(RuntimeApi(runtime_api.address))
-        tasks.append(asyncio.ensure_future(serve(apis[-1], settings, mangum, state or {})))
+        tasks.append(asyncio.ensure_future(serve(settings, mangum, state or {})))
         return tasks[-1]
 
     yield start
     for task in tasks:
         task.cancel()
     await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE_SECONDS)
-    for api in apis:
-        api.close()
 
 
 @pytest.fixture

@@ -1,18 +1,19 @@
 """Responses that are not streamed."""
 
 import json
+from pathlib import Path
 
 import pytest
 from mangum import Mangum
 
 from streaming_runtime.buffered_response import MAX_BODY_BYTES, BufferedResponse
-from streaming_runtime.context import build_context
+from streaming_runtime.context import LambdaContext
 from streaming_runtime.errors import AppProtocolError
 from streaming_runtime.events import build_request
 from streaming_runtime.failures import DEADLINE
 from streaming_runtime.response_head import parse_head
 from streaming_runtime.runtime_api import Invocation
-from streaming_runtime.settings import FunctionIdentity, ResponseForm
+from streaming_runtime.settings import Address, FunctionIdentity, Settings
 
 HEADERS = [
     (b"Content-Type", b"text/plain"),
@@ -26,8 +27,9 @@ HEAD = parse_head({"status": 201, "headers": HEADERS})
 @pytest.fixture
 def encode(function_url, current_loop):
     def encode(response: BufferedResponse) -> dict:
-        context = build_context(Invocation("id", 1, b""), FunctionIdentity())
-        request = build_request(function_url(), context, Mangum(app), ResponseForm.BUFFERED)
+        context = LambdaContext(Invocation("id", 1, b""), FunctionIdentity())
+        settings = Settings(Address("127.0.0.1", 1), "", Path())
+        request = build_request(function_url(), context, Mangum(app), settings)
         return json.loads(response.encode(request.adapter))
 
     return encode

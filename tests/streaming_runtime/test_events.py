@@ -2,16 +2,17 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mangum import Mangum
 
-from streaming_runtime.context import LambdaContext, build_context
+from streaming_runtime.context import LambdaContext
 from streaming_runtime.errors import UnsupportedEventError
 from streaming_runtime.events import HttpRequest, build_request, is_function_url, parse_event
 from streaming_runtime.runtime_api import Invocation
-from streaming_runtime.settings import FunctionIdentity, ResponseForm
+from streaming_runtime.settings import Address, FunctionIdentity, ResponseForm, RestForm, Settings
 
 pytestmark = pytest.mark.usefixtures("current_loop")
 
@@ -22,13 +23,19 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def context() -> LambdaContext:
-    return build_context(Invocation("id-1", 1000, b""), FunctionIdentity())
+    return LambdaContext(Invocation("id-1", 1000, b""), FunctionIdentity())
 
 
 @pytest.fixture
 def build(context: LambdaContext):
-    def build(event: dict[str, Any], form: ResponseForm = ResponseForm.AUTO, **config: Any) -> HttpRequest:
-        return build_request(event, context, Mangum(app, **config), form)
+    def build(
+        event: dict[str, Any],
+        form: ResponseForm = ResponseForm.AUTO,
+        rest_form: RestForm = RestForm.BUFFERED,
+        **config: Any,
+    ) -> HttpRequest:
+        settings = Settings(Address("127.0.0.1", 1), "", Path(), response_form=form, rest_form=rest_form)
+        return build_request(event, context, Mangum(app, **config), settings)
 
     return build
 
@@ -97,6 +104,19 @@ def test_other_events_are_buffered(build, function_url):
 def test_a_setting_forces_either_form(build, function_url):
     assert not build(function_url(), ResponseForm.BUFFERED).is_streamed
     assert build(rest_event(), ResponseForm.STREAMING).is_streamed
+
+
+def test_rest_apis_are_streamed_where_the_setting_says_so_and_only_they(build, function_url):
+    assert build(rest_event(), rest_form=RestForm.STREAMING).is_streamed
+    assert not build(rest_event()).is_streamed
+    assert not build(rest_event(), ResponseForm.BUFFERED, RestForm.STREAMING).is_streamed
+    http_api = function_url(
+        requestContext={"domainName": "a.execute-api.eu-central-1.amazonaws.com", "stage": "$default"}
+    )
+    balancer = {**rest_event(), "requestContext": {"elb": {"targetGroupArn": "arn"}}}
+    balancer.pop("resource")
+    for event in (http_api, {**rest_event(), "version": "1.0"}, balancer):
+        assert not build(event, rest_form=RestForm.STREAMING).is_streamed
 
 
 def test_nulls_and_gaps_of_emulators_are_filled(build):
@@ -171,4 +191,4 @@ def test_a_request_shows_nothing_of_what_was_sent(build, function_url, context):
     shown = repr(build(function_url("/private", "POST", body="private", headers=headers)))
     assert "HttpRequest" in shown and "private" not in shown
     sent = Invocation("id-1", 1000, b"private", client_context='{"custom": {"a": "private"}}')
-    assert "private" not in repr(sent) + repr(build_context(sent, FunctionIdentity()))
+    assert "private" not in repr(sent) + repr(LambdaContext(sent, FunctionIdentity()))

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 
+from streaming_runtime import log
 from streaming_runtime.generators import AbandonedGenerators
 
 
@@ -67,7 +68,16 @@ async def test_waiting_is_bounded():
         await generators.close(collect=True, timeout_seconds=5)
 
 
-async def test_a_cleanup_that_fails_is_logged_by_type(capsys):
+async def test_a_cleanup_that_fails_is_logged(capsys):
+    with AbandonedGenerators() as generators:
+        async for _ in Resource(fails=True).hold():
+            break
+        await generators.close(collect=True, timeout_seconds=5)
+    assert capsys.readouterr().out.startswith("[ERROR] KeyError: ")
+
+
+async def test_a_cleanup_that_fails_is_logged_by_type_where_exceptions_are_hidden(capsys):
+    log.hide_exceptions(True)
     with AbandonedGenerators() as generators:
         async for _ in Resource(fails=True).hold():
             break

@@ -69,7 +69,7 @@ def test_a_mangum_instance_is_taken_with_its_settings(name: str):
         ("no_such_module.app", "Runtime.ImportModuleError", "no_such_module"),
         ("broken_import.app", "Runtime.ImportModuleError", "no_such_module_anywhere"),
         ("broken_syntax.app", "Runtime.UserCodeSyntaxError", "broken_syntax"),
-        ("broken_setting.app", "Runtime.ValueError", "GATEWAY_X=7 must be one of"),
+        ("sys.app", "Runtime.BuiltInModuleConflict", "built-in module sys"),
         ("broken_exit.app", "Runtime.ExitError", "3"),
         ("package.sample_handlers.missing", "Runtime.HandlerNotFound", "'missing'"),
         ("package.sample_handlers.plain", "Runtime.HandlerNotAsgi", "unset AWS_LAMBDA_EXEC_WRAPPER"),
@@ -81,6 +81,11 @@ def test_anything_else_is_an_init_error_that_says_why(name: str, error_type: str
     with pytest.raises(InitError) as caught:
         load_handler(name)
     assert caught.value.error_type == error_type and text in str(caught.value)
+
+
+def test_what_else_a_module_raises_is_its_own():
+    with pytest.raises(ValueError, match="GATEWAY_X=7 must be one of"):
+        load_handler("broken_setting.app")
 
 
 def test_the_functions_code_comes_before_layers_and_awss_own_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

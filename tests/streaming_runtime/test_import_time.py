@@ -7,7 +7,8 @@ from pathlib import Path
 LAYER = Path(__file__).parents[2] / "layers" / "streaming_runtime"
 # What is not ours: the application needs them too.
 ELSEWHERE = "import asyncio, json, mangum"
-CEILING_SECONDS = 0.06
+# Of the processor time that importing those takes on the same machine at the same time.
+SHARE = 0.8
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,20 +24,22 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def own_cost() -> float:
-    """Processor seconds that the runtime adds to what the application needs anyway; a busy machine adds none."""
-    code = f"""{ELSEWHERE}, time
-before = time.process_time()
+    """Processor time that the runtime adds, as a share of what the application needs anyway."""
+    code = f"""import time
+started = time.process_time()
+{ELSEWHERE}
+libraries = time.process_time()
 import streaming_runtime.__main__
-print(time.process_time() - before)"""
+print((time.process_time() - libraries) / (libraries - started))"""
     return float(run("-c", code).stdout)
 
 
 def test_its_own_modules_and_what_they_alone_need_are_cheap():
     """The best of a few: the first may compile."""
     costs: list[float] = []
-    while len(costs) < 5 and min(costs, default=CEILING_SECONDS) >= CEILING_SECONDS:
+    while len(costs) < 5 and min(costs, default=SHARE) >= SHARE:
         costs.append(own_cost())
-    assert min(costs) < CEILING_SECONDS
+    assert min(costs) < SHARE
 
 
 def test_nothing_heavy_is_imported():

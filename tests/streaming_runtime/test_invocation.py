@@ -14,7 +14,6 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from streaming_runtime.errors import RuntimeApiRefusedError
-from streaming_runtime.invocation import Schedule
 from streaming_runtime.settings import ResponseForm
 
 EVENT_STREAM = {
@@ -293,9 +292,3 @@ async def test_an_application_that_raises_before_it_is_awaited_is_a_500(runtime_
     start_loop(app)
     exchange = await runtime_api.enqueue(function_url()).end()
     assert exchange.prelude["statusCode"] == 500
-
-
-def test_the_margin_is_cut_to_a_third_of_a_short_time():
-    assert Schedule.plan(100.0, 30.0, 1.5) == Schedule(128.5, 129.5, 130.0)
-    assert Schedule.plan(100.0, 3.0, 1.5) == Schedule(102.0, pytest.approx(102.667, abs=0.01), 103.0)
-    assert Schedule.plan(100.0, 0.0, 1.5) == Schedule(100.0, 100.0, 100.0)

@@ -67,6 +67,42 @@ async def leaky(scope, receive, send):
     del task
     await app(scope, receive, send)
 
+async def exiting(scope, receive, send):
+    # From a task or a callback of its own, the end of the process comes out of the event loop.
+    if scope["type"] == "lifespan":
+        return await app(scope, receive, send)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"first", "more_body": True})
+    loop = asyncio.get_running_loop()
+    if scope["path"] == "/callback":
+        loop.call_soon(sys.exit, 4)
+    else:
+        async def end():
+            sys.exit(4)
+        task = loop.create_task(end())
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("cleaned up")
+
+async def exiting_at_start(scope, receive, send):
+    asyncio.get_running_loop().call_soon(sys.exit, 5)
+    await asyncio.Event().wait()
+
+async def greedy(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return await app(scope, receive, send)
+    raise MemoryError
+
+async def noisy(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return await app(scope, receive, send)
+    import threading, logging
+    thread = threading.Thread(target=logging.getLogger("thread").warning, args=("from a thread",))
+    thread.start()
+    thread.join()
+    await app(scope, receive, send)
+
 def plain(event, context): ...
 """
 
@@ -111,8 +147,8 @@ async def start_sandbox(
 
 
 async def outcome(process: Process) -> tuple[int | None, str, list[dict[str, Any]]]:
-    """Exit status, standard output, and the log's lines."""
-    out, err = await asyncio.wait_for(process.communicate(), 10)
+    """Exit status, standard output, and the lines of the runtime's own log."""
+    out, err = await asyncio.wait_for(process.communicate(), 20)
     return process.returncode, out.decode(), [json.loads(line) for line in err.splitlines()]
 
 
@@ -177,34 +213,96 @@ async def test_a_lifespan_that_hangs_does_not_keep_the_process(runtime_api, star
     assert status == 0 and problems[0]["message"] == "lifespan.shutdown_timed_out"
 
 
-async def test_errors_that_nobody_awaits_are_logged_without_their_text(runtime_api, start_sandbox, function_url):
+async def test_errors_that_nobody_awaits_are_logged_as_asyncio_does(runtime_api, start_sandbox, function_url):
     process = await start_sandbox("sample_app.leaky")
+    exchange = await runtime_api.enqueue(function_url()).end()
+    process.send_signal(signal.SIGTERM)
+    status, out, problems = await outcome(process)
+    assert (status, problems) == (0, [])
+    errors = [line for line in out.splitlines() if line.startswith("[ERROR]\t")]
+    assert len(errors) == 2 and out.count("ValueError: private") == 2
+    assert errors[0].split("\t")[2] == exchange.request_id
+
+
+async def test_errors_that_nobody_awaits_are_logged_without_their_text_where_that_is_hidden(
+    runtime_api, start_sandbox, function_url
+):
+    process = await start_sandbox("sample_app.leaky", STREAMING_RUNTIME_EXCEPTIONS="hide")
     await runtime_api.enqueue(function_url()).end()
     process.send_signal(signal.SIGTERM)
-    status, _, problems = await outcome(process)
+    status, out, problems = await outcome(process)
     assert status == 0 and [line["message"] for line in problems] == ["loop.error", "loop.error"]
     assert {line["errorType"] for line in problems} == {"ValueError"} and all(line["stack"] for line in problems)
-    assert "private" not in json.dumps(problems)
+    assert "private" not in json.dumps(problems) + out
 
 
-@pytest.mark.parametrize(
-    ("handler", "error_type", "text"),
-    [
-        ("", "Runtime.MalformedHandlerName", "_HANDLER"),
-        ("no_such_module.app", "Runtime.ImportModuleError", "no_such_module"),
-        ("sample_app.missing", "Runtime.HandlerNotFound", "missing"),
-        ("sample_app.plain", "Runtime.HandlerNotAsgi", "unset AWS_LAMBDA_EXEC_WRAPPER"),
-        ("sample_app.refusing", "Runtime.StartupFailed", "no database"),
-    ],
-)
+INIT_FAILURES = [
+    ("", "Runtime.MalformedHandlerName", "_HANDLER"),
+    ("no_such_module.app", "Runtime.ImportModuleError", "no_such_module"),
+    ("sample_app.missing", "Runtime.HandlerNotFound", "missing"),
+    ("sample_app.plain", "Runtime.HandlerNotAsgi", "unset AWS_LAMBDA_EXEC_WRAPPER"),
+    ("sample_app.refusing", "Runtime.StartupFailed", "no database"),
+]
+
+
+@pytest.mark.parametrize(("handler", "error_type", "text"), INIT_FAILURES)
 async def test_an_init_failure_is_reported_and_ends_the_process(
     runtime_api, start_sandbox, handler: str, error_type: str, text: str
 ):
-    status, _, problems = await outcome(await start_sandbox(handler))
-    assert status == 1
+    status, out, problems = await outcome(await start_sandbox(handler))
+    assert (status, problems) == (1, [])
     ((headers, document),) = runtime_api.init_errors
     assert headers["lambda-runtime-function-error-type"] == error_type == document["errorType"]
+    assert headers["lambda-runtime-function-xray-error-cause"]
+    assert text in document["errorMessage"] and f"[ERROR] {error_type}: {document['errorMessage']}" in out
+
+
+@pytest.mark.parametrize(("handler", "error_type", "text"), INIT_FAILURES[1:2])
+async def test_an_init_failure_is_a_line_of_json_where_exceptions_are_hidden(
+    runtime_api, start_sandbox, handler: str, error_type: str, text: str
+):
+    status, _, problems = await outcome(await start_sandbox(handler, STREAMING_RUNTIME_EXCEPTIONS="hide"))
+    assert status == 1
+    ((_, document),) = runtime_api.init_errors
     assert text in document["errorMessage"] == problems[0]["reason"]
+
+
+@pytest.mark.parametrize("path", ["/callback", "/task"])
+async def test_an_exit_from_outside_of_the_request_tells_the_caller_and_keeps_its_status(
+    runtime_api, start_sandbox, function_url, path
+):
+    process = await start_sandbox("sample_app.exiting")
+    exchange = await runtime_api.enqueue(function_url(path)).end()
+    assert exchange.streamed_body.startswith(b"first")
+    assert exchange.trailers["lambda-runtime-function-error-type"] == "Runtime.ExitError"
+    status, out, problems = await outcome(process)
+    # asyncio may add that nobody has read the task's exception.
+    assert status == 4 and out.startswith("imported\ncleaned up\n") and "shut down\n" in out
+    assert problems[-1]["message"] == "runtime.stopped" and "SystemExit(4)" in problems[-1]["reason"]
+
+
+async def test_an_exit_at_the_start_is_an_init_error_and_keeps_its_status(runtime_api, start_sandbox):
+    status, _, _ = await outcome(await start_sandbox("sample_app.exiting_at_start"))
+    ((_, document),) = runtime_api.init_errors
+    assert status == 5 and document["errorType"] == "Runtime.ExitError" and "SystemExit(5)" in document["errorMessage"]
+
+
+async def test_exhausted_memory_ends_the_process_with_a_report(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox("sample_app.greedy")
+    exchange = await runtime_api.enqueue(function_url()).end()
+    assert exchange.prelude["statusCode"] == 500
+    status, out, problems = await outcome(process)
+    assert status == 1 and "[ERROR] MemoryError\r" in out and out.endswith("shut down\n")
+    assert problems[-1]["errorType"] == "Runtime.OutOfMemory"
+
+
+async def test_what_other_threads_log_is_tagged_with_the_invocation(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox("sample_app.noisy")
+    exchange = await runtime_api.enqueue(function_url()).end()
+    process.send_signal(signal.SIGTERM)
+    _, out, _ = await outcome(process)
+    (line,) = [line for line in out.splitlines() if line.startswith("[WARNING]")]
+    assert line.split("\t")[2:] == [exchange.request_id, "from a thread"]
 
 
 async def test_a_bad_setting_is_an_init_failure(runtime_api, start_sandbox):

@@ -14,9 +14,11 @@ from streaming_runtime.errors import (
 from streaming_runtime.failures import DEADLINE
 from streaming_runtime.response_head import ResponseHead
 from streaming_runtime.response_stream import ResponseStream
+from streaming_runtime.runtime_api import Invocation
 from streaming_runtime.settings import Address
 
 HEAD = ResponseHead(200, ((b"content-type", b"text/plain"),))
+INVOCATION = Invocation("id-1", None, b"")
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -55,7 +57,7 @@ async def stream(peer: Peer, disconnected: asyncio.Event) -> AsyncIterator[Respo
     """Not yet open."""
     server = await asyncio.start_server(peer.accept, "127.0.0.1", 0)
     address = Address(*server.sockets[0].getsockname()[:2])
-    yield ResponseStream(address, "id-1", disconnected)
+    yield ResponseStream(address, INVOCATION, disconnected)
     if peer.connected.done():
         peer.connected.result()[1].transport.abort()
     server.close()
@@ -194,7 +196,7 @@ async def test_a_silent_reader_costs_no_more_than_the_time_allowed(stream):
 
 
 async def test_no_connection_is_a_typed_error(disconnected, unused_tcp_port: int):
-    stream = ResponseStream(Address("127.0.0.1", unused_tcp_port), "id-1", disconnected)
+    stream = ResponseStream(Address("127.0.0.1", unused_tcp_port), INVOCATION, disconnected)
     with pytest.raises(ResponseConnectionLostError):
         await stream.open(HEAD, b"")
     with pytest.raises(ResponseConnectionLostError):

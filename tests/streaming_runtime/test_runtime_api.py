@@ -46,7 +46,7 @@ async def test_one_connection_serves_all_requests(api, runtime_api):
     for _ in range(3):
         exchange = runtime_api.enqueue({})
         invocation = await api.next_invocation()
-        await api.post_response(invocation.request_id, b'{"statusCode":200}', timeout_seconds=5)
+        await api.post_response(invocation, b'{"statusCode":200}', timeout_seconds=5)
         await exchange.end()
         assert exchange.body == b'{"statusCode":200}'
     assert runtime_api.connections == 1
@@ -99,16 +99,12 @@ GOOD = b"Lambda-Runtime-Aws-Request-Id: a\r\nLambda-Runtime-Deadline-Ms: 1\r\n"
             b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + GOOD.replace(b": a", b": ../b") + b"\r\n",
             MalformedAnswerError,
         ),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + GOOD.replace(b": 1", b": soon") + b"\r\n",
-            MalformedAnswerError,
-        ),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n", AnswerTooLargeError),
         (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), AnswerTooLargeError),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", RuntimeApiRefusedError),
         (b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n", RuntimeApiRefusedError),
     ],
-    ids=["no-http", "no-id", "path-in-id", "no-deadline", "big-head", "big-body", "forbidden", "broken"],
+    ids=["no-http", "no-id", "path-in-id", "big-head", "big-body", "forbidden", "broken"],
 )
 async def test_a_bad_answer_is_a_typed_error(api, runtime_api, answer: bytes, error: type[Exception]):
     runtime_api.enqueue_raw(answer)
@@ -116,10 +112,36 @@ async def test_a_bad_answer_is_a_typed_error(api, runtime_api, answer: bytes, er
         await api.next_invocation()
 
 
+@pytest.mark.parametrize("deadline", ["soon", "-1", "", "1" * 40])
+async def test_a_deadline_that_is_no_number_is_unknown(api, runtime_api, deadline):
+    runtime_api.enqueue({}, headers={"Lambda-Runtime-Deadline-Ms": deadline})
+    assert (await api.next_invocation()).deadline_ms is None
+
+
+async def test_whatever_is_posted_repeats_the_id_of_the_invocation(api, runtime_api):
+    for post, more in ((api.post_response, b"{}"), (api.post_invocation_error, DEADLINE)):
+        exchange = runtime_api.enqueue({}, headers={"Lambda-Runtime-Invocation-Id": "nonce-1"})
+        await post(await api.next_invocation(), more, timeout_seconds=5)
+        assert (await exchange.end()).request_headers["lambda-runtime-invocation-id"] == "nonce-1"
+    exchange = runtime_api.enqueue({})
+    await api.post_response(await api.next_invocation(), b"{}", timeout_seconds=5)
+    assert "lambda-runtime-invocation-id" not in (await exchange.end()).request_headers
+
+
+async def test_an_address_with_a_path_is_spoken_to_below_it(runtime_api):
+    address = Address.from_environ({"AWS_LAMBDA_RUNTIME_API": f"{runtime_api.address.authority}/.rt/function"})
+    api = RuntimeApi(address)
+    exchange = runtime_api.enqueue({})
+    await api.post_response(await api.next_invocation(), b"{}", timeout_seconds=5)
+    await exchange.end()
+    api.close()
+    assert [path.partition("/2018-06-01/")[0] for _, _, path in runtime_api.requests] == ["/.rt/function"] * 2
+
+
 async def test_an_invocation_error_is_lambdas_document(api, runtime_api):
     exchange = runtime_api.enqueue({})
     invocation = await api.next_invocation()
-    await api.post_invocation_error(invocation.request_id, DEADLINE, timeout_seconds=5)
+    await api.post_invocation_error(invocation, DEADLINE, timeout_seconds=5)
     await exchange.end()
     assert exchange.path.endswith("/error")
     assert exchange.request_headers["lambda-runtime-function-error-type"] == "Runtime.DeadlineExceeded"
@@ -130,7 +152,7 @@ async def test_a_refused_response_is_a_typed_error(api, runtime_api):
     runtime_api.enqueue({}, answer_status=413)
     invocation = await api.next_invocation()
     with pytest.raises(RuntimeApiRefusedError) as caught:
-        await api.post_response(invocation.request_id, b"{}", timeout_seconds=5)
+        await api.post_response(invocation, b"{}", timeout_seconds=5)
     assert caught.value.status == 413
 
 

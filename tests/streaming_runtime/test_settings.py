@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streaming_runtime.errors import InitError
-from streaming_runtime.settings import Address, ResponseForm, Settings
+from streaming_runtime.settings import Address, Exceptions, Failures, FunctionIdentity, ResponseForm, RestForm, Settings
 
 MINIMAL = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001", "_HANDLER": "app.handler"}
 
@@ -16,7 +16,9 @@ def test_the_defaults_need_only_what_lambda_sets():
     assert settings.handler == "app.handler"
     assert settings.response_form is ResponseForm.AUTO
     assert (settings.deadline_margin_seconds, settings.shutdown_seconds) == (1.5, 1.5)
-    assert settings.runtime_dir is None
+    assert settings.runtime_dir is None and settings.concurrency == 1
+    assert (settings.rest_form, settings.exceptions, settings.failures) == ("buffered", "show", "respond")
+    assert settings.lifespan_seconds == 8 and settings.function == FunctionIdentity()
 
 
 def test_everything_can_be_set():
@@ -33,12 +35,21 @@ def test_everything_can_be_set():
             "STREAMING_RUNTIME_RESPONSE_FORM": "buffered",
             "STREAMING_RUNTIME_DEADLINE_MARGIN_MS": "250",
             "STREAMING_RUNTIME_SHUTDOWN_MS": "0",
+            "STREAMING_RUNTIME_LIFESPAN_MS": "60000",
+            "STREAMING_RUNTIME_REST_FORM": "streaming",
+            "STREAMING_RUNTIME_EXCEPTIONS": "hide",
+            "STREAMING_RUNTIME_FAILURES": "report",
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": "30",
+            "AWS_LAMBDA_MAX_CONCURRENCY": "16",
         }
     )
     assert settings.task_root == Path("/var/task") and settings.runtime_dir == Path("/var/runtime")
-    assert settings.function.memory_limit_in_mb == 256
+    assert settings.function.memory_limit_in_mb == "256"
     assert settings.response_form is ResponseForm.BUFFERED
     assert (settings.deadline_margin_seconds, settings.shutdown_seconds) == (0.25, 0.0)
+    assert (settings.lifespan_seconds, settings.function.timeout_seconds, settings.concurrency) == (60, 30, 16)
+    assert settings.rest_form is RestForm.STREAMING and settings.failures is Failures.REPORT
+    assert settings.exceptions is Exceptions.HIDE and settings.hides_exceptions
 
 
 @pytest.mark.parametrize(
@@ -53,6 +64,13 @@ def test_everything_can_be_set():
         ("STREAMING_RUNTIME_DEADLINE_MARGIN_MS", "-1", "0 to 60000"),
         ("STREAMING_RUNTIME_DEADLINE_MARGIN_MS", "1.5", "0 to 60000"),
         ("STREAMING_RUNTIME_SHUTDOWN_MS", "10001", "0 to 10000"),
+        ("STREAMING_RUNTIME_LIFESPAN_MS", "forever", "0 to 900000"),
+        ("STREAMING_RUNTIME_REST_FORM", "auto", "one of buffered, streaming"),
+        ("STREAMING_RUNTIME_EXCEPTIONS", "true", "one of show, hide"),
+        ("STREAMING_RUNTIME_FAILURES", "raise", "one of respond, report"),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "0", "1 to 10000"),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "many", "1 to 10000"),
+        ("AWS_LAMBDA_RUNTIME_API", "host:80/a path", "host:port/path"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: str, allowed: str):
@@ -75,8 +93,17 @@ def test_snapstart_is_refused_because_its_part_of_the_runtime_api_is_not_spoken(
         ("localhost", Address("localhost", 80), "localhost:80"),
         ("[::1]:9001", Address("::1", 9001), "[::1]:9001"),
         ("[::1]", Address("::1", 80), "[::1]:80"),
+        ("127.0.0.1:9000/.rt/function", Address("127.0.0.1", 9000, "/.rt/function"), "127.0.0.1:9000"),
+        ("127.0.0.1:9000/", Address("127.0.0.1", 9000), "127.0.0.1:9000"),
+        ("[::1]:9001/rt/", Address("::1", 9001, "/rt"), "[::1]:9001"),
     ],
 )
 def test_addresses_in_other_forms(value: str, address: Address, authority: str):
     read = Address.from_environ({"AWS_LAMBDA_RUNTIME_API": value})
     assert read == address and read.authority == authority
+
+
+@pytest.mark.parametrize("timeout", ["0", "-3", "soon", "", "9" * 12])
+def test_a_timeout_that_cannot_be_is_unknown(timeout: str):
+    settings = Settings.from_environ({**MINIMAL, "AWS_LAMBDA_FUNCTION_TIMEOUT": timeout})
+    assert settings.function.timeout_seconds is None

@@ -34,7 +34,9 @@ def test_the_gateway_streams_through_a_public_url_with_a_literal_auth_type(resou
 
 def test_browsers_may_call_with_any_header_but_never_with_cookies(resources):
     cors = resources["GatewayFunction"]["Properties"]["FunctionUrlConfig"]["Cors"]
-    assert cors["AllowHeaders"] == cors["AllowMethods"] == ["*"]
+    assert cors["AllowMethods"] == ["*"]
+    named = {"authorization", "content-type", "x-api-key", "anthropic-version", "anthropic-beta", "x-stainless-lang"}
+    assert {"*", *named} <= {*cors["AllowHeaders"]}, "a preflight's `*` does not cover authorization"
     assert "AllowCredentials" not in cors
     assert sorted(cors["ExposeHeaders"]) == sorted(EXPOSED_HEADERS), "pages read the same without a Function URL"
     assert cors["MaxAge"] <= 86400
@@ -142,7 +144,14 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
     assert shared == {"GATEWAY_TABLE", "GATEWAY_KMS_KEY_ID", "GATEWAY_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"}
     assert {name: set(f["Properties"]["Environment"]["Variables"]) for name, f in functions.items()} == {
         "GatewayFunction": {
-            *("AWS_LAMBDA_EXEC_WRAPPER", "GATEWAY_ADMIN_SECRET_ID", "GATEWAY_METRICS", "POWERTOOLS_SERVICE_NAME")
+            *(
+                "AWS_LAMBDA_EXEC_WRAPPER",
+                "STREAMING_RUNTIME_EXCEPTIONS",
+                "STREAMING_RUNTIME_REST_FORM",
+                "GATEWAY_ADMIN_SECRET_ID",
+                "GATEWAY_METRICS",
+                "POWERTOOLS_SERVICE_NAME",
+            )
         },
         "RefreshPointsFunction": {"GATEWAY_METRICS", "POWERTOOLS_SERVICE_NAME"},
     }
@@ -151,7 +160,8 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
 def test_no_secret_and_no_local_address_is_in_the_template(template, root):
     text = (root / "template.yaml").read_text()
     assert not re.search(r"NoEcho|resolve:|sk-|p-b|localhost|127\.0\.0\.1|ENDPOINT_URL|GATEWAY_ADMIN_KEY\b", text)
-    assert not [name for name in template["Parameters"] if re.search("key|secret|token|cookie|password", name, re.I)]
+    named = {name for name in template["Parameters"] if re.search("key|secret|token|cookie|password", name, re.I)}
+    assert named == {"ExistingKeyArn"}, "the name of a key, not the key"
 
 
 def test_the_admin_key_is_generated_and_long(resources):
@@ -162,7 +172,11 @@ def test_the_admin_key_is_generated_and_long(resources):
 
 def test_accounts_and_their_key_survive_the_stack(resources):
     for name in ("AccountsTable", "CredentialsKey"):
-        assert resources[name]["DeletionPolicy"] == resources[name]["UpdateReplacePolicy"] == "Retain"
+        assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate", (
+            "a first deployment that fails leaves nothing"
+        )
+        assert resources[name]["UpdateReplacePolicy"] == "Retain"
+    assert resources["AccountsTable"]["Properties"]["DeletionProtectionEnabled"] is True
     assert resources["CredentialsKey"]["Properties"]["EnableKeyRotation"] is True
 
 
@@ -223,10 +237,27 @@ def test_the_outputs_say_where_it_is_and_how_to_get_in(template):
     outputs = template["Outputs"]
     assert outputs["GatewayUrl"]["Value"] == {"Fn::Sub": "${GatewayFunctionUrl.FunctionUrl}v1"}
     assert "get-secret-value" in outputs["AdminKeyCommand"]["Value"]["Fn::Sub"]
-    assert outputs["TableName"]["Value"] == {"Ref": "AccountsTable"}
+    assert outputs["TableName"]["Value"] == {
+        "Fn::If": ["CreatesTable", {"Ref": "AccountsTable"}, {"Ref": "ExistingTableName"}]
+    }
 
 
 def test_cfn_lint_has_nothing_to_say(root):
     command = [Path(sys.executable).with_name("cfn-lint"), "--regions", "eu-central-1", "--", "template.yaml"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_the_rest_api_streams_every_path_and_is_off_unless_wanted(template):
+    api = template["Resources"]["StreamingApi"]
+    assert template["Parameters"]["RestApi"]["Default"] == "off" and api["Condition"] == "HasRestApi"
+    paths = api["Properties"]["DefinitionBody"]["paths"]
+    assert set(paths) == {"/", "/{proxy+}"}
+    for path in paths.values():
+        integration = path["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+        assert integration["responseTransferMode"] == "STREAM" and integration["timeoutInMillis"] == 900_000
+        assert "/2021-11-15/functions/" in str(integration["uri"])
+        assert str(integration["uri"]).rstrip("\"'}").endswith("/response-streaming-invocations")
+    permission = template["Resources"]["StreamingApiPermission"]
+    assert permission["Condition"] == "HasRestApi"
+    assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"

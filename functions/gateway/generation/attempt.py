@@ -1,23 +1,20 @@
-"""One try of one account: its lease, kept alive while the answer runs, its client, and the booking at the end."""
+"""One send: the lease of its account, kept alive while the answer runs, its client, and the booking at the end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
+from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
 from gateway.generation.client_pool import WarmClient, WarmClients
+from gateway.generation.question import AnswerRejectedError, Ask
 from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal
 from pool.outcomes import outcome_of
-from reverse.chat import PoeClient
-from reverse.errors import ErrorCode, PoeError, Scope, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
-
-Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
-"""Asks a leased account's client. Closing the generator stops the upstream."""
 
 # After these the connection has done its job and can serve the next request.
 _CONNECTION_IS_FINE = frozenset({Scope.REQUEST, Scope.BOT})
@@ -25,11 +22,12 @@ _CONNECTION_IS_FINE = frozenset({Scope.REQUEST, Scope.BOT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationPolicy:
-    """Bounds of the tries; times in seconds."""
+    """Bounds of the sends; times in seconds."""
 
     max_attempts: int = 3
+    """Sends per answer, whatever they are made for."""
     attempts_seconds: float = 60.0
-    """No attempt begins later than this after the first."""
+    """No send begins later than this after the first."""
     account_wait_seconds: float = 5.0
     lease_ttl_seconds: float = 90.0
     release_seconds: float = 5.0
@@ -37,7 +35,7 @@ class GenerationPolicy:
 
 
 class Attempt:
-    """A leased account being asked. Whoever makes one calls `end`, exactly once matters, more often is harmless."""
+    """A leased account being asked once. Call `end` in every case; calls after the first do nothing."""
 
     def __init__(
         self,
@@ -66,10 +64,23 @@ class Attempt:
         self._is_ended = False
         self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether the message may have reached Poe."""
+        if self.stream is None:
+            return False
+        return self.has_answered or self.error is None or self.error.delivery is not Delivery.NOT_SENT
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether Poe said no before it took the message: nothing was charged."""
+        return not self.has_answered and self.error is not None and self.error.delivery is Delivery.REFUSED
+
     async def begin(self, ask: Ask) -> list[Event]:
         """Ask, and wait for the first event that anybody would see; the silent ones before it come along.
 
-        Raises `PoeError`, which is also remembered in `error`; an answer that ends well without a word is one.
+        Raises `PoeError`, which is also remembered in `error`; an answer that ends well without a word is one. Raises
+        `AnswerRejectedError` for an answer of which nothing can be shown.
         """
         try:
             self._warm = await self._clients.take(self.lease)
@@ -90,6 +101,9 @@ class Attempt:
         except PoeError as error:
             self._failed(error)
             raise
+        except AnswerRejectedError:
+            self.has_answered = True
+            raise
         raise self._failed(poe_error(ErrorCode.EMPTY_ANSWER))
 
     def _failed(self, error: PoeError) -> PoeError:
@@ -101,7 +115,7 @@ class Attempt:
         if self.stream is not None:
             await self.stream.aclose()
 
-    async def end(self, usage: Usage | None) -> None:
+    async def end(self, usage: SendRecord | None) -> None:
         """Stop the upstream, keep or close the client, release the lease and book.
 
         Failures of the store are logged only: the answer was given, and a lease frees itself. Cancellation waits for
@@ -116,7 +130,7 @@ class Attempt:
         finally:
             await to_the_end(self._settle(usage), name="attempt-end")
 
-    async def _settle(self, usage: Usage | None) -> None:
+    async def _settle(self, usage: SendRecord | None) -> None:
         session_data: dict[str, Any] | None = None
         try:
             session_data = await self._give_client_back()
@@ -132,7 +146,7 @@ class Attempt:
         await self._clients.give_back(self._warm, is_healthy=is_fine)
         return session_data
 
-    async def _release(self, usage: Usage | None, session_data: dict[str, Any] | None) -> None:
+    async def _release(self, usage: SendRecord | None, session_data: dict[str, Any] | None) -> None:
         points = usage.points if usage else None
         try:
             async with asyncio.timeout(self._policy.release_seconds):
@@ -154,7 +168,7 @@ class Attempt:
         """Keep the lease ours while the answer runs."""
         ttl = self._policy.lease_ttl_seconds
         while True:
-            await asyncio.sleep(ttl / 2)
+            await asyncio.sleep(ttl / 3)
             try:
                 self.lease = await self._store.extend(self.lease, ttl)
             except ConflictError:

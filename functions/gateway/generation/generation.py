@@ -1,7 +1,7 @@
-"""One answer from one of the accounts: the room that every surface of the gateway goes through.
+"""One answer from one of the accounts: what every surface of the gateway goes through.
 
-A `Generation` leases an account, asks Poe through a warm client, tries another account (never another model) while
-nothing has been said yet, yields the events that a surface encodes, and books how it ended:
+A `Generation` leases an account, sends the question through a warm client, does what the plan says when that does not
+lead to an answer (see `plan`; never another model), yields the events that a surface encodes, and books each send:
 
     async with generations.start(task, record) as generation:
         async for event in generation.events():
@@ -13,35 +13,28 @@ What a surface sends after the block is sent after all that.
 
 from __future__ import annotations
 
-import asyncio
+import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from accounts import Account, AccountKind, AccountStore, Lease, LeaseRequest, NoAccountError, NoAccountReason, Usage
-from gateway.generation.attempt import Ask, Attempt, GenerationPolicy
+from accounts import AccountKind, AccountStore, NoAccountError, SendRecord
+from gateway.generation.attempt import Attempt, GenerationPolicy
 from gateway.generation.client_pool import WarmClients
+from gateway.generation.leasing import Leasing
+from gateway.generation.plan import Again, Change, GiveUp, Send, decide, failed_send, rejected_send, telling
+from gateway.generation.question import AnswerRejectedError, Ask, OneCall, PlainQuestion, Question
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
+from gateway.generation.spending import Spending
 from gateway.generation.usage import TokenUsage
-from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
+from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
 from gateway.http.request_log import Journal, RequestRecord
-from reverse.chat import ChatRequest, PoeClient
-from reverse.errors import ErrorCode, PoeError, Scope, poe_error
+from reverse.chat import ChatRequest
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
-
-# Pauses between looks for a free account; the last one repeats.
-_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
-
-# What one of Poe's two APIs does not know or offer, the other one may.
-_OF_ONE_API = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE})
-
-# Waiting changes nothing.
-_NEVER = frozenset({NoAccountReason.NONE_CONFIGURED, NoAccountReason.BOT_DENIED})
-
-# What tells about one account only: how another one failed that has the bot tells more.
-_LACKS_THE_BOT = frozenset({ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED})
 
 AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 
@@ -56,7 +49,9 @@ class GenerationTask:
     build: Callable[[AccountKind], ChatRequest] | None = None
     """Makes the request for an account of this kind. May raise `GatewayError`."""
     ask: Ask | None = None
-    """Asks, where that is more than one request to the client; takes the place of `build`."""
+    """A call of the client that is no chat; takes the place of `build`."""
+    question: Question | None = None
+    """Where there is more to asking and reading than one request; takes the place of both. For one generation."""
     on_end: Callable[[Generation, bool], Awaitable[None]] | None = None
     """Called once an account has begun to answer and the answer is over: well (`True`), or not. What it writes is
     written before the last byte leaves."""
@@ -69,16 +64,16 @@ class GenerationTask:
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""
     sticky_account_id: str | None = None
-    rename: Callable[[str], str] | None = None
-    """The caller's name for a field that the upstream blames, where the caller's API is no chat completion."""
 
-    def stream(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
-        """Ask an account. May raise `GatewayError`."""
+    def new_question(self) -> Question:
+        """What is asked. Raises `ValueError` for a task without a question."""
+        if self.question is not None:
+            return self.question
         if self.ask is not None:
-            return self.ask(client, lease)
+            return OneCall(self.ask)
         if self.build is None:
-            raise ValueError("a generation needs 'build' or 'ask'")
-        return client.stream(self.build(lease.account.kind))
+            raise ValueError("a generation needs 'build', 'ask' or 'question'")
+        return PlainQuestion(self.build)
 
 
 class Generations:
@@ -109,16 +104,25 @@ class Generations:
 class Generation:
     """One answer; not reusable. See the module's text."""
 
-    def __init__(self, room: Generations, task: GenerationTask, record: RequestRecord) -> None:
+    def __init__(self, shared: Generations, task: GenerationTask, record: RequestRecord) -> None:
         self.chat: ChatStarted | None = None
         """The Poe chat that the answer belongs to, once known (web only)."""
-        self._room = room
+        self._shared = shared
         self._task = task
         self._record = record
+        self._question = task.new_question()
         self._shaper = AnswerShaper()
-        # The attempt under way, or the one that answered.
+        self._spending = Spending(task.prompt_tokens)
+        # The send under way, or the one that answered.
         self._attempt: Attempt | None = None
-        self._reported: UsageReported | None = None
+        # How it differs from the question as it stands.
+        self._change: Change | None = None
+        # The sends before it, and what each ended with.
+        self._sends: list[Send] = []
+        self._failures: list[PoeError | AnswerRejectedError] = []
+        # Whether Poe may have taken one of them; whether the caller has seen anything.
+        self._is_taken = False
+        self._is_shown = False
 
     @property
     def text(self) -> str:
@@ -142,10 +146,8 @@ class Generation:
 
     @property
     def usage(self) -> TokenUsage:
-        """What the answer has consumed so far; final once the block is left."""
-        completion_tokens = self._shaper.completion_tokens
-        reported = self._reported or (self._attempt.reported if self._attempt else None)
-        return TokenUsage.of(reported, prompt_tokens=self._task.prompt_tokens, completion_tokens=completion_tokens)
+        """What all sends have consumed so far; final once the block is left."""
+        return self._spending.total(self._shaper.completion_tokens)
 
     async def __aenter__(self) -> Self:
         return self
@@ -153,152 +155,167 @@ class Generation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, PoeError) and error.param is not None and self._task.rename is not None:
-            error.param = self._task.rename(error.param)
-        if self._attempt is not None:
-            usage = self.usage
+        usage = self.usage
+        if self._attempt is not None or self._sends:
             self._record.usage = {
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,
                 "estimated": usage.is_estimated,
             }
-            await self._attempt.end(self._booking(usage, is_error=isinstance(error, Exception)))
-            if self._task.on_end is not None and self._attempt.has_answered:
+        if self._attempt is not None:
+            await self._attempt.end(self._booking(self._attempt))
+            if self._task.on_end is not None and (self._attempt.has_answered or self._is_taken):
                 await self._task.on_end(self, error is None)
 
-    def _booking(self, usage: TokenUsage, *, is_error: bool) -> Usage:
-        answered = self._attempt is not None and self._attempt.has_answered
-        return Usage(
-            key_id=self._task.key_id,
-            model=self._task.model.lower(),
-            prompt_tokens=usage.prompt_tokens if answered else 0,
-            completion_tokens=usage.completion_tokens,
-            points=usage.points or 0,
-            is_error=is_error,
+    def _booking(self, attempt: Attempt) -> SendRecord | None:
+        """What the send under way consumed; `None` if nothing was sent."""
+        if not attempt.was_sent and not self._spending.is_reported:
+            return None
+        spent = self._spending.of_last(self._shaper.completion_tokens)
+        answered = attempt.has_answered or self._spending.is_reported
+        return SendRecord(
+            prompt_tokens=spent.prompt_tokens if answered else None,
+            completion_tokens=spent.completion_tokens if answered else None,
+            is_estimated=spent.is_estimated,
+            points=spent.points,
+            is_refused=attempt.was_refused and not self._spending.is_reported,
         )
 
     async def events(self) -> AsyncIterator[Event]:
         """The answer's events as a surface encodes them, the last one `Finished`. Iterate once.
 
-        Raises `PoeError` or `AccountStoreError`: before the first event when every permitted account was tried, later
-        at once. Cancelled or left early, it leaves the cleaning up to the end of the `async with` block.
+        Raises `PoeError`, `GatewayError` or `AccountStoreError` when the plan gives up. Cancelled or left early, it
+        leaves the cleaning up to the end of the `async with` block.
         """
-        first, attempt = await self._first_events()
-        shaper = self._shaper
-        for event in first:
-            for shaped in self._shape(event):
-                yield shaped
-        if attempt.stream is None:
-            return
-        try:
-            while not shaper.is_over:
-                event = await anext(attempt.stream)
-                # The common case, kept short: this runs for every chunk.
-                if type(event) is TextDelta and shaper.accept(event.text):
-                    yield event
-                    continue
-                for shaped in self._shape(event):
-                    yield shaped
-        except StopAsyncIteration:
-            # The client promises a last event; without one the answer may be cut, and silence would hide it.
-            attempt.error = poe_error(ErrorCode.PROTOCOL, "the answer ended without its last event")
-            raise attempt.error from None
-        except PoeError as error:
-            attempt.error = error
-            raise
+        leasing = Leasing(self._shared, self._task, self._record.request_id)
+        again: Again | None = None
+        while True:
+            attempt = await self._begin(leasing, again)
+            shaper = self._shaper
+            try:
+                ask = partial(self._question.ask, change=self._change)
+                for event in await attempt.begin(ask):
+                    for shaped in self._shape(event):
+                        yield shaped
+                stream = attempt.stream
+                while stream is not None and not shaper.is_over:
+                    event = await anext(stream)
+                    # The common case, kept short: this runs for every chunk.
+                    if type(event) is TextDelta and shaper.accept(event.text):
+                        yield event
+                        continue
+                    for shaped in self._shape(event):
+                        yield shaped
+                return
+            except StopAsyncIteration:
+                # The client promises a last event; without one the answer may be cut, and silence would hide it.
+                failure: PoeError | AnswerRejectedError = poe_error(
+                    ErrorCode.PROTOCOL, "the answer ended without its last event", delivery=Delivery.PARTIAL
+                )
+            except (PoeError, AnswerRejectedError) as error:
+                failure = error
+            again = await self._after(attempt, failure, leasing)
+            self._change = again.change
 
     def _shape(self, event: Event) -> list[Event]:
         """Note what concerns the booking, and let the shaper decide what is shown."""
         if isinstance(event, UsageReported):
-            self._reported = event
+            self._spending.report(event)
         elif isinstance(event, ChatStarted):
+            if self.chat is not None and self._is_shown:
+                return []  # A corrected answer goes on in the chat that was told.
             self.chat = event
         shaped = list(self._shaper.shape(event))
+        self._is_shown = self._is_shown or not all(isinstance(item, ChatStarted | UsageReported) for item in shaped)
         if shaped and isinstance(shaped[-1], Finished):
             self._record.finish = shaped[-1].reason.value
         return shaped
 
-    async def _first_events(self) -> tuple[list[Event], Attempt]:
-        """Try accounts until one begins to answer."""
-        room, task, record = self._room, self._task, self._record
-        give_up_at = room.clock() + room.policy.attempts_seconds
-        failed: list[Account] = []
-        failure: PoeError | None = None
-        kinds = task.kinds
-        while True:
-            attempt = self._attempt = self._new_attempt(await self._lease(kinds, failed, failure))
-            kind = attempt.lease.account.kind
-            self._shaper = AnswerShaper(task.limits(kind), is_streamed=task.is_streamed)
-            try:
-                return await attempt.begin(task.stream), attempt
-            except PoeError as error:
-                room.journal.event("attempt.failed", record, code=error.code.value, operation=error.operation)
-                failed.append(attempt.lease.account)
-                if failure is not None and failure.code in _OF_ONE_API and error.scope in (Scope.BOT, Scope.REQUEST):
-                    # Where the other API does not help either, the first one's word is the plainer.
-                    raise failure from None
-                if failure is None or error.code not in _LACKS_THE_BOT:
-                    failure = error
-                if error.code in _OF_ONE_API:
-                    kinds = tuple(other for other in kinds if other is not kind)
-                may_help = error.retryable or (error.code in _OF_ONE_API and kinds)
-                if not may_help or record.attempts >= room.policy.max_attempts or room.clock() >= give_up_at:
-                    raise failure from None
-            # Only one account is ever leased: this one is given back before the next is looked for.
-            await attempt.end(None)
-            self._attempt = None
-
-    def _new_attempt(self, lease: Lease) -> Attempt:
-        room = self._room
-        self._record.attempts += 1
-        self._record.account = lease.account.id
-        return Attempt(
+    async def _begin(self, leasing: Leasing, again: Again | None) -> Attempt:
+        """The next send, with its lease; nothing is sent yet. Raises what tells most where no account is left."""
+        shared, task, record = self._shared, self._task, self._record
+        try:
+            lease = await leasing.next(again)
+        except NoAccountError as none:
+            failure = self._failures[telling(self._sends)] if self._sends else None
+            raise _raised(leasing.explain(none, failure)) from None
+        record.attempts += 1
+        record.account = lease.account.id
+        attempt = self._attempt = Attempt(
             lease,
-            bot=self._task.model.lower(),
-            store=room.store,
-            clients=room.clients,
-            policy=room.policy,
-            journal=room.journal,
-        )
-
-    async def _lease(
-        self, kinds: tuple[AccountKind, ...], failed: Collection[Account], failure: PoeError | None
-    ) -> Lease:
-        """Lease an account, waiting a little while all able ones are busy. A failure before tells more than "none"."""
-        room, task = self._room, self._task
-        request = LeaseRequest(
-            owner=self._record.request_id,
             bot=task.model.lower(),
-            ttl_seconds=room.policy.lease_ttl_seconds,
-            kinds=kinds,
-            sticky_account_id=task.sticky_account_id,
-            exclude=frozenset(account.id for account in failed),
+            store=shared.store,
+            clients=shared.clients,
+            policy=shared.policy,
+            journal=shared.journal,
         )
-        give_up_at = room.clock() + room.policy.account_wait_seconds
-        looks = 0
-        while True:
-            try:
-                return await room.store.lease(request)
-            except NoAccountError as error:
-                wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
-                if error.reason is not NoAccountReason.BUSY or room.clock() + wait > give_up_at:
-                    raise _told(error, failure, failed, room.now()) from None
-            looks += 1
-            await asyncio.sleep(wait)
+        if not self._is_shown:
+            self._shaper = AnswerShaper(task.limits(lease.account.kind), is_streamed=task.is_streamed)
+        return attempt
+
+    async def _after(self, attempt: Attempt, failure: PoeError | AnswerRejectedError, leasing: Leasing) -> Again:
+        """Note how a send ended, and what the plan says. Raises what the caller is told when it gives up."""
+        send = self._note(attempt, failure)
+        policy = self._shared.policy
+        decision = decide(
+            self._sends,
+            kinds=self._task.kinds,
+            max_sends=policy.max_attempts,
+            is_late=leasing.is_late,
+            jitter=random.random(),  # noqa: S311 - spreads callers, protects nothing
+        )
+        self._shared.journal.event(
+            "attempt.failed",
+            self._record,
+            code=send.code.value if send.code else "answer_rejected",
+            operation=failure.operation if isinstance(failure, PoeError) else None,
+            delivery=send.fate.value,
+            decision=decision.where.value if isinstance(decision, Again) else "give up",
+            rule=decision.rule.name if decision.rule else "limit reached",
+        )
+        if isinstance(decision, GiveUp):
+            raise _raised(self._failures[decision.number]) from None
+        # Only one account is ever leased: this one is given back before the next is looked for.
+        was_answered = attempt.has_answered
+        await attempt.end(self._booking(attempt))
+        self._spending.end(was_answered=was_answered)
+        self._attempt = None
+        return decision
+
+    def _note(self, attempt: Attempt, failure: PoeError | AnswerRejectedError) -> Send:
+        if attempt.reported is not None and not self._spending.is_reported:
+            self._spending.report(attempt.reported)
+        account, change = attempt.lease.account, self._change
+        if isinstance(failure, PoeError):
+            attempt.error = failure
+            if attempt.has_answered:
+                failure.delivery = Delivery.PARTIAL
+            send = failed_send(
+                failure,
+                account_id=account.id,
+                kind=account.kind,
+                change=change,
+                possible=self._question.changes(failure),
+                is_shown=self._is_shown,
+                points=self._spending.points,
+            )
+        else:
+            send = rejected_send(
+                account_id=account.id,
+                kind=account.kind,
+                change=change,
+                is_correctable=failure.is_correctable,
+                is_shown=self._is_shown,
+                points=self._spending.points,
+            )
+        self._sends.append(send)
+        self._failures.append(failure)
+        self._is_taken = self._is_taken or send.fate not in (Delivery.NOT_SENT, Delivery.REFUSED)
+        return send
 
 
-def _told(none: NoAccountError, failure: PoeError | None, failed: Collection[Account], now: float) -> Exception:
-    """What to raise where no account is left: that, or the failure before it, whichever tells more."""
-    if failure is None:
-        return none
-    if failure.code is ErrorCode.INSUFFICIENT_POINTS:
-        if none.reason is NoAccountReason.BUSY or none.retry_at is not None:
-            return none  # Points are not what all accounts lack, or it is known when one has them again.
-        grants = [account.points.next_grant_at for account in failed if account.points is not None]
-        known = [grant for grant in grants if grant is not None]
-        return NoAccountError(NoAccountReason.NO_POINTS, min(known)) if known else failure
-    # An account of the API that was not asked may do what the other one does not offer, once it is free. Nobody waits
-    # hours for a feature: an account that is that long away is one that was refused the bot.
-    may_help_later = failure.code in _OF_ONE_API and none.reason not in _NEVER
-    is_soon = none.retry_at is None or none.retry_at - now <= MAX_RETRY_AFTER_SECONDS
-    return none if may_help_later and (is_soon or failure.code is ErrorCode.BOT_NOT_FOUND) else failure
+def _raised(failure: Exception) -> Exception:
+    """A failure as callers of the generation know it."""
+    if isinstance(failure, AnswerRejectedError):
+        return GatewayError(UNUSABLE_ANSWER, failure.message, code=failure.code)
+    return failure

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
 
@@ -20,6 +21,8 @@ from reverse.errors import ErrorCode, PoeError
 # An SDK that honours `retry-after` gives up by itself on longer waits
 # (docs/reference/openai-wire.md#errors-and-retries); asking it not to try saves the requests of those that do not.
 MAX_RETRY_AFTER_SECONDS = 60
+# Where nobody knows when it passes.
+_DEFAULT_WAIT_SECONDS = 5.0
 # The upstream's word for a field is shown only if it looks like one.
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 
@@ -99,7 +102,10 @@ RATE_LIMIT = Situation(429, "rate_limit_error", "rate_limit_exceeded", "This API
 QUOTA = Situation(429, "insufficient_quota", "insufficient_quota", "This API key has used up its budget.", False)
 NO_POINTS = Situation(429, "insufficient_quota", "insufficient_quota", "No account has points left.", False)
 BOT_LIMIT = Situation(429, "insufficient_quota", "insufficient_quota", "The limit for this model is reached.", False)
-BUSY = Situation(429, "rate_limit_error", "accounts_busy", "All accounts are busy.")
+BUSY = Situation(429, "rate_limit_error", "accounts_busy", "All accounts are busy with other requests.")
+WAITING = Situation(
+    429, "rate_limit_error", "accounts_waiting", "All accounts have to wait: Poe limited them, or they failed."
+)
 NO_ACCOUNTS = Situation(
     503,
     "server_error",
@@ -107,7 +113,19 @@ NO_ACCOUNTS = Situation(
     "No account can serve this request: there is none, or none that is able to. /admin/accounts shows and adds them.",
     False,
 )
+CREDENTIALS_REFUSED = Situation(
+    503,
+    "server_error",
+    "no_accounts",
+    "No account can serve this request: Poe refused the credentials of all that could. /admin/accounts shows them.",
+    False,
+)
 UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
+# What no repetition cures, and every repetition pays for: a status that published clients leave alone, whether or not
+# they look at `x-should-retry` (docs/retries.md has the table; 422 is repeated by some).
+UNUSABLE_ANSWER = Situation(
+    400, "unusable_answer", "unusable_answer", "The model's answer is not what was asked for.", False
+)
 OVERLOADED = Situation(503, "server_error", "upstream_overloaded", "The upstream is overloaded.", False)
 CHALLENGE = Situation(503, "server_error", "upstream_challenge", "The upstream does not let the gateway in.", False)
 TIMEOUT = Situation(504, "server_error", "upstream_timeout", "The upstream took too long.", False)
@@ -130,7 +148,7 @@ _POE: dict[ErrorCode, Situation] = {
     ErrorCode.BOT_LIMIT_REACHED: BOT_LIMIT,
     ErrorCode.BOT_ACCESS_DENIED: NO_ACCESS,
     ErrorCode.INSUFFICIENT_POINTS: NO_POINTS,
-    ErrorCode.RATE_LIMITED: BUSY,
+    ErrorCode.RATE_LIMITED: WAITING,
     ErrorCode.CHALLENGE: CHALLENGE,
     ErrorCode.BLOCKED: CHALLENGE,
     ErrorCode.TIMEOUT: TIMEOUT,
@@ -140,14 +158,21 @@ _POE: dict[ErrorCode, Situation] = {
 _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.NONE_CONFIGURED: NO_ACCOUNTS,
     NoAccountReason.BUSY: BUSY,
-    NoAccountReason.COOLING_DOWN: BUSY,
+    NoAccountReason.COOLING_DOWN: WAITING,
     NoAccountReason.NO_POINTS: NO_POINTS,
     NoAccountReason.BOT_DENIED: NO_ACCESS,
+    NoAccountReason.CREDENTIALS_REFUSED: CREDENTIALS_REFUSED,
+    NoAccountReason.DISABLED: NO_ACCOUNTS,
 }
 
 
-def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
-    """Translate any exception into what the caller sees. `now` (epoch seconds) turns times into waits."""
+def gateway_error(
+    error: Exception, *, now: float = 0.0, field_name: Callable[[str], str] = lambda name: name
+) -> GatewayError:
+    """Translate any exception into what the caller sees.
+
+    `now` (epoch seconds) turns times into waits. `field_name` gives the caller's name for a field that Poe blames.
+    """
     match error:
         case GatewayError():
             return error
@@ -157,28 +182,46 @@ def gateway_error(error: Exception, *, now: float = 0.0) -> GatewayError:
                 situation, headers={name.lower(): value for name, value in (error.headers or {}).items()}
             )
         case PoeError():
-            situation = _POE.get(error.code, UPSTREAM)
-            param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
-            if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
-                param = error.param
-            retry_after = error.retry_after_seconds
-            if situation is BUSY and retry_after is None:
-                retry_after = 5.0
-            # Some programs show nothing of an error but its message.
-            blamed = f"The upstream rejected '{param}'." if param and error.code is ErrorCode.INVALID_REQUEST else None
-            return GatewayError(situation, blamed, param=param, retry_after_seconds=retry_after)
+            return _of_poe(error, field_name)
         case NoAccountError():
-            wait = None if error.retry_at is None else max(1.0, error.retry_at - now)
-            situation = _NO_ACCOUNT[error.reason]
-            if situation is NO_ACCESS:
-                # When the store looks again is hours away: nothing that a program should wait for.
-                return GatewayError(situation, param="model")
-            return GatewayError(situation, retry_after_seconds=1.0 if wait is None and situation is BUSY else wait)
+            return _of_no_account(error, now)
         case StoreUnavailableError() | AccountStoreError():
             return GatewayError(STORE)
         case TimeoutError():
             return GatewayError(TIMEOUT)
     return GatewayError(INTERNAL)
+
+
+def _of_poe(error: PoeError, field_name: Callable[[str], str]) -> GatewayError:
+    situation = _POE.get(error.code, UPSTREAM)
+    param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
+    if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
+        param = field_name(error.param)
+    retry_after = error.retry_after_seconds
+    if situation is WAITING and retry_after is None:
+        retry_after = _DEFAULT_WAIT_SECONDS
+    # Some programs show nothing of an error but its message.
+    blamed = f"The upstream rejected '{param}'." if param and error.code is ErrorCode.INVALID_REQUEST else None
+    return GatewayError(situation, blamed, param=param, retry_after_seconds=retry_after)
+
+
+def _of_no_account(error: NoAccountError, now: float) -> GatewayError:
+    situation = _NO_ACCOUNT[error.reason]
+    if situation is NO_ACCESS:
+        # When the store looks again is hours away: nothing that a program should wait for.
+        return GatewayError(situation, param="model")
+    if error.retry_at is None:
+        wait = {BUSY: 1.0, WAITING: _DEFAULT_WAIT_SECONDS}.get(situation)
+    else:
+        wait = max(1.0, error.retry_at - now)
+    return GatewayError(situation, _until(situation, error.retry_at), retry_after_seconds=wait)
+
+
+def _until(situation: Situation, retry_at: float | None) -> str | None:
+    """The situation's message with the time at which another try may help, if that is known."""
+    if retry_at is None:
+        return None
+    return f"{situation.message} Try again after {datetime.fromtimestamp(retry_at, UTC):%Y-%m-%dT%H:%M:%SZ}."
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None) -> GatewayError:

@@ -41,6 +41,8 @@ class RequestRecord:
     finish: str | None = None
     error: str | None = None
     is_stream: bool = False
+    crash: Exception | None = field(default=None, repr=False)
+    """An exception nobody expected, which ended the stream of the response."""
     usage: dict[str, Any] = field(default_factory=dict)
 
     def part(self, index: int) -> RequestRecord:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.deadline import ClientGoneError, bounded
-from gateway.http.errors import TIMEOUT, GatewayError, encode_error_event
+from gateway.http.errors import INTERNAL, TIMEOUT, GatewayError, encode_error_event
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 
 # A comment is the only keep-alive that both official SDKs ignore (docs/reference/openai-wire.md#streamed-chat).
@@ -112,10 +112,13 @@ class EventStream:
         except ClientGoneError:
             raise
         except Exception as error:  # whatever it is, the stream must say that it broke
-            if not outlet.has_begun:
-                raise
             failure = self._translate(error)
+            if not outlet.has_begun:
+                # What nobody expected keeps its own traceback for the log.
+                raise error if failure.situation is INTERNAL else failure from error
             record.error = failure.code
+            if failure.situation is INTERNAL:
+                record.crash = error
             return self._encode_error(failure)
 
 

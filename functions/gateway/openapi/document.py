@@ -18,12 +18,22 @@ from gateway.http.errors import (
     GatewayError,
     Situation,
 )
-from gateway.openapi.operation import Operation
-from gateway.openapi.operations import OPERATIONS, SCHEMAS
-from gateway.openapi.schemas import ref
+from gateway.http.operations import Operation
+from gateway.http.schemas import ERROR, Schema, ref
+from gateway.surfaces.chat import schema as chat
+from gateway.surfaces.completions import schema as completions
+from gateway.surfaces.media import schema as media
+from gateway.surfaces.messages import schema as messages
 from gateway.surfaces.messages.errors import error_object, error_status
+from gateway.surfaces.responses import schema as responses
 from gateway.surfaces.routes import build_routes
 
+_SURFACES = (chat, completions, responses, messages, media)
+# By the name of the endpoint: each surface describes its own, with the schemas that they name.
+OPERATIONS: dict[str, Operation] = {name: row for surface in _SURFACES for name, row in surface.OPERATIONS.items()}
+SCHEMAS: dict[str, Schema] = {"Error": ERROR}
+for _surface in _SURFACES:
+    SCHEMAS |= _surface.SCHEMAS
 PREFIX = "/v1"
 TITLE = "Poe gateway"
 _SUMMARY = "OpenAI's API, and Anthropic's Messages API, in front of your own Poe accounts."

@@ -1,9 +1,9 @@
-"""How an account is asked: natively or in words, reading what was asked for out of the answer, one try at a correction.
+"""How an account is asked: natively or in words, and how what was asked for is read out of the answer.
 
 Poe's web API takes one message of text. What a request wants beyond that is told to the model in the message, and the
 model's answer is read for it. The official API knows more, but not each of its endpoints does: what one has no word for
-is told there, too. An answer that can't be used is asked for once more, of the same model, with what was wrong with it;
-a second one that can't be used is an error.
+is told there, too. An answer that can't be used is rejected; what then happens is the plan's decision
+(`gateway.generation.plan`), and the changes that it may ask for are made here.
 """
 
 from __future__ import annotations
@@ -11,199 +11,181 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import astuple, dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from accounts import AccountKind, Lease
-from gateway.http.errors import UPSTREAM, GatewayError
+from gateway.generation.plan import Change
+from gateway.generation.question import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import Correction, Reading, reading_of, reading_of_native
-from gateway.prompt.conversations import Conversation
+from gateway.prompt.conversations import Continuation, Conversation
 from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
-from reverse.errors import ErrorCode, PoeError
+from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
 
-# What Poe says of a chat that was deleted is not known for certain: the words that it may be, none of which another
-# account would have to be asked about.
-_CHAT_MAY_BE_LOST = frozenset(
-    {ErrorCode.CHAT_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.BOT_FAILED, ErrorCode.PROTOCOL}
-    | {ErrorCode.UPSTREAM_FAILED}
-)
-
+T = TypeVar("T")
 # So much is read in a few milliseconds.
 _AT_ONCE_CHARS = 32 * 1024
-
-T = TypeVar("T")
-Correct = Callable[[ChatRequest, Correction, ChatStarted | None], ChatRequest | None]
-"""Makes the request for a corrected answer, given the Poe chat that the first one is in, if it is in one; `None` where
-the model can't be asked again."""
+_NOT_TAKEN = (Delivery.NOT_SENT, Delivery.REFUSED)
 
 
-@dataclass(frozen=True, slots=True)
 class Asking:
-    """Asks for one chat completion, whichever kind of account was leased."""
+    """Asks for one chat completion, whichever kind of account was leased. Implements `Question`."""
 
-    call: ChatCall
-    bot: str
-    refused: RefusedOptions
-    conversation: Conversation | None = None
+    def __init__(
+        self, call: ChatCall, bot: str, refused: RefusedOptions, conversation: Conversation | None = None
+    ) -> None:
+        self._call = call
+        self._bot = bot
+        self._refused = refused
+        self._conversation = conversation
+        # Changes that stay, once made.
+        self._made: set[Change] = set()
+        self._is_chat_spoilt = False
+        # Of the last send: the request, how its answer is read (`None` for as it comes), where the answer is, and which
+        # options its failure blames.
+        self._request = ChatRequest(bot, ())
+        self._reading: Reading | None = None
+        self._is_continued = False
+        self._account_id = ""
+        self._kind = AccountKind.OFFICIAL
+        self._chat: ChatStarted | None = None
+        self._blamed: frozenset[str] = frozenset()
 
-    def __call__(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
-        """The answer's events. Raises `PoeError`, and `GatewayError` for an answer that can't be used."""
-        if lease.account.kind is AccountKind.OFFICIAL:
-            request = self.call.build(self.bot, AccountKind.OFFICIAL)
-            if self.call.response_format is None and not request.stop:
-                return self.refused.stream(client, request)
-            return self._ask_official(client, request)
-        if self.conversation is None and not self.call.specs.tools and self.call.response_format is None:
-            return client.stream(self.call.build(self.bot, AccountKind.WEB))
-        return self._ask_web(client, lease)
+    def ask(self, client: PoeClient, lease: Lease, change: Change | None) -> AsyncGenerator[Event, None]:
+        """Send it once; see `Question`."""
+        if change is Change.WITHOUT_OPTION:
+            self._refused.names |= self._blamed
+        elif change is not None:
+            self._made.add(change)
+        kind, account_id = lease.account.kind, lease.account.id
+        correction = self._correction(account_id) if change is Change.CORRECTION else None
+        if correction is None:
+            self._chat = None
+            self._begin(kind, account_id)
+        else:
+            self._request = correction
+        self._kind, self._account_id = kind, account_id
+        self._request = self._refused.without(self._request)
+        return client.stream(self._request) if self._reading is None else self._read(client, self._reading)
 
-    async def _ask_official(self, client: PoeClient, request: ChatRequest) -> AsyncGenerator[Event, None]:
-        """Natively; what the model's endpoint does not take is left to the gateway, which sees to it in any case."""
-        reading = reading_of_native(self.call)
-        while True:
-            try:
-                async with aclosing(self._read(client, request, reading, _with_the_conversation)) as events:
-                    async for event in events:
-                        yield event
-                return
-            except PoeError as error:
-                # Such an error is raised before anything is sent.
-                if error.code is not ErrorCode.UNSUPPORTED_FEATURE:
-                    raise
-                if error.param == "stop" and request.stop:
-                    request = replace(request, stop=())
-                elif error.param == "response_format" and request.response_format is not None:
-                    request, reading = self._told_the_format(request), reading_of_native(self.call, knows_format=False)
-                else:
-                    raise
+    def changes(self, error: PoeError) -> frozenset[Change]:
+        """The changes that would answer this failure of the last send."""
+        request = self._request
+        self._is_chat_spoilt = self._is_chat_spoilt or error.delivery not in _NOT_TAKEN
+        self._blamed = frozenset(self._refused.blamed(error, request))
+        possible = set(bot_protocol_change(error))
+        if self._blamed:
+            possible.add(Change.WITHOUT_OPTION)
+        if error.param == "stop" and request.stop:
+            possible.add(Change.WITHOUT_STOP)
+        if error.param == "response_format" and request.response_format is not None:
+            possible.add(Change.FORMAT_IN_WORDS)
+        if self._is_continued:
+            possible.add(Change.NEW_CHAT)
+        return frozenset(possible)
 
-    async def _ask_web(self, client: PoeClient, lease: Lease) -> AsyncGenerator[Event, None]:
-        """In the Poe chat that holds the beginning of the conversation; anew where there is none, or it is lost."""
-        going_on = self.conversation.continuation(lease.account.id) if self.conversation else None
-        reading = reading_of(self.call)
-        if going_on is not None:
-            request = self.call.web_request(self.bot, going_on.turns, reading.protocol, going_on.chat)
-            is_silent = True
-            try:
-                async with aclosing(self._read(client, request, reading, _in_the_chat)) as events:
-                    async for event in events:
-                        is_silent = False
-                        yield event
-                return
-            except PoeError as error:
-                if error.code not in _CHAT_MAY_BE_LOST or not is_silent:
-                    raise
-            reading = reading_of(self.call)
-        request = self.call.web_request(self.bot, self.call.turns, reading.protocol)
-        async with aclosing(self._read(client, request, reading, _in_the_chat)) as events:
-            async for event in events:
-                yield event
+    def _begin(self, kind: AccountKind, account_id: str) -> None:
+        """Make the request that tells all that this account must be told."""
+        call = self._call
+        self._is_continued = False
+        if kind is AccountKind.OFFICIAL:
+            is_native = Change.FORMAT_IN_WORDS not in self._made
+            self._reading = None if call.response_format is None else reading_of_native(call, knows_format=is_native)
+            self._request = self._official_request()
+            return
+        going_on = self._continuation(account_id)
+        reads = self._conversation is not None or call.specs.tools or call.response_format is not None
+        self._reading = reading = reading_of(call) if reads else None
+        protocol = reading.protocol if reading else None
+        if going_on is None:
+            self._request = call.web_request(self._bot, call.turns, protocol)
+            return
+        self._is_continued = True
+        self._request = call.web_request(self._bot, going_on.turns, protocol, going_on.chat)
 
-    async def _read(
-        self, client: PoeClient, request: ChatRequest, reading: Reading, correct: Correct
-    ) -> AsyncGenerator[Event, None]:
-        """The answer as it reads, corrected if need be."""
-        answer = _Answer(reading)
-        async with aclosing(answer.follow(self.refused.stream(client, request))) as events:
-            async for event in events:
-                yield self._noted(event)
-        again = correct(request, reading.correction, answer.chat) if reading.correction else None
-        if again is not None:
-            async with aclosing(answer.follow(self.refused.stream(client, again))) as events:
+    def _continuation(self, account_id: str) -> Continuation | None:
+        """How to go on in the Poe chat that holds the beginning; anew where there is none, or it holds too much."""
+        if self._conversation is None or self._is_chat_spoilt or Change.NEW_CHAT in self._made:
+            return None
+        return self._conversation.continuation(account_id)
+
+    def _official_request(self) -> ChatRequest:
+        request = self._call.build(self._bot, AccountKind.OFFICIAL)
+        if Change.WITHOUT_STOP in self._made:
+            request = replace(request, stop=())
+        if Change.BOT_PROTOCOL in self._made:
+            request = replace(request, in_bot_protocol=True)
+        if Change.FORMAT_IN_WORDS in self._made and self._call.response_format is not None:
+            rule = Message("system", self._call.response_format.instructions())
+            request = replace(request, messages=(rule, *request.messages), response_format=None)
+        return request
+
+    def _correction(self, account_id: str | None) -> ChatRequest | None:
+        """The request for a corrected answer; `None` where the model can't be asked that."""
+        correction = self._reading.correction if self._reading else None
+        if correction is None:
+            return None
+        if self._kind is AccountKind.OFFICIAL:
+            return _with_the_conversation(self._request, correction)
+        if self._chat is None or account_id not in (None, self._account_id):
+            return None
+        return _in_the_chat(self._request, correction, self._chat)
+
+    async def _read(self, client: PoeClient, reading: Reading) -> AsyncGenerator[Event, None]:
+        """The answer as it reads. Raises `AnswerRejectedError` for one that can't be used."""
+        reason: FinishReason | None = None
+        has_begun = False
+        chars = 0
+        try:
+            async with aclosing(client.stream(self._request)) as events:
                 async for event in events:
-                    yield self._noted(event)
+                    if isinstance(event, Finished):
+                        reason = event.reason
+                        break
+                    if isinstance(event, ChatStarted):
+                        self._chat = event
+                    has_begun = has_begun or not isinstance(event, ChatStarted | UsageReported)
+                    size = len(event.text) if isinstance(event, TextDelta | TextReplaced) else 0
+                    chars += size
+                    for read in await _read_sized(reading.feed, event, size):
+                        yield self._noted(read)
+            if reason is None:
+                raise poe_error(ErrorCode.PROTOCOL, "the answer ended without its last event")
+        except PoeError as error:
+            if has_begun:
+                error.delivery = Delivery.PARTIAL  # although nothing may have been shown yet
+            raise
+        # What was held back is read now, all of it.
+        for read in await _read_sized(reading.finish, reason, chars):
+            yield self._noted(read)
         if (failure := reading.failure) is not None:
-            raise GatewayError(UPSTREAM, failure.message, code=failure.code)
-        if answer.reason is not None:
-            yield Finished(reading.reason(answer.reason))
-
-    def _told_the_format(self, request: ChatRequest) -> ChatRequest:
-        """The request to an endpoint that has no word for a format."""
-        if self.call.response_format is None:
-            return request
-        rule = Message("system", self.call.response_format.instructions())
-        return replace(request, messages=(rule, *request.messages), response_format=None)
+            is_correctable = self._correction(None) is not None
+            raise AnswerRejectedError(failure.message, failure.code, is_correctable=is_correctable)
+        yield Finished(reading.reason(reason))
 
     def _noted(self, event: Event) -> Event:
-        if self.conversation is not None:
-            self.conversation.observe(event)
+        if self._conversation is not None:
+            self._conversation.observe(event)
         return event
 
 
-def _in_the_chat(request: ChatRequest, correction: Correction, chat: ChatStarted | None) -> ChatRequest | None:
-    if chat is None:
-        return None
+async def _read_sized(read: Callable[[T], list[Event]], value: T, size: int) -> list[Event]:
+    """Read at once, or a large piece in a thread: keep-alive, deadline and other requests go on meanwhile.
+
+    Cancelled, it does not wait: the reading ends soon by itself, and nobody looks at it any more.
+    """
+    return read(value) if size <= _AT_ONCE_CHARS else await asyncio.to_thread(read, value)
+
+
+def _in_the_chat(request: ChatRequest, correction: Correction, chat: ChatStarted) -> ChatRequest:
     return replace(request, messages=(Message("user", correction.text),), chat=ChatRef(chat.chat_id, chat.chat_code))
 
 
-def _with_the_conversation(request: ChatRequest, correction: Correction, _chat: ChatStarted | None) -> ChatRequest:
+def _with_the_conversation(request: ChatRequest, correction: Correction) -> ChatRequest:
     answered = [Message("assistant", correction.answer)] if correction.answer.strip() else []
     # An endpoint may have left the rule out without a word.
     told = Message("user", f"{correction.text}\n{correction.rule}")
     return replace(request, messages=(*request.messages, *answered, told))
-
-
-class _Answer:
-    """An answer that may come in two messages: each is read in its turn, and what both cost is added up."""
-
-    def __init__(self, reading: Reading) -> None:
-        self.chat: ChatStarted | None = None
-        """Where the answer is."""
-        self.reason: FinishReason | None = None
-        """Why its last message ended; `None` if the upstream did not say."""
-        self._reading = reading
-        self._spent = UsageReported()
-        # Of the message under way.
-        self._chars = 0
-
-    async def follow(self, stream: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """The events of one message as they read, without its end."""
-        before = self._spent
-        self.reason = None
-        async with aclosing(stream) as events:
-            async for event in events:
-                match event:
-                    case Finished(reason):
-                        self.reason = reason
-                        break
-                    case ChatStarted():
-                        if self.chat is not None:
-                            continue
-                        self.chat = event
-                    case UsageReported():
-                        self._spent = _sum(before, event)
-                for read in await self._feed(self._spent if isinstance(event, UsageReported) else event):
-                    yield read
-        if self.reason is not None:
-            for read in await self._finish(self.reason):
-                yield read
-
-    async def _feed(self, event: Event) -> list[Event]:
-        size = len(event.text) if isinstance(event, TextDelta | TextReplaced) else 0
-        self._chars += size
-        return await _off_the_loop(self._reading.feed, event) if size > _AT_ONCE_CHARS else self._reading.feed(event)
-
-    async def _finish(self, reason: FinishReason) -> list[Event]:
-        """What was held back is read now, all of it."""
-        chars, self._chars = self._chars, 0
-        return (
-            await _off_the_loop(self._reading.finish, reason)
-            if chars > _AT_ONCE_CHARS
-            else self._reading.finish(reason)
-        )
-
-
-async def _off_the_loop(read: Callable[[T], list[Event]], value: T) -> list[Event]:
-    """Read in a thread, so that keep-alive, deadline and other requests go on meanwhile.
-
-    Cancelled, it does not wait: the reading ends soon by itself, and nobody looks at it any more.
-    """
-    return await asyncio.to_thread(read, value)
-
-
-def _sum(before: UsageReported, now: UsageReported) -> UsageReported:
-    pairs = zip(astuple(before), astuple(now), strict=True)
-    return UsageReported(*(None if a is None and b is None else (a or 0) + (b or 0) for a, b in pairs))

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -68,38 +68,51 @@ class AttachmentReader:
         self._cache: OrderedDict[str, tuple[Attachment, float]] = OrderedDict()
         self._cached_bytes = 0
 
-    async def read(self, turns: Sequence[Message], facts: ModelFacts) -> tuple[Message, ...]:
-        """The turns with their files. Raises `GatewayError` (400, naming the message)."""
-        places = [(index, file) for index, turn in enumerate(turns) for file in turn.attachments]
-        if not places:
+    async def read(
+        self,
+        turns: Sequence[Message],
+        facts: ModelFacts,
+        *,
+        places: Mapping[int, str] | None = None,
+        param: str = "messages",
+    ) -> tuple[Message, ...]:
+        """The turns with their files. Raises `GatewayError` (400, naming the place).
+
+        `places` are where the caller wrote the turns with files, by their index; `param` is the field with all turns.
+        """
+        places = places or {}
+        # Where each file is first; the order is that of the turns.
+        found: dict[Attachment, str] = {}
+        for index, turn in enumerate(turns):
+            for file in turn.attachments:
+                found.setdefault(file, places.get(index, f"{param}[{index}].content"))
+        if not found:
             return tuple(turns)
-        distinct = dict.fromkeys(file for _, file in places)
-        if len(distinct) > MAX_FILES:
-            raise invalid(f"A request takes at most {MAX_FILES} files.", param="messages", code="too_many_files")
-        first_place = {file: index for index, file in reversed(places)}
-        read = await self._read_all({file: first_place[file] for file in distinct})
-        for file, index in first_place.items():
-            _check_modality(read[file], facts, index)
+        if len(found) > MAX_FILES:
+            raise invalid(f"A request takes at most {MAX_FILES} files.", param=param, code="too_many_files")
+        read = await self._read_all(found, param)
+        for file, place in found.items():
+            _check_modality(read[file], facts, place)
         return tuple(
             replace(turn, attachments=tuple(read[file] for file in turn.attachments)) if turn.attachments else turn
             for turn in turns
         )
 
-    async def _read_all(self, places: dict[Attachment, int]) -> dict[Attachment, Attachment]:
+    async def _read_all(self, places: Mapping[Attachment, str], param: str) -> dict[Attachment, Attachment]:
         """Each once, several at a time; no more of them once they are too large together."""
         gate = asyncio.Semaphore(_AT_A_TIME)
         total = 0
 
-        async def read(file: Attachment, index: int) -> Attachment:
+        async def read(file: Attachment, place: str) -> Attachment:
             nonlocal total
             async with gate:
-                found = await self._read_one(file, index)
+                found = await self._read_one(file, place)
                 total += len(found.data or b"")
                 if total > MAX_TOTAL_BYTES:
-                    raise invalid("The files are too large together.", param="messages", code="file_too_large")
+                    raise invalid("The files are too large together.", param=param, code="file_too_large")
                 return found
 
-        tasks = {file: asyncio.create_task(read(file, index), name="read-file") for file, index in places.items()}
+        tasks = {file: asyncio.create_task(read(file, place), name="read-file") for file, place in places.items()}
         try:
             await asyncio.gather(*tasks.values())
         finally:
@@ -108,21 +121,21 @@ class AttachmentReader:
             await asyncio.gather(*tasks.values(), return_exceptions=True)
         return {file: task.result() for file, task in tasks.items()}
 
-    async def _read_one(self, file: Attachment, index: int) -> Attachment:
+    async def _read_one(self, file: Attachment, place: str) -> Attachment:
         if file.data is not None:
             read = _typed(file.name, file.content_type, file.data)
         else:
-            read = await self._fetched(file, index)
+            read = await self._fetched(file, place)
         if not read.data:
-            raise _bad_file(index, "is empty", "empty_file")
+            raise _bad_file(place, "is empty", "empty_file")
         if file.content_type.startswith("image/") and read.content_type.startswith(_TEXTS):
             # Often the page that a site shows in place of its picture.
-            raise _bad_file(index, "is not an image", "invalid_image")
+            raise _bad_file(place, "is not an image", "invalid_image")
         if len(read.data) > MAX_FILE_BYTES:
-            raise _bad_file(index, "is too large", "file_too_large")
+            raise _bad_file(place, "is too large", "file_too_large")
         return read
 
-    async def _fetched(self, file: Attachment, index: int) -> Attachment:
+    async def _fetched(self, file: Attachment, place: str) -> Attachment:
         url = file.url or ""
         key = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
         self._expire()
@@ -133,9 +146,7 @@ class AttachmentReader:
             fetched = await self._fetch(url)
         except PoeError as error:
             failure = gateway_error(error)
-            raise GatewayError(
-                failure.situation, failure.message, code=failure.code, param=f"messages[{index}].content"
-            ) from None
+            raise GatewayError(failure.situation, failure.message, code=failure.code, param=place) from None
         read = _typed(fetched.name or file.name, fetched.content_type, fetched.data)
         self._remember(key, read)
         return read
@@ -187,13 +198,12 @@ def _fitting_name(name: str, content_type: str) -> str:
 _MODALITIES = {"image": "image", "audio": "audio", "video": "video"}
 
 
-def _check_modality(file: Attachment, facts: ModelFacts, index: int) -> None:
+def _check_modality(file: Attachment, facts: ModelFacts, place: str) -> None:
     """Raises `GatewayError` (400) where the model is known not to take such a file."""
     modality = _MODALITIES.get(file.content_type.partition("/")[0])
     if modality is not None and facts.accepts(modality) is False:
-        raise _bad_file(index, f"is of a kind ({modality}) that the model does not accept", "unsupported_file")
+        raise _bad_file(place, f"is of a kind ({modality}) that the model does not accept", "unsupported_file")
 
 
-def _bad_file(index: int, problem: str, code: str) -> GatewayError:
-    param = f"messages[{index}].content"
-    return invalid(f"A file of '{param}' {problem}.", param=param, code=code)
+def _bad_file(place: str, problem: str, code: str) -> GatewayError:
+    return invalid(f"A file of '{place}' {problem}.", param=place, code=code)

@@ -51,7 +51,7 @@ class ChatTask:
         return GenerationTask(
             key_id=self.key_id,
             model=self.bot,
-            ask=Asking(self.call, self.bot, self.refused, conversation),
+            question=Asking(self.call, self.bot, self.refused, conversation),
             on_end=self._end if conversation is not None else None,
             prompt_tokens=self.call.prompt_tokens,
             limits=self.call.limits,
@@ -62,7 +62,9 @@ class ChatTask:
 
     def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:
         """Names of what was not taken into account; `kind` is the answering account's, if known already."""
-        return tuple(sorted({*self.call.ignored(kind or self.call.kinds[0]), *self.refused.names}))
+        return tuple(
+            sorted({*self.call.ignored(kind or self.call.kinds[0]), *map(self.call.names.of, self.refused.names)})
+        )
 
     def headers(self, kind: AccountKind | None) -> dict[str, str]:
         """Headers that say so."""
@@ -92,7 +94,7 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
     Raises `GatewayError` (400) for files and lengths that can't be served. No account is touched.
     """
     facts = facts_of(entry)
-    turns = await services.files.read(call.turns, facts)
+    turns = await services.files.read(call.turns, facts, places=call.places, param=call.names.messages)
     kept = turns
     if call.may_truncate:
         kept = fit_window(turns, facts.context_tokens, also=call.rules_tokens, reserve=call.max_tokens or 0)

@@ -1,4 +1,4 @@
-"""Optional fields that an upstream refuses: it is asked again without them, and the caller is told.
+"""Options that the answering model turns out to refuse: left out of the next send, and told to the caller. Pure.
 
 Many programs send a reasoning effort with every request, and what a model takes is often not known before it is asked.
 The upstream checks a request before it begins to answer, so that the refused one costs nothing but its round trip.
@@ -6,13 +6,11 @@ The upstream checks a request before it begins to answer, so that the refused on
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Set
-from contextlib import aclosing
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 
-from reverse.chat import ChatRequest, PoeClient
+from reverse.chat import ChatRequest
 from reverse.errors import ErrorCode, PoeError
-from reverse.events import Event
 
 _REFUSALS = frozenset({ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED_FEATURE})
 _EFFORT = "reasoning_effort"
@@ -29,38 +27,16 @@ class RefusedOptions:
     names: set[str] = field(default_factory=set)
     """Those that were refused so far."""
 
-    def stream(self, client: PoeClient, request: ChatRequest) -> AsyncGenerator[Event, None]:
-        """The answer's events, asked for without what was refused. Raises `PoeError`."""
-        request = _without(request, self.names)
-        if self.doubtful.isdisjoint(request.parameters):
-            return client.stream(request)
-        return self._stream(client, request)
+    def without(self, request: ChatRequest) -> ChatRequest:
+        """The request without what was refused."""
+        if self.names.isdisjoint(request.parameters):
+            return request
+        kept = {name: value for name, value in request.parameters.items() if name not in self.names}
+        return replace(request, parameters=kept)
 
-    async def _stream(self, client: PoeClient, request: ChatRequest) -> AsyncGenerator[Event, None]:
-        while True:
-            is_silent = True
-            try:
-                async with aclosing(client.stream(request)) as events:
-                    async for event in events:
-                        is_silent = False
-                        yield event
-                return
-            except PoeError as error:
-                refused = self._refused(error, request) if is_silent else frozenset()
-                if not refused:
-                    raise
-            self.names |= refused
-            request = _without(request, refused)
-
-    def _refused(self, error: PoeError, request: ChatRequest) -> Set[str]:
+    def blamed(self, error: PoeError, request: ChatRequest) -> Set[str]:
         """What of the request the upstream blames; the effort where it does not say, because that is what it checks."""
         if error.code not in _REFUSALS:
             return frozenset()
         name = _BLAMED.get(error.param, error.param) if error.param else _EFFORT
         return {name} & self.doubtful & request.parameters.keys()
-
-
-def _without(request: ChatRequest, names: Set[str]) -> ChatRequest:
-    if names.isdisjoint(request.parameters):
-        return request
-    return replace(request, parameters={name: value for name, value in request.parameters.items() if name not in names})

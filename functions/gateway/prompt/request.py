@@ -1,43 +1,94 @@
-"""The body of a chat completion, normalised: what the caller wants, in our words. Pure."""
+"""One request for an answer in text, as every surface builds it and every account is asked. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from accounts import AccountKind
 from gateway.generation import usage
 from gateway.generation.shaping import AnswerLimits
-from gateway.http.fields import Fields
+from gateway.http.bodies import decode_field
+from gateway.http.fields import (
+    Body,
+    Field,
+    choice,
+    flag,
+    mapping,
+    nested,
+    number,
+    option,
+    required_text,
+    text,
+)
+from gateway.http.schemas import TEXT, Schema, array
 from gateway.models.capabilities import UNKNOWN, ModelFacts
-from gateway.models.parameters import Options, read_options, wants_suggested_replies
+from gateway.models.parameters import REASONING_EFFORT, Options, sort_options
 from gateway.prompt.flattening import flatten
-from gateway.prompt.structured_output import ResponseFormat, read_response_format
+from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
-from gateway.prompt.tool_specs import MAX_TOOLS, ToolSpecs, read_tools
-from gateway.prompt.turns import estimate_tokens, read_messages, with_files_behind_results
+from gateway.prompt.tool_specs import ToolSpecs
+from gateway.prompt.turns import estimate_tokens, with_files_behind_results
 from reverse.chat import ChatRef, ChatRequest, Message
-
-__all__ = ["MAX_CHOICES", "MAX_TOOLS", "ChatCall", "read_chat_call"]
 
 MAX_STOPS = 16
 MAX_STOP_CHARS = 1024
-# Each choice is a conversation of its own with Poe, with its own price.
-MAX_CHOICES = 8
-_LONGEST_SESSION_ID = 256
+LONGEST_NAME = 256
 # Of short answers an estimate may be wrong by more than its share.
 _UNCERTAIN_TOKENS = 32
+_PATH = re.compile(r"[.\[]")
+# Other names that Poe's endpoints have for the fields of a chat completion.
+_UPSTREAM_NAMES = {"max_completion_tokens": "max_tokens", "reasoning": REASONING_EFFORT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldNames:
+    """What a caller's API calls the fields that Poe's chat completions call as the attributes are called."""
+
+    messages: str = "messages"
+    max_tokens: str = "max_tokens"
+    stop: str = "stop"
+    response_format: str = "response_format"
+    reasoning_effort: str = REASONING_EFFORT
+    verbosity: str = "verbosity"
+    parallel_tool_calls: str = "parallel_tool_calls"
+    are_turns_alike: bool = True
+    """Whether the caller's messages are those that Poe gets, one by one."""
+
+    def of(self, name: str) -> str:
+        """The caller's name for a field that Poe blames, or was not sent.
+
+        What Poe says of the inside of a field that the caller's API has in another form is left out.
+        """
+        head = _PATH.split(name, maxsplit=1)[0]
+        field = _UPSTREAM_NAMES.get(head, head)
+        if field == "messages" and not self.are_turns_alike:
+            return self.messages
+        theirs = self._renamed().get(field)
+        return name if theirs is None else theirs
+
+    @property
+    def foreign(self) -> frozenset[str]:
+        """Poe's names of the fields that the caller's API calls otherwise."""
+        renamed = self._renamed()
+        return frozenset({*renamed, *(name for name, meant in _UPSTREAM_NAMES.items() if meant in renamed)})
+
+    def _renamed(self) -> dict[str, str]:
+        return {name: theirs for name, theirs in asdict(self).items() if isinstance(theirs, str) and name != theirs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatCall:
-    """One chat completion as asked for."""
+    """One request as asked for."""
 
     model: str
     """As the caller wrote it."""
     turns: tuple[Message, ...] = field(repr=False)
+    places: Mapping[int, str] = field(default_factory=dict, repr=False, compare=False)
+    """Where the caller wrote the turns that have files, by their index: for errors."""
     is_streamed: bool = False
     wants_usage: bool = False
     """Whether a stream ends with a usage chunk."""
@@ -46,7 +97,7 @@ class ChatCall:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     is_stopped_here: bool = False
-    """Whether the upstream is not told the stop sequences: what it finds, nobody else can name."""
+    """Whether the upstream does not get the stop sequences: which one ended an answer, only its finder can say."""
     options: Options = field(default_factory=Options)
     specs: ToolSpecs = field(default_factory=ToolSpecs)
     response_format: ResponseFormat | None = field(default=None, repr=False)
@@ -57,6 +108,7 @@ class ChatCall:
     """Requests with the same one should meet the same account, whose provider may have their beginning cached."""
     may_truncate: bool = False
     """Whether the oldest turns may be left out when the model's window is too small for all."""
+    names: FieldNames = field(default=FieldNames(), repr=False)
     facts: ModelFacts = UNKNOWN
 
     @property
@@ -104,8 +156,8 @@ class ChatCall:
         return AnswerLimits(allowed, self.stop)
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
-        """What of the request an account of this kind does not take into account, by the fields' names."""
-        names = {*self.options.ignored(kind, self.facts), *self.specs.dropped}
+        """What of the request an account of this kind does not take into account, by the caller's names."""
+        names = {*self.options.ignored(kind, self.facts, self.names.of), *self.specs.dropped}
         if kind is AccountKind.OFFICIAL and self.specs.has_strict:
             # Poe's official API ignores it (docs/reference/poe-official.md#chat-parameters); web accounts' answers are
             # checked here.
@@ -116,7 +168,7 @@ class ChatCall:
         """The request for one account."""
         if kind is AccountKind.WEB:
             return self.web_request(bot, self.turns, self.web_protocol())
-        # Some providers refuse earlier calls of tools that they are not told of.
+        # Some providers refuse earlier calls of tools that they do not get.
         withheld = self.specs.withheld if any(turn.tool_calls for turn in self.turns) else ()
         return ChatRequest(
             bot,
@@ -139,7 +191,7 @@ class ChatCall:
     def web_request(
         self, bot: str, turns: Sequence[Message], protocol: ToolProtocol | None, chat: ChatRef | None = None
     ) -> ChatRequest:
-        """The one message for a web account that tells these turns, with the instructions the gateway must add."""
+        """The one message for a web account with these turns and the instructions that the gateway must add."""
         rules = [protocol.manual()] if protocol else []
         if self.response_format is not None:
             rules.append(self.response_format.instructions())
@@ -151,54 +203,127 @@ class ChatCall:
         )
 
 
-def read_chat_call(values: Mapping[str, Any]) -> ChatCall:
-    """Normalise a body. Raises `GatewayError` (400), naming the field."""
-    body = Fields(values)
-    stream_options = body.mapping("stream_options")
-    specs = read_tools(body)
-    return ChatCall(
-        model=body.required_text("model", max_length=256).strip(),
-        turns=tuple(read_messages(body)),
-        is_streamed=body.flag("stream"),
-        wants_usage=stream_options is not None and stream_options.flag("include_usage"),
-        choices=body.integer("n", lowest=1, highest=MAX_CHOICES) or 1,
-        max_tokens=_max_tokens(body),
-        stop=_stop(body),
-        options=read_options(body, has_tools=bool(specs.tools)),
-        specs=specs,
-        response_format=read_response_format(body),
-        wants_suggested_replies=wants_suggested_replies(body),
-        session_id=_session_id(body),
-        cache_key=(body.text("prompt_cache_key", max_length=_LONGEST_SESSION_ID) or "").strip() or None,
-        may_truncate=_may_truncate(body),
+_PARAMETERS = "Options that the bot itself declares, passed on as they are."
+_TRUNCATION = "With `auto`, the oldest turns are left out where the model's window is too small for all."
+_SUGGESTED = "Ask for the follow-up questions that Poe suggests, where the account can."
+
+
+def _parameters_text(value: Any, body: Body, name: str) -> dict[str, Any]:
+    """An object, or JSON text of one, as some clients' extra fields carry it."""
+    if isinstance(value, str):
+        try:
+            value = decode_field(value)
+        except ValueError:
+            raise body.wrong(name, "an object") from None
+    if not isinstance(value, dict):
+        raise body.wrong(name, "an object")
+    return value
+
+
+class ExtraBody(Body):
+    """`extra_body`, which some clients send as a field instead of unpacking it."""
+
+    parameters: Field[dict[str, Any] | None] = Field(
+        _parameters_text, lambda: {"type": "object"}, default=None, description=_PARAMETERS
+    )
+    suggested_replies = flag(_SUGGESTED)
+    truncation = choice("auto", "disabled", description=_TRUNCATION)
+
+
+class SessionMetadata(Body):
+    """`metadata` as far as it means something here."""
+
+    session_id = text(
+        max_length=LONGEST_NAME,
+        description="Names a conversation, which stays with one account and, on a web account, in one Poe chat.",
     )
 
 
-def _max_tokens(body: Fields) -> int | None:
-    newer = body.integer("max_completion_tokens", lowest=1)
-    return body.integer("max_tokens", lowest=1) if newer is None else newer
+class TextBody(Body):
+    """The fields that every endpoint for answers in text has."""
+
+    model = required_text(max_length=LONGEST_NAME, description="A name from `/v1/models`, or any other bot's.")
+    stream = flag("Send the answer as server-sent events while it is written.")
+    temperature = option(number(lowest=0, highest=2))
+    top_p = option(number(lowest=0, highest=1))
+    presence_penalty = option(number(lowest=-2, highest=2))
+    frequency_penalty = option(number(lowest=-2, highest=2))
+    parameters = mapping(_PARAMETERS)
+    extra_body = nested(ExtraBody, "The extensions again, for clients that do not unpack it.")
+    truncation = choice("auto", "disabled", description=_TRUNCATION)
+    prompt_cache_key = text(
+        max_length=LONGEST_NAME, description="Requests with the same key are sent to the same account where possible."
+    )
+
+    @property
+    def cache_key(self) -> str | None:
+        """`prompt_cache_key` without white space around it."""
+        return (self.prompt_cache_key or "").strip() or None
+
+    @property
+    def may_truncate(self) -> bool:
+        """Whether the oldest turns may be left out."""
+        extra = self.extra_body
+        return (extra.truncation if self.truncation is None and extra is not None else self.truncation) == "auto"
+
+    @property
+    def bot_parameters(self) -> dict[str, Any]:
+        """The bot's own options; those in `extra_body` count where `parameters` is absent."""
+        given = self.parameters
+        if given is None and self.extra_body is not None:
+            given = self.extra_body.parameters
+        return dict(given or {})
+
+    def wants_replies(self, *, asked: bool) -> bool:
+        """Whether suggested replies are wanted: `asked` at the top, or in either place of the extensions."""
+        extra = self.extra_body is not None and self.extra_body.suggested_replies
+        return asked or extra or self.bot_parameters.get("suggested_replies") is True
+
+    def read_options(
+        self,
+        names: FieldNames,
+        *,
+        more: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        dropped: Iterable[str] = (),
+    ) -> Options:
+        """The options, with `more` by Poe's names and `parameters` in place of the bot's own."""
+        own = self.bot_parameters if parameters is None else dict(parameters)
+        own.pop("suggested_replies", None)
+        extra = [] if self.extra_body is None else list(self.extra_body.undeclared())
+        return sort_options(
+            self.options() | {name: value for name, value in (more or {}).items() if value is not None},
+            self.undeclared(),
+            parameters=own,
+            dropped=(*dropped, *(f"extra_body.{name}" for name in extra)),
+            foreign=names.foreign,
+        )
 
 
-def _stop(body: Fields) -> tuple[str, ...]:
-    value = body.get("stop")
-    if value is None:
-        return ()
+STOP: Schema = {**TEXT, "maxLength": MAX_STOP_CHARS}
+
+
+def _stop(value: Any, body: Body, name: str) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or len(values) > MAX_STOPS or not all(isinstance(item, str) for item in values):
-        raise body.wrong("stop", f"a string or an array of at most {MAX_STOPS} strings")
-    if any(len(item) > MAX_STOP_CHARS for item in values):
-        raise body.wrong("stop", f"at most {MAX_STOP_CHARS} characters long")
+        raise body.wrong(name, f"a string or an array of at most {MAX_STOPS} strings")
+    return read_stops(values, body, name)
+
+
+def read_stops(values: Sequence[str], body: Body, name: str) -> tuple[str, ...]:
+    """The stop sequences, each once. Raises `GatewayError` (400) for one that is too long."""
+    if any(len(value) > MAX_STOP_CHARS for value in values):
+        raise body.wrong(name, f"at most {MAX_STOP_CHARS} characters long")
     # An empty string would stop everything; OpenAI ignores it.
-    return tuple(dict.fromkeys(item for item in values if item))
+    return tuple(dict.fromkeys(value for value in values if value))
 
 
-def _session_id(body: Fields) -> str | None:
+def stop_field() -> Field[tuple[str, ...]]:
+    """OpenAI's `stop`."""
+    schema: Schema = {"anyOf": [STOP, array(STOP, maxItems=MAX_STOPS)]}
+    return Field(_stop, lambda: schema, default=(), description="Where the answer ends, without the sequence itself.")
+
+
+def session_id(metadata: SessionMetadata | None) -> str | None:
     """`metadata.session_id`. Never `user`: that is a person, who may have any number of conversations."""
-    metadata = body.mapping("metadata")
-    return ((metadata.text("session_id", max_length=_LONGEST_SESSION_ID) if metadata else None) or "").strip() or None
-
-
-def _may_truncate(body: Fields) -> bool:
-    extra = body.mapping("extra_body")
-    place = extra if body.get("truncation") is None and extra is not None else body
-    return place.choice("truncation", ("auto", "disabled")) == "auto"
+    return ((metadata.session_id if metadata else None) or "").strip() or None

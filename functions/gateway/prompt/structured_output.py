@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.http.fields import Fields
 from gateway.prompt.json_scanner import is_too_deep
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.model_json import TooDeepError, decode_strictly_at
@@ -83,20 +82,3 @@ class ResponseFormat:
             found.append(((opening.start(), end), value))
             at = end
         return found
-
-
-def read_response_format(body: Fields) -> ResponseFormat | None:
-    """`response_format`, `None` for plain text. Raises `GatewayError` (400), naming the field."""
-    value = body.mapping("response_format")
-    if value is None:
-        return None
-    kind = value.choice("type", ("text", "json_object", "json_schema"))
-    if kind in (None, "text"):
-        return None
-    if kind == "json_object":
-        return ResponseFormat(value.values)
-    described = value.mapping("json_schema")
-    if described is None:
-        raise value.missing("json_schema")
-    schema = described.mapping("schema")
-    return ResponseFormat(value.values, schema.values if schema else None)

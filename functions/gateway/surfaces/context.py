@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from accounts import ApiKey
-from gateway.http.deadline import deadline_of
+from gateway.http.deadline import bounded, deadline_of
 from gateway.http.errors import GatewayError, encode_error_event, gateway_error
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.models.catalogue import Model
+from gateway.prompt.request import FieldNames
 from gateway.surfaces.services import Services
+from reverse.errors import PoeError
 
 SCOPE_KEY = "gateway.context"
 
@@ -61,24 +64,40 @@ def request_deadline(request: Request) -> float:
     )
 
 
+@asynccontextmanager
+async def answering(request: Request, deadline: float, names: FieldNames) -> AsyncIterator[None]:
+    """Bounds the making of an answer that is not streamed. Errors of Poe name the caller's fields.
+
+    Raises what `bounded` raises. The request's body must have been read.
+    """
+    async with bounded(request.receive, deadline):
+        try:
+            yield
+        except PoeError as error:
+            raise gateway_error(error, now=time.time(), field_name=names.of) from error
+
+
 def event_stream(
     request: Request,
     produce: Callable[[], AsyncGenerator[bytes, None]],
     *,
     deadline: float,
     headers: Callable[[], Mapping[str, str]],
-    translate: Callable[[Exception], GatewayError] = lambda error: gateway_error(error, now=time.time()),
+    names: FieldNames,
     encode_error: Callable[[GatewayError], bytes] = encode_error_event,
     encode_abort: Callable[[GatewayError], bytes] | None = None,
 ) -> EventStream:
-    """A response that streams what `produce` yields. `headers` are asked for when the status line leaves."""
+    """A response that streams what `produce` yields. `headers` are asked for when the status line leaves.
+
+    Errors of Poe name the caller's fields.
+    """
     context = context_of(request)
     return EventStream(
         produce,
         record=context.record,
         deadline=deadline,
         keep_alive_seconds=context.services.settings.keep_alive_seconds,
-        translate=translate,
+        translate=lambda error: gateway_error(error, now=time.time(), field_name=names.of),
         encode_error=encode_error,
         encode_abort=encode_abort,
         headers=lambda: tuple((name.encode(), value.encode()) for name, value in headers().items()),

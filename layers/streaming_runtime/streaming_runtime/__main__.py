@@ -9,7 +9,7 @@ from streaming_runtime import log
 from streaming_runtime.errors import InitError
 from streaming_runtime.event_loop import find_loop_factory
 from streaming_runtime.handler import extend_search_path, load_handler
-from streaming_runtime.loop import report_init_error, serve
+from streaming_runtime.loop import Server, report_init_error
 from streaming_runtime.settings import Address, Settings
 
 
@@ -18,6 +18,7 @@ def main() -> int:
     # What the application prints must be out before the sandbox is frozen.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
+    log.configure(os.environ)
     try:
         address = Address.from_environ(os.environ)
     except InitError as error:
@@ -25,11 +26,12 @@ def main() -> int:
         return 1
     try:
         settings = Settings.from_environ(os.environ)
+        log.hide_exceptions(settings.hides_exceptions)
         # Before the loop is made: uvloop is one of the function's packages.
         extend_search_path(settings.task_root, settings.runtime_dir)
         loop_factory = find_loop_factory(settings.loop)
     except InitError as error:
-        asyncio.run(report_init_error(address, error))
+        asyncio.run(report_init_error(address, error, hides_text=False))
         return 1
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         # Also sets the loop, which Mangum asks for when the application's module creates an instance. The
@@ -37,10 +39,14 @@ def main() -> int:
         runner.get_loop()
         try:
             mangum = load_handler(settings.handler)
-        except InitError as error:
-            runner.run(report_init_error(address, error))
+        except Exception as error:  # noqa: BLE001 - the module's, whatever it is
+            runner.run(report_init_error(address, error, hides_text=settings.hides_exceptions))
             return 1
-        return runner.run(serve(settings, mangum))
+        server = Server(settings, mangum)
+        try:
+            return runner.run(server.run())
+        except (SystemExit, KeyboardInterrupt) as error:
+            return runner.run(server.stop_after(error))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,10 @@
     │   └── ResponseConnectionLostError     the connection of a streamed response broke (also an OSError)
     ├── UnsupportedEventError               the event is not an HTTP request
     ├── AppProtocolError                    the application broke a rule of ASGI or HTTP
-    └── AppStuckError                       the application did not end when cancelled
+    └── SandboxSpentError                   this process is not fit for another invocation
+        ├── AppStuckError                   the application did not end when cancelled
+        ├── AppExitedError                  the application ended the process
+        └── MemoryExhaustedError            the application ran out of memory
 
 `error_type` is the string that Lambda records. No message contains anything that the caller or the
 application sent.
@@ -73,10 +76,31 @@ class AppProtocolError(StreamingRuntimeError):
     error_type = "Runtime.InvalidResponse"
 
 
-class AppStuckError(StreamingRuntimeError):
-    """The application still runs although it was cancelled and had its time to clean up.
+class SandboxSpentError(StreamingRuntimeError):
+    """This process is not fit for another invocation: it ends with `exit_status`."""
 
-    The sandbox is not fit for another invocation.
-    """
+    exit_status = 1
+
+
+class AppStuckError(SandboxSpentError):
+    """The application still runs although it was cancelled and had its time to clean up."""
 
     error_type = "Runtime.AppStuck"
+
+
+class AppExitedError(SandboxSpentError):
+    """The application called `sys.exit`, or was interrupted; `exit_status` is what it asked for."""
+
+    error_type = "Runtime.ExitError"
+
+    def __init__(self, error: BaseException) -> None:
+        code = getattr(error, "code", 1)
+        shown = code if code is None or isinstance(code, int) else "a message"
+        super().__init__(f"The application ended the process: {type(error).__name__}({shown}).")
+        self.exit_status = 0 if code is None else code if isinstance(code, int) else 1
+
+
+class MemoryExhaustedError(SandboxSpentError):
+    """The application met a MemoryError: what else it could not finish is unknown."""
+
+    error_type = "Runtime.OutOfMemory"

@@ -1,4 +1,4 @@
-"""From a Lambda event to an ASGI request: Mangum's adapters, and what they do not expect put right first."""
+"""From a Lambda event to an ASGI request, through Mangum's adapters."""
 
 import json
 import re
@@ -10,12 +10,11 @@ from mangum.types import LambdaHandler, Scope
 
 from streaming_runtime.context import LambdaContext
 from streaming_runtime.errors import UnsupportedEventError
-from streaming_runtime.settings import ResponseForm
+from streaming_runtime.event_repairs import repair
+from streaming_runtime.settings import ResponseForm, RestForm, Settings
 
 # A Function URL's domain. API Gateway has other domains, and so has `sam local`, which says "localhost".
 _FUNCTION_URL = re.compile(r"[a-z0-9-]+\.lambda-url\.[a-z0-9-]+\.on\.aws", re.IGNORECASE)
-# A Host header that Mangum can take apart: a name, or a name and a port.
-_PLAIN_HOST = re.compile(r"[^:]*(?::[0-9]{1,5})?")
 
 # What scope["asgi"] promises from 2.4 on: `send` raises an OSError when the response can no longer be
 # delivered.
@@ -46,24 +45,25 @@ def parse_event(payload: bytes) -> dict[str, Any]:
     return event
 
 
-def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum, form: ResponseForm) -> HttpRequest:
+def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum, settings: Settings) -> HttpRequest:
     """Infer the kind of event and build the ASGI scope. Raises UnsupportedEventError."""
-    event = normalise(event)
+    repaired = repair(event)
     try:
-        # Mangum describes the context structurally, with mutable attributes; ours is read-only.
-        adapter = mangum.infer(event, context)  # type: ignore[arg-type]
+        # Mangum describes the context structurally, and more narrowly than AWS's client fills it.
+        adapter = mangum.infer(repaired.event, context)  # type: ignore[arg-type]
         scope, body = adapter.scope, adapter.body
     except RuntimeError as error:
         raise UnsupportedEventError("the event is no HTTP request that Mangum knows") from error
     except Exception as error:
         raise UnsupportedEventError("the event lacks a part of an HTTP request, or has it in a wrong form") from error
     scope["asgi"] = dict(ASGI_VERSIONS)
-    if (host := _odd_host(event)) is not None:
+    scope["aws.event"] = event
+    if repaired.host is not None:
         scope["headers"] = [
             *([key, value] for key, value in scope["headers"] if key != b"host"),
-            [b"host", host],
+            [b"host", repaired.host],
         ]
-    return HttpRequest(scope, body, _is_streamed(event, form), adapter)
+    return HttpRequest(scope, body, _is_streamed(event, settings), adapter)
 
 
 def is_function_url(event: dict[str, Any]) -> bool:
@@ -73,58 +73,12 @@ def is_function_url(event: dict[str, Any]) -> bool:
     return isinstance(domain, str) and _FUNCTION_URL.fullmatch(domain) is not None
 
 
-def normalise(event: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what emulators leave out or null in events of payload format 2.0; others pass as they are.
-
-    Seen: `"rawQueryString": null`; no `requestContext.http`; null headers; a Host header with an IPv6
-    address, which Mangum cannot split.
-    """
-    request_context = event.get("requestContext")
-    if event.get("version") != "2.0" or not isinstance(request_context, dict):
-        return event
-    http = request_context.get("http")
-    http = {
-        "method": "GET",
-        "path": event.get("rawPath") or "/",
-        "sourceIp": "",
-        **{key: value for key, value in (http if isinstance(http, dict) else {}).items() if value is not None},
-    }
-    normalised = {
-        **event,
-        "rawQueryString": event.get("rawQueryString") or "",
-        "headers": _text_headers(event.get("headers")),
-        "requestContext": {**request_context, "http": http},
-    }
-    if (host := _odd_host(normalised)) is not None:
-        normalised["headers"] = {**normalised["headers"], "host": "localhost"}
-        normalised["streaming_runtime.host"] = host.decode()
-    return normalised
+def is_rest_api(event: dict[str, Any]) -> bool:
+    """Whether the event came through an API Gateway REST API. HTTP APIs have a version, balancers no resource."""
+    return "resource" in event and "version" not in event and isinstance(event.get("requestContext"), dict)
 
 
-def _odd_host(event: dict[str, Any]) -> bytes | None:
-    """The Host header as it was, if Mangum cannot take it apart."""
-    if isinstance(original := event.get("streaming_runtime.host"), str):
-        return _header_bytes(original)
-    headers = event.get("headers")
-    host = headers.get("host") if isinstance(headers, dict) else None
-    if isinstance(host, str) and _PLAIN_HOST.fullmatch(host) is None:
-        return _header_bytes(host)
-    return None
-
-
-def _header_bytes(text: str) -> bytes:
-    # JSON can carry half of a surrogate pair, UTF-8 can't.
-    return text.encode("utf-8", "replace")
-
-
-def _text_headers(headers: Any) -> dict[str, str]:
-    if not isinstance(headers, dict):
-        return {}
-    texts = {str(name).lower(): str(value) for name, value in headers.items() if value is not None}
-    if not texts.get("x-forwarded-port", "443").isdecimal():
-        del texts["x-forwarded-port"]
-    return texts
-
-
-def _is_streamed(event: dict[str, Any], form: ResponseForm) -> bool:
-    return form is ResponseForm.STREAMING or (form is ResponseForm.AUTO and is_function_url(event))
+def _is_streamed(event: dict[str, Any], settings: Settings) -> bool:
+    if settings.response_form is not ResponseForm.AUTO:
+        return settings.response_form is ResponseForm.STREAMING
+    return is_function_url(event) or (settings.rest_form is RestForm.STREAMING and is_rest_api(event))

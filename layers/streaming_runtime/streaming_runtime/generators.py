@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from streaming_runtime import log
-from streaming_runtime.failures import stack_of, type_name
 
 
 class AbandonedGenerators:
@@ -64,4 +63,4 @@ async def _close(generator: AsyncGenerator[Any, Any]) -> None:
     try:
         await generator.aclose()
     except Exception as error:  # noqa: BLE001 - the application's cleanup failed; there is nobody else to tell
-        log.problem("generator.cleanup_failed", errorType=type_name(error), stack=stack_of(error))
+        log.app_error("generator.cleanup_failed", error)

@@ -25,15 +25,22 @@ def extend_search_path(task_root: Path, runtime_dir: Path | None) -> None:
 
 
 def load_handler(name: str) -> Mangum:
-    """Import `module.attribute`, a Mangum instance or an ASGI application. Raises InitError."""
-    module_name, dot, attribute = name.replace("/", ".").rpartition(".")
+    """Import `module.attribute`, a Mangum instance or an ASGI application.
+
+    Raises InitError with the types and messages of AWS's client, and whatever else the module raises.
+    """
+    module_name, dot, attribute = name.rpartition(".")
     if not (dot and module_name and attribute):
-        raise InitError("Runtime.MalformedHandlerName", f"_HANDLER={name!r} is not valid: it must be module.attribute")
+        raise InitError(
+            "Runtime.MalformedHandlerName", f"Bad handler '{name}': _HANDLER={name!r} must be module.attribute"
+        )
     module = _import(module_name)
     try:
         found = getattr(module, attribute)
     except AttributeError as error:
-        raise InitError("Runtime.HandlerNotFound", f"{attribute!r} is missing in module {module_name!r}") from error
+        raise InitError(
+            "Runtime.HandlerNotFound", f"Handler '{attribute}' missing on module '{module_name}'"
+        ) from error
     if isinstance(found, Mangum):
         return found
     if not _is_asgi(found):
@@ -46,16 +53,16 @@ def load_handler(name: str) -> Mangum:
 
 
 def _import(name: str) -> Any:
+    if name.partition(".")[0] in sys.builtin_module_names:
+        raise InitError("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {name} as a handler module")
     try:
-        return importlib.import_module(name)
+        return importlib.import_module(name.replace("/", "."))
     except ImportError as error:
-        raise InitError("Runtime.ImportModuleError", f"unable to import module {name!r}: {error}") from error
+        raise InitError("Runtime.ImportModuleError", f"Unable to import module '{name}': {error}") from error
     except SyntaxError as error:
-        raise InitError("Runtime.UserCodeSyntaxError", f"syntax error in module {name!r}: {error}") from error
+        raise InitError("Runtime.UserCodeSyntaxError", f"Syntax error in module '{name}': {error}") from error
     except SystemExit as error:
-        raise InitError("Runtime.ExitError", f"module {name!r} ended the process with {error.code!r}") from error
-    except Exception as error:
-        raise InitError(f"Runtime.{type(error).__name__}", f"module {name!r} failed: {error}") from error
+        raise InitError("Runtime.ExitError", f"Module '{name}' ended the process with {error.code!r}") from error
 
 
 def _is_asgi(found: Any) -> bool:

@@ -162,6 +162,15 @@ class HttpCycle:
         self._is_plain = False
         self._disconnected.set()
 
+    @property
+    def has_started(self) -> bool:
+        """Whether a part of the response has been handed to the sink."""
+        return self.phase in (Phase.STARTED, Phase.OVER)
+
+    def close(self) -> None:
+        """Nothing may be sent any more, and nothing is sent in the application's place."""
+        self._end()
+
     async def fail(self, failure: Failure) -> None:
         """The application ended, or was ended, without completing the response: complete it in its place.
 

@@ -22,7 +22,13 @@ from streaming_runtime.http11 import (
     encode_last_chunk,
 )
 from streaming_runtime.response_head import PRELUDE_END, ResponseHead, encode_prelude
-from streaming_runtime.runtime_api import CONNECT_SECONDS, ERROR_TYPE_HEADER, USER_AGENT, VERSION_PATH
+from streaming_runtime.runtime_api import (
+    CONNECT_SECONDS,
+    ERROR_TYPE_HEADER,
+    USER_AGENT,
+    VERSION_PATH,
+    Invocation,
+)
 from streaming_runtime.settings import Address
 
 ERROR_BODY_HEADER = "Lambda-Runtime-Function-Error-Body"
@@ -40,13 +46,13 @@ class ResponseStream(asyncio.Protocol):
     def __init__(
         self,
         address: Address,
-        request_id: str,
+        invocation: Invocation,
         disconnected: asyncio.Event,
         *,
         excluded: Collection[str] = (),
     ) -> None:
         self._address = address
-        self._request_id = request_id
+        self._invocation = invocation
         # Set when the response can no longer be delivered.
         self._disconnected = disconnected
         # Headers, in lower case, that are not sent.
@@ -79,7 +85,7 @@ class ResponseStream(asyncio.Protocol):
             raise ResponseConnectionLostError("no connection to the Runtime API") from error
         request = encode_head(
             "POST",
-            f"{VERSION_PATH}/invocation/{self._request_id}/response",
+            f"{self._address.path}{VERSION_PATH}/invocation/{self._invocation.request_id}/response",
             self._address.authority,
             (
                 ("User-Agent", USER_AGENT),
@@ -87,6 +93,7 @@ class ResponseStream(asyncio.Protocol):
                 ("Lambda-Runtime-Function-Response-Mode", "streaming"),
                 ("Transfer-Encoding", "chunked"),
                 ("Trailer", f"{ERROR_TYPE_HEADER}, {ERROR_BODY_HEADER}"),
+                *self._invocation.reply_headers,
             ),
         )
         prelude = encode_chunk(encode_prelude(head, self._excluded)) + encode_chunk(PRELUDE_END)
@@ -117,13 +124,13 @@ class ResponseStream(asyncio.Protocol):
             return
         trailers = (
             (ERROR_TYPE_HEADER, failure.error_type),
-            (ERROR_BODY_HEADER, b64encode(failure.to_json()).decode("ascii")),
+            (ERROR_BODY_HEADER, b64encode(failure.to_short_json(self._invocation.request_id)).decode("ascii")),
         )
         end = encode_last_chunk(trailers)
         self._connected().write((encode_chunk(last_words) if last_words else b"") + end)
         self._is_finished = True
 
-    async def settle(self, *, timeout_seconds: float) -> None:
+    async def settle(self, *, timeout_seconds: float | None) -> None:
         """Wait for the Runtime API's answer to the finished response, and close the connection however that
         goes.
 

@@ -18,6 +18,8 @@ from streaming_runtime.settings import Address
 VERSION_PATH = "/2018-06-01/runtime"
 USER_AGENT = f"streaming-runtime/{__version__}"
 ERROR_TYPE_HEADER = "Lambda-Runtime-Function-Error-Type"
+XRAY_CAUSE_HEADER = "Lambda-Runtime-Function-XRay-Error-Cause"
+INVOCATION_ID_HEADER = "Lambda-Runtime-Invocation-Id"
 
 # The Runtime API listens on this machine: a connection takes microseconds, or nobody is there.
 CONNECT_SECONDS = 5.0
@@ -29,6 +31,7 @@ IDLE_PAUSE_SECONDS = 0.05
 _READ_BYTES = 256 * 1024
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_PRINTABLE = re.compile(r"[\x21-\x7e]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class Invocation:
 
     # Safe to put into a path.
     request_id: str
-    # Milliseconds since the epoch.
-    deadline_ms: int
+    # Milliseconds since the epoch, as told; None where nothing usable was told.
+    deadline_ms: int | None
     # The event as JSON text.
     payload: bytes = field(repr=False)
     function_arn: str = ""
@@ -47,6 +50,15 @@ class Invocation:
     # JSON texts from mobile SDKs, empty when there are none.
     client_context: str = field(default="", repr=False)
     cognito_identity: str = field(default="", repr=False)
+    # Of a function that isolates its tenants; None otherwise.
+    tenant_id: str | None = field(default=None, repr=False)
+    # Distinguishes invocations with the same request id; empty when Lambda does not.
+    invocation_id: str = ""
+
+    @property
+    def reply_headers(self) -> tuple[tuple[str, str], ...]:
+        """What every answer to this invocation repeats, so that Lambda can refuse one that comes too late."""
+        return ((INVOCATION_ID_HEADER, self.invocation_id),) if self.invocation_id else ()
 
 
 class RuntimeApi:
@@ -86,30 +98,38 @@ class RuntimeApi:
             f"no invocation could be fetched in {len(RETRY_PAUSES_SECONDS) + 1} tries"
         ) from last_error
 
-    async def post_response(self, request_id: str, document: bytes, *, timeout_seconds: float) -> None:
+    async def post_response(self, invocation: Invocation, document: bytes, *, timeout_seconds: float | None) -> None:
         """Send a buffered answer, a JSON document. Raises RuntimeApiError and TimeoutError."""
-        headers = (("Content-Type", "application/json"),)
-        await self._post(f"/invocation/{request_id}/response", headers, document, timeout_seconds)
+        headers = (("Content-Type", "application/json"), *invocation.reply_headers)
+        await self._post(f"/invocation/{invocation.request_id}/response", headers, document, timeout_seconds)
 
-    async def post_invocation_error(self, request_id: str, failure: Failure, *, timeout_seconds: float) -> None:
+    async def post_invocation_error(
+        self, invocation: Invocation, failure: Failure, *, timeout_seconds: float | None
+    ) -> None:
         """Report that an invocation has no response. Lambda answers the caller of a Function URL with 502.
 
         Raises as `post_response` does.
         """
-        await self._post_failure(f"/invocation/{request_id}/error", failure, timeout_seconds)
+        path = f"/invocation/{invocation.request_id}/error"
+        await self._post_failure(path, failure, invocation.request_id, invocation.reply_headers, timeout_seconds)
 
     async def post_init_error(self, failure: Failure, *, timeout_seconds: float) -> None:
         """Report that this sandbox cannot serve. Raises as `post_response` does."""
-        await self._post_failure("/init/error", failure, timeout_seconds)
+        await self._post_failure("/init/error", failure, "", (), timeout_seconds)
 
-    async def _post_failure(self, path: str, failure: Failure, timeout_seconds: float) -> None:
+    async def _post_failure(
+        self, path: str, failure: Failure, request_id: str, headers: Headers, timeout_seconds: float | None
+    ) -> None:
         headers = (
             ("Content-Type", "application/vnd.aws.lambda.error+json"),
             (ERROR_TYPE_HEADER, failure.error_type),
+            *headers,
         )
-        await self._post(path, headers, failure.to_json(), timeout_seconds)
+        if cause := failure.to_xray():
+            headers = (*headers, (XRAY_CAUSE_HEADER, cause))
+        await self._post(path, headers, failure.to_json(request_id), timeout_seconds)
 
-    async def _post(self, path: str, headers: Headers, body: bytes, timeout_seconds: float) -> None:
+    async def _post(self, path: str, headers: Headers, body: bytes, timeout_seconds: float | None) -> None:
         headers = (*headers, ("Content-Length", str(len(body))))
         async with asyncio.timeout(timeout_seconds):
             try:
@@ -130,7 +150,10 @@ class RuntimeApi:
         kept = False
         try:
             head = encode_head(
-                method, VERSION_PATH + path, self.address.authority, (("User-Agent", USER_AGENT), *headers)
+                method,
+                self.address.path + VERSION_PATH + path,
+                self.address.authority,
+                (("User-Agent", USER_AGENT), *headers),
             )
             writer.write(head + body)
             await writer.drain()
@@ -165,20 +188,21 @@ async def _read_answer(reader: asyncio.StreamReader) -> Answer:
 
 
 def parse_invocation(answer: Answer) -> Invocation:
-    """The invocation in an answer of `next`. Raises MalformedAnswerError if its id or deadline is missing."""
+    """The invocation in an answer of `next`. Raises MalformedAnswerError if it has no usable id."""
     headers: Mapping[str, str] = answer.headers
     request_id = headers.get("lambda-runtime-aws-request-id", "")
     if _REQUEST_ID.fullmatch(request_id) is None:
         raise MalformedAnswerError("the invocation has no usable request id")
     deadline = headers.get("lambda-runtime-deadline-ms", "")
-    if _MILLISECONDS.fullmatch(deadline) is None:
-        raise MalformedAnswerError("the invocation has no usable deadline")
+    invocation_id = headers.get(INVOCATION_ID_HEADER.lower(), "")
     return Invocation(
         request_id=request_id,
-        deadline_ms=int(deadline),
+        deadline_ms=int(deadline) if _MILLISECONDS.fullmatch(deadline) else None,
         payload=answer.body,
         function_arn=headers.get("lambda-runtime-invoked-function-arn", ""),
         trace_id=headers.get("lambda-runtime-trace-id", ""),
         client_context=headers.get("lambda-runtime-client-context", ""),
         cognito_identity=headers.get("lambda-runtime-cognito-identity", ""),
+        tenant_id=headers.get("lambda-runtime-aws-tenant-id"),
+        invocation_id=invocation_id if _PRINTABLE.fullmatch(invocation_id) else "",
     )

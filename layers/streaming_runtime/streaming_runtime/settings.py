@@ -1,5 +1,6 @@
 """The environment, read once: what Lambda sets, and the settings of this runtime."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,12 @@ from streaming_runtime.event_loop import LoopChoice
 
 PREFIX = "STREAMING_RUNTIME_"
 MAX_PORT = 65535
+# Far more than Lambda Managed Instances allow, and no more connections than a process may open.
+MAX_CONCURRENCY = 10_000
+# A week: no function may run that long.
+MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
+
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -18,12 +25,39 @@ Choice = TypeVar("Choice", bound=StrEnum)
 class ResponseForm(StrEnum):
     """How responses are sent."""
 
-    # By the event: Function URLs get a stream, everything else Mangum's ordinary answer.
+    # By the event: Function URLs get a stream, REST APIs what `RestForm` says, all others Mangum's ordinary answer.
     AUTO = "auto"
-    # Always a stream: for API Gateway's streaming integration.
+    # Always a stream.
     STREAMING = "streaming"
     # Never a stream: for a Function URL whose invoke mode is BUFFERED.
     BUFFERED = "buffered"
+
+
+class RestForm(StrEnum):
+    """How events of an API Gateway REST API are answered: they do not say which its integration expects."""
+
+    # For the integration's `responseTransferMode: BUFFERED`, its default.
+    BUFFERED = "buffered"
+    # For `responseTransferMode: STREAM`.
+    STREAMING = "streaming"
+
+
+class Exceptions(StrEnum):
+    """Whether the text of an application's exception is logged and reported."""
+
+    # As AWS's client does.
+    SHOW = "show"
+    # Types and places only: for an application whose exceptions may quote what users sent.
+    HIDE = "hide"
+
+
+class Failures(StrEnum):
+    """What becomes of a failure before the response has started."""
+
+    # A response with status 500, 503 or 504. For Lambda the invocation succeeded.
+    RESPOND = "respond"
+    # An error of the invocation, as with AWS's client: Lambda counts it, and answers 502.
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +66,22 @@ class Address:
 
     host: str
     port: int
+    # What precedes the API's own paths; emulators that serve several functions have one.
+    path: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Address":
-        """Read `AWS_LAMBDA_RUNTIME_API` (`host:port`; the port defaults to 80). Raises InitError."""
+        """Read `AWS_LAMBDA_RUNTIME_API`: `host[:port][/path]`; the port defaults to 80. Raises InitError."""
         name = "AWS_LAMBDA_RUNTIME_API"
         value = environ.get(name, "")
-        host, colon, port = value.rpartition(":")
-        if not colon or value.endswith("]"):
-            host, port = value, "80"
-        if not host or not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT):
-            raise _invalid(name, value, "host:port, as Lambda sets it")
-        return cls(host.strip("[]"), int(port))
+        authority, slash, path = value.partition("/")
+        host, colon, port = authority.rpartition(":")
+        if not colon or authority.endswith("]"):
+            host, port = authority, "80"
+        is_port = port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT
+        if not host or not is_port or _PATH.fullmatch(path) is None:
+            raise _invalid(name, value, "host:port, as Lambda sets it, or host:port/path")
+        return cls(host.strip("[]"), int(port), (slash + path).rstrip("/"))
 
     @property
     def authority(self) -> str:
@@ -53,13 +91,16 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class FunctionIdentity:
-    """What Lambda tells about the function, for the context object."""
+    """What Lambda tells about the function, for the context object. None is what it does not tell."""
 
-    name: str = ""
-    version: str = ""
-    memory_limit_in_mb: int = 0
-    log_group_name: str = ""
-    log_stream_name: str = ""
+    name: str | None = None
+    version: str | None = None
+    # Text, as in AWS's context object.
+    memory_limit_in_mb: str | None = None
+    log_group_name: str | None = None
+    log_stream_name: str | None = None
+    # Only `sam local` and other emulators tell it.
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +115,20 @@ class Settings:
     # The folder with AWS's own packages (boto3), where there is one.
     runtime_dir: Path | None = None
     function: FunctionIdentity = FunctionIdentity()
-    # How responses are sent. `auto` decides by the event: a Function URL gets a stream, everything else an ordinary
-    # answer. `streaming` is for API Gateway's streaming integration, `buffered` for a Function URL that buffers.
+    # How responses are sent. `auto` decides by the event: a Function URL gets a stream, a REST API what the next
+    # setting says, everything else an ordinary answer. `streaming` and `buffered` force one: a Function URL that
+    # buffers needs `buffered`.
     response_form: ResponseForm = ResponseForm.AUTO
+    # How events of an API Gateway REST API are answered; they do not say themselves. `streaming` is for an integration
+    # with `responseTransferMode: STREAM`.
+    rest_form: RestForm = RestForm.BUFFERED
+    # Whether the text of an application's exception is logged and reported, as AWS's client does (`show`), or only its
+    # type and places (`hide`): for an application whose exceptions may quote what users sent. Callers never read it.
+    exceptions: Exceptions = Exceptions.SHOW
+    # What becomes of a failure before the response has started: a response with status 500, 503 or 504, so that for
+    # Lambda the invocation succeeded (`respond`), or an error of the invocation, which Lambda counts and answers with
+    # 502 (`report`).
+    failures: Failures = Failures.RESPOND
     # The event loop. `auto` takes uvloop if the function brings it, otherwise asyncio's own.
     loop: LoopChoice = LoopChoice.AUTO
     # How long before the deadline the application is cancelled. Two thirds of it are for the application's
@@ -86,6 +138,11 @@ class Settings:
     # How long cleanup may take after SIGTERM. Lambda sends SIGKILL 2 s after it, or sooner without
     # extensions.
     shutdown_seconds: float = 1.5
+    # How long the application's lifespan may take to start; then it counts as unsupported, and the application is
+    # served without. Lambda's init phase has 10 s.
+    lifespan_seconds: float = 8.0
+    # How many invocations may run at once: more than one on Lambda Managed Instances only.
+    concurrency: int = 1
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -100,21 +157,42 @@ class Settings:
             runtime_dir=Path(runtime_dir) if runtime_dir else None,
             function=_function(environ),
             response_form=_choice(environ, "RESPONSE_FORM", ResponseForm.AUTO),
+            rest_form=_choice(environ, "REST_FORM", RestForm.BUFFERED),
+            exceptions=_choice(environ, "EXCEPTIONS", Exceptions.SHOW),
+            failures=_choice(environ, "FAILURES", Failures.RESPOND),
             loop=_choice(environ, "LOOP", LoopChoice.AUTO),
             deadline_margin_seconds=_milliseconds(environ, "DEADLINE_MARGIN_MS", default=1500, most=60_000) / 1000,
             shutdown_seconds=_milliseconds(environ, "SHUTDOWN_MS", default=1500, most=10_000) / 1000,
+            lifespan_seconds=_milliseconds(environ, "LIFESPAN_MS", default=8000, most=900_000) / 1000,
+            concurrency=_concurrency(environ),
         )
+
+    @property
+    def hides_exceptions(self) -> bool:
+        """Whether exceptions are described by type and places only."""
+        return self.exceptions is Exceptions.HIDE
 
 
 def _function(environ: Mapping[str, str]) -> FunctionIdentity:
-    memory = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    timeout = environ.get("AWS_LAMBDA_FUNCTION_TIMEOUT", "")
+    is_number = timeout.isascii() and timeout.isdigit() and 0 < int(timeout) <= MAX_TIMEOUT_SECONDS
     return FunctionIdentity(
-        name=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
-        version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
-        memory_limit_in_mb=int(memory) if memory.isascii() and memory.isdigit() else 0,
-        log_group_name=environ.get("AWS_LAMBDA_LOG_GROUP_NAME", ""),
-        log_stream_name=environ.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
+        name=environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+        version=environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+        memory_limit_in_mb=environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        log_group_name=environ.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+        log_stream_name=environ.get("AWS_LAMBDA_LOG_STREAM_NAME"),
+        timeout_seconds=float(timeout) if is_number else None,
     )
+
+
+def _concurrency(environ: Mapping[str, str]) -> int:
+    """What Lambda Managed Instances set; nothing is set elsewhere, and then it is 1."""
+    name = "AWS_LAMBDA_MAX_CONCURRENCY"
+    value = environ.get(name, "1")
+    if not (value.isascii() and value.isdigit() and 0 < int(value) <= MAX_CONCURRENCY):
+        raise _invalid(name, value, f"a whole number from 1 to {MAX_CONCURRENCY}")
+    return int(value)
 
 
 def _choice(environ: Mapping[str, str], suffix: str, default: Choice) -> Choice:

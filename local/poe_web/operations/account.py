@@ -61,6 +61,36 @@ def settings(query: Query) -> Data:
     }
 
 
+@operation("PointsHistoryPageColumnViewerPaginationQuery")
+def points_history(query: Query) -> Data:
+    """A page of what was spent, the latest first; an entry is listed some time after it was booked.
+
+    Source: docs/reference/poe-web.md#bots-and-account.
+    """
+    size, cursor = query.get("limit", int), query.get("cursor", str, None)
+    if cursor is not None and not cursor.isdecimal():
+        raise QueryFailed("this cursor was not given out")
+    listed_until = query.world.now() - int(query.history_delay_seconds * 1_000_000)
+    charges = sorted(query.account.charges, key=lambda charge: charge.charge_id, reverse=True)
+    found = [
+        charge for charge in charges if charge.at <= listed_until and (cursor is None or charge.charge_id < int(cursor))
+    ]
+    edges = [
+        {
+            "cursor": str(charge.charge_id),
+            "node": {
+                "id": relay_id("PointsHistory", charge.charge_id),
+                "pointCost": charge.points,
+                "creationTime": charge.at,
+                "bot": {"displayName": charge.bot, "id": relay_id("Bot", charge.bot_id)},
+            },
+        }
+        for charge in found[:size]
+    ]
+    page = {"endCursor": edges[-1]["cursor"] if edges else cursor, "hasNextPage": len(found) > size}
+    return {"viewer": {"id": VIEWER_ID, "pointsHistoryConnection": {"edges": edges, "pageInfo": page}}}
+
+
 @operation("NuxInitialModal_poeSetHandle_Mutation")
 def set_handle(query: Query) -> Data:
     """Give the account its public name."""

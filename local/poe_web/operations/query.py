@@ -28,7 +28,10 @@ _MISSING: Any = object()
 
 @dataclass(slots=True)
 class Query:
-    """One GraphQL call. `files` are the uploaded parts by label; `job` is set by operations that make a bot write."""
+    """One GraphQL call. `files` are the uploaded parts by label; `job` is set by operations that make a bot write.
+
+    `history_delay_seconds` is how late the points history is.
+    """
 
     world: World
     out: Broadcaster
@@ -38,6 +41,7 @@ class Query:
     channel: str | None = None
     files: dict[str, Attachment] = field(default_factory=dict)
     job: Job | None = None
+    history_delay_seconds: float = 0.0
 
     def get(self, name: str, kind: type | tuple[type, ...], default: Any = _MISSING) -> Any:
         """A variable of this type. With a `default` it may be absent or null. Raises `QueryFailed`."""

@@ -10,6 +10,8 @@ from accounts import NoAccountError, NoAccountReason
 from gateway.generation.parallel import run_all, run_each
 from gateway.http.request_log import RequestRecord
 
+pytestmark = pytest.mark.virtual_time
+
 
 def record() -> RequestRecord:
     return RequestRecord("req-1", "POST", 0.0, key="me", model="m")

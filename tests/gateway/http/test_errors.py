@@ -28,7 +28,7 @@ POE = {
     ErrorCode.EMPTY_ANSWER: (502, "upstream_error"),
     ErrorCode.NOT_AUTHENTICATED: (502, "upstream_error"),
     ErrorCode.INSUFFICIENT_POINTS: (429, "insufficient_quota"),
-    ErrorCode.RATE_LIMITED: (429, "accounts_busy"),
+    ErrorCode.RATE_LIMITED: (429, "accounts_waiting"),
     ErrorCode.CONNECTION_FAILED: (502, "upstream_error"),
     ErrorCode.CHALLENGE: (503, "upstream_challenge"),
     ErrorCode.BLOCKED: (503, "upstream_challenge"),
@@ -59,8 +59,9 @@ def test_what_the_gateway_tried_itself_is_not_tried_again_by_an_sdk(code: ErrorC
         (NoAccountReason.NONE_CONFIGURED, None, (503, "no_accounts", "false", None)),
         (NoAccountReason.BUSY, None, (429, "accounts_busy", None, "1")),
         (NoAccountReason.BUSY, 1010.2, (429, "accounts_busy", None, "11")),
-        (NoAccountReason.COOLING_DOWN, 1010, (429, "accounts_busy", None, "10")),
-        (NoAccountReason.COOLING_DOWN, 1200, (429, "accounts_busy", "false", "200")),
+        (NoAccountReason.COOLING_DOWN, 1010, (429, "accounts_waiting", None, "10")),
+        (NoAccountReason.COOLING_DOWN, 1200, (429, "accounts_waiting", "false", "200")),
+        (NoAccountReason.COOLING_DOWN, None, (429, "accounts_waiting", None, "5")),
         (NoAccountReason.NO_POINTS, 5000, (429, "insufficient_quota", "false", "4000")),
         (NoAccountReason.NO_POINTS, None, (429, "insufficient_quota", "false", None)),
         (NoAccountReason.BOT_DENIED, 5000, (403, "model_not_allowed", None, None)),
@@ -72,6 +73,12 @@ def test_no_account_says_when_to_come_back(
     shown = gateway_error(NoAccountError(reason, retry_at), now=1000)
     headers = shown.headers()
     assert (shown.status, shown.code, headers.get("x-should-retry"), headers.get("retry-after")) == expected
+
+
+def test_what_is_waited_for_and_until_when_is_said_in_words() -> None:
+    shown = gateway_error(NoAccountError(NoAccountReason.COOLING_DOWN, 86_400.0), now=1000)
+    assert shown.message.endswith("Try again after 1970-01-02T00:00:00Z.")
+    assert "busy" not in shown.message
 
 
 def test_a_retry_time_in_the_past_is_soon() -> None:

@@ -11,7 +11,7 @@ from openai.types.chat import completion_create_params
 from accounts import AccountKind
 from gateway.models.capabilities import UNKNOWN, ModelFacts, facts_of
 from gateway.models.parameters import ignored_header
-from gateway.prompt.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_call
 from tests.gateway.scripted import House, ask
 
 OFFICIAL, WEB = AccountKind.OFFICIAL, AccountKind.WEB

@@ -10,11 +10,10 @@ import pytest
 
 from accounts import AccountKind
 from gateway.http.errors import GatewayError
-from gateway.http.fields import Fields
 from gateway.models.capabilities import UNKNOWN, ModelFacts
 from gateway.prompt.attachments import MAX_FILE_BYTES, AttachmentReader
-from gateway.prompt.turns import read_messages
 from gateway.settings import Settings
+from gateway.surfaces.chat.request import read_chat_call
 from reverse.chat import Attachment, Message
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.fetch import FetchedFile
@@ -147,7 +146,9 @@ async def test_a_bad_file_is_the_callers_error(file: Attachment, code: str) -> N
 @pytest.mark.parametrize("is_fetched", [True, False])
 async def test_text_in_place_of_an_image_is_the_callers_error(data: bytes, is_fetched: bool) -> None:
     """Sites answer with a page where an image was; a model would be shown its source."""
-    body = read_messages(Fields({"messages": [{"role": "user", "content": [image("https://example.org/a")]}]}))
+    body = read_chat_call(
+        {"model": "m", "messages": [{"role": "user", "content": [image("https://example.org/a")]}]}
+    ).turns
     file = body[0].attachments[0] if is_fetched else Attachment("image.png", "image/png", data)
     with pytest.raises(GatewayError) as caught:
         await read(file, internet=Internet(a=data))

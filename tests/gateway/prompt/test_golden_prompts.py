@@ -16,7 +16,7 @@ import pytest
 
 from accounts import AccountKind
 from gateway.prompt.flattening import flatten
-from gateway.prompt.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_call
 from reverse.chat import Message
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.golden"))

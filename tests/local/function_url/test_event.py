@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.function_url.event import HttpRequest, build_event, join_headers
+from local.function_url.event import HttpRequest, build_event, build_rest_event, join_headers
 
 DOMAIN = "abc.lambda-url.eu-central-1.on.aws"
 
@@ -90,3 +90,30 @@ def test_non_ascii_is_counted_as_its_bytes_not_as_escapes():
         for body in (b"aaaa", "😀".encode())
     )
     assert len(plain) == len(emoji)
+
+
+def test_a_rest_apis_event_has_the_shape_of_the_sample():
+    request = HttpRequest(
+        method="POST",
+        target="/items/caf%C3%A9?tag=a&tag=b&empty=",
+        headers={"x-two": "1,2", "user-agent": "sample/1.0", "connection": "close", "content-type": "text/plain"},
+        header_list=(("X-Two", "1"), ("X-Two", "2"), ("Connection", "close"), ("Host", "localhost:8000")),
+        body="é".encode(),
+        source_ip="203.0.113.9",
+    )
+    made = build_rest_event(request, domain="abc.execute-api.x", request_id="r", trace_id="t", epoch_seconds=0)
+    event = json.loads(made)
+    assert event["path"] == "/items/café" and event["pathParameters"] == {"proxy": "items/café"}
+    assert event["queryStringParameters"] == {"tag": "b", "empty": ""}
+    assert event["multiValueQueryStringParameters"] == {"tag": ["a", "b"], "empty": [""]}
+    assert event["multiValueHeaders"]["X-Two"] == ["1", "2"] and event["headers"]["X-Two"] == "2"
+    assert event["headers"]["host"] == "abc.execute-api.x" and not {"Host", "Connection"} & set(event["headers"])
+    assert (event["body"], event["isBase64Encoded"], event["resource"]) == ("é", False, "/{proxy+}")
+    assert "version" not in event and event["requestContext"]["resourcePath"] == "/{proxy+}"
+
+
+def test_a_rest_apis_root_has_neither_parameters_nor_a_proxy():
+    request = HttpRequest(method="GET", target="/", headers={}, body=b"", source_ip="203.0.113.9")
+    event = json.loads(build_rest_event(request, domain="d", request_id="r", trace_id="t", epoch_seconds=0))
+    assert event["resource"] == event["path"] == "/" and event["body"] is None
+    assert event["queryStringParameters"] is event["pathParameters"] is event["multiValueQueryStringParameters"] is None

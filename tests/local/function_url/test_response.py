@@ -94,3 +94,21 @@ def test_a_buffered_answer_that_is_none_is_refused(answer):
 def test_a_buffered_answer_has_a_limit():
     with pytest.raises(BadResponseError, match=r"Function\.ResponseSizeTooLarge"):
         buffered({"body": "x" * 100}, limit=50)
+
+
+def test_lists_of_headers_are_headers_one_by_one():
+    prelude = {"statusCode": 200, "headers": {"x-a": "1", "x-b": "0"}, "multiValueHeaders": {"x-b": ["1", "2"]}}
+    decoder = PreludeDecoder()
+    decoder.feed(json.dumps(prelude).encode() + bytes(8))
+    assert decoder.head is not None
+    assert [pair for pair in decoder.head.headers if pair[0] != "Content-Type"] == [
+        ("x-a", "1"),
+        ("x-b", "1"),
+        ("x-b", "2"),
+    ]
+
+
+@pytest.mark.parametrize("lists", [{"x-a": "1"}, "x", [1]])
+def test_lists_of_headers_that_are_none_are_refused(lists):
+    with pytest.raises(BadResponseError):
+        PreludeDecoder().feed(json.dumps({"multiValueHeaders": lists}).encode() + bytes(8))

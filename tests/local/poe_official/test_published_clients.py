@@ -76,7 +76,14 @@ async def test_structured_output_fits_the_schema(sdk: openai.AsyncOpenAI) -> Non
     }
 
 
-async def test_responses_stream_in_the_order_that_the_helper_demands(sdk: openai.AsyncOpenAI) -> None:
+async def test_responses_stream_in_the_order_that_the_helper_demands(simulator: PoeOfficialSimulator) -> None:
+    # Not in strict mode: recorded answers lack the `cache_write_tokens` that the SDK of today requires.
+    sdk = openai.AsyncOpenAI(api_key=KEY, base_url=f"{simulator.base_url}/v1", max_retries=0)
+    async with sdk:
+        await check_responses(sdk)
+
+
+async def check_responses(sdk: openai.AsyncOpenAI) -> None:
     async with sdk.responses.stream(model="GPT-5.2", input="[[say: hello there]]") as stream:
         final = await stream.get_final_response()
     assert final.output_text == "hello there"

@@ -18,7 +18,7 @@ async def test_both_generations_of_hashes_and_spellings_are_served(make_client, 
 
 
 def test_the_catalogue_has_all_operations_and_subscriptions():
-    assert len(OPERATIONS) == 35
+    assert len(OPERATIONS) == 36
     assert len(SUBSCRIPTIONS) == 46
     hashes = [h for known in (*OPERATIONS.values(), *SUBSCRIPTIONS.values()) for h in known]
     assert all(len(h) == 64 for h in hashes)

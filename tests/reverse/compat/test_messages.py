@@ -108,6 +108,26 @@ async def test_a_cancelled_answer_just_ends(
     assert account.messages[-1].state == "cancelled"
 
 
+async def test_an_answer_is_cancelled_by_its_message_id_alone(
+    async_api: AsyncPoeApi, simulator: PoeWebSimulator, account: SimulatedAccount, until_idle: Callable[[], None]
+) -> None:
+    simulator.settings.pace_seconds = 0.01
+    is_cancelled = False
+    async for chunk in async_api.send_message("Story", "count 5000"):
+        if not is_cancelled:
+            await async_api.cancel_message(chunk["messageId"])
+            is_cancelled = True
+    until_idle()
+    assert account.messages[-1].state == "cancelled"
+
+
+async def test_a_chat_is_retried_after_a_break_of_its_context(async_api: AsyncPoeApi) -> None:
+    first = (await _all(async_api.send_message("Echo", "again?")))[-1]
+    await async_api.chat_break("Echo", chatCode=first["chatCode"])
+    chunks = await _all(async_api.retry_message(first["chatCode"]))
+    assert (chunks[-1]["text"], chunks[-1]["author"]) == (first["text"], "Echo")
+
+
 async def test_a_short_timeout_bounds_the_silence_and_the_default_does_not(
     async_api: AsyncPoeApi, simulator: PoeWebSimulator
 ) -> None:

@@ -13,7 +13,9 @@ from local.poe_official import PoeOfficialSimulator, Scenario
 from local.poe_official.faults import (
     CloseEarly,
     CutSocket,
+    DropConnection,
     ErrorEvent,
+    Fault,
     HangRequest,
     HttpError,
     PointsRunOut,
@@ -22,7 +24,7 @@ from local.poe_official.faults import (
 from reverse.chat import Attachment, ChatRequest, Message, ToolCall
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
-from reverse.errors import ErrorCode, PoeError
+from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.events import (
     Event,
     FileAttached,
@@ -141,21 +143,31 @@ async def test_every_route_reads_single_bytes(
     assert text_of(await ask(client, question(bot, "[[say: ä b]]"), route)) == "ä b"
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize(("route", "bot"), THREE_ROUTES)
-async def test_every_route_retries_before_the_first_event_and_bounds_silence(
-    simulator: PoeOfficialSimulator, config: PoeConfig, question: Question, text_of: TextOf, route: Route, bot: str
+async def test_every_route_sends_once_and_bounds_silence(
+    simulator: PoeOfficialSimulator, config: PoeConfig, question: Question, route: Route, bot: str
 ) -> None:
-    async def no_wait(seconds: float) -> None:
-        return None
-
     hasty = replace(config, first_event_timeout_seconds=0.2)
-    async with PoeOfficialClient(OfficialCredentials(KEY), hasty, sleep=no_wait) as client:
-        simulator.enqueue(Scenario(HttpError(529, "overloaded_error")))
-        assert text_of(await ask(client, question(bot, "[[say: x]]"), route)) == "x"
-        simulator.enqueue(Scenario(HangRequest()))
-        with pytest.raises(PoeError) as caught:
-            await ask(client, question(bot), route)
-    assert caught.value.code is ErrorCode.TIMEOUT
+    faults = [(HttpError(529, "overloaded_error"), Delivery.REFUSED), (HangRequest(), Delivery.UNKNOWN)]
+    async with PoeOfficialClient(OfficialCredentials(KEY), hasty) as client:
+        for number, (fault, delivery) in enumerate(faults, 1):
+            simulator.enqueue(Scenario(fault))
+            with pytest.raises(PoeError) as caught:
+                await ask(client, question(bot), route)
+            assert caught.value.delivery is delivery
+            assert len(simulator.requests) == number
+
+
+@pytest.mark.parametrize("fault", [HttpError(502), HttpError(500), DropConnection()], ids=repr)
+async def test_media_is_made_once_too(client: PoeOfficialClient, simulator: PoeOfficialSimulator, fault: Fault) -> None:
+    """Each is paid for."""
+    for make in (client.media.images, client.media.audio, client.media.create_video):
+        simulator.requests.clear()
+        simulator.enqueue(Scenario(fault))
+        with pytest.raises(PoeError):
+            await make("Some-Model", "waves")
+        assert len(simulator.requests) == 1
 
 
 async def test_responses_think_and_report_usage(client: PoeOfficialClient, question: Question, text_of: TextOf) -> None:
@@ -264,8 +276,11 @@ async def test_raw_events_decode_to_the_same_answer(
 async def test_a_bot_without_endpoint_is_found_in_the_bot_protocol_and_remembered(
     client: PoeOfficialClient, simulator: PoeOfficialSimulator, config: PoeConfig, question: Question, text_of: TextOf
 ) -> None:
-    for _ in range(2):
-        assert text_of(await ask(client, question("BotOnly", "x"))) == "You said: x"
+    with pytest.raises(PoeError) as caught:
+        await ask(client, question("BotOnly", "x"))
+    assert (caught.value.code, caught.value.may_be_bot_only) == (ErrorCode.BOT_NOT_FOUND, True)
+    assert text_of(await ask(client, question("BotOnly", "x", in_bot_protocol=True))) == "You said: x"
+    assert text_of(await ask(client, question("BotOnly", "x"))) == "You said: x"
     assert [record.path for record in simulator.requests] == ["/v1/chat/completions", "/bot/BotOnly", "/bot/BotOnly"]
     simulator.requests.clear()
     kept = client.session_data()
@@ -275,6 +290,9 @@ async def test_a_bot_without_endpoint_is_found_in_the_bot_protocol_and_remembere
 
 
 async def test_a_bot_that_nobody_knows_is_not_found(client: PoeOfficialClient, question: Question) -> None:
+    with pytest.raises(PoeError) as caught:
+        await ask(client, question("No/Such?Bot", in_bot_protocol=True))
+    assert (caught.value.code, caught.value.may_be_bot_only) == (ErrorCode.BOT_NOT_FOUND, False)
     with pytest.raises(PoeError) as caught:
         await ask(client, question("No/Such?Bot"))
     assert (caught.value.code, caught.value.operation) == (ErrorCode.BOT_NOT_FOUND, "chat.completions")
@@ -297,7 +315,7 @@ async def test_points_that_are_gone_in_the_bot_protocol_are_told_as_such(
 ) -> None:
     simulator.enqueue(Scenario(PointsRunOut(1), operation="/bot"))
     with pytest.raises(PoeError) as caught:
-        await ask(client, question("BotOnly"))
+        await ask(client, question("BotOnly", in_bot_protocol=True))
     assert caught.value.code is ErrorCode.INSUFFICIENT_POINTS
 
 
@@ -315,7 +333,7 @@ async def test_a_file_event_and_the_same_link_in_the_text_are_one_file(
 ) -> None:
     events = await ask(client, question("Painter"), Route.BOT_QUERY)
     files = [event for event in events if isinstance(event, FileAttached)]
-    assert [(file.name, file.content_type) for file in files] == [("image.png", "image/png")]
+    assert [(file.name, file.content_type) for file in files] == [("hello there.png", "image/png")]
 
 
 async def test_bytes_are_uploaded_for_the_bot_protocol_with_the_bare_key(
@@ -386,7 +404,7 @@ async def test_a_document_behind_a_forbidden_address_is_refused(client: PoeOffic
 
 async def test_images_have_addresses(client: PoeOfficialClient) -> None:
     files = await client.media.images("Dall-E-3", "a house", parameters={"quality": "high"})
-    assert [file.url.endswith("/image.png") for file in files] == [True]
+    assert ["/base/image/" in file.url for file in files] == [True]
 
 
 async def test_the_image_endpoint_answers_a_stream_too(client: PoeOfficialClient, question: Question) -> None:
@@ -421,6 +439,7 @@ async def test_a_video_that_fails_raises_its_error(client: PoeOfficialClient) ->
     assert caught.value.code is ErrorCode.BOT_FAILED
 
 
+@pytest.mark.virtual_time
 async def test_waiting_for_a_video_is_bounded(config: PoeConfig, client: PoeOfficialClient) -> None:
     async with PoeOfficialClient(OfficialCredentials(KEY), config, sleep=asyncio.sleep) as patient:
         started = await patient.media.create_video("Veo-3.1", "waves")

@@ -17,6 +17,8 @@ from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError
 from reverse.official import PoeLogin, PoeOfficialClient
 
+pytestmark = pytest.mark.virtual_time
+
 
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx.AsyncClient]:

@@ -8,7 +8,7 @@ from local.poe_web import Bot, Scenario
 from local.poe_web.answers import echo
 from local.poe_web.request_faults import BotDeleted, MutationStatus, WrongJson
 from reverse.chat import Attachment
-from reverse.errors import ErrorCode, PoeError
+from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.web import BotDraft
 
 
@@ -174,7 +174,17 @@ async def test_a_bot_deleted_meanwhile_is_a_typed_error(client, ask, simulator):
     simulator.enqueue(Scenario(BotDeleted(), operation="SendMessageMutation"))
     with pytest.raises(PoeError) as caught:
         await ask(client, "hello")
+    assert caught.value.code is ErrorCode.BOT_NOT_FOUND
+
+
+async def test_a_bot_that_one_may_not_use_is_told_from_one_that_is_not_there(client, ask, simulator):
+    simulator.enqueue(Scenario(MutationStatus("no_access"), operation="SendMessageMutation"))
+    with pytest.raises(PoeError) as caught:
+        await ask(client, "hello")
     assert caught.value.code is ErrorCode.BOT_ACCESS_DENIED
+    with pytest.raises(PoeError) as caught:
+        await ask(client, "hello", "NoSuchBot")
+    assert (caught.value.code, caught.value.delivery) == (ErrorCode.BOT_NOT_FOUND, Delivery.REFUSED)
 
 
 class TestKnowledge:

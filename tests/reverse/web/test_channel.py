@@ -24,6 +24,8 @@ from reverse.web._channel import _MAX_EARLY_CHATS, reconnect_delay
 from reverse.web._mailbox import Signal
 from reverse.web._protocol import Frame, MessageUpdate
 
+pytestmark = pytest.mark.virtual_time
+
 
 class Relay:
     """A TCP relay that can go silent without closing anything, as a connection does that died during a freeze."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from local.poe_web import Scenario
 from local.poe_web.request_faults import MutationStatus, WrongJson
 from reverse.errors import ErrorCode, PoeError
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
@@ -149,12 +153,28 @@ async def test_regenerate_replaces_the_last_answer(client, ask, account):
     assert "".join(getattr(event, "text", "") for event in events) == "You said: again please"
 
 
-async def test_regenerating_without_an_answer_is_refused_at_once(client, ask, account):
+async def test_regenerating_waits_for_the_answer_that_is_being_written(connect, ask, account):
+    async with connect(request_timeout_seconds=1.5) as client:
+        chat = (await ask(client, "hello")).chat
+        last = account.chats[chat.chat_id].messages[-1]
+        last.state = "incomplete"
+        with pytest.raises(PoeError) as caught:
+            await anext(client.regenerate(chat))
+        assert caught.value.code is ErrorCode.INVALID_REQUEST
+        asyncio.get_running_loop().call_later(0.2, setattr, last, "state", "complete")
+        events = await collected(client.regenerate(chat))
+    assert "".join(getattr(event, "text", "") for event in events) == "You said: hello"
+
+
+async def test_regenerating_after_a_break_of_the_context_gives_the_last_answer_again(client, ask):
     chat = (await ask(client, "hello")).chat
-    account.chats[chat.chat_id].messages[-1].state = "incomplete"
-    with pytest.raises(PoeError) as caught:
-        await anext(client.regenerate(chat))
-    assert caught.value.code is ErrorCode.INVALID_REQUEST
+    await client.chats.clear_context(chat.chat_id)
+    events = await collected(client.regenerate(chat))
+    assert "".join(getattr(event, "text", "") for event in events) == "You said: hello"
+
+
+async def test_regenerating_without_an_answer_is_refused(client, ask):
+    chat = (await ask(client, "hello")).chat
     await client.chats.purge(chat.chat_id, 1)
     with pytest.raises(PoeError) as caught:
         await anext(client.regenerate(chat))

@@ -49,7 +49,7 @@ async def test_memory_is_flat_over_many_messages(connect, ask, simulator, accoun
     # What is remembered of chats is bounded; it has to be full long before the tracing begins.
     monkeypatch.setattr(_conversation, "_MAX_REMEMBERED_CHATS", 8)
     try:
-        async with connect() as client, asyncio.timeout(0.2 * MESSAGES):
+        async with connect() as client, asyncio.timeout(2.0 * MESSAGES):
             chat = None
             for n in range(1, MESSAGES + 1):
                 answer = await ask(client, f"[[say:answer {n}]]", bot="Puppet", chat=chat)

@@ -14,6 +14,8 @@ from reverse.errors import ErrorCode, PoeError
 from reverse.web import Group, GroupMember
 from reverse.web._groups import choose_speaker, count_mentions
 
+pytestmark = pytest.mark.virtual_time
+
 ANNA, BEN, CLEO = GroupMember("Echo", "Anna"), GroupMember("Story", "Ben"), GroupMember("Puppet", "Cleo")
 
 

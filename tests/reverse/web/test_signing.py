@@ -34,7 +34,7 @@ def test_every_hash_has_the_right_form():
         hashes = [*_operations._OPERATIONS[generation].values(), *_operations._SUBSCRIPTIONS[generation].values()]
         assert all(re.fullmatch("[0-9a-f]{64}", value) for value in hashes)
         assert len(set(hashes)) == len(hashes)
-    assert len(_operations._NEWER) == 35 and len(_operations._OLDER) == 34
+    assert len(_operations._NEWER) == 36 and len(_operations._OLDER) == 34
 
 
 def test_a_configured_hash_wins():

@@ -15,14 +15,13 @@ from gateway.generation.generation import Generation
 from gateway.generation.parallel import run_all, stream_all
 from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
-from gateway.http.deadline import bounded
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
-from gateway.prompt.request import read_chat_call
 from gateway.surfaces.chat.completion import encode_completion, new_completion_id
 from gateway.surfaces.chat.encoder import ChunkEncoder
-from gateway.surfaces.context import admit, authenticate, context_of, event_stream, request_deadline
+from gateway.surfaces.chat.request import NAMES, read_chat_call
+from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 
 
 async def create_chat_completion(request: Request) -> Response | EventStream:
@@ -36,8 +35,8 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
         chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
     completion = _Completion(request, chat)
     if call.is_streamed:
-        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers)
-    async with bounded(request.receive, deadline):
+        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
+    async with answering(request, deadline, NAMES):
         body = await completion.collect()
     return Response(body, media_type="application/json", headers=completion.headers())
 

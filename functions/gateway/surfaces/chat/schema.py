@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from gateway.http.errors import MODEL_NOT_FOUND, NOT_READY, STORE
-from gateway.openapi.operation import GENERATION, IGNORED, Operation, events, header, json_media, parameter
-from gateway.openapi.schemas import (
+from gateway.http.fields import describe
+from gateway.http.operations import GENERATION, IGNORED, Operation, events, header, json_media, parameter
+from gateway.http.schemas import (
     ANY_OBJECT,
     COUNT,
     FLAG,
     NAME,
-    POSITIVE,
-    TEMPERATURE,
     TEXT,
-    TOP_P,
     Schema,
     array,
     const,
@@ -21,49 +19,10 @@ from gateway.openapi.schemas import (
     optional,
     ref,
 )
-from gateway.prompt.request import MAX_STOP_CHARS, MAX_STOPS, MAX_TOOLS
-from gateway.prompt.turns import MAX_MESSAGES
+from gateway.surfaces.chat.request import ChatBody
 
-_STOP: Schema = {**TEXT, "maxLength": MAX_STOP_CHARS}
-STOP: Schema = {"anyOf": [_STOP, array(_STOP, maxItems=MAX_STOPS), {"type": "null"}]}
-_CONTENT_PART: Schema = {
-    "oneOf": [
-        obj("type text", type=const("text"), text=TEXT),
-        obj("type image_url", type=const("image_url"), image_url=obj("url", url=TEXT, detail=TEXT)),
-        obj("type file", type=const("file"), file=obj("file_data", filename=TEXT, file_data=TEXT)),
-        obj(
-            "type input_audio",
-            type=const("input_audio"),
-            input_audio=obj("data", data=TEXT, format=enum("wav", "mp3")),
-        ),
-    ]
-}
 _FUNCTION_CALL = obj("name arguments", name=NAME, arguments=TEXT)
 _TOOL_CALL = obj("id type function", id=TEXT, type=const("function"), function=_FUNCTION_CALL)
-_MESSAGE = obj(
-    "role",
-    role=enum("system", "developer", "user", "assistant", "tool", "function"),
-    content={"anyOf": [TEXT, array(ref("ContentPart")), {"type": "null"}]},
-    name=optional(NAME),
-    tool_calls=optional(array(ref("ToolCall"), maxItems=MAX_TOOLS)),
-    tool_call_id=optional(NAME),
-)
-_TOOL = obj(
-    "type function",
-    type=const("function"),
-    function=obj("name", name={**NAME, "pattern": "^[a-zA-Z0-9_-]{1,64}$"}, description=TEXT, parameters=ANY_OBJECT),
-)
-_RESPONSE_FORMAT: Schema = {
-    "oneOf": [
-        obj("type", type=const("text")),
-        obj("type", type=const("json_object")),
-        obj(
-            "type json_schema",
-            type=const("json_schema"),
-            json_schema=obj("name schema", name=NAME, schema=ANY_OBJECT, strict=optional(FLAG)),
-        ),
-    ]
-}
 _USAGE = obj(
     "prompt_tokens completion_tokens total_tokens",
     prompt_tokens=COUNT,
@@ -82,31 +41,11 @@ _MODEL = obj(
 )
 
 SCHEMAS: dict[str, Schema] = {
-    "ContentPart": _CONTENT_PART,
     "ToolCall": _TOOL_CALL,
-    "Message": _MESSAGE,
-    "Tool": _TOOL,
-    "ResponseFormat": _RESPONSE_FORMAT,
     "Usage": _USAGE,
     "Model": _MODEL,
     "ModelList": obj("object data", object=const("list"), data=array(ref("Model"))),
-    "ChatCompletionRequest": obj(
-        "model messages",
-        model=NAME,
-        messages=array(ref("Message"), minItems=1, maxItems=MAX_MESSAGES),
-        stream=optional(FLAG),
-        stream_options=optional(obj(include_usage=optional(FLAG))),
-        max_tokens=optional(POSITIVE),
-        max_completion_tokens=optional(POSITIVE),
-        stop=STOP,
-        temperature=TEMPERATURE,
-        top_p=TOP_P,
-        tools=optional(array(ref("Tool"), maxItems=MAX_TOOLS)),
-        tool_choice={},
-        parallel_tool_calls=optional(FLAG),
-        response_format=optional(ref("ResponseFormat")),
-        parameters=optional({**ANY_OBJECT, "description": "Options that the bot itself declares."}),
-    ),
+    "ChatCompletionRequest": describe(ChatBody),
     "ChatCompletion": obj(
         "id object created model choices usage",
         id=TEXT,

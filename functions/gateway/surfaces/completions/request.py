@@ -6,40 +6,82 @@ Each prompt becomes one user message. Chat models do not continue a text where t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.http.errors import invalid
-from gateway.http.fields import Fields
-from gateway.prompt.request import ChatCall, read_chat_call
+from gateway.http import fields
+from gateway.http.errors import GatewayError, invalid
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import Schema, array
+from gateway.prompt.request import ChatCall, FieldNames, TextBody, stop_field
+from reverse.chat import Message
 
 MAX_PROMPTS = 20
 # Prompts times `n`.
 MAX_ANSWERS = 20
-# Read here. What a chat completion shares is passed on to it, as it is.
-_OWN = frozenset("best_of echo logprobs n prompt suffix".split())
-# Words that only a chat completion gives a meaning to.
-_FOREIGN = frozenset(
-    "function_call functions max_completion_tokens messages metadata parallel_tool_calls response_format "
-    "suggested_replies tool_choice tools".split()
-)
+NAMES = FieldNames(messages="prompt", are_turns_alike=False)
+
+
+def _prompts(value: Any, body: Body, name: str) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not values or not all(isinstance(item, str) for item in values):
+        raise body.wrong(name, "a string or an array of strings; arrays of tokens are not supported")
+    if len(values) > MAX_PROMPTS or not all(item.strip() for item in values):
+        raise body.wrong(name, f"at most {MAX_PROMPTS} strings that are not empty")
+    return tuple(values)
+
+
+_PROMPT: Schema = {"type": "string", "minLength": 1, "pattern": r"\S"}
+
+
+class StreamOptions(Body):
+    """`stream_options`."""
+
+    include_usage = fields.flag("End the stream with a chunk that has the usage.")
+    include_obfuscation = fields.anything({"type": "boolean"}, "Not offered.")
+
+
+class CompletionBody(TextBody):
+    """`POST /v1/completions`."""
+
+    prompt: Field[tuple[str, ...]] = Field(
+        _prompts, lambda: {"anyOf": [_PROMPT, array(_PROMPT, minItems=1, maxItems=MAX_PROMPTS)]}
+    )
+    n = fields.integer(lowest=1, highest=MAX_ANSWERS, description="Answers per prompt.")
+    best_of = fields.integer(lowest=1, description="Must be as `n`: there is nothing to choose the best by.")
+    echo = fields.flag("Begin each answer with its prompt.")
+    suffix = fields.anything({"const": ""}, "Not offered.")
+    logprobs = fields.anything({"const": 0}, "Not offered.")
+    max_tokens = fields.integer(lowest=1)
+    stop = stop_field()
+    stream_options = fields.nested(StreamOptions)
+    reasoning_effort = fields.option(fields.text(max_length=32, description="As far as the model takes it."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionCall:
     """One request."""
 
-    model: str
     prompts: tuple[str, ...] = field(repr=False)
-    count: int = 1
+    count: int
     """Answers per prompt."""
-    is_streamed: bool = False
-    wants_usage: bool = False
-    echoes: bool = False
-    chat: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The chat completion without its messages."""
-    dropped: tuple[str, ...] = ()
-    """Names of fields that mean nothing here."""
+    echoes: bool
+    shared: ChatCall = field(repr=False)
+    """What all prompts have in common; its turns are those of the first."""
+
+    @property
+    def model(self) -> str:
+        """As the caller wrote it."""
+        return self.shared.model
+
+    @property
+    def is_streamed(self) -> bool:
+        return self.shared.is_streamed
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream ends with a usage chunk."""
+        return self.shared.wants_usage
 
     @property
     def answers(self) -> int:
@@ -49,46 +91,44 @@ class CompletionCall:
         """The prompt of an answer: OpenAI numbers all answers to the first prompt first."""
         return self.prompts[index // self.count]
 
-    def chat_call(self, prompt: str) -> ChatCall:
-        """The chat completion that answers a prompt. Raises `GatewayError` (400)."""
-        return read_chat_call({**self.chat, "messages": [{"role": "user", "content": prompt}]})
+    def chat_calls(self) -> list[ChatCall]:
+        """One request for each prompt."""
+        return [replace(self.shared, turns=(Message("user", prompt),)) for prompt in self.prompts]
 
 
 def read_completion_call(values: Mapping[str, Any]) -> CompletionCall:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
-    body = Fields(values)
-    for name in ("suffix", "logprobs"):
-        if body.get(name) not in (None, "", 0):
+    body = CompletionBody(values)
+    model = body.model.strip()
+    for name, value in (("suffix", body.suffix), ("logprobs", body.logprobs)):
+        if value not in (None, "", 0):
             raise _unsupported(name, "is not supported: chat models answer a prompt, and say no probabilities")
-    if body.integer("best_of", lowest=1) not in (None, body.integer("n", lowest=1) or 1):
+    count = body.n or 1
+    if body.best_of not in (None, count):
         raise _unsupported("best_of", "is not supported")
-    options = body.mapping("stream_options")
-    call = CompletionCall(
-        model=body.required_text("model", max_length=256).strip(),
-        prompts=_prompts(body),
-        count=body.integer("n", lowest=1, highest=MAX_ANSWERS) or 1,
-        is_streamed=body.flag("stream"),
-        wants_usage=options is not None and options.flag("include_usage"),
-        echoes=body.flag("echo"),
-        chat={name: value for name, value in values.items() if name not in _OWN | _FOREIGN},
-        dropped=tuple(name for name in values if name in _FOREIGN),
-    )
-    if call.answers > MAX_ANSWERS:
+    if len(body.prompt) * count > MAX_ANSWERS:
         raise invalid(f"At most {MAX_ANSWERS} answers can be asked for at once.", param="n", code="out_of_range")
-    return call
+    options = body.stream_options
+    dropped = ["stream_options.include_obfuscation"] if options is not None and options.include_obfuscation else []
+    return CompletionCall(
+        prompts=body.prompt,
+        count=count,
+        echoes=body.echo,
+        shared=ChatCall(
+            model=model,
+            turns=(Message("user", body.prompt[0]),),
+            is_streamed=body.stream,
+            wants_usage=options is not None and options.include_usage,
+            max_tokens=body.max_tokens,
+            stop=body.stop,
+            options=body.read_options(NAMES, dropped=dropped),
+            wants_suggested_replies=body.wants_replies(asked=False),
+            cache_key=body.cache_key,
+            may_truncate=body.may_truncate,
+            names=NAMES,
+        ),
+    )
 
 
-def _prompts(body: Fields) -> tuple[str, ...]:
-    value = body.get("prompt")
-    if value is None:
-        raise body.missing("prompt")
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not values or not all(isinstance(item, str) for item in values):
-        raise body.wrong("prompt", "a string or an array of strings; arrays of tokens are not supported")
-    if len(values) > MAX_PROMPTS or not all(item.strip() for item in values):
-        raise body.wrong("prompt", f"at most {MAX_PROMPTS} strings that are not empty")
-    return tuple(values)
-
-
-def _unsupported(name: str, why: str) -> Exception:
+def _unsupported(name: str, why: str) -> GatewayError:
     return invalid(f"'{name}' {why}.", param=name, code="unsupported_value")

@@ -16,17 +16,17 @@ from gateway.generation.generation import Generation
 from gateway.generation.parallel import run_all, stream_all
 from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
-from gateway.http.deadline import bounded
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.models.catalogue import require
 from gateway.models.parameters import ignored_header
 from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
 from gateway.surfaces.completions.encoder import ChoiceEncoder, CompletionEncoder
-from gateway.surfaces.completions.request import CompletionCall, read_completion_call
+from gateway.surfaces.completions.request import NAMES, CompletionCall, read_completion_call
 from gateway.surfaces.context import (
     RequestContext,
     admit,
+    answering,
     authenticate,
     context_of,
     event_stream,
@@ -46,18 +46,17 @@ async def create_completion(request: Request) -> Response | EventStream:
     services = context.services
     key = await authenticate(request)
     call = read_completion_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    chat_calls = [call.chat_call(prompt) for prompt in call.prompts]
     model, bot = await admit(request, key, call.model, call.answers)
     require(model, "text", "completions")
     async with asyncio.timeout_at(deadline):
         chats = [
             await prepare_chat(chat_call, bot=bot, entry=model, key_id=key.id, services=services)
-            for chat_call in chat_calls
+            for chat_call in call.chat_calls()
         ]
     completion = _Completion(context, call, chats)
     if call.is_streamed:
-        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers)
-    async with bounded(request.receive, deadline):
+        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
+    async with answering(request, deadline, NAMES):
         body = await completion.collect()
     return Response(body, media_type="application/json", headers=completion.headers())
 
@@ -78,7 +77,6 @@ class _Completion:
         """What is known of the answers by now."""
         kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
         ignored = {name for chat in self._chats for kind in kinds for name in chat.ignored(kind)}
-        ignored.update(self._call.dropped)
         return {IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {}
 
     async def collect(self) -> bytes:

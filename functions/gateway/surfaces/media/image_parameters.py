@@ -23,7 +23,6 @@ _RATIO = re.compile(r"(?:--(?:aspect|ar)\s+)?(\d{1,5})\s*[:xX]\s*(\d{1,5})")
 _RESOLUTIONS = {"none": "", "1k": "1K", "2k": "2K", "4k": "4K"}
 # A bot's nearest shape counts as the one asked for in pixels: 1792x1024 is 7:4, which some bots call 16:9.
 _NEAR = 0.05
-_PASSED_ON = ("quality", "style", "background", "output_format", "output_compression", "moderation", "input_fidelity")
 _NEUTRAL = frozenset({"auto", "standard", "medium"})
 
 
@@ -37,12 +36,7 @@ class ImageWishes:
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The bot's own options, passed on as they are."""
     others: Mapping[str, Any] = field(default_factory=dict)
-    """Further fields of OpenAI's, by name."""
-
-
-def read_others(values: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenAI's further fields that a bot may know under the same name."""
-    return {name: values[name] for name in _PASSED_ON if values.get(name) is not None}
+    """Further fields of OpenAI's that a bot may know under the same name."""
 
 
 def resolve(wishes: ImageWishes, bot: str, model: Model | None) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gateway.http import fields
 from gateway.http.bodies import decode_field
 from gateway.http.errors import GatewayError, gateway_error, invalid
-from gateway.http.fields import Fields
-from gateway.surfaces.media.image_parameters import ImageWishes, read_others
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import TEXT, Schema, array, obj
+from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 from reverse.errors import PoeError
 from reverse.file_types import safe_name, sniff_type
@@ -24,6 +26,56 @@ MAX_PROMPT_CHARS = 32_000
 MAX_INPUT_BYTES = 20 * 1024 * 1024
 _FETCH_SECONDS = 20.0
 _MASK_NOTE = "\n\n(The last image is a mask: change only what is transparent in it.)"
+
+
+def _parameters(value: Any, body: Body, name: str) -> dict[str, Any]:
+    """An object, or JSON text as forms carry it."""
+    if isinstance(value, str):
+        try:
+            value = decode_field(value)
+        except ValueError:
+            raise body.wrong(name, "an object") from None
+    return fields.read_mapping(value, body, name)
+
+
+_ADDRESS: Schema = {
+    "anyOf": [
+        {**TEXT, "description": "A data URL or an https address."},
+        obj("image_url", image_url={"anyOf": [TEXT, obj("url", url=TEXT)]}),
+    ]
+}
+
+
+class ImageBody(Body):
+    """`POST /v1/images/generations`."""
+
+    model = fields.required_text(max_length=256)
+    prompt = fields.required_text(max_length=MAX_PROMPT_CHARS)
+    n = fields.integer(lowest=1, highest=MAX_IMAGES, description="How many images; each is paid for.")
+    response_format = fields.choice("url", "b64_json")
+    size = fields.text(max_length=40, description="As 1536x1024, or a resolution of the bot's own.")
+    aspect_ratio = fields.text(max_length=40, description="As 3:2; an extension.")
+    image_size = fields.text(max_length=40, description="The bot's own resolution, as 2K; an extension.")
+    quality = fields.option(fields.anything())
+    style = fields.option(fields.anything())
+    background = fields.option(fields.anything())
+    output_format = fields.option(fields.anything())
+    output_compression = fields.option(fields.anything())
+    moderation = fields.option(fields.anything())
+    input_fidelity = fields.option(fields.anything())
+    parameters: Field[dict[str, Any] | None] = Field(
+        _parameters, lambda: {"type": "object"}, default=None, description="Options that the bot itself declares."
+    )
+    stream = fields.flag("Not offered.")
+    partial_images = fields.integer(lowest=0, description="Not offered.")
+
+
+class EditBody(ImageBody):
+    """`POST /v1/images/edits` in JSON."""
+
+    image = fields.anything({"anyOf": [_ADDRESS, array(_ADDRESS, maxItems=MAX_INPUT_IMAGES)]})
+    images = fields.anything(array(_ADDRESS, maxItems=MAX_INPUT_IMAGES), "OpenAI's form of `image` for JSON.")
+    mask = fields.anything(_ADDRESS, "What may change is transparent in it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +97,24 @@ class ImageCall:
 
 def read_generation(values: Mapping[str, Any]) -> ImageCall:
     """Normalise the body of a generation. Raises `GatewayError` (400)."""
-    return _read(Fields(values), ())
+    return _read(ImageBody(values), ())
 
 
 async def read_json_edit(values: Mapping[str, Any]) -> ImageCall:
     """Normalise the JSON body of an edit, fetching what it only names. Raises `GatewayError` (400)."""
-    body = Fields(values)
+    body = EditBody(values)
     _read(body, ())  # what is wrong without them is told before anything is fetched
     images = [await image_from_text(text, param) for text, param in _addresses(body)]
     if not images:
         raise body.missing("image")
-    mask = body.get("mask")
-    if mask is not None:
-        images.append(await image_from_text(_address(mask, body, "mask"), "mask", name="mask.png"))
-    return _read(body, tuple(images), has_mask=mask is not None)
+    if body.mask is not None:
+        images.append(await image_from_text(_address(body.mask, body, "mask"), "mask", name="mask.png"))
+    return _read(body, tuple(images), has_mask=body.mask is not None)
 
 
 async def read_form_edit(form: Form) -> ImageCall:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
-    body = Fields(_typed(form.fields))
+    body = ImageBody(_typed(form.fields))
     _read(body, ())
     files = [part for part in form.files if part.field_name != "mask"]
     if not all(part.field_name.startswith("image") for part in files):
@@ -82,43 +133,29 @@ async def read_form_edit(form: Form) -> ImageCall:
     return _read(body, tuple(images + masks), has_mask=bool(masks))
 
 
-def _read(body: Fields, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageCall:
-    if body.flag("stream") or body.integer("partial_images", lowest=0):
+def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageCall:
+    if body.stream or body.partial_images:
         raise invalid(
             "Images are not streamed: the upstream makes them in one piece. Leave out 'stream' and 'partial_images'.",
-            param="stream" if body.flag("stream") else "partial_images",
+            param="stream" if body.stream else "partial_images",
             code="unsupported_value",
         )
     if len(images) - has_mask > MAX_INPUT_IMAGES:
         raise invalid(f"'image' may be at most {MAX_INPUT_IMAGES} images.", param="image", code="out_of_range")
-    prompt = body.required_text("prompt", max_length=MAX_PROMPT_CHARS)
     return ImageCall(
-        model=body.required_text("model", max_length=256).strip(),
-        prompt=prompt + _MASK_NOTE if has_mask else prompt,
-        count=body.integer("n", lowest=1, highest=MAX_IMAGES) or 1,
-        wants_data=body.choice("response_format", ("url", "b64_json")) == "b64_json",
+        model=body.model.strip(),
+        prompt=body.prompt + _MASK_NOTE if has_mask else body.prompt,
+        count=body.n or 1,
+        wants_data=body.response_format == "b64_json",
         wishes=ImageWishes(
-            size=body.text("size", max_length=40),
-            aspect_ratio=body.text("aspect_ratio", max_length=40),
-            image_size=body.text("image_size", max_length=40),
-            parameters=_parameters(body),
-            others=read_others(body.values),
+            size=body.size,
+            aspect_ratio=body.aspect_ratio,
+            image_size=body.image_size,
+            parameters=body.parameters or {},
+            others=body.options(),
         ),
         images=images,
     )
-
-
-def _parameters(body: Fields) -> dict[str, Any]:
-    """The bot's own options: an object, or JSON text as forms carry it."""
-    value = body.get("parameters")
-    if isinstance(value, str):
-        try:
-            value = decode_field(value)
-        except ValueError:
-            raise body.wrong("parameters", "an object") from None
-    if value is not None and not isinstance(value, dict):
-        raise body.wrong("parameters", "an object")
-    return value or {}
 
 
 _FORM_TYPES: dict[str, Callable[[str], Any]] = {
@@ -141,17 +178,16 @@ def _typed(fields: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _addresses(body: Fields) -> list[tuple[str, str]]:
+def _addresses(body: EditBody) -> list[tuple[str, str]]:
     """The input images of a JSON body: `image` as text or texts, or OpenAI's `images` with `image_url` each."""
-    name = "image" if body.get("image") is not None else "images"
-    value = body.get(name)
+    name, value = ("images", body.images) if body.image is None else ("image", body.image)
     values: Sequence[Any] = value if isinstance(value, list) else [] if value is None else [value]
     if len(values) > MAX_INPUT_IMAGES:
         raise invalid(f"'{name}' may be at most {MAX_INPUT_IMAGES} images.", param=name, code="out_of_range")
     return [(_address(item, body, name), name) for item in values]
 
 
-def _address(value: Any, body: Fields, name: str) -> str:
+def _address(value: Any, body: Body, name: str) -> str:
     if isinstance(value, dict):
         value = value.get("image_url") or value.get("url")
         value = value.get("url") if isinstance(value, dict) else value

@@ -15,7 +15,7 @@ from gateway.generation import usage
 from gateway.generation.generation import GenerationTask
 from gateway.generation.parallel import run_each
 from gateway.generation.usage import TokenUsage
-from gateway.http.errors import UPSTREAM, GatewayError, invalid
+from gateway.http.errors import UNUSABLE_ANSWER, UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.media.file_links import collect_files
@@ -66,7 +66,7 @@ class ImageMaker:
         downloads = self.services.downloads
         good = [file for file in files if await downloads.is_of_type(file, "image", max_bytes=MAX_IMAGE_BYTES)]
         if not good:
-            raise GatewayError(UPSTREAM, "The model answered without an image.", code="no_image")
+            raise GatewayError(UNUSABLE_ANSWER, "The model answered without an image.", code="no_image")
         return good, generation.usage
 
     def _task(self) -> GenerationTask:
@@ -116,7 +116,7 @@ class ImageMaker:
                     ) from None
                 raise GatewayError(UPSTREAM, "An image could not be fetched.") from None
             if not content_type.startswith("image/"):
-                raise GatewayError(UPSTREAM, "The model answered without an image.", code="no_image")
+                raise GatewayError(UNUSABLE_ANSWER, "The model answered without an image.", code="no_image")
             left -= len(data)
             texts.append((await asyncio.to_thread(base64.b64encode, data)).decode())
         return texts

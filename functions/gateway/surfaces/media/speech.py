@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import AccountKind
+from gateway.http import fields
 from gateway.http.errors import invalid
-from gateway.http.fields import Fields
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import TEXT, Schema, obj
 from gateway.models.catalogue import Model
 
 MAX_INPUT_CHARS = 32_000
@@ -29,6 +31,8 @@ _NAMES = {
     "instructions": ("instructions",),
     "response_format": ("response_format", "output_format", "format"),
 }
+_OPENAI_VOICES = frozenset("alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split())
+_MAX_SHOWN = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,49 +51,99 @@ class SpeechCall:
         """The parameters for an account of this kind.
 
         What a model declares is known by its own name. Of a model that declares nothing is known: the web takes voice
-        and speed or leaves them; Poe's official API would refuse the request.
+        and speed or leaves them; Poe's official API would refuse the request. Raises `GatewayError` (400) for a voice
+        that the model does not have.
         """
         found: dict[str, Any] = {}
         for wish, value in self.wishes.items():
             if model is not None and model.parameters is not None:
                 name = next((name for name in _NAMES[wish] if model.declared(name) is not None), None)
+                given = _fitted(wish, value, model.declared(name)) if name is not None else None
             else:
                 name = wish if kind is AccountKind.WEB and wish in ("voice", "speed") else None
-            if name is not None:
-                found[name] = value
+                given = value
+            if name is not None and given is not None:
+                found[name] = given
         return {**found, **self.parameters}
 
     def ignored(self, sent: Mapping[str, Any], content_type: str) -> tuple[str, ...]:
         """What the caller asked for and did not get."""
-        unsent = [wish for wish in self.wishes if not any(name in sent for name in _NAMES[wish])]
+        unsent = [wish for wish, value in self.wishes.items() if not _is_told(wish, value, sent)]
         unsent = [wish for wish in unsent if wish != "response_format"]
         if self.response_format and content_type not in _FORMAT_TYPES[self.response_format]:
             unsent.append("response_format")
         return tuple(unsent)
 
 
+def _is_told(wish: str, value: Any, sent: Mapping[str, Any]) -> bool:
+    """Whether the bot is told just that, by whatever name; a bot's own spelling of a voice is the same voice."""
+    told = next((sent[name] for name in _NAMES[wish] if name in sent), None)
+    return told == value or (isinstance(told, str) and isinstance(value, str) and told.lower() == value.lower())
+
+
+def _fitted(wish: str, value: Any, declared: Mapping[str, Any] | None) -> Any:
+    """The value as the model's declaration allows it; `None` where there is none like it.
+
+    A number is moved to the nearest bound. OpenAI's own voices, which programs name without asking, become the model's
+    default. Raises `GatewayError` (400) for another voice that the model does not have.
+    """
+    schema = (declared or {}).get("schema")
+    schema = schema if isinstance(schema, Mapping) else {}
+    allowed = schema.get("enum")
+    if isinstance(allowed, list) and allowed:
+        same = next((one for one in allowed if str(one).lower() == str(value).lower()), None)
+        if same is not None or wish != "voice":
+            return same
+        if str(value).lower() in _OPENAI_VOICES:
+            return None
+        raise invalid(
+            f"The model has no voice '{value[:_MAX_SHOWN]}'; it has: {', '.join(map(str, allowed))}.",
+            param="voice",
+            code="unsupported_value",
+        )
+    if isinstance(value, int | float):
+        lowest, highest = schema.get("minimum"), schema.get("maximum")
+        value = max(value, lowest) if isinstance(lowest, int | float) else value
+        value = min(value, highest) if isinstance(highest, int | float) else value
+    return value
+
+
+_LONGEST_VOICE = 256
+
+
+def _voice(value: Any, body: Body, name: str) -> str | None:
+    """A name, or an object with it."""
+    voice = value.get("id") if isinstance(value, dict) else value
+    if voice is not None and (not isinstance(voice, str) or len(voice) > _LONGEST_VOICE):
+        raise body.wrong(name, "a voice's name")
+    return voice
+
+
+_VOICE: Schema = {"anyOf": [{**TEXT, "maxLength": _LONGEST_VOICE}, obj(id={**TEXT, "maxLength": _LONGEST_VOICE})]}
+
+
+class SpeechBody(Body):
+    """`POST /v1/audio/speech`."""
+
+    model = fields.required_text(max_length=256)
+    input = fields.required_text(max_length=MAX_INPUT_CHARS)
+    voice: Field[str | None] = fields.option(Field(_voice, lambda: _VOICE, default=None))
+    speed = fields.option(fields.number(lowest=0.25, highest=4))
+    instructions = fields.option(fields.text(max_length=4096))
+    response_format = fields.option(fields.choice(*FORMATS))
+    stream_format = fields.choice("audio", "sse", description="`sse` is not offered.")
+    parameters = fields.mapping("Options that the bot itself declares.")
+
+
 def read_speech_call(values: Mapping[str, Any]) -> SpeechCall:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
-    body = Fields(values)
-    if body.choice("stream_format", ("audio", "sse")) == "sse":
+    body = SpeechBody(values)
+    if body.stream_format == "sse":
         raise invalid("'stream_format' must be 'audio'.", param="stream_format", code="unsupported_value")
-    voice = body.get("voice")
-    if isinstance(voice, dict):
-        voice = voice.get("id")
-    if voice is not None and (not isinstance(voice, str) or len(voice) > 256):  # noqa: PLR2004 - any name's length
-        raise body.wrong("voice", "a voice's name")
-    own = body.mapping("parameters")
-    response_format = body.choice("response_format", FORMATS)
-    wishes = {
-        "voice": voice,
-        "speed": body.number("speed", lowest=0.25, highest=4),
-        "instructions": body.text("instructions", max_length=4096),
-        "response_format": response_format,
-    }
     return SpeechCall(
-        model=body.required_text("model", max_length=256).strip(),
-        text=body.required_text("input", max_length=MAX_INPUT_CHARS),
-        response_format=response_format,
-        wishes={name: value for name, value in wishes.items() if value is not None},
-        parameters=own.values if own else {},
+        model=body.model.strip(),
+        text=body.input,
+        response_format=body.response_format,
+        wishes=body.options(),
+        parameters=body.parameters or {},
     )

@@ -13,7 +13,7 @@ from gateway.generation import usage
 from gateway.generation.generation import GenerationTask
 from gateway.http.bodies import read_json
 from gateway.http.deadline import bounded
-from gateway.http.errors import UPSTREAM, GatewayError
+from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
 from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
 from gateway.http.file_response import Download, FileResponse
 from gateway.models.catalogue import kinds_for, require
@@ -69,4 +69,4 @@ async def create_speech(request: Request) -> FileResponse:
 
 
 def _silent() -> GatewayError:
-    return GatewayError(UPSTREAM, "The model answered without a sound.", code="no_audio")
+    return GatewayError(UNUSABLE_ANSWER, "The model answered without a sound.", code="no_audio")

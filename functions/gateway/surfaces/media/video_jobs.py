@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from gateway.http import fields
 from gateway.http.errors import invalid
-from gateway.http.fields import Fields
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 
@@ -106,31 +108,11 @@ def new_job(job_id: str, call: VideoCall) -> VideoJob:
     )
 
 
-def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoCall:
-    """Normalise a body. Raises `GatewayError` (400), naming the field."""
-    body = Fields(values)
-    own = body.mapping("parameters")
-    if own is not None:
-        _seconds(own, "seconds")
-    return VideoCall(
-        model=body.required_text("model", max_length=256).strip(),
-        prompt=body.required_text("prompt", max_length=MAX_PROMPT_CHARS),
-        seconds=_seconds(body, "seconds"),
-        size=(size := body.text("size", max_length=40)),
-        wishes=ImageWishes(
-            size=size,
-            aspect_ratio=body.text("aspect_ratio", max_length=40),
-            parameters=own.values if own else {},
-        ),
-        images=images,
-    )
+_SECONDS: Schema = {"anyOf": [TEXT, {**POSITIVE, "maximum": _MAX_SECONDS}]}
 
 
-def _seconds(body: Fields, name: str) -> str | None:
+def _seconds(value: Any, body: Body, name: str) -> str:
     """The length, which OpenAI writes as text."""
-    value = body.get(name)
-    if value is None:
-        return None
     seconds = _whole_number(value)
     if not 0 < seconds <= _MAX_SECONDS:
         message = f"'{body.param(name)}' must be a whole number from 1 to {_MAX_SECONDS}."
@@ -145,3 +127,40 @@ def _whole_number(value: object) -> int:
     # Python refuses to read thousands of digits.
     digits = value.lstrip("0") if isinstance(value, str) and value.isascii() and value.isdecimal() else ""
     return int(digits) if 0 < len(digits) <= len(str(_MAX_SECONDS)) else 0
+
+
+class VideoOptions(Body):
+    """`parameters`: what the bot declares, as far as it is checked here."""
+
+    seconds: Field[str | None] = Field(_seconds, lambda: _SECONDS, default=None)
+
+
+class VideoBody(Body):
+    """`POST /v1/videos`."""
+
+    model = fields.required_text(max_length=256)
+    prompt = fields.required_text(max_length=MAX_PROMPT_CHARS)
+    seconds: Field[str | None] = Field(_seconds, lambda: _SECONDS, default=None)
+    size = fields.text(max_length=40)
+    aspect_ratio = fields.text(max_length=40, description="As 16:9; an extension.")
+    parameters = fields.nested(VideoOptions, "Options that the bot itself declares.")
+    input_reference = fields.anything(
+        {"anyOf": [TEXT, obj("image_url", image_url=TEXT)]},
+        "An image to begin with: a data URL or an https address. A file in a form.",
+    )
+
+
+def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoCall:
+    """Normalise a body. Raises `GatewayError` (400), naming the field."""
+    body = VideoBody(values)
+    own = body.parameters
+    if own is not None:
+        _ = own.seconds  # checked, and passed on as it is
+    return VideoCall(
+        model=body.model.strip(),
+        prompt=body.prompt,
+        seconds=body.seconds,
+        size=body.size,
+        wishes=ImageWishes(size=body.size, aspect_ratio=body.aspect_ratio, parameters=own.values if own else {}),
+        images=images,
+    )

@@ -13,7 +13,7 @@ from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, N
 from gateway.generation import usage
 from gateway.generation.answer import collect_answer
 from gateway.generation.generation import GenerationTask
-from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, gateway_error
+from gateway.http.errors import NOT_FOUND, UNUSABLE_ANSWER, GatewayError, gateway_error
 from gateway.http.file_response import MAX_STREAMED_BYTES, Download
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
@@ -132,7 +132,7 @@ class VideoMaker:
         for file in files:
             if await result.is_of_type(file, "video", max_bytes=MAX_STREAMED_BYTES):
                 return job.completed(at=time.time(), url=file.url, content_type=file.content_type)
-        raise GatewayError(UPSTREAM, "The model answered without a video.", code="no_video")
+        raise GatewayError(UNUSABLE_ANSWER, "The model answered without a video.", code="no_video")
 
     async def _ask(self, job: VideoJob) -> VideoJob:
         """Look how far Poe is."""

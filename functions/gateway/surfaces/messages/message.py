@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.generation.answer import Answer, AnswerPart
 from gateway.generation.usage import TokenUsage
-from gateway.http.errors import UPSTREAM, GatewayError
+from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
 from gateway.prompt.model_json import decode
 from reverse.events import FinishReason
 
@@ -70,7 +70,8 @@ def _block(part: AnswerPart, *, is_cut: bool) -> dict[str, Any]:
         case "tool_call":
             arguments = read_arguments(part.text or "{}")
             if arguments is None and not is_cut:
-                raise GatewayError(UPSTREAM, "The model called a tool with arguments that are not valid JSON.")
+                message = "The model called a tool with arguments that are not valid JSON."
+                raise GatewayError(UNUSABLE_ANSWER, message, code="invalid_tool_call")
             return block_opening(part) | {"input": arguments or {}}
         case "reasoning":
             return block_opening(part) | {"thinking": part.text}

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from gateway.http.pagination import page_size, place_of
+from gateway.http.fields import item_index, page_size
 from gateway.models.catalogue import Model
 
 _PAGE, _MAX_PAGE = 20, 1000
@@ -35,8 +35,8 @@ def list_page(models: Sequence[Model], query: QueryParams) -> dict[str, Any]:
     size = page_size(query, default=_PAGE, highest=_MAX_PAGE)
     ids = [model.id for model in models]
     after, before = query.get("after_id"), query.get("before_id")
-    start = place_of(after, ids, "after_id") + 1 if after else 0
-    end = place_of(before, ids, "before_id") if before else len(ids)
+    start = item_index(after, ids, "after_id") + 1 if after else 0
+    end = item_index(before, ids, "before_id") if before else len(ids)
     asked = models[start:end]
     page = asked[-size:] if before else asked[:size]
     return {

@@ -1,63 +1,121 @@
-"""The body of a message, normalised: what it shares with a chat completion is told as one. Pure."""
+"""The body of a message. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.http.errors import invalid
-from gateway.http.fields import Fields
+from gateway.http import fields
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import TEXT, Schema, array, const, obj
 from gateway.models.catalogue import Model
-from gateway.prompt.request import MAX_STOP_CHARS, MAX_STOPS, ChatCall, read_chat_call
-from gateway.surfaces.messages.thinking import Thinking, read_thinking
-from gateway.surfaces.messages.tools import read_tools
-from gateway.surfaces.messages.turns import MAX_MESSAGES, Turns, rename
+from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
+from gateway.prompt.request import (
+    MAX_STOPS,
+    STOP,
+    ChatCall,
+    FieldNames,
+    SessionMetadata,
+    TextBody,
+    read_stops,
+    session_id,
+)
+from gateway.prompt.structured_output import ResponseFormat
+from gateway.prompt.tool_specs import MAX_TOOLS
+from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
+from gateway.surfaces.messages.blocks import MessageItem, Turns
+from gateway.surfaces.messages.thinking import Thinking, ThinkingItem, read_thinking
+from gateway.surfaces.messages.tools import ToolChoice, ToolItem, read_tools
 
-# Read here; the rest is passed on as it is, and reported where the model has no such option.
-_READ = frozenset(
-    "cache_control max_tokens messages metadata model output_config service_tier stop_sequences stream system "
-    "thinking tool_choice tools".split()
+NAMES = FieldNames(
+    are_turns_alike=False,
+    stop="stop_sequences",
+    response_format="output_config.format",
+    reasoning_effort="output_config.effort",
+    parallel_tool_calls="tool_choice.disable_parallel_tool_use",
 )
-# Words that only a chat completion gives a meaning to.
-_FOREIGN = frozenset(
-    "function_call functions max_completion_tokens n parallel_tool_calls reasoning_effort response_format stop "
-    "stream_options".split()
-)
-_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+
+class FormatItem(Body):
+    """`output_config.format`."""
+
+    type = fields.choice("json_schema")
+    schema = fields.mapping()
+
+
+class OutputConfig(Body):
+    """`output_config`."""
+
+    effort = fields.choice("low", "medium", "high", "xhigh", "max", description="As far as the model takes it.")
+    format = fields.nested(FormatItem)
+
+
+def _stops(value: Any, body: Body, name: str) -> tuple[str, ...]:
+    items = fields.read_items(value, body, name, MAX_STOPS)
+    if not all(isinstance(item, str) for item in items):
+        raise body.wrong(name, "an array of strings")
+    return read_stops(items, body, name)
+
+
+_SYSTEM: Schema = {"anyOf": [TEXT, array(obj("type text", type=const("text"), text=TEXT))]}
+
+
+class PromptBody(TextBody):
+    """`POST /v1/messages/count_tokens`: what the prompt consists of."""
+
+    messages = fields.required_objects(MessageItem, max_items=MAX_MESSAGES, item="message")
+    system = fields.anything(_SYSTEM)
+    tools = fields.objects(ToolItem, max_items=MAX_TOOLS)
+    tool_choice = fields.nested(ToolChoice)
+    output_config = fields.nested(OutputConfig)
+    thinking = fields.nested(ThinkingItem)
+    max_tokens = fields.integer(lowest=1)
+    stop_sequences: Field[tuple[str, ...]] = Field(_stops, lambda: array(STOP, maxItems=MAX_STOPS), default=())
+    metadata = fields.nested(SessionMetadata)
+    service_tier = fields.choice("auto", "standard_only")
+    cache_control = fields.anything({"type": "object"}, "Taken and not needed: Poe's providers cache by themselves.")
+    suggested_replies = fields.flag("Ask Poe for follow-up questions. This API has no place to show them.")
+
+
+class MessageBody(PromptBody):
+    """`POST /v1/messages`."""
+
+    max_tokens = fields.required_integer(lowest=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesRequest:
     """One message as asked for."""
 
-    model: str
-    """As the caller wrote it."""
-    is_streamed: bool
     thinking: Thinking
-    chat: Mapping[str, Any] = field(repr=False)
-    """The chat completion."""
-    turns: Turns = field(repr=False)
+    parameters: Mapping[str, Any] = field(repr=False)
+    """The bot's own options, as the caller names them."""
+    effort: str | None
+    body: PromptBody = field(repr=False)
+    call: ChatCall = field(repr=False)
+    """The request, except for what depends on the model's options."""
     dropped: tuple[str, ...]
-    """Names of what no model here can be told."""
+    """Names of what no model gets."""
+
+    @property
+    def model(self) -> str:
+        """As the caller wrote it."""
+        return self.call.model
 
     def chat_call(self, model: Model | None) -> ChatCall:
-        """The chat completion for a model, `None` if nobody lists it. Raises `GatewayError` (400)."""
-        parameters = {**self.thinking.options(model), **(self.chat.get("parameters") or {})}
-        by_budget = parameters.pop("reasoning_effort", None)
-        effort = self.chat.get("reasoning_effort") or by_budget
-        chat = {**self.chat, "parameters": parameters, "reasoning_effort": effort}
-        with self.turns.renaming():
-            call = read_chat_call({name: value for name, value in chat.items() if value not in (None, {})})
-        # Only who finds a stop sequence can say which one it was.
-        return replace(call, is_stopped_here=True)
-
-    def ignored(self, ignored: Iterable[str], model: Model | None) -> tuple[str, ...]:
-        """Names of what the answer does not take into account, by the caller's fields; `ignored` by the chat's."""
-        names = {*self.dropped, *self.turns.dropped, *map(rename, ignored)}
-        if self.thinking.is_ignored(model):
-            names.add("thinking")
-        return tuple(sorted(names))
+        """The request for a model, `None` if nobody lists it."""
+        parameters = {**self.thinking.options(model), **self.parameters}
+        effort = parameters.pop(REASONING_EFFORT, None)
+        parallel = None if self.call.specs.is_parallel else False
+        dropped = [*self.dropped, *(["thinking"] if self.thinking.is_ignored(model) else [])]
+        options = self.body.read_options(
+            NAMES,
+            more={REASONING_EFFORT: self.effort or effort, PARALLEL_TOOL_CALLS: parallel},
+            parameters=parameters,
+            dropped=dropped,
+        )
+        return replace(self.call, options=options)
 
 
 def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = False) -> MessagesRequest:
@@ -65,66 +123,50 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
 
     Raises `GatewayError` (400), naming the field.
     """
-    body = Fields(values)
-    model = body.required_text("model", max_length=256).strip()
-    max_tokens = body.integer("max_tokens", lowest=1)
-    if max_tokens is None and not counts_only:
-        raise body.missing("max_tokens")
-    turns = _read_turns(body)
-    tools, dropped = read_tools(body)
-    output = body.mapping("output_config") or Fields({})
-    metadata = body.mapping("metadata") or Fields({})
-    chat: dict[str, Any] = {name: value for name, value in values.items() if name not in _READ | _FOREIGN}
-    chat |= tools | {
-        "model": model,
-        "messages": turns.messages,
-        "max_tokens": max_tokens,
-        "stop": _stop_sequences(body),
-        "stream": body.flag("stream"),
-        "reasoning_effort": output.choice("effort", _EFFORTS),
-        "response_format": _response_format(output),
-        "metadata": {"session_id": metadata.get("session_id")} if "session_id" in metadata.values else None,
-    }
-    body.choice("service_tier", ("auto", "standard_only"))
-    unread = [name for name in values if name in _FOREIGN]
-    unread += [f"metadata.{name}" for name in metadata.values if name != "session_id"]
-    return MessagesRequest(
-        model=model,
-        is_streamed=body.flag("stream"),
-        thinking=read_thinking(body),
-        chat={name: value for name, value in chat.items() if value is not None},
-        turns=turns,
-        dropped=(*dropped, *unread),
-    )
-
-
-def _read_turns(body: Fields) -> Turns:
-    items = body.objects("messages", max_items=MAX_MESSAGES)
-    if items is None:
-        raise body.missing("messages")
-    if not items:
-        raise invalid("'messages' must have at least one message.", param="messages", code="empty_array")
+    body = PromptBody(values) if counts_only else MessageBody(values)
+    model, max_tokens = body.model.strip(), body.max_tokens
     turns = Turns()
-    turns.add_system(body)
-    for item in items:
+    turns.add_system(body.system, body)
+    for item in body.messages:
         turns.add(item)
-    return turns
+    check_content(turns.messages, "messages")
+    _ = body.service_tier
+    metadata = body.metadata.undeclared() if body.metadata else {}
+    output = body.output_config
+    call = ChatCall(
+        model=model,
+        turns=tuple(turns.messages),
+        places=file_places(turns.messages, lambda index: turns.places[index]),
+        is_streamed=body.stream,
+        max_tokens=max_tokens,
+        stop=body.stop_sequences,
+        # Only who finds a stop sequence can say which one it was.
+        is_stopped_here=True,
+        specs=read_tools(body.tools, body.tool_choice),
+        response_format=_response_format(output.format if output else None),
+        wants_suggested_replies=body.wants_replies(asked=body.suggested_replies),
+        session_id=session_id(body.metadata),
+        cache_key=body.cache_key,
+        may_truncate=body.may_truncate,
+        names=NAMES,
+    )
+    request = MessagesRequest(
+        thinking=read_thinking(body.thinking, max_tokens),
+        parameters=body.bot_parameters,
+        effort=output.effort if output else None,
+        body=body,
+        call=call,
+        dropped=(*turns.dropped, *(f"metadata.{name}" for name in metadata)),
+    )
+    # What is wrong with an option is said before the model is looked up.
+    _ = body.options()
+    return request
 
 
-def _stop_sequences(body: Fields) -> list[str]:
-    stops = body.items("stop_sequences", max_items=MAX_STOPS) or []
-    if not all(isinstance(stop, str) for stop in stops):
-        raise body.wrong("stop_sequences", "an array of strings")
-    if any(len(stop) > MAX_STOP_CHARS for stop in stops):
-        raise body.wrong("stop_sequences", f"an array of strings of at most {MAX_STOP_CHARS} characters")
-    return stops
-
-
-def _response_format(output: Fields) -> dict[str, Any] | None:
-    value = output.mapping("format")
-    if value is None or value.choice("type", ("json_schema",)) is None:
+def _response_format(item: FormatItem | None) -> ResponseFormat | None:
+    if item is None or item.type is None:
         return None
-    schema = value.mapping("schema")
-    if schema is None:
-        raise value.missing("schema")
-    return {"type": "json_schema", "json_schema": {"name": "output", "schema": schema.values, "strict": True}}
+    if item.schema is None:
+        raise item.missing("schema")
+    values = {"type": "json_schema", "json_schema": {"name": "output", "schema": item.schema, "strict": True}}
+    return ResponseFormat(values, item.schema)

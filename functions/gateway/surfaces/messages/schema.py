@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.openapi.operation import BODY, GENERATION, IGNORED, Operation, events, json_media
-from gateway.openapi.schemas import (
-    ANY_OBJECT,
+from gateway.http.fields import describe
+from gateway.http.operations import BODY, GENERATION, IGNORED, Operation, events, json_media
+from gateway.http.schemas import (
     COUNT,
     FLAG,
-    NAME,
-    POSITIVE,
     TEXT,
     Schema,
     array,
     const,
-    enum,
     obj,
     optional,
     ref,
 )
-from gateway.prompt.request import MAX_STOP_CHARS, MAX_STOPS
-from gateway.surfaces.messages.turns import MAX_MESSAGES
-
-_BLOCKS: Schema = {"anyOf": [TEXT, array(obj("type", type=TEXT), maxItems=100)]}
-_FIELDS: dict[str, Schema] = {
-    "model": NAME,
-    "messages": array(
-        obj("role content", role=enum("user", "assistant"), content=_BLOCKS), minItems=1, maxItems=MAX_MESSAGES
-    ),
-    "system": {"anyOf": [TEXT, array(obj("type text", type=const("text"), text=TEXT)), {"type": "null"}]},
-    "tools": optional(array(obj("name input_schema", name=NAME, description=TEXT, input_schema=ANY_OBJECT))),
-    "tool_choice": optional(ANY_OBJECT),
-    "thinking": optional(ANY_OBJECT),
-}
+from gateway.surfaces.messages.request import MessageBody, PromptBody
 
 SCHEMAS: dict[str, Schema] = {
     "AnthropicError": obj(
@@ -45,15 +29,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
         request_id=TEXT,
     ),
-    "MessagesRequest": obj(
-        "model messages max_tokens",
-        max_tokens=POSITIVE,
-        stream=optional(FLAG),
-        stop_sequences=optional(array({**TEXT, "maxLength": MAX_STOP_CHARS}, maxItems=MAX_STOPS)),
-        temperature={"type": ["number", "null"], "minimum": 0, "maximum": 1},
-        metadata=optional(ANY_OBJECT),
-        **_FIELDS,
-    ),
+    "MessagesRequest": describe(MessageBody),
     "AnthropicMessage": obj(
         "id type role model content stop_reason stop_sequence usage",
         id=TEXT,
@@ -81,7 +57,7 @@ OPERATIONS: dict[str, Operation] = {
     "count_tokens": Operation(
         summary="Estimate the tokens of a prompt",
         tag="Messages (Anthropic)",
-        body=json_media(obj("model messages", **_FIELDS)),
+        body=json_media(describe(PromptBody)),
         answer=json_media(obj("input_tokens", input_tokens=COUNT, estimated=FLAG)),
         situations=BODY,
         speaks_anthropic=True,

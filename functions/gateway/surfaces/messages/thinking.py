@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.http.errors import invalid
-from gateway.http.fields import Fields
+from gateway.http import fields
+from gateway.http.fields import Body
 from gateway.models.catalogue import Model
 
 _BUDGET = "thinking_budget"
@@ -47,20 +47,24 @@ class Thinking:
         return self.mode not in (None, "adaptive") and not self.options(model)
 
 
-def read_thinking(body: Fields) -> Thinking:
+class ThinkingItem(Body):
+    """`thinking`."""
+
+    type = fields.required_text(max_length=32, description="`enabled` with a budget, `adaptive`, `disabled`.")
+    budget_tokens = fields.integer(lowest=_MIN_BUDGET, description="Less than `max_tokens`.")
+    display = fields.anything({"type": "string"}, "`omitted` leaves the reasoning out of the answer.")
+
+
+def read_thinking(item: ThinkingItem | None, max_tokens: int | None) -> Thinking:
     """The field `thinking`. Raises `GatewayError` (400), naming the field."""
-    thinking = body.mapping("thinking")
-    if thinking is None:
+    if item is None:
         return Thinking()
-    mode = thinking.required_text("type", max_length=32)
-    budget = thinking.integer("budget_tokens", lowest=_MIN_BUDGET)
+    mode, budget = item.type, item.budget_tokens
     if mode == "enabled" and budget is None:
-        raise thinking.missing("budget_tokens")
-    max_tokens = body.integer("max_tokens", lowest=1)
+        raise item.missing("budget_tokens")
     if budget is not None and max_tokens is not None and budget >= max_tokens:
-        param = thinking.param("budget_tokens")
-        raise invalid(f"'{param}' must be less than 'max_tokens'.", param=param, code="out_of_range")
-    return Thinking(mode, budget, is_shown=mode != "disabled" and thinking.get("display") != "omitted")
+        raise fields.out_of_range(item, "budget_tokens", "less than 'max_tokens'")
+    return Thinking(mode, budget, is_shown=mode != "disabled" and item.display != "omitted")
 
 
 def _declared(model: Model | None) -> set[str]:

@@ -1,57 +1,66 @@
-"""Anthropic's tools as those of a chat completion. Pure."""
+"""Anthropic's tools. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from gateway.http import fields
 from gateway.http.errors import invalid
-from gateway.http.fields import Fields
+from gateway.http.fields import Body, Field
+from gateway.prompt.tool_specs import MAX_TOOL_NAME, Tool, ToolSpecs, normalise_function
 
-MAX_TOOLS = 128
+_MODES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def read_tools(body: Fields) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The fields `tools`, `tool_choice` and `parallel_tool_calls`, and the places of tools that can't be offered.
+class ToolItem(Body):
+    """A tool. Those without a schema of their own are Anthropic's; they are left out and reported."""
 
-    Tools without a schema of their own are known to Anthropic's models or run on its servers; they are left out.
-    Raises `GatewayError` (400), naming the field.
-    """
-    tools: list[dict[str, Any]] = []
+    type = fields.text()
+    name = fields.required_text(max_length=MAX_TOOL_NAME)
+    description = fields.text()
+    input_schema: Field[dict[str, Any]] = Field(fields.read_mapping, lambda: {"type": "object"})
+    strict = fields.flag("Whether arguments must fit the schema.")
+
+
+class ToolChoice(Body):
+    """`tool_choice`."""
+
+    type = fields.required_choice("auto", "any", "tool", "none")
+    name = fields.text(max_length=MAX_TOOL_NAME, description="Of the tool to call, with `tool`.")
+    disable_parallel_tool_use = fields.flag()
+
+
+def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
+    """Check and normalise. Raises `GatewayError` (400), naming the field."""
+    tools: list[Tool] = []
     dropped: list[str] = []
-    for index, item in enumerate(body.objects("tools", max_items=MAX_TOOLS) or ()):
-        if (item.text("type") or "custom") == "custom":
+    for index, item in enumerate(items):
+        if (item.type or "custom") == "custom":
             tools.append({"type": "function", "function": _function(item)})
         else:
             dropped.append(f"tools[{index}]")
-    choice = body.mapping("tool_choice")
-    if choice is None:
-        return ({"tools": tools} if tools else {}), tuple(dropped)
-    fields: dict[str, Any] = {"tools": tools, "tool_choice": _choice(choice, tools)}
-    if choice.flag("disable_parallel_tool_use"):
-        fields["parallel_tool_calls"] = False
-    return (fields if tools else {}), tuple(dropped)
+    mode = None if choice is None else _mode(choice, tools)
+    is_parallel = choice is None or not choice.disable_parallel_tool_use
+    return ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
 
 
-def _function(item: Fields) -> dict[str, Any]:
-    schema = item.mapping("input_schema")
-    if schema is None:
-        raise item.missing("input_schema")
-    function = {"name": item.required_text("name", max_length=256), "parameters": schema.values}
-    description = item.text("description")
-    function |= {"description": description} if description else {}
-    return function | ({"strict": True} if item.flag("strict") else {})
+def _function(item: ToolItem) -> dict[str, Any]:
+    function: dict[str, Any] = {"parameters": item.input_schema, "name": item.name}
+    if item.description:
+        function["description"] = item.description
+    if item.strict:
+        function["strict"] = True
+    return normalise_function(function)
 
 
-def _choice(choice: Fields, tools: list[dict[str, Any]]) -> Any:
-    kind = choice.choice("type", ("auto", "any", "tool", "none"))
-    if kind is None:
-        raise choice.missing("type")
-    if kind == "tool":
-        name = choice.required_text("name", max_length=256)
-        if not any(tool["function"]["name"] == name for tool in tools):
-            param = choice.param("name")
+def _mode(choice: ToolChoice, tools: list[Tool]) -> Any:
+    if choice.type == "tool":
+        param = choice.param("name")
+        if choice.name is None:
+            raise choice.missing("name")
+        if not any(tool["function"]["name"] == choice.name for tool in tools):
             raise invalid(f"'{param}' must name one of 'tools'.", param=param, code="invalid_value")
-        return {"type": "function", "function": {"name": name}}
-    if kind == "any" and not tools:
+        return {"type": "function", "function": {"name": choice.name}}
+    if choice.type == "any" and not tools:
         raise invalid("'tool_choice' is only allowed with 'tools'.", param="tool_choice", code="invalid_value")
-    return {"auto": "auto", "any": "required", "none": "none"}[kind]
+    return _MODES[choice.type]

@@ -6,39 +6,119 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.fields import Fields
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import TEXT, Schema, array
+from gateway.prompt.content_parts import content_schema
 
 Item = dict[str, Any]
 NewId = Callable[[str], str]
 
 MAX_ITEMS = 4096
 _ROLES = ("user", "assistant", "system", "developer")
-_MAX_ID_LENGTH = 256
+_MAX_NAME = 256
+_USER_PARTS = ("input_text", "input_image", "input_file", "input_audio")
+_ANSWER_PARTS = ("output_text", "refusal")
 
 
-def read_input(body: Fields, new_id: NewId) -> list[Item]:
+def _any(value: Any, _body: Body, _name: str) -> Any:
+    return value
+
+
+class MessageItem(Body):
+    """A message."""
+
+    id = fields.text(max_length=_MAX_NAME)
+    role = fields.required_choice(*_ROLES)
+    content: Field[Any] = Field(_any, lambda: content_schema(*_USER_PARTS, *_ANSWER_PARTS))
+
+
+def _arguments(value: Any, body: Body, name: str) -> str:
+    """JSON text; some clients send the object itself."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        raise body.wrong(name, "a string")
+    return value or "{}"
+
+
+class CallItem(Body):
+    """A function call of an earlier answer."""
+
+    id = fields.text(max_length=_MAX_NAME)
+    call_id = fields.required_text(max_length=_MAX_NAME)
+    name = fields.required_text(max_length=_MAX_NAME)
+    namespace = fields.text(max_length=_MAX_NAME)
+    arguments: Field[str] = Field(_arguments, lambda: TEXT, default="{}", description="JSON text.")
+
+
+class CallOutputItem(Body):
+    """The result of a function call."""
+
+    id = fields.text(max_length=_MAX_NAME)
+    call_id = fields.required_text(max_length=_MAX_NAME)
+    output: Field[Any] = Field(_any, lambda: content_schema(*_USER_PARTS))
+
+
+class SummaryPart(Body):
+    """A part of `summary`."""
+
+    text = fields.text()
+
+
+class ReasoningItem(Body):
+    """Reasoning that a client sends back: kept for the record, never sent to a model, which has no use for it."""
+
+    id = fields.text(max_length=_MAX_NAME)
+    summary = fields.objects(SummaryPart, max_items=64)
+
+
+class ReferenceItem(Body):
+    """A reference to an item of a stored response."""
+
+    id = fields.required_text(max_length=_MAX_NAME)
+
+
+_KINDS: dict[str, type[Body]] = {
+    "message": MessageItem,
+    "function_call": CallItem,
+    "function_call_output": CallOutputItem,
+    "reasoning": ReasoningItem,
+    "item_reference": ReferenceItem,
+}
+
+
+def input_schema() -> Schema:
+    """The schema of `input`."""
+    items = [TEXT, fields.describe(MessageItem), *fields.typed(_KINDS)]
+    return {"anyOf": [{**TEXT, "minLength": 1}, array({"anyOf": items}, minItems=1, maxItems=MAX_ITEMS)]}
+
+
+class InputFields(Body):
+    """The field that the model answers."""
+
+    input: Field[Any] = Field(_any, input_schema)
+
+
+def read_input(body: InputFields, new_id: NewId) -> list[Item]:
     """The items of `input`: a text, or an array of texts and items. References stay references.
 
     Raises `GatewayError` (400), naming the place.
     """
-    value = body.get("input")
-    if value is None:
-        raise body.missing("input")
+    value = body.input
     if isinstance(value, str):
         return [_user_text(value, new_id)]
     if not isinstance(value, list):
         raise body.wrong("input", "a string or an array")
     if not value:
         raise invalid("'input' must have at least one item.", param="input", code="empty_array")
-    if len(value) > MAX_ITEMS:
-        raise body.wrong("input", f"an array of at most {MAX_ITEMS} items")
     items: list[Item] = []
-    for index, item in enumerate(value):
+    for index, item in enumerate(fields.read_items(value, body, "input", MAX_ITEMS)):
         if isinstance(item, str):
             items.append(_user_text(item, new_id))
         elif isinstance(item, dict):
-            items.append(_read_item(Fields(item, f"input[{index}]"), new_id))
+            items.append(_read_item(item, f"input[{index}]", new_id))
         else:
             raise body.wrong(f"input[{index}]", "an object")
     return items
@@ -49,42 +129,33 @@ def _user_text(text: str, new_id: NewId) -> Item:
     return {"id": new_id("msg"), "type": "message", "status": "completed", "role": "user", "content": content}
 
 
-def _read_item(item: Fields, new_id: NewId) -> Item:
-    kind = item.text("type")
-    if kind is None and item.get("id") is not None and item.get("role") is None:
+def _read_item(values: Item, path: str, new_id: NewId) -> Item:
+    kind = fields.TypedBody(values, path).type
+    if kind is None and values.get("id") is not None and values.get("role") is None:
         # OpenAI lets a reference go without its type.
         kind = "item_reference"
     match kind:
         case None | "message":
-            return _read_message(item, new_id)
+            return _read_message(MessageItem(values, path), new_id)
         case "function_call":
-            return _read_call(item, new_id)
+            return _read_call(CallItem(values, path), new_id)
         case "function_call_output":
-            return _read_call_output(item, new_id)
+            return _read_call_output(CallOutputItem(values, path), new_id)
         case "reasoning":
-            return _read_reasoning(item, new_id)
+            return _read_reasoning(ReasoningItem(values, path), new_id)
         case "item_reference":
-            return {"type": "item_reference", "id": item.required_text("id", max_length=_MAX_ID_LENGTH)}
+            return {"type": "item_reference", "id": ReferenceItem(values, path).id}
     raise invalid(
-        f"Input items of type '{kind[:40]}' are not supported.", param=item.param("type"), code="unsupported_item"
+        f"Input items of type '{kind[:40]}' are not supported.", param=f"{path}.type", code="unsupported_item"
     )
 
 
-def _item_id(item: Fields, prefix: str, new_id: NewId) -> str:
-    return item.text("id", max_length=_MAX_ID_LENGTH) or new_id(prefix)
-
-
-def _read_message(item: Fields, new_id: NewId) -> Item:
-    role = item.choice("role", _ROLES)
-    if role is None:
-        raise item.missing("role")
-    content = item.get("content")
+def _read_message(item: MessageItem, new_id: NewId) -> Item:
+    role, content = item.role, item.content
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    elif content is None:
-        raise item.missing("content")
     return {
-        "id": _item_id(item, "msg", new_id),
+        "id": item.id or new_id("msg"),
         "type": "message",
         "status": "completed",
         "role": role,
@@ -92,7 +163,7 @@ def _read_message(item: Fields, new_id: NewId) -> Item:
     }
 
 
-def _read_parts(values: Any, item: Fields, name: str, *, is_output: bool) -> list[Item]:
+def _read_parts(values: Any, item: Body, name: str, *, is_output: bool) -> list[Item]:
     if not isinstance(values, list):
         raise item.wrong(name, "a string or an array of parts")
     parts: list[Item] = []
@@ -100,56 +171,85 @@ def _read_parts(values: Any, item: Fields, name: str, *, is_output: bool) -> lis
         part = {"type": "text", "text": value} if isinstance(value, str) else value
         if not isinstance(part, dict):
             raise item.wrong(f"{name}[{index}]", "an object")
-        parts.append(_read_part(Fields(part, item.param(f"{name}[{index}]")), is_output=is_output))
+        parts.append(_read_part(part, item.param(f"{name}[{index}]"), is_output=is_output))
     return parts
 
 
-def _read_part(part: Fields, *, is_output: bool) -> Item:
-    kind = part.required_text("type")
+class _TextPart(Body):
+    text: Field[str] = Field(fields.read_text, lambda: TEXT)
+
+
+class _RefusalPart(Body):
+    refusal = fields.text()
+
+
+class _ImageAddress(Body):
+    url = fields.text()
+    detail = fields.text()
+
+
+class _ImagePart(Body):
+    image_url = fields.text()
+    detail = fields.text()
+
+
+class _FilePart(Body):
+    filename = fields.text()
+    file_data = fields.text()
+    file_url = fields.text()
+
+
+def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
+    kind = fields.required_type(Body(values, path))
     match kind:
         case "input_text" | "output_text" | "text":
-            text = part.text("text")
-            if text is None:
-                raise part.missing("text")
+            text = _TextPart(values, path).text
             if is_output:
                 return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
             return {"type": "input_text", "text": text}
         case "refusal" if is_output:
-            return {"type": "refusal", "refusal": part.text("refusal") or ""}
+            return {"type": "refusal", "refusal": _RefusalPart(values, path).refusal or ""}
         case "input_image" | "image_url":
-            return _read_image(part)
+            return _read_image(Body(values, path))
         case "input_file" | "file":
-            return _read_file(part)
+            return _read_file(Body(values, path))
         case "input_audio":
-            return {"type": "input_audio", "input_audio": part.get("input_audio")}
+            return {"type": "input_audio", "input_audio": values.get("input_audio")}
     raise invalid(
         f"Content parts of type '{kind[:40]}' are not supported here.",
-        param=part.param("type"),
+        param=f"{path}.type",
         code="unsupported_content",
     )
 
 
-def _read_image(part: Fields) -> Item:
+def _read_image(part: Body) -> Item:
     _refuse_file_id(part)
     # Chat completions nest the address; clients that speak both APIs mix them up.
-    place = (part.mapping("image_url") if isinstance(part.get("image_url"), dict) else None) or part
-    url = place.text("url") if place is not part else part.text("image_url")
+    given = part.values.get("image_url")
+    if isinstance(given, dict):
+        nested = _ImageAddress(given, part.param("image_url"))
+        url, detail = nested.url, nested.detail
+    else:
+        image = _ImagePart(part.values, part.path)
+        url, detail = image.image_url, image.detail
     if not url:
         raise part.missing("image_url")
-    return {"type": "input_image", "detail": place.text("detail") or "auto", "image_url": url}
+    return {"type": "input_image", "detail": detail or "auto", "image_url": url}
 
 
-def _read_file(part: Fields) -> Item:
-    file = part.mapping("file") or part
-    _refuse_file_id(file)
-    given = {name: file.text(name) for name in ("filename", "file_data", "file_url")}
-    if not given["file_data"] and not given["file_url"]:
+def _read_file(part: Body) -> Item:
+    inner = part.values.get("file")
+    place = part if inner is None else Body(fields.read_mapping(inner, part, "file"), part.param("file"))
+    _refuse_file_id(place)
+    file = _FilePart(place.values, place.path)
+    given = {"filename": file.filename, "file_data": file.file_data, "file_url": file.file_url}
+    if not file.file_data and not file.file_url:
         raise file.missing("file_data")
     return {"type": "input_file"} | {name: value for name, value in given.items() if value}
 
 
-def _refuse_file_id(part: Fields) -> None:
-    if part.get("file_id") is not None:
+def _refuse_file_id(part: Body) -> None:
+    if part.values.get("file_id") is not None:
         raise invalid(
             "Files can't be uploaded ahead. Send a data URL or an https address in place of 'file_id'.",
             param=part.param("file_id"),
@@ -157,45 +257,34 @@ def _refuse_file_id(part: Fields) -> None:
         )
 
 
-def _call_id(item: Fields) -> str:
-    return item.required_text("call_id", max_length=_MAX_ID_LENGTH)
-
-
-def _read_call(item: Fields, new_id: NewId) -> Item:
-    arguments = item.get("arguments")
-    namespace = item.text("namespace", max_length=256)
-    return {
-        "id": _item_id(item, "fc", new_id),
+def _read_call(item: CallItem, new_id: NewId) -> Item:
+    call = {
+        "id": item.id or new_id("fc"),
         "type": "function_call",
         "status": "completed",
-        "call_id": _call_id(item),
-        "name": item.required_text("name", max_length=256),
-        "arguments": json.dumps(arguments) if isinstance(arguments, dict) else item.text("arguments") or "{}",
-    } | ({"namespace": namespace} if namespace else {})
+        "call_id": item.call_id,
+        "name": item.name,
+        "arguments": item.arguments,
+    }
+    return call | ({"namespace": item.namespace} if item.namespace else {})
 
 
-def _read_call_output(item: Fields, new_id: NewId) -> Item:
-    output = item.get("output")
-    if output is None:
-        raise item.missing("output")
+def _read_call_output(item: CallOutputItem, new_id: NewId) -> Item:
+    output = item.output
     if not isinstance(output, str):
         output = _read_parts(output, item, "output", is_output=False)
     return {
-        "id": _item_id(item, "fco", new_id),
+        "id": item.id or new_id("fco"),
         "type": "function_call_output",
         "status": "completed",
-        "call_id": _call_id(item),
+        "call_id": item.call_id,
         "output": output,
     }
 
 
-def _read_reasoning(item: Fields, new_id: NewId) -> Item:
-    """Reasoning that a client sends back: kept for the record, never shown to a model, which has no use for it."""
-    summary = [
-        {"type": "summary_text", "text": part.text("text") or ""}
-        for part in item.objects("summary", max_items=64) or ()
-    ]
-    return {"id": _item_id(item, "rs", new_id), "type": "reasoning", "summary": summary}
+def _read_reasoning(item: ReasoningItem, new_id: NewId) -> Item:
+    summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary]
+    return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary}
 
 
 def item_not_found(item_id: str) -> GatewayError:

@@ -1,31 +1,114 @@
-"""The body of a response, normalised: what it shares with a chat completion is told as one. Pure."""
+"""The body of a response. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.http import fields
 from gateway.http.errors import invalid
-from gateway.http.fields import Fields
-from gateway.prompt.request import ChatCall, read_chat_call
-from gateway.surfaces.responses.input_items import Item, read_input
-from gateway.surfaces.responses.tools import chat_tools, read_tools
+from gateway.http.fields import Body, Field
+from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
+from gateway.prompt.request import LONGEST_NAME, ChatCall, FieldNames, TextBody, stop_field
+from gateway.prompt.structured_output import ResponseFormat
+from gateway.prompt.turns import file_places
+from gateway.surfaces.responses.input_items import InputFields, Item, read_input
+from gateway.surfaces.responses.tools import ToolChoice, ToolFields, read_tools, tool_specs
 from gateway.surfaces.responses.turns import Turns, write_turns
 
-# What a chat completion does not know, knows by another name, or must not see. The rest is passed on as it is.
-_OWN = frozenset(
-    "background context_management conversation include input instructions max_output_tokens max_tokens "
-    "max_completion_tokens max_tool_calls messages n previous_response_id prompt reasoning response_format store "
-    "metadata stream_options text tool_choice tools".split()
+NAMES = FieldNames(
+    are_turns_alike=False,
+    messages="input",
+    max_tokens="max_output_tokens",
+    response_format="text.format",
+    reasoning_effort="reasoning.effort",
+    verbosity="text.verbosity",
 )
-# Words that only a chat completion gives a meaning to.
-_FOREIGN = ("max_completion_tokens", "max_tokens", "messages", "n", "response_format")
 # What of `include` is there without being asked for. The rest is about probabilities, reasoning in a sealed form, and
 # tools that are not offered.
 _INCLUDED = frozenset({"message.input_image.image_url"})
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _MAX_METADATA = 16
+_LONGEST_VALUE = 512
+
+
+class FormatItem(Body):
+    """`text.format`."""
+
+    type = fields.choice("text", "json_object", "json_schema")
+    name = fields.text(max_length=64, description="Required with `json_schema`.")
+    schema = fields.mapping("Required with `json_schema`.")
+    description = fields.text()
+    strict = fields.flag()
+
+
+class TextItem(Body):
+    """`text`."""
+
+    format = fields.nested(FormatItem)
+    verbosity = fields.choice("low", "medium", "high", description="As far as the model takes it.")
+
+
+class ReasoningFields(Body):
+    """`reasoning`."""
+
+    effort = fields.choice(
+        "none", "minimal", "low", "medium", "high", "xhigh", "max", description="As far as the model takes it."
+    )
+    summary = fields.choice("auto", "concise", "detailed")
+
+
+def _metadata(value: Any, body: Body, name: str) -> dict[str, str]:
+    pairs = fields.read_mapping(value, body, name)
+    if len(pairs) > _MAX_METADATA:
+        raise body.wrong(name, f"an object of at most {_MAX_METADATA} pairs")
+    inner = Body(pairs, body.param(name))
+    longest = {"session_id": LONGEST_NAME}
+    return {
+        key: "" if item is None else fields.read_text(item, inner, key, longest.get(key, _LONGEST_VALUE))
+        for key, item in pairs.items()
+    }
+
+
+def _not_offered(schema: str = "object") -> Field[Any]:
+    return fields.anything({"type": schema}, "Not offered.")
+
+
+class ResponseBody(InputFields, ToolFields, TextBody):
+    """`POST /v1/responses`."""
+
+    instructions = fields.text()
+    previous_response_id = fields.text(description="Continues a stored response.")
+    store = fields.maybe_flag("Whether the response is stored; by default it is.")
+    max_output_tokens = fields.integer(lowest=1)
+    max_tool_calls = fields.integer(lowest=1, description="Repeated in the response; nothing is limited by it.")
+    reasoning = fields.nested(ReasoningFields)
+    text = fields.nested(TextItem)
+    metadata: Field[dict[str, str]] = Field(
+        _metadata,
+        lambda: {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": _MAX_METADATA},
+        default={},
+        description="Stored with the response. `session_id` names a conversation.",
+    )
+    stop = stop_field()
+    # Chat completions' names of what `reasoning` and `text` have: some clients send them here, too.
+    reasoning_effort = fields.option(fields.text(max_length=32, description="`reasoning.effort`, which wins."))
+    verbosity = fields.option(fields.anything({"type": "string"}, "`text.verbosity`, which wins."))
+    include = fields.strings(max_items=64)
+    background = fields.flag("Not offered.")
+    conversation = fields.anything({"type": ["object", "string"]}, "Not offered.")
+    prompt = _not_offered()
+    context_management = _not_offered("array")
+    stream_options = fields.anything({"type": "object"})
+    safety_identifier = fields.option(fields.text())
+    user = fields.option(fields.text())
+    suggested_replies = fields.flag("Ask for the follow-up questions that Poe suggests, where the account can.")
+
+
+class CountBody(ResponseBody):
+    """`POST /v1/responses/input_tokens`: counting needs no model."""
+
+    model: Field[str | None] = fields.text(max_length=256)  # type: ignore[assignment]  # here it may be missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,134 +121,124 @@ class ResponseRequest:
     previous_response_id: str | None
     store: bool | None
     """`None` where the caller did not say."""
-    chat: Mapping[str, Any] = field(repr=False)
-    """The chat completion without its messages."""
+    shared: ChatCall = field(repr=False)
+    """The request without its turns."""
     shown: Mapping[str, Any] = field(repr=False)
     """The fields of the response that repeat the request's."""
-    dropped: tuple[str, ...]
-    """Names of fields that change nothing with any account."""
     origins: Mapping[str, tuple[str, str]]
-    """Namespace and name of the functions that have one, by the name that the model is told."""
+    """Namespace and name of the functions that have one, by the name that the model gets."""
 
-    def turns(self, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:
-        """The messages for what was said before and the request's items, references resolved."""
-        return write_turns(self.instructions, conversation, items)
-
-    def chat_call(self, turns: Turns) -> ChatCall:
-        """The chat completion. Raises `GatewayError` (400); use it under `turns.renaming()`."""
-        return read_chat_call({**self.chat, "messages": turns.messages})
+    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
+        """The request with what was said before and its own items, references resolved. Raises `GatewayError` (400)."""
+        turns: Turns = write_turns(self.instructions, conversation, items)
+        places = file_places(turns.messages, lambda index: turns.places[index])
+        return replace(self.shared, turns=tuple(turns.messages), places=places)
 
 
-def read_response_request(values: Mapping[str, Any], new_id: Callable[[str], str]) -> ResponseRequest:
-    """Normalise a body. Raises `GatewayError` (400), naming the field."""
-    body = Fields(values)
+def read_response_request(
+    values: Mapping[str, Any], new_id: Callable[[str], str], *, counts_only: bool = False
+) -> ResponseRequest:
+    """Normalise a body. `counts_only`: no answer is wanted, so that the model may be missing.
+
+    Raises `GatewayError` (400), naming the field.
+    """
+    body = CountBody(values) if counts_only else ResponseBody(values)
     _refuse_unsupported(body)
-    model = body.required_text("model", max_length=256).strip()
-    instructions = body.text("instructions")
-    tools, tool_choice = read_tools(body), body.get("tool_choice")
-    text_format = _text_format(body)
-    reasoning = body.mapping("reasoning") or Fields({})
-    text = body.mapping("text") or Fields({})
-    effort = reasoning.choice("effort", _EFFORTS)
-    verbosity = text.choice("verbosity", ("low", "medium", "high"))
-    previous = body.text("previous_response_id")
-    metadata = _metadata(body)
-    chat: dict[str, Any] = {name: value for name, value in values.items() if name not in _OWN}
-    chat |= {
-        name: value
-        for name, value in {
-            "model": model,
-            "max_completion_tokens": body.integer("max_output_tokens", lowest=1),
-            "reasoning_effort": effort,
-            "verbosity": verbosity,
-            "response_format": _response_format(text_format),
-            # The rest of the metadata is kept here, with the response.
-            "metadata": {"session_id": metadata["session_id"]} if "session_id" in metadata else None,
-            **chat_tools(body, tools),
-        }.items()
-        if value is not None
-    }
+    model = (body.model or "").strip()
+    tools = read_tools(body)
+    specs = tool_specs(body, tools)
+    text_format = _text_format(body.text.format if body.text else None)
+    effort = body.reasoning.effort if body.reasoning else None
+    verbosity = body.text.verbosity if body.text else None
+    parallel = body.parallel_tool_calls if specs.tools else None
+    call = ChatCall(
+        model=model,
+        turns=(),
+        is_streamed=body.stream,
+        max_tokens=body.max_output_tokens,
+        stop=body.stop,
+        options=body.read_options(
+            NAMES,
+            more={REASONING_EFFORT: effort, "verbosity": verbosity, PARALLEL_TOOL_CALLS: parallel},
+            dropped=["include"] if set(body.include) - _INCLUDED else [],
+        ),
+        specs=specs,
+        response_format=_response_format(text_format),
+        wants_suggested_replies=body.wants_replies(asked=body.suggested_replies),
+        session_id=body.metadata.get("session_id", "").strip() or None,
+        cache_key=body.cache_key,
+        may_truncate=body.may_truncate,
+        names=NAMES,
+    )
     return ResponseRequest(
         items=read_input(body, new_id),
-        instructions=instructions,
-        previous_response_id=previous,
-        store=None if body.get("store") is None else body.flag("store"),
-        chat=chat,
-        shown={
-            "instructions": instructions,
-            "max_output_tokens": chat.get("max_completion_tokens"),
-            "max_tool_calls": body.integer("max_tool_calls", lowest=1),
-            "model": model,
-            "parallel_tool_calls": body.flag("parallel_tool_calls", default=True),
-            "previous_response_id": previous,
-            "prompt_cache_key": body.text("prompt_cache_key"),
-            "reasoning": {"effort": effort, "summary": reasoning.choice("summary", ("auto", "concise", "detailed"))},
-            "safety_identifier": body.text("safety_identifier"),
-            "temperature": body.number("temperature", lowest=0, highest=2),
-            "text": {"format": text_format} | ({"verbosity": verbosity} if verbosity else {}),
-            "tool_choice": "auto" if tool_choice is None else tool_choice,
-            "tools": list(tools.shown),
-            "top_p": body.number("top_p", lowest=0, highest=1),
-            "truncation": body.choice("truncation", ("auto", "disabled")) or "disabled",
-            "user": body.text("user"),
-            "metadata": metadata,
-        },
-        dropped=(*_dropped(body), *tools.dropped),
+        instructions=body.instructions,
+        previous_response_id=body.previous_response_id,
+        store=body.store,
+        shared=call,
+        shown=_shown(body, model, text_format, verbosity) | {"tools": list(tools.shown)},
         origins=tools.origins,
     )
 
 
-def _dropped(body: Fields) -> tuple[str, ...]:
-    names = [name for name in _FOREIGN if body.get(name) is not None]
-    included = body.items("include") or []
-    if not all(isinstance(item, str) for item in included):
-        raise body.wrong("include", "an array of strings")
-    return (*names, *(["include"] if set(included) - _INCLUDED else []))
+def _shown(body: ResponseBody, model: str, text_format: Mapping[str, Any], verbosity: str | None) -> dict[str, Any]:
+    choice, reasoning = body.tool_choice, body.reasoning
+    return {
+        "instructions": body.instructions,
+        "max_output_tokens": body.max_output_tokens,
+        "max_tool_calls": body.max_tool_calls,
+        "model": model,
+        "parallel_tool_calls": body.parallel_tool_calls is not False,
+        "previous_response_id": body.previous_response_id,
+        "prompt_cache_key": body.prompt_cache_key,
+        "reasoning": {
+            "effort": reasoning.effort if reasoning else None,
+            "summary": reasoning.summary if reasoning else None,
+        },
+        "safety_identifier": body.safety_identifier,
+        "temperature": body.temperature,
+        "text": {"format": text_format} | ({"verbosity": verbosity} if verbosity else {}),
+        "tool_choice": (choice.values if isinstance(choice, ToolChoice) else choice) or "auto",
+        "top_p": body.top_p,
+        "truncation": body.truncation or "disabled",
+        "user": body.user,
+        "metadata": body.metadata,
+    }
 
 
-def _refuse_unsupported(body: Fields) -> None:
+def _refuse_unsupported(body: ResponseBody) -> None:
     """What would change the answer and is not offered is refused, never left out in silence."""
-    if body.flag("background"):
+    if body.background:
         raise invalid(
             "'background' is not offered: nothing runs here after its request. Use a stream for long answers.",
             param="background",
             code="unsupported_value",
         )
-    for name, instead in (
-        ("conversation", "Continue a response with 'previous_response_id'."),
-        ("prompt", "Send the prompt's text in 'instructions' and 'input'."),
-        ("context_management", "Send a shorter conversation."),
+    for name, value, instead in (
+        ("conversation", body.conversation, "Continue a response with 'previous_response_id'."),
+        ("prompt", body.prompt, "Send the prompt's text in 'instructions' and 'input'."),
+        ("context_management", body.context_management, "Send a shorter conversation."),
     ):
-        if body.get(name):
+        if value:
             raise invalid(f"'{name}' is not offered. {instead}", param=name, code="unsupported_parameter")
 
 
-def _text_format(body: Fields) -> dict[str, Any]:
+def _text_format(item: FormatItem | None) -> dict[str, Any]:
     """`text.format` as the response shows it."""
-    text = body.mapping("text")
-    value = text.mapping("format") if text else None
-    kind = value.choice("type", ("text", "json_object", "json_schema")) if value else None
-    if value is None or kind != "json_schema":
-        return {"type": kind or "text"}
-    schema = value.mapping("schema")
-    if schema is None:
-        raise value.missing("schema")
-    shown = {"type": kind, "name": value.required_text("name", max_length=64), "schema": schema.values}
-    return shown | {"description": value.text("description"), "strict": value.flag("strict")}
+    if item is None or item.type != "json_schema":
+        return {"type": (item.type if item else None) or "text"}
+    if item.schema is None:
+        raise item.missing("schema")
+    if not (item.name or "").strip():
+        raise item.missing("name") if item.name is None else item.wrong("name", "a string that is not empty")
+    shown = {"type": item.type, "name": item.name, "schema": item.schema}
+    return shown | {"description": item.description, "strict": item.strict}
 
 
-def _response_format(text_format: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The chat completion's word for the format."""
+def _response_format(text_format: Mapping[str, Any]) -> ResponseFormat | None:
+    """The format as Poe's chat completions have it."""
     if text_format["type"] == "text":
         return None
-    fields = {name: value for name, value in text_format.items() if name != "type" and value is not None}
-    return {"type": text_format["type"]} | ({"json_schema": fields} if fields else {})
-
-
-def _metadata(body: Fields) -> dict[str, str]:
-    metadata = body.mapping("metadata")
-    if metadata is None:
-        return {}
-    if len(metadata.values) > _MAX_METADATA:
-        raise body.wrong("metadata", f"an object of at most {_MAX_METADATA} pairs")
-    return {name: metadata.text(name, max_length=512) or "" for name in metadata.values}
+    inner = {name: value for name, value in text_format.items() if name != "type" and value is not None}
+    values = {"type": text_format["type"]} | ({"json_schema": inner} if inner else {})
+    return ResponseFormat(values, text_format.get("schema"))

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,22 +15,18 @@ from starlette.responses import JSONResponse, Response
 from gateway.generation.answer import collect_answer, stream_answer
 from gateway.generation.generation import Generation
 from gateway.http.bodies import read_json
-from gateway.http.deadline import bounded
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
-from gateway.http.fields import Fields
-from gateway.http.pagination import page_size, place_of
+from gateway.http.fields import Body, choice, item_index, page_size
 from gateway.http.sse import EventStream
-from gateway.models.parameters import ignored_header
-from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
-from gateway.surfaces.context import admit, authenticate, context_of, event_stream, request_deadline
+from gateway.prompt.chat_task import ChatTask, prepare_chat
+from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
 from gateway.surfaces.responses.ids import item_ids, new_response_id
 from gateway.surfaces.responses.input_items import Item
 from gateway.surfaces.responses.output import Output
-from gateway.surfaces.responses.request import ResponseRequest, read_response_request
+from gateway.surfaces.responses.request import NAMES, read_response_request
 from gateway.surfaces.responses.resource import ResponseObject, item_status
 from gateway.surfaces.responses.storage import Conversation, ResponseStore
-from gateway.surfaces.responses.turns import rename, rename_blamed
 
 _MAX_PAGE, _PAGE = 100, 20
 
@@ -51,21 +46,18 @@ async def create_response(request: Request) -> Response | EventStream:
     stored = _stored(request)
     conversation = await stored.conversation(key.id, asked.previous_response_id)
     items = await stored.resolve(key.id, asked.items, conversation)
-    turns = asked.turns(conversation.items, items)
-    with turns.renaming():
-        call = asked.chat_call(turns)
-        entry, bot = await admit(request, key, call.model)
-        async with asyncio.timeout_at(deadline):
-            chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
+    call = asked.chat_call(conversation.items, items)
+    entry, bot = await admit(request, key, call.model)
+    async with asyncio.timeout_at(deadline):
+        chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
     is_kept = stored.is_on and asked.store is not False
     response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
-    task = replace(chat.generation_task(), rename=rename_blamed)
-    generation = services.generations.start(task, record)
+    generation = services.generations.start(chat.generation_task(), record)
     output = Output(new_id, asked.origins)
-    headers = partial(_headers, asked, chat, generation)
+    headers = partial(_headers, chat, generation)
     if not call.is_streamed:
-        async with bounded(request.receive, deadline):
+        async with answering(request, deadline, NAMES):
             body = await _collect(generation, response, output, keep)
         return Response(body, media_type="application/json", headers=headers())
     encoder = ResponseEncoder(response, output, keep)
@@ -74,6 +66,7 @@ async def create_response(request: Request) -> Response | EventStream:
         partial(stream_answer, generation, encoder),
         deadline=deadline,
         headers=headers,
+        names=NAMES,
         encode_error=encoder.fail,
         encode_abort=encoder.abort,
     )
@@ -88,12 +81,8 @@ async def _collect(generation: Generation, response: ResponseObject, output: Out
     return json.dumps(await keep(body), separators=(",", ":")).encode()
 
 
-def _headers(asked: ResponseRequest, chat: ChatTask, generation: Generation) -> dict[str, str]:
-    """What was not taken into account, in the caller's names."""
-    kind = generation.kind or chat.call.kinds[0]
-    ignored = {*asked.dropped, *map(rename, chat.ignored(kind))}
-    headers = chat.headers(kind)
-    return headers | ({IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {})
+def _headers(chat: ChatTask, generation: Generation) -> dict[str, str]:
+    return chat.headers(generation.kind)
 
 
 async def count_input_tokens(request: Request) -> JSONResponse:
@@ -101,13 +90,11 @@ async def count_input_tokens(request: Request) -> JSONResponse:
     settings = context_of(request).services.settings
     key = await authenticate(request)
     values = await read_json(request, max_bytes=settings.max_body_bytes)
-    # Counting needs no model; the SDK leaves it out.
-    asked = read_response_request({"model": "any"} | values, item_ids(new_response_id()))
+    asked = read_response_request(values, item_ids(new_response_id()), counts_only=True)
     stored = _stored(request)
     conversation = await stored.conversation(key.id, asked.previous_response_id)
-    turns = asked.turns(conversation.items, await stored.resolve(key.id, asked.items, conversation))
-    with turns.renaming():
-        call = asked.chat_call(turns)
+    items = await stored.resolve(key.id, asked.items, conversation)
+    call = asked.chat_call(conversation.items, items)
     return JSONResponse({"object": "response.input_tokens", "input_tokens": call.prompt_tokens, "estimated": True})
 
 
@@ -138,6 +125,12 @@ async def cancel_response(request: Request) -> JSONResponse:
     )
 
 
+class ItemsQuery(Body):
+    """The query of a list of items; `limit` is read by `page_size`."""
+
+    order = choice("asc", "desc")
+
+
 async def list_input_items(request: Request) -> JSONResponse:
     """A page of the items that a response was made from, the conversation before it included.
 
@@ -147,11 +140,11 @@ async def list_input_items(request: Request) -> JSONResponse:
     owner, document = await _find(request)
     items = await _stored(request).before(owner, document["base"])
     items += [*document["history"], *document["input"]]
-    if Fields(query).choice("order", ("asc", "desc")) != "asc":
+    if ItemsQuery(query).order != "asc":
         items.reverse()
     after = query.get("after")
     if after:
-        items = items[place_of(after, [item["id"] for item in items], "after") + 1 :]
+        items = items[item_index(after, [item["id"] for item in items], "after") + 1 :]
     limit = page_size(query, default=_PAGE, highest=_MAX_PAGE)
     page = items[:limit]
     return JSONResponse(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from gateway.http.errors import INVALID_REQUEST, NOT_FOUND
-from gateway.openapi.operation import BODY, GENERATION, IGNORED, Operation, events, json_media, parameter
-from gateway.openapi.schemas import (
+from gateway.http.fields import describe
+from gateway.http.operations import BODY, GENERATION, IGNORED, Operation, events, json_media, parameter
+from gateway.http.schemas import (
     ANY_OBJECT,
     COUNT,
     FLAG,
-    NAME,
-    POSITIVE,
-    TEMPERATURE,
     TEXT,
-    TOP_P,
     Schema,
     array,
     const,
@@ -21,21 +18,9 @@ from gateway.openapi.schemas import (
     optional,
     ref,
 )
-from gateway.prompt.request import MAX_TOOLS
+from gateway.surfaces.responses.request import CountBody, ResponseBody
 
 _ITEM = obj("type", type=TEXT)
-_FUNCTION = obj(
-    "type name", type=const("function"), name=NAME, description=optional(TEXT), parameters=optional(ANY_OBJECT)
-)
-_NAMESPACE = obj("type name tools", type=const("namespace"), name=NAME, tools=array(_FUNCTION, minItems=1))
-_TOOL: Schema = {"oneOf": [_FUNCTION, _NAMESPACE]}
-_FORMAT: Schema = {
-    "oneOf": [
-        obj("type", type=const("text")),
-        obj("type", type=const("json_object")),
-        obj("type name schema", type=const("json_schema"), name=NAME, schema=ANY_OBJECT, strict=optional(FLAG)),
-    ]
-}
 _USAGE = obj(
     "input_tokens input_tokens_details output_tokens output_tokens_details total_tokens",
     input_tokens=COUNT,
@@ -44,30 +29,8 @@ _USAGE = obj(
     output_tokens_details=obj("reasoning_tokens", reasoning_tokens=COUNT),
     total_tokens=COUNT,
 )
-_REQUEST = obj(
-    "model input",
-    model=NAME,
-    input={"anyOf": [{**TEXT, "minLength": 1}, array(ANY_OBJECT, minItems=1)]},
-    instructions=optional(TEXT),
-    previous_response_id=optional({**TEXT, "description": "Continues a stored response."}),
-    store=optional(FLAG),
-    stream=optional(FLAG),
-    max_output_tokens=optional(POSITIVE),
-    temperature=TEMPERATURE,
-    top_p=TOP_P,
-    tools=optional(array(ref("ResponseTool"), maxItems=MAX_TOOLS)),
-    tool_choice={},
-    parallel_tool_calls=optional(FLAG),
-    reasoning=optional(
-        obj(effort=optional(enum("none", "minimal", "low", "medium", "high", "xhigh", "max")), summary={})
-    ),
-    text=optional(obj(format=_FORMAT)),
-    metadata=optional({"type": "object", "additionalProperties": TEXT}),
-)
-
 SCHEMAS: dict[str, Schema] = {
-    "ResponseTool": _TOOL,
-    "ResponseRequest": _REQUEST,
+    "ResponseRequest": describe(ResponseBody),
     "Response": obj(
         "id object created_at status model output parallel_tool_calls tool_choice tools error incomplete_details usage",
         id=TEXT,
@@ -109,9 +72,7 @@ OPERATIONS: dict[str, Operation] = {
     "count_input_tokens": Operation(
         summary="Estimate the tokens of an input",
         tag="Responses",
-        body=json_media(
-            obj(model=optional(NAME), input={}, instructions=optional(TEXT), tools=optional(array(ref("ResponseTool"))))
-        ),
+        body=json_media(describe(CountBody)),
         answer=json_media(
             obj(
                 "object input_tokens",

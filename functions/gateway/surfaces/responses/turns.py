@@ -1,91 +1,79 @@
-"""A conversation of items as the messages of a chat completion. Pure."""
+"""A conversation of items as turns. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from gateway.http import field_names
+from gateway.http.fields import Body
+from gateway.prompt.content_parts import read_content
+from gateway.prompt.turns import check_content
 from gateway.surfaces.responses.input_items import Item
 from gateway.surfaces.responses.tools import full_name
+from reverse.chat import Message, Role, ToolCall
+
+_ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 
 
 @dataclass(slots=True)
 class Turns:
-    """The messages, and where each comes from: errors about a message must name the caller's field."""
+    """The turns, and where each comes from: errors about a turn must name the caller's field."""
 
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
-    # Whether the last message may take further tool calls: one assistant turn is several items.
+    # The calls of the assistant turns, by the turn's index: one turn is several items.
+    _calls: dict[int, list[ToolCall]] = field(default_factory=dict)
+    # Whether the last turn may take further calls.
     _is_open: bool = False
 
     def add(self, item: Item, place: str) -> None:
-        """Append one item. Reasoning leaves no trace: models don't take their earlier thoughts back."""
+        """Append one item. Reasoning is left out: models don't take their earlier reasoning back.
+
+        Raises `GatewayError` (400), naming the part of the item's content.
+        """
         match item["type"]:
             case "message":
-                self._append({"role": item["role"], "content": item["content"]}, f"{place}.content")
-                self._is_open = item["role"] == "assistant"
+                role = _ROLES[item["role"]]
+                text, files = read_content(item["content"], Body(item, place), "content")
+                self.append(Message(role, text, files), f"{place}.content")
+                self._is_open = role == "assistant"
             case "function_call":
                 self._add_call(item, place)
             case "function_call_output":
-                message = {"role": "tool", "tool_call_id": item["call_id"], "content": item["output"]}
-                self._append(message, f"{place}.output")
+                text, files = read_content(item["output"], Body(item, place), "output")
+                self.append(Message("tool", text, files, tool_call_id=item["call_id"]), f"{place}.output")
 
-    def _append(self, message: dict[str, Any], place: str) -> None:
+    def append(self, message: Message, place: str) -> None:
+        """Append a turn."""
         self.messages.append(message)
         self.places.append(place)
         self._is_open = False
 
+    def close(self) -> None:
+        """Give the assistant turns their calls."""
+        for index, calls in self._calls.items():
+            self.messages[index] = replace(self.messages[index], tool_calls=tuple(calls))
+
     def _add_call(self, item: Item, place: str) -> None:
         if not self._is_open:
-            self._append({"role": "assistant", "content": None}, place)
+            self.append(Message("assistant", ""), place)
             self._is_open = True
-        call = {
-            "id": item["call_id"],
-            "type": "function",
-            "function": {"name": full_name(item.get("namespace"), item["name"]), "arguments": item["arguments"]},
-        }
-        self.messages[-1].setdefault("tool_calls", []).append(call)
-
-    def renaming(self) -> AbstractContextManager[None]:
-        """Give errors that are raised inside the caller's names for the fields of the chat completion."""
-        # The content first: its place is more exact than its message's.
-        places = [(f"messages[{index}].content", place) for index, place in enumerate(self.places)]
-        places += [(f"messages[{index}]", place) for index, place in enumerate(self.places)]
-        return field_names.renaming(lambda name: field_names.rename(name, (*places, *_FIELDS)))
-
-
-# Fields that a chat completion calls otherwise; the longer name first.
-_FIELDS = (
-    ("messages", "input"),
-    ("max_completion_tokens", "max_output_tokens"),
-    ("max_tokens", "max_output_tokens"),
-    ("response_format.json_schema", "text.format"),
-    ("response_format", "text.format"),
-    ("reasoning_effort", "reasoning.effort"),
-    ("verbosity", "text.verbosity"),
-)
-
-
-def rename(name: str) -> str:
-    """The caller's name for a field of the chat completion."""
-    return field_names.rename(name, _FIELDS)
-
-
-def rename_blamed(name: str) -> str:
-    """The caller's name for a field that the upstream blames, whose messages are not the items one by one."""
-    return "input" if name.startswith("messages") else rename(name)
+        call = ToolCall(item["call_id"], full_name(item.get("namespace"), item["name"]), item["arguments"])
+        self._calls.setdefault(len(self.messages) - 1, []).append(call)
 
 
 def write_turns(instructions: str | None, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:
-    """The messages for instructions, what was said before, and the request's own items, in this order."""
+    """The turns for instructions, what was said before, and the request's own items, in this order.
+
+    Raises `GatewayError` (400), naming the place.
+    """
     turns = Turns()
     if instructions:
-        turns.add({"type": "message", "role": "system", "content": instructions}, "instructions")
+        turns.append(Message("system", instructions), "instructions")
     for item in conversation:
         turns.add(item, "previous_response_id")
     for index, item in enumerate(items):
         turns.add(item, f"input[{index}]")
+    turns.close()
+    check_content(turns.messages, "input")
     return turns

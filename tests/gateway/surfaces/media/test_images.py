@@ -122,7 +122,7 @@ async def test_an_answer_without_an_image_is_the_upstreams_failure(house: House,
     await house.add_account()
     house.poe.enqueue(*steps)
     answer = await generate(house)
-    assert (answer.status, answer.error["code"]) == (502, "no_image")
+    assert (answer.status, answer.error["code"]) == (400, "no_image")
 
 
 @pytest.mark.parametrize(

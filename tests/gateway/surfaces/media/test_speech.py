@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accounts import AccountKind
+from gateway.http.errors import GatewayError
 from gateway.models.catalogue import Model
 from gateway.surfaces.media.speech import read_speech_call
 from local.poe_official.media import wav_bytes
@@ -52,6 +53,33 @@ def test_a_declared_option_is_used_by_its_name() -> None:
     assert call.ignored(sent, "audio/ogg") == ("speed",)
 
 
+VOICES = {"name": "voice", "schema": {"enum": ["Sarah", "River"]}, "default_value": "Sarah"}
+SPEED = {"name": "speed", "schema": {"type": "number", "minimum": 0.5, "maximum": 2}}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "sent", "ignored"),
+    [
+        ({"voice": "river"}, {"voice": "River"}, ()),
+        ({"voice": "alloy"}, {}, ("voice",)),
+        ({"voice": "Sarah", "speed": 4}, {"voice": "Sarah", "speed": 2}, ("speed",)),
+        ({"voice": "Sarah", "speed": 1.5}, {"voice": "Sarah", "speed": 1.5}, ()),
+    ],
+)
+def test_declared_voices_and_bounds_are_kept_to(wishes: dict[str, Any], sent: dict[str, Any], ignored: Any) -> None:
+    model = Model(id="m", bot="m", parameters=(VOICES, SPEED))
+    call = read_speech_call({**ASK, **wishes})
+    assert call.sent(AccountKind.OFFICIAL, model) == sent
+    assert call.ignored(sent, "audio/mpeg") == ignored
+
+
+def test_an_unknown_voice_is_refused_with_those_that_there_are() -> None:
+    call = read_speech_call({**ASK, "voice": "Nobody"})
+    with pytest.raises(GatewayError, match="Sarah, River") as caught:
+        call.sent(AccountKind.OFFICIAL, Model(id="m", bot="m", parameters=(VOICES,)))
+    assert (caught.value.situation.status, caught.value.param) == (400, "voice")
+
+
 @pytest.mark.parametrize(
     "steps",
     [
@@ -64,7 +92,7 @@ async def test_an_answer_without_a_sound_is_the_upstreams_failure(house: House, 
     await house.add_account()
     house.poe.enqueue(*steps)
     answer = await speak(house)
-    assert (answer.status, answer.error["code"]) == (502, "no_audio")
+    assert (answer.status, answer.error["code"]) == (400, "no_audio")
 
 
 @pytest.mark.parametrize(

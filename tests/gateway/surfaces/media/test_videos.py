@@ -75,7 +75,7 @@ async def test_an_answer_without_a_video_is_the_upstreams_failure(house: House) 
     await house.add_account()
     house.poe.enqueue(TextDelta("no"), Finished())
     answer = await house.call("/v1/videos", ASK)
-    assert (answer.status, answer.error["code"]) == (502, "no_video")
+    assert (answer.status, answer.error["code"]) == (400, "no_video")
     house.poe.enqueue(poe_error(ErrorCode.CONTENT_REFUSED))
     assert (await house.call("/v1/videos", ASK)).error["code"] == "content_filter"
 

@@ -143,6 +143,6 @@ def test_arguments_that_are_no_object_are_an_error_of_the_upstream_unless_the_an
     answer.add(ToolCallDelta(0, arguments, id="a", name="f"))
     with pytest.raises(GatewayError) as caught:
         content_blocks(answer)
-    assert caught.value.status == 502
+    assert caught.value.status == 400
     answer.add(Finished(FinishReason.LENGTH))
     assert content_blocks(answer)[0]["input"] == {}

@@ -22,7 +22,7 @@ def read(**more: Any) -> MessagesRequest:
 
 
 def unheeded(asked: MessagesRequest, model: Model | None = None) -> tuple[str, ...]:
-    return asked.ignored(asked.chat_call(model).ignored(AccountKind.OFFICIAL), model)
+    return asked.chat_call(model).ignored(AccountKind.OFFICIAL)
 
 
 def test_limits_and_sampling_are_passed_on() -> None:
@@ -60,7 +60,7 @@ def test_no_tool_is_offered_where_none_may_be_called() -> None:
 
 def test_one_call_at_a_time_is_asked_for() -> None:
     asked = read(tools=[TOOL], tool_choice={"type": "auto", "disable_parallel_tool_use": True})
-    assert asked.chat["parallel_tool_calls"] is False
+    assert asked.chat_call(None).build("m", AccountKind.OFFICIAL).parameters == {"parallel_tool_calls": False}
 
 
 def test_tools_that_only_their_provider_has_are_left_out_and_reported() -> None:
@@ -128,7 +128,7 @@ def test_what_no_model_is_told_is_reported() -> None:
         "metadata.user_id",
         "n",
     )
-    assert asked.chat["metadata"] == {"session_id": "s"}
+    assert asked.chat_call(None).session_id == "s"
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from gateway.http.errors import GatewayError
-from gateway.http.fields import Fields
-from gateway.surfaces.responses.input_items import MAX_ITEMS, Item, read_input
+from gateway.surfaces.responses.input_items import MAX_ITEMS, InputFields, Item, read_input
 
 
 def read(value: Any) -> list[Item]:
-    return read_input(Fields({"input": value}), lambda prefix: f"{prefix}_new")
+    return read_input(InputFields({"input": value}), lambda prefix: f"{prefix}_new")
 
 
 def refused(value: Any) -> tuple[str | None, str]:

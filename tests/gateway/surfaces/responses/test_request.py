@@ -21,9 +21,7 @@ def read(**fields: Any) -> ResponseRequest:
 
 
 def call(asked: ResponseRequest, *before: Any) -> ChatCall:
-    turns = asked.turns(before, asked.items)
-    with turns.renaming():
-        return asked.chat_call(turns)
+    return asked.chat_call(before, asked.items)
 
 
 def sent(**fields: Any) -> ChatRequest:
@@ -103,8 +101,11 @@ def test_formats() -> None:
 
 
 def test_what_changes_nothing_is_reported() -> None:
-    assert read(include=["message.input_image.image_url"], max_tool_calls=3, n=None).dropped == ()
-    assert read(include=["reasoning.encrypted_content"], n=2, max_tokens=9).dropped == ("max_tokens", "n", "include")
+    asked = read(include=["message.input_image.image_url"], max_tool_calls=3, n=None)
+    assert call(asked).ignored(AccountKind.OFFICIAL) == ()
+    asked = read(include=["reasoning.encrypted_content"], n=2, max_tokens=9, functions=[{"name": "f"}])
+    assert call(asked).ignored(AccountKind.OFFICIAL) == ("functions", "include", "max_tokens", "n")
+    assert (call(asked).max_tokens, call(asked).choices, call(asked).tools) == (None, 1, ())
 
 
 def test_what_both_apis_have_goes_on_and_what_only_this_one_has_does_not() -> None:
@@ -120,16 +121,15 @@ def test_what_both_apis_have_goes_on_and_what_only_this_one_has_does_not() -> No
         include=["reasoning.encrypted_content"],
         stream_options={"include_obfuscation": False},
     )
-    assert asked.chat == {
-        "model": "m",
-        "max_completion_tokens": 9,
+    made = call(asked)
+    assert (made.model, made.max_tokens, made.may_truncate) == ("m", 9, True)
+    assert (made.cache_key, made.session_id) == ("k", "s")
+    assert made.build("m", AccountKind.OFFICIAL).parameters == {
         "temperature": 1,
         "reasoning_effort": "high",
-        "truncation": "auto",
-        "prompt_cache_key": "k",
-        "parameters": {"aspect": "1:1"},
-        "metadata": {"session_id": "s"},
+        "aspect": "1:1",
     }
+    assert made.ignored(AccountKind.OFFICIAL) == ("include",)
     assert asked.shown["metadata"] == {"session_id": "s", "a": "b"}
     assert asked.shown["reasoning"] == {"effort": "high", "summary": "auto"}
     assert asked.store is True

@@ -73,7 +73,7 @@ async def test_suggested_replies_are_an_extension(house: House, is_streamed: boo
 async def test_another_account_answers_when_the_first_fails(house: House) -> None:
     await house.add_account("one")
     await house.add_account("two")
-    house.poe.enqueue(poe_error(ErrorCode.UPSTREAM_FAILED))
+    house.poe.enqueue(poe_error(ErrorCode.BOT_UNAVAILABLE))
     house.poe.enqueue(TextDelta("Hi"), Finished())
     events = events_of(await house.call(PATH, STREAM))
     assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hi"

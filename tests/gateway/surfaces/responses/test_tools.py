@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.http.errors import GatewayError
-from gateway.http.fields import Fields
-from gateway.surfaces.responses.tools import chat_tools, full_name, read_tools
+from gateway.prompt.tool_specs import ToolSpecs
+from gateway.surfaces.responses.tools import ToolFields, full_name, read_tools, tool_specs
 from reverse.events import Finished, ToolCallDelta
 from tests.gateway.scripted import House
 from tests.gateway.surfaces.responses.test_route import events_of
@@ -24,13 +24,13 @@ CRM: dict[str, Any] = {
 HOSTED: dict[str, Any] = {"type": "web_search", "external_web_access": True}
 
 
-def offered(choice: Any = None, *tools: Any) -> dict[str, Any]:
-    body = Fields({"tools": list(tools), "tool_choice": choice})
-    return chat_tools(body, read_tools(body))
+def offered(choice: Any = None, *tools: Any) -> ToolSpecs:
+    body = ToolFields({"tools": list(tools), "tool_choice": choice})
+    return tool_specs(body, read_tools(body))
 
 
 def test_what_can_not_be_offered_is_left_out_and_named_where_functions_remain() -> None:
-    tools = read_tools(Fields({"tools": [HOSTED, F, CRM]}))
+    tools = read_tools(ToolFields({"tools": [HOSTED, F, CRM]}))
     assert [function["name"] for function in tools.functions] == ["f", "crm__find"]
     assert set(tools.dropped) == {"tools[0]", "tools[2].tools[1]", "tools[2].description"}
     assert [tool["name"] for tool in tools.shown] == ["f", "crm"]
@@ -42,7 +42,7 @@ def test_what_can_not_be_offered_is_left_out_and_named_where_functions_remain() 
 )
 def test_a_request_with_nothing_else_is_refused(tools: list[Any], param: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        read_tools(Fields({"tools": tools}))
+        read_tools(ToolFields({"tools": tools}))
     assert (caught.value.param, caught.value.code) == (param, "unsupported_tool")
 
 
@@ -52,12 +52,12 @@ def test_full_names(namespace: str | None, name: str) -> None:
 
 
 def test_a_function_of_a_namespace_can_be_chosen() -> None:
-    chosen = offered({"type": "function", "name": "find", "namespace": "crm"}, F, CRM)["tool_choice"]
+    chosen = offered({"type": "function", "name": "find", "namespace": "crm"}, F, CRM).choice
     assert chosen == {"type": "function", "function": {"name": "crm__find"}}
     among = {"type": "allowed_tools", "mode": "required", "tools": [HOSTED, {"type": "function", "name": "f"}]}
     allowed = offered(among, F, CRM, HOSTED)
-    assert allowed["tool_choice"] == "required"
-    assert [tool["function"]["name"] for tool in allowed["tools"]] == ["f"]
+    assert allowed.choice == "required"
+    assert [tool["function"]["name"] for tool in allowed.tools] == ["f"]
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -1,0 +1,136 @@
+"""The account for each send: where the plan wants it, after a bounded wait, and what to say where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from accounts import Account, AccountKind, Intention, Lease, LeaseRequest, NoAccountError, NoAccountReason
+from gateway.generation.plan import Again, Where
+from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
+from reverse.errors import ErrorCode, PoeError
+
+if TYPE_CHECKING:
+    from gateway.generation.generation import Generations, GenerationTask
+
+# Pauses between looks for a free account; the last one repeats.
+_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
+
+# Waiting changes nothing.
+_NEVER = frozenset(
+    {
+        NoAccountReason.NONE_CONFIGURED,
+        NoAccountReason.BOT_DENIED,
+        NoAccountReason.CREDENTIALS_REFUSED,
+        NoAccountReason.DISABLED,
+    }
+)
+
+
+class Leasing:
+    """Leases accounts for one generation, one at a time."""
+
+    def __init__(self, shared: Generations, task: GenerationTask, request_id: str) -> None:
+        self._shared = shared
+        self._task = task
+        self._request_id = request_id
+        self._last_send_at = shared.clock() + shared.policy.attempts_seconds
+        self._asked: list[Account] = []
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time for sends is over."""
+        return self._shared.clock() >= self._last_send_at
+
+    async def next(self, again: Again | None) -> Lease:
+        """Lease an account for the first send, or for the one that the plan wants. Raises `NoAccountError`."""
+        lease = await self._next(again)
+        self._asked.append(lease.account)
+        return lease
+
+    async def _next(self, again: Again | None) -> Lease:
+        if again is None:
+            return await self._lease(self._task.kinds, self._task.sticky_account_id)
+        if again.where is not Where.SAME:
+            try:
+                return await self._lease(
+                    again.kinds,
+                    self._task.sticky_account_id,
+                    again.exclude,
+                    is_patient=again.where is not Where.OTHER_OR_SAME,
+                )
+            except NoAccountError:
+                if again.where is not Where.OTHER_OR_SAME:
+                    raise
+            await asyncio.sleep(again.wait_seconds)
+        others = again.exclude - {again.account_id}
+        return await self._lease(again.kinds, again.account_id, others, waits_for_cooldown=True)
+
+    async def _lease(
+        self,
+        kinds: tuple[AccountKind, ...],
+        preferred: str | None,
+        exclude: frozenset[str] = frozenset(),
+        *,
+        is_patient: bool = True,
+        waits_for_cooldown: bool = False,
+    ) -> Lease:
+        """Lease an account, waiting a little while all able ones are busy."""
+        shared = self._shared
+        request = LeaseRequest(
+            # Never the caller's request id, which a caller may send twice: the owner frees the slot.
+            owner=secrets.token_hex(16),
+            bot=self._task.model.lower(),
+            ttl_seconds=shared.policy.lease_ttl_seconds,
+            kinds=kinds,
+            sticky_account_id=preferred,
+            exclude=exclude,
+            intention=Intention(
+                key_id=self._task.key_id,
+                model=self._task.model.lower(),
+                request_id=self._request_id,
+                attempt=len(self._asked) + 1,
+            ),
+        )
+        give_up_at = shared.clock() + (shared.policy.account_wait_seconds if is_patient else 0.0)
+        looks = 0
+        while True:
+            try:
+                return await shared.store.lease(request)
+            except NoAccountError as error:
+                wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
+                passes = error.reason is NoAccountReason.BUSY
+                if waits_for_cooldown and error.retry_at is not None:
+                    wait = max(wait, error.retry_at - shared.now())
+                    passes = True
+                if not passes or shared.clock() + wait > give_up_at:
+                    raise
+            looks += 1
+            await asyncio.sleep(wait)
+
+    def explain(self, none: NoAccountError, failure: Exception | None) -> Exception:
+        """What to raise where no account is left: that, or the failure before it, whichever tells more."""
+        if not isinstance(failure, PoeError):
+            return none if failure is None else failure
+        if failure.code is ErrorCode.INSUFFICIENT_POINTS:
+            return self._explain_points(none, failure)
+        # An account of the API that was not asked may do what the other one does not offer, once it is free. Nobody
+        # waits hours for a feature: an account that is that long away is one that was refused the bot.
+        if failure.code is ErrorCode.UNSUPPORTED_FEATURE and none.reason not in _NEVER:
+            retry_at = none.retry_at
+            is_soon = retry_at is not None and retry_at - self._shared.now() <= MAX_RETRY_AFTER_SECONDS
+            return none if is_soon or none.reason is NoAccountReason.BUSY else failure
+        return failure
+
+    def _explain_points(self, none: NoAccountError, failure: PoeError) -> Exception:
+        if none.reason is NoAccountReason.BUSY or none.retry_at is not None:
+            return none  # Points are not what all accounts lack, or it is known when one has them again.
+        grant = _first_grant(self._asked)
+        return failure if grant is None else NoAccountError(NoAccountReason.NO_POINTS, grant)
+
+
+def _first_grant(accounts: Sequence[Account]) -> float | None:
+    grants = [account.points.next_grant_at for account in accounts if account.points is not None]
+    return min((grant for grant in grants if grant is not None), default=None)

@@ -1,0 +1,175 @@
+"""Message content in OpenAI's form, a string or an array of parts, as text and files. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from gateway.http import fields
+from gateway.http.errors import invalid
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import TEXT, Schema, array
+from gateway.prompt.inline_files import OCTETS, decode_base64, file_name, read_address, read_data_url
+from reverse.chat import Attachment
+
+_SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_MAX_NAME = 256
+
+
+class ImageAddress(Body):
+    """`image_url` of a chat completion."""
+
+    url = fields.required_text(description="A data URL or an https address.")
+    detail = fields.text()
+
+
+def _image_url(value: Any, body: Body, name: str) -> str:
+    """The address itself, or an object that holds it: clients that speak both of OpenAI's APIs mix them up."""
+    if isinstance(value, dict):
+        return ImageAddress(value, body.param(name)).url
+    return fields.read_filled_text(value, body, name)
+
+
+class TextPart(Body):
+    """Text."""
+
+    text = fields.text()
+
+
+class RefusalPart(Body):
+    """A refusal of an earlier answer."""
+
+    refusal = fields.text()
+
+
+class ImagePart(Body):
+    """An image."""
+
+    image_url: Field[str] = Field(_image_url, lambda: {"anyOf": [fields.describe(ImageAddress), TEXT]})
+
+
+class FileContent(Body):
+    """A file: its content, or its address."""
+
+    filename = fields.text(max_length=_MAX_NAME)
+    file_data = fields.text(description="A data URL or base64.")
+    file_url = fields.text(description="An https address.")
+    url = fields.text()
+    file_id = fields.anything(description="Not offered: nothing is kept.")
+
+
+class FilePart(FileContent):
+    """A file, with its fields in `file` or on the part itself."""
+
+    file = fields.nested(FileContent)
+
+
+class Sound(Body):
+    """`input_audio`."""
+
+    data = fields.required_text(description="Base64, or a data URL.")
+    format = fields.choice(*_SOUNDS)
+
+
+class AudioPart(Body):
+    """A sound."""
+
+    input_audio = fields.required_nested(Sound)
+
+
+def _text_of(part: Body) -> str:
+    return TextPart(part.values, part.path).text or ""
+
+
+def _refusal_of(part: Body) -> str:
+    return RefusalPart(part.values, part.path).refusal or ""
+
+
+def _image_of(part: Body) -> Attachment:
+    image = ImagePart(part.values, part.path)
+    return read_address(image.image_url, param=image.param("image_url"), name="image", content_type="image/*")
+
+
+def _file_of(part: Body) -> Attachment:
+    given = FilePart(part.values, part.path)
+    file: FileContent = given.file or given
+    name = file_name(file.filename or "file")
+    if file.file_data is not None:
+        param = file.param("file_data")
+        if file.file_data.startswith("data:"):
+            return read_address(file.file_data, param=param, name=name)
+        return Attachment(name, OCTETS, decode_base64(file.file_data, param))
+    url = file.file_url or file.url
+    if url is None and file.file_id is not None:
+        raise invalid(
+            "Files can't be named by id here: nothing is kept. Send the file's content in 'file_data'.",
+            param=file.param("file_id"),
+            code="unsupported_file_id",
+        )
+    if url is None:
+        raise file.missing("file_data")
+    return read_address(url, param=file.param("file_url"), name=name)
+
+
+def _sound_of(part: Body) -> Attachment:
+    sound = AudioPart(part.values, part.path).input_audio
+    kind = sound.format or "wav"
+    content_type, name, param = _SOUNDS[kind], f"audio.{kind}", sound.param("data")
+    if sound.data[:5].lower() == "data:":
+        return replace(read_data_url(sound.data, param=param, name=name), content_type=content_type)
+    return Attachment(name, content_type, decode_base64(sound.data, param))
+
+
+# By the type of a part: the fields it has, and how it is read.
+_TEXTS: dict[str, tuple[type[Body], Callable[[Body], str]]] = {
+    "text": (TextPart, _text_of),
+    "input_text": (TextPart, _text_of),
+    "output_text": (TextPart, _text_of),
+    "refusal": (RefusalPart, _refusal_of),
+}
+_FILES: dict[str, tuple[type[Body], Callable[[Body], Attachment]]] = {
+    "image_url": (ImagePart, _image_of),
+    "input_image": (ImagePart, _image_of),
+    "file": (FilePart, _file_of),
+    "input_file": (FilePart, _file_of),
+    "input_audio": (AudioPart, _sound_of),
+}
+
+
+def content_schema(*kinds: str) -> Schema:
+    """The schema of content: a string, or an array of parts of these types."""
+    bodies = {kind: _TEXTS[kind][0] if kind in _TEXTS else _FILES[kind][0] for kind in kinds}
+    return {"anyOf": [TEXT, array({"oneOf": fields.typed(bodies)})]}
+
+
+def read_content(content: Any, item: Body, name: str) -> tuple[str, tuple[Attachment, ...]]:
+    """Text, joined by line ends, and files of a content that is there. Raises `GatewayError` (400), naming the part."""
+    if isinstance(content, str):
+        return content, ()
+    if not isinstance(content, list):
+        raise item.wrong(name, "a string or an array of parts")
+    texts: list[str] = []
+    attachments: list[Attachment] = []
+    for index, part in enumerate(content):
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict):
+            _read_part(Body(part, item.param(f"{name}[{index}]")), texts, attachments)
+        else:
+            raise item.wrong(f"{name}[{index}]", "an object")
+    return "\n".join(texts), tuple(attachments)
+
+
+def _read_part(part: Body, texts: list[str], attachments: list[Attachment]) -> None:
+    kind = fields.required_type(part)
+    if kind in _TEXTS:
+        texts.append(_TEXTS[kind][1](part))
+    elif kind in _FILES:
+        attachments.append(_FILES[kind][1](part))
+    else:
+        raise invalid(
+            f"Content parts of type '{kind[:40]}' are not supported.",
+            param=part.param("type"),
+            code="unsupported_content",
+        )

@@ -1,0 +1,156 @@
+"""The `messages` of a chat completion as turns. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from gateway.http import fields
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import Schema
+from gateway.prompt.content_parts import content_schema, read_content
+from reverse.chat import Message, Role, ToolCall
+
+# OpenAI's roles and the turn each becomes. `function` is the predecessor of `tool`.
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_MAX_NAME = 256
+_MAX_CALLS = 128
+
+
+def _arguments(value: Any, body: Body, name: str) -> str:
+    """JSON text; some clients send the object itself."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        raise body.wrong(name, "a string")
+    return value or "{}"
+
+
+class CalledFunction(Body):
+    """A call's function."""
+
+    name = fields.required_text(max_length=_MAX_NAME)
+    arguments: Field[str] = Field(_arguments, lambda: {"type": "string"}, default="{}", description="JSON text.")
+
+
+class CustomCall(Body):
+    """A call of a custom tool, which takes one text."""
+
+    name = fields.required_text(max_length=_MAX_NAME)
+    input = fields.text()
+
+
+class CallItem(Body):
+    """A tool call of an earlier answer."""
+
+    id = fields.text(max_length=_MAX_NAME)
+    type = fields.anything({"type": "string"})
+    function = fields.nested(CalledFunction)
+    custom = fields.nested(CustomCall)
+
+
+def _content(value: Any, _body: Body, _name: str) -> Any:
+    return value
+
+
+def _content_schema() -> Schema:
+    return content_schema("text", "refusal", "image_url", "file", "input_audio")
+
+
+def _role(value: Any, body: Body, name: str) -> str:
+    if fields.read_filled_text(value, body, name) not in _ROLES:
+        raise fields.bad_value(body, name, [*_ROLES])
+    return str(value)
+
+
+class MessageItem(Body):
+    """One message."""
+
+    role: Field[str] = Field(_role, lambda: {"enum": [*_ROLES]})
+    content: Field[Any] = Field(_content, _content_schema, default=None)
+    refusal = fields.text()
+    name = fields.text(max_length=_MAX_NAME)
+    tool_calls = fields.objects(CallItem, max_items=_MAX_CALLS)
+    tool_call_id = fields.text(max_length=_MAX_NAME)
+    function_call = fields.nested(CalledFunction)
+    audio = fields.anything({"type": "object"})
+
+
+def read_turns(items: Sequence[MessageItem]) -> list[Message]:
+    """One turn per message. Raises `GatewayError` (400), naming the place."""
+    return _with_own_ids([_read_message(item) for item in items])
+
+
+def unsupported_parts(items: Sequence[MessageItem]) -> set[str]:
+    """What of the messages no account can get, each thing once however often it is there."""
+    names: set[str] = set()
+    for item in items:
+        if item.audio is not None:
+            names.add("messages.audio")
+        for part in item.content if isinstance(item.content, list) else ():
+            image = part.get("image_url") if isinstance(part, dict) else None
+            if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
+                names.add("messages.image_url.detail")
+    return names
+
+
+def _read_message(item: MessageItem) -> Message:
+    role = _ROLES[item.role]
+    # OpenAI allows missing content for assistant turns with tool calls; others become empty turns, which do no harm.
+    content = item.refusal or "" if item.content is None else item.content
+    text, attachments = read_content(content, item, "content")
+    calls = _read_tool_calls(item) if role == "assistant" else ()
+    call_id = (item.tool_call_id or item.name) if role == "tool" else None
+    return Message(role, text, attachments, calls, call_id, item.name)
+
+
+def _read_tool_calls(item: MessageItem) -> tuple[ToolCall, ...]:
+    calls: list[ToolCall] = []
+    for call in item.tool_calls:
+        call_id = call.id or f"call_{len(calls)}"
+        if call.type == "custom" and call.custom is not None:
+            # Poe knows functions only; the text becomes the function's one argument.
+            arguments = json.dumps({"input": call.custom.input or ""})
+            calls.append(ToolCall(call_id, call.custom.name, arguments))
+        elif call.function is not None:
+            calls.append(ToolCall(call_id, call.function.name, call.function.arguments))
+        else:
+            raise call.missing("function")
+    legacy = item.function_call
+    if legacy is not None and not calls:
+        calls.append(ToolCall(legacy.name, legacy.name, legacy.arguments))
+    return tuple(calls)
+
+
+def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
+    """Function calls have no id, so their name stands for it: every further call of a name gets one of its own.
+
+    A result without a call's id belongs to the last call of its name. Providers refuse two calls with one id.
+    """
+    counts: Counter[str] = Counter()
+
+    def own_id(name: str) -> str:
+        return name if counts[name] <= 1 else f"{name}_{counts[name]}"
+
+    read: list[Message] = []
+    for turn in turns:
+        calls: list[ToolCall] = []
+        for call in turn.tool_calls:
+            is_legacy = call.id == call.name
+            counts[call.name] += is_legacy
+            calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
+        call_id = turn.tool_call_id
+        if call_id is not None and call_id == turn.name:
+            call_id = own_id(call_id)
+        read.append(replace(turn, tool_calls=tuple(calls), tool_call_id=call_id))
+    return read

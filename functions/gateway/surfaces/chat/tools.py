@@ -1,0 +1,146 @@
+"""`tools` and `tool_choice` of a chat completion, and their predecessors `functions` and `function_call`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.http import fields
+from gateway.http.errors import GatewayError, invalid
+from gateway.http.fields import Body
+from gateway.http.schemas import Schema, enum, obj
+from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, Tool, ToolSpecs, function_name, normalise_function
+
+MODES = ("auto", "none", "required")
+
+
+class FunctionItem(Body):
+    """The definition of a function."""
+
+    name = fields.required_text(max_length=MAX_TOOL_NAME)
+    description = fields.text()
+    parameters = fields.mapping("The JSON Schema of the arguments.")
+    strict = fields.maybe_flag("Whether arguments must fit the schema.")
+
+
+class ToolItem(Body):
+    """A tool. Only functions are offered; others are left out and reported."""
+
+    type = fields.text()
+    function = fields.nested(FunctionItem)
+
+
+def _named(kind: str) -> Schema:
+    return obj("type function", type={"const": kind}, function=obj("name", name={"type": "string"}))
+
+
+_CHOICE: Schema = {
+    "anyOf": [
+        enum(*MODES),
+        _named("function"),
+        obj(
+            "type allowed_tools",
+            type={"const": "allowed_tools"},
+            allowed_tools=obj("mode tools", mode=enum("auto", "required"), tools={"type": "array"}),
+        ),
+    ]
+}
+_LEGACY_CHOICE: Schema = {"anyOf": [enum("auto", "none"), obj("name", name={"type": "string"})]}
+
+
+class ToolFields(Body):
+    """The fields that offer tools."""
+
+    tools = fields.objects(ToolItem, max_items=MAX_TOOLS)
+    tool_choice = fields.anything(_CHOICE)
+    parallel_tool_calls = fields.maybe_flag("Whether one answer may hold several calls.")
+    functions = fields.objects(FunctionItem, max_items=MAX_TOOLS, description="Predecessor of `tools`.")
+    function_call = fields.anything(_LEGACY_CHOICE, "Predecessor of `tool_choice`.")
+
+
+def read_tools(body: ToolFields) -> ToolSpecs:
+    """Check and normalise. Raises `GatewayError` (400), naming the field."""
+    tools, dropped = _read_tools(body)
+    choice = _read_choice(body)
+    is_legacy = False
+    if not tools and not dropped:
+        tools = tuple(_tool(item, {}) for item in body.functions)
+        is_legacy = bool(tools)
+        choice = _legacy_choice(body) if is_legacy else choice
+    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+        tools, choice = _allowed(choice, tools, body)
+    if not tools and choice not in (None, "none", "auto"):
+        problem = "asks for a call, but only functions are offered here" if dropped else "is only allowed with 'tools'"
+        raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
+    is_parallel = not is_legacy and body.parallel_tool_calls is not False
+    specs = ToolSpecs.offering(tools, choice, is_parallel=is_parallel, is_legacy=is_legacy, dropped=dropped)
+    if specs.tools and not specs.callable_tools:
+        raise invalid("'tool_choice' names no function of 'tools'.", param="tool_choice", code="invalid_value")
+    return specs
+
+
+def _read_tools(body: ToolFields) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
+    """The function tools, and the places of those that Poe has nothing like."""
+    kept: list[Tool] = []
+    dropped: list[str] = []
+    for index, item in enumerate(body.tools):
+        if (item.type or "function") != "function":
+            dropped.append(f"tools[{index}]")
+        elif item.function is None:
+            raise item.missing("function")
+        else:
+            kept.append(_tool(item.function, item.values))
+    return tuple(kept), tuple(dropped)
+
+
+def _tool(function: FunctionItem, around: Mapping[str, Any]) -> Tool:
+    _check(function)
+    return {**around, "type": "function", "function": normalise_function(function.values)}
+
+
+def _check(function: FunctionItem) -> None:
+    """Raises `GatewayError` (400). Reading a field checks it; the definition is passed on as it is."""
+    _ = function.name, function.description, function.parameters
+
+
+def _read_choice(body: ToolFields) -> Any:
+    value = body.tool_choice
+    if value is None or value in MODES:
+        return value
+    if isinstance(value, dict):
+        function = value.get("function")
+        if value.get("type") == "allowed_tools":
+            return value
+        if value.get("type") == "function" and isinstance(function, dict) and isinstance(function.get("name"), str):
+            return {"type": "function", "function": {"name": function["name"]}}
+    raise _bad_choice(body)
+
+
+def _bad_choice(body: Body) -> GatewayError:
+    return body.wrong("tool_choice", "'auto', 'none', 'required', or an object that names a function")
+
+
+def _legacy_choice(body: ToolFields) -> Any:
+    value = body.function_call
+    if value is None or value in ("auto", "none"):
+        return value
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return {"type": "function", "function": {"name": value["name"]}}
+    raise body.wrong("function_call", "'auto', 'none', or an object that names a function")
+
+
+def _allowed(choice: Mapping[str, Any], tools: Sequence[Tool], body: Body) -> tuple[tuple[Tool, ...], Any]:
+    """`allowed_tools` is the same as offering only those tools."""
+    allowed = choice.get("allowed_tools")
+    listed = allowed.get("tools") if isinstance(allowed, dict) else None
+    if not isinstance(allowed, dict) or allowed.get("mode") not in ("auto", "required") or not isinstance(listed, list):
+        raise body.wrong("tool_choice.allowed_tools", "an object with 'mode' (auto, required) and 'tools'")
+    names = {
+        item["function"].get("name")
+        for item in listed
+        if isinstance(item, dict) and isinstance(item.get("function"), dict)
+    }
+    kept = tuple(tool for tool in tools if function_name(tool) in names)
+    if not kept:
+        raise invalid("'tool_choice' allows no function of 'tools'.", param="tool_choice", code="invalid_value")
+    return kept, allowed["mode"]

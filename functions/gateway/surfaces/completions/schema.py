@@ -1,0 +1,33 @@
+"""OpenAI's older completions."""
+
+from __future__ import annotations
+
+from gateway.http.fields import describe
+from gateway.http.operations import GENERATION, IGNORED, Operation, events, json_media
+from gateway.http.schemas import COUNT, TEXT, Schema, array, const, obj, optional, ref
+from gateway.surfaces.completions.request import CompletionBody
+
+SCHEMAS: dict[str, Schema] = {
+    "CompletionRequest": describe(CompletionBody),
+    "Completion": obj(
+        "id object created model choices usage",
+        id=TEXT,
+        object=const("text_completion"),
+        created=COUNT,
+        model=TEXT,
+        choices=array(obj("index text finish_reason", index=COUNT, text=TEXT, finish_reason=optional(TEXT))),
+        usage=ref("Usage"),
+    ),
+}
+
+OPERATIONS: dict[str, Operation] = {
+    "create_completion": Operation(
+        summary="Answer prompts (older endpoint)",
+        tag="Completions",
+        description="A chat model answers a prompt; it does not go on where the prompt ends.",
+        body=json_media(ref("CompletionRequest"), question={"model": "GPT-5", "prompt": "Hello"}),
+        answer=json_media(ref("Completion")) | events("A chunk as JSON, at last `[DONE]`."),
+        headers=IGNORED,
+        situations=GENERATION,
+    ),
+}

@@ -1,0 +1,325 @@
+"""Anthropic's messages and content blocks as turns. Pure.
+
+One message may become several turns: the results of tools are turns of their own, before the rest of their message.
+Files in a result follow in the user's turn, because results are text for most models.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.http import fields
+from gateway.http.errors import GatewayError, invalid
+from gateway.http.fields import Body, Field
+from gateway.http.schemas import TEXT, Schema, array
+from gateway.prompt.inline_files import file_name, read_address, read_data_url
+from reverse.chat import Attachment, Message, Role, ToolCall
+
+_ROLES: tuple[Role, ...] = ("user", "assistant", "system")
+_MAX_NAME = 256
+_NO_TEXT = "The result is in the files that follow."
+
+
+class Source(Body):
+    """Where the content of a block is."""
+
+    type = fields.required_text(description="`base64`, `url`, `text` or `content`.")
+    media_type = fields.text(max_length=100)
+    data: Field[str | None] = Field(fields.read_filled_text, lambda: TEXT, default=None)
+    url: Field[str | None] = Field(fields.read_filled_text, lambda: TEXT, default=None)
+    content = fields.anything()
+
+
+class TextBlock(Body):
+    """Text."""
+
+    text = fields.text()
+    citations = fields.anything({"type": "object"})
+
+
+class ImageBlock(Body):
+    """An image."""
+
+    source = fields.required_nested(Source)
+
+
+class DocumentBlock(Body):
+    """A document: its text, a PDF, or other blocks."""
+
+    source = fields.required_nested(Source)
+    title = fields.text(max_length=500)
+    context = fields.text()
+    citations = fields.anything({"type": "object"}, "Not offered.")
+
+
+class SearchResultBlock(Body):
+    """Something that was found."""
+
+    title = fields.text()
+    source = fields.text()
+    content = fields.anything(array({"type": "object"}))
+    citations = fields.anything({"type": "object"}, "Not offered.")
+
+
+class ToolUseBlock(Body):
+    """A tool call of an earlier answer."""
+
+    id = fields.required_text(max_length=_MAX_NAME)
+    name = fields.required_text(max_length=_MAX_NAME)
+    input: Field[dict[str, Any]] = Field(fields.read_mapping, lambda: {"type": "object"})
+
+
+class ToolResultBlock(Body):
+    """The result of a tool call."""
+
+    tool_use_id = fields.required_text(max_length=_MAX_NAME)
+    content = fields.anything({"anyOf": [TEXT, array({"type": "object"})]})
+    is_error = fields.flag()
+
+
+_KINDS: dict[str, type[Body]] = {
+    "text": TextBlock,
+    "image": ImageBlock,
+    "document": DocumentBlock,
+    "search_result": SearchResultBlock,
+    "tool_use": ToolUseBlock,
+    "tool_result": ToolResultBlock,
+}
+
+
+def _blocks_schema() -> Schema:
+    # Blocks of other types in earlier answers are left out.
+    others: Schema = {"type": "object", "required": ["type"], "properties": {"type": TEXT}}
+    return {"anyOf": [TEXT, array({"anyOf": [*fields.typed(_KINDS), others]}, maxItems=100)]}
+
+
+def _role(value: Any, body: Body, name: str) -> Role:
+    role = fields.read_filled_text(value, body, name)
+    if role not in _ROLES:
+        raise fields.bad_value(body, name, _ROLES)
+    return role
+
+
+class MessageItem(Body):
+    """One message."""
+
+    role: Field[Role] = Field(_role, lambda: {"enum": list(_ROLES)})
+    content: Field[Any] = Field(lambda value, _body, _name: value, _blocks_schema)
+
+
+@dataclass(slots=True)
+class _Content:
+    """Text and files of some blocks."""
+
+    texts: list[str] = field(default_factory=list)
+    files: list[Attachment] = field(default_factory=list)
+
+    def turn(self, role: Role) -> Message:
+        return Message(role, "\n".join(self.texts), tuple(self.files))
+
+
+@dataclass(slots=True)
+class Turns:
+    """The turns so far, and where each comes from."""
+
+    messages: list[Message] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
+    """What of the conversation no model gets."""
+
+    def add_system(self, system: Any, body: Body) -> None:
+        """The system prompt: a string or text blocks. Raises `GatewayError` (400), naming the place."""
+        if system is not None and (text := _joined_text(system, body, "system")):
+            self._append(Message("system", text), "system")
+
+    def add(self, item: MessageItem) -> None:
+        """One message. Raises `GatewayError` (400), naming the place."""
+        role, content, place = item.role, item.content, item.param("content")
+        if isinstance(content, str):
+            self._append(Message(role, content), place)
+        elif role == "system":
+            self._append(Message(role, _joined_text(content, item, "content")), place)
+        elif role == "assistant":
+            self._append(self._assistant(_blocks(content, item, "content")), place)
+        else:
+            self._add_user(_blocks(content, item, "content"), place)
+
+    def _append(self, message: Message, place: str) -> None:
+        self.messages.append(message)
+        self.places.append(place)
+
+    def _assistant(self, blocks: Sequence[Body]) -> Message:
+        content = _Content()
+        calls: list[ToolCall] = []
+        for block in blocks:
+            kind = fields.required_type(block)
+            if kind == "tool_use":
+                calls.append(_read_call(ToolUseBlock(block.values, block.path)))
+            elif kind in ("thinking", "redacted_thinking"):
+                # Models don't take their earlier reasoning back, except from the provider that signed it.
+                self.dropped.add("messages.content.thinking")
+            elif kind in _READERS:
+                self._read(block, kind, content)
+            else:
+                # What tools of Anthropic's servers did earlier: no other model could make sense of it.
+                self.dropped.add(f"messages.content.{kind}")
+        return Message("assistant", "\n".join(content.texts), tuple(content.files), tuple(calls))
+
+    def _add_user(self, blocks: Sequence[Body], place: str) -> None:
+        content = _Content()
+        is_empty = True
+        for block in blocks:
+            kind = fields.required_type(block)
+            if kind == "tool_result":
+                is_empty = not self._add_result(ToolResultBlock(block.values, block.path), content) and is_empty
+            else:
+                self._read(block, kind, content)
+                is_empty = False
+        if not is_empty or not blocks:
+            self._append(content.turn("user"), place)
+
+    def _add_result(self, block: ToolResultBlock, following: _Content) -> bool:
+        """Append the result as a turn; whether files of it must follow in the user's, to which they are added."""
+        result = _Content()
+        if isinstance(block.content, str):
+            result.texts.append(block.content)
+        elif block.content is not None:
+            for inner in _blocks(block.content, block, "content"):
+                self._read(inner, fields.required_type(inner), result)
+        call_id, text = block.tool_use_id, "\n".join(result.texts)
+        if block.is_error:
+            text = f"The tool failed: {text}" if text else "The tool failed."
+        elif result.files and not text:
+            text = _NO_TEXT
+        self._append(Message("tool", text, tool_call_id=call_id), block.param("content"))
+        if not result.files:
+            return False
+        following.texts.append(f"Files of the result for call {call_id}:")
+        following.files += result.files
+        return True
+
+    def _read(self, block: Body, kind: str, content: _Content) -> None:
+        reader = _READERS.get(kind)
+        if reader is None:
+            raise _unsupported(block, kind)
+        citations = block.values.get("citations")
+        if isinstance(citations, dict) and citations.get("enabled") is True:
+            self.dropped.add("citations")
+        reader(block, content)
+
+
+def _blocks(value: Any, body: Body, name: str) -> list[Body]:
+    return fields.read_objects(value, body, name, Body)
+
+
+def _joined_text(value: Any, body: Body, name: str) -> str:
+    """A string, or text blocks with an empty line between them."""
+    if isinstance(value, str):
+        return value
+    texts: list[str] = []
+    for block in _blocks(value, body, name):
+        if (kind := fields.required_type(block)) != "text":
+            raise _unsupported(block, kind)
+        texts.append(TextBlock(block.values, block.path).text or "")
+    return "\n\n".join(texts)
+
+
+def _unsupported(block: Body, kind: str) -> GatewayError:
+    return invalid(
+        f"Content blocks of type '{kind[:40]}' are not supported here.",
+        param=block.param("type"),
+        code="unsupported_content",
+    )
+
+
+def _read_call(block: ToolUseBlock) -> ToolCall:
+    arguments = json.dumps(block.input, ensure_ascii=False, separators=(",", ":"))
+    return ToolCall(block.id, block.name, arguments)
+
+
+def _read_text(block: Body, content: _Content) -> None:
+    content.texts.append(TextBlock(block.values, block.path).text or "")
+
+
+def _read_image(block: Body, content: _Content) -> None:
+    source = ImageBlock(block.values, block.path).source
+    content.files.append(_file(source, "image", default_type="image/png", fetched_type="image/*"))
+
+
+def _read_document(block: Body, content: _Content) -> None:
+    document = DocumentBlock(block.values, block.path)
+    source, title = document.source, document.title or ""
+    if document.context:
+        content.texts.append(document.context)
+    match source.type:
+        case "text":
+            if source.data is None:
+                raise source.missing("data")
+            content.texts.append(_titled(title, source.data))
+        case "content":
+            _read_inner(source.content, source, title, content)
+        case "url":
+            content.files.append(_file(source, file_name(title or "file")))
+        case _:
+            name = file_name(((title or "document").removesuffix(".pdf") + ".pdf")[-200:])
+            content.files.append(_file(source, name, default_type="application/pdf"))
+
+
+def _read_search_result(block: Body, content: _Content) -> None:
+    result = SearchResultBlock(block.values, block.path)
+    _read_inner(result.content, result, f"{result.title or ''} ({result.source or ''})", content)
+
+
+def _read_inner(value: Any, item: Body, title: str, content: _Content) -> None:
+    """Text and images inside another block."""
+    if isinstance(value, str):
+        content.texts.append(_titled(title, value))
+        return
+    if title:
+        content.texts.append(title)
+    for inner in _blocks(value, item, "content") if value is not None else ():
+        match fields.required_type(inner):
+            case "text":
+                _read_text(inner, content)
+            case "image":
+                _read_image(inner, content)
+            case kind:
+                raise _unsupported(inner, kind)
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title}:\n\n{text}" if title else text
+
+
+def _file(source: Source, name: str, *, default_type: str = "", fetched_type: str = "") -> Attachment:
+    """A base64 source, or one behind an https address."""
+    match source.type:
+        case "base64":
+            if source.data is None:
+                raise source.missing("data")
+            url = f"data:{source.media_type or default_type};base64,{source.data}"
+            return read_data_url(url, param=source.param("data"), name=name)
+        case "url":
+            if source.url is None:
+                raise source.missing("url")
+            if not source.url.lower().startswith(("https://", "data:")):
+                param = source.param("url")
+                raise invalid(f"'{param}' must be an https address.", param=param, code="invalid_url")
+            types = {"content_type": fetched_type} if fetched_type else {}
+            return read_address(source.url, param=source.param("url"), name=name, **types)
+    raise invalid(
+        f"Sources of type '{source.type[:40]}' are not offered: send the file itself, or its address.",
+        param=source.param("type"),
+        code="unsupported_content",
+    )
+
+
+_READERS: dict[str, Callable[[Body, _Content], None]] = {
+    "text": _read_text,
+    "image": _read_image,
+    "document": _read_document,
+    "search_result": _read_search_result,
+}

@@ -1,0 +1,43 @@
+"""Which modules a sandbox loads with its first chats, seen from outside: Python tells of each (`-X importtime`)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from local.bench.runtime import BareSandbox
+from local.bench.streaming import prompt
+from local.bench.surroundings import Surroundings
+
+ACCOUNTS = {"official": "sample-official", "web": "sample-web-1"}
+# Modules that others load are indented.
+_LINE = re.compile(rb"^import time: +\d+ \| +\d+ \| (\S+)$", re.MULTILINE)
+_CHAT = "/v1/chat/completions"
+
+
+async def imports_of_first_chats(around: Surroundings) -> dict[str, list[str]]:
+    """By kind of account: what a new sandbox loads after its init, up to the end of its first chat, in that order.
+
+    Without the modules that these load in their turn.
+    """
+    found = {}
+    for kind, label in ACCOUNTS.items():
+        await around.use_accounts(label)
+        found[kind] = await _imports(around)
+    return found
+
+
+async def _imports(around: Surroundings) -> list[str]:
+    log = around.scratch / "imports.log"
+    environment = {**around.gateway.environment, "PYTHONPROFILEIMPORTTIME": "1"}
+    # Names instead of numbers, which need no look-up. (The web simulator is particular about its own.)
+    for name in ("AWS_ENDPOINT_URL", "GATEWAY_POE_OFFICIAL_BASE_URL"):
+        environment[name] = environment[name].replace("//127.0.0.1:", "//localhost:")
+    sandbox = BareSandbox(replace(around.gateway, environment=environment, log=log), around.reaper)
+    try:
+        await sandbox.start()
+        told = log.stat().st_size
+        await sandbox.request("POST", _CHAT, prompt(3), around.api_key)
+        return [name.decode() for name in _LINE.findall(log.read_bytes()[told:])]
+    finally:
+        await sandbox.stop()

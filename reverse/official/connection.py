@@ -1,0 +1,231 @@
+"""One connection to Poe, which carries one exchange at a time: bytes out, pieces of the response in.
+
+Whoever reads waits on one future, and one timer serves the whole exchange: the moment until which the reader waits is
+moved on, and the timer, when it rings too early, sets itself again. So a piece of a stream costs one read of the socket
+and one switch to its reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from contextlib import suppress
+from typing import cast
+
+from reverse.official.http1 import IncompleteResponseError, MalformedResponseError, ResponseHead, ResponseParser
+
+# A reader that falls behind so far makes the server wait.
+MAX_UNREAD_BYTES = 262_144
+
+
+class ConnectionLostError(Exception):
+    """The connection ended, or what came over it is no response, before the response was complete."""
+
+
+class Connection(asyncio.Protocol):
+    """A connection from the event loop. One exchange begins with `send` and is over when `is_reusable` or closed.
+
+    `send` and `receive` raise `ConnectionLostError`, and `TimeoutError` at their deadline, a time of the loop. After
+    either, and after a cancellation, the connection must be aborted: nobody knows where in the exchange it is.
+    """
+
+    def __init__(self) -> None:
+        self.was_written = False
+        """Whether a byte of the current exchange was handed to the socket."""
+        self.idle_since = 0.0
+        """For its owner: the wall-clock time of its last use."""
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser: ResponseParser | None = None
+        self._pieces: deque[bytes] = deque()
+        self._unread = 0
+        self._is_lost = False
+        """Whether nothing more can be sent or will come."""
+        self._is_full = False
+        """Whether the socket takes no more bytes at the moment."""
+        self._is_reading_paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._is_late = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def head(self) -> ResponseHead | None:
+        """Of the current exchange's response, once it has arrived."""
+        return self._parser.head if self._parser is not None else None
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether it may carry another exchange: this one is complete, and nothing speaks against the connection."""
+        parser = self._parser
+        is_done = parser is None or (parser.is_complete and parser.keeps_alive)
+        return is_done and not self._pieces and not self._is_lost
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has arrived that the loop has not seen yet, as the end of an idle connection would."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is None or sock.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    async def send(self, data: list[bytes], deadline: float, *, has_body: bool = True) -> None:
+        """Begin an exchange: hand over the request, and wait until the socket has taken most of it.
+
+        `has_body` says whether the response may have one; that to CONNECT has none.
+        """
+        self._parser = ResponseParser(has_body=has_body)
+        if self._transport is None or self._is_lost:
+            raise ConnectionLostError
+        self.was_written = True
+        for part in data:
+            self._transport.write(part)
+        # A server may answer before it has read everything.
+        while self._is_full and self._parser.head is None:
+            await self._wait(deadline)
+
+    async def receive_head(self, deadline: float) -> ResponseHead:
+        """The head of the response."""
+        while (head := self.head) is None:
+            await self._wait(deadline)
+        return head
+
+    async def receive(self, deadline: float) -> bytes:
+        """What has arrived of the body since the last call, at least one byte; empty at its end."""
+        # A server that never pauses could otherwise keep its reader beyond any deadline.
+        if self._loop.time() >= deadline:
+            raise TimeoutError
+        while not self._pieces:
+            if self._parser is not None and self._parser.is_complete:
+                return b""
+            await self._wait(deadline)
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._unread = 0
+        if self._is_reading_paused and self._transport is not None:
+            self._is_reading_paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def wait_closed(self) -> None:
+        """Wait until the loop has let go of the socket, after `abort`."""
+        await asyncio.shield(self._closed)
+
+    def begin_idle(self) -> None:
+        """The exchange is over; nothing more is expected."""
+        self._parser = None
+        self.was_written = False
+        self._stop_timer()
+
+    def abort(self) -> None:
+        """Close without a word. Whoever waits is told. Safe to repeat."""
+        self._stop_timer()
+        self._is_lost = True
+        self._wake()
+        if self._transport is None:
+            self._finish_closing()
+        else:
+            self._transport.abort()
+
+    def take_transport(self) -> asyncio.Transport:
+        """The transport, for an upgrade to TLS behind a proxy."""
+        if self._transport is None:
+            raise ConnectionLostError
+        return self._transport
+
+    def use_transport(self, transport: asyncio.Transport) -> None:
+        """Speak over this transport from now on."""
+        self._transport = transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop's word that there is a socket."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """The loop's word that bytes have come."""
+        parser = self._parser
+        if parser is None:
+            self.abort()  # nobody asked
+            return
+        try:
+            pieces = parser.feed(data)
+        except MalformedResponseError:
+            self.abort()
+            return
+        if pieces:
+            self._pieces += pieces
+            self._unread += len(data)
+            if self._unread > MAX_UNREAD_BYTES and not self._is_reading_paused and self._transport is not None:
+                self._is_reading_paused = True
+                self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """The loop's word that no more bytes will come; it closes the connection then."""
+        if self._parser is not None:
+            with suppress(IncompleteResponseError):
+                self._parser.feed_eof()
+        self._is_lost = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The loop's word that the socket is gone."""
+        del exc
+        self._is_lost = True
+        self._stop_timer()
+        self._wake()
+        self._finish_closing()
+
+    def pause_writing(self) -> None:
+        """The loop's word that too much waits to be sent."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """The loop's word that it has been sent."""
+        self._is_full = False
+        self._wake()
+
+    async def _wait(self, deadline: float) -> None:
+        """Until something has changed."""
+        if self._is_lost:
+            raise ConnectionLostError
+        self._deadline = deadline
+        if self._timer is None or self._timer.when() > deadline:
+            self._stop_timer()
+            self._timer = self._loop.call_at(deadline, self._on_timer)
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if self._is_late:
+            raise TimeoutError
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return  # nobody waits; the next one who does sets it again
+        if self._loop.time() >= self._deadline:
+            self._is_late = True
+            waiter.set_result(None)
+        else:
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _finish_closing(self) -> None:
+        if not self._closed.done():
+            self._closed.set_result(None)

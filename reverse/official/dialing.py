@@ -1,0 +1,115 @@
+"""Opening a connection to Poe: directly, or through the one proxy that the user names."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from reverse.official.connection import Connection, ConnectionLostError
+from reverse.official.http1 import encode_request_head
+from reverse.tls import tls_context
+
+# Where a name has addresses of both kinds and one kind does not answer, the other is tried after this (RFC 8305).
+_HAPPY_EYEBALLS_SECONDS = 0.25
+_PORTS = {"http": 80, "https": 443}
+
+
+class ProxyRefusedError(Exception):
+    """The proxy would not connect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where connections go; those of one origin are interchangeable."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> tuple[Origin, str]:
+        """The origin of an address, and the target that a request to it names. Raises `ValueError`."""
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError("the address has no host, or is not for HTTP")
+        host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(parts.scheme, host, parts.port or _PORTS[parts.scheme]), target
+
+    @property
+    def is_secure(self) -> bool:
+        return self.scheme == "https"
+
+    @property
+    def authority(self) -> str:
+        """Host and port for CONNECT."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def host_header(self) -> str:
+        """As `authority`, without the scheme's own port."""
+        return self.authority.removesuffix(f":{_PORTS[self.scheme]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy, and the headers that it alone may see."""
+
+    origin: Origin
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, url: str) -> Proxy:
+        """From its address, which may hold name and password. Raises `ValueError`."""
+        parts = urlsplit(url)
+        if parts.username is None and parts.password is None:
+            return cls(Origin.of(url)[0])
+        secret = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+        return cls(Origin.of(url)[0], (("Proxy-Authorization", f"Basic {base64.b64encode(secret).decode()}"),))
+
+
+async def dial(origin: Origin, proxy: Proxy | None, deadline: float) -> Connection:
+    """A connection on which requests to `origin` can be sent; TLS is verified against the origin's name.
+
+    Raises `TimeoutError` at the deadline, a time of the loop; `OSError`, `ConnectionLostError`, `ProxyRefusedError`.
+    """
+    async with asyncio.timeout_at(deadline):
+        if proxy is None:
+            return await _connect(origin)
+        connection = await _connect(proxy.origin)
+        if not origin.is_secure:
+            return connection  # which forwards each request
+        try:
+            await _tunnel(connection, origin, proxy, deadline)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+
+async def _connect(origin: Origin) -> Connection:
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"ssl": tls_context()} if origin.is_secure else {}
+    if isinstance(loop, asyncio.BaseEventLoop):  # uvloop tries one address after the other, and takes no such option
+        options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_SECONDS
+    _, connection = await loop.create_connection(Connection, origin.host, origin.port, **options)
+    return connection
+
+
+async def _tunnel(connection: Connection, origin: Origin, proxy: Proxy, deadline: float) -> None:
+    head = encode_request_head("CONNECT", origin.authority, [("Host", origin.authority), *proxy.headers])
+    await connection.send([head], deadline, has_body=False)
+    reply = await connection.receive_head(deadline)
+    if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        raise ProxyRefusedError
+    connection.begin_idle()
+    secured = await asyncio.get_running_loop().start_tls(
+        connection.take_transport(), connection, tls_context(), server_hostname=origin.host
+    )
+    if secured is None:
+        raise ConnectionLostError
+    connection.use_transport(secured)

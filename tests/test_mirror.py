@@ -1,0 +1,214 @@
+"""Every module has a test file of its name, or is listed here with the file that tests it and the reason."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TESTS = ROOT / "tests"
+# Folders of packages, and how many of their first parts the tree of tests leaves out.
+PACKAGES = {
+    "reverse": 0,
+    "cli": 0,
+    "local": 0,
+    "functions/gateway": 1,
+    "functions/refresh_points": 1,
+    "layers/accounts/accounts": 2,
+    "layers/pool/pool": 2,
+    "layers/streaming_runtime/streaming_runtime": 2,
+}
+THROUGH_THE_SOCKET = "a part of a server, which only shows what it does when it is called over its socket"
+THROUGH_THE_SURFACE = "a part of a surface, tested by requests to the surface"
+CONTRACT = "one side of a contract that several implementations pass"
+DECLARATIONS = "declarations without behaviour; whoever uses them tests them"
+COMMAND = "a command, tested as a process of its own"
+PART = "a part of the module that the test is named for"
+
+# Modules by path below `tests/`, the file or folder that tests them, and why there. A pattern covers a folder whose
+# modules are parts of one thing.
+ELSEWHERE = (
+    # The stand-ins: servers.
+    ("local/poe_official/*.py", "local/poe_official/test_simulator.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/operations/*.py", "local/poe_web/test_operations.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/accounts.py", "local/poe_web/test_state.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/application.py", "local/poe_web/test_graphql.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/bots.py", "local/poe_web/test_operations.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/catalogue.py", "local/poe_web/test_graphql.py", DECLARATIONS),
+    ("local/poe_web/channel.py", "local/poe_web/test_updates.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/delivery.py", "local/poe_web/test_messages.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/media.py", "local/poe_web/test_answers.py", PART),
+    ("local/poe_web/plan.py", "local/poe_web/test_stream_faults.py", PART),
+    ("local/poe_web/relay.py", "local/poe_web/test_operations.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/signing.py", "local/poe_web/test_graphql.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/simulation.py", "local/poe_web/test_control.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/simulator.py", "local/poe_web/test_control.py", THROUGH_THE_SOCKET),
+    ("local/poe_web/world.py", "local/poe_web/test_state.py", PART),
+    ("local/poe_web/__main__.py", "local/poe_web/test_command.py", COMMAND),
+    ("local/aws/*.py", "local/aws/test_server.py", "parts of the stand-in for AWS, a process of its own"),
+    ("local/bench/*.py", "local/bench/test_bench.py", "programs that measure; what they print is checked"),
+    ("local/function_url/*.py", "local/function_url/test_server.py", THROUGH_THE_SOCKET),
+    ("local/functions.py", "local/test_template.py", "reads the template"),
+    ("local/invoke.py", "local/test_schedule.py", PART),
+    ("local/journal.py", "local/poe_web/test_journal.py", "the journal that both simulators keep"),
+    ("local/listener.py", "local/poe_web/test_updates.py", THROUGH_THE_SOCKET),
+    ("local/refresh.py", "e2e", COMMAND),
+    ("local/run_file.py", "local/test_main.py", COMMAND),
+    ("local/scenarios.py", "local/poe_web/test_scenarios.py", "what both simulators' scenarios share"),
+    ("local/server.py", "local/test_service.py", "runs the stand-ins' processes"),
+    # The Poe client.
+    ("reverse/config.py", "reverse/web/test_client.py", DECLARATIONS),
+    ("reverse/credentials.py", "reverse/web/test_security.py", "what counts is what never shows"),
+    ("reverse/events.py", "reverse/web/test_protocol.py", DECLARATIONS),
+    ("reverse/file_sources.py", "reverse/web/test_upload.py", PART),
+    ("reverse/file_types.py", "reverse/web/test_upload.py", PART),
+    ("reverse/json_text.py", "reverse/web/test_protocol.py", "two lines over orjson"),
+    ("reverse/url_guard.py", "reverse/test_fetch.py", "the guard of every fetch"),
+    ("reverse/videos.py", "reverse/official/test_endpoints.py", DECLARATIONS),
+    ("reverse/__main__.py", "reverse/test_terminal.py", COMMAND),
+    ("reverse/doctor/*.py", "reverse/test_doctor.py", "steps of one report"),
+    ("reverse/terminal/*.py", "reverse/test_terminal.py", "parts of one program, tested in a terminal"),
+    ("reverse/compat/_api.py", "reverse/compat/test_surface.py", PART),
+    ("reverse/compat/_chunks.py", "reverse/compat/test_messages.py", PART),
+    ("reverse/compat/_connection.py", "reverse/compat/test_surface.py", PART),
+    ("reverse/compat/_patience.py", "reverse/compat/test_messages.py", PART),
+    ("reverse/official/attachments.py", "reverse/official/test_chat.py", PART),
+    ("reverse/official/bot_protocol.py", "reverse/official/test_decoders.py", "one of the decoders"),
+    ("reverse/official/catalogue.py", "reverse/official/test_account.py", PART),
+    ("reverse/official/chat_completions.py", "reverse/official/test_decoders.py", "one of the decoders"),
+    ("reverse/official/client.py", "reverse/official/test_chat.py", "the whole client"),
+    ("reverse/official/connection.py", "reverse/official/test_transports.py", PART),
+    ("reverse/official/content_coding.py", "reverse/official/test_transports.py", PART),
+    ("reverse/official/dialing.py", "reverse/official/test_transports.py", PART),
+    ("reverse/official/httpx_transport.py", "reverse/official/test_transports.py", PART),
+    ("reverse/official/pairing.py", "reverse/official/test_decoders.py", PART),
+    ("reverse/official/stream_transport.py", "reverse/official/test_transports.py", PART),
+    ("reverse/official/decoding.py", "reverse/official/test_decoders.py", PART),
+    ("reverse/official/exchange.py", "reverse/official/test_faults.py", PART),
+    ("reverse/official/generation.py", "reverse/official/test_endpoints.py", PART),
+    ("reverse/official/json_values.py", "reverse/official/test_account.py", PART),
+    ("reverse/official/media_client.py", "reverse/official/test_endpoints.py", PART),
+    ("reverse/official/media_links.py", "reverse/official/test_chat.py", PART),
+    ("reverse/official/messages_endpoint.py", "reverse/official/test_decoders.py", "one of the decoders"),
+    ("reverse/official/points.py", "reverse/official/test_account.py", PART),
+    ("reverse/official/refused_options.py", "reverse/official/test_faults.py", PART),
+    ("reverse/official/responses_endpoint.py", "reverse/official/test_decoders.py", "one of the decoders"),
+    ("reverse/official/routing.py", "reverse/official/test_endpoints.py", PART),
+    ("reverse/official/transport.py", "reverse/official/test_faults.py", PART),
+    ("reverse/official/uploads.py", "reverse/official/test_endpoints.py", PART),
+    ("reverse/web/_answer.py", "reverse/web/test_protocol.py", "what the protocol's events become"),
+    ("reverse/web/_conversation.py", "reverse/web/test_chats.py", PART),
+    ("reverse/web/_following.py", "reverse/web/test_stream_faults.py", "following an answer through faults"),
+    ("reverse/web/_form_key.py", "reverse/web/test_bundle.py", PART),
+    ("reverse/web/_form_key_program.py", "reverse/web/test_bundle.py", "a program that the form key's module starts"),
+    ("reverse/web/_graphql.py", "reverse/web/test_envelope.py", PART),
+    ("reverse/web/_knowledge.py", "reverse/web/test_bots.py", PART),
+    ("reverse/web/_models.py", "reverse/web/test_bots.py", PART),
+    ("reverse/web/_operations.py", "reverse/web/test_envelope.py", DECLARATIONS),
+    ("reverse/web/_paging.py", "reverse/web/test_chats.py", PART),
+    ("reverse/web/_refusals.py", "reverse/web/test_protocol.py", PART),
+    ("reverse/web/_sending.py", "reverse/web/test_client.py", PART),
+    # The account store.
+    ("accounts/_api_keys.py", "accounts/test_records_contract.py", CONTRACT),
+    ("accounts/_aws_boto.py", "accounts/test_aws.py", CONTRACT),
+    ("accounts/_aws_lean.py", "accounts/test_aws.py", CONTRACT),
+    ("accounts/_documents.py", "accounts/test_records_contract.py", CONTRACT),
+    ("accounts/_dynamodb_accounts.py", "accounts/test_store_contract.py", CONTRACT),
+    ("accounts/_dynamodb_records.py", "accounts/test_records_contract.py", CONTRACT),
+    ("accounts/_exceptions.py", "accounts/test_package.py", DECLARATIONS),
+    ("accounts/_factory.py", "accounts/test_aws.py", PART),
+    ("accounts/_identity.py", "accounts/test_store_contract.py", CONTRACT),
+    ("accounts/_items.py", "accounts/test_keys.py", PART),
+    ("accounts/_memory.py", "accounts/test_store_contract.py", CONTRACT),
+    ("accounts/_memory_records.py", "accounts/test_records_contract.py", CONTRACT),
+    ("accounts/_model.py", "accounts/test_package.py", DECLARATIONS),
+    ("accounts/_store.py", "accounts/test_store_contract.py", "the contract itself"),
+    ("accounts/_table.py", "accounts/test_dynamodb.py", PART),
+    ("accounts/_vault.py", "accounts/test_vault_kms.py", "the port that the KMS vault implements"),
+    ("pool/config_names.py", "pool/test_settings.py", DECLARATIONS),
+    # The streaming runtime.
+    ("streaming_runtime/__main__.py", "streaming_runtime/test_wrapper.py", COMMAND),
+    ("streaming_runtime/current.py", "streaming_runtime/test_log.py", PART),
+    ("streaming_runtime/log_format.py", "streaming_runtime/test_log.py", PART),
+    ("streaming_runtime/log_sink.py", "streaming_runtime/test_log.py", PART),
+    ("streaming_runtime/errors.py", "streaming_runtime/test_failures.py", DECLARATIONS),
+    # The functions.
+    ("refresh_points/handler.py", "refresh_points/test_run.py", "the whole run"),
+    ("refresh_points/journal.py", "refresh_points/test_run.py", "the whole run"),
+    ("refresh_points/sweep.py", "refresh_points/test_run.py", "the whole run"),
+    ("gateway/admin/*.py", "gateway/admin/test_admin.py", "routes and what they share, tested by requests"),
+    ("gateway/generation/attempt.py", "gateway/generation/test_generation.py", "a generation is made of attempts"),
+    ("gateway/generation/leasing.py", "gateway/generation/test_generation.py", PART),
+    ("gateway/generation/question.py", "gateway/generation/test_generation.py", PART),
+    ("gateway/generation/spending.py", "gateway/generation/test_generation.py", PART),
+    ("gateway/generation/downloads.py", "gateway/surfaces/media/test_files.py", PART),
+    ("gateway/generation/stop_sequences.py", "gateway/generation/test_shaping.py", PART),
+    ("gateway/http/bodies.py", "gateway/test_app.py", "read at the beginning of every request"),
+    ("gateway/http/pagination.py", "gateway/surfaces/responses/test_route.py", THROUGH_THE_SURFACE),
+    ("gateway/models/capabilities.py", "gateway/models/test_parameters.py", PART),
+    ("gateway/models/readiness.py", "gateway/test_app.py", THROUGH_THE_SURFACE),
+    ("gateway/openapi/*.py", "gateway/openapi/test_document.py", "parts of one document"),
+    ("gateway/prompt/call_blocks.py", "gateway/prompt/test_tool_protocol.py", PART),
+    ("gateway/prompt/chat_task.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
+    ("gateway/prompt/conversations.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
+    ("gateway/prompt/json_scanner.py", "gateway/prompt/test_answer_readers.py", PART),
+    ("gateway/prompt/model_json.py", "gateway/prompt/test_answer_readers.py", PART),
+    ("gateway/prompt/schema_budget.py", "gateway/prompt/test_json_schema.py", PART),
+    ("gateway/prompt/tool_calls.py", "gateway/prompt/test_tool_protocol.py", PART),
+    ("gateway/prompt/tool_specs.py", "gateway/prompt/test_request.py", PART),
+    ("gateway/surfaces/*.py", "gateway/test_app.py", "what all surfaces share, tested by requests"),
+    ("gateway/surfaces/chat/*.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
+    ("gateway/surfaces/completions/*.py", "gateway/surfaces/completions/test_completions.py", THROUGH_THE_SURFACE),
+    ("gateway/surfaces/media/*.py", "gateway/surfaces/media/test_media_end_to_end.py", THROUGH_THE_SURFACE),
+    ("gateway/surfaces/messages/*.py", "gateway/surfaces/messages/test_route.py", THROUGH_THE_SURFACE),
+    ("gateway/surfaces/responses/*.py", "gateway/surfaces/responses/test_route.py", THROUGH_THE_SURFACE),
+)
+
+
+def modules() -> list[str]:
+    """The modules' paths as the tree of tests has them."""
+    found = []
+    for folder, left_out in PACKAGES.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.name != "__init__.py":
+                found.append("/".join(path.relative_to(ROOT).parts[left_out:]))
+    return sorted(found)
+
+
+def has_its_own_test(module: str) -> bool:
+    folder, _, name = module.rpartition("/")
+    stem = name.removesuffix(".py").strip("_")
+    return (TESTS / folder / f"test_{stem}.py").is_file()
+
+
+def covers(pattern: str, module: str) -> bool:
+    """Whether a pattern names a module; `*` does not reach into folders below."""
+    return fnmatchcase(module, pattern) and module.count("/") == pattern.count("/")
+
+
+def test_every_module_is_tested_under_its_name_or_listed() -> None:
+    listed = [pattern for pattern, _, _ in ELSEWHERE]
+    untold = [
+        module
+        for module in modules()
+        if not has_its_own_test(module) and not any(covers(pattern, module) for pattern in listed)
+    ]
+    hint = "write a test file of the module's name, or list it in tests/test_mirror.py with the reason"
+    assert not untold, f"{hint}: {', '.join(untold)}"
+
+
+def test_the_list_names_what_exists_and_needs_it() -> None:
+    """A listed module that has its own test file by now, or is gone, leaves the list."""
+    without = [module for module in modules() if not has_its_own_test(module)]
+    stale = [pattern for pattern, _, _ in ELSEWHERE if not any(covers(pattern, module) for module in without)]
+    missing = [test for _, test, _ in ELSEWHERE if not (TESTS / test).exists()]
+    assert not stale, f"has its own test, or is gone: {', '.join(stale)}"
+    assert not missing, f"no such test: {', '.join(missing)}"
+
+
+def test_the_tree_is_read() -> None:
+    found = modules()
+    assert len(found) > 300
+    assert "accounts/_transitions.py" in found
+    assert has_its_own_test("accounts/_transitions.py")
+    assert not has_its_own_test("accounts/_no_such_module.py")

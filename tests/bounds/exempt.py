@@ -5,6 +5,7 @@ from __future__ import annotations
 _OURS = "reads what is written in the product, or by whoever deploys it"
 _SHORT = "what it reads is bounded by its caller, or by the protocol, to a few kilobytes"
 _ONE_PASS = "one call that takes time in proportion to its input, on what was checked before"
+_PIECES = "hands out bounded pieces, as many as its reader asks for"
 _OWN_PROCESS = "runs in a process that is ended when its time is over"
 
 EXEMPT: dict[str, str] = {
@@ -12,13 +13,21 @@ EXEMPT: dict[str, str] = {
     "gateway/models/catalogue.py:Catalogue._embedded": _OURS,
     "gateway/models/catalogue.py:_bots_by_codename": _OURS,
     "gateway/models/catalogue.py:_codenames": _OURS,
-    "gateway/openapi/schemas.py:obj": _OURS,
+    "gateway/http/schemas.py:obj": _OURS,
+    "gateway/preload.py:preload": _OURS,
+    "gateway/prompt/request.py:FieldNames.of": _OURS,
+    "streaming_runtime/handler.py:_import": _OURS,
+    "streaming_runtime/log.py:failure": _OURS,
+    "reverse/official/dialing.py:Origin.host_header": _OURS,
+    "reverse/official/dialing.py:Origin.of": _OURS,
+    "reverse/official/dialing.py:Proxy.of": _OURS,
+    "reverse/official/http1.py:encode_request_head": _OURS,
+    "reverse/official/content_coding.py:ContentDecoder.decode": _PIECES,
     "streaming_runtime/failures.py:type_name": _OURS,
     "streaming_runtime/handler.py:load_handler": _OURS,
     "streaming_runtime/http11.py:encode_head": _OURS,
     "streaming_runtime/http11.py:encode_last_chunk": _OURS,
     "streaming_runtime/runtime_api.py:RuntimeApi._post": _OURS,
-    "streaming_runtime/settings.py:Address.from_environ": _OURS,
     "gateway/surfaces/media/image_parameters.py:_choose": _SHORT,
     "gateway/surfaces/media/image_parameters.py:_ratio": _SHORT,
     "gateway/surfaces/responses/ids.py:item_ids": _OURS,
@@ -26,7 +35,7 @@ EXEMPT: dict[str, str] = {
     "reverse/compat/_groups.py:GroupMethods.load_group_history": _SHORT,
     "reverse/official/login.py:PoeLogin._judge": _SHORT,
     "reverse/official/login.py:PoeLogin._returned": _SHORT,
-    "reverse/official/transport.py:StreamedReply.content_type": _SHORT,
+    "reverse/official/transport.py:content_type": _SHORT,
     "reverse/web/_bots.py:Bots._category": _SHORT,
     "reverse/web/_channel.py:Channel._handshake": _SHORT,
     "reverse/web/_refusals.py:refusal": _SHORT,

@@ -44,7 +44,7 @@ from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.models import _tagged
 from gateway.surfaces.responses.ids import is_response_id, response_of_item
 from gateway.surfaces.responses.request import read_response_request
-from reverse.chat import Message, ToolCall
+from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import Event, FileAttached, FinishReason, TextDelta, TextReplaced
 from reverse.fetch import parse_data_url
@@ -53,8 +53,10 @@ from reverse.json_text import decode_json
 from reverse.official.bot_protocol import BotQueryDecoder
 from reverse.official.chat_completions import ChatCompletionDecoder
 from reverse.official.failures import failure_of_response
+from reverse.official.http1 import ResponseParser
 from reverse.official.media_links import find_media
 from reverse.official.messages_endpoint import MessagesDecoder
+from reverse.official.refused_options import blame
 from reverse.official.responses_endpoint import ResponsesDecoder
 from reverse.official.sse import ServerSentEvent, SSEParser
 from reverse.overrides import read_overrides
@@ -561,6 +563,24 @@ def runtime_answers(text: str, size: int = 1 << 30) -> None:
         parse_head({"status": 200, "headers": [(b"a", utf8(text)), (utf8(text), b"b")]})
 
 
+def responses(text: str, size: int = 1 << 30) -> None:
+    """What Poe's servers, or what stands before them, send as HTTP."""
+    for before in ("", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"):
+        with contextlib.suppress(Exception):
+            parser, data = ResponseParser(), utf8(before + text)
+            for at in range(0, len(data), size):
+                parser.feed(data[at : at + size])
+            parser.feed_eof()
+
+
+def refusals(text: str) -> None:
+    """A provider's words about a request, which are looked through for the option that they are about."""
+    parameters = {"reasoning_effort": "high", "temperature": 1, "stop": "a", "verbosity": "low", text[:40]: text[:40]}
+    request = ChatRequest("a", (), parameters=parameters, stop=("a",), max_tokens=5)
+    for param in (None, text):
+        blame(poe_error(ErrorCode.INVALID_REQUEST, upstream_text=text, param=param), request)
+
+
 def overrides(text: str) -> None:
     """What an administrator, or Poe, may give as a hash, a rule or an address of the channel."""
     for value in ({"hashes": {text[:200]: text}}, {"form_key_rules": {"secret": text}}, {"revision": text}):
@@ -716,6 +736,15 @@ PARSERS = (
         lambda text: runtime_answers(text, 1),
         (Shape("a: b\r\n"), Shape("1\r\na\r\n")),
         size=8192,
+    ),
+    Parser("HTTP of Poe", responses, (Shape("a: b\r\n"), Shape("1\r\na\r\n"), Shape("0\r\n"), Shape("1;"))),
+    Parser(
+        "HTTP of Poe in pieces", lambda text: responses(text, 1), (Shape("a: b\r\n"), Shape("1\r\na\r\n")), size=8192
+    ),
+    Parser(
+        "refusals",
+        refusals,
+        (Shape("stop "), Shape("'stop' "), Shape("'high'"), Shape(" ", "stop"), Shape("a."), Shape("a[")),
     ),
     Parser("overrides", overrides, (Shape("a-"), Shape("/"), Shape("a/", "", "/b"))),
     Parser("mentions", mention, (Shape("a"), Shape("a "))),

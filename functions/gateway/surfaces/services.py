@@ -15,7 +15,7 @@ from gateway.models.poe_overrides import PoeSettings
 from gateway.models.readiness import Readiness
 from gateway.prompt.attachments import AttachmentReader
 from gateway.settings import Settings
-from pool.clients import ClientFactory
+from pool.clients import ClientFactory, PoeClients
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,17 @@ class Services:
     make_client: ClientFactory
     poe_settings: PoeSettings
     downloads: Downloads
+    connections: PoeClients | None = None
+    """What the clients share; `None` where somebody else makes them."""
+
+    def prepare(self, *, is_first: bool = False) -> None:
+        """Begin to connect to Poe where a chat will need it. Never raises, and nobody has to wait."""
+        if self.connections is not None:
+            self.connections.prepare(is_first=is_first)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self.clients.aclose()
+        if self.connections is not None:
+            await self.connections.aclose()
         await self.store.aclose()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from accounts import AccountKind, AccountState, NoAccountError, NoAccountReason
-from gateway.generation.plan import Change
+from gateway.generation.rules import Change
 from gateway.settings import Settings
 from reverse.chat import ChatRequest
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error

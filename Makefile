@@ -56,6 +56,9 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
 
+growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst for the tests: ARGS=500
+	@$(BIN)/python -m tests.bounds.search $(ARGS)
+
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
 

@@ -62,7 +62,6 @@ ELSEWHERE = (
     ("reverse/events.py", "reverse/web/test_protocol.py", DECLARATIONS),
     ("reverse/file_sources.py", "reverse/web/test_upload.py", PART),
     ("reverse/file_types.py", "reverse/web/test_upload.py", PART),
-    ("reverse/json_text.py", "reverse/web/test_protocol.py", "two lines over orjson"),
     ("reverse/url_guard.py", "reverse/test_fetch.py", "the guard of every fetch"),
     ("reverse/videos.py", "reverse/official/test_endpoints.py", DECLARATIONS),
     ("reverse/__main__.py", "reverse/test_terminal.py", COMMAND),

@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("refresh", help="run the scheduled job now, beside a running `run`").add_argument(
         "--event", default="{}", help="JSON; an empty one stands for the schedule's own"
     )
+    commands.add_parser("preload", help="record what first chats load, for the gateway to load at init")
     add_arguments(commands.add_parser("url", help="anyone's ASGI application as a Lambda Function URL"))
     bench = commands.add_parser("bench", help="measure side by side and print the table")
     bench.add_argument("--update-readme", action="store_true", help="replace the table in README.md")
@@ -85,7 +86,21 @@ def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "simulate": _simulate, "refresh": _refresh, "url": _url, "bench": _bench}
+def _preload(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
+    from local.bench.imports import record_preload
+
+    record_preload()
+    return 0
+
+
+_COMMANDS = {
+    "run": _run,
+    "simulate": _simulate,
+    "refresh": _refresh,
+    "preload": _preload,
+    "url": _url,
+    "bench": _bench,
+}
 
 
 if __name__ == "__main__":

@@ -23,11 +23,13 @@ from gateway.bootstrap import build_services
 from gateway.http.deadline import ClientGoneError
 from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_error
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
+from gateway.preload import preload
 from gateway.settings import Settings
 from gateway.surfaces.context import SCOPE_KEY, RequestContext, speaks_anthropic
 from gateway.surfaces.messages import errors as anthropic_errors
 from gateway.surfaces.routes import build_routes
 from gateway.surfaces.services import Services
+from reverse.tls import tls_context
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _SLASHES = re.compile("/{2,}")
@@ -37,10 +39,14 @@ class Gateway:
     """The ASGI application. Services are made at the lifespan's startup, else with the first request.
 
     `is_thin` is how it is deployed. Otherwise all requests go through the FastAPI application, with the same answers.
+    `is_deployed` says that a chat comes right after the start, for which the way to Poe is prepared.
     """
 
-    def __init__(self, make_services: Callable[[], Services], *, is_thin: bool = True) -> None:
+    def __init__(
+        self, make_services: Callable[[], Services], *, is_thin: bool = True, is_deployed: bool = False
+    ) -> None:
         self._make_services = make_services
+        self._is_deployed = is_deployed
         self._made: Services | None = None
         rest = GuardedApplication(_load_application, serves_everything=not is_thin)
         self._router: ASGIApp = Router(build_routes(), default=rest, redirect_slashes=False) if is_thin else rest
@@ -67,15 +73,19 @@ class Gateway:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            _ = self.services
+            services = self.services
+            preload()
+            if self._is_deployed:
+                tls_context()
+                services.prepare(is_first=True)
         except Exception as error:  # noqa: BLE001 - the server is told, whatever it is
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        services, self._made = self._made, None
-        if services is not None:
-            await services.aclose()
+        made, self._made = self._made, None
+        if made is not None:
+            await made.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,9 +140,12 @@ def _load_application() -> ASGIApp:
     return create_application()
 
 
-def create_app(make_services: Callable[[], Services] | None = None, *, is_thin: bool = True) -> Gateway:
+def create_app(
+    make_services: Callable[[], Services] | None = None, *, is_thin: bool = True, is_deployed: bool = False
+) -> Gateway:
     """The application; by default with services as the environment's settings say, read when they are first needed."""
-    return Gateway(make_services or (lambda: build_services(Settings.from_env(os.environ))), is_thin=is_thin)
+    make = make_services or (lambda: build_services(Settings.from_env(os.environ)))
+    return Gateway(make, is_thin=is_thin, is_deployed=is_deployed)
 
 
 async def send_error(send: Send, error: GatewayError, *, anthropic_id: str | None = None) -> None:

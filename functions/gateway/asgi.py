@@ -10,5 +10,6 @@ from mangum import Mangum
 
 from gateway.app import create_app
 
-app = create_app()
-handler = Mangum(app, lifespan="on" if os.environ.get("AWS_LAMBDA_EXEC_WRAPPER") else "off")
+is_deployed = bool(os.environ.get("AWS_LAMBDA_EXEC_WRAPPER"))
+app = create_app(is_deployed=is_deployed)
+handler = Mangum(app, lifespan="on" if is_deployed else "off")

@@ -43,7 +43,10 @@ def build_services(
     live_config = LiveConfig(store, journal)
     catalogue = Catalogue(live_config)
     poe_settings = PoeSettings(settings.poe_config(), live_config)
-    make_client = make_client or _client_factory(poe_settings, catalogue)
+    connections = None
+    if make_client is None:
+        connections = _poe_clients(poe_settings, catalogue)
+        make_client = connections.make
     clients = WarmClients(make_client, refresh_settings=poe_settings.refresh)
     policy = GenerationPolicy(
         max_attempts=settings.max_attempts,
@@ -65,6 +68,7 @@ def build_services(
         make_client=make_client,
         poe_settings=poe_settings,
         downloads=Downloads((settings.poe_web_base_url, settings.poe_official_base_url)),
+        connections=connections,
     )
 
 
@@ -76,7 +80,7 @@ def _build_store(settings: Settings) -> AccountStore:
     return open_store(table=settings.table, kms_key_id=settings.kms_key_id, tls_context=tls_context)
 
 
-def _client_factory(poe_settings: PoeSettings, catalogue: Catalogue) -> ClientFactory:
+def _poe_clients(poe_settings: PoeSettings, catalogue: Catalogue) -> PoeClients:
     def find_model(name: str) -> ModelInfo | None:
         """What the official client must know of a model to choose where to ask it."""
         from reverse.official import ModelInfo
@@ -90,7 +94,8 @@ def _client_factory(poe_settings: PoeSettings, catalogue: Catalogue) -> ClientFa
             endpoints=frozenset(model.upstream_endpoints),
         )
 
-    return PoeClients(lambda: poe_settings.config, find_model=find_model).make
+    # One connection serves all official accounts: a sandbox that goes round them need not connect to each.
+    return PoeClients(lambda: poe_settings.config, find_model=find_model, share_connections=True)
 
 
 def _admin_key_reader(settings: Settings) -> Callable[[], Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 from local.bench.runtime import BareSandbox
 from local.bench.streaming import prompt
-from local.bench.surroundings import Surroundings
+from local.bench.surroundings import Surroundings, surroundings
+from local.settings import ROOT
 
 ACCOUNTS = {"official": "sample-official", "web": "sample-web-1"}
 # Modules that others load are indented.
@@ -41,3 +46,21 @@ async def _imports(around: Surroundings) -> list[str]:
         return [name.decode() for name in _LINE.findall(log.read_bytes()[told:])]
     finally:
         await sandbox.stop()
+
+
+def record_preload(path: Path = ROOT / "functions/gateway/preload.json") -> None:
+    """Write the modules that first chats load, besides what is loaded at init anyway, into the gateway's list.
+
+    Raises `RuntimeError` if the stack does not come up.
+    """
+    path.write_text("[]\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="poe-gateway-preload-") as scratch:
+        found = asyncio.run(_record(Path(scratch)))
+    # In the order in which a chat needs them, each once.
+    names = dict.fromkeys(name for names in found.values() for name in names)
+    path.write_text(json.dumps(list(names), indent=2) + "\n", encoding="utf-8")
+
+
+async def _record(scratch: Path) -> dict[str, list[str]]:
+    async with surroundings(scratch) as around:
+        return await imports_of_first_chats(around)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -94,10 +95,19 @@ async def dial(origin: Origin, proxy: Proxy | None, deadline: float) -> Connecti
 async def _connect(origin: Origin) -> Connection:
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"ssl": tls_context()} if origin.is_secure else {}
-    if isinstance(loop, asyncio.BaseEventLoop):  # uvloop tries one address after the other, and takes no such option
+    # uvloop tries one address after the other, and takes no such option; a number has no other address.
+    if isinstance(loop, asyncio.BaseEventLoop) and not _is_number(origin.host):
         options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_SECONDS
     _, connection = await loop.create_connection(Connection, origin.host, origin.port, **options)
     return connection
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _tunnel(connection: Connection, origin: Origin, proxy: Proxy, deadline: float) -> None:

@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
+
+if TYPE_CHECKING:
+    from reverse.official.stream_transport import StreamTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class OfficialTransport:
     def __init__(self, config: PoeConfig, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._config = config
         self._wall_clock = wall_clock
-        self._streams: Transport | None = None
+        self._streams: StreamTransport | None = None
         self._others: Transport | None = None
 
     def open(self, request: OutgoingRequest, *, timeout_seconds: float) -> AbstractAsyncContextManager[StreamedReply]:
@@ -119,13 +122,17 @@ class OfficialTransport:
         transport = self._for_others() if request.json is None else self._for_streams()
         return transport.open(request, timeout_seconds=timeout_seconds)
 
+    def prepare(self) -> None:
+        """Begin to open a connection for the next question, unless there is one. Never raises, nobody has to wait."""
+        self._for_streams().prepare(self._config.official_base_url)
+
     async def aclose(self) -> None:
         """See `Transport.aclose`."""
         for transport in (self._streams, self._others):
             if transport is not None:
                 await transport.aclose()
 
-    def _for_streams(self) -> Transport:
+    def _for_streams(self) -> StreamTransport:
         if self._streams is None:
             from reverse.official.stream_transport import StreamTransport
 

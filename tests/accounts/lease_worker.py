@@ -7,10 +7,11 @@ import os
 import sys
 import time
 
-from accounts import LeaseRequest, NoAccountError, Outcome, Usage, open_store
+from accounts import Intention, LeaseRequest, NoAccountError, Outcome, SendRecord, open_store
 
 TASKS = 8
 ROUNDS = 4
+INTENTION = Intention(key_id="k", model="m")
 
 
 async def main(table: str, key_id: str, name: str) -> None:
@@ -22,14 +23,14 @@ async def main(table: str, key_id: str, name: str) -> None:
             attempts += 1
             owner = f"{name}-{number}-{attempts}"
             try:
-                lease = await store.lease(LeaseRequest(owner=owner, bot="b", ttl_seconds=60))
+                lease = await store.lease(LeaseRequest(owner=owner, bot="b", ttl_seconds=60, intention=INTENTION))
             except NoAccountError:
                 await asyncio.sleep(0.01)
                 continue
             held_from = time.monotonic()
             await asyncio.sleep(0)
             held_until = time.monotonic()
-            await store.release(lease, Outcome(), usage=Usage(key_id="k", model="m"))
+            await store.release(lease, Outcome(), usage=SendRecord())
             sys.stdout.write(f"{lease.account.id}/{lease.slot} {held_from} {held_until}\n")
             done += 1
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import Account, AccountKind, AccountState, ApiKey, ChatSession, Points
+from accounts import Account, AccountKind, AccountState, ApiKey, BotLimit, ChatSession, Points
 from accounts import _keys as keys
+from accounts import _records_items as items
 from accounts._items import from_wire, to_wire
 from accounts._table import assignments, put, update
 
@@ -20,7 +21,12 @@ FULL = Account(
     kind=AccountKind.OFFICIAL,
     label="full",
     state=AccountState.LOGGED_OUT,
-    eligible_at=NOW + 0.25,
+    speed_until=NOW + 0.25,
+    points_until=NOW + 1.5,
+    credentials_until=NOW + 2.0,
+    errors_until=NOW + 3.0,
+    bot_limits={"a": BotLimit(NOW + 1, "bot_limit_reached"), "b.c": BotLimit(NOW + 2.5, "insufficient_points", 12)},
+    doubts=1,
     points=Points(7, NOW - 0.5, 3_000, NOW + 9),
     subscribed=False,
     max_concurrency=5,
@@ -55,9 +61,9 @@ def test_sparse_indexes_hold_only_what_belongs_there() -> None:
         (replace(ACCOUNT, subscribed=False), 3, 4),
         (replace(ACCOUNT, kind=AccountKind.OFFICIAL), 0, 1),
         (replace(ACCOUNT, kind=AccountKind.OFFICIAL, subscribed=False), 1, 2),
-        (replace(ACCOUNT, eligible_at=NOW), 2, 3),
-        (replace(ACCOUNT, eligible_at=NOW + 5), NOW + 5, NOW + 6),
-        (replace(ACCOUNT, subscribed=False, eligible_at=NOW + 5), NOW + 5, NOW + 6),
+        (replace(ACCOUNT, errors_until=NOW), 2, 3),
+        (replace(ACCOUNT, errors_until=NOW + 5), NOW + 5, NOW + 6),
+        (replace(ACCOUNT, subscribed=False, errors_until=NOW + 5), NOW + 5, NOW + 6),
     ],
 )
 def test_places(account: Account, low: float, high: float) -> None:
@@ -67,7 +73,7 @@ def test_places(account: Account, low: float, high: float) -> None:
 
 def test_keys_and_sessions_come_back_from_their_items() -> None:
     key = ApiKey(id="i", name="n", hash="h", models=("a", "b*"), points_per_day=3, expires_at=NOW + 0.5, created_at=NOW)
-    assert keys.api_key_of(from_wire(to_wire(keys.api_key_item(key)))) == key
+    assert items.api_key_of(from_wire(to_wire(items.api_key_item(key)))) == key
     chat = ChatSession(
         key_id="k", session_id="s", account_id="a", model="m", chat_id=2**53, chat_code=None, turns=0, digest=""
     )

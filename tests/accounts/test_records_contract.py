@@ -8,16 +8,21 @@ from random import Random
 
 import pytest
 
-from accounts import AccountKind, AccountStore, ChatSession, LeaseRequest, Outcome, Usage
+from accounts import AccountKind, AccountStore, ChatSession, Intention, LeaseRequest, Outcome, SendRecord
 
 DAY = "2027-01-15"
 
 
-async def book(store: AccountStore, **usage: object) -> None:
-    """Book usage the way it happens: at the end of a lease."""
-    await store.put_account(kind=AccountKind.WEB, label="one", credentials={"p_b": "x"})
-    lease = await store.lease(LeaseRequest(owner="r", bot="m", ttl_seconds=60))
-    await store.release(lease, Outcome(), usage=Usage(**usage))  # type: ignore[arg-type]
+async def book(
+    store: AccountStore, key_id: str, model: str, *, tokens: tuple[int, int] = (0, 0), points: int = 0, code: str = "ok"
+) -> None:
+    """Book a send the way it happens: at the end of a lease."""
+    await store.put_account(kind=AccountKind.WEB, label="one", credentials={"p_b": "x"}, max_concurrency=16)
+    intention = Intention(key_id=key_id, model=model)
+    owner = random.Random().randbytes(8).hex()
+    lease = await store.lease(LeaseRequest(owner=owner, bot="m", ttl_seconds=60, intention=intention))
+    usage = SendRecord(prompt_tokens=tokens[0], completion_tokens=tokens[1], points=points)
+    await store.release(lease, Outcome(code=code, scope="request"), usage=usage)
 
 
 class TestKeys:
@@ -116,9 +121,10 @@ class TestKeys:
     async def test_a_spent_budget_lasts_until_the_next_utc_day(self, store: AccountStore, clock) -> None:
         key, _ = await store.create_key(name="thrifty", points_per_day=100)
         other, _ = await store.create_key(name="other", points_per_day=100)
-        await book(store, key_id=key.id, model="claude", points=60)
         assert await store.count_request(key) is None
-        await book(store, key_id=key.id, model="gpt", points=40)
+        await book(store, key.id, "claude", points=60)
+        assert await store.count_request(key) is None
+        await book(store, key.id, "gpt", points=40)
         wait = await store.count_request(key)
         assert wait is not None
         assert (wait, wait.limit) == (86_400 - clock() % 86_400, "budget")
@@ -230,11 +236,11 @@ class TestConfigurationAndUsage:
 
     async def test_usage_adds_up_per_day_key_and_model(self, store: AccountStore, clock) -> None:
         for _ in range(2):
-            await book(store, key_id="k1", model="claude", prompt_tokens=10, completion_tokens=5, points=7)
-        await book(store, key_id="k1", model="claude", is_error=True)
-        await book(store, key_id="k2", model="claude", prompt_tokens=1)
+            await book(store, "k1", "claude", tokens=(10, 5), points=7)
+        await book(store, "k1", "claude", code="odd")
+        await book(store, "k2", "claude", tokens=(1, 0))
         clock.advance(86_400)
-        await book(store, key_id="k1", model="claude", points=1)
+        await book(store, "k1", "claude", points=1)
         assert await store.usage(day=DAY) == [
             {
                 "key_id": "k1",

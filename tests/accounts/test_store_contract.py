@@ -5,22 +5,25 @@ from __future__ import annotations
 import pytest
 
 from accounts import (
+    DEFAULT_POLICY,
     Account,
     AccountKind,
     AccountNotFoundError,
     AccountState,
     AccountStore,
     ConflictError,
+    Intention,
     LeaseRequest,
     NoAccountError,
     NoAccountReason,
     Outcome,
     Reading,
-    Usage,
+    SendRecord,
 )
 
 WEB = {"p_b": "cookie", "form_key": "f"}
 OFFICIAL = {"api_key": "k"}
+TOLERANCE = DEFAULT_POLICY.clock_tolerance_seconds
 
 
 async def add_web(store: AccountStore, label: str = "a@example.org", **options: int) -> Account:
@@ -28,6 +31,7 @@ async def add_web(store: AccountStore, label: str = "a@example.org", **options: 
 
 
 def wants(owner: str = "r1", bot: str = "claude", **options: object) -> LeaseRequest:
+    options.setdefault("intention", Intention(key_id="k", model="m"))
     return LeaseRequest(owner=owner, bot=bot, ttl_seconds=60, **options)  # type: ignore[arg-type]
 
 
@@ -99,7 +103,7 @@ class TestAccounts:
         assert await store.count_eligible() == 0
         with pytest.raises(NoAccountError) as refused:
             await store.lease(wants(sticky_account_id=added.id))
-        assert refused.value.reason is NoAccountReason.NONE_CONFIGURED
+        assert refused.value.reason is NoAccountReason.DISABLED
         await store.set_account_state(added.id, AccountState.ACTIVE)
         assert (await store.lease(wants())).account.id == added.id
 
@@ -130,7 +134,7 @@ class TestLeases:
     async def test_a_killed_holders_slot_frees_itself(self, store: AccountStore, clock) -> None:
         await add_web(store, max_concurrency=1)
         await store.lease(wants("killed"))
-        clock.advance(59)
+        clock.advance(60 + TOLERANCE - 1)
         with pytest.raises(NoAccountError):
             await store.lease(wants("next"))
         clock.advance(2)
@@ -143,7 +147,7 @@ class TestLeases:
         for number in range(4):
             last = await store.lease(wants(f"killed{number}"))
             assert last.slot not in {lease.slot for lease in held}
-            clock.advance(61)
+            clock.advance(61 + TOLERANCE)
 
     async def test_an_extended_lease_lives_longer_and_a_lost_one_is_not_extended(
         self, store: AccountStore, clock
@@ -155,7 +159,7 @@ class TestLeases:
         clock.advance(50)
         with pytest.raises(NoAccountError):
             await store.lease(wants("next"))
-        clock.advance(20)
+        clock.advance(20 + TOLERANCE)
         await store.lease(wants("next"))
         with pytest.raises(ConflictError):
             await store.extend(lease, 60)
@@ -173,7 +177,7 @@ class TestLeases:
     async def test_a_late_release_does_not_free_the_next_holders_slot(self, store: AccountStore, clock) -> None:
         await add_web(store, max_concurrency=1)
         late = await store.lease(wants("late"))
-        clock.advance(61)
+        clock.advance(61 + TOLERANCE)
         await store.lease(wants("next"))
         await store.release(late, Outcome(code="rate_limited", retry_after_seconds=5))
         assert (await store.get_account(late.account.id)).last_error == "rate_limited", "it still records"
@@ -185,7 +189,7 @@ class TestLeases:
         await add_web(store)
         lease = await store.lease(wants())
         for _ in range(2):
-            await store.release(lease, Outcome(), usage=Usage(key_id="k", model="m", points=7))
+            await store.release(lease, Outcome(), usage=SendRecord(points=7))
         [row] = await store.usage(day="2027-01-15")
         assert (row["requests"], row["points"]) == (1, 7)
 
@@ -346,7 +350,7 @@ class TestOutcomes:
         added = await add_web(store)
         lease = await store.lease(wants())
         await store.delete_account(added.id)
-        await store.release(lease, Outcome(), usage=Usage(key_id="k", model="m"))
+        await store.release(lease, Outcome(), usage=SendRecord())
         assert len(await store.usage(day="2027-01-15")) == 1
         with pytest.raises(AccountNotFoundError):
             await store.get_account(added.id)

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import Account, AccountKind, AccountState, Outcome, Points, Policy, Reading
+from accounts import Account, AccountKind, AccountState, BotLimit, Outcome, Points, Policy, Reading, Wait
 from accounts._transitions import (
     apply_outcome,
     apply_reading,
-    bot_limit_until,
     change_state,
     is_depleted,
     lacks_points,
@@ -23,21 +22,30 @@ from accounts._transitions import (
 NOW = 1_800_000_000.0
 POLICY = Policy()
 FRESH = Account(id="a", kind=AccountKind.WEB, label="l", refresh_due_at=NOW + 50_000)
-DEPLETED = replace(FRESH, points=Points(20, NOW - 60, 3_000, NOW + 9_000), eligible_at=NOW + 9_030)
-DOUBTED = replace(FRESH, last_error="not_authenticated", consecutive_errors=1, eligible_at=NOW + 60)
-LIMITED = replace(FRESH, last_error="rate_limited", consecutive_errors=2, eligible_at=NOW + 60)
-LOGGED_OUT = replace(DOUBTED, state=AccountState.LOGGED_OUT, consecutive_errors=2, refresh_due_at=NOW)
+DEPLETED = replace(FRESH, points=Points(20, NOW - 60, 3_000, NOW + 9_000), points_until=NOW + 9_030)
+DOUBTED = replace(FRESH, last_error="not_authenticated", consecutive_errors=1, doubts=1, credentials_until=NOW + 60)
+LIMITED = replace(FRESH, last_error="rate_limited", consecutive_errors=2, speed_until=NOW + 60)
+LOGGED_OUT = replace(DOUBTED, state=AccountState.LOGGED_OUT, doubts=2, refresh_due_at=NOW)
 DISABLED = replace(FRESH, state=AccountState.DISABLED)
 
 
 def changes(before: Account, after: Account) -> dict[str, object]:
     """The fields that differ, with their new values; times relative to now."""
     names = [name for name in Account.__slots__ if getattr(before, name) != getattr(after, name)]
-    times = {"eligible_at", "refresh_due_at", "last_used_at"}
+    times = {"refresh_due_at", "last_used_at"} | {name for name in names if name.endswith("_until")}
     return {name: getattr(after, name) - NOW if name in times else getattr(after, name) for name in names}
 
 
+def limit(seconds: float, code: str = "insufficient_points", balance: int | None = None) -> BotLimit:
+    return BotLimit(NOW + seconds, code, balance)
+
+
+GONE = -NOW
+"""A time that became 0."""
+
+
 USED = {"last_used_at": 0.0, "refresh_due_at": 1_800.0}
+LACKING = {"last_used_at": 0.0, "refresh_due_at": 0.0, "consecutive_errors": 1, "last_error": "insufficient_points"}
 
 
 class TestOutcomes:
@@ -68,8 +76,9 @@ class TestOutcomes:
                 {
                     "last_used_at": 0.0,
                     "refresh_due_at": 0.0,
-                    "eligible_at": 120.0,
+                    "credentials_until": 120.0,
                     "consecutive_errors": 1,
+                    "doubts": 1,
                     "last_error": "not_authenticated",
                 },
                 id="refused credentials are doubted, not believed",
@@ -77,66 +86,61 @@ class TestOutcomes:
             pytest.param(
                 replace(FRESH, points=Points(500, NOW - 60, 3_000, NOW + 9_000)),
                 Outcome(code="insufficient_points"),
-                {
-                    "last_used_at": 0.0,
-                    "refresh_due_at": 0.0,
-                    "eligible_at": 9_045.0,
-                    "consecutive_errors": 1,
-                    "last_error": "insufficient_points",
-                },
+                {**LACKING, "points_until": 9_045.0},
                 id="no points waits for the known grant",
+            ),
+            pytest.param(
+                replace(FRESH, points=Points(500, NOW - 60, 3_000, NOW + 900_000)),
+                Outcome(code="insufficient_points"),
+                {**LACKING, "points_until": 86_400.0},
+                id="but never longer than a day",
             ),
             pytest.param(
                 FRESH,
                 Outcome(code="insufficient_points"),
-                {
-                    "last_used_at": 0.0,
-                    "refresh_due_at": 0.0,
-                    "eligible_at": 21_600.0,
-                    "consecutive_errors": 1,
-                    "last_error": "insufficient_points",
-                },
+                {**LACKING, "points_until": 21_600.0},
                 id="no points and no known grant waits for a reading",
             ),
             pytest.param(
                 FRESH,
-                Outcome(code="insufficient_points", bot="dear"),
-                {
-                    "last_used_at": 0.0,
-                    "refresh_due_at": 0.0,
-                    "consecutive_errors": 1,
-                    "last_error": "insufficient_points",
-                },
+                Outcome(code="insufficient_points", bot="Dear"),
+                {**LACKING, "bot_limits": {"dear": limit(3_600)}},
                 id="too few points for one bot may do for another",
             ),
             pytest.param(
-                replace(FRESH, last_error="insufficient_points", consecutive_errors=1),
-                Outcome(code="insufficient_points", bot="cheap"),
-                {"last_used_at": 0.0, "refresh_due_at": 0.0, "eligible_at": 21_600.0, "consecutive_errors": 2},
-                id="too few for two bots in a row are too few",
+                replace(FRESH, bot_limits={"dear": limit(60)}),
+                Outcome(code="insufficient_points", bot="dear"),
+                {**LACKING, "bot_limits": {"dear": limit(3_600)}},
+                id="the same bot twice is still one bot",
             ),
             pytest.param(
-                replace(DEPLETED, eligible_at=0.0),
+                replace(FRESH, bot_limits={"dear": limit(60)}),
                 Outcome(code="insufficient_points", bot="cheap"),
-                {
-                    "last_used_at": 0.0,
-                    "refresh_due_at": 0.0,
-                    "eligible_at": 9_045.0,
-                    "consecutive_errors": 1,
-                    "last_error": "insufficient_points",
-                },
+                {**LACKING, "points_until": 21_600.0, "bot_limits": {"cheap": limit(3_600), "dear": limit(60)}},
+                id="too few for two bots are too few",
+            ),
+            pytest.param(
+                replace(DEPLETED, points_until=0.0),
+                Outcome(code="insufficient_points", bot="cheap"),
+                {**LACKING, "points_until": 9_045.0, "bot_limits": {"cheap": limit(9_030, balance=20)}},
                 id="an account known to be empty is believed at once",
             ),
             pytest.param(
                 FRESH,
                 Outcome(code="rate_limited", retry_after_seconds=7),
-                {**USED, "eligible_at": 7.0, "consecutive_errors": 1, "last_error": "rate_limited"},
+                {**USED, "speed_until": 7.0, "consecutive_errors": 1, "last_error": "rate_limited"},
                 id="rate limit waits as long as Poe says",
             ),
             pytest.param(
-                replace(LIMITED, eligible_at=NOW),
+                FRESH,
+                Outcome(code="rate_limited", retry_after_seconds=7_000),
+                {**USED, "speed_until": 7_000.0, "consecutive_errors": 1, "last_error": "rate_limited"},
+                id="also where that is longer than any wait of ours",
+            ),
+            pytest.param(
+                replace(LIMITED, speed_until=NOW),
                 Outcome(code="rate_limited"),
-                {**USED, "eligible_at": 480.0, "consecutive_errors": 3},
+                {**USED, "speed_until": 480.0, "consecutive_errors": 3},
                 id="rate limits without a time wait longer and longer",
             ),
             pytest.param(
@@ -144,6 +148,12 @@ class TestOutcomes:
                 Outcome(code="rate_limited", retry_after_seconds=7),
                 {**USED, "consecutive_errors": 3},
                 id="a shorter wait does not cut a longer one",
+            ),
+            pytest.param(
+                DEPLETED,
+                Outcome(code="rate_limited", retry_after_seconds=7),
+                {**USED, "speed_until": 7.0, "consecutive_errors": 1, "last_error": "rate_limited"},
+                id="waits do not touch each other",
             ),
             pytest.param(
                 FRESH,
@@ -154,7 +164,7 @@ class TestOutcomes:
             pytest.param(
                 replace(FRESH, consecutive_errors=2, last_error="odd"),
                 Outcome(code="odd"),
-                {**USED, "eligible_at": 120.0, "consecutive_errors": 3},
+                {**USED, "errors_until": 120.0, "consecutive_errors": 3},
                 id="the third in a row is not",
             ),
             pytest.param(DISABLED, Outcome(code="not_authenticated"), {"last_used_at": 0.0}, id="disabled stays"),
@@ -173,15 +183,16 @@ class TestOutcomes:
     )
     def test_only_account_scope_touches_state_errors_and_waits(self, before, scope, code, retry_after) -> None:
         after = apply_outcome(before, Outcome(code=code, scope=scope, retry_after_seconds=retry_after), NOW)
-        assert set(changes(before, after)) <= {"last_used_at", "refresh_due_at"}
+        assert set(changes(before, after)) <= {"last_used_at", "refresh_due_at"}, "no bot was named"
 
     @settings(deadline=None)
-    @given(st.integers(0, 10_000), st.floats(0, 0.999), st.none() | st.floats(0, 1e9))
-    def test_no_cooldown_is_longer_than_the_policy_allows(self, errors, jitter, retry_after) -> None:
+    @given(st.integers(0, 10_000), st.floats(0, 0.999), st.none() | st.floats())
+    def test_no_wait_is_longer_than_the_policy_allows(self, errors, jitter, retry_after) -> None:
         before = replace(FRESH, consecutive_errors=errors)
         outcome = Outcome(code="rate_limited", retry_after_seconds=retry_after)
         after = apply_outcome(before, outcome, NOW, jitter=jitter)
-        assert 0 <= after.eligible_at - NOW <= POLICY.max_cooldown_seconds
+        most = POLICY.max_cooldown_seconds if retry_after is None else POLICY.max_told_seconds
+        assert 0 <= after.eligible_at - NOW <= most
 
 
 class TestReadings:
@@ -191,7 +202,7 @@ class TestReadings:
             pytest.param(
                 DEPLETED,
                 Reading(21),
-                {"points": Points(21, NOW), "eligible_at": 0.0, "refresh_due_at": 86_400.0},
+                {"points": Points(21, NOW), "points_until": GONE, "refresh_due_at": 86_400.0},
                 id="points end the wait for points",
             ),
             pytest.param(
@@ -200,27 +211,39 @@ class TestReadings:
                 {
                     "points": Points(20, NOW, 3_000, NOW + 9_000),
                     "subscribed": True,
-                    "eligible_at": 9_045.0,
-                    "refresh_due_at": 9_330.0,
+                    "points_until": 9_045.0,
+                    "refresh_due_at": 3_600.0,
                 },
-                id="an empty account waits for its own grant, and is read after it",
+                id="an empty account waits for its own grant, and is read again before: points may be bought",
+            ),
+            pytest.param(
+                FRESH,
+                Reading(20, None, 3_000, NOW + 900),
+                {"points": Points(20, NOW, 3_000, NOW + 900), "points_until": 945.0, "refresh_due_at": 1_230.0},
+                id="a grant that is near is read after it",
             ),
             pytest.param(
                 FRESH,
                 Reading(0),
-                {"points": Points(0, NOW), "eligible_at": 21_600.0, "refresh_due_at": 3_600.0},
+                {"points": Points(0, NOW), "points_until": 21_600.0, "refresh_due_at": 3_600.0},
                 id="an empty account of unknown grant is read again in an hour",
             ),
             pytest.param(
                 DEPLETED,
                 Reading(None, subscribed=False),
-                {"subscribed": False, "refresh_due_at": 9_330.0},
+                {"subscribed": False, "refresh_due_at": 3_600.0},
                 id="a balance that Poe does not say is not a balance",
             ),
             pytest.param(
                 DOUBTED,
                 Reading(None),
-                {"eligible_at": 0.0, "consecutive_errors": 0, "last_error": None, "refresh_due_at": 86_400.0},
+                {
+                    "credentials_until": GONE,
+                    "doubts": 0,
+                    "consecutive_errors": 0,
+                    "last_error": None,
+                    "refresh_due_at": 86_400.0,
+                },
                 id="any answer ends the doubt",
             ),
             pytest.param(
@@ -230,14 +253,9 @@ class TestReadings:
                 id="points do not end a wait for being too fast",
             ),
             pytest.param(
-                replace(LIMITED, eligible_at=NOW - 1),
+                replace(LIMITED, speed_until=NOW - 1),
                 Reading(3_000),
-                {
-                    "points": Points(3_000, NOW),
-                    "consecutive_errors": 0,
-                    "last_error": None,
-                    "refresh_due_at": 86_400.0,
-                },
+                {"points": Points(3_000, NOW), "consecutive_errors": 0, "last_error": None, "refresh_due_at": 86_400.0},
                 id="a wait that is over leaves no trace",
             ),
             pytest.param(
@@ -246,7 +264,8 @@ class TestReadings:
                 {
                     "state": AccountState.ACTIVE,
                     "points": Points(3_000, NOW),
-                    "eligible_at": 0.0,
+                    "credentials_until": GONE,
+                    "doubts": 0,
                     "consecutive_errors": 0,
                     "last_error": None,
                     "refresh_due_at": 86_400.0,
@@ -262,36 +281,31 @@ class TestReadings:
             pytest.param(
                 FRESH,
                 Outcome(code="not_authenticated"),
-                {
-                    "consecutive_errors": 1,
-                    "last_error": "not_authenticated",
-                    "eligible_at": 120.0,
-                    "refresh_due_at": 90.0,
-                },
+                {"doubts": 1, "last_error": "not_authenticated", "credentials_until": 120.0, "refresh_due_at": 90.0},
                 id="the first refused reading is a doubt",
             ),
             pytest.param(
                 DOUBTED,
                 Outcome(code="not_authenticated"),
-                {"state": AccountState.LOGGED_OUT, "consecutive_errors": 2, "refresh_due_at": 3_600.0},
+                {"state": AccountState.LOGGED_OUT, "doubts": 2, "refresh_due_at": 3_600.0},
                 id="the second one is a fact",
             ),
             pytest.param(
                 LOGGED_OUT,
                 Outcome(code="not_authenticated"),
-                {"consecutive_errors": 3, "refresh_due_at": 7_200.0},
+                {"doubts": 3, "refresh_due_at": 7_200.0},
                 id="probes become rarer",
             ),
             pytest.param(
-                replace(LOGGED_OUT, consecutive_errors=500),
+                replace(LOGGED_OUT, doubts=500),
                 Outcome(code="not_authenticated"),
-                {"consecutive_errors": 501, "refresh_due_at": 86_400.0},
+                {"doubts": 501, "refresh_due_at": 86_400.0},
                 id="but never rarer than once a day",
             ),
             pytest.param(
-                replace(DISABLED, last_error="not_authenticated"),
+                replace(DISABLED, doubts=1),
                 Outcome(code="not_authenticated"),
-                {"consecutive_errors": 1, "refresh_due_at": 3_600.0},
+                {"doubts": 2, "last_error": "not_authenticated", "refresh_due_at": 3_600.0},
                 id="a disabled account is not logged out, and stays its owner's",
             ),
             pytest.param(
@@ -300,15 +314,56 @@ class TestReadings:
             pytest.param(
                 FRESH,
                 Outcome(code="rate_limited", retry_after_seconds=2_000),
-                {
-                    "consecutive_errors": 1,
-                    "last_error": "rate_limited",
-                    "eligible_at": 2_000.0,
-                    "refresh_due_at": 2_000.0,
-                },
-                id="a rate limit holds for readings as well",
+                {"last_error": "rate_limited", "speed_until": 2_000.0, "refresh_due_at": 2_000.0},
+                id="a rate limit holds for uses as well",
+            ),
+            pytest.param(
+                DEPLETED,
+                Outcome(code="rate_limited", retry_after_seconds=5),
+                {"last_error": "rate_limited", "speed_until": 5.0, "refresh_due_at": 450.0},
+                id="a short one of an empty account delays no reading",
+            ),
+            pytest.param(
+                FRESH,
+                Outcome(code="rate_limited"),
+                {"refresh_due_at": 450.0},
+                id="a rate limit of readings without a time says nothing about uses",
             ),
             pytest.param(FRESH, Outcome(), {"refresh_due_at": 450.0}, id="a success without a reading says nothing"),
+            pytest.param(
+                replace(FRESH, bot_limits={"dear": limit(9_000, balance=500)}),
+                Reading(501),
+                {"points": Points(501, NOW), "bot_limits": {}, "refresh_due_at": 86_400.0},
+                id="a higher balance lifts a bot's limit",
+            ),
+            pytest.param(
+                replace(FRESH, bot_limits={"dear": limit(9_000)}),
+                Reading(501),
+                {"points": Points(501, NOW), "bot_limits": {}, "refresh_due_at": 86_400.0},
+                id="so does one after a balance that nobody knew",
+            ),
+            pytest.param(
+                replace(FRESH, bot_limits={"dear": limit(9_000, balance=5_000)}),
+                Reading(500),
+                {
+                    "points": Points(500, NOW),
+                    "bot_limits": {"dear": limit(9_000, balance=500)},
+                    "refresh_due_at": 3_600.0,
+                },
+                id="a lower one is what the next is compared to",
+            ),
+            pytest.param(
+                replace(
+                    FRESH, bot_limits={"b": limit(9_000, "bot_access_denied"), "c": limit(-1, "bot_access_denied")}
+                ),
+                Reading(500),
+                {
+                    "points": Points(500, NOW),
+                    "bot_limits": {"b": limit(9_000, "bot_access_denied")},
+                    "refresh_due_at": 86_400.0,
+                },
+                id="other limits stay, but for those that are over",
+            ),
         ],
     )
     def test_table(self, before: Account, reading: Reading | Outcome, expected: dict[str, object]) -> None:
@@ -329,8 +384,8 @@ class TestReadings:
     def test_every_reading_has_a_successor_within_reason(self, before, reading, jitter) -> None:
         after = apply_reading(before, reading, NOW, jitter=jitter)
         assert NOW < after.refresh_due_at <= NOW + POLICY.idle_reading_seconds * 1.1
-        if reading.balance is not None and reading.balance > POLICY.depleted_points and before is not LIMITED:
-            assert after.eligible_at <= NOW
+        if reading.balance is not None and reading.balance > POLICY.depleted_points:
+            assert after.eligible_at <= (NOW if before is not LIMITED else LIMITED.speed_until)
         if reading.balance is None:
             assert after.points == before.points
 
@@ -358,17 +413,65 @@ class TestBotLimits:
         ],
     )
     def test_table(self, outcome: Outcome, seconds: float | None) -> None:
-        until = bot_limit_until(DEPLETED, outcome, NOW)
-        assert until == (None if seconds is None else NOW + seconds)
+        found = apply_outcome(DEPLETED, outcome, NOW).limit_for("B", NOW)
+        assert (found and found.until) == (None if seconds is None else NOW + seconds)
 
-    def test_an_unknown_grant_is_not_guessed(self) -> None:
-        assert bot_limit_until(FRESH, Outcome(code="insufficient_points", bot="b"), NOW) == NOW + 3_600
+    def test_a_grant_that_is_far_away_does_not_keep_a_bot_waiting_for_it(self) -> None:
+        before = replace(FRESH, points=Points(500, NOW, 3_000, NOW + 80_000))
+        found = apply_outcome(before, Outcome(code="insufficient_points", bot="b"), NOW).limit_for("b", NOW)
+        assert found == limit(21_600, balance=500)
+
+    def test_as_many_limits_are_kept_as_the_policy_allows(self) -> None:
+        account = FRESH
+        for number in range(POLICY.max_bot_limits + 5):
+            outcome = Outcome(code="bot_limit_reached", scope="bot", bot=f"b{number}", retry_after_seconds=100 + number)
+            account = apply_outcome(account, outcome, NOW)
+        assert len(account.bot_limits) == POLICY.max_bot_limits
+        assert account.limit_for("b0", NOW) is None
+
+
+class TestOwner:
+    BLOCKED = replace(
+        LIMITED,
+        points_until=NOW + 5,
+        credentials_until=NOW + 6,
+        errors_until=NOW + 7,
+        bot_limits={"b": limit(100, "bot_access_denied")},
+    )
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda account: change_state(account, AccountState.ACTIVE, NOW),
+            lambda account: apply_reading(account, Reading(500), NOW, is_by_owner=True),
+            lambda account: replace_credentials(
+                account, NOW, kind=account.kind, label=account.label, max_concurrency=None
+            ),
+        ],
+        ids=["enable", "refresh", "new credentials"],
+    )
+    def test_what_the_owner_does_ends_every_wait(self, act) -> None:
+        after = act(self.BLOCKED)
+        assert after.eligible_at <= NOW
+        assert after.bot_limits == {}
+        assert (after.last_error, after.consecutive_errors) == (None, 0)
+
+    def test_a_failed_refresh_ends_none(self) -> None:
+        after = apply_reading(self.BLOCKED, Outcome(code="timeout", scope="network"), NOW, is_by_owner=True)
+        assert after.eligible_at == self.BLOCKED.eligible_at
+
+
+def test_the_wait_that_ends_last_is_the_one_that_is_named() -> None:
+    account = replace(FRESH, speed_until=NOW + 5, points_until=NOW + 9)
+    assert [account.waits_for(NOW + seconds) for seconds in (0, 7, 9)] == [Wait.POINTS, Wait.POINTS, None]
+    assert FRESH.waits_for(NOW) is None
 
 
 def test_unknown_points_are_not_too_few() -> None:
     assert not is_depleted(FRESH)
     assert is_depleted(DEPLETED)
-    assert lacks_points(replace(FRESH, last_error="insufficient_points"))
+    assert lacks_points(DEPLETED, NOW)
+    assert not lacks_points(LIMITED, NOW)
 
 
 def test_new_credentials_start_afresh() -> None:
@@ -386,4 +489,3 @@ def test_enabling_makes_a_reading_due_and_disabling_changes_nothing_else() -> No
         "refresh_due_at": 0.0,
     }
     assert changes(LIMITED, change_state(LIMITED, AccountState.DISABLED, NOW)) == {"state": AccountState.DISABLED}
-    assert change_state(LIMITED, AccountState.ACTIVE, NOW) == LIMITED, "enabling twice ends no wait"

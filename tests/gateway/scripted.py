@@ -11,7 +11,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts import AccountKind, InMemoryAccountStore, Lease, LeaseRequest, Outcome, Usage
+from accounts import (
+    AccountKind,
+    InMemoryAccountStore,
+    Intention,
+    Lease,
+    LeaseRequest,
+    Outcome,
+    RequestRecord,
+    SendRecord,
+)
 from gateway.app import Gateway, create_app
 from gateway.bootstrap import build_services
 from gateway.http.request_log import Journal
@@ -184,13 +193,16 @@ class RecordingStore(InMemoryAccountStore):
     def __init__(self) -> None:
         super().__init__()
         self.held: list[Lease] = []
-        self.released: list[tuple[Outcome, Usage | None]] = []
+        self.intentions: list[Intention] = []
+        self.released: list[tuple[Outcome, SendRecord | None]] = []
         self.kept_session_data: list[Mapping[str, Any] | None] = []
         self.extended = 0
         self.most_held = 0
 
     async def lease(self, request: LeaseRequest) -> Lease:
         lease = await super().lease(request)
+        if request.intention is not None:
+            self.intentions.append(request.intention)
         self.held.append(lease)
         self.most_held = max(self.most_held, len(self.held))
         return lease
@@ -204,10 +216,11 @@ class RecordingStore(InMemoryAccountStore):
         lease: Lease,
         outcome: Outcome,
         *,
-        usage: Usage | None = None,
+        usage: SendRecord | None = None,
+        request: RequestRecord | None = None,
         session_data: Mapping[str, Any] | None = None,
     ) -> None:
-        await super().release(lease, outcome, usage=usage, session_data=session_data)
+        await super().release(lease, outcome, usage=usage, request=request, session_data=session_data)
         self.held = [held for held in self.held if (held.account.id, held.slot) != (lease.account.id, lease.slot)]
         self.released.append((outcome, usage))
         self.kept_session_data.append(session_data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 import pytest
@@ -51,3 +52,34 @@ async def test_shared_connections_outlive_a_client() -> None:
         async with clients.make(AccountKind.OFFICIAL, {"api_key": "b" * 32}, None):
             assert clients._transport is shared
     assert clients._transport is None
+
+
+async def test_shared_connections_are_prepared_where_they_will_be_used() -> None:
+    """A question finds the connection that was opened beside other work."""
+    connections = 0
+    has_connected, has_ended = asyncio.Event(), asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        has_connected.set()
+        await reader.read()
+        writer.close()
+        has_ended.set()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        config = PoeConfig(official_base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with (
+            aclosing(PoeClients(lambda: config)) as own,
+            aclosing(PoeClients(lambda: config, share_connections=True)) as shared,
+        ):
+            own.prepare(is_first=True)
+            shared.prepare()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert connections == 0
+            shared.prepare(is_first=True)
+            shared.prepare(is_first=True)
+            await has_connected.wait()
+        await has_ended.wait()
+    assert connections == 1

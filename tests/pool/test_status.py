@@ -11,7 +11,7 @@ from pool.status import AccountStatus, parse_status, status_of
 
 NOW = 1_000.0
 ACCOUNT = Account(id="acct_1", kind=AccountKind.OFFICIAL, label="a")
-WAITING = replace(ACCOUNT, eligible_at=NOW + 60)
+WAITING = replace(ACCOUNT, speed_until=NOW + 60)
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,8 @@ WAITING = replace(ACCOUNT, eligible_at=NOW + 60)
         (ACCOUNT, AccountStatus.ACTIVE),
         (replace(ACCOUNT, points=Points(0, NOW)), AccountStatus.ACTIVE),
         (WAITING, AccountStatus.COOLDOWN),
-        (replace(WAITING, last_error="rate_limited"), AccountStatus.COOLDOWN),
-        (replace(WAITING, last_error="insufficient_points"), AccountStatus.DEPLETED),
-        (replace(WAITING, points=Points(3, NOW)), AccountStatus.DEPLETED),
+        (replace(ACCOUNT, points_until=NOW + 60), AccountStatus.DEPLETED),
+        (replace(ACCOUNT, points_until=NOW + 60, points=Points(3, NOW)), AccountStatus.DEPLETED),
         (replace(WAITING, state=AccountState.LOGGED_OUT), AccountStatus.INVALID),
         (replace(WAITING, state=AccountState.DISABLED), AccountStatus.DISABLED),
     ],

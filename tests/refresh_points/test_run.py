@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from accounts import AccountState, LeaseRequest, Outcome, Points, StoreUnavailableError
+from accounts import AccountKind, AccountState, LeaseRequest, Outcome, Points, StoreUnavailableError
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, poe_error
 from tests.refresh_points.conftest import SETTINGS, House
@@ -77,7 +77,7 @@ async def test_one_accounts_failure_does_not_touch_the_others(house: House, fail
 
 
 async def test_credentials_that_are_none_are_an_account_failure(house: House) -> None:
-    account = await house.store.put_account(kind="web", label="empty", credentials={})
+    account = await house.store.put_account(kind=AccountKind.WEB, label="empty", credentials={})
     assert (await house.run())["errors"] == [{"account": account.id, "code": "not_authenticated"}]
 
 

@@ -55,4 +55,8 @@ async def show_usage(
 ) -> dict[str, Any]:
     """One UTC day's consumption per key and model; today's by default."""
     day = day or datetime.now(UTC).strftime("%Y-%m-%d")
-    return {"day": day, "data": [dict(row) for row in await services.store.usage(day=day)]}
+    try:
+        rows = await services.store.usage(day=day)
+    except ValueError:
+        raise invalid("'day' is no day of the calendar.", param="day", code="invalid_value") from None
+    return {"day": day, "data": [dict(row) for row in rows]}

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, Usage
+from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
 from gateway.generation.client_pool import WarmClient, WarmClients
 from gateway.generation.question import AnswerRejectedError, Ask
 from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal
 from pool.outcomes import outcome_of
-from reverse.errors import ErrorCode, PoeError, Scope, poe_error
+from reverse.errors import Delivery, ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
 
 # After these the connection has done its job and can serve the next request.
@@ -64,6 +64,18 @@ class Attempt:
         self._is_ended = False
         self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether the message may have reached Poe."""
+        if self.stream is None:
+            return False
+        return self.has_answered or self.error is None or self.error.delivery is not Delivery.NOT_SENT
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether Poe said no before it took the message: nothing was charged."""
+        return not self.has_answered and self.error is not None and self.error.delivery is Delivery.REFUSED
+
     async def begin(self, ask: Ask) -> list[Event]:
         """Ask, and wait for the first event that anybody would see; the silent ones before it come along.
 
@@ -103,7 +115,7 @@ class Attempt:
         if self.stream is not None:
             await self.stream.aclose()
 
-    async def end(self, usage: Usage | None) -> None:
+    async def end(self, usage: SendRecord | None) -> None:
         """Stop the upstream, keep or close the client, release the lease and book.
 
         Failures of the store are logged only: the answer was given, and a lease frees itself. Cancellation waits for
@@ -118,7 +130,7 @@ class Attempt:
         finally:
             await to_the_end(self._settle(usage), name="attempt-end")
 
-    async def _settle(self, usage: Usage | None) -> None:
+    async def _settle(self, usage: SendRecord | None) -> None:
         session_data: dict[str, Any] | None = None
         try:
             session_data = await self._give_client_back()
@@ -134,7 +146,7 @@ class Attempt:
         await self._clients.give_back(self._warm, is_healthy=is_fine)
         return session_data
 
-    async def _release(self, usage: Usage | None, session_data: dict[str, Any] | None) -> None:
+    async def _release(self, usage: SendRecord | None, session_data: dict[str, Any] | None) -> None:
         points = usage.points if usage else None
         try:
             async with asyncio.timeout(self._policy.release_seconds):
@@ -156,7 +168,7 @@ class Attempt:
         """Keep the lease ours while the answer runs."""
         ttl = self._policy.lease_ttl_seconds
         while True:
-            await asyncio.sleep(ttl / 2)
+            await asyncio.sleep(ttl / 3)
             try:
                 self.lease = await self._store.extend(self.lease, ttl)
             except ConflictError:

@@ -21,7 +21,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from accounts import AccountKind, AccountStore, NoAccountError, Usage
+from accounts import AccountKind, AccountStore, NoAccountError, SendRecord
 from gateway.generation.attempt import Attempt, GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.leasing import Leasing
@@ -163,21 +163,22 @@ class Generation:
                 "estimated": usage.is_estimated,
             }
         if self._attempt is not None:
-            await self._attempt.end(self._booking(self._attempt, is_error=isinstance(error, Exception)))
+            await self._attempt.end(self._booking(self._attempt))
             if self._task.on_end is not None and (self._attempt.has_answered or self._is_taken):
                 await self._task.on_end(self, error is None)
 
-    def _booking(self, attempt: Attempt, *, is_error: bool) -> Usage:
-        """What the send under way consumed."""
+    def _booking(self, attempt: Attempt) -> SendRecord | None:
+        """What the send under way consumed; `None` if nothing was sent."""
+        if not attempt.was_sent and not self._spending.is_reported:
+            return None
         spent = self._spending.of_last(self._shaper.completion_tokens)
-        answered = attempt.has_answered
-        return Usage(
-            key_id=self._task.key_id,
-            model=self._task.model.lower(),
-            prompt_tokens=spent.prompt_tokens if answered else 0,
-            completion_tokens=spent.completion_tokens if answered else 0,
-            points=spent.points or 0,
-            is_error=is_error,
+        answered = attempt.has_answered or self._spending.is_reported
+        return SendRecord(
+            prompt_tokens=spent.prompt_tokens if answered else None,
+            completion_tokens=spent.completion_tokens if answered else None,
+            is_estimated=spent.is_estimated,
+            points=spent.points,
+            is_refused=attempt.was_refused and not self._spending.is_reported,
         )
 
     async def events(self) -> AsyncIterator[Event]:
@@ -186,7 +187,7 @@ class Generation:
         Raises `PoeError`, `GatewayError` or `AccountStoreError` when the plan gives up. Cancelled or left early, it
         leaves the cleaning up to the end of the `async with` block.
         """
-        leasing = Leasing(self._shared, self._task)
+        leasing = Leasing(self._shared, self._task, self._record.request_id)
         again: Again | None = None
         while True:
             attempt = await self._begin(leasing, again)
@@ -276,8 +277,7 @@ class Generation:
             raise _raised(self._failures[decision.number]) from None
         # Only one account is ever leased: this one is given back before the next is looked for.
         was_answered = attempt.has_answered
-        is_booked = was_answered or self._spending.is_reported
-        await attempt.end(self._booking(attempt, is_error=send.code is not None) if is_booked else None)
+        await attempt.end(self._booking(attempt))
         self._spending.end(was_answered=was_answered)
         self._attempt = None
         return decision

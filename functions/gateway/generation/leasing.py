@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from accounts import Account, AccountKind, Lease, LeaseRequest, NoAccountError, NoAccountReason
+from accounts import Account, AccountKind, Intention, Lease, LeaseRequest, NoAccountError, NoAccountReason
 from gateway.generation.plan import Again, Where
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
 from reverse.errors import ErrorCode, PoeError
@@ -19,15 +19,23 @@ if TYPE_CHECKING:
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
 # Waiting changes nothing.
-_NEVER = frozenset({NoAccountReason.NONE_CONFIGURED, NoAccountReason.BOT_DENIED})
+_NEVER = frozenset(
+    {
+        NoAccountReason.NONE_CONFIGURED,
+        NoAccountReason.BOT_DENIED,
+        NoAccountReason.CREDENTIALS_REFUSED,
+        NoAccountReason.DISABLED,
+    }
+)
 
 
 class Leasing:
     """Leases accounts for one generation, one at a time."""
 
-    def __init__(self, shared: Generations, task: GenerationTask) -> None:
+    def __init__(self, shared: Generations, task: GenerationTask, request_id: str) -> None:
         self._shared = shared
         self._task = task
+        self._request_id = request_id
         self._last_send_at = shared.clock() + shared.policy.attempts_seconds
         self._asked: list[Account] = []
 
@@ -79,6 +87,12 @@ class Leasing:
             kinds=kinds,
             sticky_account_id=preferred,
             exclude=exclude,
+            intention=Intention(
+                key_id=self._task.key_id,
+                model=self._task.model.lower(),
+                request_id=self._request_id,
+                attempt=len(self._asked) + 1,
+            ),
         )
         give_up_at = shared.clock() + (shared.policy.account_wait_seconds if is_patient else 0.0)
         looks = 0

@@ -113,6 +113,13 @@ NO_ACCOUNTS = Situation(
     "No account can serve this request: there is none, or none that is able to. /admin/accounts shows and adds them.",
     False,
 )
+CREDENTIALS_REFUSED = Situation(
+    503,
+    "server_error",
+    "no_accounts",
+    "No account can serve this request: Poe refused the credentials of all that could. /admin/accounts shows them.",
+    False,
+)
 UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
 # What no repetition cures, and every repetition pays for: a status that published clients leave alone, whether or not
 # they look at `x-should-retry` (docs/retries.md has the table; 422 is repeated by some).
@@ -154,6 +161,8 @@ _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.COOLING_DOWN: WAITING,
     NoAccountReason.NO_POINTS: NO_POINTS,
     NoAccountReason.BOT_DENIED: NO_ACCESS,
+    NoAccountReason.CREDENTIALS_REFUSED: CREDENTIALS_REFUSED,
+    NoAccountReason.DISABLED: NO_ACCOUNTS,
 }
 
 

@@ -69,14 +69,12 @@ class Field(Generic[T]):
         if body is None:
             return self
         value = body.values.get(self.name)
-        if value is not None:
-            read = self._convert(value, body, self.name)
-        elif self.is_required:
-            raise body.missing(self.name)
-        else:
-            read = self.default
+        if value is None:
+            if self.default is REQUIRED:
+                raise body.missing(self.name)
+            return self.default
         # From now on the attribute itself is found first.
-        body.__dict__[self._attribute] = read
+        read = body.__dict__[self._attribute] = self._convert(value, body, self.name)
         return read
 
     def describe(self) -> Schema:

@@ -50,6 +50,7 @@ async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1
     Raises `GatewayError` (403, 429).
     """
     context = context_of(request)
+    context.services.prepare()
     model, bot = await context.services.catalogue.resolve(model_name)
     context.record.model = bot
     await context.services.authenticator.admit(key, model_name, bot, answers=answers)

@@ -14,7 +14,7 @@ from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import PoeSettings
 from gateway.prompt.attachments import AttachmentReader
 from gateway.settings import Settings
-from pool.clients import ClientFactory
+from pool.clients import ClientFactory, PoeClients
 
 # A "no" ends soon after an account was added.
 READY_SECONDS = 60.0
@@ -57,8 +57,17 @@ class Services:
     make_client: ClientFactory
     poe_settings: PoeSettings
     downloads: Downloads
+    connections: PoeClients | None = None
+    """What the clients share; `None` where somebody else makes them."""
+
+    def prepare(self, *, is_first: bool = False) -> None:
+        """Begin to connect to Poe where a chat will need it. Never raises, and nobody has to wait."""
+        if self.connections is not None:
+            self.connections.prepare(is_first=is_first)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self.clients.aclose()
+        if self.connections is not None:
+            await self.connections.aclose()
         await self.store.aclose()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
 import secrets
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Unpack
 
-from accounts._model import ApiKey
+from accounts._model import ApiKey, KeySettings
 
 PREFIX = "sk-poe-"
 # 256 bits can't be guessed, so a plain SHA-256 suffices: slow hashes protect weak passwords.
@@ -19,21 +19,16 @@ ID_LENGTH = 16
 # What a given secret must have at least: a list of words that people use as passwords has far less.
 MIN_LENGTH = 24
 MIN_BITS = 64
-MINUTE_SECONDS = 60
-DAY_SECONDS = 86_400
-
-LimitName = Literal["rate", "budget"]
-
-
-class OverLimit(float):
-    """Seconds to wait, with the limit that was reached."""
-
-    limit: LimitName
-
-    def __new__(cls, seconds: float, limit: LimitName) -> OverLimit:
-        value = super().__new__(cls, seconds)
-        value.limit = limit
-        return value
+# DynamoDB's numbers have 38 digits; what is meant is far below.
+MAX_LIMIT = 10**15
+_COUNTS = (
+    "requests_per_minute",
+    "max_concurrent",
+    "points_per_day",
+    "points_per_month",
+    "tokens_per_day",
+    "tokens_per_month",
+)
 
 
 def new_secret() -> str:
@@ -58,52 +53,38 @@ def estimated_bits(secret: str) -> float:
     return sum(-count * math.log2(count / len(told)) for count in counts)
 
 
-def build_key(
-    secret: str,
-    *,
-    name: str,
-    models: Sequence[str],
-    requests_per_minute: int | None,
-    points_per_day: int | None,
-    expires_at: float | None,
-    now: float,
-) -> ApiKey:
-    """The key with this secret. Raises `ValueError` for an imported secret that could be guessed."""
+def build_key(secret: str, *, now: float, **settings: Unpack[KeySettings]) -> ApiKey:
+    """The key with this secret. Raises `ValueError` for an imported secret that could be guessed, and for settings."""
     if len(secret) < MIN_LENGTH or estimated_bits(secret) < MIN_BITS:
         raise ValueError(f"an API key needs at least {MIN_LENGTH} random characters")
     digest = hash_secret(secret)
-    return ApiKey(
-        id=digest[:ID_LENGTH],
-        name=name,
-        hash=digest,
-        models=tuple(model.lower() for model in models),
-        requests_per_minute=requests_per_minute,
-        points_per_day=points_per_day,
-        expires_at=expires_at,
-        created_at=now,
-    )
+    key = ApiKey(id=digest[:ID_LENGTH], name="", hash=digest, created_at=now)
+    return replace(key, **_checked(settings))
+
+
+def change_key(key: ApiKey, **changes: Unpack[KeySettings]) -> ApiKey:
+    """The key with other settings, one version on. Raises `ValueError` for settings that can't be."""
+    return replace(key, **_checked(changes), version=key.version + 1)
 
 
 def is_usable(key: ApiKey, now: float) -> bool:
-    """Whether the key is enabled and has not expired."""
-    return key.enabled and (key.expires_at is None or key.expires_at > now)
+    """Whether the key is enabled, and neither it nor the secret that found it has expired."""
+    ends = (key.expires_at, key.secret_expires_at)
+    return key.enabled and all(end is None or end > now for end in ends)
 
 
-def utc_day(now: float) -> str:
-    """The UTC day of a time, as `YYYY-MM-DD`."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-
-
-def minute_of(now: float) -> int:
-    """Number of the minute, which names a rate window."""
-    return int(now // MINUTE_SECONDS)
-
-
-def over_rate(now: float) -> OverLimit:
-    """The wait until the next minute's window opens."""
-    return OverLimit(MINUTE_SECONDS - now % MINUTE_SECONDS, "rate")
-
-
-def over_budget(now: float) -> OverLimit:
-    """The wait until the next UTC day's budget opens."""
-    return OverLimit(DAY_SECONDS - now % DAY_SECONDS, "budget")
+def _checked(settings: KeySettings) -> dict[str, Any]:
+    values: dict[str, Any] = dict(settings)
+    if "models" in values:
+        values["models"] = tuple(model.lower() for model in values["models"])
+    if "routes" in values:
+        values["routes"] = tuple(values["routes"])
+        if not all(route.startswith("/") for route in values["routes"]):
+            raise ValueError("routes are paths that begin with '/'")
+    if "ip_ranges" in values:
+        # Normal form: `10.0.0.1` becomes `10.0.0.1/32`. Raises `ValueError` itself.
+        values["ip_ranges"] = tuple(str(ipaddress.ip_network(text, strict=False)) for text in values["ip_ranges"])
+    for name in _COUNTS:
+        if (value := values.get(name)) is not None and not 0 <= value <= MAX_LIMIT:
+            raise ValueError(f"{name} is from 0 to {MAX_LIMIT}")
+    return values

@@ -10,8 +10,10 @@ import asyncio
 import base64
 import random
 import ssl
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -21,6 +23,7 @@ from accounts._exceptions import StoreUnavailableError
 MAX_ATTEMPTS = 4
 FIRST_RETRY_SECONDS = 0.05
 MAX_THREADS = 16
+CLOCK_STEP_SECONDS = 2.0
 
 TIMEOUT = "timeout"
 CONNECTION_FAILED = "connection_failed"
@@ -56,8 +59,15 @@ class AwsError(Exception):
         self.response: Mapping[str, Any] = response or {}
 
 
+AwsSend = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""Sends one request: service, operation, payload. Raises `AwsError`."""
+
+
 class Exchange(Protocol):
     """One blocking request and its answer, callable from several threads at once."""
+
+    clock_offset: float
+    """Seconds by which AWS's clock is ahead of this machine's, 0 while they differ by less than can be told."""
 
     def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Raises `AwsError`."""
@@ -72,7 +82,41 @@ class AwsCaller(Protocol):
         """Raises `AwsError`, and `StoreUnavailableError` when AWS can't be reached or refuses this deployment."""
 
 
-class AwsClient:
+class Retrying:
+    """Sends, and tries again what may succeed the next time."""
+
+    def __init__(
+        self,
+        send: AwsSend,
+        *,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self._send = send
+        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._sleep = sleep
+
+    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """One call. Raises `AwsError`, and at the end `StoreUnavailableError`."""
+        attempt, is_signed_anew = 1, False
+        while True:
+            try:
+                return await self._send(service, operation, payload)
+            except AwsError as error:
+                if error.code in _CLOCK_CODES and not is_signed_anew:
+                    # The clock had not caught up after a thaw; every send signs anew.
+                    is_signed_anew = True
+                    continue
+                delay = retry_delay(error, attempt, self._rng.random())
+                if delay is None:
+                    if is_transient(error) or error.status in _REFUSED or error.code in _CLOCK_CODES:
+                        raise StoreUnavailableError(operation, error.code) from error
+                    raise
+            await self._sleep(delay)
+            attempt += 1
+
+
+class AwsClient(Retrying):
     """Calls AWS without blocking the event loop: each call takes a thread for as long as it lasts.
 
     A cancelled call is abandoned: its thread goes on to the end of the request, which the exchange's timeouts bound.
@@ -85,32 +129,26 @@ class AwsClient:
         rng: random.Random | None = None,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
+        super().__init__(self._send_in_thread, rng=rng, sleep=sleep)
         self._exchange = exchange
-        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
-        self._sleep = sleep
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="aws")
 
-    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Send, and try again what may succeed the next time. Raises `AwsError`, `StoreUnavailableError` at the end."""
+    def clock(self) -> float:
+        """AWS's time in epoch seconds, as far as its answers have shown that this machine's differs."""
+        return time.time() + self._exchange.clock_offset
+
+    async def _send_in_thread(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
-        attempt = 1
-        while True:
-            try:
-                return await loop.run_in_executor(self._threads, self._exchange.send, service, operation, payload)
-            except AwsError as error:
-                delay = retry_delay(error, attempt, self._rng.random())
-                if delay is None:
-                    if is_transient(error) or error.status in _REFUSED:
-                        raise StoreUnavailableError(operation, error.code) from error
-                    raise
-            await self._sleep(delay)
-            attempt += 1
+        return await loop.run_in_executor(self._threads, self._exchange.send, service, operation, payload)
 
     async def aclose(self) -> None:
         """Close idle connections. Calls under way end by themselves and close theirs."""
         self._exchange.close()
         self._threads.shutdown(wait=False)
 
+
+# A signature is refused when the clock is off by more than five minutes.
+_CLOCK_CODES = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
 
 # Access denied, wrong table, wrong key: the deployment is at fault, not the caller.
 _REFUSED = frozenset({401, 403, 404})
@@ -126,6 +164,22 @@ def retry_delay(error: AwsError, attempt: int, jitter: float) -> float | None:
     if attempt >= MAX_ATTEMPTS or not is_transient(error):
         return None
     return float(FIRST_RETRY_SECONDS * 2 ** (attempt - 1) * jitter)
+
+
+def clock_offset(date: str | None, sent_at: float, now: float) -> float | None:
+    """Seconds by which the clock of who sent this `Date` header is ahead; `None` if that can't be told.
+
+    The header has whole seconds and was on its way for some time: less than `CLOCK_STEP_SECONDS` means nothing, and
+    neither does an answer that took so long to come, or was read so late after a freeze.
+    """
+    if not 0 <= now - sent_at < CLOCK_STEP_SECONDS:
+        return None
+    try:
+        moment = parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
+        return None
+    offset = moment + 0.5 - now
+    return offset if abs(offset) >= CLOCK_STEP_SECONDS else 0.0
 
 
 def as_bytes(value: bytes | str) -> bytes:

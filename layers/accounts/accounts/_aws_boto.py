@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from accounts._aws import CONNECTION_FAILED, MAX_THREADS, TIMEOUT, AwsError
+from accounts._aws import CONNECTION_FAILED, MAX_THREADS, TIMEOUT, AwsError, clock_offset
 from accounts._aws_lean import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
 
@@ -36,15 +37,21 @@ class BotoExchange:
             region_name=self._region,
         )
         self._clients: dict[str, Any] = {}
+        # botocore corrects its own clock for signatures.
+        self.clock_offset = 0.0
         self._lock = threading.Lock()
 
     def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        sent_at = time.time()
         try:
             client = self._client(service)
+            sent_at = time.time()
             # The public methods are this call behind a snake-case name each.
             answer: dict[str, Any] = client._make_api_call(operation, dict(payload))
+            self._learn_clock(answer, sent_at)
         except ClientError as error:
             response: Any = error.response
+            self._learn_clock(response, sent_at)
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             code = str(response.get("Error", {}).get("Code", "InternalFailure"))
             raise AwsError(operation, code, status=status, response=response) from error
@@ -56,6 +63,11 @@ class BotoExchange:
             # No credentials, no region, a parameter that is not in the model: trying again changes nothing.
             raise AwsError(operation, type(error).__name__, status=403) from error
         return answer
+
+    def _learn_clock(self, answer: Mapping[str, Any], sent_at: float) -> None:
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if (offset := clock_offset(headers.get("date"), sent_at, time.time())) is not None:
+            self.clock_offset = offset
 
     def close(self) -> None:
         with self._lock:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from accounts._aws import CONNECTION_FAILED, TIMEOUT, AwsError
+from accounts._aws import CONNECTION_FAILED, TIMEOUT, AwsError, clock_offset
 from accounts._sigv4 import AwsCredentials, sign_headers
 
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -76,6 +76,7 @@ class LeanExchange:
         self._endpoints = {service: _endpoint(service, self._region, environ) for service in _SERVICES}
         self._ca_bundle = environ.get("AWS_CA_BUNDLE") or None
         self._clock = clock
+        self.clock_offset = 0.0
         self._new_tls_context = tls_context
         self._tls: ssl.SSLContext | None = None
         self._idle: defaultdict[_Endpoint, list[tuple[http.client.HTTPConnection, float]]] = defaultdict(list)
@@ -113,7 +114,7 @@ class LeanExchange:
             host=endpoint.netloc,
             headers={"content-type": wire.content_type, "x-amz-target": f"{wire.target}.{operation}"},
             body=body,
-            now=self._clock(),
+            now=self._clock() + self.clock_offset,
         )
 
     def _exchange(
@@ -123,9 +124,12 @@ class LeanExchange:
         try:
             if connection.sock is None:
                 _connect(connection)
+            sent_at = self._clock()
             connection.request("POST", "/", body, dict(headers))
             response = connection.getresponse()
             answer = response.read()
+            offset = clock_offset(response.headers.get("date"), sent_at, self._clock())
+            self.clock_offset = self.clock_offset if offset is None else offset
         except TimeoutError as error:
             connection.close()
             raise AwsError(operation, TIMEOUT) from error

@@ -1,11 +1,14 @@
-"""The account store in DynamoDB: leases on top of accounts and records.
+"""The account store in DynamoDB: leases on top of accounts, ledger and records.
 
 What a chat costs: one query finds a page of accounts together with their sealed credentials, one conditional put takes
-a slot; at the end one transaction gives it back, applies the outcome and books the usage. More only where slots are
-contested, or an account failed.
+a slot, which holds what the lease is about to spend; at the end one transaction gives the slot back, writes the ledger
+entry and applies the outcome. A key with a budget takes one conditional update before and one after.
 
-    lease    Query selectable      →  Put SLOT#k if free, expired, or already ours
-    release  TransactWriteItems    :  Delete SLOT#k if ours · Update META if unchanged · Add to USAGE#day
+    lease    Query selectable      →  Put SLOT#k if free
+    release  TransactWriteItems    :  Delete SLOT#k if ours · Put LEDGER#day · Update META if unchanged
+
+The account is the only item of the transaction that others write, too. Where they do, the booking goes first and alone,
+and the account follows by itself.
 """
 
 from __future__ import annotations
@@ -18,18 +21,39 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from accounts import _keys, _selection
-from accounts._dynamodb_accounts import MAX_RACES, DynamoDBAccounts
-from accounts._exceptions import AccountStoreError, ConflictError, SealBrokenError
+from accounts import _keys, _ledger, _selection
+from accounts._dynamodb_accounts import DynamoDBAccounts
+from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
+from accounts._exceptions import AccountNotFoundError, AccountStoreError, ConflictError, NoAccountError, SealBrokenError
 from accounts._items import Item
-from accounts._model import Account, AccountKind, Lease, LeaseRequest, Outcome, Usage
-from accounts._table import MAX_BATCH_GET, ConditionFailed, Found, Table, Write, delete, put, update
-from accounts._transitions import DEFAULT_POLICY, Policy, apply_outcome, bot_limit_until
+from accounts._model import (
+    Account,
+    AccountKind,
+    Lease,
+    LeaseRequest,
+    LedgerEntry,
+    Outcome,
+    RequestRecord,
+    SendRecord,
+)
+from accounts._records_items import entry_attributes, entry_key, held_of, request_item, slot_attributes
+from accounts._table import (
+    MAX_BATCH_GET,
+    ConditionFailed,
+    Found,
+    Table,
+    TransactionConflict,
+    Write,
+    delete,
+    put,
+    update,
+)
+from accounts._transitions import DEFAULT_POLICY, Policy, apply_outcome
 from accounts._vault import Vault
 
 PAGE = 25
-# With fewer to choose from at the end of a kind's places, the search goes on at their start.
-ENOUGH_CHOICE = 5
+# Of a page that holds many who may not use the bot, only the others are returned.
+WIDE_PAGE = 1_000
 MAX_PAGES = 4
 MAX_ATTEMPTS = 12
 # A kind of which there was no account to be had is asked last for so long.
@@ -37,11 +61,11 @@ ABSENT_SECONDS = 30.0
 # A use only moves `last_used_at` if that is older: one write less for a busy account.
 USE_GRANULARITY_SECONDS = 60.0
 
-# A slot may be taken when nobody has it, when its holder's time is over (TTL deletes late), or when this very call
-# took it and only the answer was lost.
-SLOT_IS_FREE = "attribute_not_exists({pk}) OR {until} <= :now OR ({owner} = :owner AND {until} = :until)"
+# A slot may be taken when nobody has it, or when this very call took it and only the answer was lost.
+SLOT_IS_FREE = "attribute_not_exists({pk}) OR ({owner} = :owner AND {until} = :until)"
 SLOT_IS_OURS = "{owner} = :owner"
-SLOT_IS_THIS_CALLS = "{owner} = :owner AND {until} = :until"
+SLOT_IS_AS_SEEN = "{owner} = :owner AND {until} = :until"
+MAY_USE_THE_BOT = "attribute_not_exists({bot_limits}.{bot}) OR {bot_limits}.{bot}.{until} <= :now"
 # Whoever cancels a call waits so long at most for what it has begun to be undone.
 UNDO_SECONDS = 5.0
 
@@ -51,28 +75,25 @@ class _Search:
     """What one call of `lease` has seen so far."""
 
     request: LeaseRequest
-    now: float
+    refusals: _selection.Refusals
     attempts: int = 0
-    has_busy: bool = False
-    has_excluded: bool = False
-    limits: list[_selection.BotLimit] = field(default_factory=list)
-    waiting: list[Account] = field(default_factory=list)
+    pages: int = 0
+    is_wide: bool = False
+    """Whether to leave out accounts that may not use the bot: a whole page of them was seen."""
     tried: set[str] = field(default_factory=set)
+
+    @property
+    def now(self) -> float:
+        return self.refusals.now
 
     def candidates(self, items: list[Item]) -> dict[str, Item]:
         """Those of a page that may be tried now; the others are remembered for the refusal."""
-        found: dict[str, Item] = {}
-        for item in items:
-            account = _keys.account_of(item)
-            if not _selection.is_able(account, self.request) or account.id in self.tried:
-                continue
-            if account.id in self.request.exclude:
-                self.has_excluded = True
-            elif account.eligible_at > self.now:
-                self.waiting.append(account)
-            else:
-                found[account.id] = item
-        return found
+        accounts = [(_keys.account_of(item), item) for item in items]
+        return {
+            account.id: item
+            for account, item in accounts
+            if account.id not in self.tried and self.refusals.admits(account)
+        }
 
 
 class DynamoDBAccountStore(DynamoDBAccounts):
@@ -90,11 +111,9 @@ class DynamoDBAccountStore(DynamoDBAccounts):
     ) -> None:
         super().__init__(table, vault, clock=clock, rng=rng, policy=policy)
         self._on_close = on_close
-        self._continue_at: dict[AccountKind, float] = {}
-        self._absent_until: dict[AccountKind, float] = {}
 
     async def lease(self, request: LeaseRequest) -> Lease:
-        search = _Search(request, self._clock())
+        search = _Search(request, _selection.Refusals(request, self._clock()))
         if request.sticky_account_id is not None:
             item = await self._table.get(_keys.account(request.sticky_account_id))
             if lease := await self._lease_from([item] if item else [], search):
@@ -109,10 +128,10 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         until = self._clock() + ttl_seconds
         renewal = update(
             _keys.slot(lease.account.id, lease.slot),
-            "SET {until} = :until, {expires_at} = :expires_at",
+            "SET {until} = :until",
             SLOT_IS_OURS,
             owner=lease.owner,
-            **_keys.lifetime(until),
+            until=until,
         )
         try:
             await self._table.write(renewal)
@@ -125,117 +144,241 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         lease: Lease,
         outcome: Outcome,
         *,
-        usage: Usage | None = None,
+        usage: SendRecord | None = None,
+        request: RequestRecord | None = None,
         session_data: Mapping[str, Any] | None = None,
     ) -> None:
         now = self._clock()
-        account_id = lease.account.id
-        session = await self._sealed_session(account_id, session_data)
-        account: Account | None = lease.account
-        give_back = delete(_keys.slot(account_id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
-        is_held = True
-        booking = [self._booking(usage, now)] if usage is not None else []
-        for _ in range(MAX_RACES):
-            changes: list[Write] = []
-            if account is not None and account.credentials_version == lease.account.credentials_version:
-                changes = self._outcome_writes(account, outcome, session, now)
-            writes = [*([give_back] if is_held else []), *booking, *changes]
-            try:
-                if writes:
-                    await self._table.write(*writes)
-            except ConditionFailed as failed:
-                item = await self._table.get(_keys.account(account_id))
-                account = _keys.account_of(item) if item else None
-                if is_held and 0 in failed.found:
-                    if account is not None and lease.expires_at > now:
-                        return  # Released before. Else the slot expired, or went with its account.
-                    is_held = False
-                continue
+        session = await self._sealed_session(lease.account.id, session_data)
+        reserved = lease.intention.reserved if lease.intention else None
+        entry: LedgerEntry | None = None
+        if usage is not None and lease.intention is not None:
+            entry = _ledger.completed(lease, outcome, usage, now)
+            is_charged = lease.intention.key_id in self._charged
+            if reserved is not None or is_charged:
+                kept = reserved.points if reserved is not None else 0
+                entry = replace(entry, budgeted=_ledger.budget_points(entry, kept))
+        record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
+        is_new = await self._book(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+        if lease.intention is None:
             return
+        if reserved is None:
+            if entry is not None and is_new and lease.intention.key_id in self._charged:
+                await self._charge(entry.key_id, entry.budgeted or 0, _ledger.tokens_of(entry, 0))
+            return
+        points = 0 if entry is None else entry.budgeted
+        tokens = 0 if entry is None else _ledger.tokens_of(entry, reserved.tokens)
+        await self._correct(lease.intention.key_id, lease.owner, points=points, tokens=tokens, expected=reserved)
+
+    async def _book(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        *,
+        entry: LedgerEntry | None,
+        usage: SendRecord | None,
+        record: Item | None,
+        session: Item,
+    ) -> bool:
+        """Give the slot back, write the entry, apply the outcome. `False` if the lease was released before."""
+        account: Account | None = lease.account
+        slot = delete(_keys.slot(lease.account.id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
+        booking: list[Write] = [slot]
+        booking += [put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT)] if entry else []
+        booking += [put(record)] if record else []
+        for number in range(MAX_RACES):
+            await self._table.pause(number)
+            changes = [] if account is None else self._outcome_writes(account, lease, outcome, session)
+            try:
+                await self._table.write_once(*booking, *changes)
+            except TransactionConflict:
+                # Others change the account. The booking does not wait for it.
+                if account is not None:
+                    account = None
+                continue
+            except ConditionFailed as failed:
+                if min(failed.found) >= len(booking):
+                    account = None
+                    continue
+                return await self._book_lost(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+            if account is None:
+                await self._apply_outcome(lease, outcome, session)
+            return True
         raise ConflictError("the account is being changed by others all the time")
+
+    async def _book_lost(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        *,
+        entry: LedgerEntry | None,
+        usage: SendRecord | None,
+        record: Item | None,
+        session: Item,
+    ) -> bool:
+        """Book a lease whose slot is somebody else's: it was released before, or lost and recorded as that."""
+        if record is not None:
+            await self._table.write(put(record))
+        if entry is None or usage is None:
+            if lease.expires_at <= self._clock():
+                await self._apply_outcome(lease, outcome, session)
+            return False
+        now = self._clock()
+
+        def complete(lost: LedgerEntry) -> LedgerEntry | None:
+            return _ledger.finish(lost, outcome, usage, now) if lost.outcome == _ledger.LOST else None
+
+        if await self._amend(entry.id, complete) is None:
+            try:
+                await self._table.write(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
+            except ConditionFailed:
+                return False
+        await self._apply_outcome(lease, outcome, session)
+        return True
+
+    async def recover_slots(self, *, limit: int = 1000) -> int:
+        recovered = 0
+        after: Mapping[str, Any] | None = None
+        latest = self._clock() - self._policy.clock_tolerance_seconds
+        while recovered < limit:
+            found = await self._table.query(
+                "{due_pk} = :partition AND {due_at} <= :latest",
+                index=_keys.DUE_INDEX,
+                limit=MAX_BATCH_GET,
+                after=after,
+                partition=_keys.SLOTS_PARTITION,
+                latest=latest,
+            )
+            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found.items]
+            for item in await self._table.get_many(keys):
+                recovered += float(item["until"]) <= latest and await self._lose(item, None)
+            if (after := found.next_key) is None:
+                break
+        return recovered
 
     async def aclose(self) -> None:
         if self._on_close is not None:
             await self._on_close()
 
+    async def _lose(self, item: Item, holding: Item | None) -> bool:
+        """Turn what an expired slot holds into a ledger entry, and free the slot or give it to somebody else.
+
+        `False` if the slot was changed meanwhile.
+        """
+        held = held_of(item)
+        seen = {"owner": held.owner, "until": item["until"]}
+        key = {"pk": item["pk"], "sk": item["sk"]}
+        writes = [delete(key, SLOT_IS_AS_SEEN, **seen) if holding is None else put(holding, SLOT_IS_AS_SEEN, **seen)]
+        entry: LedgerEntry | None = None
+        if held.intention is not None:
+            entry = _ledger.lost(held)
+            if held.intention.reserved is not None:
+                budgeted = _ledger.budget_points(entry, held.intention.reserved.points)
+                entry = replace(entry, budgeted=budgeted)
+            writes.append(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
+        for number in range(MAX_RACES):
+            await self._table.pause(number)
+            try:
+                await self._table.write_once(*writes)
+            except TransactionConflict:
+                continue
+            except ConditionFailed as failed:
+                if 0 in failed.found or len(writes) == 1:
+                    return False
+                # The entry is there although the slot is: its release was not one transaction.
+                writes = writes[:1]
+                continue
+            break
+        else:
+            return False
+        if entry is not None:
+            await self._reopen(entry, self._clock())
+        if held.intention is not None and held.intention.reserved is not None:
+            reserved = held.intention.reserved
+            points = entry.budgeted if entry is not None else None
+            await self._correct(held.intention.key_id, held.owner, points=points, tokens=None, expected=reserved)
+        return True
+
     async def _pages(self, search: _Search) -> AsyncGenerator[list[Item], None]:
         """Accounts whose time has come, page by page, the preferred kind first."""
-        pages = 0
-        for group in self._groups(search):
-            held_back: list[Item] = []
-            for low, high in group:
-                after: Mapping[str, Any] | None = None
-                while pages < MAX_PAGES:
-                    found = await self._page(low, high, after)
-                    pages += 1
-                    if after is None:
-                        self._learn(low, found, search.now)
-                    held_back += found.items
-                    # The few at the end of a kind's places would be asked too often if they were the only choice.
-                    if len(held_back) >= ENOUGH_CHOICE:
-                        yield held_back
-                        held_back = []
-                    if (after := found.next_key) is None:
-                        break
-            if held_back:
-                yield held_back
+        known = set(self._fleet)
+        ranges = self._ranges(search)
+        while ranges:
+            low, high = ranges.pop(0)
+            after: Mapping[str, Any] | None = None
+            while True:
+                if search.pages >= MAX_PAGES:
+                    search.refusals.is_partial = True
+                    return
+                found = await self._page(low, high, after, search)
+                search.pages += 1
+                if after is None:
+                    self._learn(low, found, search.now)
+                if found.next_key is not None and set(self._fleet) != known:
+                    # The first look at a fleet that turns out to be large: its first page is no fair sample.
+                    known, ranges = set(self._fleet), self._ranges(search)
+                    break
+                if found.items:
+                    yield found.items
+                if (after := found.next_key) is None:
+                    break
 
-    async def _page(self, low: float, high: float, after: Mapping[str, Any] | None) -> Found:
+    async def _page(self, low: float, high: float, after: Mapping[str, Any] | None, search: _Search) -> Found:
+        names = {"bot": search.request.bot.lower()}
+        options: dict[str, Any] = {"limit": PAGE}
+        if search.is_wide:
+            options = {"limit": WIDE_PAGE, "only": MAY_USE_THE_BOT, "names": names, "now": search.now}
         return await self._table.query(
             "{sel_pk} = :partition AND {eligible_at} BETWEEN :low AND :high",
             index=_keys.SELECTABLE_INDEX,
-            limit=PAGE,
             after=after,
             partition=_keys.SELECTABLE_PARTITION,
             low=low,
             high=high,
+            **options,
         )
 
     def _learn(self, low: float, found: Found, now: float) -> None:
-        """Remember where to go on, and of which kinds there was nobody."""
-        if found.next_key is not None:
-            last = found.items[-1]
-            self._continue_at[AccountKind(last["kind"])] = float(last["eligible_at"])
+        """Remember of which kinds there is nobody, and which do not fit one page."""
+        if found.next_key is not None and found.items:
+            kind = AccountKind(found.items[-1]["kind"])
+            self._fleet[kind] = max(self._fleet.get(kind, 0), PAGE + 1)
         first = found.items[0]["eligible_at"] if found.items else None
         for kind in AccountKind:
             begin, end = _keys.places_of(kind, subscribed_only=False)
             if low == begin and (first is None or first >= end):
                 self._absent_until[kind] = now + ABSENT_SECONDS
 
-    def _groups(self, search: _Search) -> list[list[tuple[float, float]]]:
+    def _ranges(self, search: _Search) -> list[tuple[float, float]]:
         """The places to look at, in turn.
 
-        A kind that fits one page is read from the start, together with a neighbour. One that does not is read on from
-        where the page before ended, then from the start: so the requests of a sandbox go round the whole fleet, while
-        every change moves an account to another place. Accounts that waited keep the place of their wait until they
-        are used or read again, so they come last.
+        A kind that fits one page is read from the start, together with a neighbour. One that does not is read from a
+        random place on and then from the start, so that every account has the same chance to be on the first page,
+        whatever a sandbox has seen before. Accounts that waited keep the place of their wait until they are used or
+        read again, so they come last.
         """
         request = search.request
         kinds = sorted(request.kinds, key=lambda kind: self._absent_until.get(kind, 0.0) > search.now)
-        groups: list[list[tuple[float, float]]] = []
+        ranges: list[tuple[float, float]] = []
         for kind in kinds:
             low, high = _keys.places_of(kind, subscribed_only=request.subscribed_only)
-            start = self._continue_at.pop(kind, low)
-            if low < start < high:
-                groups.append([(start, high), (low, start)])
+            if self._fleet.get(kind, 0) > PAGE:
+                start = low + (high - low) * self._rng.random()
+                ranges += [(start, high), (low, start)]
             else:
-                _append_joined(groups, low, high)
-        _append_joined(groups, _keys.PLACES_END, search.now)
-        return groups
+                _append_joined(ranges, low, high)
+        _append_joined(ranges, _keys.PLACES_END, search.now)
+        return ranges
 
     async def _lease_from(self, items: list[Item], search: _Search) -> Lease | None:
         """A lease of one of these accounts, or `None`; `search` remembers why."""
         found = search.candidates(items)
-        limits: dict[str, _selection.BotLimit] | None = None
+        if items and not found and len(items) >= PAGE:
+            search.is_wide = True
         taken: set[tuple[str, int]] = set()
         accounts = [_keys.account_of(item) for item in found.values()]
-        for account in _selection.order(accounts, search.request, search.now, self._rng):
+        for account in _selection.order(accounts, search.request, self._rng):
             search.tried.add(account.id)
-            if limits is None and _may_be_limited(found[account.id], search.now):
-                limits = await self._limits(found.values(), search)
-            if limits and account.id in limits:
-                search.limits.append(limits[account.id])
-                continue
             try:
                 while free := [n for n in range(account.max_concurrency) if (account.id, n) not in taken]:
                     if search.attempts >= MAX_ATTEMPTS:
@@ -250,23 +393,22 @@ class DynamoDBAccountStore(DynamoDBAccounts):
                     taken.add((account.id, slot))
             except SealBrokenError:
                 continue  # It concerns this account alone, and its readings fail, too, where operators see it.
-            search.has_busy = True
+            search.refusals.has_busy = True
         return None
 
     async def _take(self, item: Item, account: Account, slot: int, search: _Search) -> Lease | None:
-        request, until = search.request, search.now + search.request.ttl_seconds
+        request, now = search.request, self._clock()
+        until = now + request.ttl_seconds
         # Unsealing comes first: if it fails, no slot is held for nothing.
         credentials, session_data = await self._unseal(item)
-        holding = {**_keys.slot(account.id, slot), "owner": request.owner, **_keys.lifetime(until)}
-        taking = asyncio.create_task(
-            self._table.write(put(holding, SLOT_IS_FREE, now=search.now, owner=request.owner, until=until))
-        )
+        key = _keys.slot(account.id, slot)
+        holding = {**key, **slot_attributes(request.owner, account.kind, now, until, request.intention)}
+        taking = asyncio.create_task(self._take_slot(holding, now))
         try:
-            await asyncio.shield(taking)
-        except ConditionFailed:
-            return None
+            if not await asyncio.shield(taking):
+                return None
         except asyncio.CancelledError:
-            undoing = asyncio.create_task(self._undo_taking(taking, _keys.slot(account.id, slot), request.owner, until))
+            undoing = asyncio.create_task(self._undo_taking(taking, key, request.owner, until))
             # Whoever is in a hurry may cancel again.
             while not undoing.done():
                 with suppress(asyncio.CancelledError):
@@ -279,14 +421,28 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             expires_at=until,
             credentials=credentials,
             session_data=session_data,
+            started_at=now,
+            intention=request.intention,
         )
 
-    async def _undo_taking(self, taking: asyncio.Task[None], slot: _keys.Key, owner: str, until: float) -> None:
+    async def _take_slot(self, holding: Item, now: float) -> bool:
+        """Take a free slot, or one whose holder was killed."""
+        try:
+            await self._table.write(put(holding, SLOT_IS_FREE, owner=holding["owner"], until=holding["until"]))
+        except ConditionFailed as failed:
+            held = failed.found.get(0)
+            # TTL is no help here: clocks differ, and what the slot holds must not be lost.
+            if held is None or float(held["until"]) + self._policy.clock_tolerance_seconds > now:
+                return False
+            return await self._lose(held, holding)
+        return True
+
+    async def _undo_taking(self, taking: asyncio.Task[bool], slot: _keys.Key, owner: str, until: float) -> None:
         """Free a slot that AWS was asked for already, and may have given. If it can't be done, the slot expires."""
         try:
             async with asyncio.timeout(UNDO_SECONDS):
-                await taking
-                await self._table.write(delete(slot, SLOT_IS_THIS_CALLS, owner=owner, until=until))
+                if await taking:
+                    await self._table.write(delete(slot, SLOT_IS_AS_SEEN, owner=owner, until=until))
         except (AccountStoreError, ConditionFailed, TimeoutError):
             pass
 
@@ -294,65 +450,58 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         """Account id and number of the slots that are held, as far as one batch can tell."""
         slots = [(account.id, number) for account in accounts for number in range(account.max_concurrency)]
         items = await self._table.get_many([_keys.slot(*slot) for slot in slots[:MAX_BATCH_GET]])
-        held = {(item["pk"], item["sk"]) for item in items if item["until"] > now}
+        tolerance = self._policy.clock_tolerance_seconds
+        held = {(item["pk"], item["sk"]) for item in items if item["until"] + tolerance > now}
         return {slot for slot in slots if tuple(_keys.slot(*slot).values()) in held}
 
-    async def _limits(self, items: Collection[Item], search: _Search) -> dict[str, _selection.BotLimit]:
-        """The limits for the wanted bot among accounts that have limits at all, by account id."""
-        bot = search.request.bot
-        limited = {
-            _keys.bot_limit(item["account_id"], bot)["pk"]: item for item in items if _may_be_limited(item, search.now)
-        }
-        rows = await self._table.get_many([_keys.bot_limit(item["account_id"], bot) for item in limited.values()])
-        return {
-            limited[row["pk"]]["account_id"]: _selection.BotLimit(float(row["until"]), row["code"])
-            for row in rows
-            if row["until"] > search.now and row["credentials_version"] == limited[row["pk"]]["credentials_version"]
-        }
-
-    def _outcome_writes(self, account: Account, outcome: Outcome, session: Item, now: float) -> list[Write]:
-        """The writes that apply an outcome and keep session data; none where nothing would change that matters."""
+    def _outcome_writes(self, account: Account, lease: Lease, outcome: Outcome, session: Item) -> list[Write]:
+        """The write that applies an outcome and keeps session data; none where nothing would change that matters."""
+        if account.credentials_version != lease.account.credentials_version:
+            return []  # What happened to the old credentials says nothing about the new ones.
+        now = self._clock()
         after = apply_outcome(account, outcome, now, jitter=self._rng.random(), policy=self._policy)
-        writes, extra = [], dict(session)
-        until = bot_limit_until(account, outcome, now, policy=self._policy)
-        if outcome.bot is not None and until is not None:
-            limit = {"code": outcome.code, "credentials_version": account.credentials_version, **_keys.lifetime(until)}
-            writes.append(put({**_keys.bot_limit(account.id, outcome.bot), **limit}))
-            extra["limits_until"] = now + self._policy.max_bot_limit_seconds
         if replace(after, last_used_at=account.last_used_at) != account:
             after = replace(after, version=account.version + 1, updated_at=now)
-        elif not extra and now - (account.last_used_at or 0.0) < USE_GRANULARITY_SECONDS:
-            return writes
-        return [*writes, self._save(account, after, now, extra)]
+        elif not session and now - (account.last_used_at or 0.0) < USE_GRANULARITY_SECONDS:
+            return []
+        return [self._save(account, after, now, dict(session))]
 
-    async def _refusal(self, search: _Search) -> Exception:
+    async def _apply_outcome(self, lease: Lease, outcome: Outcome, session: Item) -> None:
+        """Apply an outcome apart from its booking. An account that was deleted has none."""
+        for number in range(MAX_RACES):
+            await self._table.pause(number)
+            try:
+                account = await self.get_account(lease.account.id)
+                writes = self._outcome_writes(account, lease, outcome, session)
+                if writes:
+                    await self._table.write(*writes)
+            except AccountNotFoundError:
+                return
+            except ConditionFailed:
+                continue
+            return
+        raise ConflictError("the account is being changed by others all the time")
+
+    async def _refusal(self, search: _Search) -> NoAccountError:
         """The reason why there was no account, with a look at those whose time is still to come."""
-        if not search.has_busy:
-            found = await self._table.query(
-                "{sel_pk} = :partition AND {eligible_at} > :now",
-                index=_keys.SELECTABLE_INDEX,
-                limit=PAGE,
-                partition=_keys.SELECTABLE_PARTITION,
-                now=search.now,
-            )
-            search.candidates(found.items)
-        return _selection.refusal(
-            waiting=search.waiting,
-            limits=search.limits,
-            has_busy=search.has_busy,
-            has_excluded=search.has_excluded,
+        refusals = search.refusals
+        if refusals.has_busy:
+            return refusals.error()
+        found = await self._table.query(
+            "{sel_pk} = :partition AND {eligible_at} > :now",
+            index=_keys.SELECTABLE_INDEX,
+            limit=PAGE,
+            partition=_keys.SELECTABLE_PARTITION,
             now=search.now,
-            policy=self._policy,
         )
+        search.candidates(found.items)
+        is_explained = refusals.free_at or refusals.has_excluded or refusals.is_partial
+        return refusals.error(() if is_explained else (await self.list_accounts(limit=MAX_BATCH_GET)).items)
 
 
-def _append_joined(groups: list[list[tuple[float, float]]], low: float, high: float) -> None:
+def _append_joined(ranges: list[tuple[float, float]], low: float, high: float) -> None:
     """Add a range, as a part of the one before where that is its neighbour."""
-    if groups and len(groups[-1]) == 1 and groups[-1][0][1] == low:
-        groups[-1] = [(groups[-1][0][0], high)]
+    if ranges and ranges[-1][1] == low and low > 0:
+        ranges[-1] = (ranges[-1][0], high)
     else:
-        groups.append([(low, high)])
-
-
-def _may_be_limited(item: Item, now: float) -> bool:
-    return bool(item.get("limits_until", 0.0) > now)
+        ranges.append((low, high))

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from accounts import _keys
-from accounts._dynamodb_records import DynamoDBRecords
+from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
+from accounts._dynamodb_ledger import DynamoDBLedger
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
@@ -19,15 +20,13 @@ from accounts._table import ConditionFailed, Table, Write, assignments, delete, 
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, new_account, replace_credentials
 from accounts._vault import Vault
 
-# A writer that lost a race reads again. More losses in a row than this mean that something else is wrong.
-MAX_RACES = 8
 DUE_PAGE = 100
+DEFAULT_CONCURRENCY = 2
 
-IS_ABSENT = "attribute_not_exists({pk})"
 IS_UNCHANGED = "{version} = :expected"
 
 
-class DynamoDBAccounts(DynamoDBRecords):
+class DynamoDBAccounts(DynamoDBLedger):
     """The accounts of the store, and their readings."""
 
     def __init__(
@@ -39,11 +38,11 @@ class DynamoDBAccounts(DynamoDBRecords):
         rng: random.Random | None = None,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:
-        super().__init__(table, clock=clock)
+        super().__init__(table, clock=clock, rng=rng)
         self._vault = vault
-        # Spreading load is no secret.
-        self._rng = rng or random.Random()  # noqa: S311
         self._policy = policy
+        # Kinds of which no account could be chosen a moment ago are looked for last.
+        self._absent_until: dict[AccountKind, float] = {}
 
     async def put_account(
         self,
@@ -52,7 +51,7 @@ class DynamoDBAccounts(DynamoDBRecords):
         label: str,
         credentials: Mapping[str, str],
         account_id: str | None = None,
-        max_concurrency: int = 2,
+        max_concurrency: int | None = None,
     ) -> Account:
         entry = _keys.directory_entry(kind, label)
         for _ in range(MAX_RACES):
@@ -65,7 +64,9 @@ class DynamoDBAccounts(DynamoDBRecords):
             item = await self._table.get(_keys.account(chosen_id))
             now = self._clock()
             if item is None:
-                account = new_account(chosen_id, kind, label, now, max_concurrency=max_concurrency)
+                account = new_account(
+                    chosen_id, kind, label, now, max_concurrency=max_concurrency or DEFAULT_CONCURRENCY
+                )
                 writes = self._add_writes(account, sealed, now)
             else:
                 before = _keys.account_of(item)
@@ -77,7 +78,39 @@ class DynamoDBAccounts(DynamoDBRecords):
                 await self._table.write(*writes, claim_label)
             except ConditionFailed:
                 continue
+            self._absent_until.pop(kind, None)
+            if item is None:
+                await self._count_fleet(kind, 1)
+            elif before.kind is not kind:
+                await self._count_fleet(before.kind, -1)
+                await self._count_fleet(kind, 1)
             return account
+        raise ConflictError("the account is being changed by others all the time")
+
+    async def update_account(
+        self, account_id: str, *, label: str | None = None, max_concurrency: int | None = None
+    ) -> Account:
+        for _ in range(MAX_RACES):
+            before, now = await self.get_account(account_id), self._clock()
+            after = replace(
+                before,
+                label=before.label if label is None else label,
+                max_concurrency=before.max_concurrency if max_concurrency is None else max_concurrency,
+                version=before.version + 1,
+                updated_at=now,
+            )
+            writes = [self._save(before, after, now)]
+            old, new = (_keys.directory_entry(x.kind, x.label) for x in (before, after))
+            if new != old:
+                condition = f"{IS_ABSENT} OR {{account_id}} = :id"
+                writes += [delete(old), put({**new, "account_id": account_id}, condition, id=account_id)]
+            try:
+                await self._table.write(*writes)
+            except ConditionFailed as failed:
+                if len(writes) > 1 and len(writes) - 1 in failed.found:
+                    raise ConflictError("another account has this kind and label") from failed
+                continue
+            return after
         raise ConflictError("the account is being changed by others all the time")
 
     async def get_account(self, account_id: str) -> Account:
@@ -89,17 +122,15 @@ class DynamoDBAccounts(DynamoDBRecords):
         return Page(sorted(map(_keys.account_of, items), key=lambda account: account.id), next_cursor)
 
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
+        self._absent_until.clear()
         return await self._change(account_id, lambda account, now: change_state(account, state, now))
 
     async def delete_account(self, account_id: str) -> None:
-        await self._delete_entry(account_id)
-        # Slots and limits go last, and by a later call if this one does not get that far.
-        after: Mapping[str, Any] | None = None
-        while True:
-            found = await self._table.query("{pk} = :pk", after=after, pk=_keys.account(account_id)["pk"])
-            await self._table.delete_many([{"pk": row["pk"], "sk": row["sk"]} for row in found.items])
-            if (after := found.next_key) is None:
-                return
+        kind = await self._delete_entry(account_id)
+        # Slots stay: what they are spending becomes ledger entries when they are released, or found to be lost.
+        await self._table.write(delete(_keys.settlement(account_id)))
+        if kind is not None:
+            await self._count_fleet(kind, -1)
 
     async def read_credentials(self, account_id: str) -> tuple[Account, Mapping[str, str], Mapping[str, Any] | None]:
         item = await self._item(account_id)
@@ -162,6 +193,7 @@ class DynamoDBAccounts(DynamoDBRecords):
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,
         claimed: Account | None = None,
+        is_by_owner: bool = False,
     ) -> Account:
         extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
         read_with = credentials_version or (claimed.credentials_version if claimed else None)
@@ -169,7 +201,8 @@ class DynamoDBAccounts(DynamoDBRecords):
         def apply(account: Account, now: float) -> Account | None:
             if read_with not in (None, account.credentials_version):
                 return None
-            return apply_reading(account, reading, now, jitter=self._rng.random(), policy=self._policy)
+            jitter = self._rng.random()
+            return apply_reading(account, reading, now, jitter=jitter, policy=self._policy, is_by_owner=is_by_owner)
 
         return await self._change(account_id, apply, extra, known=claimed)
 
@@ -189,19 +222,25 @@ class DynamoDBAccounts(DynamoDBRecords):
         except ConditionFailed:
             return None
 
-    async def _delete_entry(self, account_id: str) -> None:
-        """Delete the account and its label, as they belong together at that moment."""
+    async def _count_fleet(self, kind: AccountKind, change: int) -> None:
+        """Keep the number of accounts. It only guides searches, so it may be a little off."""
+        count = update(_keys.fleet(), "ADD {kind} :change", names={"kind": kind.value}, change=change)
+        with suppress(StoreUnavailableError):
+            self._learn_fleet(await self._table.change(count))
+
+    async def _delete_entry(self, account_id: str) -> AccountKind | None:
+        """Delete the account and its label, as they belong together at that moment; returns its kind."""
         for _ in range(MAX_RACES):
             item = await self._table.get(_keys.account(account_id))
             if item is None:
-                return
+                return None
             label = _keys.directory_entry(AccountKind(item["kind"]), item["label"])
             account = delete(_keys.account(account_id), IS_UNCHANGED, expected=item["version"])
             try:
                 await self._table.write(account, delete(label))
             except ConditionFailed:
                 continue
-            return
+            return AccountKind(item["kind"])
         raise ConflictError("the account is being changed by others all the time")
 
     async def _change(
@@ -215,13 +254,18 @@ class DynamoDBAccounts(DynamoDBRecords):
 
         `known` is what the account was a moment ago.
         """
-        for _ in range(MAX_RACES):
+        wanted: Account | None = None
+        for number in range(MAX_RACES):
+            await self._table.pause(number)
             account, now = known or await self.get_account(account_id), self._clock()
+            if account == wanted:
+                return account  # The answer to the write before was lost, not the write.
             known = None
             after = transition(account, now)
             if after is None or (after == account and not extra):
                 return account
             after = replace(after, version=account.version + 1, updated_at=now)
+            wanted = after
             try:
                 await self._table.write(self._save(account, after, now, extra))
             except ConditionFailed:
@@ -241,7 +285,7 @@ class DynamoDBAccounts(DynamoDBRecords):
         return [put({**_keys.account(account.id), **attributes, "credentials": sealed}, IS_ABSENT)]
 
     def _replace_writes(self, before: Account, after: Account, sealed: bytes, now: float) -> list[Write]:
-        derived = dict.fromkeys(("session", "session_at", "limits_until", "claimed_until"))
+        derived = dict.fromkeys(("session", "session_at", "claimed_until"))
         writes = [self._save(before, after, now, {"credentials": sealed, **derived})]
         old_entry = _keys.directory_entry(before.kind, before.label)
         if old_entry != _keys.directory_entry(after.kind, after.label):

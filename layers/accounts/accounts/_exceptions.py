@@ -3,6 +3,7 @@
 AccountStoreError
 ├── NoAccountError       no account can be leased; says why and until when
 ├── AccountNotFoundError
+├── KeyNotFoundError     there is no API key with this id
 ├── ConflictError        somebody else changed the item meanwhile, more often than we retried
 └── StoreUnavailableError  the table, or the key service, could not be reached
     └── SealBrokenError    what is sealed there is another account's, or damaged
@@ -26,6 +27,10 @@ class NoAccountReason(StrEnum):
     """Able accounts exist, none has points before its next grant."""
     BOT_DENIED = "bot_denied"
     """Able accounts exist, and Poe refused the bot to each of them when it was last asked."""
+    CREDENTIALS_REFUSED = "credentials_refused"
+    """Accounts exist, and Poe refused the credentials of all that are enabled."""
+    DISABLED = "disabled"
+    """Accounts exist, and their owner has disabled all of them."""
 
 
 class AccountStoreError(Exception):
@@ -33,16 +38,24 @@ class AccountStoreError(Exception):
 
 
 class NoAccountError(AccountStoreError):
-    """No account can be leased. `retry_at` (epoch seconds) is when one may be, if that is known."""
+    """No account can be leased. `retry_at` (epoch seconds) is when one may be, if that is known.
 
-    def __init__(self, reason: NoAccountReason, retry_at: float | None = None) -> None:
-        super().__init__(f"no account can be leased: {reason.value}")
+    `cause` is the code of what the account that is free first waits for.
+    """
+
+    def __init__(self, reason: NoAccountReason, retry_at: float | None = None, *, cause: str | None = None) -> None:
+        super().__init__(f"no account can be leased: {reason.value}" + (f" ({cause})" if cause else ""))
         self.reason = reason
         self.retry_at = retry_at
+        self.cause = cause
 
 
 class AccountNotFoundError(AccountStoreError):
     """There is no account with this id."""
+
+
+class KeyNotFoundError(AccountStoreError):
+    """There is no API key with this id."""
 
 
 class ConflictError(AccountStoreError):

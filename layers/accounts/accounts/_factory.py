@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from accounts._aws import AwsClient, open_exchange
+from accounts._aws import CLOCK_STEP_SECONDS, AwsClient, open_exchange
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
 from accounts._transitions import DEFAULT_POLICY, Policy
 from accounts._vault_kms import KmsVault
+
+# How far apart the clocks of processes may be that correct theirs by AWS's answers.
+SHARED_CLOCK_SECONDS = 2 * CLOCK_STEP_SECONDS
 
 
 def open_store(
@@ -32,4 +36,7 @@ def open_store(
         raise ValueError("the store needs the names of a table and of a KMS key")
     given = os.environ if environ is None else environ
     aws = AwsClient(open_exchange(given, prefer=transport, tls_context=tls_context))
-    return DynamoDBAccountStore(Table(aws, table), KmsVault(aws, kms_key_id), policy=policy, on_close=aws.aclose)
+    # All processes go by AWS's clock, so that little tolerance is needed.
+    policy = replace(policy, clock_tolerance_seconds=min(policy.clock_tolerance_seconds, SHARED_CLOCK_SECONDS))
+    vault = KmsVault(aws, kms_key_id)
+    return DynamoDBAccountStore(Table(aws, table), vault, clock=aws.clock, policy=policy, on_close=aws.aclose)

@@ -2,16 +2,20 @@
 
     pk                      sk                  what
     ACCOUNT#id              META                the account, its sealed credentials and session data
-    ACCOUNT#id              SLOT#k              a lease: owner, until
-    ACCOUNT#id              BOT#handle          a bot not to be asked through this account, until
+    ACCOUNT#id              SLOT#k              a lease: owner, until, and what it is about to spend
+    ACCOUNT#id              SETTLEMENT          how far the account's points history was read
     DIRECTORY#accounts      kind#label digest   one account per kind and label; what lists are read from
-    DIRECTORY#keys          key id              the hash of the key with this id
-    KEY#hash                META                an API key
-    KEY#hash                WINDOW#minute       requests counted in one minute
+    DIRECTORY#keys          key id              the hashes of the secrets of the key with this id
+    KEY#hash                META                an API key, under each of its secrets
+    LIMITS#key id           META                counters and reservations of a key
+    LEDGER#day              time#owner          one send and its cost
+    REQUESTS#day            time#request id     one request of a caller
+    SUMS#month              hour#key#model#account   what the entries of one hour add up to
+    SUMS#open               hour                an hour to be summed up again
     SESSION#key#session     META                a conversation
     DOCUMENT#kind#owner#id  META                a compressed JSON document
     CONFIG#name             META                a configuration item, as JSON
-    USAGE#day               key#model           what a key consumed with a model on one UTC day
+    FLEET                   META                how many accounts there are, by kind
 
 Index `selectable` (sel_pk, eligible_at) holds the active accounts. Its sort value is the account's *place*:
 
@@ -20,16 +24,20 @@ Index `selectable` (sel_pk, eligible_at) holds the active accounts. Its sort val
     [2, 4)      the same for web accounts
     later       waits until that time (epoch seconds), and may be chosen from then on
 
-A new random place with every change of the account spreads load over any number of accounts: a query that starts
-anywhere finds as good a sample as any other, and one query from the start finds a fleet whole that fits one page, of
-whatever kinds. That is why there is one partition: with shards, or a partition per kind, the single account of a
-small fleet would take several reads to find. DynamoDB splits it by place where load demands that.
+A new random place with every change of the account spreads load over any number of accounts: a page read from a random
+place is a fair sample, and one query from the start finds a fleet whole that fits one page, of whatever kinds. That is
+why there is one partition: with shards, or a partition per kind, the single account of a small fleet would take
+several reads to find. DynamoDB splits it by place where load demands that.
 
-Index `due` (due_pk, due_at) holds all accounts but disabled ones by the time of their next reading. It has one
-partition, because "the longest overdue first" is an order over all: at 1,000 writes a second it serves some 300
-accounts read per second, more than any one run reads.
+Index `due` (due_pk, due_at) has what the scheduled job looks for, by time:
 
-The table's TTL attribute `expires_at` is whole seconds; it only tidies up. What counts is compared to `until`.
+    due#0             accounts but disabled ones, by their next reading. One partition, because "the longest overdue
+                      first" is an order over all: at 1,000 writes a second it serves some 300 accounts read per second
+    slots#0           held slots, by the first expiry of their leases: a killed holder's is found here
+    unsettled#account ledger entries whose final cost is not known, by the time at which they began
+
+The table's TTL attribute `expires_at` is whole seconds; it only tidies up. What counts is compared to `until`. A slot
+has none: it holds the beginning of a ledger entry.
 """
 
 from __future__ import annotations
@@ -41,7 +49,7 @@ from typing import Any
 
 from accounts._identity import normal_label
 from accounts._items import Item
-from accounts._model import Account, AccountKind, AccountState, ApiKey, ChatSession, Points
+from accounts._model import Account, AccountKind, AccountState, BotLimit, ChatSession, Points
 
 SELECTABLE_INDEX = "selectable"
 DUE_INDEX = "due"
@@ -49,6 +57,8 @@ META = "META"
 DUE_PARTITION = "due#0"
 ACCOUNTS_DIRECTORY = "DIRECTORY#accounts"
 KEYS_DIRECTORY = "DIRECTORY#keys"
+SLOTS_PARTITION = "slots#0"
+OPEN_HOURS = "SUMS#open"
 
 SELECTABLE_PARTITION = "selectable#0"
 
@@ -71,8 +81,8 @@ def slot(account_id: str, number: int) -> Key:
     return _key(f"ACCOUNT#{_part(account_id)}", f"SLOT#{number}")
 
 
-def bot_limit(account_id: str, bot: str) -> Key:
-    return _key(f"ACCOUNT#{_part(account_id)}", f"BOT#{_part(bot.lower())}")
+def settlement(account_id: str) -> Key:
+    return _key(f"ACCOUNT#{_part(account_id)}", "SETTLEMENT")
 
 
 def directory_entry(kind: AccountKind, label: str) -> Key:
@@ -88,8 +98,44 @@ def api_key(key_hash: str) -> Key:
     return _key(f"KEY#{key_hash}", META)
 
 
-def rate_window(key_hash: str, minute: int) -> Key:
-    return _key(f"KEY#{key_hash}", f"WINDOW#{minute}")
+def limits(key_id: str) -> Key:
+    return _key(f"LIMITS#{_part(key_id)}", META)
+
+
+def fleet() -> Key:
+    return _key("FLEET", META)
+
+
+def ledger_day(day: str) -> str:
+    return f"LEDGER#{_part(day)}"
+
+
+def ledger_entry(day: str, entry_id: str) -> Key:
+    return _key(ledger_day(day), entry_id)
+
+
+def requests_day(day: str) -> str:
+    return f"REQUESTS#{_part(day)}"
+
+
+def request(day: str, at: float, request_id: str) -> Key:
+    return _key(requests_day(day), f"{round(at * 1000):014d}#{_part(request_id)}")
+
+
+def sums_month(month: str) -> str:
+    return f"SUMS#{_part(month)}"
+
+
+def sums(month: str, hour: int, *names: str) -> Key:
+    return _key(sums_month(month), "#".join([f"{hour:010d}", *map(_part, names)]))
+
+
+def open_hour(hour: int) -> Key:
+    return _key(OPEN_HOURS, f"{hour:010d}")
+
+
+def unsettled_partition(account_id: str) -> str:
+    return f"unsettled#{_part(account_id)}"
 
 
 def session(key_id: str, session_id: str) -> Key:
@@ -102,18 +148,6 @@ def document(kind: str, owner: str, document_id: str) -> Key:
 
 def config(name: str) -> Key:
     return _key(f"CONFIG#{_part(name)}", META)
-
-
-def usage_day(day: str) -> str:
-    return f"USAGE#{_part(day)}"
-
-
-def usage(day: str, key_id: str, model: str) -> Key:
-    return _key(usage_day(day), f"{usage_prefix(key_id)}{_part(model)}")
-
-
-def usage_prefix(key_id: str) -> str:
-    return f"{_part(key_id)}#"
 
 
 def place_of(account: Account, now: float, chance: float) -> float:
@@ -141,7 +175,15 @@ def account_attributes(account: Account, place: float) -> Item:
         "kind": account.kind.value,
         "label": account.label,
         "account_state": account.state.value,
-        "waits_until": account.eligible_at,
+        "speed_until": account.speed_until,
+        "points_until": account.points_until,
+        "credentials_until": account.credentials_until,
+        "errors_until": account.errors_until,
+        "bot_limits": {
+            bot: {"until": limit.until, "code": limit.code, "balance": limit.balance}
+            for bot, limit in account.bot_limits.items()
+        }
+        or None,
         "balance": points.balance if points else None,
         "read_at": points.read_at if points else None,
         "allotment": points.allotment if points else None,
@@ -149,6 +191,7 @@ def account_attributes(account: Account, place: float) -> Item:
         "subscribed": account.subscribed,
         "max_concurrency": account.max_concurrency,
         "consecutive_errors": account.consecutive_errors,
+        "doubts": account.doubts,
         "last_error": account.last_error,
         "last_used_at": account.last_used_at,
         "created_at": account.created_at,
@@ -170,11 +213,19 @@ def account_of(item: Mapping[str, Any]) -> Account:
         kind=AccountKind(item["kind"]),
         label=item["label"],
         state=AccountState(item["account_state"]),
-        eligible_at=float(item["waits_until"]),
+        speed_until=_wait(item, "speed_until"),
+        points_until=_wait(item, "points_until"),
+        credentials_until=_wait(item, "credentials_until"),
+        errors_until=_wait(item, "errors_until"),
+        bot_limits={
+            bot: BotLimit(float(limit["until"]), limit["code"], limit.get("balance"))
+            for bot, limit in sorted(item.get("bot_limits", {}).items())
+        },
         points=points,
         subscribed=item.get("subscribed"),
         max_concurrency=int(item["max_concurrency"]),
         consecutive_errors=int(item["consecutive_errors"]),
+        doubts=int(item.get("doubts", 0)),
         last_error=item.get("last_error"),
         last_used_at=_time(item, "last_used_at"),
         refresh_due_at=float(item["due_at"]),
@@ -188,35 +239,6 @@ def account_of(item: Mapping[str, Any]) -> Account:
 def account_id_of(key: Mapping[str, Any]) -> str:
     """The id in an account's key, which is all that the index of due accounts holds."""
     return str(key["pk"]).partition("#")[2].replace("%23", "#").replace("%25", "%")
-
-
-def api_key_item(key: ApiKey) -> Item:
-    return {
-        **api_key(key.hash),
-        "key_id": key.id,
-        "key_name": key.name,
-        "hash": key.hash,
-        "enabled": key.enabled,
-        "models": list(key.models),
-        "requests_per_minute": key.requests_per_minute,
-        "points_per_day": key.points_per_day,
-        "until": key.expires_at,
-        "created_at": key.created_at,
-    }
-
-
-def api_key_of(item: Mapping[str, Any]) -> ApiKey:
-    return ApiKey(
-        id=item["key_id"],
-        name=item["key_name"],
-        hash=item["hash"],
-        enabled=item["enabled"],
-        models=tuple(item["models"]),
-        requests_per_minute=item.get("requests_per_minute"),
-        points_per_day=item.get("points_per_day"),
-        expires_at=_time(item, "until"),
-        created_at=float(item["created_at"]),
-    )
 
 
 def session_item(chat: ChatSession, until: float) -> Item:
@@ -263,6 +285,10 @@ def _part(text: str) -> str:
     if len(text.encode()) > MAX_PART_BYTES or not text:
         return "sha256-" + hashlib.sha256(text.encode()).hexdigest()
     return text.replace("%", "%25").replace("#", "%23")
+
+
+def _wait(item: Mapping[str, Any], name: str) -> float:
+    return float(item.get(name, 0.0))
 
 
 def _time(item: Mapping[str, Any], name: str) -> float | None:

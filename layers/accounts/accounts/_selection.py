@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from accounts._exceptions import NoAccountError, NoAccountReason
-from accounts._model import Account, AccountState, LeaseRequest
-from accounts._transitions import BOT_ACCESS_DENIED, DEFAULT_POLICY, INSUFFICIENT_POINTS, Policy, lacks_points
+from accounts._model import Account, AccountState, LeaseRequest, Wait
+from accounts._transitions import BOT_ACCESS_DENIED, INSUFFICIENT_POINTS
 
-# Weights of `burden`. A failure weighs as much as the whole range of balances; a use a minute ago as much as half.
-FULL_BALANCE = 3_000
-ERROR_WEIGHT = 1.0
-RECENT_USE_WEIGHT = 0.5
-RECENT_USE_SECONDS = 600.0
-UNKNOWN_BALANCE_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class BotLimit:
-    """An account should not be asked for one bot before `until`; `code` says why."""
-
-    until: float
-    code: str
+# What an account weighs of which nobody knows the balance, where nobody's is known.
+UNKNOWN_BALANCE = 1_500.0
+# Each failure in a row makes an account so much less likely to be chosen.
+ERROR_FACTOR = 0.25
+# When to look again after a search that had to end before it saw all accounts.
+LOOK_AGAIN_SECONDS = 5.0
 
 
 def is_able(account: Account, request: LeaseRequest) -> bool:
@@ -38,59 +30,88 @@ def is_able(account: Account, request: LeaseRequest) -> bool:
     )
 
 
-def is_candidate(account: Account, request: LeaseRequest, now: float) -> bool:
-    """Whether the account could serve the request now, slots and limits of the bot aside."""
-    return is_able(account, request) and account.eligible_at <= now and account.id not in request.exclude
+def weights(pool: Sequence[Account]) -> list[float]:
+    """How likely each account is to be chosen: in proportion to the points it has left, less after failures.
 
-
-def burden(account: Account, now: float) -> float:
-    """How little one would like to use the account: failures and recent use weigh, points relieve."""
-    share = UNKNOWN_BALANCE_SHARE
-    if account.points is not None:
-        share = min(account.points.balance, FULL_BALANCE) / FULL_BALANCE
-    recent = 0.0
-    if account.last_used_at is not None:
-        recent = max(0.0, 1.0 - (now - account.last_used_at) / RECENT_USE_SECONDS)
-    return ERROR_WEIGHT * account.consecutive_errors + RECENT_USE_WEIGHT * recent - share
-
-
-def order(candidates: Sequence[Account], request: LeaseRequest, now: float, rng: random.Random) -> Iterator[Account]:
-    """The candidates in the order to try them: the sticky one, then kind by kind the better of two drawn at random.
-
-    Two choices spread the load nearly as well as comparing all, and concurrent callers do not all flock to the best.
+    An account whose balance is unknown weighs as much as the others do on average.
     """
-    rest = [account for account in candidates if account.id != request.sticky_account_id]
+    known = [float(account.points.balance) for account in pool if account.points is not None]
+    average = sum(known) / len(known) if known else UNKNOWN_BALANCE
+    balances = (average if account.points is None else float(account.points.balance) for account in pool)
+    return [
+        max(balance, 1.0) * ERROR_FACTOR ** min(account.consecutive_errors, 8)
+        for balance, account in zip(balances, pool, strict=True)
+    ]
+
+
+def order(candidates: Sequence[Account], request: LeaseRequest, rng: random.Random) -> Iterator[Account]:
+    """The candidates in the order to try them: the sticky one, then kind by kind at random by weight.
+
+    Sorting by `u ** (1 / weight)`, with `u` uniform, draws without replacement in proportion to the weights
+    (Efraimidis and Spirakis, 2006).
+    """
     yield from (account for account in candidates if account.id == request.sticky_account_id)
+    rest = [account for account in candidates if account.id != request.sticky_account_id]
     for kind in request.kinds:
         pool = [account for account in rest if account.kind is kind]
-        while pool:
-            drawn = rng.sample(range(len(pool)), min(2, len(pool)))
-            yield pool.pop(min(drawn, key=lambda index: burden(pool[index], now)))
+        # The logarithm of the key keeps small weights apart.
+        keys = [rng.expovariate(1.0) / weight for weight in weights(pool)]
+        yield from (account for _, account in sorted(zip(keys, pool, strict=True), key=lambda pair: pair[0]))
 
 
-def refusal(
-    *,
-    waiting: Sequence[Account],
-    limits: Sequence[BotLimit],
-    has_busy: bool,
-    has_excluded: bool,
-    now: float,
-    policy: Policy = DEFAULT_POLICY,
-) -> NoAccountError:
-    """Why no account could be leased, from what was found on the way.
+@dataclass(slots=True)
+class Refusals:
+    """What a search found on the way, for the reason that is given if it finds no account."""
 
-    `waiting` are able accounts whose time has not come, `limits` are those of eligible accounts for the bot.
-    """
-    if has_busy:
-        return NoAccountError(NoAccountReason.BUSY)
-    times = [account.eligible_at for account in waiting] + [limit.until for limit in limits]
-    if times:
-        lack_points = all(lacks_points(account, policy) for account in waiting)
-        lack_points = lack_points and all(limit.code == INSUFFICIENT_POINTS for limit in limits)
-        reason = NoAccountReason.NO_POINTS if lack_points else NoAccountReason.COOLING_DOWN
-        if not waiting and not has_excluded and all(limit.code == BOT_ACCESS_DENIED for limit in limits):
-            reason = NoAccountReason.BOT_DENIED
-        return NoAccountError(reason, max(now, min(times)))
-    if has_excluded:
-        return NoAccountError(NoAccountReason.COOLING_DOWN)
-    return NoAccountError(NoAccountReason.NONE_CONFIGURED)
+    request: LeaseRequest
+    now: float
+    has_busy: bool = False
+    has_excluded: bool = False
+    is_partial: bool = False
+    """Whether the search ended before it had seen all accounts."""
+    free_at: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """By account: when it may be asked, and the code of what it waits for."""
+
+    def admits(self, account: Account) -> bool:
+        """Whether the account may be tried now; remembers why not."""
+        if not is_able(account, self.request):
+            return False
+        if account.id in self.request.exclude:
+            self.has_excluded = True
+            return False
+        limit = account.limit_for(self.request.bot, self.now)
+        wait = account.waits_for(self.now)
+        facts = [(account.eligible_at, wait.value)] if wait else []
+        facts += [(limit.until, limit.code)] if limit else []
+        if facts:
+            self.free_at[account.id] = max(facts)
+        return not facts
+
+    def error(self, others: Sequence[Account] = ()) -> NoAccountError:
+        """Why no account could be leased. `others` are accounts that may not be selected at all, for their states."""
+        if self.has_busy:
+            return NoAccountError(NoAccountReason.BUSY)
+        if self.free_at:
+            at, cause = min(self.free_at.values())
+            return NoAccountError(self._reason({code for _, code in self.free_at.values()}), at, cause=cause)
+        if self.is_partial:
+            return NoAccountError(NoAccountReason.COOLING_DOWN, self.now + LOOK_AGAIN_SECONDS)
+        if self.has_excluded:
+            return NoAccountError(NoAccountReason.COOLING_DOWN)
+        states = {account.state for account in others if account.kind in self.request.kinds}
+        if AccountState.LOGGED_OUT in states:
+            cause = Wait.CREDENTIALS.value
+            return NoAccountError(NoAccountReason.CREDENTIALS_REFUSED, cause=cause)
+        if AccountState.DISABLED in states:
+            return NoAccountError(NoAccountReason.DISABLED)
+        return NoAccountError(NoAccountReason.NONE_CONFIGURED)
+
+    def _reason(self, codes: set[str]) -> NoAccountReason:
+        if codes == {INSUFFICIENT_POINTS}:
+            return NoAccountReason.NO_POINTS
+        if codes == {Wait.CREDENTIALS.value}:
+            return NoAccountReason.CREDENTIALS_REFUSED
+        is_all = not self.has_excluded and not self.is_partial
+        if codes == {BOT_ACCESS_DENIED} and is_all:
+            return NoAccountReason.BOT_DENIED
+        return NoAccountReason.COOLING_DOWN

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
-from accounts._api_keys import OverLimit
 from accounts._model import (
     Account,
     AccountKind,
     AccountState,
+    Admission,
     ApiKey,
     ChatSession,
     Claim,
+    KeySettings,
+    KeyUse,
     Lease,
     LeaseRequest,
+    LedgerEntry,
     Outcome,
+    OverLimit,
     Page,
     Reading,
-    Usage,
+    RequestRecord,
+    Reservation,
+    Selection,
+    SendRecord,
+    Settlement,
+    SettlementState,
+    Sums,
 )
 
 
@@ -38,14 +48,19 @@ class AccountStore(Protocol):
         label: str,
         credentials: Mapping[str, str],
         account_id: str | None = None,
-        max_concurrency: int = 2,
+        max_concurrency: int | None = None,
     ) -> Account:
         """Add an account, or replace the credentials of the one with this id or this kind and label.
 
-        Replaced credentials clear derived data, errors and cooldown, and make a reading due at once. Raises
-        `ConflictError` when another account than the one with this id has the label, and `ValueError` when the
-        credentials are too large.
+        Replaced credentials clear derived data and errors, end every wait, and make a reading due at once. Without
+        `max_concurrency` an account keeps what it has, and a new one gets 2. Raises `ConflictError` when another
+        account than the one with this id has the label, and `ValueError` when the credentials are too large.
         """
+
+    async def update_account(
+        self, account_id: str, *, label: str | None = None, max_concurrency: int | None = None
+    ) -> Account:
+        """Change what needs no credentials. Raises `AccountNotFoundError`, and `ConflictError` for a label in use."""
 
     async def get_account(self, account_id: str) -> Account:
         """Raises `AccountNotFoundError`."""
@@ -53,10 +68,10 @@ class AccountStore(Protocol):
     async def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]: ...
 
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
-        """Enable or disable. Raises `AccountNotFoundError`."""
+        """Enable or disable. Enabling ends every wait and makes a reading due. Raises `AccountNotFoundError`."""
 
     async def delete_account(self, account_id: str) -> None:
-        """Delete the account with its credentials, slots and limits. Deleting twice is fine."""
+        """Delete the account with its credentials. Deleting twice is fine. What its leases spend is still booked."""
 
     async def read_credentials(self, account_id: str) -> tuple[Account, Mapping[str, str], Mapping[str, Any] | None]:
         """The account, its credentials and its derived session data. Raises `AccountNotFoundError`."""
@@ -67,7 +82,11 @@ class AccountStore(Protocol):
     # Leases.
 
     async def lease(self, request: LeaseRequest) -> Lease:
-        """Take a slot of the best eligible account. Raises `NoAccountError`."""
+        """Take a slot of an eligible account, chosen in proportion to the points that are left.
+
+        The slot holds the request's intention. What an expired slot held becomes a ledger entry with the outcome
+        `lost` before the slot is taken. Raises `NoAccountError`.
+        """
 
     async def extend(self, lease: Lease, ttl_seconds: float) -> Lease:
         """Move the expiry of a lease that is still ours. Raises `ConflictError` if it is not."""
@@ -77,13 +96,20 @@ class AccountStore(Protocol):
         lease: Lease,
         outcome: Outcome,
         *,
-        usage: Usage | None = None,
+        usage: SendRecord | None = None,
+        request: RequestRecord | None = None,
         session_data: Mapping[str, Any] | None = None,
     ) -> None:
-        """Give the slot back, apply the outcome to the account, book the usage, keep changed session data.
+        """Give the slot back, write the ledger entry, apply the outcome, keep changed session data.
 
-        Releasing a lease that expired or was taken over frees nothing, but still records. Safe to call twice.
+        `usage` completes the entry that the lease's intention began, under `lease.entry_id`; `None` says that nothing
+        was sent, and leaves no entry. `request` is written along. The lease's reservation is replaced by what was
+        consumed. A lease that expired and was taken over frees nothing, but still books. Safe to call twice, and
+        again after a failure.
         """
+
+    async def recover_slots(self, *, limit: int = 1000) -> int:
+        """Turn what killed holders left in their slots into ledger entries; returns how many slots that freed."""
 
     # Readings, for the scheduled refresh and the admin.
 
@@ -109,8 +135,11 @@ class AccountStore(Protocol):
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,
         claimed: Account | None = None,
+        is_by_owner: bool = False,
     ) -> Account:
         """Apply a balance just read, or the failure to read it, and set the next due time.
+
+        A reading that its owner asked for and that succeeded ends every wait but one for points.
 
         Changes nothing if `credentials_version` names credentials that were replaced since. `claimed` is the account
         as the claim showed it: that saves reading it again, as long as nobody changed it. Raises
@@ -119,20 +148,23 @@ class AccountStore(Protocol):
 
     # API keys.
 
-    async def create_key(
-        self,
-        *,
-        name: str,
-        models: Sequence[str] = (),
-        requests_per_minute: int | None = None,
-        points_per_day: int | None = None,
-        expires_at: float | None = None,
-        secret: str | None = None,
-    ) -> tuple[ApiKey, str]:
+    async def create_key(self, *, secret: str | None = None, **settings: Unpack[KeySettings]) -> tuple[ApiKey, str]:
         """Create a key. Returns it with its secret, which is never stored and can't be read again.
 
-        `secret` imports a given one (the original's bootstrap keys); importing it again replaces its limits.
+        `secret` imports a given one (the original's bootstrap keys); importing it again replaces its settings. Raises
+        `ValueError` for a secret that is too short, and for settings that can't be.
         """
+
+    async def get_key(self, key_id: str) -> ApiKey:
+        """Raises `KeyNotFoundError`."""
+
+    async def update_key(
+        self, key_id: str, *, expected_version: int | None = None, **changes: Unpack[KeySettings]
+    ) -> ApiKey:
+        """Change settings. Raises `KeyNotFoundError`, `ValueError`, and `ConflictError` for another version."""
+
+    async def rotate_key(self, key_id: str, *, overlap_seconds: float) -> tuple[ApiKey, str]:
+        """Give the key a new secret; the present one works for `overlap_seconds` more. Raises `KeyNotFoundError`."""
 
     async def find_key(self, secret: str) -> ApiKey | None:
         """The enabled, unexpired key with this secret."""
@@ -147,13 +179,73 @@ class AccountStore(Protocol):
     async def revoke_key(self, key_id: str) -> bool:
         """Delete a key; `False` if there was none."""
 
+    # Limits of keys.
+
     async def count_request(self, key: ApiKey, answers: int = 1) -> OverLimit | None:
-        """Count a request of a limited key, once for each answer it asks for.
+        """Count the answers asked for, and reserve nothing. Returns how long to wait if that is over a limit."""
 
-        Returns seconds to wait if it is over its rate or budget, else `None`.
+    async def reserve_budget(self, key: ApiKey, wanted: Reservation) -> Admission:
+        """Count requests and reserve what they are about to consume, all or nothing, in one conditional write.
 
-        The seconds are an `OverLimit`, which says which of the two it is.
+        What is reserved goes into the intentions of the leases, whose owners are named in `wanted`; their release
+        replaces it by what was consumed. A reservation that never meets a lease ends after an hour at most.
         """
+
+    async def cancel_reservation(self, key_id: str, owner: str) -> None:
+        """Give back a reservation whose lease was not had."""
+
+    async def key_use(self, key_id: str) -> KeyUse:
+        """What a key with limits has consumed in the present minute, day and month, and when it was last used."""
+
+    async def key_uses(self, key_ids: Collection[str]) -> Mapping[str, KeyUse]:
+        """`key_use` of at most 100 keys, in one read."""
+
+    async def repair_limits(self, key_id: str) -> int:
+        """End the reservations whose holders were killed, by what their ledger entries say; returns how many."""
+
+    # The ledger.
+
+    async def list_entries(
+        self, selection: Selection, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[LedgerEntry]:
+        """Ledger entries, newest first. A page may be short and still have a cursor. `ValueError` for a bad cursor."""
+
+    async def get_entry(self, entry_id: str) -> LedgerEntry | None:
+        """Raises `ValueError` for what is no id of an entry."""
+
+    async def late_report(self, entry_id: str, points: int) -> bool:
+        """Book a cost that the upstream reported after the release; `False` if that changes nothing."""
+
+    async def unsettled(self, account_id: str, *, limit: int = 1000) -> Sequence[LedgerEntry]:
+        """The account's entries whose final cost is not known, oldest first."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> int:
+        """Book final costs; what is settled stays. Returns how many entries that changed."""
+
+    async def settlement_state(self, account_id: str) -> SettlementState: ...
+
+    async def put_settlement_state(self, account_id: str, state: SettlementState) -> None:
+        """Raises `ConflictError` unless the stored version is the one of `state`, which is counted up."""
+
+    async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
+        """What the entries of `[since, until)` add up to, for each hour, key, model and account. Whole hours."""
+
+    async def close_hours(self) -> int:
+        """Store the sums of the hours that are over; returns how many of them had entries."""
+
+    async def note_key_uses(self, *, since: float) -> int:
+        """Keep, for `key_use`, when keys without limits were last used; returns how many were used since."""
+
+    async def check_sums(self, *, since: float) -> int:
+        """Compare stored sums with the entries and put right what differs; returns how many rows did."""
+
+    async def record_request(self, record: RequestRecord) -> None:
+        """Write a request to the log, where no release does."""
+
+    async def list_requests(
+        self, selection: Selection, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[RequestRecord]:
+        """The log of requests, newest first. A page may be short and still have a cursor."""
 
     # Conversations, documents, configuration.
 
@@ -183,6 +275,6 @@ class AccountStore(Protocol):
         """Keep a JSON document by name. Raises `ValueError` when it can't fit one item of 400 KB, compressed."""
 
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
-        """The aggregates of one UTC day (`YYYY-MM-DD`), per key and model."""
+        """What one UTC day's (`YYYY-MM-DD`) entries add up to, per key and model."""
 
     async def aclose(self) -> None: ...

@@ -6,9 +6,11 @@ one of DynamoDB's several hundred reserved words.
 
 from __future__ import annotations
 
+import asyncio
+import random
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -22,6 +24,10 @@ from accounts._keys import Key
 MAX_BATCH_GET = 100
 MAX_BATCH_WRITE = 25
 MAX_ROUNDS = 8
+# Pauses between rounds are spread by "full jitter" below a doubling limit.
+FIRST_PAUSE_SECONDS = 0.02
+MAX_PAUSE_SECONDS = 1.0
+_TRANSIENT_REASONS = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class ConditionFailed(Exception):
@@ -33,6 +39,14 @@ class ConditionFailed(Exception):
     def __init__(self, found: Mapping[int, Item | None]) -> None:
         super().__init__("condition failed")
         self.found = found
+
+
+class TransactionConflict(Exception):
+    """Others were writing some of the same items, by their positions. Nothing was written; it may be tried again."""
+
+    def __init__(self, positions: Collection[int]) -> None:
+        super().__init__("transaction conflict")
+        self.positions = frozenset(positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +61,11 @@ def put(item: Item, condition: str | None = None, **values: Any) -> Write:
     return Write("Put", {"Item": to_wire(item), **_expressions(values, ConditionExpression=condition)})
 
 
-def update(key: Key, expression: str, condition: str | None = None, **values: Any) -> Write:
-    expressions = _expressions(values, UpdateExpression=expression, ConditionExpression=condition)
+def update(
+    key: Key, expression: str, condition: str | None = None, *, names: Mapping[str, str] | None = None, **values: Any
+) -> Write:
+    """`names` are the attributes that the braces stand for, where they are not named by them."""
+    expressions = _expressions(values, names, UpdateExpression=expression, ConditionExpression=condition)
     return Write("Update", {"Key": to_wire(key), **expressions})
 
 
@@ -76,21 +93,32 @@ class Found:
 class Table:
     """One DynamoDB table. Raises `StoreUnavailableError` for whatever is not a matter of conditions."""
 
-    def __init__(self, aws: AwsCaller, name: str) -> None:
+    def __init__(
+        self,
+        aws: AwsCaller,
+        name: str,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
         self._aws = aws
         self._name = name
+        self._sleep = sleep
+        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     async def get(self, key: Key, *, is_consistent: bool = True) -> Item | None:
         answer = await self._call("GetItem", {"Key": to_wire(key), "ConsistentRead": is_consistent})
         return from_wire(answer["Item"]) if answer.get("Item") else None
 
-    async def get_many(self, keys: Sequence[Key]) -> list[Item]:
+    async def get_many(self, keys: Sequence[Key], *, is_consistent: bool = True) -> list[Item]:
         """The items that exist among these, in no particular order. At most 100 keys."""
         items: list[Item] = []
-        pending: Any = {self._name: {"Keys": [to_wire(key) for key in keys], "ConsistentRead": True}} if keys else {}
-        for _ in range(MAX_ROUNDS):
+        asked = {"Keys": [to_wire(key) for key in keys], "ConsistentRead": is_consistent}
+        pending: Any = {self._name: asked} if keys else {}
+        for number in range(MAX_ROUNDS):
             if not pending:
                 return items
+            await self.pause(number)
             answer = await self._send("BatchGetItem", {"RequestItems": pending})
             items += [from_wire(item) for item in answer["Responses"].get(self._name, [])]
             pending = answer.get("UnprocessedKeys")
@@ -100,7 +128,8 @@ class Table:
         for start in range(0, len(keys), MAX_BATCH_WRITE):
             requests = [{"DeleteRequest": {"Key": to_wire(key)}} for key in keys[start : start + MAX_BATCH_WRITE]]
             pending: Any = {self._name: requests}
-            for _ in range(MAX_ROUNDS):
+            for number in range(MAX_ROUNDS):
+                await self.pause(number)
                 answer = await self._send("BatchWriteItem", {"RequestItems": pending})
                 if not (pending := answer.get("UnprocessedItems")):
                     break
@@ -115,10 +144,17 @@ class Table:
         limit: int | None = None,
         after: Mapping[str, Any] | None = None,
         is_count: bool = False,
+        is_descending: bool = False,
+        only: str | None = None,
+        names: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Found:
-        """One page of the items that match. `after` is the `next_key` of the page before, or a key to start behind."""
-        payload: dict[str, Any] = _expressions(values, KeyConditionExpression=condition)
+        """One page of the items that match. `after` is the `next_key` of the page before, or a key to start behind.
+
+        `only` leaves out items after they were read, so `limit` counts them too.
+        """
+        payload: dict[str, Any] = _expressions(values, names, KeyConditionExpression=condition, FilterExpression=only)
+        payload |= {"ScanIndexForward": False} if is_descending else {}
         # Indexes are never read consistently.
         payload |= {"IndexName": index} if index else {"ConsistentRead": True}
         payload |= {"Select": "COUNT"} if is_count else {}
@@ -134,19 +170,35 @@ class Table:
         if len(writes) == 1:
             await self._write_one(writes[0])
             return
-        items = [{write.kind: self._body(write)} for write in writes]
-        # The token makes an attempt that is repeated after a lost answer count once.
-        for _ in range(MAX_ROUNDS):
-            token = secrets.token_hex(16)
+        for number in range(MAX_ROUNDS):
+            await self.pause(number)
             try:
-                await self._send("TransactWriteItems", {"TransactItems": items, "ClientRequestToken": token}, raw=True)
-            except AwsError as error:
-                if error.code != "TransactionCanceledException":
-                    raise StoreUnavailableError(error.operation, error.code) from error
-                _raise_for_reasons(error)
+                await self.write_once(*writes)
+            except TransactionConflict:
                 continue
             return
         raise ConflictError("the items are being changed by others all the time")
+
+    async def write_once(self, *writes: Write) -> None:
+        """As `write`, but raises `TransactionConflict` at once when others are writing the same."""
+        if len(writes) == 1:
+            await self._write_one(writes[0])
+            return
+        items = [{write.kind: self._body(write)} for write in writes]
+        # The token makes an attempt that is repeated after a lost answer count once.
+        payload = {"TransactItems": items, "ClientRequestToken": secrets.token_hex(16)}
+        try:
+            await self._send("TransactWriteItems", payload, raw=True)
+        except AwsError as error:
+            if error.code != "TransactionCanceledException":
+                raise StoreUnavailableError(error.operation, error.code) from error
+            raise _cancellation(error) from error
+
+    async def pause(self, number: int) -> None:
+        """Wait before round `number`, longer with each, at random so that those who collided don't collide again."""
+        if number:
+            limit = min(FIRST_PAUSE_SECONDS * 2.0**number, MAX_PAUSE_SECONDS)
+            await self._sleep(limit * self._rng.random())
 
     async def change(self, write: Write) -> Item:
         """Do one update and return the whole item after it. Raises `ConditionFailed`."""
@@ -180,8 +232,8 @@ class Table:
             raise StoreUnavailableError(operation, error.code) from error
 
 
-def _raise_for_reasons(error: AwsError) -> None:
-    """Raise unless the transaction may simply be tried again: somebody else had one on the same item."""
+def _cancellation(error: AwsError) -> Exception:
+    """Why a transaction was cancelled: a condition, others on the same items, or something that nobody can help."""
     reasons = list(error.response.get("CancellationReasons") or ())
     failed = {
         number: from_wire(reason["Item"]) if reason.get("Item") else None
@@ -189,11 +241,11 @@ def _raise_for_reasons(error: AwsError) -> None:
         if reason.get("Code") == "ConditionalCheckFailed"
     }
     if failed:
-        raise ConditionFailed(failed) from error
-    transient = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-    others = [str(reason.get("Code")) for reason in reasons if reason.get("Code") not in transient]
+        return ConditionFailed(failed)
+    others = [str(reason.get("Code")) for reason in reasons if reason.get("Code") not in _TRANSIENT_REASONS]
     if others or not reasons:
-        raise StoreUnavailableError(error.operation, others[0] if others else error.code) from error
+        return StoreUnavailableError(error.operation, others[0] if others else error.code)
+    return TransactionConflict({n for n, reason in enumerate(reasons) if reason.get("Code") != "None"})
 
 
 @lru_cache(maxsize=256)
@@ -203,11 +255,14 @@ def _parse(expression: str) -> tuple[str, frozenset[str]]:
     return expression.format_map({name: f"#{name}" for name in names}), names
 
 
-def _expressions(values: Mapping[str, Any], **expressions: str | None) -> dict[str, Any]:
+def _expressions(
+    values: Mapping[str, Any], aliases: Mapping[str, str] | None = None, **expressions: str | None
+) -> dict[str, Any]:
     """Expressions with their placeholders, in the form of the API."""
     parsed = {kind: _parse(text) for kind, text in expressions.items() if text}
     result: dict[str, Any] = {kind: text for kind, (text, _) in parsed.items()}
-    if names := {f"#{name}": name for _, fields in parsed.values() for name in fields}:
+    known = aliases or {}
+    if names := {f"#{name}": known.get(name, name) for _, fields in parsed.values() for name in fields}:
         result["ExpressionAttributeNames"] = names
     if values:
         result["ExpressionAttributeValues"] = to_wire({f":{name}": value for name, value in values.items()})

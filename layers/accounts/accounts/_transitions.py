@@ -3,28 +3,36 @@
 Only facts about the account change it. A failure of the request, of one bot or of the network leaves it alone, and no
 balance is ever invented: where a reading is needed, one is made due.
 
-Who may be chosen, and when:
+An account may be asked when all of its waits are over. Each has its own time and ends by what disproves it:
 
-    use refused, credentials     → waits shortly, reading due at once ("doubt")
-    reading refused as well      → LOGGED_OUT, probed again ever more rarely
-    use refused, points          → that bot is not asked again before the next grant, reading due at once
-    twice in a row               → waits for the next grant, or for a reading if the grant's time is unknown
-    use refused, too fast        → waits as long as Poe says, else ever longer
-    reading, few points          → waits for the next grant
-    reading, enough points       → at once, unless it waits because it was too fast
+    wait          begins with                              ends early with
+    speed         a refusal as too fast; Poe's time counts an action of the owner
+    points        a balance read as too low, or refusals   a reading with enough points
+                  by two bots
+    credentials   a use or a reading refused; a reading    a successful reading
+                  that confirms it: LOGGED_OUT, probed
+    errors        several failures in a row                an action of the owner
+
+A limit for one bot is kept with the account and ends by its time, by an action of the owner, and, where points were
+missing, by a reading with a higher balance. No wait is longer than a day, so an account that Poe would serve is asked
+again within a day of the last refusal even if no reading ever succeeds; with readings, an account whose points are
+back is found within `empty_reading_seconds`.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from accounts._model import Account, AccountKind, AccountState, Outcome, Points, Reading
+from accounts._model import Account, AccountKind, AccountState, BotLimit, Outcome, Points, Reading, Wait
 
 NOT_AUTHENTICATED = "not_authenticated"
 INSUFFICIENT_POINTS = "insufficient_points"
 RATE_LIMITED = "rate_limited"
 BOT_LIMIT_REACHED = "bot_limit_reached"
 BOT_ACCESS_DENIED = "bot_access_denied"
+_LIMITS_A_BOT = frozenset({BOT_LIMIT_REACHED, BOT_ACCESS_DENIED, INSUFFICIENT_POINTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,9 @@ class Policy:
     cooldown_seconds: float = 120.0
     """First wait; doubles with each further failure in a row."""
     max_cooldown_seconds: float = 3_600.0
+    """Longest wait that we choose ourselves."""
+    max_told_seconds: float = 86_400.0
+    """Longest wait at Poe's word, and for points."""
     grant_delay_seconds: float = 30.0
     """Nothing is expected earlier than this after a grant's time: clocks differ."""
     grant_jitter_seconds: float = 600.0
@@ -49,7 +60,7 @@ class Policy:
     used_reading_seconds: float = 1_800.0
     """A use makes a reading due this much later, at the latest."""
     empty_reading_seconds: float = 3_600.0
-    """Between readings of an empty account whose next grant is unknown."""
+    """Between readings of an account that lacks points, for itself or for a bot: they may be bought at any time."""
     failed_reading_seconds: float = 300.0
     """Before a reading is tried again that failed for no fault of the account."""
     probe_seconds: float = 3_600.0
@@ -61,8 +72,12 @@ class Policy:
     """How long a bot that an account has no access to is not asked through it again."""
     max_bot_limit_seconds: float = 86_400.0
     """No bot is given up on for longer, whatever Poe says: limits are per day."""
+    max_bot_limits: int = 100
+    """Limits kept with one account; those that end first make room."""
     session_data_seconds: float = 86_400.0
     """Derived data older than this is not handed to the next holder."""
+    clock_tolerance_seconds: float = 300.0
+    """A slot is taken from its holder this much after its expiry: their clocks may differ by as much."""
 
 
 DEFAULT_POLICY = Policy()
@@ -79,64 +94,64 @@ def apply_outcome(
     if outcome.is_success:
         # Whoever made the account wait did so after this use began: its failure is the younger news.
         is_waiting = account.eligible_at > now
-        return used if is_waiting else replace(used, consecutive_errors=0, last_error=None)
+        return used if is_waiting else replace(used, consecutive_errors=0, doubts=0, last_error=None)
+    limited = _with_bot_limit(used, outcome, now, policy)
     if outcome.scope != "account":
-        return used
-    return _after_account_error(used, outcome, now, jitter, policy)
+        return limited
+    return _after_account_error(account, limited, outcome, now, jitter=jitter, policy=policy)
 
 
 def apply_reading(
-    account: Account, reading: Reading | Outcome, now: float, *, jitter: float = 0.5, policy: Policy = DEFAULT_POLICY
+    account: Account,
+    reading: Reading | Outcome,
+    now: float,
+    *,
+    jitter: float = 0.5,
+    policy: Policy = DEFAULT_POLICY,
+    is_by_owner: bool = False,
 ) -> Account:
-    """The account after a reading, or after the failure to read. Sets when the next reading is due."""
+    """The account after a reading, or after the failure to read. Sets when the next reading is due.
+
+    One that its owner asked for, and that succeeded, also ends the waits that a balance does not disprove.
+    """
     if isinstance(reading, Outcome):
         return _after_failed_reading(account, reading, now, jitter, policy)
     points = account.points
     if reading.balance is not None:
         points = Points(reading.balance, now, reading.allotment, reading.next_grant_at)
-    state = AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state
     read = replace(
         account,
-        state=state,
+        state=AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state,
         points=points,
         subscribed=account.subscribed if reading.subscribed is None else reading.subscribed,
+        credentials_until=0.0,
+        doubts=0,
+        bot_limits=_limits_after_reading(account, reading.balance, now),
     )
-    # A balance says nothing about a speed limit: such a wait ends by its own time.
-    if not (account.last_error == RATE_LIMITED and account.eligible_at > now):
-        read = replace(
-            read,
-            consecutive_errors=0,
-            last_error=None,
-            eligible_at=_eligible_after_reading(account, reading, now, jitter, policy),
-        )
+    if reading.balance is not None:
+        is_empty = reading.balance <= policy.depleted_points
+        read = replace(read, points_until=_points_expected_at(read, now, jitter, policy) if is_empty else 0.0)
+    if is_by_owner:
+        read = replace(read, speed_until=0.0, errors_until=0.0, bot_limits={})
+    is_disproved = (
+        is_by_owner
+        or read.eligible_at <= now
+        or account.last_error == NOT_AUTHENTICATED
+        or (account.last_error == INSUFFICIENT_POINTS and read.points_until <= now)
+    )
+    if is_disproved:
+        read = replace(read, last_error=None, consecutive_errors=0)
     return replace(read, refresh_due_at=next_reading_at(read, now, jitter=jitter, policy=policy))
 
 
 def next_reading_at(account: Account, now: float, *, jitter: float = 0.5, policy: Policy = DEFAULT_POLICY) -> float:
     """When a healthy account should be read next: shortly after its own next grant, and not later than the interval."""
     grant = account.points.next_grant_at if account.points else None
-    empty = is_depleted(account, policy)
-    interval = policy.empty_reading_seconds if empty and not _is_ahead(grant, now) else policy.idle_reading_seconds
+    interval = policy.empty_reading_seconds if lacks_any_points(account, now, policy) else policy.idle_reading_seconds
     due = now + interval * (0.9 + 0.2 * jitter)
     if grant is not None and grant > now:
         due = min(due, grant + policy.grant_delay_seconds + policy.grant_jitter_seconds * jitter)
     return due
-
-
-def bot_limit_until(account: Account, outcome: Outcome, now: float, *, policy: Policy = DEFAULT_POLICY) -> float | None:
-    """Until when this account should not be asked for `outcome.bot` again; `None` if the outcome says no such thing.
-
-    Too few points count as well: the balance may still suffice for a cheaper bot.
-    """
-    if outcome.bot is None or outcome.code not in (BOT_LIMIT_REACHED, BOT_ACCESS_DENIED, INSUFFICIENT_POINTS):
-        return None
-    wait = policy.bot_denied_seconds if outcome.code == BOT_ACCESS_DENIED else policy.bot_limit_seconds
-    grant = account.points.next_grant_at if account.points else None
-    if outcome.retry_after_seconds is not None:
-        wait = outcome.retry_after_seconds
-    elif outcome.code == INSUFFICIENT_POINTS and grant is not None and grant > now:
-        wait = grant - now + policy.grant_delay_seconds
-    return now + min(wait, policy.max_bot_limit_seconds)
 
 
 def is_depleted(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
@@ -144,9 +159,15 @@ def is_depleted(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
     return account.points is not None and account.points.balance <= policy.depleted_points
 
 
-def lacks_points(account: Account, policy: Policy = DEFAULT_POLICY) -> bool:
-    """Whether it is points that the account waits for, if it waits."""
-    return account.last_error == INSUFFICIENT_POINTS or is_depleted(account, policy)
+def lacks_points(account: Account, now: float) -> bool:
+    """Whether it is points that the account waits for."""
+    return account.waits_for(now) is Wait.POINTS
+
+
+def lacks_any_points(account: Account, now: float, policy: Policy = DEFAULT_POLICY) -> bool:
+    """Whether the account has too few points, for itself or for some bot that it was asked for."""
+    limits = account.bot_limits.values()
+    return is_depleted(account, policy) or any(x.code == INSUFFICIENT_POINTS and x.until > now for x in limits)
 
 
 def new_account(account_id: str, kind: AccountKind, label: str, now: float, *, max_concurrency: int) -> Account:
@@ -165,110 +186,150 @@ def new_account(account_id: str, kind: AccountKind, label: str, now: float, *, m
 
 
 def replace_credentials(
-    account: Account, now: float, *, kind: AccountKind, label: str, max_concurrency: int
+    account: Account, now: float, *, kind: AccountKind, label: str, max_concurrency: int | None
 ) -> Account:
     """The account with new credentials: nothing that the old ones brought about counts any more.
 
-    An account that its owner disabled stays disabled.
+    An account that its owner disabled stays disabled. Without `max_concurrency` it keeps what it has.
     """
     state = AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state
     return replace(
-        account,
+        _without_waits(account, now),
         kind=kind,
         label=label,
         state=state,
-        eligible_at=0.0,
-        max_concurrency=max_concurrency,
+        max_concurrency=max_concurrency or account.max_concurrency,
         credentials_version=account.credentials_version + 1,
+    )
+
+
+def change_state(account: Account, state: AccountState, now: float) -> Account:
+    """The account enabled, disabled or logged out by hand. Enabling ends every wait and makes a reading due."""
+    if state is AccountState.ACTIVE:
+        return replace(_without_waits(account, now), state=state)
+    return replace(account, state=state)
+
+
+def _without_waits(account: Account, now: float) -> Account:
+    return replace(
+        account,
+        speed_until=0.0,
+        points_until=0.0,
+        credentials_until=0.0,
+        errors_until=0.0,
+        bot_limits={},
         consecutive_errors=0,
+        doubts=0,
         last_error=None,
         refresh_due_at=now,
     )
 
 
-def change_state(account: Account, state: AccountState, now: float) -> Account:
-    """The account enabled, disabled or logged out by hand. Enabling makes a reading due at once."""
-    if state is AccountState.ACTIVE and account.state is not AccountState.ACTIVE:
-        return replace(account, state=state, eligible_at=0.0, consecutive_errors=0, last_error=None, refresh_due_at=now)
-    return replace(account, state=state)
-
-
-def _after_account_error(account: Account, outcome: Outcome, now: float, jitter: float, policy: Policy) -> Account:
-    if account.state is not AccountState.ACTIVE:
-        return account
-    errors = account.consecutive_errors + 1
-    failed = replace(account, consecutive_errors=errors, last_error=outcome.code)
-    if outcome.code == NOT_AUTHENTICATED:
-        wait, due = policy.cooldown_seconds, now
-    elif outcome.code == INSUFFICIENT_POINTS:
-        return _after_insufficient_points(account, failed, outcome, now, jitter=jitter, policy=policy)
-    elif outcome.code == RATE_LIMITED:
-        wait, due = outcome.retry_after_seconds or _growing(errors, jitter, policy), account.refresh_due_at
-    elif errors >= policy.errors_before_cooldown:
-        wait, due = _growing(errors - policy.errors_before_cooldown + 1, jitter, policy), account.refresh_due_at
-    else:
-        return failed
-    wait = min(wait, policy.max_cooldown_seconds)
-    return replace(failed, eligible_at=max(account.eligible_at, now + wait), refresh_due_at=due)
-
-
-def _after_insufficient_points(
-    before: Account, failed: Account, outcome: Outcome, now: float, *, jitter: float, policy: Policy
+def _after_account_error(
+    before: Account, used: Account, outcome: Outcome, now: float, *, jitter: float, policy: Policy
 ) -> Account:
-    """A reading is due in any case. The first refusal may be the bot's price, a second one in a row is not."""
-    due = replace(failed, refresh_due_at=now)
-    if outcome.bot is not None and before.last_error != INSUFFICIENT_POINTS and not is_depleted(before, policy):
-        return due
-    return replace(due, eligible_at=max(before.eligible_at, _points_expected_at(before, now, jitter, policy)))
+    errors = before.consecutive_errors + 1
+    failed = replace(used, consecutive_errors=errors, last_error=outcome.code)
+    match outcome.code:
+        case "not_authenticated":
+            until = max(before.credentials_until, now + policy.cooldown_seconds)
+            return replace(failed, credentials_until=until, doubts=before.doubts + 1, refresh_due_at=now)
+        case "insufficient_points":
+            failed = replace(failed, refresh_due_at=now)
+            if outcome.bot is not None and not is_depleted(before, policy) and not _lacks_for_another(before, outcome):
+                return failed
+            until = max(before.points_until, _points_expected_at(before, now, jitter, policy))
+            return replace(failed, points_until=until)
+        case "rate_limited":
+            wait = _told_wait(outcome, policy) or _growing(errors, jitter, policy)
+            return replace(failed, speed_until=max(before.speed_until, now + wait))
+    if errors < policy.errors_before_cooldown:
+        return failed
+    wait = _growing(errors - policy.errors_before_cooldown + 1, jitter, policy)
+    return replace(failed, errors_until=max(before.errors_until, now + wait))
+
+
+def _lacks_for_another(account: Account, outcome: Outcome) -> bool:
+    """Whether another bot was refused for missing points as well: then it is not the one bot's price."""
+    bot = (outcome.bot or "").lower()
+    return any(name != bot and limit.code == INSUFFICIENT_POINTS for name, limit in account.bot_limits.items())
+
+
+def _with_bot_limit(account: Account, outcome: Outcome, now: float, policy: Policy) -> Account:
+    """The account with the limit that the outcome names. Too few points count: a cheaper bot may still be served."""
+    if outcome.bot is None or outcome.code not in _LIMITS_A_BOT:
+        return account
+    grant = account.points.next_grant_at if account.points else None
+    wait = policy.bot_denied_seconds if outcome.code == BOT_ACCESS_DENIED else policy.bot_limit_seconds
+    if (told := _told_wait(outcome, policy)) is not None:
+        wait = told
+    elif outcome.code == INSUFFICIENT_POINTS and grant is not None and grant > now:
+        wait = min(grant - now + policy.grant_delay_seconds, policy.unknown_grant_wait_seconds)
+    balance = account.points.balance if account.points else None
+    limits = {bot: limit for bot, limit in account.bot_limits.items() if limit.until > now}
+    limits[outcome.bot.lower()] = BotLimit(now + min(wait, policy.max_bot_limit_seconds), outcome.code, balance)
+    kept = sorted(limits.items(), key=lambda item: item[1].until)[-policy.max_bot_limits :]
+    return replace(account, bot_limits=dict(sorted(kept)))
+
+
+def _limits_after_reading(account: Account, balance: int | None, now: float) -> Mapping[str, BotLimit]:
+    limits: dict[str, BotLimit] = {}
+    for bot, limit in account.bot_limits.items():
+        if limit.until <= now:
+            continue
+        if limit.code != INSUFFICIENT_POINTS or balance is None:
+            limits[bot] = limit
+        elif limit.balance is not None and balance <= limit.balance:
+            limits[bot] = replace(limit, balance=balance)
+    return limits
 
 
 def _after_failed_reading(account: Account, outcome: Outcome, now: float, jitter: float, policy: Policy) -> Account:
-    if outcome.code == NOT_AUTHENTICATED and outcome.scope == "account":
-        return _after_refused_reading(account, now, jitter, policy)
     again = now + policy.failed_reading_seconds * (1 + jitter)
-    if outcome.scope == "account" and not outcome.is_success:
-        failed = _after_account_error(account, outcome, now, jitter, policy)
-        again = max(again, failed.eligible_at if outcome.code == RATE_LIMITED else again)
-        return replace(failed, refresh_due_at=again)
+    if outcome.scope == "account" and outcome.code == NOT_AUTHENTICATED:
+        return _after_refused_reading(account, now, jitter, policy)
+    if outcome.scope == "account" and outcome.code == RATE_LIMITED:
+        # Poe's word holds for uses as well; a wait that it did not name is none of theirs.
+        told = _told_wait(outcome, policy)
+        if told is None:
+            return replace(account, refresh_due_at=again)
+        until = max(account.speed_until, now + told)
+        return replace(account, speed_until=until, last_error=RATE_LIMITED, refresh_due_at=max(again, now + told))
+    if outcome.scope == "account" and outcome.code == INSUFFICIENT_POINTS:
+        until = max(account.points_until, _points_expected_at(account, now, jitter, policy))
+        due = now + policy.empty_reading_seconds * (0.9 + 0.2 * jitter)
+        return replace(account, points_until=until, last_error=INSUFFICIENT_POINTS, refresh_due_at=due)
     return replace(account, refresh_due_at=again)
 
 
 def _after_refused_reading(account: Account, now: float, jitter: float, policy: Policy) -> Account:
     """One refusal is a doubt, a second one in a row is a fact."""
-    errors = account.consecutive_errors + 1
-    doubted_before = account.last_error == NOT_AUTHENTICATED or account.state is AccountState.LOGGED_OUT
-    failed = replace(account, consecutive_errors=errors, last_error=NOT_AUTHENTICATED)
-    if not doubted_before:
+    is_confirmed = account.doubts > 0 or account.state is AccountState.LOGGED_OUT
+    doubted = replace(account, doubts=account.doubts + 1, last_error=NOT_AUTHENTICATED)
+    if not is_confirmed:
         again = now + policy.cooldown_seconds * (0.5 + 0.5 * jitter)
-        return replace(
-            failed, eligible_at=max(account.eligible_at, now + policy.cooldown_seconds), refresh_due_at=again
-        )
+        until = max(account.credentials_until, now + policy.cooldown_seconds)
+        return replace(doubted, credentials_until=until, refresh_due_at=again)
     state = AccountState.LOGGED_OUT if account.state is AccountState.ACTIVE else account.state
-    wait = min(policy.probe_seconds * 2.0 ** min(max(errors - 2, 0), 16), policy.max_probe_seconds)
-    return replace(failed, state=state, refresh_due_at=now + wait * (0.9 + 0.2 * jitter))
-
-
-def _eligible_after_reading(account: Account, reading: Reading, now: float, jitter: float, policy: Policy) -> float:
-    if reading.balance is None:
-        # Poe did not say: a wait for points goes on, a doubt about the credentials is over.
-        return account.eligible_at if lacks_points(account, policy) else min(account.eligible_at, now)
-    if reading.balance > policy.depleted_points:
-        return min(account.eligible_at, now)
-    read = replace(account, points=Points(reading.balance, now, reading.allotment, reading.next_grant_at))
-    return _points_expected_at(read, now, jitter, policy)
+    wait = min(policy.probe_seconds * 2.0 ** min(max(doubted.doubts - 2, 0), 16), policy.max_probe_seconds)
+    return replace(doubted, state=state, refresh_due_at=now + wait * (0.9 + 0.2 * jitter))
 
 
 def _points_expected_at(account: Account, now: float, jitter: float, policy: Policy) -> float:
     grant = account.points.next_grant_at if account.points else None
     if grant is not None and grant > now:
-        return grant + policy.grant_delay_seconds * (1 + jitter)
+        return min(grant + policy.grant_delay_seconds * (1 + jitter), now + policy.max_told_seconds)
     return now + policy.unknown_grant_wait_seconds
+
+
+def _told_wait(outcome: Outcome, policy: Policy) -> float | None:
+    """How long Poe said to wait, within reason; `None` if it did not say."""
+    told = outcome.retry_after_seconds
+    if told is None or not math.isfinite(told) or told <= 0:
+        return None
+    return min(told, policy.max_told_seconds)
 
 
 def _growing(failures: int, jitter: float, policy: Policy) -> float:
     wait = min(policy.cooldown_seconds * 2.0 ** min(max(failures, 1) - 1, 16), policy.max_cooldown_seconds)
-    return wait * (0.75 + 0.5 * jitter)
-
-
-def _is_ahead(grant: float | None, now: float) -> bool:
-    return grant is not None and grant > now
+    return min(wait * (0.75 + 0.5 * jitter), policy.max_cooldown_seconds)

@@ -36,6 +36,7 @@ class PoeClients:
         self._find_model = find_model
         self._shares_connections = share_connections
         self._transport: OfficialTransport | None = None
+        self._serves_official = False
 
     def make(
         self, kind: AccountKind, credentials: Mapping[str, str], session_data: Mapping[str, Any] | None
@@ -46,6 +47,7 @@ class PoeClients:
         if kind is AccountKind.OFFICIAL:
             from reverse.official import PoeOfficialClient
 
+            self._serves_official = True
             return PoeOfficialClient(
                 OfficialCredentials.from_mapping(credentials),
                 config,
@@ -56,6 +58,15 @@ class PoeClients:
         from reverse.web import PoeWebClient
 
         return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)
+
+    def prepare(self, *, is_first: bool = False) -> None:
+        """Begin to open a connection for official accounts beside other work, so that nobody has to wait for it.
+
+        Only where connections are shared and official accounts are used, which `is_first` assumes. Needs a running
+        loop; never raises.
+        """
+        if self._shares_connections and (is_first or self._serves_official):
+            self._shared_transport(self._config()).prepare()
 
     def _shared_transport(self, config: PoeConfig) -> OfficialTransport:
         from reverse.official import OfficialTransport

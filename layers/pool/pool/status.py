@@ -34,7 +34,7 @@ def status_of(account: Account, now: float) -> AccountStatus:
         return AccountStatus.INVALID
     if account.eligible_at <= now:
         return AccountStatus.ACTIVE
-    return AccountStatus.DEPLETED if lacks_points(account) else AccountStatus.COOLDOWN
+    return AccountStatus.DEPLETED if lacks_points(account, now) else AccountStatus.COOLDOWN
 
 
 def parse_status(word: str) -> AccountStatus:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from accounts import AccountKind, Lease, LeaseRequest, Outcome, Usage
+from accounts import AccountKind, Lease, LeaseRequest, Outcome, RequestRecord, SendRecord
 from gateway.settings import Settings
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, TextDelta, ToolCallDelta, UsageReported
@@ -35,11 +35,12 @@ class SlowStore(RecordingStore):
         lease: Lease,
         outcome: Outcome,
         *,
-        usage: Usage | None = None,
+        usage: SendRecord | None = None,
+        request: RequestRecord | None = None,
         session_data: Mapping[str, Any] | None = None,
     ) -> None:
         await _steps(3)
-        await super().release(lease, outcome, usage=usage, session_data=session_data)
+        await super().release(lease, outcome, usage=usage, request=request, session_data=session_data)
         await _steps(2)
 
 

@@ -184,7 +184,7 @@ async def test_a_failure_in_mid_stream_never_looks_like_an_end(
     assert '"error"' in text
     assert not any(mark in text for mark in SUCCESSES), text[-500:]
     assert SECRET not in text + real.log.getvalue()
-    usages = [usage for _, usage in real.store.released if usage is not None]
+    usages = [usage for _, usage in real.store.released if usage is not None and not usage.is_refused]
     assert len(usages) == (2 if surface == "two choices" else 1), "booked, and once"
     if bot == "Suggester" and code == "overloaded":
         code = "bot_failed"  # the protocol has no word for it

@@ -621,3 +621,26 @@ def test_streams_run_on_uvloop_as_well(
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(scenario())
+
+
+async def test_a_connection_that_was_prepared_is_the_one_that_the_question_uses(config: PoeConfig) -> None:
+    async with RawServer(always(whole(b"a"))).serve() as server:
+        transport = StreamTransport(config)
+        for url in (server.url, server.url, "not an address", "http://127.0.0.1:9"):
+            transport.prepare(url)
+        assert await ask(transport, question(server.url)) == b"a"
+        transport.prepare(server.url)
+        assert await ask(transport, question(server.url)) == b"a"
+        assert (await failure(ask(transport, question("http://127.0.0.1:9")))).delivery is Delivery.NOT_SENT
+        await transport.aclose()
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+async def test_closing_ends_a_connection_that_is_being_prepared(config: PoeConfig) -> None:
+    mute, transport = Mute(), StreamTransport(config)
+    async with await asyncio.start_server(mute.converse, "127.0.0.1", 0) as server:
+        transport.prepare(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await transport.aclose()
+        await mute.ended.wait()

@@ -307,7 +307,8 @@ async def test_half_a_surrogate_pair_is_replaced_wherever_it_stands(house: House
     for outcome, usage in house.store.released:
         assert outcome.is_success
         assert usage is not None
-        usage.model.encode()
+    for intention in house.store.intentions:
+        intention.model.encode()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])

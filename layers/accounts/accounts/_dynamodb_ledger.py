@@ -1,0 +1,352 @@
+"""The ledger in DynamoDB: entries, what they add up to, and the log of requests.
+
+Sums are not written with entries. An hour is summed up by the scheduled job once no entry can begin in it any more;
+until then its sums are computed from its entries when somebody asks. So sums can't disagree with entries, and no
+request waits for a counter that others are changing. An entry that is changed later opens its hour again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from accounts import _keys, _ledger
+from accounts._budgets import adjust
+from accounts._dynamodb_keys import MAX_RACES, DynamoDBKeys
+from accounts._exceptions import ConflictError
+from accounts._items import Item
+from accounts._model import (
+    LedgerEntry,
+    Page,
+    RequestRecord,
+    Selection,
+    Settlement,
+    SettlementState,
+    Sums,
+)
+from accounts._records_items import (
+    entry_attributes,
+    entry_key,
+    entry_of,
+    request_item,
+    request_of,
+    settlement_item,
+    settlement_of,
+    sums_item,
+    sums_of,
+)
+from accounts._table import MAX_BATCH_GET, ConditionFailed, assignments, delete, put, update
+
+# How far back the first run of the job looks for entries.
+FIRST_LOOK_SECONDS = 40 * _ledger.DAY_SECONDS
+# Queries of one page of a list. A page may then be short; its cursor goes on.
+MAX_QUERIES = 12
+_WATERMARK = "sums"
+
+
+class DynamoDBLedger(DynamoDBKeys):
+    """Ledger entries and requests in one DynamoDB table."""
+
+    async def record_request(self, record: RequestRecord) -> None:
+        if record.ttl_seconds > 0:
+            await self._table.write(put(request_item(record)))
+
+    async def list_requests(
+        self, selection: Selection, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[RequestRecord]:
+        items, after = await self._newest_first(_keys.requests_day, "code", selection, limit, cursor)
+        return Page([request_of(item) for item in items], after)
+
+    async def list_entries(
+        self, selection: Selection, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[LedgerEntry]:
+        items, after = await self._newest_first(_keys.ledger_day, "outcome", selection, limit, cursor)
+        return Page([entry_of(item) for item in items], after)
+
+    async def get_entry(self, entry_id: str) -> LedgerEntry | None:
+        item = await self._entry_item(entry_id)
+        return entry_of(item) if item else None
+
+    async def unsettled(self, account_id: str, *, limit: int = 1000) -> Sequence[LedgerEntry]:
+        found: list[LedgerEntry] = []
+        after: Mapping[str, Any] | None = None
+        while len(found) < limit:
+            page = await self._table.query(
+                "{due_pk} = :partition",
+                index=_keys.DUE_INDEX,
+                limit=min(limit - len(found), MAX_BATCH_GET),
+                after=after,
+                partition=_keys.unsettled_partition(account_id),
+            )
+            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in page.items]
+            entries = [entry_of(item) for item in await self._table.get_many(keys)]
+            # The index may be behind the table.
+            found += [entry for entry in entries if entry.settled_by is None]
+            if (after := page.next_key) is None:
+                break
+        return sorted(found, key=lambda entry: entry.id)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> int:
+        done = 0
+        for settlement in settlements:
+
+            def change(entry: LedgerEntry, to: Settlement = settlement) -> LedgerEntry | None:
+                return _ledger.settled(entry, to)
+
+            done += await self._amend(settlement.entry_id, change) is not None
+        return done
+
+    async def late_report(self, entry_id: str, points: int) -> bool:
+        return await self._amend(entry_id, lambda entry: _ledger.report(entry, points)) is not None
+
+    async def settlement_state(self, account_id: str) -> SettlementState:
+        item = await self._table.get(_keys.settlement(account_id))
+        return settlement_of(item) if item else SettlementState()
+
+    async def put_settlement_state(self, account_id: str, state: SettlementState) -> None:
+        after = replace(state, version=state.version + 1)
+        condition = "attribute_not_exists({pk}) OR {version} = :expected"
+        try:
+            await self._table.write(put(settlement_item(account_id, after), condition, expected=state.version))
+        except ConditionFailed as error:
+            raise ConflictError("another run settles this account") from error
+
+    async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
+        first, end = _ledger.hour_of(since), until
+        closed_until = await self._closed_until()
+        opened = {int(item["sk"]) for item in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS)}
+        rows: list[Sums] = []
+        if closed_until is not None:
+            last = min(closed_until, end)
+            for month in _ledger.months_between(first, last) if last > first else []:
+                items = await self._rows(
+                    "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                    pk=_keys.sums_month(month),
+                    low=f"{first:010d}",
+                    high=f"{_ledger.hour_of(last - 1):010d}#~",
+                )
+                rows += [row for row in map(sums_of, items) if row.hour not in opened]
+        fresh = max(float(first), closed_until or 0.0, end - FIRST_LOOK_SECONDS)
+        entries = [entry async for entry in self._entries(fresh, end)] if fresh < end else []
+        for hour in sorted(hour for hour in opened if first <= hour < min(fresh, end)):
+            entries += [entry async for entry in self._entries(hour, hour + _ledger.HOUR_SECONDS)]
+        rows += _ledger.add_up(entries)
+        wanted = [row for row in rows if key_id in (None, row.key_id)]
+        return sorted(wanted, key=lambda row: (row.hour, row.key_id, row.model, row.account_id))
+
+    async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
+        since = _ledger.start_of(day)
+        rows = await self.sums(since=since, until=since + _ledger.DAY_SECONDS)
+        by_name = sorted(rows, key=lambda row: (row.key_id, row.model))
+        totals = [_ledger.total(list(group)) for _, group in groupby(by_name, lambda row: (row.key_id, row.model))]
+        names = [name for name, _ in groupby(by_name, lambda row: (row.key_id, row.model))]
+        return [
+            {
+                "key_id": key_id,
+                "model": model,
+                "requests": total.sends,
+                "errors": total.errors,
+                "prompt_tokens": total.prompt_tokens,
+                "completion_tokens": total.completion_tokens,
+                "points": total.points,
+            }
+            for (key_id, model), total in zip(names, totals, strict=True)
+        ][:limit]
+
+    async def close_hours(self) -> int:
+        """Sum up the hours that are over, and those that were opened again; returns how many had entries."""
+        now = self._clock()
+        end = _ledger.hour_of(now - _ledger.CLOSE_AFTER_SECONDS)
+        begin = await self._closed_until()
+        done = 0
+        for opened in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS):
+            hour = int(opened["sk"])
+            done += await self._sum_up(hour, hour + _ledger.HOUR_SECONDS)
+            mark = delete(_keys.open_hour(hour), "{mark} = :mark", mark=opened["mark"])
+            try:
+                await self._table.write(mark)
+            except ConditionFailed:
+                continue  # It was opened once more; the next run looks again.
+        start = float(begin if begin is not None else _ledger.hour_of(now - FIRST_LOOK_SECONDS))
+        if start < end:
+            done += await self._sum_up(start, end)
+            await self.put_config(_WATERMARK, {"closed_until": end})
+        return done
+
+    async def note_key_uses(self, *, since: float) -> int:
+        now = self._clock()
+        used: dict[str, float] = {}
+        async for entry in self._entries(since, now + _ledger.HOUR_SECONDS):
+            used[entry.key_id] = max(used.get(entry.key_id, 0.0), entry.started_at)
+        for key_id, at in used.items():
+            is_news = "attribute_not_exists({used_at}) OR {used_at} < :at"
+            with suppress(ConditionFailed):
+                await self._table.write(update(_keys.limits(key_id), "SET {used_at} = :at", is_news, at=at))
+        return len(used)
+
+    async def check_sums(self, *, since: float) -> int:
+        """Compare the stored sums since a time with the entries, and put right what differs; returns how many did."""
+        closed_until = await self._closed_until()
+        first = _ledger.hour_of(since)
+        if closed_until is None or closed_until <= first:
+            return 0
+        expected = _ledger.add_up([entry async for entry in self._entries(first, closed_until)])
+        stored = {(r.hour, r.key_id, r.model, r.account_id): r for r in await self._stored_sums(first, closed_until)}
+        wrong = [row for row in expected if stored.get((row.hour, row.key_id, row.model, row.account_id)) != row]
+        for row in wrong:
+            await self._table.write(put(sums_item(row)))
+        return len(wrong)
+
+    async def _stored_sums(self, since: float, until: float) -> list[Sums]:
+        rows: list[Sums] = []
+        for month in _ledger.months_between(since, until):
+            items = await self._rows(
+                "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                pk=_keys.sums_month(month),
+                low=f"{_ledger.hour_of(since):010d}",
+                high=f"{_ledger.hour_of(until - 1):010d}#~",
+            )
+            rows += map(sums_of, items)
+        return rows
+
+    async def _sum_up(self, since: float, until: float) -> int:
+        rows = _ledger.add_up([entry async for entry in self._entries(since, until)])
+        for row in rows:
+            await self._table.write(put(sums_item(row)))
+        return len({row.hour for row in rows})
+
+    async def _closed_until(self) -> int | None:
+        stored = await self.get_config(_WATERMARK)
+        return None if stored is None else int(stored["closed_until"])
+
+    async def _reopen(self, entry: LedgerEntry, now: float) -> None:
+        """Let the hour of a changed entry be summed up again, if it may have been already."""
+        hour = _ledger.hour_of(entry.started_at)
+        if hour + _ledger.CLOSE_AFTER_SECONDS <= now:
+            mark = {**_keys.open_hour(hour), "mark": f"{now}#{self._rng.random()}"}
+            await self._table.write(put(mark))
+
+    async def _entries(self, since: float, until: float) -> AsyncIterator[LedgerEntry]:
+        """The entries whose leases began in `[since, until)`, oldest first."""
+        for day in _ledger.days_between(since, until):
+            items = await self._rows(
+                "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                pk=_keys.ledger_day(day),
+                low=_ledger.id_from(since),
+                high=_ledger.id_from(until),
+            )
+            for item in items:
+                yield entry_of(item)
+
+    async def _entry_of_owner(self, key_id: str, owner: str, *, until: float) -> Item | None:
+        for day in _ledger.days_between(until - 2 * _ledger.HOUR_SECONDS, until + 1):
+            items = await self._rows(
+                "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                only="{key_id} = :key_id",
+                pk=_keys.ledger_day(day),
+                low=_ledger.id_from(until - 2 * _ledger.HOUR_SECONDS),
+                high=_ledger.id_from(until + 1),
+                key_id=key_id,
+            )
+            if found := next((item for item in items if item["sk"].partition("#")[2] == owner), None):
+                return found
+        return None
+
+    async def _entry_item(self, entry_id: str) -> Item | None:
+        return await self._table.get(_keys.ledger_entry(_ledger.day_of(_ledger.started_at(entry_id)), entry_id))
+
+    async def _amend(self, entry_id: str, change: Callable[[LedgerEntry], LedgerEntry | None]) -> LedgerEntry | None:
+        """Change an entry, and with it what its key's budget counts for it; `None` if there was nothing to change."""
+        for _ in range(MAX_RACES):
+            now = self._clock()
+            item = await self._entry_item(entry_id)
+            if item is None:
+                return None
+            before = entry_of(item)
+            after = change(before)
+            if after is None or after == before:
+                return None
+            budget = None
+            if before.budgeted is not None:
+                after = replace(after, budgeted=_ledger.budget_points(after, before.budgeted))
+                budget = adjust(after.started_at, (after.budgeted or 0) - before.budgeted, now)
+            expression, values = assignments({**entry_attributes(after), "rev": int(item.get("rev", 0)) + 1})
+            is_same = "{rev} = :before" if "rev" in item else "attribute_exists({pk}) AND attribute_not_exists({rev})"
+            values |= {"before": item["rev"]} if "rev" in item else {}
+            writes = [update(entry_key(after), expression, is_same, **values)]
+            writes += [self._limits_write(after.key_id, budget)] if budget else []
+            # The mark comes first: one that is too many costs nothing, a missing one would leave the sum wrong.
+            await self._reopen(after, now)
+            try:
+                await self._table.write(*writes)
+            except ConditionFailed:
+                continue
+            await self._reopen(after, now)
+            return after
+        raise ConflictError("the entry is being changed by others all the time")
+
+    async def _newest_first(
+        self,
+        partition: Callable[[str], str],
+        outcome_name: str,
+        selection: Selection,
+        limit: int,
+        cursor: str | None,
+    ) -> tuple[list[Item], str | None]:
+        """One page of the items of some days, newest first. The cursor is the sort key of the item before it."""
+        conditions, values = _filter(selection, outcome_name)
+        low, high = _ledger.id_from(selection.since), cursor or _ledger.id_from(selection.until)
+        days = _ledger.days_between(selection.since, min(selection.until, _ledger.time_of(high) + 0.001))
+        found: list[Item] = []
+        queries = 0
+        for day in reversed(days):
+            after: Mapping[str, Any] | None = {"pk": partition(day), "sk": high} if cursor else None
+            while len(found) < limit:
+                if queries >= MAX_QUERIES:
+                    return found, high
+                page = await self._table.query(
+                    "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                    limit=min(1000, (limit - len(found)) * (5 if conditions else 1)),
+                    after=after,
+                    is_descending=True,
+                    only=conditions or None,
+                    pk=partition(day),
+                    low=low,
+                    high=high,
+                    **values,
+                )
+                queries += 1
+                for item in page.items:
+                    found.append(item)
+                    if len(found) == limit:
+                        return found, item["sk"]
+                if (after := page.next_key) is None:
+                    break
+                high = str(after["sk"])
+            cursor = None
+            high = _ledger.id_from(_ledger.start_of(day))
+        return found, None
+
+    async def _rows(self, condition: str, *, only: str | None = None, **values: Any) -> list[Item]:
+        """All items that match."""
+        rows: list[Item] = []
+        after: Mapping[str, Any] | None = None
+        while True:
+            found = await self._table.query(condition, after=after, only=only, **values)
+            rows += found.items
+            if (after := found.next_key) is None:
+                return rows
+
+
+def _filter(selection: Selection, outcome_name: str) -> tuple[str, dict[str, Any]]:
+    values: dict[str, Any] = {"key_id": selection.key_id, "model": selection.model, "account_id": selection.account_id}
+    values = {name: value for name, value in values.items() if value is not None}
+    conditions = [f"{{{name}}} = :{name}" for name in values]
+    if selection.outcome is not None:
+        is_plain = outcome_name == "outcome" or selection.outcome != "ok"
+        conditions.append(f"{{{outcome_name}}} = :outcome" if is_plain else f"attribute_not_exists({{{outcome_name}}})")
+        values |= {"outcome": selection.outcome} if is_plain else {}
+    return " AND ".join(conditions), values

@@ -1,0 +1,21 @@
+"""What a new sandbox does for its first chat: work that belongs into the init phase, which has the whole processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.bench.imports import imports_of_first_chats
+from local.bench.surroundings import surroundings
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_a_first_chat_of_either_kind_imports_nothing(tmp_path: Path) -> None:
+    """Where this fails, `python -m local preload` records anew what is to be loaded at init."""
+    async with surroundings(tmp_path) as around:
+        found = await imports_of_first_chats(around)
+    assert found == {"official": [], "web": []}
+    assert b"gateway.app" in (tmp_path / "imports.log").read_bytes()
+    assert b"fastapi" not in (tmp_path / "imports.log").read_bytes()

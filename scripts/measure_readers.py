@@ -81,10 +81,10 @@ def milliseconds(work: Callable[[], Any]) -> float:
 
 
 def import_milliseconds(code: str) -> float:
-    """The processor time that `code` adds to an interpreter that has the internal request, which both readers build."""
+    """The processor time that `code` adds to an interpreter that has the internal request and the bodies of HTTP."""
     program = (
         f"import sys, time; sys.path[:0] = {PATHS!r}\n"
-        "import gateway.prompt.request\n"
+        "import gateway.http.bodies, gateway.prompt.request\n"
         f"start = time.process_time()\n{code}\nprint((time.process_time() - start) * 1000)"
     )
     times = [

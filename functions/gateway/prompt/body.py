@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway.http.bodies import decode_field
 from gateway.http.fields import Body, Field, choice, flag, mapping, nested, number, option, required_text, text
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.models.parameters import Options, sort_options
@@ -23,8 +23,8 @@ def _parameters_text(value: Any, body: Body, name: str) -> dict[str, Any]:
     """An object, or JSON text of one, as some clients' extra fields carry it."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = decode_field(value)
+        except ValueError:
             raise body.wrong(name, "an object") from None
     if not isinstance(value, dict):
         raise body.wrong(name, "an object")

@@ -20,6 +20,7 @@ from gateway.generation.answer import Answer, AnswerPart, missing_links
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
 from gateway.http.sse import encode_text
+from gateway.prompt.model_json import decode
 from reverse.events import Event, FinishReason, TextDelta
 
 _STOP_REASONS = {
@@ -102,8 +103,8 @@ def block_opening(part: AnswerPart) -> dict[str, Any]:
 def read_arguments(text: str) -> dict[str, Any] | None:
     """A call's arguments, or `None` if they are not (yet) a JSON object."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = decode(text)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

@@ -48,6 +48,7 @@ _MODEL = obj(
     features=_NAMES,
     reasoning=optional(ANY_OBJECT),
     pricing=optional(ANY_OBJECT),
+    points_per_message={**optional({"type": "number"}), "description": "What Poe lists as the price of a message."},
     parameters={**optional(array(ANY_OBJECT)), "description": "The options that the bot declares."},
     aliases=array(TEXT),
     kinds={**_NAMES, "description": "Kinds of account that list it."},

@@ -1,4 +1,4 @@
-"""`GET /`, `/healthz` and `/readyz`, open to everybody."""
+"""`GET /`, `/version`, `/healthz` and `/readyz`, open to everybody."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from gateway import SCHEMA_VERSION, __version__
 from gateway.http.errors import NOT_READY, GatewayError
 from gateway.surfaces.context import context_of
 
@@ -14,6 +15,11 @@ from gateway.surfaces.context import context_of
 async def index(_request: Request) -> JSONResponse:
     """Says what this is."""
     return JSONResponse({"message": "Poe gateway, compatible with OpenAI's API", "base_url": "/v1"})
+
+
+async def version(_request: Request) -> JSONResponse:
+    """Which version this is, and which version its table has."""
+    return JSONResponse({"version": __version__, "schema": SCHEMA_VERSION})
 
 
 async def healthz(_request: Request) -> JSONResponse:

@@ -6,7 +6,7 @@ A route is described in `gateway.openapi.operations`, under the name of its endp
 from starlette.routing import Route
 
 from gateway.surfaces.chat.route import create_chat_completion
-from gateway.surfaces.health import healthz, index, readyz
+from gateway.surfaces.health import healthz, index, readyz, version
 from gateway.surfaces.lazy import lazy
 from gateway.surfaces.models import list_models, retrieve_model
 from gateway.surfaces.not_offered import not_offered_routes
@@ -47,6 +47,7 @@ def build_routes() -> list[Route]:
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),
+        Route("/version", version),
         Route("/readyz", readyz),
         Route("/", index),
         *not_offered_routes(),

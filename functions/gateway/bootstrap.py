@@ -94,6 +94,9 @@ def _poe_clients(poe_settings: PoeSettings, catalogue: Catalogue) -> PoeClients:
             model.id,
             output_modalities=frozenset(model.output_modalities or ()),
             endpoints=frozenset(model.upstream_endpoints),
+            features=frozenset(model.features or ()),
+            max_output_tokens=model.max_output_tokens,
+            owned_by=model.owned_by,
         )
 
     # One connection serves all official accounts: a sandbox that goes round them need not connect to each.

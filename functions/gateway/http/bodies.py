@@ -64,6 +64,17 @@ async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
     return value
 
 
+def decode_field(text: str) -> Any:
+    """JSON text in a field of a form, or of another body, within the same depth. Raises `ValueError`."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper_than(value, MAX_DEPTH):
+        raise ValueError("the JSON is nested too deeply")
+    return value
+
+
 def _refuse_constant(name: str) -> None:
     """JSON has no NaN and no Infinity, although Python reads them."""
     raise ValueError(name)

@@ -37,9 +37,11 @@ def decode(text: str) -> Any:
 
 def decode_strictly_at(text: str, start: int) -> tuple[Any, int]:
     """The value that begins at `start`, and where it ends, as any JSON parser reads it. Raises `ValueError`."""
-    _check_depth(text, start)
     found: tuple[Any, int] = _bounded(lambda: _STRICT.raw_decode(text, start))
-    return found
+    value, end = found
+    if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH:
+        _check_depth(text, start)
+    return value, end
 
 
 def decode_tolerantly(text: str) -> Any:

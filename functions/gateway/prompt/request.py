@@ -11,6 +11,7 @@ from typing import Any
 from accounts import AccountKind
 from gateway.generation import usage
 from gateway.generation.shaping import AnswerLimits
+from gateway.http.bodies import decode_field
 from gateway.http.fields import (
     Body,
     Field,
@@ -211,8 +212,8 @@ def _parameters_text(value: Any, body: Body, name: str) -> dict[str, Any]:
     """An object, or JSON text of one, as some clients' extra fields carry it."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = decode_field(value)
+        except ValueError:
             raise body.wrong(name, "an object") from None
     if not isinstance(value, dict):
         raise body.wrong(name, "an object")

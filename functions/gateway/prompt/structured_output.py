@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.prompt.json_scanner import is_too_deep
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.model_json import TooDeepError, decode_strictly_at
 from gateway.prompt.schema_budget import Budget
@@ -63,6 +64,9 @@ class ResponseFormat:
         """Where whole JSON values stand in the answer, the outermost only. Raises `TooDeepError`."""
         found: list[tuple[tuple[int, int], Any]] = []
         at = 0
+        # Once, not for every candidate: what is too deep and broken as well is an error on one Python only.
+        if (first := _OPENING.search(answer)) is not None and is_too_deep(answer, first.start()):
+            raise TooDeepError("the JSON is nested too deeply")
         for _ in range(_MAX_CANDIDATES):
             opening = _OPENING.search(answer, at)
             if opening is None:

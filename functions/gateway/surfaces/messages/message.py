@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from gateway.generation.answer import Answer, AnswerPart
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
+from gateway.prompt.model_json import decode
 from reverse.events import FinishReason
 
 _STOP_REASONS = {
@@ -92,8 +92,8 @@ def block_opening(part: AnswerPart) -> dict[str, Any]:
 def read_arguments(text: str) -> dict[str, Any] | None:
     """A call's arguments, or `None` if they are not (yet) a JSON object."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = decode(text)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

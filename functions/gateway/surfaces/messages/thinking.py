@@ -11,9 +11,8 @@ from typing import Any
 from gateway.http import fields
 from gateway.http.fields import Body
 from gateway.models.catalogue import Model
+from reverse.declared import Steering, schemas_of, steer_by_tokens, steer_by_word
 
-_BUDGET = "thinking_budget"
-_SWITCH = "enable_thinking"
 # The effort that stands for a budget: up to so many tokens.
 _EFFORTS = ((4096, "low"), (16384, "medium"))
 _MIN_BUDGET = 1024
@@ -30,21 +29,26 @@ class Thinking:
 
     def options(self, model: Model | None) -> dict[str, Any]:
         """The options that tell the model; empty where it has none for it."""
-        declared = _declared(model)
-        if self.mode == "disabled":
-            return {_SWITCH: False} if _SWITCH in declared else {}
-        if self.mode != "enabled" or self.budget is None:
-            return {}
-        if _BUDGET in declared:
-            return {_BUDGET: self.budget}
-        if model is not None and (model.reasoning or {}).get("supports_reasoning_effort"):
-            effort = next((name for limit, name in _EFFORTS if self.budget <= limit), "high")
-            return {"reasoning_effort": effort}
-        return {_SWITCH: True} if _SWITCH in declared else {}
+        steering = self._steering(model)
+        if steering is not None:
+            return dict(steering.options)
+        if self.mode == "enabled" and self.budget is not None and _takes_effort(model):
+            # It takes an effort without declaring which.
+            return {"reasoning_effort": next((name for limit, name in _EFFORTS if self.budget <= limit), "high")}
+        return {}
 
     def is_ignored(self, model: Model | None) -> bool:
-        """Whether the wish changes nothing for this model."""
-        return self.mode not in (None, "adaptive") and not self.options(model)
+        """Whether the model is not told exactly this."""
+        if self.mode in (None, "adaptive"):
+            return False
+        steering = self._steering(model)
+        return not self.options(model) if steering is None else not steering.is_exact
+
+    def _steering(self, model: Model | None) -> Steering | None:
+        schemas = schemas_of(model.parameters if model else None) or {}
+        if self.mode == "disabled":
+            return steer_by_word("none", schemas)
+        return steer_by_tokens(self.budget, schemas) if self.mode == "enabled" and self.budget is not None else None
 
 
 class ThinkingItem(Body):
@@ -67,6 +71,5 @@ def read_thinking(item: ThinkingItem | None, max_tokens: int | None) -> Thinking
     return Thinking(mode, budget, is_shown=mode != "disabled" and item.display != "omitted")
 
 
-def _declared(model: Model | None) -> set[str]:
-    parameters = (model.parameters if model else None) or ()
-    return {str(parameter.get("name")) for parameter in parameters}
+def _takes_effort(model: Model | None) -> bool:
+    return model is not None and bool((model.reasoning or {}).get("supports_reasoning_effort"))

@@ -42,7 +42,7 @@ PREFIX = "/v1"
 TITLE = "Poe gateway"
 _SUMMARY = "OpenAI's API, and Anthropic's Messages API, in front of your own Poe accounts."
 # Answered without a key, and without the prefix that base addresses of SDKs end with.
-_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
+_OPEN_PATHS = frozenset({"/", "/version", "/healthz", "/readyz"})
 _HEADERS: dict[str, Any] = {
     "x-request-id": {"description": "Names the request in the gateway's log.", "schema": {"type": "string"}},
     "retry-after": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},

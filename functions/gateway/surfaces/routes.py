@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway import SCHEMA_VERSION, __version__
 from gateway.http.errors import NOT_FOUND, NOT_READY, GatewayError
 from gateway.surfaces.chat.route import create_chat_completion
 from gateway.surfaces.context import authenticate, context_of
@@ -98,6 +99,11 @@ async def index(_request: Request) -> JSONResponse:
     return JSONResponse({"message": "Poe gateway, compatible with OpenAI's API", "base_url": "/v1"})
 
 
+async def version(_request: Request) -> JSONResponse:
+    """Which version this is, and which version its table has."""
+    return JSONResponse({"version": __version__, "schema": SCHEMA_VERSION})
+
+
 async def healthz(_request: Request) -> JSONResponse:
     """The process answers."""
     return JSONResponse({"status": "ok"})
@@ -154,6 +160,7 @@ def build_routes() -> list[Route]:
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),
+        Route("/version", version),
         Route("/readyz", readyz),
         Route("/", index),
         *not_offered_routes(),

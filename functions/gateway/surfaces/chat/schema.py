@@ -139,6 +139,12 @@ OPERATIONS: dict[str, Operation] = {
         answer=json_media(obj("message base_url", message=TEXT, base_url=TEXT)),
         is_open=True,
     ),
+    "version": Operation(
+        summary="Say which version this is, and which version its table has",
+        tag="Health",
+        answer=json_media(obj("version schema", version=TEXT, schema=COUNT)),
+        is_open=True,
+    ),
     "healthz": Operation(
         summary="Say that the process answers",
         tag="Health",

@@ -151,7 +151,6 @@ ELSEWHERE = (
     ("gateway/generation/rules.py", "gateway/generation/test_plan.py", PART),
     ("gateway/generation/stop_sequences.py", "gateway/generation/test_shaping.py", PART),
     ("gateway/http/schemas.py", "gateway/http/test_fields.py", DECLARATIONS),
-    ("gateway/http/bodies.py", "gateway/test_app.py", "read at the beginning of every request"),
     ("gateway/models/capabilities.py", "gateway/models/test_parameters.py", PART),
     ("gateway/prompt/call_blocks.py", "gateway/prompt/test_tool_protocol.py", PART),
     ("gateway/prompt/chat_task.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),

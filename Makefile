@@ -39,9 +39,10 @@ check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-docs: $(VENV)/.test ## Write the tables of docs/configuration.md and docs/retries.md from the code
+docs: $(VENV)/.test ## Write the generated tables of the documentation from the code
 	@$(BIN)/python scripts/configuration.py
 	@$(BIN)/python scripts/retries.py
+	@$(BIN)/python scripts/error_codes.py
 
 bench: $(VENV)/.test $(if $(LITELLM),$(LITELLM_VENV)/.installed) ## Measure side by side, print the table: LITELLM=1 ARGS=
 	@$(BIN)/python -m local bench $(if $(LITELLM),--litellm) $(ARGS)

@@ -1,25 +1,13 @@
-"""The cold start's yardstick: the four libraries imported up front, one route, one streamed byte."""
+"""The first token's yardstick: the four libraries that such stacks import up front, and one streamed upstream call."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import boto3
-import httpx
 import mangum
-from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+
+from local.bench.plain_httpx_app import app as application
 
 # Imported, as such stacks do, and that is all that is compared.
-LIBRARIES = (boto3, httpx, mangum)
+LIBRARIES = (boto3, mangum)
 
-app = FastAPI()
-
-
-@app.get("/healthz")
-async def healthz() -> StreamingResponse:
-    return StreamingResponse(_one_byte(), media_type="text/plain")
-
-
-async def _one_byte() -> AsyncIterator[bytes]:
-    yield b"."
+app = application

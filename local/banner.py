@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from local.settings import Upstream
 
 SAMPLE_MODEL = "Assistant"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _READY = """
 The Poe gateway is up at {url}/v1  ({upstream})
@@ -28,7 +30,11 @@ for chunk in client.chat.completions.create(model="{model}", messages=messages, 
 In another terminal, `. {run_file}` sets OPENAI_BASE_URL, OPENAI_API_KEY and GATEWAY_ADMIN_KEY.
 The functions' logs are in {logs}.
 
-Ctrl-C ends it.
+{exposure}Ctrl-C ends it.
+"""
+_EXPOSED = """\
+HOST={host} lets other machines reach it, unencrypted{addresses}. Whoever has an API key can spend its points.
+
 """
 _ADD_ACCOUNT = """
 Add an account of your own, once, from another terminal: after `. {run_file}`, with an API key from poe.com/api/keys,
@@ -45,11 +51,18 @@ _UPSTREAMS = {
 }
 
 
-def ready_text(*, url: str, api_key: str, upstream: Upstream, run_file: Path, logs: Path) -> str:
+def ready_text(
+    *, url: str, api_key: str, upstream: Upstream, run_file: Path, logs: Path, host: str, addresses: Sequence[str] = ()
+) -> str:
     """Addresses and things to paste. Holds the local API key, which is worth something on this machine only."""
     sourced = shlex.quote(str(run_file))
     account = _ADD_ACCOUNT.format(url=url, run_file=sourced) if upstream is Upstream.LIVE else ""
+    exposure = ""
+    if host not in LOOPBACK:
+        there = f", at {', '.join(addresses)}" if addresses else ""
+        exposure = _EXPOSED.format(host=host, addresses=there)
     return _READY.format(
+        exposure=exposure,
         url=url,
         key=api_key,
         model=SAMPLE_MODEL,

@@ -18,7 +18,7 @@ REFRESH_POINTS = "RefreshPointsFunction"
 
 # What /var/task and /opt/python hold on Lambda.
 _LAYERS = ("accounts", "pool", "streaming_runtime")
-_PYTHON_PATH = [ROOT, ROOT / "functions", *(ROOT / "layers" / name for name in _LAYERS)]
+PYTHON_PATH = [ROOT, ROOT / "functions", *(ROOT / "layers" / name for name in _LAYERS)]
 
 
 def gateway_function(
@@ -83,7 +83,7 @@ def _environment(
 ) -> dict[str, str]:
     return {
         **{name: str(value) for name, value in properties["Environment"].items()},
-        "PYTHONPATH": ":".join(map(str, _PYTHON_PATH)),
+        "PYTHONPATH": ":".join(map(str, PYTHON_PATH)),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{platform.python_version().rpartition('.')[0]}",
         **stand_ins,
         **overrides,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 from local.banner import ready_text
+from local.function_settings import check_function_variables, remarks
 from local.seed import SeedError
 from local.service import ServiceError
 from local.settings import RunSettings
@@ -26,9 +28,13 @@ def start_server(address: str | None = None, port: int | None = None, *, setting
     """Run the gateway with its stand-ins, as `python -m local run` does, until SIGINT, SIGTERM or SIGHUP.
 
     Settings come from the environment and `.env`, unless given. Outside the main thread, where Python delivers no
-    signals, it runs until the process ends. Leaves no process behind. Raises `StartError`.
+    signals, it runs until the process ends. Leaves no process behind. Raises `StartError`, and `SettingsError` for a
+    setting of a function that it would refuse.
     """
     settings = settings or RunSettings.from_env(os.environ)
+    check_function_variables(settings.function_variables)
+    for remark in remarks({**settings.filed, **os.environ}, settings.function_variables):
+        sys.stderr.write(f"{remark}\n")
     if address is not None:
         settings = replace(settings, host=address)
     if port is not None:
@@ -66,9 +72,24 @@ async def _serve_until_failure(settings: RunSettings) -> None:
             upstream=settings.upstream,
             run_file=_shortest(settings.run_file),
             logs=_shortest(settings.upstream_state),
+            host=settings.host,
+            addresses=_addresses(settings.host, stack.function_url.port),
         )
         _say(text)
         raise StackError(f"{await stack.wait_for_a_failure()} ended by itself")
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Where other machines reach this one, as far as it knows: the address that it would speak to others from."""
+    if host not in ("0.0.0.0", "::"):
+        return [f"http://{host}:{port}/v1"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: connecting a datagram socket only chooses the address. 192.0.2.1 is for documentation.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return []
+        return [f"http://{probe.getsockname()[0]}:{port}/v1"]
 
 
 def _shortest(path: Path) -> Path:

@@ -15,8 +15,9 @@ _FUNCTION_PREFIXES = ("GATEWAY_", "STREAMING_RUNTIME_", "POWERTOOLS_")
 # Where TLS certificates are looked for is a matter of the machine, not of the function.
 _MACHINE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 RUN_MARK = "POE_GATEWAY_RUN"
-"""Set by `run.env`. A shell that has read it names the stand-ins of that run, which another run must not take over."""
-_OF_ANOTHER_RUN = re.compile(r"GATEWAY_(POE_[A-Z_]+|TABLE|KMS_KEY_ID)")
+"""Set by `run.env`. A shell that has read it holds that run's stand-ins and keys, which nobody chose:
+they must override neither `.env` nor what another run makes up."""
+_OF_ANOTHER_RUN = re.compile(r"GATEWAY_(POE_[A-Z_]+|TABLE|KMS_KEY_ID|ADMIN_KEY)")
 
 
 class SettingsError(ValueError):
@@ -48,6 +49,8 @@ class RunSettings:
     """Folder of everything that survives, and of `run.env`."""
     function_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Handed on to the functions, over what the template gives them."""
+    filed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the `.env` file has."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], env_file: Path | None = ROOT / ".env") -> RunSettings:
@@ -68,6 +71,7 @@ class RunSettings:
                 for name, value in given.items()
                 if name.startswith(_FUNCTION_PREFIXES) or name in _MACHINE_VARIABLES
             },
+            filed=filed,
         )
 
     @property

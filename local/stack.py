@@ -148,7 +148,7 @@ class Stack:
 
     def _run_variables(self, function_environment: Mapping[str, str]) -> dict[str, str]:
         """For other terminals: clients, the command line, `uvicorn gateway.asgi:app`, `make sam-local`."""
-        names = ("GATEWAY_TABLE", "GATEWAY_KMS_KEY_ID", "GATEWAY_LOG_LEVEL")
+        names = ("GATEWAY_TABLE", "GATEWAY_KMS_KEY_ID")
         return {
             **{name: function_environment[name] for name in names if name in function_environment},
             **self.stand_ins,

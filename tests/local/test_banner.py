@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,22 @@ from local.banner import ready_text
 from local.settings import Upstream
 
 
-def text(upstream: Upstream, folder: str = ".local") -> str:
-    run_file, logs = Path(folder, "run.env"), Path(folder, upstream)
-    return ready_text(url="http://127.0.0.1:8000", api_key="key", upstream=upstream, run_file=run_file, logs=logs)
+def text(upstream: Upstream, folder: str = ".local", host: str = "127.0.0.1", addresses: Sequence[str] = ()) -> str:
+    return ready_text(
+        url="http://127.0.0.1:8000",
+        api_key="key",
+        upstream=upstream,
+        run_file=Path(folder, "run.env"),
+        logs=Path(folder, upstream),
+        host=host,
+        addresses=addresses,
+    )
+
+
+def test_listening_to_the_whole_network_is_said_with_the_address_that_works():
+    exposed = text(Upstream.SIMULATOR, host="0.0.0.0", addresses=["http://10.0.0.7:8000/v1"])
+    assert "HOST=0.0.0.0 lets other machines reach it, unencrypted, at http://10.0.0.7:8000/v1." in exposed
+    assert "lets other machines" not in text(Upstream.SIMULATOR)
 
 
 def test_live_asks_for_an_account_before_it_shows_requests():

@@ -42,6 +42,13 @@ def test_a_shell_that_knows_another_run_can_start_one(tmp_path):
     assert RunSettings.from_env({**of_that_run, **own}, None).function_variables == of_that_run | own
 
 
+def test_a_shell_that_knows_another_run_does_not_override_the_file(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text(f"GATEWAY_ADMIN_KEY={'f' * 16}\n")
+    environ = {RUN_MARK: "http://127.0.0.1:8000", "GATEWAY_ADMIN_KEY": "r" * 16}
+    assert RunSettings.from_env(environ, file).function_variables == {"GATEWAY_ADMIN_KEY": "f" * 16}
+
+
 @pytest.mark.parametrize(
     ("environ", "said"),
     [

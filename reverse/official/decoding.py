@@ -136,6 +136,14 @@ class AnswerDecoder(ABC):
             self._kept_chars += len(event.text)
         return event
 
+    def plain_text(self, text: str) -> list[Event]:
+        """As `text`, for the piece of text that nearly every event is."""
+        self._said_something = True
+        if self._kept_chars < _MEDIA_SEARCH_CHARS:
+            self._kept.append(text)
+            self._kept_chars += len(text)
+        return [TextDelta(text)]
+
     def reasoning(self, event: ReasoningDelta) -> ReasoningDelta:
         """Note reasoning and hand it on."""
         self._said_something = True

@@ -73,7 +73,11 @@ class AnswerDecoder(ABC):
 
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
-        return self.finish() if event.data.startswith("[DONE]") else self.decode_event(self.parse(event))
+        data = event.data
+        if data.startswith("[DONE]"):
+            return self.finish()
+        values = parse_object(data)
+        return self.decode_event(self.parse(event) if values is None else values)
 
     @abstractmethod
     def decode_event(self, values: JSONObject) -> list[Event]:

@@ -156,16 +156,17 @@ class Exchange:
         try:
             async with self._opened(request, seconds) as reply:
                 is_stream = not whole and content_type(reply) == _EVENT_STREAM
+                now = asyncio.get_running_loop().time
                 while not reader.is_over:
-                    events = await (self._next_events if is_stream else self._whole_answer)(reply, reader, deadline)
                     # One loop for every event: a chain of generators would cost more than decoding.
+                    events = await self._next_events(reply, reader, deadline, is_stream=is_stream)
                     for event in events:
                         has_begun = True
                         yield event
                     if events:
-                        deadline = self._now() + self.config.idle_timeout_seconds
+                        deadline = now() + self.config.idle_timeout_seconds
                     if reader.awaits_trailer:
-                        deadline = min(deadline, self._now() + _TRAILER_SECONDS)
+                        deadline = min(deadline, now() + _TRAILER_SECONDS)
                 if reader.failure is not None:
                     raise reader.failure
         except PoeError as error:
@@ -202,8 +203,12 @@ class Exchange:
         async with self._opened(request, timeout_seconds) as reply:
             return reply, await read_body(reply, max_bytes, deadline)
 
-    async def _next_events(self, reply: StreamedReply, reader: AnswerReader, deadline: float) -> list[Event]:
-        """What the next bytes of a stream bring; perhaps nothing."""
+    async def _next_events(
+        self, reply: StreamedReply, reader: AnswerReader, deadline: float, *, is_stream: bool
+    ) -> list[Event]:
+        """What the next bytes of a stream bring, perhaps nothing; all of an answer in one piece."""
+        if not is_stream:
+            return reader.read_whole(await read_body(reply, self.config.max_page_bytes, deadline))
         try:
             data = await reply.receive(deadline)
         except PoeError:
@@ -214,9 +219,6 @@ class Exchange:
         if reader.is_complete and data:
             await self._drain(reply)
         return events
-
-    async def _whole_answer(self, reply: StreamedReply, reader: AnswerReader, deadline: float) -> list[Event]:
-        return reader.read_whole(await read_body(reply, self.config.max_page_bytes, deadline))
 
     @asynccontextmanager
     async def _opened(self, request: OutgoingRequest, timeout_seconds: float) -> AsyncIterator[StreamedReply]:

@@ -1,6 +1,6 @@
 """The floor: what a proxy of streams costs in Python when it does the same I/O and the same parsing, and nothing else.
 
-`python -m local.bench.floor --host HOST --port PORT`, with the upstream's address in `BENCH_UPSTREAM` and its key in
+`python local/bench/floor.py --host HOST --port PORT`, with the upstream's address in `BENCH_UPSTREAM` and its key in
 `BENCH_UPSTREAM_KEY`. A bare asyncio program: one connection up for each one down, chunks and events are taken apart,
 the JSON is decoded, and each piece of text leaves as an OpenAI chunk of its own. Whatever is there at once leaves at
 once. It trusts both ends: no limits, no deadlines, no keys, no errors.

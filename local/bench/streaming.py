@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from local.bench import plain_client_app, plain_httpx_app
@@ -21,6 +22,8 @@ from local.bench.way import Samples, Way, add_round
 MODEL = "Story"
 ROUNDS = 3
 GATEWAY_APPLICATION = "gateway.asgi:app"
+# By its path: as a module it would load this package.
+FLOOR_PROGRAM = Path(__file__).with_name("floor.py")
 FLOOR = "the floor: a bare asyncio program with the same I/O and parsing"
 DIRECT = "no server: the client at the upstream"
 ON_RUNTIME = "this gateway, as its runtime hands the chunks to Lambda"
@@ -145,7 +148,7 @@ async def _application(
 @asynccontextmanager
 async def _floor(around: Surroundings, variables: Mapping[str, str], upstream: Upstream) -> AsyncIterator[Way]:
     environment = {**around.gateway.environment, **around.variables, **variables}
-    command = [sys.executable, "-m", "local.bench.floor"]
+    command = [sys.executable, str(FLOOR_PROGRAM)]
     log = around.scratch / "floor.log"
     async with served(command, health="/", environment=environment, reaper=around.reaper, log=log) as server:
         yield Way(_posting(server.url, ""), [server.pid], upstream)

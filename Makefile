@@ -18,7 +18,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix docs bench conformance mutation build deploy sam-local sam-test clean lock sam-cli
+.PHONY: help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -58,6 +58,9 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
 
+growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst for the tests: ARGS=500
+	@$(BIN)/python -m tests.bounds.search $(ARGS)
+
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
 
@@ -66,6 +69,12 @@ mutation: $(MUTATION_VENV)/.installed ## Change pure modules in small ways and s
 
 sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
 	@$(BIN)/python -m pytest -m "sam or rie" $(ARGS)
+
+runtime: $(VENV)/.created ## Build the streaming runtime's wheel and layer, and test them alone: ARGS=
+	@$(BIN)/python scripts/runtime_package.py $(ARGS)
+
+runtime-soak: $(VENV)/.test ## Soak the streaming runtime: 2,000 invocations, most of which go wrong: ARGS="--seed 2"
+	@$(BIN)/python scripts/runtime_soak.py $(ARGS)
 
 lock: ## Lock every requirements.in with hashes (needs uv)
 	@scripts/lock

@@ -8,9 +8,9 @@
     {"catalogue": true}                     read the list of models, too, however new the stored one is
 
 The answer has the counts `total`, `succeeded`, `failed` and `skipped`, the first 20 `errors`, whether accounts are
-`remaining` because the time was up, and for a run by `statuses` the `cursor` to continue with. After the accounts an
-ordinary run brings the list of models up to date every few hours; then the answer has `catalogue`, with how many there
-are and what failed.
+`remaining` because the time was up, and for a run by `statuses` the `cursor` to continue with. `books` says what was
+recovered, settled, summed up and corrected in the ledger. After the accounts an ordinary run brings the list of models
+up to date every few hours; then the answer has `catalogue`, with how many there are and what failed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from accounts import AccountStore, AccountStoreError, open_store
 from pool.clients import ClientFactory, PoeClients
 from pool.config_names import POE
+from refresh_points.books import Books
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
 from refresh_points.readers import points_reader
 from refresh_points.settings import Settings
+from refresh_points.settler import Settler
 from refresh_points.sweep import Limits, Sweep
 from reverse.config import PoeConfig
 from reverse.overrides import OverrideError, with_overrides
@@ -106,12 +109,21 @@ async def run(
         stop_at=started + seconds - timeout - margin,
     )
     source = AccountSource(store, job, now=wall_clock())
-    sweep = Sweep(store, points_reader(make_client), limits, is_forced=job.is_forced, wall_clock=wall_clock)
+    settler = Settler(store, wall_clock=wall_clock)
+    books = Books(store, wall_clock=wall_clock, stop_at=limits.stop_at)
+    reader = points_reader(make_client, settler.settle)
+    sweep = Sweep(store, reader, limits, is_forced=job.is_forced, wall_clock=wall_clock)
+    if not job.dry_run:
+        await books.before_readings()
     try:
         report = await (sweep.count(source.ids()) if job.dry_run else sweep.run(source.ids()))
     except BaseException as error:
         journal.run_failed(sweep.report, error, seconds=time.monotonic() - started)
         raise
+    if not job.dry_run:
+        await books.after_readings()
+        books.report.settled = settler.settled
+        journal.books_kept(books.report, settler.failures)
     eligible = await _count_eligible(store)
     journal.run_ended(report, seconds=time.monotonic() - started, eligible=eligible, is_dry=job.dry_run)
     models = None
@@ -129,6 +141,8 @@ async def run(
         "errors": report.errors,
         "remaining": report.remaining,
     }
+    if not job.dry_run:
+        answer["books"] = asdict(books.report)
     if models is not None:
         answer["catalogue"] = {"models": models.models, "failures": dict(models.failures)}
     return answer | ({"cursor": source.cursor} if job.statuses and report.remaining else {})

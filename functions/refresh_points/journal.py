@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TextIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from refresh_points.books import BooksReport
 from refresh_points.sweep import Report
 
 SERVICE = "refresh_points"
@@ -60,6 +62,12 @@ class Journal:
             "duration_seconds": round(seconds, 3),
         }
         self._logger.error("refresh.failed", extra=line)
+
+    def books_kept(self, report: BooksReport, failures: Mapping[str, int]) -> None:
+        """What was done in the ledger; failures are codes, those of histories with how often."""
+        line = asdict(report) | {"history_failures": dict(failures)}
+        is_odd = bool(report.failures or report.corrected)
+        (self._logger.warning if is_odd else self._logger.info)("books.kept", extra=line)
 
     def catalogue_read(self, models: int, failures: Mapping[str, str]) -> None:
         """What became of the list of models; failures are codes."""

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts import Claim, Outcome, Reading
+from accounts import Account, Claim, Outcome, Reading
 from pool.clients import ClientFactory
 from pool.outcomes import CREDENTIALS_UNUSABLE, outcome_of, reading_of
+from reverse.chat import PoeClient
 from reverse.errors import PoeError
 
 
@@ -21,10 +22,12 @@ class Read:
 
 
 Reader = Callable[[Claim], Awaitable[Read]]
+AfterReading = Callable[[Account, PoeClient], Awaitable[None]]
+"""What else is done with the client of an account that was read. Raises nothing that concerns the reading."""
 
 
-def points_reader(make_client: ClientFactory) -> Reader:
-    """A reader that opens a client for each account, and closes it after the one call."""
+def points_reader(make_client: ClientFactory, after: AfterReading | None = None) -> Reader:
+    """A reader that opens a client for each account, and closes it after the one call, and after `after`."""
 
     async def read(claim: Claim) -> Read:
         try:
@@ -36,6 +39,8 @@ def points_reader(make_client: ClientFactory) -> Reader:
                 points = await client.points()
             except PoeError as error:
                 return Read(outcome_of(error))
+            if after is not None:
+                await after(claim.account, client)
             session_data = client.session_data()
         is_changed = bool(session_data) and session_data != claim.session_data
         return Read(reading_of(points), session_data if is_changed else None)

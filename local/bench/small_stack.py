@@ -1,4 +1,4 @@
-"""The first token's yardstick: the four libraries that such stacks import up front, and one streamed upstream call."""
+"""The baseline for first tokens: four libraries imported at start, and one streamed upstream call."""
 
 from __future__ import annotations
 

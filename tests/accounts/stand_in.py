@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from accounts._aws import AwsClient, Exchange, open_exchange
+from accounts._aws import AwsClient, Exchange
+from accounts._aws_choice import open_exchange
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
 from accounts._vault_kms import KmsVault

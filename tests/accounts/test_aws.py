@@ -21,10 +21,10 @@ from accounts._aws import (
     AwsClient,
     AwsError,
     as_bytes,
-    open_exchange,
     retry_delay,
 )
 from accounts._aws_boto import BotoExchange
+from accounts._aws_choice import open_exchange
 from accounts._aws_lean import LeanExchange, _endpoint, can_serve
 
 KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-central-1"}

@@ -31,6 +31,8 @@ class PythonEnvironment:
     """A virtual environment with what `requirements.txt` of the client's folder locks."""
 
     name: str
+    # Of a package of which only a file is wanted.
+    without_dependencies: bool = False
 
     def python(self) -> Path:
         """Its interpreter; the environment is made if need be. Raises `NotInstalled`, `WrongPackage`."""
@@ -41,7 +43,8 @@ class PythonEnvironment:
             folder.mkdir(parents=True)
             _run([sys.executable, "-m", "venv", str(folder / "venv")], folder)
             pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
-            _run([*pip, "--only-binary", ":all:", "-r", str(requirements)], folder)
+            only = ["--no-deps"] if self.without_dependencies else []
+            _run([*pip, *only, "--only-binary", ":all:", "-r", str(requirements)], folder)
             _note_made(folder, requirements)
         return python
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from environments import HERE, ROOT, NodeEnvironment, PythonEnvironment
+from environments import HERE, ROOT, NodeEnvironment, NotInstalled, PythonEnvironment
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,32 @@ def _own(name: str, package: str, tried: str) -> Suite:
 
 
 _DESCRIPTION_TEST = "tests/gateway/openapi/test_document.py"
+
+
+def _runtime(name: str, package: str, tried: str, tests: str) -> Suite:
+    """Tests of the streaming runtime that run something else beside it or around it."""
+    version = locked_version(ROOT / "requirements" / "test.txt", package)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/streaming_runtime/{tests}"]
+    return Suite(name, package, version, tried, lambda: command, read_pytest_rows, needs_stack=False, seconds=480.0)
+
+
+def _aws_emulator() -> Suite:
+    """AWS's own emulator, which the SAM CLI ships as a binary."""
+    folder = HERE / "aws_emulator"
+
+    def command() -> list[str]:
+        packages = PythonEnvironment("aws_emulator", without_dependencies=True).python().parents[1] / "lib"
+        machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+        for binary in packages.glob(f"python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}"):
+            test = ["tests/streaming_runtime/test_emulator.py", "-q", "-p", "no:cacheprovider"]
+            return ["env", f"LAMBDA_RIE={binary}", sys.executable, "-m", "pytest", *test]
+        raise NotInstalled("the SAM CLI ships no emulator for this machine")
+
+    version = locked_version(folder / "requirements.txt", "aws-sam-cli")
+    tried = "the streaming runtime under AWS's Runtime Interface Emulator, which the SAM CLI ships"
+    return Suite("aws_emulator", "aws-lambda-rie", version, tried, command, read_pytest_rows, needs_stack=False)
+
+
 _DESCRIPTION = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", _DESCRIPTION_TEST]
 
 SUITES = (
@@ -103,6 +130,7 @@ SUITES = (
         "ai",
         "Node, with `@ai-sdk/openai-compatible`: text, streams, reasoning, tools in steps, objects, vision, errors",
     ),
+    _node("langchain_js", "@langchain/openai", "Node: invoke, stream, tools, structured output, errors"),
     _python("llm", "llm", "`extra-openai-models.yaml`: streams, conversation, tools, schemas, attachments, errors"),
     _python(
         "langchain_openai",
@@ -127,6 +155,29 @@ SUITES = (
         needs_stack=False,
         seconds=480.0,
     ),
+    Suite(
+        "sends",
+        "all of these",
+        "as above",
+        "their own retries: messages to Poe for one call, by what goes wrong ([retries.md](retries.md))",
+        lambda: [sys.executable, str(HERE / "sends" / "run.py")],
+        read_text_rows,
+        needs_stack=False,
+        seconds=900.0,
+    ),
     _own("fastapi_poe", "fastapi-poe", "against the simulator of Poe's documented API, which it is to confirm"),
     _own("poe_api_wrapper", "poe-api-wrapper", "against the simulator of Poe's web API, which it is to confirm"),
+    _own(
+        "frameworks",
+        "fastapi",
+        "six frameworks on the streaming runtime, each through three doors, and the pages of `examples/runtime`",
+    ),
+    _own("cargo_lambda", "cargo-lambda", "the streaming runtime under its emulator: URL, every kind of event"),
+    _aws_emulator(),
+    _runtime(
+        "awslambdaric",
+        "awslambdaric",
+        "AWS's client beside the streaming runtime: context, logs, frames, exceptions, exits",
+        "test_beside_awss_client.py",
+    ),
 )

@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from refresh_points.handler import run
 from refresh_points.job import Job
 from refresh_points.journal import Journal
 from refresh_points.settings import Settings
-from reverse.chat import PointsReading
+from reverse.chat import PointsReading, PointsSpent
 from tests.accounts.stand_in import Aws, run_aws
 
 SETTINGS = Settings(table="t", kms_key_id="k", refresh_timeout_seconds=5, refresh_margin_seconds=1)
@@ -36,6 +36,9 @@ class FakePoe:
     asked: list[str] = field(default_factory=list)
     session: dict[str, Any] = field(default_factory=dict)
     seen_sessions: list[Any] = field(default_factory=list)
+    history: dict[str, list[PointsSpent]] = field(default_factory=dict)
+    """What each account spent, newest first."""
+    histories_read: int = 0
     pause: Callable[[], Awaitable[object]] | None = None
     at_once: int = 0
     most_at_once: int = 0
@@ -77,6 +80,11 @@ class FakeClient:
             return answer
         finally:
             poe.at_once -= 1
+
+    async def points_history(self) -> AsyncGenerator[PointsSpent, None]:
+        self._poe.histories_read += 1
+        for item in self._poe.history.get(self._name, ()):
+            yield item
 
     def session_data(self) -> dict[str, Any]:
         return self._poe.session

@@ -71,6 +71,7 @@ def test_everything_can_be_set():
         ("AWS_LAMBDA_MAX_CONCURRENCY", "0", "1 to 10000"),
         ("AWS_LAMBDA_MAX_CONCURRENCY", "many", "1 to 10000"),
         ("AWS_LAMBDA_RUNTIME_API", "host:80/a path", "host:port/path"),
+        ("AWS_LAMBDA_RUNTIME_API", "https://host:80", "host:port"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: str, allowed: str):
@@ -94,6 +95,7 @@ def test_snapstart_is_refused_because_its_part_of_the_runtime_api_is_not_spoken(
         ("[::1]:9001", Address("::1", 9001), "[::1]:9001"),
         ("[::1]", Address("::1", 80), "[::1]:80"),
         ("127.0.0.1:9000/.rt/function", Address("127.0.0.1", 9000, "/.rt/function"), "127.0.0.1:9000"),
+        ("http://127.0.0.1:9000/.rt", Address("127.0.0.1", 9000, "/.rt"), "127.0.0.1:9000"),
         ("127.0.0.1:9000/", Address("127.0.0.1", 9000), "127.0.0.1:9000"),
         ("[::1]:9001/rt/", Address("::1", 9001, "/rt"), "[::1]:9001"),
     ],

@@ -1,4 +1,4 @@
-"""How the store calls AWS: one port, one retry policy, and the choice between two ways to send.
+"""How the store calls AWS: one port and one retry policy, over either way to send.
 
 `AwsClient.call("dynamodb", "GetItem", {...})` takes and returns the JSON shapes of AWS's service models. Binary values
 go in as `bytes` and come out as `bytes` or, undecoded, as base64 text (`as_bytes` accepts both).
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -185,27 +184,3 @@ def clock_offset(date: str | None, sent_at: float, now: float) -> float | None:
 def as_bytes(value: bytes | str) -> bytes:
     """A binary value of an answer, whichever way it was sent."""
     return base64.b64decode(value) if isinstance(value, str) else bytes(value)
-
-
-def open_exchange(
-    environ: Mapping[str, str],
-    *,
-    prefer: str = "auto",
-    tls_context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
-) -> Exchange:
-    """The way to send that this environment allows: lean where keys and region are in it, else botocore.
-
-    `prefer` is `auto`, `lean` or `boto`. The lean one starts a sandbox without loading botocore; profiles, single
-    sign-on, instance roles and proxies are botocore's business. `tls_context` is for the lean one, unless
-    `AWS_CA_BUNDLE` names certificates. Raises `ValueError` if `lean` is asked for in vain.
-    """
-    from accounts._aws_lean import LeanExchange, can_serve
-
-    lean = can_serve(environ)
-    if prefer == "lean" and not lean:
-        raise ValueError("the lean way to AWS needs AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION")
-    if prefer != "boto" and lean:
-        return LeanExchange(environ, tls_context=tls_context)
-    from accounts._aws_boto import BotoExchange
-
-    return BotoExchange(environ)

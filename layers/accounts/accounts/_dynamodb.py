@@ -251,10 +251,18 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             )
             keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found.items]
             for item in await self._table.get_many(keys):
-                recovered += float(item["until"]) <= latest and await self._lose(item, None)
+                if float(item["until"]) <= latest and await self._lose(item, None):
+                    recovered += 1
+                    await self._note_use(_keys.account_id_of(item))
             if (after := found.next_key) is None:
                 break
         return recovered
+
+    async def _note_use(self, account_id: str) -> None:
+        """Let an account whose holder was killed count as used, so that it is read and settled."""
+        used = Outcome(code=_ledger.LOST, scope="request")
+        with suppress(AccountNotFoundError):
+            await self._change(account_id, lambda account, now: apply_outcome(account, used, now, policy=self._policy))
 
     async def aclose(self) -> None:
         if self._on_close is not None:

@@ -7,7 +7,8 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from accounts._aws import CLOCK_STEP_SECONDS, AwsClient, open_exchange
+from accounts._aws import CLOCK_STEP_SECONDS, AwsClient
+from accounts._aws_choice import open_exchange
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
 from accounts._transitions import DEFAULT_POLICY, Policy

@@ -1,4 +1,7 @@
-"""`python -m streaming_runtime`: what the wrapper script starts in place of AWS's runtime client."""
+"""`python -m streaming_runtime [MODULE.APP]`: what the wrapper script starts in place of AWS's runtime client.
+
+In a container image, or as the bootstrap of an OS-only runtime, the application may be named as an argument.
+"""
 
 import asyncio
 import io
@@ -13,8 +16,11 @@ from streaming_runtime.loop import Server, report_init_error
 from streaming_runtime.settings import Address, Settings
 
 
-def main() -> int:
-    """Load the application and serve it. The exit status is 0 after SIGTERM, 1 after a failure."""
+def main(handler: str | None = None) -> int:
+    """Load the application and serve it. The exit status is 0 after SIGTERM, 1 after a failure.
+
+    `handler` names the application in place of `_HANDLER`.
+    """
     # What the application prints must be out before the sandbox is frozen.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
@@ -25,7 +31,7 @@ def main() -> int:
         log.problem("init.failed", errorType=error.error_type, reason=str(error))
         return 1
     try:
-        settings = Settings.from_environ(os.environ)
+        settings = Settings.from_environ(os.environ if handler is None else {**os.environ, "_HANDLER": handler})
         log.hide_exceptions(settings.hides_exceptions)
         # Before the loop is made: uvloop is one of the function's packages.
         extend_search_path(settings.task_root, settings.runtime_dir)
@@ -49,5 +55,10 @@ def main() -> int:
             return runner.run(server.stop_after(error))
 
 
+def run() -> None:
+    """The command, with at most one argument: the application."""
+    sys.exit(main(*sys.argv[1:2]))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -74,7 +74,8 @@ class Address:
         """Read `AWS_LAMBDA_RUNTIME_API`: `host[:port][/path]`; the port defaults to 80. Raises InitError."""
         name = "AWS_LAMBDA_RUNTIME_API"
         value = environ.get(name, "")
-        authority, slash, path = value.partition("/")
+        # cargo-lambda names the scheme, too, which can only be this one.
+        authority, slash, path = value.removeprefix("http://").partition("/")
         host, colon, port = authority.rpartition(":")
         if not colon or authority.endswith("]"):
             host, port = authority, "80"

@@ -1,0 +1,88 @@
+"""Keeps the books between readings: sends of killed holders, sums of hours, reservations, and a daily check.
+
+Each part is repeatable, and a failure of one is told and leaves the others to their work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from accounts import AccountStore, AccountStoreError
+
+CHECK_SECONDS = 86_400.0
+# How far back the daily check looks. What is settled later than a day says so, and opens its hour again.
+CHECKED_SECONDS = 3 * 86_400.0
+# Uses of keys are noted from the entries of so long ago on: some runs may have failed.
+USES_SECONDS = 3_600.0
+_CHECK_NAME = "books"
+_PAGE = 100
+
+
+@dataclass(slots=True)
+class BooksReport:
+    """What was done; `failures` has the codes of parts that failed."""
+
+    recovered: int = 0
+    """Slots of killed holders."""
+    repaired: int = 0
+    """Reservations of killed holders."""
+    hours: int = 0
+    """Hours that were summed up."""
+    corrected: int = 0
+    """Stored sums that differed from their entries."""
+    settled: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+class Books:
+    """One run's work on the books. It ends early when the time is up; the next run goes on."""
+
+    def __init__(self, store: AccountStore, *, wall_clock: Callable[[], float], stop_at: float) -> None:
+        self._store = store
+        self._wall_clock = wall_clock
+        self._stop_at = stop_at
+        self.report = BooksReport()
+
+    async def before_readings(self) -> None:
+        """Find lost sends first, so that the readings settle them."""
+        self.report.recovered = await self._part("recover", self._store.recover_slots())
+
+    async def after_readings(self) -> None:
+        """Sum up, repair, check."""
+        now = self._wall_clock()
+        self.report.repaired = await self._part("repair", self._repair_limits())
+        await self._part("uses", self._store.note_key_uses(since=now - USES_SECONDS))
+        self.report.hours = await self._part("hours", self._store.close_hours())
+        self.report.corrected = await self._part("check", self._check(now))
+
+    async def _part(self, name: str, work: Awaitable[int]) -> int:
+        try:
+            return await work
+        except AccountStoreError as error:
+            self.report.failures[name] = type(error).__name__
+            return 0
+
+    async def _repair_limits(self) -> int:
+        repaired = 0
+        cursor: str | None = None
+        while time.monotonic() < self._stop_at:
+            page = await self._store.list_keys(limit=_PAGE, cursor=cursor)
+            for key in page.items:
+                if key.is_limited:
+                    repaired += await self._store.repair_limits(key.id)
+            if (cursor := page.cursor) is None:
+                break
+        return repaired
+
+    async def _check(self, now: float) -> int:
+        """Once a day all stored sums of the last days are compared with their entries."""
+        if time.monotonic() >= self._stop_at:
+            return 0
+        checked = (await self._store.get_config(_CHECK_NAME) or {}).get("checked_at", 0.0)
+        if now - float(checked) < CHECK_SECONDS:
+            return 0
+        corrected = await self._store.check_sums(since=now - CHECKED_SECONDS)
+        await self._store.put_config(_CHECK_NAME, {"checked_at": now})
+        return corrected

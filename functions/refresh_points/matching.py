@@ -1,0 +1,229 @@
+"""Which entries of an account's points history pay for which of our sends. Pure.
+
+Poe's history does not name our requests, so an entry is matched by bot, time and, for official accounts, by the name
+of the API key. A send explains an entry that was made between its beginning and its end. Where several would do, the
+one whose time is over first is taken, which leaves the most matches for the others; sends whose tokens are known
+exactly are matched by these before.
+
+What matches nothing of ours after a while was spent elsewhere. What nothing in the history pays for within a day is
+marked as that, and if it failed anyway, it cost nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from accounts import LedgerEntry, SettledBy, Settlement, SettlementState
+from reverse.chat import PointsSpent
+
+# Clocks differ, and an entry may be made when the request arrives or when its answer is over.
+SLACK_SECONDS = 90.0
+# How long a send may have taken of which nobody knows when it ended.
+LONGEST_SEND_SECONDS = 1_200.0
+# A cost may read 0 for a moment before it lands.
+ZERO_IS_FINAL_SECONDS = 900.0
+# An entry of ours is in the ledger by then, even if it was lost.
+ELSEWHERE_SECONDS = 7_200.0
+GIVE_UP_SECONDS = 86_400.0
+# Sends that are over for so long are listed by now.
+NAME_SECONDS = 900.0
+SEVERAL = 3
+MAX_DAYS = 40
+_TOKENS = re.compile(r"\((\d+) tokens\)")
+_API = "API"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What came of one reading of a history."""
+
+    settlements: Sequence[Settlement]
+    state: SettlementState
+
+
+@dataclass(slots=True)
+class _Open:
+    """A send that may explain an entry of the history."""
+
+    entry: LedgerEntry
+    begins: float
+    ends: float
+    is_taken: bool = False
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether it was probably charged."""
+        return self.entry.outcome in ("ok", "lost", "cancelled")
+
+
+@dataclass(slots=True)
+class _Work:
+    """One run of the matching."""
+
+    now: float
+    by_bot: dict[str, list[_Open]] = field(default_factory=dict)
+    settlements: list[Settlement] = field(default_factory=list)
+
+    def pay(self, send: _Open, item: PointsSpent) -> None:
+        send.is_taken = True
+        if send.entry.settled_by in (None, SettledBy.NONE):
+            self.settlements.append(Settlement(entry_id=send.entry.id, points=item.points, by=SettledBy.HISTORY))
+
+
+def match(sends: Sequence[LedgerEntry], history: Iterable[PointsSpent], state: SettlementState, now: float) -> Match:
+    """Match the history since `state.read_until` with the account's sends, settled ones included, of that time."""
+    items = sorted(
+        (item for item in history if item.spent_at is not None and item.spent_at >= state.read_until),
+        key=lambda item: item.spent_at or 0.0,
+    )
+    fresh = [item for item in items if item.query_id not in state.claimed and item.points is not None]
+    work = _Work(now)
+    work.by_bot = _open_sends(sends)
+    key_name = state.key_name or _our_key_name(fresh, work.by_bot, now)
+    claimed = dict(state.claimed)
+    elsewhere = Counter(state.elsewhere)
+    pending: list[float] = []
+    ours = [item for item in fresh if _may_be_ours(item, key_name)]
+    ready = [item for item in ours if item.points or now - (item.spent_at or 0.0) >= ZERO_IS_FINAL_SECONDS]
+    paid = _assign(ready, work)
+    for item in fresh:
+        at = item.spent_at or 0.0
+        if item.query_id in paid:
+            claimed[item.query_id] = at
+        elif _is_elsewhere(item, key_name, now - at):
+            claimed[item.query_id] = at
+            elsewhere[_day(at)] += item.points or 0
+        else:
+            pending.append(at)
+    _give_up(work)
+    read_until = max(state.read_until, min([*pending, now - ELSEWHERE_SECONDS]))
+    after = replace(
+        state,
+        read_until=read_until,
+        key_name=key_name,
+        claimed={query_id: at for query_id, at in claimed.items() if at >= read_until},
+        elsewhere=dict(sorted(elsewhere.items())[-MAX_DAYS:]),
+    )
+    return Match(work.settlements, after)
+
+
+def _open_sends(sends: Sequence[LedgerEntry]) -> dict[str, list[_Open]]:
+    by_bot: defaultdict[str, list[_Open]] = defaultdict(list)
+    for entry in sends:
+        if entry.settled_by in (SettledBy.HISTORY, SettledBy.REFUSED):
+            continue
+        ended = entry.ended_at if entry.ended_at is not None else entry.started_at + LONGEST_SEND_SECONDS
+        by_bot[_bot(entry.model)].append(_Open(entry, entry.started_at - SLACK_SECONDS, ended + SLACK_SECONDS))
+    for group in by_bot.values():
+        group.sort(key=lambda send: (send.ends, send.entry.id))
+    return dict(by_bot)
+
+
+def _our_key_name(items: Sequence[PointsSpent], by_bot: Mapping[str, list[_Open]], now: float) -> str | None:
+    """The name under which the history lists our key: the one that explains more of our sends than any other.
+
+    It is only believed where sends are old enough to be listed by now, or where it explains several, and all there
+    are: another program's entry may happen to fit, and be listed first.
+    """
+    names = {item.api_key_name for item in items if item.api_key_name and item.usage_type in (None, _API)}
+    sends = [send for group in by_bot.values() for send in group if send.is_likely]
+    old = [send for send in sends if now - send.ends >= NAME_SECONDS]
+    explained = {name: _explained(items, name, old or sends) for name in names}
+    ranking = sorted(explained.items(), key=lambda pair: -pair[1])
+    if not ranking or ranking[0][1] == 0 or (len(ranking) > 1 and ranking[0][1] == ranking[1][1]):
+        return None
+    name, count = ranking[0]
+    return name if old or count == len(sends) >= SEVERAL else None
+
+
+def _explained(items: Sequence[PointsSpent], name: str, sends: Sequence[_Open]) -> int:
+    """How many of these sends the entries of one name can pay for."""
+    free, count = list(sends), 0
+    for item in items:
+        if item.api_key_name == name:
+            send = next((s for s in free if _bot(s.entry.model) == _bot(item.bot) and _covers(s, item)), None)
+            if send is not None:
+                free.remove(send)
+                count += 1
+    return count
+
+
+def _may_be_ours(item: PointsSpent, key_name: str | None) -> bool:
+    if item.usage_type is not None and item.usage_type != _API:
+        return False
+    return item.api_key_name is None or item.api_key_name == key_name
+
+
+def _is_elsewhere(item: PointsSpent, key_name: str | None, age: float) -> bool:
+    """Whether an entry that pays for nothing was made by somebody else; where that is not known yet, it waits."""
+    is_undecided = key_name is None and item.api_key_name is not None and item.usage_type in (None, _API)
+    if is_undecided:
+        return age >= GIVE_UP_SECONDS
+    return age >= ELSEWHERE_SECONDS or not _may_be_ours(item, key_name)
+
+
+def _assign(items: Sequence[PointsSpent], work: _Work) -> set[str]:
+    """Pay sends with these entries, the oldest first; returns the ids of those that pay for one."""
+    paid: set[str] = set()
+    for is_fitting in (_has_its_cost, _has_its_tokens, _is_likely_in_time, _covers):
+        for item in items:
+            if item.query_id in paid:
+                continue
+            group = work.by_bot.get(_bot(item.bot), [])
+            send = next((send for send in group if not send.is_taken and is_fitting(send, item)), None)
+            if send is not None:
+                work.pay(send, item)
+                paid.add(item.query_id)
+    return paid
+
+
+def _has_its_cost(send: _Open, item: PointsSpent) -> bool:
+    return send.entry.reported is not None and send.entry.reported == item.points and _covers(send, item)
+
+
+def _has_its_tokens(send: _Open, item: PointsSpent) -> bool:
+    if send.entry.is_estimated or send.entry.prompt_tokens is None or not _covers(send, item):
+        return False
+    told = [_tokens(item.breakdown.get(part)) for part in ("Input", "Output")]
+    known = [send.entry.prompt_tokens, send.entry.completion_tokens]
+    return told[0] is not None and told == known
+
+
+def _is_likely_in_time(send: _Open, item: PointsSpent) -> bool:
+    """A send that was probably charged, and whose own time it was, clocks apart."""
+    at = item.spent_at or 0.0
+    is_inside = send.begins + SLACK_SECONDS - 2.0 <= at <= send.ends - SLACK_SECONDS + 2.0
+    return send.is_likely and send.entry.reported is None and is_inside
+
+
+def _covers(send: _Open, item: PointsSpent) -> bool:
+    return send.entry.reported in (None, item.points) and send.begins <= (item.spent_at or 0.0) <= send.ends
+
+
+def _give_up(work: _Work) -> None:
+    """Settle what nothing has paid for within a day."""
+    for send in (send for group in work.by_bot.values() for send in group if not send.is_taken):
+        entry = send.entry
+        if entry.settled_by is not None or work.now - send.ends < GIVE_UP_SECONDS:
+            continue
+        if send.is_likely and entry.outcome == "ok":
+            work.settlements.append(Settlement(entry_id=entry.id, points=None, by=SettledBy.NONE))
+        else:
+            work.settlements.append(Settlement(entry_id=entry.id, points=0, by=SettledBy.HISTORY))
+
+
+def _tokens(text: str | None) -> int | None:
+    found = _TOKENS.search(text or "")
+    return int(found.group(1)) if found else None
+
+
+def _bot(name: str) -> str:
+    return name.casefold().replace(" ", "-")
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

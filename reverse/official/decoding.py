@@ -93,7 +93,7 @@ class AnswerDecoder(ABC):
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
         events = self.decode_one(event)
-        if self._halves.is_waiting or may_hold_halves(event.data):
+        if self._halves.held or may_hold_halves(event.data):
             return self._halves.mend(events)
         return events
 

@@ -150,7 +150,6 @@ ELSEWHERE = (
     ("gateway/generation/question.py", "gateway/generation/test_sends.py", PART),
     ("gateway/generation/rules.py", "gateway/generation/test_plan.py", PART),
     ("gateway/generation/stop_sequences.py", "gateway/generation/test_shaping.py", PART),
-    ("gateway/http/operations.py", "gateway/openapi/test_document.py", DECLARATIONS),
     ("gateway/http/schemas.py", "gateway/http/test_fields.py", DECLARATIONS),
     ("gateway/models/capabilities.py", "gateway/models/test_parameters.py", PART),
     ("gateway/prompt/call_blocks.py", "gateway/prompt/test_tool_protocol.py", PART),

@@ -1,7 +1,8 @@
-"""What was measured, as Markdown, and its place in the README. What there was no time for is left out and named."""
+"""What was measured, as Markdown, and its places in the documentation. What there was no time for is named."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -52,6 +53,13 @@ def to_markdown(report: Report) -> str:
     if report.missing:
         lines += [f"No time was left for: {', '.join(report.missing)}.", ""]
     return "\n".join(lines)
+
+
+def shortened(markdown: str, rows: int = 5) -> str:
+    """When and where it was measured, and the first rows of the first table: what the README has."""
+    first, *lines = markdown.splitlines()
+    table = list(itertools.takewhile(bool, itertools.dropwhile(lambda line: line[:1] != "|", lines)))
+    return "\n".join([first, "", *table[: 2 + rows], ""])
 
 
 def _contest_lines(contest: Contest) -> list[str]:

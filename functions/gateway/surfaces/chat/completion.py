@@ -81,6 +81,7 @@ def _message(answer: Answer, is_legacy: bool) -> dict[str, Any]:
     elif calls:
         message["tool_calls"] = [
             {"id": call.call_id or f"call_{index}", "type": "function", "function": _function(call)}
+            | ({"extra_content": dict(call.extra_content)} if call.extra_content else {})
             for index, call in enumerate(calls)
         ]
     if answer.suggested_replies:

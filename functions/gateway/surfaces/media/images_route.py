@@ -15,8 +15,6 @@ from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.image_request import ImageCall, read_form_edit, read_generation, read_json_edit
 from gateway.surfaces.media.images import ImageMaker
 
-_IMAGES_ONLY = ("/v1/images",)
-
 
 async def create_image(request: Request) -> Response:
     """Make images from a prompt.
@@ -71,7 +69,5 @@ def _check(model: Model | None, call: ImageCall) -> None:
     require(model, "image", "images")
     if model is None or not call.is_edit:
         return
-    takes_none = model.input_modalities is not None and "image" not in model.input_modalities
-    # Poe's image endpoint takes a prompt and nothing else; other bots take files in a chat.
-    if takes_none or (model.upstream_endpoints == _IMAGES_ONLY and model.kinds == ("official",)):
+    if model.input_modalities is not None and "image" not in model.input_modalities:
         raise unsupported_model(f"The model '{model.id}' makes images, but takes none to edit.")

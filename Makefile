@@ -16,7 +16,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix docs bench conformance mutation runtime build deploy sam-local sam-test clean lock sam-cli
+.PHONY: help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -70,6 +70,9 @@ sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under
 
 runtime: $(VENV)/.created ## Build the streaming runtime's wheel and layer, and test them alone: ARGS=
 	@$(BIN)/python scripts/runtime_package.py $(ARGS)
+
+runtime-soak: $(VENV)/.test ## Soak the streaming runtime: 2,000 invocations, most of which go wrong: ARGS="--seed 2"
+	@$(BIN)/python scripts/runtime_soak.py $(ARGS)
 
 lock: ## Lock every requirements.in with hashes (needs uv)
 	@scripts/lock

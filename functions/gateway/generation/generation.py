@@ -238,7 +238,7 @@ class Generation:
             lease = await leasing.next(again)
         except NoAccountError as none:
             failure = self._failures[telling(self._sends)] if self._sends else None
-            raise _raised(leasing.explain(none, failure)) from None
+            raise _raised(await leasing.explain(none, failure)) from None
         record.attempts += 1
         record.account = lease.account.id
         attempt = self._attempt = Attempt(

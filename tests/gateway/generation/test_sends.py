@@ -278,6 +278,15 @@ async def test_accounts_are_called_busy_only_when_their_slots_are_taken(house: H
     assert len(house.poe.requests) == 1
 
 
+async def test_a_limit_without_a_time_is_told_with_the_time_that_the_account_waits(house: House) -> None:
+    await house.add_account("a")
+    house.poe.enqueue(poe_error(ErrorCode.RATE_LIMITED))
+    answer = await house.call(body=ask())
+    assert (answer.status, answer.error["code"]) == (429, "accounts_waiting")
+    assert "Try again after" in answer.error["message"]
+    assert int(answer.headers["retry-after"]) > 5
+
+
 async def test_a_generation_asks_its_question_with_the_changes_of_the_plan(house: House) -> None:
     await house.add_account("a")
     question = CountingQuestion()

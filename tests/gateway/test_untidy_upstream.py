@@ -187,6 +187,21 @@ async def test_image_models_without_chat_in_their_list_make_and_edit(
     assert "?w=1024&h=1024" in edited.json["data"][0]["url"]
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_kept_thinking_is_reasoning_and_never_the_structured_answer(house: RealHouse, stream: bool) -> None:
+    answer = await house.call(body=chat("Muser", "hello"))
+    message = answer.json["choices"][0]["message"]
+    assert message["content"] == "Answer: hello"
+    assert 'Perhaps {"draft": true} would do.' in message["reasoning_content"]
+    kept = '*Thinking...*\n\n> Perhaps {"a": "draft"}.\n\n{"a": "answer"}'
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    answer = await house.call(body=chat("NoTools", f"[[say: {kept}]]", response_format=wanted, stream=stream))
+    assert answer.status == 200, answer.body
+    text = answer.text if stream else answer.json["choices"][0]["message"]["content"]
+    assert json.loads(text) == {"a": "answer"}
+
+
 async def test_prices_have_one_unit_each(house: RealHouse) -> None:
     models = {model["id"]: model for model in (await house.call("/v1/models")).json["data"]}
     assert models["Story"]["pricing"]["request"] == "0.00060"

@@ -1,4 +1,4 @@
-"""Which bots there are, from both sides of Poe, as one list of plain entries. Pure.
+"""Merges the lists of bots from both of Poe's APIs into one list of plain entries. Pure.
 
 An entry is a JSON object that names a bot once, whoever offers it. `None` means that nobody said: a capability is never
 guessed. Keys:

@@ -1,4 +1,4 @@
-"""Decoding JSON that Poe sends: every frame and every chunk of an answer goes through here.
+"""Decodes the JSON of every frame and every chunk of an answer.
 
 The only module that imports orjson, which reads the frames of a stream three to seven times as fast as Python's own
 decoder. What it refuses and Python's own accepts (half of a surrogate pair, `NaN`) is read by that one.

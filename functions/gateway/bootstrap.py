@@ -18,12 +18,10 @@ from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
-from gateway.models.live_config import LiveConfig
-from gateway.models.poe_overrides import PoeSettings
-from gateway.models.readiness import Readiness
+from gateway.models.live_config import LiveConfig, PoeSettings
 from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
-from gateway.surfaces.services import Services
+from gateway.surfaces.services import Readiness, Services
 from pool.clients import ClientFactory, PoeClients
 from reverse.tls import tls_context
 
@@ -65,7 +63,7 @@ def build_services(
         authenticator=Authenticator(store, find_key=live_config.find_key),
         admin=AdminGate(_admin_key_reader(settings)),
         readiness=Readiness(store),
-        files=AttachmentReader(fetch) if fetch else AttachmentReader(),
+        attachments=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,
         make_client=make_client,
         poe_settings=poe_settings,

@@ -1,4 +1,4 @@
-"""What an HTTP answer of the API says: data, or which of our errors. Pure."""
+"""Reads an HTTP answer of the web API: its data, or the typed error that it stands for. Pure."""
 
 from __future__ import annotations
 

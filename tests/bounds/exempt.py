@@ -30,7 +30,7 @@ EXEMPT: dict[str, str] = {
     "streaming_runtime/runtime_api.py:RuntimeApi._post": _OURS,
     "gateway/surfaces/media/image_parameters.py:_choose": _SHORT,
     "gateway/surfaces/media/image_parameters.py:_ratio": _SHORT,
-    "gateway/surfaces/responses/ids.py:item_ids": _OURS,
+    "gateway/surfaces/responses/storage.py:item_ids": _OURS,
     "reverse/compat/_groups.py:GroupMethods.create_group": _SHORT,
     "reverse/compat/_groups.py:GroupMethods.load_group_history": _SHORT,
     "reverse/official/login.py:PoeLogin._judge": _SHORT,

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from gateway.app import _plain_path, _request_id
 from gateway.generation import usage
 from gateway.generation.answer import missing_links, url_citations
+from gateway.generation.downloads import find_addresses
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
 from gateway.http.auth import _basic_password, read_token
 from gateway.http.bodies import read_json
@@ -36,14 +37,13 @@ from gateway.prompt.tool_protocol import ToolProtocol
 from gateway.surfaces.chat.request import read_chat_call
 from gateway.surfaces.chat.tools import ToolFields, read_tools
 from gateway.surfaces.completions.request import read_completion_call
-from gateway.surfaces.media.file_links import find_addresses
 from gateway.surfaces.media.image_request import image_from_text, read_generation
 from gateway.surfaces.media.video_jobs import read_video_call
-from gateway.surfaces.messages.message import read_arguments
+from gateway.surfaces.messages.encoder import read_arguments
 from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.models import _tagged
-from gateway.surfaces.responses.ids import is_response_id, response_of_item
 from gateway.surfaces.responses.request import read_response_request
+from gateway.surfaces.responses.storage import is_response_id, response_of_item
 from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import Event, FileAttached, FinishReason, TextDelta, TextReplaced

@@ -25,8 +25,9 @@ from accounts import AccountKind, AccountStore, NoAccountError, SendRecord
 from gateway.generation.attempt import Attempt, GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.leasing import Leasing
-from gateway.generation.plan import Again, Change, GiveUp, Send, decide, failed_send, rejected_send, telling
+from gateway.generation.plan import Again, GiveUp, decide, telling
 from gateway.generation.question import AnswerRejectedError, Ask, OneCall, PlainQuestion, Question
+from gateway.generation.rules import Change, Send, failed_send, rejected_send
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
 from gateway.generation.spending import Spending
 from gateway.generation.usage import TokenUsage

@@ -17,7 +17,8 @@ from accounts import (
     NoAccountError,
     NoAccountReason,
 )
-from gateway.generation.plan import Again, Where
+from gateway.generation.plan import Again
+from gateway.generation.rules import Where
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
 from reverse.errors import ErrorCode, PoeError
 

@@ -1,4 +1,4 @@
-"""Request bodies: read within a limit, parsed without trust."""
+"""What a request says: its body, read within a limit and parsed without trust, and the page of a list it asks for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import re
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from gateway.http.deadline import ClientGoneError
-from gateway.http.errors import INVALID_JSON, TOO_LARGE, GatewayError
+from gateway.http.errors import INVALID_JSON, TOO_LARGE, GatewayError, invalid
 
 # Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
 MAX_DEPTH = 100
@@ -106,3 +107,19 @@ def _is_deeper_than(value: Any, depth: int) -> bool:
         if not level:
             return False
     return True
+
+
+def page_size(query: QueryParams, *, default: int, highest: int) -> int:
+    """The query parameter `limit`. Raises `GatewayError` (400) if it is no number from 1 to `highest`."""
+    given = query.get("limit", str(default))
+    size = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(highest)) else 0
+    if not 1 <= size <= highest:
+        raise invalid(f"'limit' must be from 1 to {highest}.", param="limit", code="out_of_range")
+    return size
+
+
+def item_index(item_id: str, ids: list[str], param: str) -> int:
+    """Where an item of a list stands. Raises `GatewayError` (400), naming the query parameter, if it is not there."""
+    if item_id not in ids:
+        raise invalid(f"'{param}' must be the id of an item.", param=param, code="invalid_value")
+    return ids.index(item_id)

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.prompt.json_scanner import is_too_deep
 from gateway.prompt.json_schema import find_violation
-from gateway.prompt.model_json import TooDeepError, decode_strictly_at
+from gateway.prompt.model_json import TooDeepError, decode_strictly_at, is_too_deep
 from gateway.prompt.schema_budget import Budget
 
 # Where a JSON object or array may begin; more candidates than this are not tried.

@@ -10,7 +10,8 @@ from gateway.http import fields
 from gateway.http.errors import invalid
 from gateway.http.fields import Body, Field
 from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
-from gateway.prompt.request import LONGEST_NAME, ChatCall, FieldNames, TextBody, stop_field
+from gateway.prompt.body import LONGEST_NAME, TextBody, stop_field
+from gateway.prompt.request import ChatCall, FieldNames
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import file_places
 from gateway.surfaces.responses.input_items import InputFields, Item, read_input

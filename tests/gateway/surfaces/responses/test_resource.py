@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.surfaces.responses.ids import is_response_id, item_ids, new_response_id, response_of_item
-from gateway.surfaces.responses.output import Output
+from gateway.surfaces.responses.resource import Output
+from gateway.surfaces.responses.storage import is_response_id, item_ids, new_response_id, response_of_item
 from reverse.events import Event, FileAttached, TextDelta, ToolCallDelta
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from accounts import AccountKind, InMemoryAccountStore, StoreUnavailableError
 from gateway.http.request_log import Journal
-from gateway.models.live_config import LiveConfig
-from gateway.models.poe_overrides import REFRESH_SECONDS, PoeSettings
+from gateway.models.live_config import REFRESH_SECONDS, LiveConfig, PoeSettings
 from reverse.config import PoeConfig
 from tests.gateway.scripted import House, ask
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.http.errors import GatewayError
-from gateway.prompt.context_window import check_window, fit_window
-from gateway.prompt.turns import estimate_tokens
+from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 from reverse.chat import Message, ToolCall
 from tests.gateway.scripted import House, ask
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.surfaces.media.file_links import MAX_FILES, find_addresses
+from gateway.generation.downloads import MAX_FILES, find_addresses
 from tests.growth import assert_linear
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.surfaces.not_offered import NOT_OFFERED
+from gateway.surfaces.routes import NOT_OFFERED
 from tests.gateway.scripted import House
 
 # Addresses at which something of that name could be, so that only what can't be done with it is not offered.

@@ -85,7 +85,7 @@ class AnswerDecoder(ABC):
         self._without_arguments: dict[int, None] = {}  # calls, in their order
         self._called = False
         self._halves = HalfPairs()
-        self._kept_thinking = KeptThinking()
+        self._kept_thinking: KeptThinking | None = KeptThinking()  # `None` once the answer itself has begun
 
     @property
     def awaits_trailer(self) -> bool:
@@ -95,13 +95,17 @@ class AnswerDecoder(ABC):
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
         events = self.decode_one(event)
-        if self._halves.is_waiting or may_hold_halves(event.data):
+        if self._halves.held or may_hold_halves(event.data):
             return self._halves.mend(events)
         return events
 
     def decode_one(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event by itself."""
-        return self.finish() if event.data.startswith("[DONE]") else self.decode_event(self.parse(event))
+        data = event.data
+        if data.startswith("[DONE]"):
+            return self.finish()
+        values = parse_object(data)
+        return self.decode_event(self.parse(event) if values is None else values)
 
     @abstractmethod
     def decode_event(self, values: JSONObject) -> list[Event]:
@@ -138,7 +142,7 @@ class AnswerDecoder(ABC):
         Calls of tools that take no arguments come without any from some providers; arguments are JSON in any case.
         """
         self.is_complete = True
-        held = self._noted_all(self._kept_thinking.end())
+        held = self._noted_all(self._kept_thinking.end()) if self._kept_thinking is not None else []
         reason = self._reason or FinishReason.STOP
         if reason is FinishReason.TOOL_CALLS and not self._called:
             reason = FinishReason.STOP  # some upstreams say so where the model only wrote text
@@ -167,16 +171,30 @@ class AnswerDecoder(ABC):
             self._kept_chars += len(event.text)
         return event
 
+    def plain_text(self, text: str) -> list[Event]:
+        """As `said`, for the piece of text that nearly every event is."""
+        if self._kept_thinking is not None:
+            return self.said(text)
+        self._said_something = True
+        if self._kept_chars < _MEDIA_SEARCH_CHARS:
+            self._kept.append(text)
+            self._kept_chars += len(text)
+        return [TextDelta(text)]
+
     def said(self, text: str) -> list[Event]:
         """Text of an answer that may begin with thinking; the rest is noted as by `text`."""
-        if self._kept_thinking.is_over:
+        kept = self._kept_thinking
+        if kept is None:
             return [self.text(TextDelta(text))]
-        return self._noted_all(self._kept_thinking.feed(text))
+        events = self._noted_all(kept.feed(text))
+        if kept.is_over:
+            self._kept_thinking = None
+        return events
 
     def said_instead(self, text: str) -> list[Event]:
         """The same for text that replaces all before it."""
-        self._kept_thinking = KeptThinking()
-        events = self._noted_all(self._kept_thinking.feed(text))
+        kept = self._kept_thinking = KeptThinking()
+        events = self._noted_all(kept.feed(text))
         thoughts: list[Event] = [event for event in events if isinstance(event, ReasoningDelta)]
         answer = "".join(event.text for event in events if isinstance(event, TextDelta))
         return [*thoughts, self.text(TextReplaced(answer))]

@@ -44,6 +44,8 @@ EXEMPT: dict[str, str] = {
     "reverse/fetch.py:open_file": _SHORT,
     "gateway/generation/downloads.py:Downloads._is_fetchable": _ONE_PASS,
     "gateway/generation/downloads.py:_origin": _ONE_PASS,
+    "gateway/admin/sign_in.py:begin_sign_in": _ONE_PASS,
+    "gateway/admin/sign_in.py:complete_sign_in": _ONE_PASS,
     "reverse/compat/_bots.py:BotMethods.explore": "calls a method of the client that is named so",
     "reverse/compat/_groups.py:_read": "reads a file of the user's own, of a bounded size",
     "reverse/web/_graphql.py:GraphQL._fetch_secret_script": _SHORT,

@@ -19,7 +19,7 @@ from starlette.responses import StreamingResponse
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shapes import iso_time
-from gateway.http.operations import events
+from gateway.http.schemas import events
 from gateway.surfaces.services import Services
 from pool.status import status_of
 

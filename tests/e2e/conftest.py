@@ -214,12 +214,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, watchdog: Watchdog) -> Itera
 
 
 @pytest.fixture(autouse=True)
-def _no_callback_keeps_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+def _no_callback_keeps_the_loop(watchdog: Watchdog) -> Iterator[None]:
     """Whatever a test asks of the stack, no callback of a sandbox's event loop works for long."""
     yield
-    if "stack" in request.fixturenames:
-        noted = request.getfixturevalue("watchdog").take()
-        assert not noted, "\n".join(noted)
+    noted = watchdog.take()
+    assert not noted, "\n".join(noted)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from accounts import Account
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shapes import iso_time
 from gateway.http.admin_access import CALLER_KEY, Administrator
-from gateway.http.operations import events
+from gateway.http.schemas import events
 from gateway.surfaces.services import Services
 from pool.status import status_of
 

@@ -73,11 +73,11 @@ async def test_a_spreadsheet_gets_no_formula(house: House) -> None:
 async def test_the_ledger_has_every_send_newest_first(house: House) -> None:
     await house.add_account("a")
     await house.add_account("b")
-    house.poe.enqueue(poe_error(ErrorCode.OVERLOADED))
+    house.poe.enqueue(poe_error(ErrorCode.RATE_LIMITED, retry_after_seconds=30.0))
     await spend(house, 7)
     entries = (await house.admin("/ledger")).json["data"]
     assert [entry["attempt"] for entry in entries] == [2, 1]
-    assert entries[1]["outcome"] == "overloaded"
+    assert entries[1]["outcome"] == "rate_limited"
     assert len({entry["request_id"] for entry in entries}) == 1
     newest = entries[0]
     assert (newest["outcome"], newest["reported"], newest["model"]) == ("ok", 7, "gpt-5")

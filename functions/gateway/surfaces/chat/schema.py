@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from gateway.http.errors import MODEL_NOT_FOUND, NOT_READY, STORE
 from gateway.http.fields import describe
-from gateway.http.operations import GENERATION, IGNORED, Operation, events, header, json_media, parameter
 from gateway.http.schemas import (
     ANY_OBJECT,
     COUNT,
     FLAG,
+    GENERATION,
+    IGNORED,
     NAME,
     TEXT,
+    Operation,
     Schema,
     array,
     const,
     enum,
+    events,
+    header,
+    json_media,
     obj,
     optional,
+    parameter,
     ref,
 )
 from gateway.surfaces.chat.request import ChatBody

@@ -93,13 +93,17 @@ class AnswerDecoder(ABC):
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
         events = self.decode_one(event)
-        if self._halves.is_waiting or may_hold_halves(event.data):
+        if self._halves.held or may_hold_halves(event.data):
             return self._halves.mend(events)
         return events
 
     def decode_one(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event by itself."""
-        return self.finish() if event.data.startswith("[DONE]") else self.decode_event(self.parse(event))
+        data = event.data
+        if data.startswith("[DONE]"):
+            return self.finish()
+        values = parse_object(data)
+        return self.decode_event(self.parse(event) if values is None else values)
 
     @abstractmethod
     def decode_event(self, values: JSONObject) -> list[Event]:
@@ -163,6 +167,14 @@ class AnswerDecoder(ABC):
             self._kept.append(event.text)
             self._kept_chars += len(event.text)
         return event
+
+    def plain_text(self, text: str) -> list[Event]:
+        """As `text`, for the piece of text that nearly every event is."""
+        self._said_something = True
+        if self._kept_chars < _MEDIA_SEARCH_CHARS:
+            self._kept.append(text)
+            self._kept_chars += len(text)
+        return [TextDelta(text)]
 
     def reasoning(self, event: ReasoningDelta) -> ReasoningDelta:
         """Note reasoning and hand it on."""

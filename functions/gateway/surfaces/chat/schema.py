@@ -157,6 +157,31 @@ OPERATIONS: dict[str, Operation] = {
         answer=json_media(obj("status", status=const("ok"))),
         is_open=True,
     ),
+    "show_own_usage": Operation(
+        summary="Show what the key that asks may use, and has used",
+        tag="Usage",
+        description="Works when the budget is used up, too, and counts as no request.",
+        answer=json_media(
+            obj(
+                "object name models limits",
+                object=const("usage"),
+                name=TEXT,
+                models=array(TEXT),
+                expires_at=optional(TEXT),
+                limits=array(
+                    obj(
+                        "unit window used",
+                        unit=enum("points", "tokens", "requests", "streams"),
+                        window=enum("day", "month", "minute", "now"),
+                        limit=optional(COUNT),
+                        used=COUNT,
+                        left=optional(COUNT),
+                        resets_at=optional(TEXT),
+                    )
+                ),
+            )
+        ),
+    ),
     "readyz": Operation(
         summary="Say whether an account could be leased",
         tag="Health",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from accounts import (
     Account,
@@ -17,13 +16,12 @@ from accounts import (
     NoAccountError,
     NoAccountReason,
 )
+from gateway.generation.attempt import Resources
 from gateway.generation.plan import Again
 from gateway.generation.rules import Where
+from gateway.generation.task import GenerationTask
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
 from reverse.errors import ErrorCode, PoeError
-
-if TYPE_CHECKING:
-    from gateway.generation.generation import Generations, GenerationTask
 
 # Pauses between looks for a free account; the last one repeats.
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
@@ -42,7 +40,7 @@ _NEVER = frozenset(
 class Leasing:
     """Leases accounts for one generation, one at a time."""
 
-    def __init__(self, shared: Generations, task: GenerationTask, request_id: str) -> None:
+    def __init__(self, shared: Resources, task: GenerationTask, request_id: str) -> None:
         self._shared = shared
         self._task = task
         self._request_id = request_id

@@ -93,7 +93,6 @@ ELSEWHERE = (
     ("reverse/official/responses_endpoint.py", "reverse/official/test_decoders.py", "one of the decoders"),
     ("reverse/official/routing.py", "reverse/official/test_endpoints.py", PART),
     ("reverse/official/transport.py", "reverse/official/test_faults.py", PART),
-    ("reverse/official/transports.py", "reverse/official/test_transports.py", PART),
     ("reverse/official/uploads.py", "reverse/official/test_endpoints.py", PART),
     ("reverse/web/_answer.py", "reverse/web/test_protocol.py", "what the protocol's events become"),
     ("reverse/web/_conversation.py", "reverse/web/test_chats.py", PART),

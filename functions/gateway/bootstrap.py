@@ -62,7 +62,7 @@ def build_services(
         clients=clients,
         generations=Generations(store, clients, policy, journal),
         catalogue=catalogue,
-        authenticator=Authenticator(store, find_key=live_config.find_key),
+        authenticator=Authenticator(store, find_key=live_config.find_key, unpriced_points=settings.unpriced_points),
         admin=AdminGate(_admin_key_reader(settings)),
         readiness=Readiness(store),
         files=AttachmentReader(fetch) if fetch else AttachmentReader(),

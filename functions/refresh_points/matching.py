@@ -27,6 +27,9 @@ NEAR_SECONDS = 5.0
 SLACK_SECONDS = 330.0
 # How long a send may have taken of which nobody knows when it ended.
 LONGEST_SEND_SECONDS = 1_200.0
+# Only after so long a send may be paid by an entry outside its own time: everything near it is listed by then, and
+# every send that the entry fits better is in the ledger.
+LOOSE_SECONDS = LONGEST_SEND_SECONDS + 2 * SLACK_SECONDS + 900.0
 # A cost may read 0 for a moment before it lands.
 ZERO_IS_FINAL_SECONDS = 900.0
 # An entry of ours is in the ledger by then, even if it was lost.
@@ -183,12 +186,13 @@ def _is_elsewhere(item: PointsSpent, key_name: str | None, age: float) -> bool:
 def _assign(items: Sequence[PointsSpent], work: _Work) -> set[str]:
     """Pay sends with these entries, the oldest first; returns the ids of those that pay for one."""
     paid: set[str] = set()
-    old = [item for item in items if work.now - (item.spent_at or 0.0) >= LONGEST_SEND_SECONDS]
+    old = [item for item in items if work.now - (item.spent_at or 0.0) >= LOOSE_SECONDS]
     passes: list[tuple[Fits, Sequence[PointsSpent]]] = [
-        (_has_its_cost, items),
+        (lambda send, item: _has_its_cost(send, item) and _covers(send, item, NEAR_SECONDS), items),
         (_has_its_tokens, items),
         (lambda send, item: send.is_likely and _covers(send, item, NEAR_SECONDS), items),
         (lambda send, item: _covers(send, item, NEAR_SECONDS), items),
+        (_has_its_cost, old),
         (lambda send, item: send.is_likely and _covers(send, item), old),
         (_covers, old),
     ]

@@ -93,7 +93,7 @@ class Sandbox:
     async def gate(self) -> None:
         """Before and after everything that leaves or enters the process."""
         loop = asyncio.get_running_loop()
-        while loop.time() < self.frozen_until:
+        if loop.time() < self.frozen_until:
             await asyncio.sleep(self.frozen_until - loop.time())
         if self.is_dead:
             await loop.create_future()
@@ -307,7 +307,7 @@ class World:
     async def check(self, store: DynamoDBAccountStore) -> None:
         """Raises `Violated` with the seed that shows it."""
         entries = await self._entries(store)
-        self._check_books(entries)
+        await self._check_books(entries, store)
         self._check_budget(entries)
         expected = add_up(sorted(entries, key=lambda entry: entry.id))
         stored = await store.sums(since=START - 3_600, until=self.now() + 3_600)
@@ -330,14 +330,25 @@ class World:
             f"every request had one outcome: {self.outcomes}",
         )
 
-    def _check_books(self, entries: list[LedgerEntry]) -> None:
+    async def _check_books(self, entries: list[LedgerEntry], store: DynamoDBAccountStore) -> None:
+        """What is booked for an account is what Poe charged our key, to the point.
+
+        Where clocks differ by minutes, which a deployment corrects by AWS's, an entry of the history may be taken for
+        somebody else's. Then it is among the points spent elsewhere, and nothing is lost or counted twice.
+        """
         for secret, account in self.poe.accounts.items():
             ours = [entry for entry in entries if entry.account_id == self.account_ids[secret]]
             booked = sum(entry.settled or 0 for entry in ours)
             charged = sum(charge.points for charge in account.charges if charge.name == OUR_NAME)
+            others = sum(charge.points for charge in account.charges if charge.name != OUR_NAME)
             unknown = [entry.id for entry in ours if entry.settled is None]
             text = f"{secret} ({account.kind.value}): booked {booked}, charged {charged}; not settled: {unknown}"
-            self._require(booked == charged, text)
+            if not self.has_skew:
+                self._require(booked == charged, text)
+            elif booked != charged:
+                state = await store.settlement_state(self.account_ids[secret])
+                listed = booked + sum(state.elsewhere.values())
+                self._require(charged <= listed <= charged + others and booked <= charged, text)
 
     def _check_budget(self, entries: list[LedgerEntry]) -> None:
         day = day_of(START)

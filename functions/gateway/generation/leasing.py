@@ -109,7 +109,7 @@ class Leasing:
         try:
             return await self._wait_for(request, is_patient=is_patient, waits_for_cooldown=waits_for_cooldown)
         except BaseException:
-            if budget is not None:
+            if budget is not None and ticket.reserved is not None:
                 await to_the_end(budget.give_back(ticket), name="give-back")
             raise
 

@@ -16,7 +16,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 
-.PHONY: simulate help run test check fix docs bench conformance mutation runtime build deploy sam-local sam-test clean lock sam-cli
+.PHONY: simulate help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -59,6 +59,9 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 simulate: $(VENV)/.test ## Run histories of the store, Poe and the job in virtual time: SEEDS=0-2000
 	@$(BIN)/python -m tests.simulation $(or $(SEEDS),0-500)
 
+growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst for the tests: ARGS=500
+	@$(BIN)/python -m tests.bounds.search $(ARGS)
+
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
 
@@ -70,6 +73,9 @@ sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under
 
 runtime: $(VENV)/.created ## Build the streaming runtime's wheel and layer, and test them alone: ARGS=
 	@$(BIN)/python scripts/runtime_package.py $(ARGS)
+
+runtime-soak: $(VENV)/.test ## Soak the streaming runtime: 2,000 invocations, most of which go wrong: ARGS="--seed 2"
+	@$(BIN)/python scripts/runtime_soak.py $(ARGS)
 
 lock: ## Lock every requirements.in with hashes (needs uv)
 	@scripts/lock

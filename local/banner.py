@@ -1,4 +1,4 @@
-"""What `python -m local run` says once everything is up."""
+"""The text that `python -m local run` prints once everything is up."""
 
 from __future__ import annotations
 

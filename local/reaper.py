@@ -1,4 +1,4 @@
-"""Ends the processes of a parent that died without ending them, frozen ones included. Standard library only.
+"""Ends child processes, frozen ones included, when their parent has died. Standard library only.
 
 A `Reaper` is a tiny process at the other end of a pipe. It is told which process groups exist; when the pipe closes,
 the parent is gone, however it went, and what is still on the list gets SIGTERM and soon SIGKILL.

@@ -1,4 +1,4 @@
-"""`.local/run.env`: what another terminal needs to talk to a running stack, for as long as it runs."""
+"""Writes `.local/run.env`, which lets another terminal talk to a running stack; removed when the stack ends."""
 
 from __future__ import annotations
 

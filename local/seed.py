@@ -1,4 +1,4 @@
-"""The first run: sample accounts and an API key, through the admin API like any user's."""
+"""Creates sample accounts and an API key at the first run, through the admin API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in in a process of its own: started, known to be ready by its first line, ended in order."""
+"""Runs a stand-in as a process of its own: starts it, waits for its first line, stops it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `python -m local run` is told: environment variables, and a `.env` file for those that are not set there."""
+"""Reads the settings of `python -m local run` from environment variables and a `.env` file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""template.yaml as the local stack reads it: the same definitions that AWS gets, with its functions resolved."""
+"""Reads template.yaml for the local stack, with its functions and references resolved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asynchronous code for threads that block: one event loop in a thread of its own, and calls into it."""
+"""Runs asynchronous code for blocking callers: one event loop in a background thread, and calls into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which bots there are, from both sides of Poe, as one list of plain entries. Pure.
+"""Merges the lists of bots from both of Poe's APIs into one list of plain entries. Pure.
 
 An entry is a JSON object that names a bot once, whoever offers it. `None` means that nobody said: a capability is never
 guessed. Keys:
@@ -10,7 +10,9 @@ guessed. Keys:
     upstream_endpoints  where the documented API says it answers; empty where it does not say
     input_modalities, output_modalities, features
     context_length, max_output_tokens
-    pricing             US dollars per token or image as decimal strings; `request` is in points
+    pricing             US dollars as decimal strings: per token, per image, and per answer as `request`; null for a
+                        price that is not known
+    points_per_message  points of an answer, where a web account's list has a fixed price
     reasoning           {required, supports_reasoning_effort, budget}
     parameters          [{name, schema, default_value, description}] as the bot declares them
     kinds               `official`, `web`: accounts that listed it
@@ -55,9 +57,10 @@ def official_entry(model: ModelInfo) -> Entry:
         "input_modalities": sorted(model.input_modalities) or None,
         "output_modalities": sorted(model.output_modalities) or None,
         "features": sorted(model.features | ({"reasoning"} if reasoning else set())),
-        "context_length": model.context_length,
+        # Of a bot that makes media the number is no window of a conversation: 150 to 2,048 in the real list.
+        "context_length": None if model.makes_media else model.context_length,
         "max_output_tokens": model.max_output_tokens,
-        "pricing": {name: f"{price:f}" for name, price in asdict(prices).items() if price is not None}
+        "pricing": {name: None if price is None else f"{price:f}" for name, price in asdict(prices).items()}
         if prices
         else None,
         "reasoning": {
@@ -96,7 +99,8 @@ def web_entry(bot: BotInfo) -> Entry:
         "aliases": [shown] if shown and folded(shown) != folded(bot.handle) else [],
         "description": (bot.description or "")[:MAX_DESCRIPTION_CHARS] or None,
         "input_modalities": sorted(inputs) if bot.accepts_images is not None else None,
-        "pricing": {"request": str(bot.price_points)} if bot.price_points is not None else None,
+        "pricing": None,
+        "points_per_message": bot.price_points,
         "parameters": _controls(bot.controls) if bot.controls else None,
         "kinds": ["web"],
     }

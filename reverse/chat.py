@@ -1,4 +1,4 @@
-"""What a caller asks of a Poe client, and the small values that come back outside the event stream."""
+"""Chat requests as callers make them, and the values that clients return besides events."""
 
 from __future__ import annotations
 

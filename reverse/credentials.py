@@ -1,4 +1,4 @@
-"""What proves who the account is. Values never show in a repr."""
+"""Credentials of an account. Their values never appear in a repr."""
 
 from __future__ import annotations
 

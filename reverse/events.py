@@ -1,4 +1,4 @@
-"""What a Poe client yields while a bot answers: the vocabulary of both clients.
+"""The events that both Poe clients yield while a bot answers.
 
 Events describe changes to one answer. A consumer that appends every `TextDelta` and starts over at every
 `TextReplaced` always holds the whole text so far. The last event of an answer that ended well is `Finished`;

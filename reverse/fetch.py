@@ -1,4 +1,4 @@
-"""Fetches a file from an address that a user gave, or from a `data:` URL, without being turned against its own network.
+"""Fetches a file from a caller's address or `data:` URL, without letting the address reach the private network.
 
 The name is looked up once, every answer is checked, and the connection goes to a checked address: a second look-up that
 could answer differently does not happen. TLS is verified for the name. Every redirect starts over with all checks.

@@ -1,4 +1,4 @@
-"""Files that a person names on their own machine: a path, an https address, a `data:` URL."""
+"""Reads files that a user names on their own machine: a path, an https address or a `data:` URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is, by its bytes first, by its name where the bytes leave it open. Pure."""
+"""Determines a file's type from its bytes, and from its name where the bytes are ambiguous. Pure."""
 
 from __future__ import annotations
 

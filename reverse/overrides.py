@@ -1,4 +1,4 @@
-"""What Poe changes between releases, as data that an operator can replace while everything runs. Pure.
+"""Data that Poe changes between releases, and that an operator can replace at run time. Pure.
 
 A document of these fields, each optional, goes over the configuration that the code came with:
 

@@ -1,4 +1,4 @@
-"""Which addresses may be fetched on behalf of a user. Pure: parsing and judging, no look-up.
+"""Decides which addresses may be fetched on behalf of a caller. Pure: it parses and judges, and looks nothing up.
 
 An address is taken apart by one strict grammar and put together anew, so that no two parsers can disagree about its
 host. Whatever the grammar does not know is refused: user information, backslashes, percent signs in the host, zone ids,

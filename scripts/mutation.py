@@ -123,10 +123,11 @@ def main() -> None:
         prepare(modules)
         run(package, arguments.processes, max(1.0, give_up_at - time.monotonic()))
         scores += [score(module) for module in modules]
+        print(f"\n{table(scores[-len(modules) :])}", flush=True)
         if arguments.survivors:
             for item in scores[-len(modules) :]:
                 for name in item.survivors:
-                    print(f"\n{item.module}\n{difference(name)}")
+                    print(f"\n{item.module}\n{difference(name)}", flush=True)
     text = table(scores)
     print(f"\n{text}")
     if arguments.update_docs:

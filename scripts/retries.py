@@ -17,7 +17,7 @@ PAGE = ROOT / "docs/retries.md"
 IMPORT_FOLDERS = (".", "functions", "layers/accounts", "layers/pool", "layers/streaming_runtime")
 sys.path[:0] = [str(ROOT / folder) for folder in IMPORT_FOLDERS if str(ROOT / folder) not in sys.path]
 
-from gateway.generation.plan import RULES, Rule  # noqa: E402
+from gateway.generation.rules import RULES, Rule  # noqa: E402
 from reverse.errors import POLICIES, Delivery, ErrorCode  # noqa: E402
 
 FATES = {

@@ -29,7 +29,9 @@ from typing import Any
 
 # Folders whose content is importable by name, as `pythonpath` in pyproject.toml has them. A layer is one each.
 SOURCE_ROOTS = (".", "functions", "layers/*")
-NOT_PRODUCT = frozenset({"tests", "scripts", "docs", "events", "build", "requirements", "layers", "functions"})
+NOT_PRODUCT = frozenset(
+    {"tests", "scripts", "docs", "events", "examples", "build", "requirements", "layers", "functions"}
+)
 DUPLICATE_LINES = 8
 _TOKENS_LEFT_OUT = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 

@@ -1,8 +1,9 @@
 """The application: lifespan, routing, and everything that happens around every request.
 
-The OpenAI surface is dispatched by Starlette's router, on which FastAPI is built: importing FastAPI itself costs a
-quarter of a second at every cold start. The FastAPI application has the same routes, and the administration; it is
-loaded with the first request that only it can serve.
+FastAPI is not imported at a cold start: that takes 440 ms of processor time on top of everything else that is loaded,
+of which an invocation has little. This module is the thin front: Starlette's router, on which FastAPI is built,
+dispatches the routes of callers. The one FastAPI application has the same routes, the administration and the
+description; it is loaded in a thread with the first request that only it can serve.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_er
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 from gateway.preload import preload
 from gateway.settings import Settings
-from gateway.surfaces.context import SCOPE_KEY, RequestContext
+from gateway.surfaces.context import SCOPE_KEY, RequestContext, speaks_anthropic
 from gateway.surfaces.messages import errors as anthropic_errors
 from gateway.surfaces.routes import build_routes
 from gateway.surfaces.services import Services
@@ -47,7 +48,7 @@ class Gateway:
         self._make_services = make_services
         self._is_deployed = is_deployed
         self._made: Services | None = None
-        rest = GuardedApplication(serves_everything=not is_thin)
+        rest = GuardedApplication(_load_application, serves_everything=not is_thin)
         self._router: ASGIApp = Router(build_routes(), default=rest, redirect_slashes=False) if is_thin else rest
         self._handle: ASGIApp | None = None
 
@@ -105,7 +106,7 @@ class Gateway:
             await send(message)
 
         path = _plain_path(scope["path"])
-        is_anthropic = anthropic_errors.speaks_anthropic(path, scope["headers"])
+        is_anthropic = speaks_anthropic(path, scope["headers"])
         request_id = record.request_id.encode()
         ids = [(b"x-request-id", request_id), *([(b"request-id", request_id)] if is_anthropic else [])]
         inner: Scope = {
@@ -135,6 +136,12 @@ class Gateway:
             if record.budget is not None:
                 await to_the_end(record.budget.close(), name="budget-end")
             services.journal.request_ended(record)
+
+
+def _load_application() -> ASGIApp:
+    from gateway.fastapi_app import create_application
+
+    return create_application()
 
 
 def create_app(

@@ -18,12 +18,10 @@ from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
-from gateway.models.live_config import LiveConfig
-from gateway.models.poe_overrides import PoeSettings
-from gateway.models.readiness import Readiness
+from gateway.models.live_config import LiveConfig, PoeSettings
 from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
-from gateway.surfaces.services import Services
+from gateway.surfaces.services import Readiness, Services
 from pool.clients import ClientFactory, PoeClients
 from reverse.tls import tls_context
 
@@ -65,7 +63,7 @@ def build_services(
         authenticator=Authenticator(store, find_key=live_config.find_key, unpriced_points=settings.unpriced_points),
         admin=AdminGate(_admin_key_reader(settings)),
         readiness=Readiness(store),
-        files=AttachmentReader(fetch) if fetch else AttachmentReader(),
+        attachments=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,
         make_client=make_client,
         poe_settings=poe_settings,
@@ -94,6 +92,9 @@ def _poe_clients(poe_settings: PoeSettings, catalogue: Catalogue) -> PoeClients:
             model.id,
             output_modalities=frozenset(model.output_modalities or ()),
             endpoints=frozenset(model.upstream_endpoints),
+            features=frozenset(model.features or ()),
+            max_output_tokens=model.max_output_tokens,
+            owned_by=model.owned_by,
         )
 
     # One connection serves all official accounts: a sandbox that goes round them need not connect to each.

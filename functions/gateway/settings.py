@@ -28,6 +28,8 @@ class Settings(SharedSettings):
 
     store: str = setting("dynamodb", one_of("dynamodb", "memory"))
     """Where accounts, keys and usage live. `memory` forgets everything at exit: for trying out and tests."""
+    poe_client_id: str = setting("", TEXT)
+    """Id of a client registered at Poe, for adding accounts by signing in. Without it that is not offered."""
     admin_secret_id: str = setting("", TEXT)
     """Secrets Manager secret with the admin key; read at the first admin request."""
     admin_key: str = setting("", SECRET, secret=True)

@@ -1,4 +1,4 @@
-"""What moto forgets when it ends: table items, key material and secrets, as one JSON file that only its owner can read.
+"""Saves what moto keeps in memory only (table items, key material, secrets) to a JSON file with mode 600.
 
 Everything is kept under its logical id in the template, so a changed schema meets the old items. No API gives out key
 material, and what was encrypted with a lost key is lost: for that, and only for that, this module reaches into moto's

@@ -1,4 +1,4 @@
-"""The floor: what a proxy of streams costs in Python when it does the same I/O and the same parsing, and nothing else.
+"""The lower bound: a minimal asyncio proxy with the same I/O and the same parsing as the gateway.
 
 `python -m local.bench.floor --host HOST --port PORT`, with the upstream's address in `BENCH_UPSTREAM` and its key in
 `BENCH_UPSTREAM_KEY`. A bare asyncio program: one connection up for each one down, chunks and events are taken apart,

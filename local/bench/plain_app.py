@@ -1,4 +1,4 @@
-"""What the gateway is compared with: FastAPI's usual way to stream, a pydantic model per chunk, no upstream."""
+"""The baseline for streaming: FastAPI with a pydantic model per chunk, without an upstream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fair comparison: FastAPI's usual way to stream, over the same Poe client and the same upstream as the gateway.
+"""The fair baseline: FastAPI with a pydantic model per chunk, over the same Poe client and upstream as the gateway.
 
 One account, from the environment; no keys, no leases, no booking, no keep-alive, no shaping of the answer.
 """

@@ -1,4 +1,4 @@
-"""A sandbox without a URL in front of it: the measurement itself is the Lambda service that takes the answer."""
+"""Runs a sandbox without a Function URL: the measurement plays the Lambda service and receives the answer."""
 
 from __future__ import annotations
 

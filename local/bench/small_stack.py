@@ -1,4 +1,4 @@
-"""The cold start's yardstick: the four libraries imported up front, one route, one streamed byte."""
+"""The baseline for cold starts: four libraries imported at start, one route, one streamed byte."""
 
 from __future__ import annotations
 

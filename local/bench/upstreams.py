@@ -1,4 +1,4 @@
-"""Where the pieces of an answer come from: how its pace is set, and how late a piece arrived."""
+"""The upstreams of a measurement: how their pace is set, and when each piece was sent."""
 
 from __future__ import annotations
 

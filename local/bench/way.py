@@ -1,4 +1,4 @@
-"""One way to serve a stream while it is up, and what is measured of it whatever it is."""
+"""Measures one way of serving a stream, whatever it is."""
 
 from __future__ import annotations
 

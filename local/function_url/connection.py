@@ -1,4 +1,4 @@
-"""One server-side HTTP/1.1 connection: h11 knows the grammar, asyncio moves the bytes.
+"""One HTTP/1.1 server connection: h11 parses, asyncio transports the bytes.
 
 No task sits in the path: a piece of a response that arrives on one connection is written to another within the same
 callback. Subclasses say what requests mean.

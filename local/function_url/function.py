@@ -1,4 +1,4 @@
-"""What the emulator is told about a function, and what it reports about each invocation."""
+"""The emulator's description of a function, and its report about each invocation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each simulated bot answers: pure, so that the same question gives the same answer."""
+"""The answers of the simulated bots. Pure: the same question gives the same answer."""
 
 from __future__ import annotations
 

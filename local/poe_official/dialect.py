@@ -1,4 +1,4 @@
-"""What the endpoints that answer in text have in common."""
+"""What the simulated endpoints that answer in text share."""
 
 from __future__ import annotations
 

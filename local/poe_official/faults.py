@@ -1,4 +1,4 @@
-"""What can go wrong with a request or in the middle of an answer."""
+"""Faults of a request, and faults in the middle of an answer."""
 
 from __future__ import annotations
 

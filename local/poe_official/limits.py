@@ -1,4 +1,4 @@
-"""Where an answer ends although its bot would go on: the limit of tokens, and stop sequences. Pure."""
+"""Cuts an answer at its token limit or at a stop sequence. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated accounts with their chats and messages: plain data, and what follows from it alone."""
+"""Simulated accounts with their chats and messages, as plain data."""
 
 from __future__ import annotations
 

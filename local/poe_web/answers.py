@@ -1,4 +1,4 @@
-"""What each bot says, as a list of snapshots: pure, so that the same prompt gives the same answer."""
+"""The answers of the simulated bots, as lists of snapshots. Pure: the same prompt gives the same answer."""
 
 from __future__ import annotations
 

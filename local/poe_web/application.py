@@ -1,4 +1,4 @@
-"""The web side: what poe.com would serve, with faults applied and everything entered in the journal."""
+"""The ASGI application that plays poe.com: it applies faults and records every request in the journal."""
 
 from __future__ import annotations
 

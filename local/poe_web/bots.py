@@ -1,4 +1,4 @@
-"""The bots: what the service says about each, and how it answers."""
+"""The simulated bots: their description, and how they answer."""
 
 from __future__ import annotations
 

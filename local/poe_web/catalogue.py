@@ -1,4 +1,4 @@
-"""What the service knows by hash: persisted queries, subscriptions, and the old codenames of bots.
+"""Persisted queries and subscriptions by hash, and the old codenames of bots.
 
 The data is in `catalogue.json`, with the day it was recorded (docs/reference/poe-web.md#hash-rotation,
 docs/reference/poe-web.md#bot-names, docs/reference/poe-web.md#subscriptions). Where two generations of web clients

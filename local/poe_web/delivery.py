@@ -1,4 +1,4 @@
-"""Runs answers: takes a job and its plan, and puts events on the account's channel at the bot's pace."""
+"""Runs answers: puts the events of a plan on the account's channel, at the bot's pace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an answer is put on the wire: a list of actions that faults reshape before it runs."""
+"""An answer as a list of actions on the wire, which faults change before it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator's parts together: what it remembers, saw, is told to do wrong, and is doing right now."""
+"""The state of one simulator: world, journal, pending faults and running answers."""
 
 from __future__ import annotations
 

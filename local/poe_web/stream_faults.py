@@ -1,4 +1,4 @@
-"""Faults of the stream: each takes the plan of an answer and gives another one.
+"""Faults of a stream: each turns the plan of an answer into another plan.
 
 `at` counts the frames that leave before it.
 """

@@ -1,4 +1,4 @@
-"""Everything the service remembers, and the rules that change it. No network: the border to it is in `application`."""
+"""The simulated service's data and the rules that change it. No network."""
 
 from __future__ import annotations
 

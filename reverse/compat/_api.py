@@ -1,4 +1,4 @@
-"""The asynchronous class."""
+"""`AsyncPoeApi`, the asynchronous class."""
 
 from __future__ import annotations
 

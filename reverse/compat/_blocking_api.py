@@ -1,4 +1,4 @@
-"""The blocking class: `AsyncPoeApi` in a thread of its own, one method at a time."""
+"""`PoeApi`, the blocking class: runs `AsyncPoeApi` on a background thread, one method at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bots and knowledge, in the original's words."""
+"""Methods for bots and knowledge, with the published package's names and parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dictionaries that `send_message` yields: events, folded into the shape that users of the original know. Pure.
+"""Builds the dictionaries that `send_message` yields, in the shape of the published package. Pure.
 
 The keys are those that were seen on the original's chunks (docs/reference/poe-web.md#published-client). What an event
 does not carry is `None`.

@@ -1,4 +1,4 @@
-"""Group chats, in the original's words: a register of groups, and their files."""
+"""Group chats as the published package has them: a register of groups, and their files."""
 
 from __future__ import annotations
 

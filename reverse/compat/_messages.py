@@ -1,4 +1,4 @@
-"""Messages and chats, in the original's words."""
+"""Methods for messages and chats, with the published package's names and parameters."""
 
 from __future__ import annotations
 

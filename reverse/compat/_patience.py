@@ -1,4 +1,4 @@
-"""A bound on the silence between two items of an asynchronous generator."""
+"""Limits the silence between two items of an asynchronous generator."""
 
 from __future__ import annotations
 

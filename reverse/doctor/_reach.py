@@ -1,4 +1,4 @@
-"""Can the host be reached at all: name, connection, TLS. Each alone, so that the first that fails is the cause."""
+"""Checks name resolution, connection and TLS separately, so that the first failure is the cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks and the report: what is said, what is left out, and how it is written."""
+"""The checks of a diagnosis and its report, without secrets."""
 
 from __future__ import annotations
 

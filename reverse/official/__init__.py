@@ -2,7 +2,7 @@
 
 from reverse.official.catalogue import Endpoint, ModelInfo, Parameter, Prices, ReasoningSupport
 from reverse.official.client import PoeOfficialClient, read_models
-from reverse.official.login import Login, PoeLogin
+from reverse.official.login import Login, PoeLogin, SignIn, exchange_code
 from reverse.official.points import PointsSpent
 from reverse.official.routing import Route
 from reverse.official.transport import OfficialTransport
@@ -21,8 +21,10 @@ __all__ = [
     "Prices",
     "ReasoningSupport",
     "Route",
+    "SignIn",
     "UploadedFile",
     "Video",
     "VideoStatus",
+    "exchange_code",
     "read_models",
 ]

@@ -121,8 +121,8 @@ class BotQueryDecoder(ChatCompletionDecoder):
 
     operation = OPERATION
 
-    def decode(self, event: ServerSentEvent) -> list[Event]:
-        """Decode one server-sent event; of several answers at once the first. Unknown events are passed over."""
+    def decode_one(self, event: ServerSentEvent) -> list[Event]:
+        """Decode one event by itself; of several answers at once the first. Unknown events are passed over."""
         if event.event == "ping":
             return []
         values = self.parse(event)

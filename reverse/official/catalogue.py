@@ -38,7 +38,7 @@ class Endpoint(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars per token, or per image; `request` is in points. `None` where the list gives no price."""
+    """US dollars per token, per image, or per answer (`request`). `None` where the list gives no price."""
 
     prompt: Decimal | None = None
     completion: Decimal | None = None

@@ -9,7 +9,7 @@ from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import chat_part
-from reverse.official.decoding import AnswerDecoder, CallIds, new_call_id
+from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage, new_call_id
 from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at
 from reverse.official.pairing import paired
 
@@ -138,9 +138,9 @@ class ChatCompletionDecoder(AnswerDecoder):
             reason = text_at(choice, "finish_reason")
             if reason is not None:
                 self.note_finish(self._finish_reason(reason))
-        usage = object_at(values, "usage")
-        if usage:
-            events.append(read_usage(usage))
+        usage = read_usage(object_at(values, "usage"))
+        if usage is not None:
+            events.append(usage)
         return events
 
     def decode_whole(self, completion: JSONObject) -> list[Event]:
@@ -176,11 +176,11 @@ class ChatCompletionDecoder(AnswerDecoder):
         return FinishReason.TOOL_CALLS if known is FinishReason.STOP and self.has_calls else known
 
 
-def read_usage(usage: JSONObject) -> UsageReported:
-    """The usage block of a completion."""
-    return UsageReported(
-        prompt_tokens=number_at(usage, "prompt_tokens"),
-        completion_tokens=number_at(usage, "completion_tokens"),
-        cached_tokens=number_at(object_at(usage, "prompt_tokens_details"), "cached_tokens"),
-        reasoning_tokens=number_at(object_at(usage, "completion_tokens_details"), "reasoning_tokens"),
+def read_usage(usage: JSONObject) -> UsageReported | None:
+    """The usage block of a completion; `None` where it measures nothing."""
+    return measured_usage(
+        prompt=number_at(usage, "prompt_tokens"),
+        completion=number_at(usage, "completion_tokens"),
+        cached=number_at(object_at(usage, "prompt_tokens_details"), "cached_tokens"),
+        reasoning=number_at(object_at(usage, "completion_tokens_details"), "reasoning_tokens"),
     )

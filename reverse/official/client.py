@@ -23,7 +23,7 @@ from reverse.official.media_client import MediaClient
 from reverse.official.points import PointsSpent, parse_balance, parse_history
 from reverse.official.refused_options import blame
 from reverse.official.retry import MAX_RETRIES
-from reverse.official.routing import Route, choose_route, may_be_bot_only
+from reverse.official.routing import Route, choose_route, may_be_bot_only, may_be_images_only
 from reverse.official.transport import OfficialTransport, OutgoingRequest
 from reverse.official.uploads import UploadedFile
 from reverse.videos import VideoJobs
@@ -110,7 +110,7 @@ class PoeOfficialClient:
             route = Route.BOT_QUERY
         model = self._models.get(name) or self._find_model(name)
         try:
-            async with aclosing(self._answer(request, route or choose_route(request, model))) as events:
+            async with aclosing(self._answer(request, route or choose_route(request, model), model)) as events:
                 async for event in events:
                     if request.in_bot_protocol and name not in self._bot_only:
                         self._remember_bot_only(name)
@@ -204,7 +204,9 @@ class PoeOfficialClient:
         while len(self._bot_only) > _KEPT_BOT_NAMES:
             del self._bot_only[next(iter(self._bot_only))]
 
-    async def _answer(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
+    async def _answer(
+        self, request: ChatRequest, route: Route, model: ModelInfo | None = None
+    ) -> AsyncGenerator[Event, None]:
         try:
             for message in request.messages:
                 check_sizes(message.attachments, self._config.max_attachment_bytes)
@@ -215,11 +217,11 @@ class PoeOfficialClient:
         except PoeError as error:
             error.delivery = Delivery.NOT_SENT  # whatever became of a file, the message was not sent
             raise
-        async with aclosing(self._on_route(request, route)) as events:
+        async with aclosing(self._on_route(request, route, model)) as events:
             async for event in events:
                 yield event
 
-    def _on_route(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
+    def _on_route(self, request: ChatRequest, route: Route, model: ModelInfo | None) -> AsyncGenerator[Event, None]:
         exchange = self._exchange
         match route:
             case Route.IMAGES | Route.AUDIO:
@@ -229,7 +231,7 @@ class PoeOfficialClient:
                 sent = exchange.request("POST", "/v1/responses", responses_endpoint.OPERATION, json=body)
                 return exchange.answer(sent, responses_endpoint.ResponsesDecoder)
             case Route.MESSAGES:
-                body = messages_endpoint.build_messages_body(request)
+                body = messages_endpoint.build_messages_body(request, model.max_output_tokens if model else None)
                 sent = exchange.messages_request("/v1/messages", messages_endpoint.OPERATION, body)
                 return exchange.answer(sent, messages_endpoint.MessagesDecoder)
             case Route.BOT_QUERY:
@@ -237,10 +239,28 @@ class PoeOfficialClient:
                 path = f"/bot/{quote(request.bot, safe='')}"
                 sent = exchange.request("POST", path, bot_protocol.OPERATION, json=body)
                 return exchange.answer(sent, bot_protocol.BotQueryDecoder)
-        whole = route is Route.CHAT_WHOLE
+        if route is Route.CHAT_WHOLE and may_be_images_only(request, model):
+            return self._made_on_chat(request)
+        return self._on_chat(request, whole=route is Route.CHAT_WHOLE)
+
+    def _on_chat(self, request: ChatRequest, *, whole: bool) -> AsyncGenerator[Event, None]:
         body = chat_completions.build_chat_body(request, streamed=not whole)
-        sent = exchange.request("POST", "/v1/chat/completions", chat_completions.OPERATION, json=body)
-        return exchange.answer(sent, chat_completions.ChatCompletionDecoder, whole=whole)
+        sent = self._exchange.request("POST", "/v1/chat/completions", chat_completions.OPERATION, json=body)
+        return self._exchange.answer(sent, chat_completions.ChatCompletionDecoder, whole=whole)
+
+    async def _made_on_chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """An image from chat, or from the image endpoint if chat does not know the bot: then nobody was asked yet."""
+        try:
+            async with aclosing(self._on_chat(request, whole=True)) as events:
+                async for event in events:
+                    yield event
+                return
+        except PoeError as error:
+            if error.code is not ErrorCode.BOT_NOT_FOUND:
+                raise
+        async with aclosing(self._made(request, Route.IMAGES)) as events:
+            async for event in events:
+                yield event
 
     async def _made(self, request: ChatRequest, route: Route) -> AsyncGenerator[Event, None]:
         """An answer from the image or audio endpoint, which know one prompt and nothing else."""

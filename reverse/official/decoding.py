@@ -17,8 +17,10 @@ from reverse.events import (
     TextDelta,
     TextReplaced,
     ToolCallDelta,
+    UsageReported,
 )
 from reverse.official.failures import failure_of_error
+from reverse.official.half_pairs import HalfPairs, may_hold_halves
 from reverse.official.json_values import JSONObject, object_at, parse_object
 from reverse.official.media_links import find_media
 from reverse.official.sse import ServerSentEvent
@@ -32,6 +34,21 @@ _Text = TypeVar("_Text", TextDelta, TextReplaced)
 def new_call_id() -> str:
     """An id for a tool call to which the upstream gave none of its own."""
     return f"call_{uuid.uuid4().hex[:24]}"
+
+
+def measured_usage(
+    *, prompt: int | None, completion: int | None, cached: int | None = None, reasoning: int | None = None
+) -> UsageReported | None:
+    """Usage without the numbers that mean nothing; `None` where none is left.
+
+    A negative number measures nothing. Nor does a zero for the prompt, or for the answer: it stands where the upstream
+    did not count, as in recorded answers that call tools (docs/reference/poe-official.md#usage).
+    """
+    counted = [value if value is not None and value > 0 else None for value in (prompt, completion)]
+    if counted == [None, None]:
+        return None
+    details = [value if value is not None and value >= 0 else None for value in (cached, reasoning)]
+    return UsageReported(*counted, *details)
 
 
 class CallIds:
@@ -65,6 +82,8 @@ class AnswerDecoder(ABC):
         self._files: set[str] = set()
         self._said_something = False
         self._without_arguments: dict[int, None] = {}  # calls, in their order
+        self._called = False
+        self._halves = HalfPairs()
 
     @property
     def awaits_trailer(self) -> bool:
@@ -73,6 +92,13 @@ class AnswerDecoder(ABC):
 
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
+        events = self.decode_one(event)
+        if self._halves.is_waiting or may_hold_halves(event.data):
+            return self._halves.mend(events)
+        return events
+
+    def decode_one(self, event: ServerSentEvent) -> list[Event]:
+        """Decode one server-sent event by itself."""
         return self.finish() if event.data.startswith("[DONE]") else self.decode_event(self.parse(event))
 
     @abstractmethod
@@ -91,7 +117,7 @@ class AnswerDecoder(ABC):
             raise poe_error(
                 ErrorCode.PROTOCOL, "the stream ended before the answer was finished", operation=self.operation
             )
-        return self.finish()
+        return self._halves.mend(self.finish())
 
     def parse(self, event: ServerSentEvent) -> JSONObject:
         """The event's data. Raises a `protocol` error when it is no JSON object."""
@@ -111,6 +137,8 @@ class AnswerDecoder(ABC):
         """
         self.is_complete = True
         reason = self._reason or FinishReason.STOP
+        if reason is FinishReason.TOOL_CALLS and not self._called:
+            reason = FinishReason.STOP  # some upstreams say so where the model only wrote text
         files: list[Event] = [file for file in find_media("".join(self._kept)) if self._is_new(file)]
         if reason is FinishReason.STOP and not self._said_something and not files:
             raise poe_error(ErrorCode.EMPTY_ANSWER, operation=self.operation)
@@ -143,7 +171,7 @@ class AnswerDecoder(ABC):
 
     def call(self, event: ToolCallDelta) -> ToolCallDelta:
         """Note a tool call and hand it on."""
-        self._said_something = True
+        self._said_something = self._called = True
         if event.arguments:
             self._without_arguments.pop(event.index, None)
         elif event.id is not None:

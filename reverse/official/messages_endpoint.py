@@ -13,17 +13,18 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta
 from reverse.official.attachments import messages_block
 from reverse.official.chat_completions import normalize_tools
-from reverse.official.decoding import AnswerDecoder, CallIds
+from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage
 from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
 from reverse.official.pairing import paired
 
 OPERATION = "messages"
 
-# The endpoint demands a limit; this one is within what every model of the list allows.
-DEFAULT_MAX_TOKENS = 8192
+# The endpoint demands a limit. Where neither the request nor the list of models names one, this is what the smallest
+# of the models that are still made allows.
+UNKNOWN_MAX_TOKENS = 32_000
 
 _CACHED = {"cache_control": {"type": "ephemeral"}}
 
@@ -37,8 +38,8 @@ _STOP_REASONS = {
 }
 
 
-def build_messages_body(request: ChatRequest) -> dict[str, Any]:
-    """The JSON body for `request`.
+def build_messages_body(request: ChatRequest, max_output_tokens: int | None = None) -> dict[str, Any]:
+    """The JSON body for `request`. Without a limit of its own the model may write as much as it can.
 
     Raises `unsupported_feature` for a response format, which this endpoint has not, and `invalid_request` for tool
     arguments that are no JSON object.
@@ -54,7 +55,7 @@ def build_messages_body(request: ChatRequest) -> dict[str, Any]:
         body["system"] = [{"type": "text", "text": system} | _CACHED]
     spoken = [message for message in request.messages if message.role != "system"]
     body["messages"] = _turns(paired(spoken))
-    body["max_tokens"] = request.max_tokens or DEFAULT_MAX_TOKENS
+    body["max_tokens"] = request.max_tokens or max_output_tokens or UNKNOWN_MAX_TOKENS
     body["stream"] = True
     stops = [sequence for sequence in request.stop if sequence.strip()]
     if stops:
@@ -139,7 +140,7 @@ class MessagesDecoder(AnswerDecoder):
             case "message_delta":
                 self._note_usage(object_at(values, "usage"))
                 self._note_reason(object_at(values, "delta"))
-                return [self._usage_event()] if self._usage else []
+                return self._usage_events()
             case "message_stop":
                 return self.finish()
         return []
@@ -154,7 +155,7 @@ class MessagesDecoder(AnswerDecoder):
             events += self._block(block, index, whole=True)
         self._note_usage(object_at(answer, "usage"))
         self._note_reason(answer)
-        return [*events, *([self._usage_event()] if self._usage else []), *self.finish()]
+        return [*events, *self._usage_events(), *self.finish()]
 
     def _block(self, block: JSONObject, index: int, *, whole: bool = False) -> list[Event]:
         if text_at(block, "type") == "tool_use":
@@ -194,15 +195,16 @@ class MessagesDecoder(AnswerDecoder):
         names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
         self._usage |= {name: value for name in names if (value := number_at(usage, name)) is not None}
 
-    def _usage_event(self) -> UsageReported:
+    def _usage_events(self) -> list[Event]:
         # Here `input_tokens` leaves out what came from the cache or went into it; ours counts the whole prompt.
         cached, written = self._usage.get("cache_read_input_tokens"), self._usage.get("cache_creation_input_tokens")
         read = self._usage.get("input_tokens")
-        return UsageReported(
-            prompt_tokens=None if read is None else read + (cached or 0) + (written or 0),
-            completion_tokens=self._usage.get("output_tokens"),
-            cached_tokens=cached,
+        found = measured_usage(
+            prompt=None if read is None else read + (cached or 0) + (written or 0),
+            completion=self._usage.get("output_tokens"),
+            cached=cached,
         )
+        return [] if found is None else [found]
 
 
 def _compact(values: JSONObject) -> str:

@@ -95,7 +95,8 @@ def _in_plain_text(text: str, options: Mapping[str, Any]) -> list[str]:
     places: dict[str, int] = {}
     lowered = text.lower()
     for option in options:
-        for name in (option.lower(), option.lower().replace("_", " "), *_OTHER_NAMES.get(option, ())):
+        own = option.lower()
+        for name in (own, own.replace("_", " "), own.replace("_", ""), *_OTHER_NAMES.get(option, ())):
             place = _place(name, lowered)
             if place >= 0:
                 places[option] = min(place, places.get(option, place))
@@ -107,7 +108,8 @@ def _place(name: str, text: str) -> int:
     word = re.escape(name)
     pattern = rf"(?<![\w.]){word}(?!\w)"
     if _PLAIN_WORD.fullmatch(name) and name not in _UNAMBIGUOUS:
-        pattern = rf"^{word}\s*:|\b{word}\s+{_OPTION_WORDS}\b|\b{_OPTION_WORDS}\s+{word}\b"
+        marked = rf"\b{word}\s+{_OPTION_WORDS}\b|\b{_OPTION_WORDS}\s+{word}\b"
+        pattern = rf"^{word}\s*:|{marked}|\b{_OPTION_WORDS}\b[^:]*:\s*{word}\b"
     match = re.search(pattern, text)
     return match.start() if match else -1
 

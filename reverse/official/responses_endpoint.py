@@ -23,9 +23,9 @@ from reverse.events import (
 )
 from reverse.official.attachments import responses_part
 from reverse.official.chat_completions import normalize_tools
-from reverse.official.decoding import AnswerDecoder, CallIds
+from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage
 from reverse.official.failures import failure_of_error
-from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, text_at
+from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at
 from reverse.official.pairing import paired
 
 OPERATION = "responses"
@@ -145,9 +145,9 @@ class ResponsesDecoder(AnswerDecoder):
             if item_id is not None and (item_id in self._texts or item_id in self._calls):
                 key = item_id
             events += self._item(key, item)
-        usage = object_at(response, "usage")
-        if usage:
-            events.append(_usage(usage))
+        usage = _usage(object_at(response, "usage"))
+        if usage is not None:
+            events.append(usage)
         self.note_finish(self._reason_of(response))
         return events
 
@@ -178,7 +178,7 @@ class ResponsesDecoder(AnswerDecoder):
         return key in self._texts or any("".join(told) == text for told in self._texts.values())
 
     def _finished_call(self, key: _Key, item: JSONObject) -> list[Event]:
-        arguments = text_at(item, "arguments") or ""
+        arguments = arguments_at(item, "arguments")
         if key in self._calls:
             return [] if key in self._with_arguments else self._arguments(key, arguments)
         return self._open(key, item, arguments)
@@ -221,10 +221,10 @@ class ResponsesDecoder(AnswerDecoder):
         return FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP
 
 
-def _usage(usage: JSONObject) -> UsageReported:
-    return UsageReported(
-        prompt_tokens=number_at(usage, "input_tokens"),
-        completion_tokens=number_at(usage, "output_tokens"),
-        cached_tokens=number_at(object_at(usage, "input_tokens_details"), "cached_tokens"),
-        reasoning_tokens=number_at(object_at(usage, "output_tokens_details"), "reasoning_tokens"),
+def _usage(usage: JSONObject) -> UsageReported | None:
+    return measured_usage(
+        prompt=number_at(usage, "input_tokens"),
+        completion=number_at(usage, "output_tokens"),
+        cached=number_at(object_at(usage, "input_tokens_details"), "cached_tokens"),
+        reasoning=number_at(object_at(usage, "output_tokens_details"), "reasoning_tokens"),
     )

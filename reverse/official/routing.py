@@ -18,7 +18,7 @@ class Route(StrEnum):
     RESPONSES = "responses"
     MESSAGES = "messages"
     IMAGES = "images"
-    """The image endpoint, for models that list no other."""
+    """The image endpoint; models that list only this one answer on chat too."""
     AUDIO = "audio"
     """The audio endpoint, for models that list no other."""
     BOT_QUERY = "bot_query"
@@ -28,25 +28,38 @@ class Route(StrEnum):
 # From about 4,000 tokens on a provider caches a prompt; below it the endpoint makes no difference in price.
 _LONG_PROMPT_CHARS = 16_000
 
-_MESSAGES_PARAMETERS = frozenset({"temperature", "top_p", "top_k"})
+_MESSAGES_PARAMETERS = frozenset({"temperature", "top_p", "top_k", "parallel_tool_calls"})
+# Higher ones are a matter of chat completions.
+_MAX_MESSAGES_TEMPERATURE = 1.0
 
 
 def choose_route(request: ChatRequest, model: ModelInfo | None) -> Route:
-    """The route for `request`, by what is known of the model. A bot that nothing is known of is asked on chat."""
+    """The route for `request`, by what is known of the model. A bot that nothing is known of is asked on chat.
+
+    A route never changes what the answer may be: where another endpoint serves a request better, it is asked there
+    only if it takes all that the request holds, and knows how long the answer may become.
+    """
     if model is None or not model.endpoints:
         # Most bots that declare no endpoint answer on chat all the same (docs/reference/poe-official.md#model-list).
         return Route.CHAT_WHOLE if model is not None and model.makes_media else Route.CHAT
-    if Endpoint.MESSAGES in model.endpoints and (Endpoint.CHAT not in model.endpoints or _gains_from_cache(request)):
-        return Route.MESSAGES
+    if Endpoint.MESSAGES in model.endpoints:
+        is_better = _uses_tools(request) or _gains_from_cache(request)
+        if Endpoint.CHAT not in model.endpoints or (is_better and _fits_messages(request, model)):
+            return Route.MESSAGES
     if Endpoint.CHAT in model.endpoints:
         return Route.CHAT_WHOLE if model.makes_media else Route.CHAT
     if Endpoint.RESPONSES in model.endpoints:
         return Route.RESPONSES
-    if Endpoint.IMAGES in model.endpoints:
-        return Route.IMAGES
     if Endpoint.AUDIO in model.endpoints:
         return Route.AUDIO
+    # Recorded of models that list only /v1/images (docs/reference/poe-official.md#media-in-chat).
     return Route.CHAT_WHOLE
+
+
+def may_be_images_only(request: ChatRequest, model: ModelInfo | None) -> bool:
+    """Whether a bot that chat does not know is worth a question at the image endpoint, which knows one prompt only."""
+    has_files = any(message.attachments for message in request.messages)
+    return model is not None and Endpoint.IMAGES in model.endpoints and not has_files
 
 
 def may_be_bot_only(model: ModelInfo | None) -> bool:
@@ -54,8 +67,20 @@ def may_be_bot_only(model: ModelInfo | None) -> bool:
     return model is None or not model.endpoints
 
 
+def _uses_tools(request: ChatRequest) -> bool:
+    """Whether tools are part of it: a provider's own endpoint calls them reliably."""
+    return bool(request.tools) or any(message.tool_calls for message in request.messages)
+
+
 def _gains_from_cache(request: ChatRequest) -> bool:
-    """Whether the prompt is long enough for the cache, and has nothing that only chat completions take."""
-    if request.response_format is not None or not _MESSAGES_PARAMETERS.issuperset(request.parameters):
-        return False
+    """Whether the prompt is long enough for the provider's cache."""
     return sum(len(message.text) for message in request.messages) >= _LONG_PROMPT_CHARS
+
+
+def _fits_messages(request: ChatRequest, model: ModelInfo) -> bool:
+    """Whether /v1/messages has words for all of it, and a limit that is no cut."""
+    temperature = request.parameters.get("temperature")
+    is_warm = isinstance(temperature, int | float) and temperature > _MAX_MESSAGES_TEMPERATURE
+    has_format = request.response_format is not None and request.response_format.get("type") != "text"
+    knows_limit = request.max_tokens is not None or model.max_output_tokens is not None
+    return knows_limit and not is_warm and not has_format and _MESSAGES_PARAMETERS.issuperset(request.parameters)

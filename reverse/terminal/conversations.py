@@ -1,4 +1,4 @@
-"""What the chat does on Poe: one class for each kind of account, with the same methods."""
+"""Chat operations for the terminal: one class for each kind of account, with the same methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line, the environment, and what follows from them: credentials and a configuration."""
+"""Reads the command line and the environment into credentials and a configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One answer, folded from the updates of its chat into the events that a caller sees. No I/O, no clock.
+"""Turns the updates of a chat into the events of one answer. No I/O, no clock.
 
 Poe sends the whole text every time it grows. Deltas come from comparing it with what was passed on, so a snapshot
 that is repeated, batched, late or missing changes nothing in the end: the last snapshot has it all

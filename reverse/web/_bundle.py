@@ -1,4 +1,4 @@
-"""The home page, parsed: channel settings, build id, and the script that computes the form key. No I/O.
+"""Parses the home page: channel settings, build id, and the scripts that compute the form key. No I/O.
 
 The rules for collecting scripts are those of docs/reference/poe-web.md#form-key (November 2026). They are rules about
 pages that Poe may change any day: a page that does not fit gives a typed error, and a form key supplied by the user

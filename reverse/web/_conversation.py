@@ -1,4 +1,4 @@
-"""Messages and their answers: send, regenerate, follow, stop. What `PoeWebClient.stream` is made of."""
+"""Sends, regenerates, follows and stops messages; `PoeWebClient.stream` is built on it."""
 
 from __future__ import annotations
 

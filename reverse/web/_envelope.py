@@ -1,8 +1,9 @@
-"""What an HTTP answer of the API says: data, or which of our errors. Pure."""
+"""Reads an HTTP answer of the web API: its data, or the typed error that it stands for. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,18 +63,18 @@ def find_token(body: bytes) -> str | None:
     if _TOKEN.fullmatch(text.strip('"')):
         return text.strip('"')
     try:
-        waiting: list[Any] = [load_object(text)]
+        waiting: deque[Any] = deque([load_object(text)])
     except PoeError:
         return None
     while waiting:
-        value = waiting.pop(0)
+        value = waiting.popleft()
         if isinstance(value, str) and _TOKEN.fullmatch(value):
             return value
         if isinstance(value, dict):
-            waiting[:0] = [value[name] for name in _TOKEN_NAMES if name in value]
-            waiting += value.values()
+            waiting.extendleft(value[name] for name in reversed(_TOKEN_NAMES) if name in value)
+            waiting.extend(part for name, part in value.items() if name not in _TOKEN_NAMES)
         elif isinstance(value, list):
-            waiting += value
+            waiting.extend(value)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Following one answer from the accepted message to its end: updates, silences, lookups, and what trails behind."""
+"""Follows one answer from the accepted message to its end: updates, silence, lookups, and the cost that comes last."""
 
 from __future__ import annotations
 

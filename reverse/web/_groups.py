@@ -1,4 +1,4 @@
-"""Group chats: several bots that answer each other. They exist on this side only; Poe sees separate chats.
+"""Group chats of several bots, played by this client; Poe sees separate chats.
 
 Each turn one bot is given the latest lines of the shared log and answers in its own Poe chat
 (docs/reference/poe-web.md#groups). Choosing who speaks is pure; the state of a group is data that can be stored as

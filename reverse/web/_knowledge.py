@@ -1,4 +1,4 @@
-"""Knowledge bases: documents that the account's own bots draw on."""
+"""Knowledge sources of the account's own bots: adding, editing and listing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The updates of one chat on their way from the channel's reader to the answer's reader."""
+"""A bounded queue for the updates of one chat, between the channel's reader and the answer's reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the web client hands out besides events: typed values, and how they are read from Poe's JSON.
+"""Typed values that the web client returns besides events, and how they are read from Poe's JSON.
 
 Readers take untrusted JSON and give a value or `None`; they never raise. Times are epoch seconds.
 """

@@ -1,4 +1,4 @@
-"""Lists that Poe gives out page by page."""
+"""Reads lists that Poe returns page by page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of connecting, one by one, and calls of operations by name: for diagnosis, and for what has no method."""
+"""Single steps of connecting, and operations called by name: for diagnosis, and for what has no method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Poe says no in JSON: statuses of mutations and states of messages, and what each means.
+"""Maps Poe's refusals in JSON (statuses of mutations, states of messages) to typed errors.
 
 Both come from one family of words (docs/reference/poe-web.md#sending-a-message,
 docs/reference/poe-web.md#message-states), a state with `error_` in front. Words that no source names

@@ -1,4 +1,4 @@
-"""The message mutation: its variables in both generations, and what its answer says. Pure."""
+"""Builds the variables of the message mutation, in both generations, and reads its answer. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one account's client has derived from Poe so far: form key, channel settings, bots. Kept across clients as JSON.
+"""Data that a client has derived from Poe (form key, channel settings, bots), kept across clients as JSON.
 
 Every value has a time or a rule by which it stops being believed; stale data costs a round trip, never an answer.
 """

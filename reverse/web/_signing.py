@@ -1,4 +1,4 @@
-"""The `poe-tag-id` header: how a GraphQL request proves that it comes from a page that knows the form key."""
+"""Computes the header `poe-tag-id`, which signs a GraphQL request with the form key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP to poe.com: the only module of the web client that imports httpx, and the place where its errors become ours.
+"""HTTP to poe.com. No other module of the web client imports httpx; its errors become typed errors here.
 
 What the server sends is not trusted: bodies are capped, redirects are not followed, cookies it sets are not kept. The
 user's own cookies go to the base address and nowhere else.

@@ -1,4 +1,4 @@
-"""Files on their way to Poe: where their bytes come from, and the two forms in which they are sent.
+"""Uploads files to Poe: reads their bytes, and sends them in either of two forms.
 
 The form belongs to the generation of operations: older clients put the bytes into the mutation's own multipart body,
 newer ones send each file ahead and pass on the token that it is answered with

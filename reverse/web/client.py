@@ -1,4 +1,4 @@
-"""The web client: one account's browser session, spoken to asynchronously.
+"""The client of the web API for one account, with a browser session's cookies.
 
 Sequential round trips to Poe before the first token (each is one HTTP exchange or the WebSocket handshake, counted
 against the simulator with 50 ms injected):

@@ -148,6 +148,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=[suite.name for suite in SUITES], help="these clients")
     parser.add_argument("--update-docs", action="store_true", help="write the table into docs/clients.md")
     options = parser.parse_args()
+    if options.update_docs:
+        os.environ["CONFORMANCE_UPDATE_DOCS"] = "1"  # for suites with a table of their own
     results = asyncio.run(run_suites([suite for suite in SUITES if not options.only or suite.name in options.only]))
     print_table(results)
     if options.update_docs:

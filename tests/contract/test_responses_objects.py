@@ -222,7 +222,7 @@ async def test_a_reference_stands_for_what_was_said(front: Front) -> None:
 
 async def test_callers_see_their_own_responses_only(front: Front) -> None:
     await front.house.add_account()
-    other = "sk-other-0123456789abcdef0123456789"
+    other = "sk-other-h8Wq2Zx5Vn9Lk4Rt7Jp3"
     await front.house.store.create_key(name="other", secret=other)
     async with front.client() as client, front.client(api_key=other) as stranger:
         response = await client.responses.create(**QUESTION)

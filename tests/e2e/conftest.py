@@ -19,6 +19,8 @@ import httpx
 import openai
 import pytest
 
+from tests.e2e.watchdog import Watchdog
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -196,13 +198,27 @@ def only_account(stack: RunningStack, *, points: int = 100_000, faults: Any = ()
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def watchdog(tmp_path_factory: pytest.TempPathFactory) -> Watchdog:
+    """Watches the event loops of `stack`."""
+    return Watchdog(tmp_path_factory.mktemp("watchdog") / "path")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, watchdog: Watchdog) -> Iterator[RunningStack]:
     """One stack for the tests that do not end it."""
-    running = start_stack(tmp_path_factory.mktemp("e2e") / "state")
+    running = start_stack(tmp_path_factory.mktemp("e2e") / "state", code=watchdog.command)
     yield running
     descendants = running.descendants()
     assert running.stop() == 0, running.output.read_text()
     assert not running.survivors(descendants), "processes were left behind"
+
+
+@pytest.fixture(autouse=True)
+def _no_callback_keeps_the_loop(watchdog: Watchdog) -> Iterator[None]:
+    """Whatever a test asks of the stack, no callback of a sandbox's event loop works for long."""
+    yield
+    noted = watchdog.take()
+    assert not noted, "\n".join(noted)
 
 
 @pytest.fixture(autouse=True)

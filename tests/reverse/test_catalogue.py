@@ -26,7 +26,7 @@ def test_the_webs_spelling_and_the_apis_facts_become_one_entry() -> None:
     assert mine["context_length"] == 5
     assert mine["aliases"] == ["My bot of bots", "Shown"]
     assert merged[0]["input_modalities"] == ["image", "text"]
-    assert merged[0]["pricing"] == {"request": "7"}
+    assert (merged[0]["pricing"], merged[0]["points_per_message"]) == (None, 7)
 
 
 def test_controls_are_found_wherever_they_are_nested() -> None:

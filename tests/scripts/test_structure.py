@@ -117,3 +117,9 @@ def test_an_unknown_revision_is_named():
     )
     assert done.returncode == 1
     assert "git cannot read 'no-such-revision'" in done.stderr
+
+
+def test_the_ground_floor_of_the_gateway_stays_small(structure):
+    """Composition and packages only: what is new has a package."""
+    floor = structure.ground_floor(structure.working_tree(ROOT), "functions/gateway")
+    assert len(floor) <= 13, floor

@@ -22,7 +22,7 @@ from streaming_runtime.loop import serve_invocations
 from streaming_runtime.settings import Address, Exceptions, FunctionIdentity, ResponseForm, Settings
 
 VERSION_PATH = "/2018-06-01/runtime"
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 def function_url_event(path: str = "/", method: str = "GET", **changes: Any) -> dict[str, Any]:

@@ -172,6 +172,8 @@ async def test_the_application_runs_on_the_loop_of_the_setting(runtime_api, star
 @pytest.mark.parametrize("fault", [{"break_after": 40}, {"stall_after": 3, "deadline_in": 1.0}])
 async def test_a_reader_that_leaves_or_stalls_costs_one_response(runtime_api, start_sandbox, function_url, fault):
     await start_sandbox(STREAMING_RUNTIME_DEADLINE_MARGIN_MS="200")
+    # The deadline counts from here.
+    await runtime_api.asked()
     runtime_api.enqueue(function_url("/flood"), **fault)
     following = await runtime_api.enqueue(function_url()).end()
     assert following.streamed_body.startswith(b"2 ") and following.is_complete

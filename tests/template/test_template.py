@@ -150,6 +150,7 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
                 "STREAMING_RUNTIME_REST_FORM",
                 "GATEWAY_ADMIN_SECRET_ID",
                 "GATEWAY_METRICS",
+                "GATEWAY_POE_CLIENT_ID",
                 "POWERTOOLS_SERVICE_NAME",
             )
         },

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from accounts import Account, AccountKind, AccountState
+from accounts import Account, AccountKind, AccountState, AccountStore
+from gateway.admin.account_check import check_credentials, try_account
 from gateway.admin.shapes import (
     AccountBody,
+    AccountChange,
+    AccountFilter,
     AccountPage,
     AccountShown,
+    AccountTest,
+    AccountTested,
     Deleted,
     EmailBody,
     Summary,
@@ -31,6 +38,7 @@ router = APIRouter(prefix="/accounts")
 # How many accounts are looked through for an e-mail address, page by page.
 _PAGE = 200
 _MAX_PAGES = 50
+_ORIGINAL_PAGE = 20
 
 
 def services_of(request: Request) -> Services:
@@ -44,39 +52,98 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 @router.post("", status_code=201, response_model=AccountShown)
 async def add_account(body: AccountBody, services: ServicesArgument) -> dict[str, Any]:
-    """Add an account, or replace the credentials of the one with this kind and label."""
+    """Add an account, or replace the credentials of the one with this kind and label. Poe is asked about them first."""
     credentials = {name: value.get_secret_value() for name, value in body.credentials.items()}
-    return await _put(services, body.kind, body.label, credentials, body.max_concurrency)
+    return await store_account(
+        services, body.kind, body.label, credentials, max_concurrency=body.max_concurrency, is_checked=body.check
+    )
 
 
 @router.post("/upsert", response_model=AccountShown)
 async def upsert_account(body: UpsertBody, services: ServicesArgument) -> dict[str, Any]:
     """The original gateway's way to add a web account."""
-    return await _put(services, AccountKind.WEB, body.email, body.credentials(), 2)
+    return await store_account(services, AccountKind.WEB, body.email, body.credentials(), is_checked=body.check)
 
 
-async def _put(
-    services: Services, kind: AccountKind, label: str, credentials: dict[str, str], max_concurrency: int
+async def store_account(
+    services: Services,
+    kind: AccountKind,
+    label: str,
+    credentials: Mapping[str, str],
+    *,
+    max_concurrency: int | None = None,
+    is_checked: bool,
 ) -> dict[str, Any]:
+    """Add an account, or replace its credentials. With `is_checked` Poe is asked first, and what it said is kept.
+
+    Raises `GatewayError` for credentials that can't be any, or that Poe refuses; then nothing is stored.
+    """
     reader = OfficialCredentials if kind is AccountKind.OFFICIAL else WebCredentials
     try:
         # Their messages name the credential and never its value.
         reader.from_mapping(credentials)
+    except ValueError as error:
+        raise _not_valid(error) from None
+    checked = await check_credentials(services, kind, credentials) if is_checked else None
+    try:
         account = await services.store.put_account(
             kind=kind, label=label.strip(), credentials=credentials, max_concurrency=max_concurrency
         )
     except ValueError as error:
-        raise invalid(f"The credentials are not valid: {error}.", param="credentials", code="invalid_value") from None
+        raise _not_valid(error) from None
+    if checked is not None:
+        account = await services.store.record_reading(
+            account.id,
+            checked.reading,
+            session_data=checked.session_data or None,
+            credentials_version=account.credentials_version,
+            is_by_owner=True,
+        )
     await services.clients.forget(account.id)
     return show_account(account, time.time())
 
 
+def _not_valid(error: ValueError) -> GatewayError:
+    return invalid(f"The credentials are not valid: {error}.", param="credentials", code="invalid_value")
+
+
 @router.get("", response_model=AccountPage)
-async def list_accounts(services: ServicesArgument, limit: Limit = 50, cursor: str | None = None) -> dict[str, Any]:
-    """One page of accounts; `next_cursor` asks for the next."""
-    page = await services.store.list_accounts(limit=limit, cursor=cursor)
-    data = [show_account(account, time.time()) for account in page.items]
-    return {"object": "list", "data": data, "next_cursor": page.cursor}
+async def list_accounts(
+    services: ServicesArgument, asked: Annotated[AccountFilter, Query()], limit: Limit = 50, cursor: str | None = None
+) -> dict[str, Any]:
+    """One page of accounts; `next_cursor` asks for the next.
+
+    With `page` or `page_size` it answers as the original gateway did: numbered pages, the latest changed first.
+    """
+    now = time.time()
+    if asked.is_numbered:
+        async with aclosing(_all_accounts(services.store)) as every:
+            accounts = [account async for account in every if asked.takes(account, now)]
+        accounts.sort(key=lambda account: account.updated_at, reverse=True)
+        number, size = asked.page or 1, asked.page_size or _ORIGINAL_PAGE
+        shown = [show_account(account, now) for account in accounts[(number - 1) * size : number * size]]
+        numbers = {"page": number, "page_size": size, "total": len(accounts)}
+        return {"object": "list", "data": shown, "next_cursor": None, **numbers}
+    taken: list[Account] = []
+    for _ in range(_MAX_PAGES):
+        page = await services.store.list_accounts(limit=limit - len(taken), cursor=cursor)
+        taken += [account for account in page.items if asked.takes(account, now)]
+        cursor = page.cursor
+        if cursor is None or len(taken) >= limit:
+            break
+    return {"object": "list", "data": [show_account(account, now) for account in taken], "next_cursor": cursor}
+
+
+async def _all_accounts(store: AccountStore) -> AsyncGenerator[Account, None]:
+    """Every account, as far as a request has time for."""
+    cursor: str | None = None
+    for _ in range(_MAX_PAGES):
+        page = await store.list_accounts(limit=_PAGE, cursor=cursor)
+        for account in page.items:
+            yield account
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 @router.get("/summary", response_model=Summary)
@@ -104,21 +171,29 @@ async def summarize_accounts(
 @router.post("/refresh-points", response_model=AccountShown)
 async def refresh_points_by_email(body: EmailBody, services: ServicesArgument) -> dict[str, Any]:
     """Read one account's points now; the account is named as the original gateway did."""
-    cursor: str | None = None
-    for _ in range(_MAX_PAGES):
-        page = await services.store.list_accounts(limit=_PAGE, cursor=cursor)
-        for account in page.items:
+    async with aclosing(_all_accounts(services.store)) as accounts:
+        async for account in accounts:
             if account.label.lower() == body.email.strip().lower():
                 return await refresh_points(account.id, services)
-        cursor = page.cursor
-        if cursor is None:
-            break
     raise GatewayError(NOT_FOUND, "There is no such account.")
 
 
 @router.get("/{account_id}", response_model=AccountShown)
 async def get_account(account_id: str, services: ServicesArgument) -> dict[str, Any]:
     return show_account(await services.store.get_account(account_id), time.time())
+
+
+@router.patch("/{account_id}", response_model=AccountShown)
+async def change_account(account_id: str, body: AccountChange, services: ServicesArgument) -> dict[str, Any]:
+    """Change label or concurrency, without the credentials."""
+    account = await services.store.update_account(account_id, label=body.label, max_concurrency=body.max_concurrency)
+    return show_account(account, time.time())
+
+
+@router.post("/{account_id}/test", response_model=AccountTested)
+async def test_account(account_id: str, services: ServicesArgument, body: AccountTest | None = None) -> dict[str, Any]:
+    """Try an account at Poe: read its balance, which costs nothing, and with `model` ask that model for one word."""
+    return await try_account(services, account_id, body.model if body else None)
 
 
 @router.delete("/{account_id}", response_model=Deleted)
@@ -159,5 +234,6 @@ async def refresh_points(account_id: str, services: ServicesArgument) -> dict[st
         reading_of(reading),
         session_data=None if derived == dict(session_data or {}) else derived,
         credentials_version=account.credentials_version,
+        is_by_owner=True,
     )
     return show_account(updated, time.time())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,10 +21,12 @@ MAX_BODY_BYTES = 256 * 1024
 class GuardedApplication:
     """Serves addresses that need the admin key. A caller without it reaches neither the import nor a body parser.
 
+    `load` makes the application; it runs in a thread, once, with the first request that is let in.
     With `serves_everything` the application serves all other addresses too, as the tests of its equivalence need it.
     """
 
-    def __init__(self, *, serves_everything: bool = False) -> None:
+    def __init__(self, load: Callable[[], ASGIApp], *, serves_everything: bool = False) -> None:
+        self._load = load
         self._serves_everything = serves_everything
         self._app: ASGIApp | None = None
 
@@ -40,7 +43,7 @@ class GuardedApplication:
             raise HTTPException(404)
         if self._app is None:
             # Half a second of imports, during which a server with other callers must go on.
-            self._app = await asyncio.to_thread(_load)
+            self._app = await asyncio.to_thread(self._load)
         await self._app(scope, receive, send)
 
 
@@ -56,9 +59,3 @@ class _Replay:
             return await self._receive()
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
-
-
-def _load() -> ASGIApp:
-    from gateway.fastapi_app import create_application
-
-    return create_application()

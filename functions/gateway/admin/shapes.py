@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
 from accounts import Account, AccountKind, ApiKey
-from pool.status import status_of
+from pool.status import AccountStatus, parse_status, status_of
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 # Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
@@ -24,7 +24,42 @@ class AccountBody(BaseModel):
     label: Label
     credentials: dict[str, SecretStr]
     """`api_key` for an official account; `p_b`, and optionally `p_lat`, `form_key` and so on, for a web account."""
-    max_concurrency: int = Field(default=2, ge=1, le=16, strict=True)
+    max_concurrency: int | None = Field(default=None, ge=1, le=16, strict=True)
+    """Most requests at once; 2 for a new account, unchanged for one that there is."""
+    check: bool = True
+    """Whether the credentials are tried at Poe first. Nothing is stored if Poe refuses them."""
+
+
+class AccountChange(BaseModel):
+    """What of an account can change without its credentials. What is not given stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Label | None = None
+    max_concurrency: int | None = Field(default=None, ge=1, le=16, strict=True)
+
+
+class AccountTest(BaseModel):
+    """How an account is tried."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Label | None = None
+    """Also ask this model for one word, which costs points."""
+
+
+class AccountTested(BaseModel):
+    """What trying an account found. What was not tried, or is not known, is null."""
+
+    reachable: bool
+    authenticated: bool | None
+    balance: int | None
+    model: str | None
+    answered: bool | None
+    points: int | None
+    milliseconds: int
+    code: str | None
+    """Code of the failure, if there was one."""
 
 
 class UpsertBody(BaseModel):
@@ -40,10 +75,11 @@ class UpsertBody(BaseModel):
     formkey: SecretStr | None = None
     poe_revision: SecretStr | None = None
     user_agent: SecretStr | None = None
+    check: bool = True
 
     def credentials(self) -> dict[str, str]:
         """Under the names of the Poe client; the original sent empty strings for what it did not have."""
-        values = {name: getattr(self, name) for name in type(self).model_fields if name != "email"}
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in ("email", "check")}
         return {name: value.get_secret_value() for name, value in values.items() if value and value.get_secret_value()}
 
 
@@ -75,12 +111,50 @@ class AccountShown(BaseModel):
     updated_at: str | None
 
 
+class AccountFilter(BaseModel):
+    """Which accounts a list shows. `page` and `page_size` are the original gateway's."""
+
+    status: str | None = None
+    min_balance: int | None = Field(default=None, ge=0)
+    max_balance: int | None = Field(default=None, ge=0)
+    page: int | None = Field(default=None, ge=1)
+    page_size: int | None = Field(default=None, ge=1, le=200)
+
+    @field_validator("status")
+    @classmethod
+    def _is_one(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                return parse_status(value)
+            except ValueError:
+                raise ValueError(f"it must be one of {', '.join(AccountStatus)}") from None
+        return None
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether pages have numbers, as the original's had."""
+        return self.page is not None or self.page_size is not None
+
+    def takes(self, account: Account, now: float) -> bool:
+        """Whether the account is one of them. An unknown balance is neither small nor large."""
+        if self.status is not None and status_of(account, now) != self.status:
+            return False
+        if self.min_balance is None and self.max_balance is None:
+            return True
+        balance = account.points.balance if account.points else None
+        lowest, highest = self.min_balance or 0, self.max_balance
+        return balance is not None and balance >= lowest and (highest is None or balance <= highest)
+
+
 class AccountPage(BaseModel):
-    """`next_cursor` asks for the next one."""
+    """`next_cursor` asks for the next one. The numbers are there where pages are numbered."""
 
     object: Literal["list"] = "list"
     data: list[AccountShown]
     next_cursor: str | None
+    page: int | None = None
+    page_size: int | None = None
+    total: int | None = None
 
 
 class AccountRow(BaseModel):

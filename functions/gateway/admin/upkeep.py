@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
 
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shapes import iso_time
+from gateway.http.schemas import events
 from gateway.surfaces.services import Services
 from pool.status import status_of
 
@@ -26,6 +29,8 @@ _PAGE = 100
 # After this, or so many accounts, the rest is left to a further request, which the cursor leads to.
 _MAX_SECONDS = 15.0
 _MAX_ACCOUNTS = 5000
+_CHECK_EVENTS = 3
+_CHECK_APART_SECONDS = 0.15
 
 # Accounts that are switched off are not read at all.
 Status = Literal["active", "cooldown", "depleted", "invalid"]
@@ -100,6 +105,22 @@ async def _mark_due(services: Services, account: Account, now: float, width: asy
     """Make a reading due: a claim that ends as it begins."""
     async with width:
         return await services.store.claim_refresh(account.id, now=now, lease_seconds=0, force=True)
+
+
+@router.get(
+    "/stream-check",
+    response_class=StreamingResponse,
+    responses={200: {"content": events("JSON with the number `n` of the event.")}},
+)
+async def stream_check() -> StreamingResponse:
+    """Three server-sent events, 150 ms apart. Where they arrive together, something on the way buffers."""
+    return StreamingResponse(_events_apart(), media_type="text/event-stream")
+
+
+async def _events_apart() -> AsyncGenerator[bytes, None]:
+    for number in range(1, _CHECK_EVENTS + 1):
+        yield b'data: {"n":%d}\n\n' % number
+        await asyncio.sleep(_CHECK_APART_SECONDS)
 
 
 @router.post("/models/reload", response_model=Reloaded)

@@ -25,8 +25,9 @@ from accounts import AccountKind, AccountStore, NoAccountError, SendRecord
 from gateway.generation.attempt import Attempt, GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.leasing import Leasing
-from gateway.generation.plan import Again, Change, GiveUp, Send, decide, failed_send, rejected_send, telling
+from gateway.generation.plan import Again, GiveUp, decide, telling
 from gateway.generation.question import AnswerRejectedError, Ask, OneCall, PlainQuestion, Question
+from gateway.generation.rules import Change, Send, failed_send, rejected_send
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
 from gateway.generation.spending import Spending
 from gateway.generation.usage import TokenUsage
@@ -240,7 +241,7 @@ class Generation:
             lease = await leasing.next(again)
         except NoAccountError as none:
             failure = self._failures[telling(self._sends)] if self._sends else None
-            raise _raised(leasing.explain(none, failure)) from None
+            raise _raised(await leasing.explain(none, failure)) from None
         record.attempts += 1
         record.account = lease.account.id
         attempt = self._attempt = Attempt(

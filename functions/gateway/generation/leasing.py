@@ -7,8 +7,18 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from accounts import Account, AccountKind, Intention, Lease, LeaseRequest, NoAccountError, NoAccountReason
-from gateway.generation.plan import Again, Where
+from accounts import (
+    Account,
+    AccountKind,
+    AccountStoreError,
+    Intention,
+    Lease,
+    LeaseRequest,
+    NoAccountError,
+    NoAccountReason,
+)
+from gateway.generation.plan import Again
+from gateway.generation.rules import Where
 from gateway.http.deadline import to_the_end
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
 from gateway.http.key_budget import Ticket
@@ -131,12 +141,15 @@ class Leasing:
             looks += 1
             await asyncio.sleep(wait)
 
-    def explain(self, none: NoAccountError, failure: Exception | None) -> Exception:
+    async def explain(self, none: NoAccountError, failure: Exception | None) -> Exception:
         """What to raise where no account is left: that, or the failure before it, whichever tells more."""
         if not isinstance(failure, PoeError):
             return none if failure is None else failure
         if failure.code is ErrorCode.INSUFFICIENT_POINTS:
             return self._explain_points(none, failure)
+        if failure.code is ErrorCode.RATE_LIMITED and failure.retry_after_seconds is None:
+            free_at = await self._free_at()  # Poe did not say until when; the store knows.
+            return failure if free_at is None else NoAccountError(NoAccountReason.COOLING_DOWN, free_at)
         # An account of the API that was not asked may do what the other one does not offer, once it is free. Nobody
         # waits hours for a feature: an account that is that long away is one that was refused the bot.
         if failure.code is ErrorCode.UNSUPPORTED_FEATURE and none.reason not in _NEVER:
@@ -144,6 +157,16 @@ class Leasing:
             is_soon = retry_at is not None and retry_at - self._shared.now() <= MAX_RETRY_AFTER_SECONDS
             return none if is_soon or none.reason is NoAccountReason.BUSY else failure
         return failure
+
+    async def _free_at(self) -> float | None:
+        """When the first of the asked accounts may be asked again, if they wait."""
+        try:
+            accounts = [await self._shared.store.get_account(account.id) for account in self._asked]
+        except AccountStoreError:
+            return None
+        return min(
+            (account.eligible_at for account in accounts if account.eligible_at > self._shared.now()), default=None
+        )
 
     def _explain_points(self, none: NoAccountError, failure: PoeError) -> Exception:
         if none.reason is NoAccountReason.BUSY or none.retry_at is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from accounts import AccountKind, Lease
-from gateway.generation.plan import Change
+from gateway.generation.rules import Change
 from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import PoeError
 from reverse.events import Event

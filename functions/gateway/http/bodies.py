@@ -1,18 +1,22 @@
-"""Request bodies: read within a limit, parsed without trust."""
+"""What a request says: its body, read within a limit and parsed without trust, and the page of a list it asks for."""
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import re
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from gateway.http.deadline import ClientGoneError
-from gateway.http.errors import INVALID_JSON, TOO_LARGE, GatewayError
+from gateway.http.errors import INVALID_JSON, TOO_LARGE, GatewayError, invalid
 
 # Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
 MAX_DEPTH = 100
+_AT_ONCE_BYTES = 128 * 1024
 # Half of a surrogate pair, which JSON can escape and UTF-8 can't carry: programs that cut texts cut emoji in two.
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -47,6 +51,22 @@ def _is_more(digits: str, most: int) -> bool:
 async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
     """The body as a JSON object, whose texts can all be sent on. Raises `GatewayError`: 400 for anything else, 413."""
     body = await read_body(request, max_bytes=max_bytes)
+    # A large one takes longer than the event loop may be kept.
+    return _parse(body) if len(body) <= _AT_ONCE_BYTES else await asyncio.to_thread(_parse_large, body)
+
+
+def _parse_large(body: bytes) -> dict[str, Any]:
+    """As `_parse`, without Python looking for garbage again and again while a million objects are made."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _parse(body)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _parse(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant)
@@ -61,6 +81,17 @@ async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
     if _ESCAPED_SURROGATE.search(text):
         mended: dict[str, Any] = _without_surrogates(value)
         return mended
+    return value
+
+
+def decode_field(text: str) -> Any:
+    """JSON text in a field of a form, or of another body, within the same depth. Raises `ValueError`."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper_than(value, MAX_DEPTH):
+        raise ValueError("the JSON is nested too deeply")
     return value
 
 
@@ -95,3 +126,19 @@ def _is_deeper_than(value: Any, depth: int) -> bool:
         if not level:
             return False
     return True
+
+
+def page_size(query: QueryParams, *, default: int, highest: int) -> int:
+    """The query parameter `limit`. Raises `GatewayError` (400) if it is no number from 1 to `highest`."""
+    given = query.get("limit", str(default))
+    size = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(highest)) else 0
+    if not 1 <= size <= highest:
+        raise invalid(f"'limit' must be from 1 to {highest}.", param="limit", code="out_of_range")
+    return size
+
+
+def item_index(item_id: str, ids: list[str], param: str) -> int:
+    """Where an item of a list stands. Raises `GatewayError` (400), naming the query parameter, if it is not there."""
+    if item_id not in ids:
+        raise invalid(f"'{param}' must be the id of an item.", param=param, code="invalid_value")
+    return ids.index(item_id)

@@ -15,9 +15,7 @@ the field by its path. Own code instead of a library: docs/decisions.md has the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Generic, Self, TypeVar, overload
-
-from starlette.datastructures import QueryParams
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast, overload
 
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.schemas import Schema, array, enum, optional
@@ -26,7 +24,7 @@ T = TypeVar("T")
 B = TypeVar("B", bound="Body")
 Convert = Callable[[Any, "Body", str], T]
 """Checks and converts a value, given the body and the field's name for errors. Raises `GatewayError` (400)."""
-_REQUIRED: Final[Any] = object()
+REQUIRED: Final[Any] = object()
 
 
 class Field(Generic[T]):
@@ -41,7 +39,7 @@ class Field(Generic[T]):
         convert: Convert[T],
         schema: Callable[[], Schema],
         *,
-        default: T = _REQUIRED,
+        default: T = REQUIRED,
         description: str = "",
         name: str = "",
     ) -> None:
@@ -49,13 +47,13 @@ class Field(Generic[T]):
         self.is_option = False
         self._convert = convert
         self._schema = schema
-        self._default = default
+        self.default = default
         self._description = description
 
     @property
     def is_required(self) -> bool:
         """Whether the field must be there."""
-        return self._default is _REQUIRED
+        return self.default is REQUIRED
 
     def __set_name__(self, owner: type[Body], attribute: str) -> None:
         self._attribute = attribute
@@ -71,14 +69,12 @@ class Field(Generic[T]):
         if body is None:
             return self
         value = body.values.get(self.name)
-        if value is not None:
-            read = self._convert(value, body, self.name)
-        elif self.is_required:
-            raise body.missing(self.name)
-        else:
-            read = self._default
+        if value is None:
+            if self.default is REQUIRED:
+                raise body.missing(self.name)
+            return self.default
         # From now on the attribute itself is found first.
-        body.__dict__[self._attribute] = read
+        read = body.__dict__[self._attribute] = self._convert(value, body, self.name)
         return read
 
     def describe(self) -> Schema:
@@ -135,6 +131,12 @@ def describe(body: type[Body], *, without: Sequence[str] = ()) -> Schema:
     return schema | {"required": required} if required else schema
 
 
+def required(field: Field[T | None]) -> Field[T]:
+    """Make a field one that must be there."""
+    field.default = REQUIRED
+    return cast(Field[T], field)
+
+
 def option(field: Field[T]) -> Field[T]:
     """Mark a field as an option of the model: `Body.options` lists it."""
     field.is_option = True
@@ -184,15 +186,6 @@ def integer(*, lowest: int, highest: int | None = None, description: str = "") -
     )
 
 
-def required_integer(*, lowest: int, highest: int | None = None, description: str = "") -> Field[int]:
-    """A whole number within limits, both included, which must be there."""
-    return Field(
-        lambda value, body, name: _integer(value, body, name, lowest, highest),
-        lambda: _integer_schema(lowest, highest),
-        description=description,
-    )
-
-
 def number(*, lowest: float, highest: float, description: str = "") -> Field[float | None]:
     """A number within limits, both included."""
 
@@ -217,13 +210,6 @@ def choice(*allowed: str, description: str = "") -> Field[str | None]:
     )
 
 
-def required_choice(*allowed: str, description: str = "") -> Field[str]:
-    """One of the given strings, which must be there."""
-    return Field(
-        lambda value, body, name: _choice(value, body, name, allowed), lambda: enum(*allowed), description=description
-    )
-
-
 def mapping(description: str = "", *, schema: Schema | None = None) -> Field[dict[str, Any] | None]:
     """An object of any fields."""
     return Field(read_mapping, lambda: schema or {"type": "object"}, default=None, description=description)
@@ -235,15 +221,6 @@ def nested(kind: type[B], description: str = "") -> Field[B | None]:
         lambda value, body, name: kind(read_mapping(value, body, name), body.param(name)),
         lambda: describe(kind),
         default=None,
-        description=description,
-    )
-
-
-def required_nested(kind: type[B], description: str = "") -> Field[B]:
-    """An object with fields of its own, which must be there."""
-    return Field(
-        lambda value, body, name: kind(read_mapping(value, body, name), body.param(name)),
-        lambda: describe(kind),
         description=description,
     )
 
@@ -399,19 +376,3 @@ def read_mapping(value: Any, body: Body, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise body.wrong(name, "an object")
     return value
-
-
-def page_size(query: QueryParams, *, default: int, highest: int) -> int:
-    """The query parameter `limit`. Raises `GatewayError` (400) if it is no number from 1 to `highest`."""
-    given = query.get("limit", str(default))
-    size = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(highest)) else 0
-    if not 1 <= size <= highest:
-        raise invalid(f"'limit' must be from 1 to {highest}.", param="limit", code="out_of_range")
-    return size
-
-
-def item_index(item_id: str, ids: list[str], param: str) -> int:
-    """Where an item of a list stands. Raises `GatewayError` (400), naming the query parameter, if it is not there."""
-    if item_id not in ids:
-        raise invalid(f"'{param}' must be the id of an item.", param=param, code="invalid_value")
-    return ids.index(item_id)

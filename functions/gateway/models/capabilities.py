@@ -6,8 +6,10 @@ Unknown is not "no": a question that only the upstream can answer is left to the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from reverse.declared import Schemas, schemas_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class ModelFacts:
     takes_reasoning_effort: bool | None = None
     is_web_only: bool = False
     """Whether only web accounts list it: then the official API hardly knows it."""
+    schemas: Schemas | None = field(default=None, repr=False)
+    """The JSON Schemas of the declared options."""
 
     def declares(self, name: str) -> bool | None:
         """Whether the model declares an option of this name."""
@@ -43,10 +47,14 @@ def facts_of(entry: object) -> ModelFacts:
         return UNKNOWN
     reasoning = _value(entry, "reasoning")
     effort = reasoning.get("supports_reasoning_effort") if isinstance(reasoning, Mapping) else None
+    made = _names(_value(entry, "output_modalities"))
+    parameters = _value(entry, "parameters")
     return ModelFacts(
-        context_tokens=_count(_value(entry, "context_length", "tokens")),
+        # Of a model that makes media this number is no window of a conversation (150 to 2,048 in the real list).
+        context_tokens=_count(_value(entry, "context_length", "tokens")) if made is None or "text" in made else None,
         # Most entries of Poe's list declare no options at all, which says nothing about those that every model takes.
-        parameters=_names(_value(entry, "parameters")) or None,
+        parameters=_names(parameters) or None,
+        schemas=schemas_of(parameters if isinstance(parameters, list | tuple) else None) or None,
         input_modalities=_input_modalities(entry),
         takes_reasoning_effort=effort if isinstance(effort, bool) else None,
         is_web_only=_names(_value(entry, "kinds")) == frozenset({"web"}),

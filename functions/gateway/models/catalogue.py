@@ -54,7 +54,10 @@ class Model:
     """`tools`, `reasoning`, `web_search` and so on."""
     context_length: int | None = None
     max_output_tokens: int | None = None
-    pricing: Mapping[str, str] | None = None
+    pricing: Mapping[str, str | None] | None = None
+    """US dollars, as decimal strings: per token, per image, and per answer as `request`; null where unknown."""
+    points_per_message: int | None = None
+    """Points of an answer, where it has a fixed price that a web account's list told."""
     reasoning: Mapping[str, bool] | None = None
     """`required`, `supports_reasoning_effort`, `budget`: how it thinks visibly, and how it is told how much."""
     parameters: tuple[Mapping[str, Any], ...] | None = None
@@ -107,6 +110,7 @@ class Model:
             "features": _listed(self.features),
             "reasoning": self.reasoning,
             "pricing": self.pricing,
+            "points_per_message": self.points_per_message,
             "parameters": _listed(self.parameters),
             "description": self.description,
             "aliases": list(self.aliases),
@@ -231,6 +235,7 @@ def _model(item: Mapping[str, Any], created: int) -> Model:
         context_length=item.get("context_length") or item.get("tokens"),
         max_output_tokens=item.get("max_output_tokens"),
         pricing=item.get("pricing"),
+        points_per_message=item.get("points_per_message"),
         reasoning=item.get("reasoning"),
         parameters=_texts(item.get("parameters")),
         upstream_endpoints=_texts(item.get("upstream_endpoints")) or (),

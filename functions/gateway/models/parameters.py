@@ -13,6 +13,7 @@ from typing import Any
 
 from accounts import AccountKind
 from gateway.models.capabilities import ModelFacts
+from reverse.declared import Steering, fitted, steer_by_word
 
 PARALLEL_TOOL_CALLS = "parallel_tool_calls"
 REASONING_EFFORT = "reasoning_effort"
@@ -46,9 +47,19 @@ class Options:
     """The caller's names of what can't be honoured with any account."""
 
     def sent(self, kind: AccountKind, facts: ModelFacts) -> dict[str, Any]:
-        """What goes with the request to an account of this kind."""
+        """What goes with the request to an account of this kind, as the model declares it.
+
+        An effort becomes the options by which the model is steered; numbers are moved to the declared bounds.
+        """
         chosen = {name: value for name, value in self.fields.items() if _is_sent(name, kind, facts)}
-        return {**chosen, **self.parameters}
+        if (steering := self._steering(facts)) is not None:
+            chosen.pop(REASONING_EFFORT, None)
+            chosen = {**steering.options, **chosen}
+        return {name: _fitted(name, value, facts) for name, value in {**chosen, **self.parameters}.items()}
+
+    def _steering(self, facts: ModelFacts) -> Steering | None:
+        effort = self.fields.get(REASONING_EFFORT)
+        return steer_by_word(effort, facts.schemas) if isinstance(effort, str) and facts.schemas else None
 
     def doubtful(self, facts: ModelFacts) -> frozenset[str]:
         """Names of what the model does not declare: an upstream that refuses it can be asked without."""
@@ -61,8 +72,22 @@ class Options:
 
         `name_of` gives the caller's name of an option.
         """
-        unsent = (name for name in self.fields if name != PARALLEL_TOOL_CALLS and not _is_sent(name, kind, facts))
+        unsent = {name for name in self.fields if name != PARALLEL_TOOL_CALLS and not _is_sent(name, kind, facts)}
+        if (steering := self._steering(facts)) is not None:
+            unsent = (unsent - {REASONING_EFFORT}) | (set() if steering.is_exact else {REASONING_EFFORT})
+        given = {**self.fields, **self.parameters}
+        unsent |= {name for name, value in given.items() if _is_moved(name, value, facts)}
         return tuple(sorted({*self.dropped, *map(name_of, unsent)}))
+
+
+def _fitted(name: str, value: Any, facts: ModelFacts) -> Any:
+    schema = (facts.schemas or {}).get(name)
+    return value if schema is None else fitted(value, schema)
+
+
+def _is_moved(name: str, value: Any, facts: ModelFacts) -> bool:
+    """Whether a number is out of the declared bounds; another spelling of a word is the same word."""
+    return not isinstance(value, str) and bool(_fitted(name, value, facts) != value)
 
 
 def _is_sent(name: str, kind: AccountKind, facts: ModelFacts) -> bool:

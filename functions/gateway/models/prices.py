@@ -16,10 +16,14 @@ USD_PER_POINT = Decimal("0.00003")
 
 
 def estimate_points(
-    pricing: Mapping[str, str] | None, prompt_tokens: int, answer_tokens: int, *, usd_per_point: Decimal = USD_PER_POINT
+    pricing: Mapping[str, str | None] | None,
+    prompt_tokens: int,
+    answer_tokens: int,
+    *,
+    usd_per_point: Decimal = USD_PER_POINT,
 ) -> int | None:
     """Points for a send with so many tokens; `None` where the price is unknown."""
-    prices = {name: _decimal(text) for name, text in (pricing or {}).items()}
+    prices = {name: _decimal(text) for name, text in (pricing or {}).items() if text is not None}
     request = prices.get("request")
     if request is not None and request >= 1 and set(prices) == {"request"}:
         return math.ceil(request)

@@ -1,8 +1,13 @@
-"""The description of every route, put together from the operations, the error table and FastAPI's own findings."""
+"""The description of every route, as a document and as a page.
+
+Put together from the operations, the error table and FastAPI's own findings.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 from typing import Any
 
 from starlette.routing import Route
@@ -18,8 +23,7 @@ from gateway.http.errors import (
     GatewayError,
     Situation,
 )
-from gateway.http.operations import Operation
-from gateway.http.schemas import ERROR, Schema, ref
+from gateway.http.schemas import ERROR, Operation, Schema, ref
 from gateway.surfaces.chat import schema as chat
 from gateway.surfaces.completions import schema as completions
 from gateway.surfaces.media import schema as media
@@ -38,7 +42,7 @@ PREFIX = "/v1"
 TITLE = "Poe gateway"
 _SUMMARY = "OpenAI's API, and Anthropic's Messages API, in front of your own Poe accounts."
 # Answered without a key, and without the prefix that base addresses of SDKs end with.
-_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
+_OPEN_PATHS = frozenset({"/", "/version", "/healthz", "/readyz"})
 _HEADERS: dict[str, Any] = {
     "x-request-id": {"description": "Names the request in the gateway's log.", "schema": {"type": "string"}},
     "retry-after": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
@@ -150,3 +154,37 @@ _SECURITY = {
     "apiKeyHeader": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "adminKey": {"type": "http", "scheme": "bearer", "description": "The admin key of the deployment."},
 }
+
+
+def render_page(document: Mapping[str, Any]) -> str:
+    """The whole page."""
+    return "\n".join(_lines(document))
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    info = document["info"]
+    yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}</title>'
+    yield f"<h1>{escape(info['title'])}</h1><p>{escape(info['summary'])}</p>"
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield from _operation_lines(method, path, operation)
+    yield "<h2>Schemas</h2>"
+    for name, schema in sorted(document["components"]["schemas"].items()):
+        yield f'<details id="{escape(name)}"><summary>{escape(name)}</summary>{_source(schema)}</details>'
+    yield "</html>"
+
+
+def _operation_lines(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<h3><code>{method.upper()} {escape(path)}</code></h3><p>{escape(operation.get('summary', ''))}</p>"
+    if text := operation.get("description"):
+        yield f"<p>{escape(text)}</p>"
+    for title in ("parameters", "requestBody"):
+        if found := operation.get(title):
+            yield f"<details><summary>{title}</summary>{_source(found)}</details>"
+    for status, response in operation["responses"].items():
+        text = f"{escape(status)} {escape(response['description'])}"
+        yield f"<details><summary>{text}</summary>{_source(response.get('content', {}))}</details>"
+
+
+def _source(value: Any) -> str:
+    return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.prompt.json_scanner import ValueScanner
+from gateway.prompt.model_json import ValueScanner
 from gateway.prompt.request import ChatCall
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol

@@ -8,21 +8,26 @@ is told there, too. An answer that can't be used is rejected; what then happens 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import TypeVar
 
 from accounts import AccountKind, Lease
-from gateway.generation.plan import Change
 from gateway.generation.question import AnswerRejectedError, bot_protocol_change
+from gateway.generation.rules import Change
 from gateway.prompt.answer_readers import Correction, Reading, reading_of, reading_of_native
 from gateway.prompt.conversations import Continuation, Conversation
 from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
-from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
+from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
 
+T = TypeVar("T")
+# So much is read in a few milliseconds.
+_AT_ONCE_CHARS = 32 * 1024
 _NOT_TAKEN = (Delivery.NOT_SENT, Delivery.REFUSED)
 
 
@@ -133,6 +138,7 @@ class Asking:
         """The answer as it reads. Raises `AnswerRejectedError` for one that can't be used."""
         reason: FinishReason | None = None
         has_begun = False
+        chars = 0
         try:
             async with aclosing(client.stream(self._request)) as events:
                 async for event in events:
@@ -142,7 +148,9 @@ class Asking:
                     if isinstance(event, ChatStarted):
                         self._chat = event
                     has_begun = has_begun or not isinstance(event, ChatStarted | UsageReported)
-                    for read in reading.feed(event):
+                    size = len(event.text) if isinstance(event, TextDelta | TextReplaced) else 0
+                    chars += size
+                    for read in await _read_sized(reading.feed, event, size):
                         yield self._noted(read)
             if reason is None:
                 raise poe_error(ErrorCode.PROTOCOL, "the answer ended without its last event")
@@ -150,7 +158,8 @@ class Asking:
             if has_begun:
                 error.delivery = Delivery.PARTIAL  # although nothing may have been shown yet
             raise
-        for read in reading.finish(reason):
+        # What was held back is read now, all of it.
+        for read in await _read_sized(reading.finish, reason, chars):
             yield self._noted(read)
         if (failure := reading.failure) is not None:
             is_correctable = self._correction(None) is not None
@@ -161,6 +170,14 @@ class Asking:
         if self._conversation is not None:
             self._conversation.observe(event)
         return event
+
+
+async def _read_sized(read: Callable[[T], list[Event]], value: T, size: int) -> list[Event]:
+    """Read at once, or a large piece in a thread: keep-alive, deadline and other requests go on meanwhile.
+
+    Cancelled, it does not wait: the reading ends soon by itself, and nobody looks at it any more.
+    """
+    return read(value) if size <= _AT_ONCE_CHARS else await asyncio.to_thread(read, value)
 
 
 def _in_the_chat(request: ChatRequest, correction: Correction, chat: ChatStarted) -> ChatRequest:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.prompt.json_scanner import ValueScanner
+from gateway.prompt.model_json import ValueScanner
 
 _CLOSING = "</tool_call"
 CLOSING_TAG = re.compile(r"</tool_calls?\s*+>?", re.IGNORECASE)

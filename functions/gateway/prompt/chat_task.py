@@ -1,4 +1,4 @@
-"""A chat completion made ready: files read, window checked, conversation found, and what then has to be generated.
+"""A request made ready: files read, window checked, conversation found, and what then has to be generated.
 
 Every surface that asks a model in words comes through here, so that tools, files, formats and sessions work the same
 whatever API the caller speaks.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from accounts import AccountKind, AccountStore, AccountStoreError
 from gateway.generation.generation import Generation, GenerationTask
@@ -16,13 +16,11 @@ from gateway.http.request_log import Journal
 from gateway.models.capabilities import facts_of
 from gateway.models.parameters import ignored_header
 from gateway.prompt.asking import Asking
-from gateway.prompt.context_window import check_window, fit_window
+from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.conversations import Conversation, find_conversation
 from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
-
-if TYPE_CHECKING:
-    from gateway.surfaces.services import Services
+from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 
 IGNORED_HEADER = "x-gateway-ignored"
 TRUNCATED_HEADER = "x-gateway-truncated"
@@ -32,7 +30,7 @@ _SAVE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class ChatTask:
-    """What to generate for one chat completion."""
+    """What to generate for one request."""
 
     call: ChatCall
     """As it will be asked: with files' bytes, without turns that were left out."""
@@ -44,6 +42,8 @@ class ChatTask:
     refused: RefusedOptions
     store: AccountStore
     journal: Journal
+    prompt_tokens: int
+    """The estimate, made once: with many tools it takes as long as writing them out."""
 
     def generation_task(self, choice: int = 0) -> GenerationTask:
         """The task of one choice. The conversation goes on with the first."""
@@ -53,7 +53,7 @@ class ChatTask:
             model=self.bot,
             question=Asking(self.call, self.bot, self.refused, conversation),
             on_end=self._end if conversation is not None else None,
-            prompt_tokens=self.call.prompt_tokens,
+            prompt_tokens=self.prompt_tokens,
             max_tokens=self.call.max_tokens,
             limits=self.call.limits,
             kinds=self.call.kinds,
@@ -89,18 +89,32 @@ class ChatTask:
             self.journal.event("session.write_failed", code=type(error).__name__)
 
 
-async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, services: Services) -> ChatTask:
-    """Make a chat completion ready. `entry` is the model's in the catalogue, `None` if it has none.
+class ChatServices(Protocol):
+    """What making a request ready takes."""
+
+    @property
+    def store(self) -> AccountStore: ...
+
+    @property
+    def attachments(self) -> AttachmentReader: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+
+async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, services: ChatServices) -> ChatTask:
+    """Make a request ready. `entry` is the model's in the catalogue, `None` if it has none.
 
     Raises `GatewayError` (400) for files and lengths that can't be served. No account is touched.
     """
     facts = facts_of(entry)
-    turns = await services.files.read(call.turns, facts, places=call.places, param=call.names.messages)
+    turns = await services.attachments.read(call.turns, facts, places=call.places, param=call.names.messages)
     kept = turns
+    rules_tokens = call.rules_tokens
     if call.may_truncate:
-        kept = fit_window(turns, facts.context_tokens, also=call.rules_tokens, reserve=call.max_tokens or 0)
+        kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=call.max_tokens or 0)
     else:
-        check_window(turns, facts.context_tokens, also=call.rules_tokens)
+        check_window(turns, facts.context_tokens, also=rules_tokens)
     call = replace(call, turns=kept, facts=facts)
     conversation = await find_conversation(
         services.store,
@@ -113,4 +127,14 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
     )
     refused = RefusedOptions(call.options.doubtful(facts))
     left_out = len(turns) - len(kept)
-    return ChatTask(call, bot, key_id, left_out, conversation, refused, services.store, services.journal)
+    return ChatTask(
+        call,
+        bot,
+        key_id,
+        left_out,
+        conversation,
+        refused,
+        services.store,
+        services.journal,
+        estimate_tokens(call.turns) + rules_tokens,
+    )

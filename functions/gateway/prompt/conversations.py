@@ -18,6 +18,7 @@ from typing import Any
 from accounts import AccountKind, AccountStore, AccountStoreError, ChatSession
 from gateway.generation.answer import Answer, missing_links
 from gateway.http.request_log import Journal
+from gateway.prompt.model_json import decode
 from reverse.chat import Attachment, ChatRef, Message, ToolCall
 from reverse.events import ChatStarted, Event, TextDelta
 
@@ -157,6 +158,6 @@ def _file_digest(file: Attachment) -> str:
 
 def _canonical(arguments: str) -> Any:
     try:
-        return json.dumps(json.loads(arguments), sort_keys=True)
-    except (ValueError, RecursionError):
+        return json.dumps(decode(arguments), sort_keys=True)
+    except ValueError:
         return arguments

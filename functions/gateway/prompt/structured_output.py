@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.prompt.json_schema import find_violation
-from gateway.prompt.model_json import TooDeepError, decode_strictly_at
+from gateway.prompt.model_json import TooDeepError, decode_strictly_at, is_too_deep
 from gateway.prompt.schema_budget import Budget
 
 # Where a JSON object or array may begin; more candidates than this are not tried.
@@ -63,6 +63,9 @@ class ResponseFormat:
         """Where whole JSON values stand in the answer, the outermost only. Raises `TooDeepError`."""
         found: list[tuple[tuple[int, int], Any]] = []
         at = 0
+        # Once, not for every candidate: what is too deep and broken as well is an error on one Python only.
+        if (first := _OPENING.search(answer)) is not None and is_too_deep(answer, first.start()):
+            raise TooDeepError("the JSON is nested too deeply")
         for _ in range(_MAX_CANDIDATES):
             opening = _OPENING.search(answer, at)
             if opening is None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.prompt.json_scanner import is_too_deep
 from gateway.prompt.json_schema import find_violation
-from gateway.prompt.model_json import TooDeepError, decode, decode_tolerantly
+from gateway.prompt.model_json import TooDeepError, decode, decode_tolerantly, is_too_deep
 from gateway.prompt.schema_budget import Budget
 from gateway.prompt.tool_specs import function_name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -108,3 +108,10 @@ def event_stream(
         encode_abort=encode_abort,
         headers=lambda: tuple((name.encode(), value.encode()) for name, value in headers().items()),
     )
+
+
+def speaks_anthropic(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a caller expects Anthropic's shapes: by the address, or by the header that all its clients send."""
+    if path == "/messages" or path.startswith("/messages/"):
+        return True
+    return any(name == b"anthropic-version" for name, _ in headers)

@@ -1,15 +1,27 @@
-"""The addresses of the OpenAI surface. Each also answers below `/v1`, which `app` takes off before routing.
+"""The addresses of the gateway, those of the administration excepted.
 
-A route is described in `gateway.openapi.operations`, under the name of its endpoint.
+Each also answers below `/v1`, which `app` takes off before routing. A route is described by its surface's `schema`,
+under the name of its endpoint.
 """
 
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway import SCHEMA_VERSION, __version__
+from gateway.http.errors import NOT_FOUND, NOT_READY, GatewayError
 from gateway.surfaces.chat.route import create_chat_completion
-from gateway.surfaces.health import healthz, index, readyz
-from gateway.surfaces.lazy import lazy
+from gateway.surfaces.context import authenticate, context_of
 from gateway.surfaces.models import list_models, retrieve_model
-from gateway.surfaces.not_offered import not_offered_routes
 from gateway.surfaces.responses.route import (
     cancel_response,
     count_input_tokens,
@@ -19,9 +31,110 @@ from gateway.surfaces.responses.route import (
     retrieve_response,
 )
 
-_ANTHROPIC = "gateway.surfaces.messages.route"
-_IMAGES = "gateway.surfaces.media.images_route"
-_VIDEOS = "gateway.surfaces.media.videos_route"
+_CHAT = "Use /v1/chat/completions or /v1/responses."
+_FILES = "Send files within a message instead: as a data URL, as base64 or as an https address."
+_STATE = "Conversations are continued with 'previous_response_id' of /v1/responses, or with 'metadata.session_id'."
+
+_NO_WORK = "nothing runs here while nobody asks"
+
+# The beginning of the address: what is not offered and why. Names in braces stand for any segment.
+NOT_OFFERED = {
+    "chat/completions/{completion_id}": f"Chat completions are not stored. {_STATE}",
+    "responses/compact": "Compaction is not offered. Send a shorter conversation, or 'truncation': 'auto'.",
+    "messages/batches": f"Batches are not offered: {_NO_WORK}. Use /v1/messages.",
+    "complete": "Text completions of Anthropic's older API are not offered. Use /v1/messages.",
+    "audio/transcriptions": f"Transcription is not offered. Send the audio to a model that listens. {_CHAT}",
+    "audio/translations": f"Translation of audio is not offered. Send the audio to a model that listens. {_CHAT}",
+    "audio/voice_consents": "Voices are the models' own, and can't be made here.",
+    "audio/voices": "Voices are the models' own. Name one in 'voice' of /v1/audio/speech.",
+    "images/variations": "Variations are not offered. Use /v1/images/edits with a prompt.",
+    "videos/edits": "Editing videos is not offered. Ask for a new one at /v1/videos.",
+    "videos/extensions": "Extending videos is not offered. Ask for a new one at /v1/videos.",
+    "videos/characters": "Characters are not offered. Use /v1/videos with an image in 'input_reference'.",
+    "videos/{video_id}/remix": "Remixing videos is not offered. Ask for a new one at /v1/videos.",
+    "embeddings": "Embeddings are not offered: Poe has no model that makes them. Use a provider that does.",
+    "moderations": f"Moderation is not offered: Poe has no such endpoint. Ask a model. {_CHAT}",
+    "fine_tuning": "Fine-tuning is not offered: Poe's models can't be trained.",
+    "fine-tunes": "Fine-tuning is not offered: Poe's models can't be trained.",
+    "files": f"File storage is not offered. {_FILES}",
+    "uploads": f"File storage is not offered. {_FILES}",
+    "batches": f"Batches are not offered: {_NO_WORK}. {_CHAT}",
+    "agents": f"Agents are not offered: {_NO_WORK}. {_CHAT}",
+    "assistants": f"Assistants are not offered. {_CHAT} {_STATE}",
+    "threads": f"Threads are not offered. {_STATE}",
+    "chatkit": f"ChatKit is not offered. {_CHAT} {_STATE}",
+    "conversations": f"Conversations are not offered. {_STATE}",
+    "vector_stores": f"Vector stores are not offered. {_FILES}",
+    "containers": "Containers are not offered: no code runs here.",
+    "skills": "Skills are not offered: no code runs here.",
+    "evals": f"Evaluations are not offered. {_CHAT}",
+    "realtime": f"The realtime API is not offered: it needs a connection that stays open. {_CHAT}",
+    "live": f"Live sessions are not offered: they need a connection that stays open. {_CHAT}",
+    "edits": f"Text edits are not offered. {_CHAT}",
+    "engines": "Engines are not offered. Use /v1/models.",
+    "organization": "Organizations are not offered. Keys and usage are at /admin.",
+}
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def not_offered_routes() -> list[Route]:
+    """A route for each address and everything below it; they stand behind the real ones."""
+    return [
+        Route(path, _endpoint(message), methods=_METHODS, include_in_schema=False)
+        for prefix, message in NOT_OFFERED.items()
+        for path in (f"/{prefix}", f"/{prefix}/{{rest:path}}")
+    ]
+
+
+def _endpoint(message: str) -> Callable[[Request], Awaitable[None]]:
+    async def not_offered(request: Request) -> None:
+        await authenticate(request)
+        raise GatewayError(NOT_FOUND, message)
+
+    return not_offered
+
+
+async def index(_request: Request) -> JSONResponse:
+    """Says what this is."""
+    return JSONResponse({"message": "Poe gateway, compatible with OpenAI's API", "base_url": "/v1"})
+
+
+async def version(_request: Request) -> JSONResponse:
+    """Which version this is, and which version its table has."""
+    return JSONResponse({"version": __version__, "schema": SCHEMA_VERSION})
+
+
+async def healthz(_request: Request) -> JSONResponse:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request) -> JSONResponse:
+    """Whether an account could be leased, and nothing more: anybody may ask. Raises `GatewayError` (503) if none."""
+    if not await context_of(request).services.readiness.is_ready(time.monotonic()):
+        raise GatewayError(NOT_READY)
+    return JSONResponse({"status": "ready"})
+
+
+Endpoint = Callable[[Request], Awaitable[Any]]
+
+
+def lazy(module: str, name: str) -> Endpoint:
+    """The endpoint `name` of `module`, loaded in a thread when first asked for: other requests go on meanwhile."""
+
+    async def endpoint(request: Request) -> Any:
+        loaded = sys.modules.get(module)
+        # A module that another thread is still loading is in `sys.modules`, too, without all of its names.
+        if loaded is None or not hasattr(loaded, name):
+            loaded = await asyncio.to_thread(import_module, module)
+        return await getattr(loaded, name)(request)
+
+    endpoint.__name__ = name
+    return endpoint
+
+
+_MESSAGES = "gateway.surfaces.messages.route"
+_MEDIA = "gateway.surfaces.media.route"
 
 
 def build_routes() -> list[Route]:
@@ -29,24 +142,25 @@ def build_routes() -> list[Route]:
     return [
         Route("/chat/completions", create_chat_completion, methods=["POST"]),
         Route("/completions", lazy("gateway.surfaces.completions.route", "create_completion"), methods=["POST"]),
-        Route("/audio/speech", lazy("gateway.surfaces.media.speech_route", "create_speech"), methods=["POST"]),
-        Route("/images/generations", lazy(_IMAGES, "create_image"), methods=["POST"]),
-        Route("/images/edits", lazy(_IMAGES, "edit_image"), methods=["POST"]),
-        Route("/videos", lazy(_VIDEOS, "create_video"), methods=["POST"]),
-        Route("/videos/{video_id}", lazy(_VIDEOS, "retrieve_video"), methods=["GET"]),
-        Route("/videos/{video_id}", lazy(_VIDEOS, "delete_video"), methods=["DELETE"]),
-        Route("/videos/{video_id}/content", lazy(_VIDEOS, "download_video"), methods=["GET"]),
+        Route("/audio/speech", lazy(_MEDIA, "create_speech"), methods=["POST"]),
+        Route("/images/generations", lazy(_MEDIA, "create_image"), methods=["POST"]),
+        Route("/images/edits", lazy(_MEDIA, "edit_image"), methods=["POST"]),
+        Route("/videos", lazy(_MEDIA, "create_video"), methods=["POST"]),
+        Route("/videos/{video_id}", lazy(_MEDIA, "retrieve_video"), methods=["GET"]),
+        Route("/videos/{video_id}", lazy(_MEDIA, "delete_video"), methods=["DELETE"]),
+        Route("/videos/{video_id}/content", lazy(_MEDIA, "download_video"), methods=["GET"]),
         Route("/responses", create_response, methods=["POST"]),
         Route("/responses/input_tokens", count_input_tokens, methods=["POST"]),
         Route("/responses/{response_id}", retrieve_response, methods=["GET"]),
         Route("/responses/{response_id}", delete_response, methods=["DELETE"]),
         Route("/responses/{response_id}/cancel", cancel_response, methods=["POST"]),
         Route("/responses/{response_id}/input_items", list_input_items),
-        Route("/messages", lazy(_ANTHROPIC, "create_message"), methods=["POST"]),
-        Route("/messages/count_tokens", lazy(_ANTHROPIC, "count_tokens"), methods=["POST"]),
+        Route("/messages", lazy(_MESSAGES, "create_message"), methods=["POST"]),
+        Route("/messages/count_tokens", lazy(_MESSAGES, "count_tokens"), methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
         Route("/healthz", healthz),
+        Route("/version", version),
         Route("/readyz", readyz),
         Route("/", index),
         *not_offered_routes(),

@@ -11,11 +11,33 @@ from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
-from gateway.models.poe_overrides import PoeSettings
-from gateway.models.readiness import Readiness
+from gateway.models.live_config import PoeSettings
 from gateway.prompt.attachments import AttachmentReader
 from gateway.settings import Settings
 from pool.clients import ClientFactory, PoeClients
+
+# A "no" ends soon after an account was added.
+READY_SECONDS = 60.0
+NOT_READY_SECONDS = 5.0
+
+
+class Readiness:
+    """Remembers the last answer, so that strangers can't make every request a read of the table, which costs."""
+
+    def __init__(self, store: AccountStore) -> None:
+        self._store = store
+        self._is_ready = False
+        self._until = float("-inf")
+
+    async def is_ready(self, now: float) -> bool:
+        """Whether there is an eligible account. `now` is monotonic seconds. Raises `AccountStoreError`."""
+        if now >= self._until:
+            # Requests at the same time believe the last answer, and so do those after a failure, for a moment.
+            self._until = now + NOT_READY_SECONDS
+            self._is_ready = await self._store.count_eligible(at_most=1) > 0
+            if self._is_ready:
+                self._until = now + READY_SECONDS
+        return self._is_ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +52,7 @@ class Services:
     authenticator: Authenticator
     admin: AdminGate
     readiness: Readiness
-    files: AttachmentReader
+    attachments: AttachmentReader
     journal: Journal
     make_client: ClientFactory
     poe_settings: PoeSettings

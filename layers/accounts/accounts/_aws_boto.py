@@ -1,4 +1,4 @@
-"""AWS by way of botocore: for profiles, single sign-on, roles and proxies. Here, only this module imports it."""
+"""Calls AWS through botocore: for profiles, single sign-on, roles and proxies. No other module here imports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AWS's JSON protocols over the standard library's HTTP client: signed by hand, on connections that are kept.
+"""Calls AWS's JSON APIs with the standard library: requests signed here, sent over kept-alive connections.
 
 Loading boto3 and creating a DynamoDB client costs a cold sandbox several hundred milliseconds; this costs it the
 import of `http.client`. It covers static keys in the environment, as Lambda gives them to a function.

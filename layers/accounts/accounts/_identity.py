@@ -1,4 +1,4 @@
-"""What names an account: its random id, and its kind and label. Pure."""
+"""Identifies an account: by a random id, and by its kind and label. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python values ⇄ DynamoDB's typed JSON. Pure, and the only place that knows the type letters."""
+"""Converts Python values to DynamoDB's typed JSON and back. Pure; no other module knows the type letters."""
 
 from __future__ import annotations
 

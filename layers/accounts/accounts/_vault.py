@@ -1,4 +1,4 @@
-"""Where credentials are sealed before they are stored: a port, and a plain stand-in for stores that keep nothing."""
+"""The port for encrypting credentials before they are stored, and a plain version for stores that keep nothing."""
 
 from __future__ import annotations
 

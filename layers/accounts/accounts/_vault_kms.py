@@ -1,4 +1,4 @@
-"""Credentials sealed with a KMS key, bound to their account and purpose by the encryption context.
+"""Encrypts credentials with a KMS key, bound to account and purpose by the encryption context.
 
 KMS encrypts at most 4,096 bytes in one call. Values are compressed first, and what is still larger is split into parts
 whose number and count are part of the context, so that parts can be neither dropped, swapped nor repeated. That

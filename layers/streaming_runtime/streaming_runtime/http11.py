@@ -98,6 +98,8 @@ class AnswerParser:
         # Received and not yet consumed.
         self._buffer = bytearray()
         self._body = bytearray()
+        # How much of the buffer was searched for the end of the head.
+        self._searched = 0
         # Bytes still missing in a body of known length, or in the current chunk without its line end.
         self._missing = 0
         # Bytes of interim heads and trailers so far: each alone may be small, but there may be no end of
@@ -145,7 +147,9 @@ class AnswerParser:
                 return False
 
     def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
+        # What came before was searched already, but for an end that goes on in what is new.
+        end = self._buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
+        self._searched = len(self._buffer) if end < 0 else 0
         if end > self._max_head_bytes or (end < 0 and len(self._buffer) > self._max_head_bytes):
             raise AnswerTooLargeError(f"the head of the answer is over {self._max_head_bytes} bytes")
         if end < 0:

@@ -10,19 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts import AccountKind
-from gateway.generation.plan import (
-    MAX_WAIT_SECONDS,
-    RULES,
-    Again,
-    Change,
-    GiveUp,
-    Send,
-    Where,
-    decide,
-    failed_send,
-    rejected_send,
-    telling,
-)
+from gateway.generation.plan import Again, GiveUp, decide, telling
+from gateway.generation.rules import MAX_WAIT_SECONDS, RULES, Change, Send, Where, failed_send, rejected_send
 from reverse.errors import POLICIES, Delivery, ErrorCode, Scope, poe_error
 
 BOTH = (AccountKind.OFFICIAL, AccountKind.WEB)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from accounts import AccountKind, AccountState, NoAccountError, NoAccountReason
-from gateway.generation.plan import Change
+from gateway.generation.rules import Change
 from gateway.settings import Settings
 from reverse.chat import ChatRequest
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
@@ -276,6 +276,30 @@ async def test_accounts_are_called_busy_only_when_their_slots_are_taken(house: H
         assert 1 <= int(answer.headers["retry-after"]) <= 60
     assert "Try again after" in second.error["message"]
     assert len(house.poe.requests) == 1
+
+
+@pytest.mark.parametrize("others", [[], [AccountKind.WEB], [AccountKind.OFFICIAL]])
+async def test_accounts_that_wait_for_points_are_never_called_busy(house: House, others: list[AccountKind]) -> None:
+    await house.add_account("a")
+    for number, kind in enumerate(others):
+        await house.add_account(f"other-{number}", kind)
+        house.poe.enqueue(poe_error(ErrorCode.BOT_ACCESS_DENIED), secret=f"other-{number}")
+    for _ in range(4):
+        house.poe.enqueue(poe_error(ErrorCode.INSUFFICIENT_POINTS), secret="a")
+    for _ in range(4):
+        answer = await house.call(body=ask())
+        assert answer.status in (403, 429), answer.body
+        assert answer.error["code"] in ("insufficient_quota", "accounts_waiting", "model_not_allowed")
+    assert sum(len(script) for script in house.poe.by_account["a"]) >= 2, "it is not asked again and again"
+
+
+async def test_a_limit_without_a_time_is_told_with_the_time_that_the_account_waits(house: House) -> None:
+    await house.add_account("a")
+    house.poe.enqueue(poe_error(ErrorCode.RATE_LIMITED))
+    answer = await house.call(body=ask())
+    assert (answer.status, answer.error["code"]) == (429, "accounts_waiting")
+    assert "Try again after" in answer.error["message"]
+    assert int(answer.headers["retry-after"]) > 5
 
 
 async def test_a_generation_asks_its_question_with_the_changes_of_the_plan(house: House) -> None:

@@ -172,7 +172,7 @@ def test_facts_are_read_from_the_shape_of_poes_list() -> None:
             "reasoning": {"supports_reasoning_effort": True},
         }
     )
-    assert facts == ModelFacts(1000, frozenset({"aspect"}), frozenset({"text", "image"}), True)
+    assert facts == ModelFacts(1000, frozenset({"aspect"}), frozenset({"text", "image"}), True, schemas={"aspect": {}})
     assert (
         facts_of(None) == facts_of({}) == facts_of({"parameters": [], "context_length": "x", "tokens": True}) == UNKNOWN
     )

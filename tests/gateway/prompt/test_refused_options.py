@@ -30,7 +30,7 @@ async def test_an_effort_that_the_model_does_not_take_is_left_out_and_told(
         {"temperature": 0.5},
     ]
     assert answer.headers["x-gateway-ignored"] == "reasoning_effort"
-    refused = [usage is not None and usage.is_refused for _, usage in house.store.released]
+    refused = [usage.is_refused for _, usage in house.store.released if usage is not None]
     assert refused == [True, False], "the refused send cost nothing"
 
 

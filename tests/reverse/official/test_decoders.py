@@ -148,7 +148,8 @@ def test_usage_may_come_before_with_or_after_the_finish() -> None:
         ("stop", "stop"),
         ("length", "length"),
         ("content_filter", "content_filter"),
-        ("function_call", "tool_calls"),
+        ("function_call", "stop"),
+        ("tool_calls", "stop"),
         ("?", "stop"),
     ],
 )
@@ -472,3 +473,93 @@ def test_a_refusal_of_a_response_is_told_apart_and_once() -> None:
     expected = [RefusalDelta("I won't"), Finished()]
     assert decode(_streamed(delta, _response(message)), ResponsesDecoder()) == expected
     assert decode(_streamed(_response(message)), ResponsesDecoder()) == expected
+
+
+def raw(delta: str) -> ServerSentEvent:
+    """A chunk whose delta is given as JSON text, escapes and all."""
+    return ServerSentEvent(f'{{"choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}')
+
+
+@pytest.mark.parametrize(
+    ("deltas", "text"),
+    [
+        ([r'{"content":"a \ud83d"}', r'{"content":"\ude00 b"}'], "a 😀 b"),
+        ([r'{"content":"\ud83d"}', r'{"content":"\ude00"}'], "😀"),
+        ([r'{"content":"\ud83d\ude00"}'], "😀"),
+        ([r'{"content":"a\ud83d"}', '{"content":"b"}'], "a\ufffdb"),
+        ([r'{"content":"a\ude00"}'], "a\ufffd"),
+        ([r'{"content":"a\ud83d"}'], "a\ufffd"),
+        ([r'{"content":"\uD83D"}', '{"reasoning":"hm"}', r'{"content":"\uDE00"}'], "😀"),
+    ],
+)
+def test_a_character_cut_in_two_is_put_together(deltas: list[str], text: str) -> None:
+    events = decode([*map(raw, deltas), chunk({}, "stop")])
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == text
+    assert events[-1] == Finished()
+
+
+def test_halves_are_put_together_in_every_kind_of_text() -> None:
+    call = '{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"\\"\\ud83d"}}]}'
+    rest = '{"tool_calls":[{"index":0,"function":{"arguments":"\\ude00\\""}}]}'
+    thoughts = raw(r'{"reasoning":"\ud83d"}'), raw(r'{"reasoning":"\ude00"}')
+    events = decode([*thoughts, raw(call), raw(rest), chunk({}, "stop")])
+    assert events[0] == ReasoningDelta("😀")
+    calls = [event for event in events if isinstance(event, ToolCallDelta)]
+    assert "".join(event.arguments for event in calls) == '"😀"'
+
+
+def test_arguments_that_come_as_an_object_are_kept() -> None:
+    piece = {"index": 0, "id": "c", "function": {"name": "f", "arguments": {"city": "Rome", "n": [1]}}}
+    events = decode([chunk({"tool_calls": [piece]}), chunk({}, "tool_calls")])
+    assert events[0] == ToolCallDelta(0, '{"city":"Rome","n":[1]}', id="c", name="f")
+    item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": {"a": 1}}
+    whole = {"output": [item], "status": "completed"}
+    assert ResponsesDecoder().decode_whole(whole)[0] == ToolCallDelta(0, '{"a":1}', id="c", name="f")
+
+
+SIGNED = {"google": {"thought_signature": "c2lnbmVk"}}
+
+
+@pytest.mark.parametrize("place", ["opening", "later", "alone"])
+def test_what_a_provider_wants_back_with_a_call_is_kept(place: str) -> None:
+    opening = {"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}
+    later = {"index": 0, "function": {"arguments": "{}"}}
+    pieces = {
+        "opening": [opening | {"extra_content": SIGNED}, later],
+        "later": [opening, later | {"extra_content": SIGNED}],
+        "alone": [opening, later, {"index": 0, "extra_content": SIGNED}],
+    }[place]
+    events = decode([*(chunk({"tool_calls": [piece]}) for piece in pieces), chunk({}, "tool_calls")])
+    calls = [event for event in events if isinstance(event, ToolCallDelta)]
+    assert [call.extra_content for call in calls if call.extra_content] == [SIGNED]
+    assert "".join(call.arguments for call in calls) == "{}"
+
+
+@pytest.mark.parametrize(
+    ("usage", "reported"),
+    [
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        ({"prompt_tokens": -1, "completion_tokens": -5}, None),
+        ({"prompt_tokens": 14, "completion_tokens": 0}, UsageReported(14)),
+        ({"prompt_tokens": 0, "completion_tokens": 5}, UsageReported(None, 5)),
+        ({"prompt_tokens": 9, "completion_tokens": 5}, UsageReported(9, 5)),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 0}},
+            UsageReported(9, 5, 0),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": -3}},
+            UsageReported(9, 5),
+        ),
+    ],
+)
+def test_a_number_that_measures_nothing_is_not_reported(usage: dict[str, Any], reported: UsageReported | None) -> None:
+    events = decode([chunk({"content": "x"}), chunk({}, "stop", usage=usage)])
+    assert [event for event in events if isinstance(event, UsageReported)] == ([reported] if reported else [])
+
+
+def test_calls_that_were_announced_and_never_made_are_no_calls() -> None:
+    assert decode([chunk({"content": "x"}), chunk({}, "tool_calls")]) == [TextDelta("x"), Finished()]
+    with pytest.raises(PoeError) as caught:
+        decode([chunk({}, "tool_calls")])
+    assert caught.value.code is ErrorCode.EMPTY_ANSWER

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -233,7 +234,7 @@ async def test_a_model_is_asked_where_it_lists_itself(
         "O3-Responses": "/v1/responses",
         "Claude-Messages": "/v1/messages",
         "Claude-Sonnet-4.5": "/v1/chat/completions",
-        "GPT-Image-1": "/v1/images",
+        "GPT-Image-1": "/v1/chat/completions",
     }
     assert simulator.requests[-1].path == "/v1/messages"
 
@@ -456,3 +457,79 @@ async def test_a_hostile_video_id_stays_one_path_segment(
         await client.media.video(video_id)
     assert caught.value.code is ErrorCode.BOT_NOT_FOUND
     assert simulator.requests[-1].path.startswith("/v1/videos/")
+
+
+LONG = "long " * 4000
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({}, "/v1/chat/completions"),
+        ({"tools": [CITY]}, "/v1/messages"),
+        ({"tools": [CITY], "parameters": {"temperature": 0.5, "parallel_tool_calls": False}}, "/v1/messages"),
+        ({"tools": [CITY], "parameters": {"temperature": 1.5}}, "/v1/chat/completions"),
+        ({"tools": [CITY], "parameters": {"thinking_budget": 2000}}, "/v1/chat/completions"),
+        ({"tools": [CITY], "response_format": {"type": "json_object"}}, "/v1/chat/completions"),
+        ({"tools": [CITY], "response_format": {"type": "text"}}, "/v1/messages"),
+    ],
+)
+async def test_tools_are_called_at_the_providers_own_endpoint_where_it_takes_the_request(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator, question: Question, fields: dict[str, Any], path: str
+) -> None:
+    await client.models()
+    await ask(client, question("Claude-Sonnet-4.5", **fields))
+    assert simulator.requests[-1].path == path
+
+
+@pytest.mark.parametrize(("given", "sent"), [(None, 32_768), (500, 500)])
+async def test_another_route_is_no_other_limit(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator, question: Question, given: int | None, sent: int
+) -> None:
+    await client.models()
+    await ask(client, question("Claude-Sonnet-4.5", LONG, max_tokens=given))
+    assert (simulator.requests[-1].path, simulator.requests[-1].body["max_tokens"]) == ("/v1/messages", sent)
+
+
+async def test_a_model_whose_limit_is_not_known_stays_on_chat(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator, question: Question
+) -> None:
+    known = simulator.models["claude-sonnet-4.5"]
+    simulator.models["claude-sonnet-4.5"] = replace(known, max_output=None)
+    await client.models()
+    await ask(client, question("Claude-Sonnet-4.5", LONG))
+    assert simulator.requests[-1].path == "/v1/chat/completions"
+
+
+async def test_a_signed_call_makes_the_round_trip(client: PoeOfficialClient, simulator: PoeOfficialSimulator) -> None:
+    asked = Message("user", '[[call: weather {"city": "Rome"}]]')
+    events = await ask(client, ChatRequest("Gemini-3-Pro", [asked], tools=[CITY]))
+    pieces = [event for event in events if isinstance(event, ToolCallDelta)]
+    assert pieces[0].extra_content and pieces[0].id and pieces[0].name
+    arguments = "".join(piece.arguments for piece in pieces)
+    signed = ToolCall(pieces[0].id, pieces[0].name, arguments, pieces[0].extra_content)
+    result = Message("tool", "sunny", tool_call_id=signed.id)
+    turns = [asked, Message("assistant", "", tool_calls=(signed,)), result]
+    answer = await ask(client, ChatRequest("Gemini-3-Pro", turns, tools=[CITY]))
+    assert answer[-1] == Finished()
+    unsigned = Message("assistant", "", tool_calls=(replace(signed, extra_content=None),))
+    with pytest.raises(PoeError):
+        await ask(client, ChatRequest("Gemini-3-Pro", [asked, unsigned, result], tools=[CITY]))
+
+
+async def test_an_image_model_edits_through_chat_and_is_asked_at_its_endpoint_where_chat_does_not_know_it(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator
+) -> None:
+    await client.models()
+    hat = Message("user", "a hat", (Attachment("a.png", "image/png", b"\x89PNG\r\n\x1a\n"),))
+    for bot in ("GPT-Image-1", "GPT-Image-1.5"):
+        events = await ask(client, ChatRequest(bot, [hat], parameters={"quality": "low", "use_mask": True}))
+        assert [type(event) for event in events].count(FileAttached) == 1
+        assert simulator.requests[-1].path == "/v1/chat/completions"
+    simulator.enqueue(Scenario(HttpError(404, "not_found_error"), operation="/v1/chat/completions", times=2))
+    events = await ask(client, ChatRequest("GPT-Image-1", [Message("user", "a hat")]))
+    assert simulator.requests[-1].path == "/v1/images"
+    assert [type(event) for event in events] == [FileAttached, Finished]
+    with pytest.raises(PoeError) as caught:
+        await ask(client, ChatRequest("GPT-Image-1", [hat]))
+    assert caught.value.code is ErrorCode.BOT_NOT_FOUND

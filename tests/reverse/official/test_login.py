@@ -79,7 +79,7 @@ async def test_the_code_counts_once(config: PoeConfig, browser: httpx.AsyncClien
 async def test_a_wrong_verifier_gets_no_key(config: PoeConfig, browser: httpx.AsyncClient) -> None:
     async with PoeLogin("client", config) as login:
         await browser.get(login.authorize_url)
-        login._verifier = "another-verifier"
+        login._sign_in = replace(login._sign_in, verifier="another-verifier")
         with pytest.raises(PoeError) as caught:
             await login.wait(2)
     assert caught.value.code is ErrorCode.NOT_AUTHENTICATED

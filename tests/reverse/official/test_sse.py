@@ -78,3 +78,36 @@ def test_comments_without_end_are_no_large_event() -> None:
     for _ in range(1000):
         assert parser.feed(b": ping\n") == []
     assert parser.feed(b"data: x\n\n") == [ServerSentEvent("x")]
+
+
+def test_the_limit_is_for_one_event_to_the_byte() -> None:
+    """What counts is everything that belongs to the event: names, line ends, and comments within it."""
+    event = b"event: x\ndata: abc\n: note\n\n"
+    size = len(event)
+    assert [item.data for item in SSEParser(size).feed(event)] == ["abc"]
+    with pytest.raises(NetworkError) as caught:
+        SSEParser(size - 1).feed(event)
+    assert caught.value.code is ErrorCode.PROTOCOL
+    # In pieces, too, and an event that is not over counts as far as it has come.
+    parser = SSEParser(size - 1)
+    assert parser.feed(event[: size - 1]) == []
+    with pytest.raises(NetworkError):
+        parser.feed(event[size - 1 :])
+
+
+def test_what_is_over_no_longer_counts() -> None:
+    """Neither earlier events nor comments between events, however many."""
+    parser = SSEParser(40)
+    for _ in range(100):
+        assert parser.feed(b": keep-alive\n") == []
+        assert [item.data for item in parser.feed(b"event: x\ndata: abc\n\n")] == ["abc"]
+
+
+def test_an_events_name_is_its_own() -> None:
+    assert [item.event for item in SSEParser(100).feed(b"event: x\ndata: 1\n\ndata: 2\n\n")] == ["x", "message"]
+
+
+def test_a_byte_order_mark_counts_as_nothing_at_the_start_only() -> None:
+    mark = b"\xef\xbb\xbf"
+    events = SSEParser(100).feed(mark + b"data: 1\n\n" + mark + b"data: 2\n\ndata: 3\n\n")
+    assert [item.data for item in events] == ["1", "3"]

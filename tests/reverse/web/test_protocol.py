@@ -489,3 +489,31 @@ def test_random_events_inside_a_right_frame_raise_nothing_but_poe_errors(element
                 str(getattr(seen, "text", "")).encode()
     except PoeError:
         assert answer.has_failed
+
+
+@pytest.mark.parametrize(
+    ("unique_id", "trigger", "expected"),
+    [
+        (CHAT, {"message": {"chat": {"chatId": 77}, "messageId": 5}}, (77, 9, 5)),
+        (CHAT, {"message": {"messageId": 5}}, (CHAT, 9, 5)),
+        (CHAT, None, (CHAT, 9, None)),
+        ("nobody", {"message": {"chat": {"chatId": 77}}}, (77, 9, None)),
+        ("nobody", {"message": {"chat": {"chatId": "?"}}}, None),
+        ("nobody", None, None),
+    ],
+)
+def test_a_cost_belongs_to_the_chat_and_message_that_it_names(unique_id, trigger, expected):
+    """What an answer cost is booked by this: the event's own chat counts only where the trigger names none."""
+    (update,) = parse_frame(
+        frame(event("jobCostUpdated", {"totalCostPoints": 9, "trigger": trigger}, unique_id))
+    ).updates or (None,)
+    assert (update if update is None else (update.chat_id, update.points, update.message_id)) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [("https://a/1.png", True), ("http://a/1.png", True), ("HTTP://a", False), ("ftp://a", False), (None, False)],
+)
+def test_a_file_needs_an_address_of_the_web(url, is_taken):
+    files = _protocol.parse_files([{"name": "1.png", "url": url, "file": {"mimeType": 7}}])
+    assert [(file.url, file.content_type) for file in files] == ([(url, None)] if is_taken else [])

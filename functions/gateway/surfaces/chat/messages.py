@@ -144,13 +144,15 @@ def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
 
     read: list[Message] = []
     for turn in turns:
-        calls: list[ToolCall] = []
-        for call in turn.tool_calls:
-            is_legacy = call.id == call.name
-            counts[call.name] += is_legacy
-            calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
-        call_id = turn.tool_call_id
-        if call_id is not None and call_id == turn.name:
-            call_id = own_id(call_id)
-        read.append(replace(turn, tool_calls=tuple(calls), tool_call_id=call_id))
+        if turn.tool_calls:
+            calls: list[ToolCall] = []
+            for call in turn.tool_calls:
+                is_legacy = call.id == call.name
+                counts[call.name] += is_legacy
+                calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
+            read.append(replace(turn, tool_calls=tuple(calls)))
+        elif turn.tool_call_id is not None and turn.tool_call_id == turn.name:
+            read.append(replace(turn, tool_call_id=own_id(turn.name)))
+        else:
+            read.append(turn)
     return read

@@ -8,7 +8,8 @@ from typing import Any
 from gateway.http import fields
 from gateway.http.fields import Body
 from gateway.models.parameters import PARALLEL_TOOL_CALLS
-from gateway.prompt.request import ChatCall, FieldNames, SessionMetadata, TextBody, session_id, stop_field
+from gateway.prompt.body import SessionMetadata, TextBody, session_id, stop_field
+from gateway.prompt.request import ChatCall, FieldNames
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
 from gateway.surfaces.chat.messages import MessageItem, read_turns, unsupported_parts

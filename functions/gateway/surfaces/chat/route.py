@@ -18,8 +18,7 @@ from gateway.http.bodies import read_json
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
-from gateway.surfaces.chat.completion import encode_completion, new_completion_id
-from gateway.surfaces.chat.encoder import ChunkEncoder
+from gateway.surfaces.chat.encoder import ChunkEncoder, encode_completion, new_completion_id
 from gateway.surfaces.chat.request import NAMES, read_chat_call
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from gateway.http.errors import MODEL_NOT_FOUND, NOT_READY, STORE
 from gateway.http.fields import describe
-from gateway.http.operations import GENERATION, IGNORED, Operation, events, header, json_media, parameter
 from gateway.http.schemas import (
     ANY_OBJECT,
     COUNT,
     FLAG,
+    GENERATION,
+    IGNORED,
     NAME,
     TEXT,
+    Operation,
     Schema,
     array,
     const,
     enum,
+    events,
+    header,
+    json_media,
     obj,
     optional,
+    parameter,
     ref,
 )
 from gateway.surfaces.chat.request import ChatBody
@@ -31,13 +37,28 @@ _USAGE = obj(
     estimated={**FLAG, "description": "Whether these are the gateway's own estimate."},
 )
 _FINISH = enum("stop", "length", "tool_calls", "content_filter")
+_NAMES = optional(array(TEXT))
+# What nobody said is `null`.
 _MODEL = obj(
     "id object created owned_by endpoints",
     id=TEXT,
     object=const("model"),
     created=COUNT,
     owned_by=TEXT,
-    endpoints=array(TEXT),
+    endpoints={**array(TEXT), "description": "Where this gateway offers it."},
+    tokens={**optional(COUNT), "description": "The same as `context_length`."},
+    context_length=optional(COUNT),
+    max_output_tokens=optional(COUNT),
+    input_modalities=_NAMES,
+    output_modalities=_NAMES,
+    features=_NAMES,
+    reasoning=optional(ANY_OBJECT),
+    pricing=optional(ANY_OBJECT),
+    points_per_message={**optional({"type": "number"}), "description": "What Poe lists as the price of a message."},
+    parameters={**optional(array(ANY_OBJECT)), "description": "The options that the bot declares."},
+    aliases=array(TEXT),
+    kinds={**_NAMES, "description": "Kinds of account that list it."},
+    description=optional(TEXT),
 )
 
 SCHEMAS: dict[str, Schema] = {
@@ -116,6 +137,12 @@ OPERATIONS: dict[str, Operation] = {
         summary="Say what this is",
         tag="Health",
         answer=json_media(obj("message base_url", message=TEXT, base_url=TEXT)),
+        is_open=True,
+    ),
+    "version": Operation(
+        summary="Say which version this is, and which version its table has",
+        tag="Health",
+        answer=json_media(obj("version schema", version=TEXT, schema=COUNT)),
         is_open=True,
     ),
     "healthz": Operation(

@@ -13,7 +13,8 @@ from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, array
-from gateway.prompt.request import ChatCall, FieldNames, TextBody, stop_field
+from gateway.prompt.body import TextBody, stop_field
+from gateway.prompt.request import ChatCall, FieldNames
 from reverse.chat import Message
 
 MAX_PROMPTS = 20

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gateway.http import fields
+from gateway.http.bodies import decode_field
 from gateway.http.errors import GatewayError, gateway_error, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array, obj
@@ -32,8 +32,8 @@ def _parameters(value: Any, body: Body, name: str) -> dict[str, Any]:
     """An object, or JSON text as forms carry it."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = decode_field(value)
+        except ValueError:
             raise body.wrong(name, "an object") from None
     return fields.read_mapping(value, body, name)
 

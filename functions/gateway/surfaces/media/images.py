@@ -12,13 +12,13 @@ from typing import Any
 
 from accounts import AccountKind
 from gateway.generation import usage
+from gateway.generation.downloads import collect_files
 from gateway.generation.generation import GenerationTask
 from gateway.generation.parallel import run_each
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import UNUSABLE_ANSWER, UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
-from gateway.surfaces.media.file_links import collect_files
 from gateway.surfaces.media.image_request import ImageCall
 from gateway.surfaces.services import Services
 from reverse.chat import ChatRequest, Message

@@ -12,12 +12,12 @@ from typing import Any
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
 from gateway.generation import usage
 from gateway.generation.answer import collect_answer
+from gateway.generation.downloads import collect_files
 from gateway.generation.generation import GenerationTask
 from gateway.http.errors import NOT_FOUND, UNUSABLE_ANSWER, GatewayError, gateway_error
 from gateway.http.file_response import MAX_STREAMED_BYTES, Download
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
-from gateway.surfaces.media.file_links import collect_files
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoCall, VideoJob, new_job
 from gateway.surfaces.services import Services

@@ -15,7 +15,7 @@ from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.prompt.inline_files import file_name, read_address, read_data_url
+from gateway.prompt.content_parts import file_name, read_address, read_data_url
 from reverse.chat import Attachment, Message, Role, ToolCall
 
 _ROLES: tuple[Role, ...] = ("user", "assistant", "system")
@@ -43,13 +43,13 @@ class TextBlock(Body):
 class ImageBlock(Body):
     """An image."""
 
-    source = fields.required_nested(Source)
+    source = fields.required(fields.nested(Source))
 
 
 class DocumentBlock(Body):
     """A document: its text, a PDF, or other blocks."""
 
-    source = fields.required_nested(Source)
+    source = fields.required(fields.nested(Source))
     title = fields.text(max_length=500)
     context = fields.text()
     citations = fields.anything({"type": "object"}, "Not offered.")

@@ -7,7 +7,6 @@ them (`error_code`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from gateway.http.errors import OVERLOADED, GatewayError
@@ -25,13 +24,6 @@ _TYPES = {
     529: "overloaded_error",
 }
 _OVERLOADED_STATUS = 529
-
-
-def speaks_anthropic(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a caller expects that API's errors: by the address, or by the header that all its clients send."""
-    if path == "/messages" or path.startswith("/messages/"):
-        return True
-    return any(name == b"anthropic-version" for name, _ in headers)
 
 
 def error_status(error: GatewayError) -> int:

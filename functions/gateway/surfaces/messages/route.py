@@ -15,9 +15,8 @@ from gateway.http.bodies import read_json
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
-from gateway.surfaces.messages.encoder import MessageEncoder
+from gateway.surfaces.messages.encoder import MessageEncoder, MessageObject, new_message_id
 from gateway.surfaces.messages.errors import encode_error_event
-from gateway.surfaces.messages.message import MessageObject, new_message_id
 from gateway.surfaces.messages.request import NAMES, read_messages_request
 from reverse.events import TextDelta
 
@@ -36,7 +35,7 @@ async def create_message(request: Request) -> Response | EventStream:
     async with asyncio.timeout_at(deadline):
         chat = await prepare_chat(asked.chat_call(model), bot=bot, entry=model, key_id=key.id, services=services)
     generation = services.generations.start(chat.generation_task(), record)
-    message = MessageObject(new_message_id(), asked.model, chat.call.prompt_tokens)
+    message = MessageObject(new_message_id(), asked.model, chat.prompt_tokens)
     answer = Answer(hides_reasoning=not asked.thinking.is_shown)
     headers = partial(_headers, chat, generation)
     if chat.call.is_streamed:

@@ -25,7 +25,7 @@ class ToolItem(Body):
 class ToolChoice(Body):
     """`tool_choice`."""
 
-    type = fields.required_choice("auto", "any", "tool", "none")
+    type = fields.required(fields.choice("auto", "any", "tool", "none"))
     name = fields.text(max_length=MAX_TOOL_NAME, description="Of the tool to call, with `tool`.")
     disable_parallel_tool_use = fields.flag()
 

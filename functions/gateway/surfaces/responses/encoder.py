@@ -19,8 +19,7 @@ from typing import Any
 from gateway.generation.answer import Answer, AnswerPart
 from gateway.http.errors import GatewayError
 from gateway.http.sse import encode_text
-from gateway.surfaces.responses.output import Output, OutputItem, link_files
-from gateway.surfaces.responses.resource import ResponseObject, item_status
+from gateway.surfaces.responses.resource import Output, OutputItem, ResponseObject, item_status, link_files
 from reverse.events import Event, TextDelta
 
 Keep = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]

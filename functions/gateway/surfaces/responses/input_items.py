@@ -30,7 +30,7 @@ class MessageItem(Body):
     """A message."""
 
     id = fields.text(max_length=_MAX_NAME)
-    role = fields.required_choice(*_ROLES)
+    role = fields.required(fields.choice(*_ROLES))
     content: Field[Any] = Field(_any, lambda: content_schema(*_USER_PARTS, *_ANSWER_PARTS))
 
 

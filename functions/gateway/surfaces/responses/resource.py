@@ -1,15 +1,15 @@
-"""The response object, in every state. Pure."""
+"""The response object in every state, and its output items. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.generation.answer import Answer
+from gateway.generation.answer import Answer, AnswerPart, missing_links, url_citations
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
-from reverse.events import FinishReason
+from reverse.events import FinishReason, TextDelta
 
 _INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
 
@@ -87,3 +87,135 @@ def to_usage(usage: TokenUsage) -> dict[str, Any]:
         "estimated": usage.is_estimated,
     }
     return shown if usage.points is None else shown | {"points": usage.points}
+
+
+IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"
+_ID_PREFIXES = {"text": "msg", "refusal": "msg", "reasoning": "rs", "tool_call": "fc"}
+
+
+@dataclass(slots=True)
+class OutputItem:
+    """A message with one part (text or a refusal), visible reasoning as a summary, or a function call.
+
+    Reasoning is a summary because what bots show is not their raw chain of thought.
+    """
+
+    part: AnswerPart
+    id: str
+    index: int
+    namespace: str | None = None
+    """Of the called function."""
+    name: str = ""
+    status: str = IN_PROGRESS
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def call_id(self) -> str:
+        """What the caller's result refers to."""
+        return self.part.call_id or f"call_{self.id[3:]}"
+
+    def content_part(self, *, is_empty: bool = False) -> dict[str, Any]:
+        """The one part of a message, or of a summary, so far; `is_empty`: before its first piece."""
+        text = "" if is_empty else self.part.text
+        match self.part.kind:
+            case "reasoning":
+                return {"type": "summary_text", "text": text}
+            case "refusal":
+                return {"type": "refusal", "refusal": text}
+        return {"type": "output_text", "text": text, "annotations": list(self.annotations), "logprobs": []}
+
+    def to_json(self, *, is_empty: bool = False) -> dict[str, Any]:
+        """The item as a response shows it; `is_empty`: before its first piece."""
+        content = [] if is_empty else [self.content_part()]
+        match self.part.kind:
+            case "tool_call":
+                call = {
+                    "call_id": self.call_id,
+                    "name": self.name,
+                    "arguments": "" if is_empty else self.part.text,
+                } | ({"namespace": self.namespace} if self.namespace else {})
+                return {"id": self.id, "type": "function_call", "status": self.status} | call
+            case "reasoning":
+                return {"id": self.id, "type": "reasoning", "summary": content}
+        return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
+
+
+class Output:
+    """The items of one answer, in order.
+
+    A new item completes the one before it, except for calls: they stay open to the end, because the pieces of parallel
+    calls may arrive interleaved.
+    """
+
+    def __init__(self, new_id: Callable[[str], str], origins: Mapping[str, tuple[str, str]] | None = None) -> None:
+        """`origins`: namespace and name of functions, by the name that the model calls them."""
+        self.answer = Answer()
+        self.items: list[OutputItem] = []
+        self.current: OutputItem | None = None
+        """The message or reasoning that is being written."""
+        self._new_id = new_id
+        self._origins = origins or {}
+        self._by_part: dict[AnswerPart, OutputItem] = {}
+
+    def find(self, part: AnswerPart) -> OutputItem | None:
+        """The item of a part that was added."""
+        return self._by_part.get(part)
+
+    def add(self, part: AnswerPart) -> OutputItem:
+        """A new item for a part."""
+        self._complete_current()
+        item = OutputItem(part, self._new_id(_ID_PREFIXES[part.kind]), len(self.items))
+        if part.kind == "tool_call":
+            item.namespace, item.name = self._origins.get(part.name, (None, part.name))
+        else:
+            self.current = item
+        self.items.append(item)
+        self._by_part[part] = item
+        return item
+
+    def add_collected(self) -> None:
+        """Items for all parts of the answer, which was collected, with links to its files."""
+        links, annotations = link_files(self.answer)
+        if links:
+            self.answer.add(TextDelta(links))
+        for part in self.answer.parts:
+            self.add(part)
+        if annotations and self.current is not None:
+            self.current.annotations.extend(annotations)
+
+    def close(self, status: str) -> list[OutputItem]:
+        """End all items; returns those that were open.
+
+        An answer without any gets an empty message: OpenAI's have one, and clients count on it.
+        """
+        if not self.items:
+            self.add(AnswerPart("text"))
+        still_open = [item for item in self.items if item is self.current or item.part.kind == "tool_call"]
+        for item in still_open:
+            item.status = status
+        self.current = None
+        return still_open
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All items as a response shows them; those that were never finished as incomplete."""
+        shown = [item.to_json() for item in self.items]
+        return [item | {"status": INCOMPLETE} if item.get("status") == IN_PROGRESS else item for item in shown]
+
+    def _complete_current(self) -> None:
+        if self.current is not None:
+            self.current.status = COMPLETED
+            self.current = None
+
+
+def link_files(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
+    """What to append so that the last message links to every file, and the annotations for the whole message.
+
+    Files that carry their content in their address are not annotated: the text has it already.
+    """
+    last = answer.parts[-1] if answer.parts else None
+    text = last.text if last is not None and last.kind == "text" else ""
+    links = missing_links(answer.files, text)
+    citations = url_citations(answer.files, text + links)
+    return links, [
+        {"type": "url_citation", **citation} for citation in citations if not citation["url"].startswith("data:")
+    ]

@@ -14,19 +14,17 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.generation.answer import collect_answer, stream_answer
 from gateway.generation.generation import Generation
-from gateway.http.bodies import read_json
+from gateway.http.bodies import item_index, page_size, read_json
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
-from gateway.http.fields import Body, choice, item_index, page_size
+from gateway.http.fields import Body, choice
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
-from gateway.surfaces.responses.ids import item_ids, new_response_id
 from gateway.surfaces.responses.input_items import Item
-from gateway.surfaces.responses.output import Output
 from gateway.surfaces.responses.request import NAMES, read_response_request
-from gateway.surfaces.responses.resource import ResponseObject, item_status
-from gateway.surfaces.responses.storage import Conversation, ResponseStore
+from gateway.surfaces.responses.resource import Output, ResponseObject, item_status
+from gateway.surfaces.responses.storage import Conversation, ResponseStore, item_ids, new_response_id
 
 _MAX_PAGE, _PAGE = 100, 20
 

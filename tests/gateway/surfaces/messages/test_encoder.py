@@ -11,8 +11,7 @@ import pytest
 from gateway.generation.answer import Answer
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import GatewayError
-from gateway.surfaces.messages.encoder import PING, MessageEncoder
-from gateway.surfaces.messages.message import MessageObject, content_blocks
+from gateway.surfaces.messages.encoder import PING, MessageEncoder, MessageObject, content_blocks
 from reverse.events import Event, Finished, FinishReason, ReasoningDelta, SuggestedReply, TextDelta, ToolCallDelta
 
 MESSAGE = MessageObject("msg_1", "m", 7)

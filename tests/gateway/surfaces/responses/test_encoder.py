@@ -9,9 +9,8 @@ from typing import Any
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, NO_POINTS, TIMEOUT, UPSTREAM, GatewayError
 from gateway.surfaces.responses.encoder import LAST_SEQUENCE_NUMBER, ResponseEncoder
-from gateway.surfaces.responses.ids import item_ids
-from gateway.surfaces.responses.output import Output
-from gateway.surfaces.responses.resource import ResponseObject
+from gateway.surfaces.responses.resource import Output, ResponseObject
+from gateway.surfaces.responses.storage import item_ids
 from reverse.events import Event, Finished, FinishReason, ReasoningDelta, SuggestedReply, TextDelta, ToolCallDelta
 
 HEX = "0" * 32

@@ -12,9 +12,8 @@ from accounts import InMemoryAccountStore, StoreUnavailableError
 from gateway.http.errors import GatewayError
 from gateway.http.request_log import Journal
 from gateway.surfaces.responses import storage
-from gateway.surfaces.responses.ids import item_ids, new_response_id
 from gateway.surfaces.responses.input_items import Item
-from gateway.surfaces.responses.storage import KIND, SEGMENT_CHARACTERS, ResponseStore
+from gateway.surfaces.responses.storage import KIND, SEGMENT_CHARACTERS, ResponseStore, item_ids, new_response_id
 
 
 def message(item_id: str, text: str, role: str = "user") -> Item:

@@ -1,0 +1,222 @@
+"""`/v1/images/generations`, `/v1/images/edits`, `/v1/audio/speech` and `/v1/videos`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from accounts import AccountKind, ApiKey
+from gateway.generation import usage
+from gateway.generation.downloads import collect_files
+from gateway.generation.generation import GenerationTask
+from gateway.http.bodies import read_body, read_json
+from gateway.http.deadline import bounded
+from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, invalid
+from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
+from gateway.http.file_response import Download, FileResponse, is_buffered
+from gateway.models.catalogue import Model, kinds_for, require, unsupported_model
+from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
+from gateway.surfaces.media.image_parameters import resolve
+from gateway.surfaces.media.image_request import (
+    ImageCall,
+    image_from_bytes,
+    image_from_text,
+    read_form_edit,
+    read_generation,
+    read_json_edit,
+)
+from gateway.surfaces.media.images import ImageMaker
+from gateway.surfaces.media.speech import read_speech_call
+from gateway.surfaces.media.video_jobs import VideoCall, read_video_call
+from gateway.surfaces.media.videos import VideoMaker
+from reverse.chat import ChatRequest, Message
+
+_IMAGES_ONLY = ("/v1/images",)
+
+
+async def create_image(request: Request) -> Response:
+    """Make images from a prompt.
+
+    What fails before the response begins is raised: see `gateway.http.errors`.
+    """
+    deadline = request_deadline(request)
+    key = await authenticate(request)
+    settings = context_of(request).services.settings
+    call = read_generation(await read_json(request, max_bytes=settings.max_body_bytes))
+    return await _answer(request, key, call, deadline)
+
+
+async def edit_image(request: Request) -> Response:
+    """Make images from images and a prompt; the body is a form or JSON.
+
+    What fails before the response begins is raised: see `gateway.http.errors`.
+    """
+    # Forms and what reads them are loaded for the requests that bring one.
+    from gateway.http.multipart import is_form, read_form
+
+    deadline = request_deadline(request)
+    key = await authenticate(request)
+    limit = context_of(request).services.settings.max_body_bytes
+    if is_form(request.headers):
+        form = await read_form(await read_body(request, max_bytes=limit), request.headers)
+        async with bounded(request.receive, deadline):
+            call = await read_form_edit(form)
+    else:
+        values = await read_json(request, max_bytes=limit)
+        async with bounded(request.receive, deadline):
+            call = await read_json_edit(values)
+    return await _answer(request, key, call, deadline)
+
+
+async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: float) -> Response:
+    context = context_of(request)
+    services, record = context.services, context.record
+    model, bot = await admit(request, key, call.model, call.count)
+    _check(model, call)
+    parameters, ignored = resolve(call.wishes, bot, model)
+    maker = ImageMaker(services, record, key.id, call, bot, model, parameters)
+    async with bounded(request.receive, deadline):
+        files, used = await maker.make()
+        body = await maker.encode(files, used, is_buffered=is_buffered(request.scope))
+    headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _check(model: Model | None, call: ImageCall) -> None:
+    """Raises `GatewayError` (400) for what the model is known not to do."""
+    require(model, "image", "images")
+    if model is None or not call.is_edit:
+        return
+    takes_none = model.input_modalities is not None and "image" not in model.input_modalities
+    # Poe's image endpoint takes a prompt and nothing else; other bots take files in a chat.
+    if takes_none or (model.upstream_endpoints == _IMAGES_ONLY and model.kinds == ("official",)):
+        raise unsupported_model(f"The model '{model.id}' makes images, but takes none to edit.")
+
+
+async def create_video(request: Request) -> JSONResponse:
+    """Begin a video, or make it where the model's answer is the video: then the response takes as long.
+
+    What fails before the response begins is raised: see `gateway.http.errors`.
+    """
+    deadline = request_deadline(request)
+    context = context_of(request)
+    services, record = context.services, context.record
+    key = await authenticate(request)
+    call = await _read_call(request, services.settings.max_body_bytes)
+    model, bot = await admit(request, key, call.model)
+    require(model, "video", "videos")
+    async with bounded(request.receive, deadline):
+        job, ignored = await VideoMaker(services, record, key.id).create(call, bot, model)
+    headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
+    return JSONResponse(job.to_openai() | {"prompt": call.prompt}, headers=headers)
+
+
+async def retrieve_video(request: Request) -> JSONResponse:
+    """How far a video is. Raises `GatewayError` (404), `PoeError`, `AccountStoreError`."""
+    maker, video_id = await _maker(request)
+    async with bounded(request.receive, request_deadline(request)):
+        job = await maker.find(video_id)
+    return JSONResponse(job.to_openai())
+
+
+async def delete_video(request: Request) -> JSONResponse:
+    """Forget a video. Raises `GatewayError` (404), `AccountStoreError`."""
+    maker, video_id = await _maker(request)
+    await maker.delete(video_id)
+    return JSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
+
+
+async def download_video(request: Request) -> FileResponse:
+    """The video itself, passed on as it comes. Raises `GatewayError` (400, 404), `PoeError`, `AccountStoreError`."""
+    deadline = request_deadline(request)
+    variant = request.query_params.get("variant", "video")
+    maker, video_id = await _maker(request)
+    if variant != "video":
+        raise invalid("'variant' must be 'video'.", param="variant", code="unsupported_value")
+    async with bounded(request.receive, deadline):
+        job = await maker.find(video_id)
+    if job.status != "completed":
+        raise invalid(f"The video is not there: it is '{job.status}'.", param="video_id", code="video_not_ready")
+    return FileResponse(partial(maker.open, job), deadline=deadline)
+
+
+async def _maker(request: Request) -> tuple[VideoMaker, str]:
+    key = await authenticate(request)
+    context = context_of(request)
+    return VideoMaker(context.services, context.record, key.id), request.path_params["video_id"]
+
+
+async def _read_call(request: Request, limit: int) -> VideoCall:
+    """The body, a form or JSON. An image to begin with is a file of the form, or `image_url` of an object."""
+    from gateway.http.multipart import is_form, read_form
+
+    if is_form(request.headers):
+        form = await read_form(await read_body(request, max_bytes=limit), request.headers)
+        files = [part for part in form.files if part.field_name == "input_reference"]
+        if len(files) != len(form.files) or len(files) > 1:
+            raise invalid("A form may have one file, called 'input_reference'.", code="unknown_parameter")
+        images = tuple(image_from_bytes(part.data, part.file_name, "input_reference") for part in files)
+        return read_video_call(form.fields, images)
+    values = await read_json(request, max_bytes=limit)
+    call = read_video_call(values)
+    reference = values.get("input_reference")
+    if reference is None:
+        return call
+    address = reference.get("image_url") if isinstance(reference, dict) else reference
+    if not isinstance(address, str):
+        raise invalid("'input_reference' must have an 'image_url'.", param="input_reference", code="invalid_type")
+    return read_video_call(values, (await image_from_text(address, "input_reference"),))
+
+
+async def create_speech(request: Request) -> FileResponse:
+    """Have a bot speak, and pass the sound on as it comes.
+
+    What fails before the response begins is raised: see `gateway.http.errors`.
+    """
+    deadline = request_deadline(request)
+    context = context_of(request)
+    services, record = context.services, context.record
+    key = await authenticate(request)
+    call = read_speech_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    model, bot = await admit(request, key, call.model)
+    require(model, "audio", "speech")
+    sent: dict[str, Any] = {}
+
+    def build(kind: AccountKind) -> ChatRequest:
+        sent.clear()
+        sent.update(call.sent(kind, model))
+        return ChatRequest(bot, (Message("user", call.text),), parameters=dict(sent))
+
+    task = GenerationTask(
+        key_id=key.id,
+        model=bot,
+        build=build,
+        prompt_tokens=usage.tokens(call.text),
+        kinds=kinds_for(model),
+        is_streamed=False,
+    )
+    async with bounded(request.receive, deadline):
+        files = await collect_files(services.generations.start(task, record))
+        found = [file for file in files if await services.downloads.is_of_type(file, "audio", max_bytes=_MAX_BYTES)]
+    if not found:
+        raise _silent()
+
+    @asynccontextmanager
+    async def open_sound(max_bytes: int) -> AsyncIterator[Download]:
+        async with services.downloads.open(found[0], max_bytes=max_bytes) as opened:
+            if not opened.content_type.startswith("audio/"):
+                raise _silent()
+            ignored = ", ".join(call.ignored(sent, opened.content_type))
+            headers = {"x-gateway-ignored": ignored} if ignored else {}
+            yield Download(opened.content_type, opened.size, opened.chunks, headers)
+
+    return FileResponse(open_sound, deadline=deadline)
+
+
+def _silent() -> GatewayError:
+    return GatewayError(UNUSABLE_ANSWER, "The model answered without a sound.", code="no_audio")

@@ -1,8 +1,7 @@
 """What a send will probably cost, in points: from the catalogue's price. Pure.
 
-Prices of the official API are in dollars, per token and per request (docs/reference/poe-official.md). A price in whole
-points per request comes from the web API's list. An estimate is not a promise: the bot may think, or use tools that
-cost extra.
+Prices are in dollars, per token and per answer (docs/reference/poe-official.md). An estimate is not a promise: the bot
+may think, or use tools that cost extra.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ def estimate_points(
     """Points for a send with so many tokens; `None` where the price is unknown."""
     prices = {name: _decimal(text) for name, text in (pricing or {}).items() if text is not None}
     request = prices.get("request")
-    if request is not None and request >= 1 and set(prices) == {"request"}:
-        return math.ceil(request)
     prompt, completion = prices.get("prompt"), prices.get("completion")
     parts = [
         prompt * prompt_tokens if prompt is not None else None,

@@ -9,8 +9,10 @@ WORKERS ?= 2
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/pool:$(CURDIR)/layers/streaming_runtime
 export SAM_CLI_TELEMETRY ?= 0
-# With LITELLM=1 the bench also measures a LiteLLM proxy, which lives in an environment of its own.
+# With PEERS=1 the bench also measures other people's gateways, which live in environments of their own.
 LITELLM_VENV := build/bench/litellm
+PORTKEY_FOLDER := build/bench/portkey
+PEERS_INSTALLED := $(LITELLM_VENV)/.installed $(PORTKEY_FOLDER)/.installed
 MUTATION_VENV := build/mutation/venv
 # The makefiles of the artefacts use pip through this one.
 export BUILD_PYTHON := $(abspath $(BIN))/python
@@ -43,8 +45,8 @@ docs: $(VENV)/.test ## Write the tables of docs/configuration.md and docs/retrie
 	@$(BIN)/python scripts/configuration.py
 	@$(BIN)/python scripts/retries.py
 
-bench: $(VENV)/.test $(if $(LITELLM),$(LITELLM_VENV)/.installed) ## Measure side by side, print the table: LITELLM=1 ARGS=
-	@$(BIN)/python -m local bench $(if $(LITELLM),--litellm) $(ARGS)
+bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS=
+	@$(BIN)/python -m local bench $(if $(PEERS),--peers) $(ARGS)
 
 build: $(VENV)/.created sam-cli ## Build what is deployed: ENV=default|dev|prod
 	@sam build --config-env $(ENV)
@@ -102,6 +104,11 @@ $(VENV)/.test: requirements/test.txt | $(VENV)/.created
 $(MUTATION_VENV)/.installed: requirements/mutation.txt
 	@scripts/create-venv $(@D) $(PYTHON)
 	@scripts/install $(@D) $<
+	@touch $@
+
+$(PORTKEY_FOLDER)/.installed: requirements/bench-portkey/package-lock.json
+	@mkdir -p $(@D) && cp requirements/bench-portkey/package.json $< $(@D)
+	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(LITELLM_VENV)/.installed: requirements/bench-litellm.txt

@@ -39,9 +39,11 @@ def context_of(request: Request) -> RequestContext:
 
 
 async def authenticate(request: Request) -> ApiKey:
-    """The caller's key, noted in the record. Comes before the body is read. Raises `GatewayError` (401)."""
+    """The caller's key, noted in the record. Comes before the body is read. Raises `GatewayError` (401, 403)."""
     context = context_of(request)
-    key = await context.services.authenticator.authenticate(request.headers)
+    key = await context.services.authenticator.authenticate(
+        request.headers, path=request.scope["path"], client=request.client.host if request.client else None
+    )
     context.record.key = key.name
     return key
 

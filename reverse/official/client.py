@@ -111,7 +111,7 @@ class PoeOfficialClient:
             route = Route.BOT_QUERY
         model = self._models.get(name) or self._find_model(name)
         try:
-            async with aclosing(self._answer(request, route or choose_route(request, model), model)) as events:
+            async with aclosing(await self._answer(request, route or choose_route(request, model), model)) as events:
                 async for event in events:
                     if request.in_bot_protocol and name not in self._bot_only:
                         self._remember_bot_only(name)
@@ -123,7 +123,7 @@ class PoeOfficialClient:
 
     async def query_bot(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Ask in the bot protocol. Bytes of attachments are uploaded first. Raises `PoeError`."""
-        async with aclosing(self._answer(request, Route.BOT_QUERY)) as events:
+        async with aclosing(await self._answer(request, Route.BOT_QUERY)) as events:
             async for event in events:
                 yield event
 
@@ -208,6 +208,7 @@ class PoeOfficialClient:
     async def _answer(
         self, request: ChatRequest, route: Route, model: ModelInfo | None = None
     ) -> AsyncGenerator[Event, None]:
+        """The events, of which none is asked for yet; the request's files are where they must be. Raises `PoeError`."""
         try:
             for message in request.messages:
                 check_sizes(message.attachments, self._config.max_attachment_bytes)
@@ -218,9 +219,7 @@ class PoeOfficialClient:
         except PoeError as error:
             error.delivery = Delivery.NOT_SENT  # whatever became of a file, the message was not sent
             raise
-        async with aclosing(self._on_route(request, route, model)) as events:
-            async for event in events:
-                yield event
+        return self._on_route(request, route, model)
 
     def _on_route(self, request: ChatRequest, route: Route, model: ModelInfo | None) -> AsyncGenerator[Event, None]:
         exchange = self._exchange

@@ -128,7 +128,7 @@ class Generation:
         Raises `PoeError`, `GatewayError` or `AccountStoreError` when the plan gives up. Cancelled or left early, it
         leaves the cleaning up to the end of the `async with` block.
         """
-        leasing = Leasing(self._shared, self._task, self._record.request_id)
+        leasing = Leasing(self._shared, self._task, self._record)
         again: Again | None = None
         while True:
             attempt = await self._begin(leasing, again)

@@ -113,6 +113,8 @@ class GenerationTask:
     written before the last byte leaves."""
     prompt_tokens: int
     """Estimate, used where the upstream does not say."""
+    max_tokens: int | None = None
+    """How long the answer may be, for the estimate of its cost."""
     limits: Callable[[AccountKind], AnswerLimits] = lambda _: AnswerLimits()
     """Limits that the gateway itself must keep, by kind: the official API keeps some on its own."""
     kinds: tuple[AccountKind, ...] = AnyKind

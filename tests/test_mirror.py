@@ -133,10 +133,6 @@ ELSEWHERE = (
     ("pool/config_names.py", "pool/test_settings.py", DECLARATIONS),
     # The streaming runtime.
     ("streaming_runtime/__main__.py", "streaming_runtime/test_wrapper.py", COMMAND),
-    ("streaming_runtime/current.py", "streaming_runtime/test_log.py", PART),
-    ("streaming_runtime/log_format.py", "streaming_runtime/test_log.py", PART),
-    ("streaming_runtime/log_sink.py", "streaming_runtime/test_log.py", PART),
-    ("streaming_runtime/event_repairs.py", "streaming_runtime/test_events.py", PART),
     ("streaming_runtime/errors.py", "streaming_runtime/test_failures.py", DECLARATIONS),
     # The functions.
     ("refresh_points/handler.py", "refresh_points/test_run.py", "the whole run"),

@@ -58,6 +58,8 @@ class GenerationTask:
     written before the last byte leaves."""
     prompt_tokens: int
     """Estimate, used where the upstream does not say."""
+    max_tokens: int | None = None
+    """How long the answer may be, for the estimate of its cost."""
     limits: Callable[[AccountKind], AnswerLimits] = lambda _: AnswerLimits()
     """Limits that the gateway itself must keep, by kind: the official API keeps some on its own."""
     kinds: tuple[AccountKind, ...] = AnyKind
@@ -188,7 +190,7 @@ class Generation:
         Raises `PoeError`, `GatewayError` or `AccountStoreError` when the plan gives up. Cancelled or left early, it
         leaves the cleaning up to the end of the `async with` block.
         """
-        leasing = Leasing(self._shared, self._task, self._record.request_id)
+        leasing = Leasing(self._shared, self._task, self._record)
         again: Again | None = None
         while True:
             attempt = await self._begin(leasing, again)

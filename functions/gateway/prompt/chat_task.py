@@ -54,6 +54,7 @@ class ChatTask:
             question=Asking(self.call, self.bot, self.refused, conversation),
             on_end=self._end if conversation is not None else None,
             prompt_tokens=self.prompt_tokens,
+            max_tokens=self.call.max_tokens,
             limits=self.call.limits,
             kinds=self.call.kinds,
             is_streamed=self.call.is_streamed,

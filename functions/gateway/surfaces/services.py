@@ -10,7 +10,8 @@ from accounts import AccountStore
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
-from gateway.http.auth import AdminGate, Authenticator
+from gateway.http.admin_access import AdminGate
+from gateway.http.auth import Authenticator
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import PoeSettings

@@ -36,8 +36,6 @@ from gateway.surfaces.media.video_jobs import VideoCall, read_video_call
 from gateway.surfaces.media.videos import VideoMaker
 from reverse.chat import ChatRequest, Message
 
-_IMAGES_ONLY = ("/v1/images",)
-
 
 async def create_image(request: Request) -> Response:
     """Make images from a prompt.
@@ -92,9 +90,7 @@ def _check(model: Model | None, call: ImageCall) -> None:
     require(model, "image", "images")
     if model is None or not call.is_edit:
         return
-    takes_none = model.input_modalities is not None and "image" not in model.input_modalities
-    # Poe's image endpoint takes a prompt and nothing else; other bots take files in a chat.
-    if takes_none or (model.upstream_endpoints == _IMAGES_ONLY and model.kinds == ("official",)):
+    if model.input_modalities is not None and "image" not in model.input_modalities:
         raise unsupported_model(f"The model '{model.id}' makes images, but takes none to edit.")
 
 

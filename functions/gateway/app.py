@@ -78,6 +78,7 @@ class Gateway:
             if self._is_deployed:
                 tls_context()
                 services.prepare(is_first=True)
+                await services.warm_up()
         except Exception as error:  # noqa: BLE001 - the server is told, whatever it is
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return

@@ -18,7 +18,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local poegw
 
-.PHONY: help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
+.PHONY: simulate help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -57,6 +57,9 @@ deploy: build ## Deploy to your AWS account: ENV=default|dev|prod
 sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
+
+simulate: $(VENV)/.test ## Run histories of the store, Poe and the job in virtual time: SEEDS=0-2000
+	@$(BIN)/python -m tests.simulation $(or $(SEEDS),0-500)
 
 growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst for the tests: ARGS=500
 	@$(BIN)/python -m tests.bounds.search $(ARGS)

@@ -28,7 +28,13 @@ from gateway.http.schemas import (
 from gateway.surfaces.chat.request import ChatBody
 
 _FUNCTION_CALL = obj("name arguments", name=NAME, arguments=TEXT)
-_TOOL_CALL = obj("id type function", id=TEXT, type=const("function"), function=_FUNCTION_CALL)
+_TOOL_CALL = obj(
+    "id type function",
+    id=TEXT,
+    type=const("function"),
+    function=_FUNCTION_CALL,
+    extra_content={"type": "object", "description": "What the provider wants back with the call; send it as it came."},
+)
 _USAGE = obj(
     "prompt_tokens completion_tokens total_tokens",
     prompt_tokens=COUNT,

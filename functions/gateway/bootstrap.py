@@ -61,7 +61,7 @@ def build_services(
         clients=clients,
         generations=Generations(store, clients, policy, journal),
         catalogue=catalogue,
-        authenticator=Authenticator(store, find_key=live_config.find_key),
+        authenticator=Authenticator(store, find_key=live_config.find_key, unpriced_points=settings.unpriced_points),
         admin=AdminGate(_admin_key_reader(settings), find_key=store.find_key),
         readiness=Readiness(store),
         attachments=AttachmentReader(fetch) if fetch else AttachmentReader(),

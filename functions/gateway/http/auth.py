@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import Headers
 
 from accounts import AccountStore, ApiKey
-from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, QUOTA, RATE_LIMIT, GatewayError, invalid
+from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, GatewayError, invalid
 from gateway.http.key_access import check_access
+from gateway.http.key_budget import Estimate, KeyBudget
 
 # How long a revoked key may still work in a warm sandbox.
 KEY_CACHE_SECONDS = 60.0
@@ -41,8 +42,10 @@ class Authenticator:
         find_key: Callable[[str], Awaitable[ApiKey | None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        unpriced_points: int = 100,
     ) -> None:
         self._store = store
+        self._unpriced_points = unpriced_points
         self._find_key = find_key or store.find_key
         self._clock = clock
         self._wall_clock = wall_clock
@@ -69,22 +72,23 @@ class Authenticator:
         check_access(key, path, client)
         return key
 
-    async def admit(self, key: ApiKey, *model_names: str, answers: int = 1) -> None:
+    async def admit(
+        self, key: ApiKey, *model_names: str, answers: int = 1, estimate: Estimate = lambda *_: None
+    ) -> KeyBudget:
         """Check that the key may use the model, by any of its names, and count the request, once for each answer.
 
-        Raises `GatewayError` (400, 403, 429).
+        Returns what the sends of the request reserve on. `estimate` tells what one will cost. Raises `GatewayError`
+        (400, 403, 429).
         """
         if not may_use(key, model_names):
             raise GatewayError(MODEL_NOT_ALLOWED, "This API key may not use this model.", param="model")
-        if key.requests_per_minute is None and key.points_per_day is None:
-            return
         if key.requests_per_minute is not None and answers > key.requests_per_minute:
             most = key.requests_per_minute
             message = f"Each answer counts as a request, of which this API key may make {most} per minute."
             raise invalid(message, param="n", code="out_of_range")
-        wait = await self._store.count_request(key, answers)
-        if wait is not None:
-            raise GatewayError(RATE_LIMIT if wait.limit == "rate" else QUOTA, retry_after_seconds=float(wait))
+        budget = KeyBudget(self._store, key, answers=answers, estimate=estimate, unpriced_points=self._unpriced_points)
+        await budget.count()
+        return budget
 
     def forget(self) -> None:
         """Believe no key without asking the store again: one was revoked here."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import chat_part
 from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage, new_call_id
 from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at
@@ -163,7 +163,7 @@ class ChatCompletionDecoder(AnswerDecoder):
             text_at(part, "text") or "" for part in objects_at(delta, "content")
         )
         if text:
-            events.append(self.text(TextDelta(text)))
+            events += self.said(text)
         refusal = text_at(delta, "refusal")
         if refusal:
             events.append(self.text(RefusalDelta(refusal)))

@@ -45,6 +45,7 @@ def test_the_import_takes_what_comes_out(text, monkeypatch, capsys):
         (json.dumps(document()), "short", "no Fernet key"),
         (json.dumps(document()), "", "no Fernet key"),
     ],
+    ids=["another key", "no credentials", "no JSON", "short key", "no key"],
 )
 def test_what_can_not_be_opened_is_told_without_a_value(text, key, told, monkeypatch, capsys):
     status, printed = run(text, monkeypatch, capsys, key)

@@ -94,6 +94,24 @@ async def greedy(scope, receive, send):
         return await app(scope, receive, send)
     raise MemoryError
 
+def extend():
+    # An internal extension: a thread of the process that speaks to the Extensions API.
+    import http.client, json
+    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    name = {"Lambda-Extension-Name": "sample", "Content-Type": "application/json"}
+    api.request("POST", "/2020-01-01/extension/register", json.dumps({"events": []}), name)
+    with api.getresponse() as registered:
+        registered.read()
+        identifier = registered.headers["Lambda-Extension-Identifier"]
+    api.request("GET", "/2020-01-01/extension/event/next", headers={"Lambda-Extension-Identifier": identifier})
+    api.getresponse()
+
+async def extended(scope, receive, send):
+    if scope["type"] == "lifespan":
+        import threading
+        threading.Thread(target=extend, daemon=True).start()
+    await app(scope, receive, send)
+
 async def noisy(scope, receive, send):
     if scope["type"] == "lifespan":
         return await app(scope, receive, send)
@@ -305,6 +323,16 @@ async def test_what_other_threads_log_is_tagged_with_the_invocation(runtime_api,
     _, out, _ = await outcome(process)
     (line,) = [line for line in out.splitlines() if line.startswith("[WARNING]")]
     assert line.split("\t")[2:] == [exchange.request_id, "from a thread"]
+
+
+async def test_an_internal_extension_works_beside_the_application(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox("sample_app.extended")
+    while len(runtime_api.extensions) < 2:
+        exchange = await runtime_api.enqueue(function_url()).end()
+        assert exchange.streamed_body.endswith(b" None sample")
+    assert runtime_api.extensions == ["sample", "id-of-the-extension"]
+    process.send_signal(signal.SIGTERM)
+    assert await outcome(process) == (0, "imported\nshut down\n", [])
 
 
 async def test_a_bad_setting_is_an_init_failure(runtime_api, start_sandbox):

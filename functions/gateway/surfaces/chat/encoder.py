@@ -87,6 +87,7 @@ def _message(answer: Answer, is_legacy: bool) -> dict[str, Any]:
     elif calls:
         message["tool_calls"] = [
             {"id": call.call_id or f"call_{index}", "type": "function", "function": _function(call)}
+            | ({"extra_content": dict(call.extra_content)} if call.extra_content else {})
             for index, call in enumerate(calls)
         ]
     if answer.suggested_replies:
@@ -176,11 +177,15 @@ class ChunkEncoder:
 
 
 def tool_call_delta(event: ToolCallDelta) -> dict[str, Any]:
-    """A tool call's piece: the first of an index has id, type and name, later ones only arguments."""
+    """A tool call's piece: the first of an index has id, type and name, later ones only arguments.
+
+    `extra_content` is as Poe's own API has it: what the provider wants back with the call.
+    """
+    extra = {"extra_content": dict(event.extra_content)} if event.extra_content else {}
     if event.id is None:
-        return {"index": event.index, "function": {"arguments": event.arguments}}
+        return {"index": event.index, "function": {"arguments": event.arguments}} | extra
     function = {"name": event.name or "", "arguments": event.arguments}
-    return {"index": event.index, "id": event.id, "type": "function", "function": function}
+    return {"index": event.index, "id": event.id, "type": "function", "function": function} | extra
 
 
 def _json(value: Any) -> bytes:

@@ -57,6 +57,7 @@ class CallItem(Body):
     type = fields.anything({"type": "string"})
     function = fields.nested(CalledFunction)
     custom = fields.nested(CustomCall)
+    extra_content = fields.anything({"type": "object"}, "What came with the call; some providers want it back.")
 
 
 def _content(value: Any, _body: Body, _name: str) -> Any:
@@ -123,7 +124,8 @@ def _read_tool_calls(item: MessageItem) -> tuple[ToolCall, ...]:
             arguments = json.dumps({"input": call.custom.input or ""})
             calls.append(ToolCall(call_id, call.custom.name, arguments))
         elif call.function is not None:
-            calls.append(ToolCall(call_id, call.function.name, call.function.arguments))
+            extra = call.extra_content if isinstance(call.extra_content, dict) else None
+            calls.append(ToolCall(call_id, call.function.name, call.function.arguments, extra))
         else:
             raise call.missing("function")
     legacy = item.function_call

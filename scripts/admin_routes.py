@@ -111,8 +111,10 @@ def _shapes(document: Mapping[str, Any], routes: list[tuple[str, str, Mapping[st
             wanted.append(name)
             waiting += _names(schemas[name])
     sent = {name for _, _, operation in routes for name in _names(operation.get("requestBody", {}))}
+    # What is a choice of words is told where it is used.
+    choices = {name: schema for name, schema in schemas.items() if "properties" not in schema}
     return "\n".join(
-        _shape(name, schemas[name], is_sent=name in sent) for name in sorted(wanted) if "properties" in schemas[name]
+        _shape(name, schemas[name], choices, is_sent=name in sent) for name in sorted(wanted) if name not in choices
     )
 
 
@@ -120,14 +122,16 @@ def _success(operation: Mapping[str, Any]) -> dict[str, Any]:
     return {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
 
 
-def _shape(name: str, schema: Mapping[str, Any], *, is_sent: bool) -> str:
+def _shape(name: str, schema: Mapping[str, Any], choices: Mapping[str, Any], *, is_sent: bool) -> str:
     told = _meanings(name)
     text = _paragraph(schema.get("description", ""))
     lines = [f"### {name}", "", *([text, ""] if text else []), "| field | type | meaning |", "|---|---|---|"]
     for field, found in schema["properties"].items():
         meaning = told.get(field) or found.get("description", "")
         needed = "Required." if is_sent and field in schema.get("required", ()) else ""
-        lines.append(f"| `{field}` | {_type(found)} | {' '.join(filter(None, (needed, _paragraph(meaning))))} |")
+        lines.append(
+            f"| `{field}` | {_type(found, choices)} | {' '.join(filter(None, (needed, _paragraph(meaning))))} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -141,24 +145,20 @@ def _meanings(name: str) -> dict[str, str]:
     return {}
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _type(schema: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = str(schema["$ref"]).removeprefix(_REFERENCE)
-        return f"[{name}](#{name.lower()})" if name not in _PLAIN else name
+        return _type(choices[name], choices) if name in choices else f"[{name}](#{name.lower()})"
     if options := schema.get("anyOf") or schema.get("allOf"):
-        return " or ".join(dict.fromkeys(_type(option) for option in options))
+        return " or ".join(dict.fromkeys(_type(option, choices) for option in options))
     if "enum" in schema or "const" in schema:
         return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     kind = str(schema.get("type", "any"))
     if kind == "array":
-        kind = f"list of {_type(schema.get('items', {}))}"
+        kind = f"list of {_type(schema.get('items', {}), choices)}"
     limits = [text.format(f"{schema[limit]:g}") for limit, text in _LIMITS.items() if limit in schema]
     limits += [schema["format"]] if schema.get("format") in ("date-time", "date") else []
     return kind + (f", {', '.join(limits)}" if limits else "")
-
-
-# Schemas that are a choice of words, not an object.
-_PLAIN = frozenset({"AccountKind"})
 
 
 if __name__ == "__main__":

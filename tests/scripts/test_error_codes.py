@@ -43,7 +43,7 @@ def test_codes_beside_the_table_are_found(error_codes):
     assert codes["tool_call_missing"].statuses == {400}  # a reading of an answer
     assert codes["no_image"].statuses == {400}  # a code of its own for a situation
     assert codes["unsupported_file"].statuses == {400}  # through a function of the module
-    assert codes["conflict"].statuses == {400}  # the administration
+    assert codes["credentials_refused"].statuses == {400}  # the administration
     assert codes["deadline_exceeded"].statuses == {504}  # the loop
 
 

@@ -5,7 +5,7 @@ Every surface collects through `Answer`. What it makes of the parts (choices, ou
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
@@ -40,6 +40,8 @@ class AnswerPart:
     call_id: str | None = None
     name: str = ""
     """The name of the called tool."""
+    extra_content: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What came with the call (see `ToolCallDelta`)."""
 
     @property
     def text(self) -> str:
@@ -128,6 +130,7 @@ class Answer:
             part = self._calls[event.index] = AnswerPart("tool_call", call_id=event.id)
             self.parts.append(part)
         part.name += event.name or ""
+        part.extra_content = event.extra_content or part.extra_content
         part.pieces.append(event.arguments)
         return part
 

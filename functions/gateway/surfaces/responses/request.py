@@ -14,8 +14,8 @@ from gateway.prompt.body import LONGEST_NAME, TextBody, stop_field
 from gateway.prompt.request import ChatCall, FieldNames
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import file_places
-from gateway.surfaces.responses.input_items import InputFields, Item, read_input
-from gateway.surfaces.responses.tools import ToolChoice, ToolFields, read_tools, tool_specs
+from gateway.surfaces.responses.input_items import InputFields, Item, read_input, tools_of
+from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs
 from gateway.surfaces.responses.turns import Turns, write_turns
 
 NAMES = FieldNames(
@@ -126,14 +126,24 @@ class ResponseRequest:
     """The request without its turns."""
     shown: Mapping[str, Any] = field(repr=False)
     """The fields of the response that repeat the request's."""
-    origins: Mapping[str, tuple[str, str]]
-    """Namespace and name of the functions that have one, by the name that the model gets."""
+    origins: Mapping[str, Origin]
+    """What the caller declared functions as, by the name that the model gets."""
+    body: ToolFields = field(repr=False)
 
-    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
+    def continuing(self, conversation: Sequence[Item], items: Sequence[Item]) -> ResponseRequest:
         """The request with what was said before and its own items, references resolved. Raises `GatewayError` (400)."""
         turns: Turns = write_turns(self.instructions, conversation, items)
         places = file_places(turns.messages, lambda index: turns.places[index])
-        return replace(self.shared, turns=tuple(turns.messages), places=places)
+        more = tools_of(conversation, lambda _: "previous_response_id") + tools_of(items, lambda at: f"input[{at}]")
+        tools = read_tools(self.body, more)
+        options = replace(self.shared.options, dropped=(*self.shared.options.dropped, *sorted(turns.left_out)))
+        specs = tool_specs(self.body, tools)
+        call = replace(self.shared, turns=tuple(turns.messages), places=places, specs=specs, options=options)
+        return replace(self, shared=call, origins=tools.origins)
+
+    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
+        """The call of the continued request. Raises `GatewayError` (400)."""
+        return self.continuing(conversation, items).shared
 
 
 def read_response_request(
@@ -146,12 +156,16 @@ def read_response_request(
     body = CountBody(values) if counts_only else ResponseBody(values)
     _refuse_unsupported(body)
     model = (body.model or "").strip()
-    tools = read_tools(body)
-    specs = tool_specs(body, tools)
+    items = read_input(body, new_id)
+    tools = read_tools(body, tools_of(items, lambda at: f"input[{at}]"))
+    has_tools = bool(tools.functions)
     text_format = _text_format(body.text.format if body.text else None)
     effort = body.reasoning.effort if body.reasoning else None
     verbosity = body.text.verbosity if body.text else None
-    parallel = body.parallel_tool_calls if specs.tools else None
+    parallel = body.parallel_tool_calls if has_tools else None
+    if not body.previous_response_id:
+        # What is wrong with the choice is said at once, where no further tools can come.
+        tool_specs(body, tools)
     call = ChatCall(
         model=model,
         turns=(),
@@ -163,7 +177,6 @@ def read_response_request(
             more={REASONING_EFFORT: effort, "verbosity": verbosity, PARALLEL_TOOL_CALLS: parallel},
             dropped=["include"] if set(body.include) - _INCLUDED else [],
         ),
-        specs=specs,
         response_format=_response_format(text_format),
         wants_suggested_replies=body.wants_replies(asked=body.suggested_replies),
         session_id=body.metadata.get("session_id", "").strip() or None,
@@ -172,13 +185,14 @@ def read_response_request(
         names=NAMES,
     )
     return ResponseRequest(
-        items=read_input(body, new_id),
+        items=items,
         instructions=body.instructions,
         previous_response_id=body.previous_response_id,
         store=body.store,
         shared=call,
-        shown=_shown(body, model, text_format, verbosity) | {"tools": list(tools.shown)},
+        shown=_shown(body, model, text_format, verbosity) | {"tools": tools.shown},
         origins=tools.origins,
+        body=body,
     )
 
 

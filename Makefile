@@ -9,14 +9,16 @@ WORKERS ?= 2
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/pool:$(CURDIR)/layers/streaming_runtime
 export SAM_CLI_TELEMETRY ?= 0
-# With LITELLM=1 the bench also measures a LiteLLM proxy, which lives in an environment of its own.
+# With PEERS=1 the bench also measures other people's gateways, which live in environments of their own.
 LITELLM_VENV := build/bench/litellm
+PORTKEY_FOLDER := build/bench/portkey
+PEERS_INSTALLED := $(LITELLM_VENV)/.installed $(PORTKEY_FOLDER)/.installed
 MUTATION_VENV := build/mutation/venv
 # The makefiles of the artefacts use pip through this one.
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 
-.PHONY: help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
+.PHONY: simulate help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -43,8 +45,8 @@ docs: $(VENV)/.test ## Write the tables of docs/configuration.md and docs/retrie
 	@$(BIN)/python scripts/configuration.py
 	@$(BIN)/python scripts/retries.py
 
-bench: $(VENV)/.test $(if $(LITELLM),$(LITELLM_VENV)/.installed) ## Measure side by side, print the table: LITELLM=1 ARGS=
-	@$(BIN)/python -m local bench $(if $(LITELLM),--litellm) $(ARGS)
+bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS=
+	@$(BIN)/python -m local bench $(if $(PEERS),--peers) $(ARGS)
 
 build: $(VENV)/.created sam-cli ## Build what is deployed: ENV=default|dev|prod
 	@sam build --config-env $(ENV)
@@ -55,6 +57,9 @@ deploy: build ## Deploy to your AWS account: ENV=default|dev|prod
 sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
+
+simulate: $(VENV)/.test ## Run histories of the store, Poe and the job in virtual time: SEEDS=0-2000
+	@$(BIN)/python -m tests.simulation $(or $(SEEDS),0-500)
 
 growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst for the tests: ARGS=500
 	@$(BIN)/python -m tests.bounds.search $(ARGS)
@@ -99,6 +104,11 @@ $(VENV)/.test: requirements/test.txt | $(VENV)/.created
 $(MUTATION_VENV)/.installed: requirements/mutation.txt
 	@scripts/create-venv $(@D) $(PYTHON)
 	@scripts/install $(@D) $<
+	@touch $@
+
+$(PORTKEY_FOLDER)/.installed: requirements/bench-portkey/package-lock.json
+	@mkdir -p $(@D) && cp requirements/bench-portkey/package.json $< $(@D)
+	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(LITELLM_VENV)/.installed: requirements/bench-litellm.txt

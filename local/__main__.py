@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(commands.add_parser("url", help="anyone's ASGI application as a Lambda Function URL"))
     bench = commands.add_parser("bench", help="measure side by side and print the table")
     bench.add_argument("--update-readme", action="store_true", help="replace the table in README.md")
-    bench.add_argument("--litellm", action="store_true", help="measure a LiteLLM proxy, too (make bench LITELLM=1)")
+    bench.add_argument("--peers", action="store_true", help="measure LiteLLM and Portkey, too (make bench PEERS=1)")
+    bench.add_argument("--only", default="", help="parts, by commas: official, first-token, web, rest")
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "simulate":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -80,7 +81,7 @@ def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
     from local.bench import BenchError, run_bench
 
     try:
-        run_bench(update=options.update_readme, litellm=options.litellm)
+        run_bench(update=options.update_readme, peers=options.peers, only=options.only)
     except BenchError as error:
         raise StartError(str(error)) from error
     return 0

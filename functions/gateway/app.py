@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.admin.gate import GuardedApplication
 from gateway.bootstrap import build_services
-from gateway.http.deadline import ClientGoneError
+from gateway.http.deadline import ClientGoneError, to_the_end
 from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_error
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 from gateway.preload import preload
@@ -78,6 +78,7 @@ class Gateway:
             if self._is_deployed:
                 tls_context()
                 services.prepare(is_first=True)
+                await services.warm_up()
         except Exception as error:  # noqa: BLE001 - the server is told, whatever it is
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -99,7 +100,9 @@ class Gateway:
             if message["type"] == "http.response.start":
                 is_started = True
                 record.status = message["status"]
-                headers = [*message.get("headers", ()), *ids]
+                limits = record.budget.headers().items() if record.budget is not None else ()
+                told = [(name.encode(), value.encode()) for name, value in limits]
+                headers = [*message.get("headers", ()), *ids, *told]
                 message = {**message, "headers": headers}
             await send(message)
 
@@ -131,6 +134,8 @@ class Gateway:
             if record.crash is not None:
                 services.journal.crash(record.crash, record)
             record.route = _route_name(inner)
+            if record.budget is not None:
+                await to_the_end(record.budget.close(), name="budget-end")
             services.journal.request_ended(record)
 
 
@@ -187,6 +192,11 @@ EXPOSED_HEADERS = (
     "x-should-retry",
     "x-gateway-ignored",
     "x-gateway-truncated",
+    *(
+        f"x-ratelimit-{fact}-{what}"
+        for what in ("requests", "tokens", "points")
+        for fact in ("limit", "remaining", "reset")
+    ),
 )
 """What pages may read of an answer. Behind a Function URL the template says the same."""
 

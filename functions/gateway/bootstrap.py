@@ -15,7 +15,8 @@ from gateway.generation.attempt import GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
-from gateway.http.auth import AdminGate, Authenticator
+from gateway.http.admin_access import AdminGate
+from gateway.http.auth import Authenticator
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import LiveConfig, PoeSettings
@@ -60,8 +61,8 @@ def build_services(
         clients=clients,
         generations=Generations(store, clients, policy, journal),
         catalogue=catalogue,
-        authenticator=Authenticator(store, find_key=live_config.find_key),
-        admin=AdminGate(_admin_key_reader(settings)),
+        authenticator=Authenticator(store, find_key=live_config.find_key, unpriced_points=settings.unpriced_points),
+        admin=AdminGate(_admin_key_reader(settings), find_key=store.find_key),
         readiness=Readiness(store),
         attachments=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,

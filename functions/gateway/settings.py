@@ -47,6 +47,8 @@ class Settings(SharedSettings):
     """No send for an answer begins later than this after the first."""
     account_wait_seconds: float = setting(5.0, number(0, 60))
     """How long a request waits for an account when all able ones are busy."""
+    unpriced_points: int = setting(100, integer(0, 1_000_000))
+    """Points reserved on a key's budget for a send whose price is unknown; corrected when the cost is known."""
     lease_ttl_seconds: float = setting(90.0, number(2, 1000))
     """After this a lease that is no longer renewed frees itself: its holder was killed."""
     deadline_margin_seconds: float = setting(6.0, number(0.1, 60))

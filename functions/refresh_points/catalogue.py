@@ -133,7 +133,7 @@ async def refresh_catalogue(
     entries = merge(*lists)
     if entries:
         document = {"updated_at": now, "created": stored.get("created") or int(now), "models": entries}
-        await _store(store, document | ({"failures": failures} if failures else {}))
+        await put_models(store, document | ({"failures": failures} if failures else {}))
     return CatalogueReport(len(entries), failures)
 
 
@@ -157,7 +157,8 @@ def _plain(entry: Entry) -> Entry:
     return plain
 
 
-async def _store(store: AccountStore, document: dict[str, Any]) -> None:
+async def put_models(store: AccountStore, document: dict[str, Any]) -> None:
+    """Store the list; without its details where it is too large with them. Raises `AccountStoreError`."""
     try:
         await store.put_config(MODELS, document)
     except ValueError:

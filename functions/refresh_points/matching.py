@@ -1,9 +1,10 @@
 """Which entries of an account's points history pay for which of our sends. Pure.
 
 Poe's history does not name our requests, so an entry is matched by bot, time and, for official accounts, by the name
-of the API key. A send explains an entry that was made between its beginning and its end. Where several would do, the
-one whose time is over first is taken, which leaves the most matches for the others; sends whose tokens are known
-exactly are matched by these before.
+of the API key. A send explains an entry that was made between its beginning and its end, as far as clocks agree; only
+when no send is under way any more that might explain it better, it may lie outside by as much as clocks may differ.
+Where several would do, the one whose time is over first is taken, which leaves the most matches for the others; sends
+whose tokens are known exactly are matched by these before.
 
 What matches nothing of ours after a while was spent elsewhere. What nothing in the history pays for within a day is
 marked as that, and if it failed anyway, it cost nothing.
@@ -13,17 +14,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from accounts import LedgerEntry, SettledBy, Settlement, SettlementState
 from reverse.chat import PointsSpent
 
-# Clocks differ, and an entry may be made when the request arrives or when its answer is over.
-SLACK_SECONDS = 90.0
+# An entry is made when the request arrives or when its answer is over; clocks that agree differ by this much.
+NEAR_SECONDS = 5.0
+# Clocks that do not agree differ by five minutes at most: AWS refuses requests signed with a larger error.
+SLACK_SECONDS = 330.0
 # How long a send may have taken of which nobody knows when it ended.
 LONGEST_SEND_SECONDS = 1_200.0
+# Only after so long a send may be paid by an entry outside its own time: everything near it is listed by then, and
+# every send that the entry fits better is in the ledger.
+LOOSE_SECONDS = LONGEST_SEND_SECONDS + 2 * SLACK_SECONDS + 900.0
 # A cost may read 0 for a moment before it lands.
 ZERO_IS_FINAL_SECONDS = 900.0
 # An entry of ours is in the ledger by then, even if it was lost.
@@ -60,6 +66,9 @@ class _Open:
         return self.entry.outcome in ("ok", "lost", "cancelled")
 
 
+Fits = Callable[[_Open, PointsSpent], bool]
+
+
 @dataclass(slots=True)
 class _Work:
     """One run of the matching."""
@@ -67,10 +76,13 @@ class _Work:
     now: float
     by_bot: dict[str, list[_Open]] = field(default_factory=dict)
     settlements: list[Settlement] = field(default_factory=list)
+    explained: dict[str, float] = field(default_factory=dict)
 
     def pay(self, send: _Open, item: PointsSpent) -> None:
         send.is_taken = True
-        if send.entry.settled_by in (None, SettledBy.NONE):
+        if send.entry.settled_by not in (None, SettledBy.NONE):
+            self.explained[send.entry.id] = send.entry.started_at
+        else:
             self.settlements.append(Settlement(entry_id=send.entry.id, points=item.points, by=SettledBy.HISTORY))
 
 
@@ -82,7 +94,7 @@ def match(sends: Sequence[LedgerEntry], history: Iterable[PointsSpent], state: S
     )
     fresh = [item for item in items if item.query_id not in state.claimed and item.points is not None]
     work = _Work(now)
-    work.by_bot = _open_sends(sends)
+    work.by_bot = _open_sends([entry for entry in sends if entry.id not in state.explained])
     key_name = state.key_name or _our_key_name(fresh, work.by_bot, now)
     claimed = dict(state.claimed)
     elsewhere = Counter(state.elsewhere)
@@ -106,6 +118,11 @@ def match(sends: Sequence[LedgerEntry], history: Iterable[PointsSpent], state: S
         read_until=read_until,
         key_name=key_name,
         claimed={query_id: at for query_id, at in claimed.items() if at >= read_until},
+        explained={
+            entry_id: at
+            for entry_id, at in (dict(state.explained) | work.explained).items()
+            if at >= read_until - LONGEST_SEND_SECONDS - 2 * SLACK_SECONDS
+        },
         elsewhere=dict(sorted(elsewhere.items())[-MAX_DAYS:]),
     )
     return Match(work.settlements, after)
@@ -117,7 +134,7 @@ def _open_sends(sends: Sequence[LedgerEntry]) -> dict[str, list[_Open]]:
         if entry.settled_by in (SettledBy.HISTORY, SettledBy.REFUSED):
             continue
         ended = entry.ended_at if entry.ended_at is not None else entry.started_at + LONGEST_SEND_SECONDS
-        by_bot[_bot(entry.model)].append(_Open(entry, entry.started_at - SLACK_SECONDS, ended + SLACK_SECONDS))
+        by_bot[_bot(entry.model)].append(_Open(entry, entry.started_at, ended))
     for group in by_bot.values():
         group.sort(key=lambda send: (send.ends, send.entry.id))
     return dict(by_bot)
@@ -169,20 +186,75 @@ def _is_elsewhere(item: PointsSpent, key_name: str | None, age: float) -> bool:
 def _assign(items: Sequence[PointsSpent], work: _Work) -> set[str]:
     """Pay sends with these entries, the oldest first; returns the ids of those that pay for one."""
     paid: set[str] = set()
-    for is_fitting in (_has_its_cost, _has_its_tokens, _is_likely_in_time, _covers):
-        for item in items:
-            if item.query_id in paid:
-                continue
-            group = work.by_bot.get(_bot(item.bot), [])
-            send = next((send for send in group if not send.is_taken and is_fitting(send, item)), None)
-            if send is not None:
-                work.pay(send, item)
-                paid.add(item.query_id)
+    old = [item for item in items if work.now - (item.spent_at or 0.0) >= LOOSE_SECONDS]
+    passes: list[tuple[Fits, Sequence[PointsSpent]]] = [
+        (lambda send, item: _has_its_cost(send, item) and _covers(send, item, NEAR_SECONDS), items),
+        (_has_its_tokens, items),
+        (lambda send, item: send.is_likely and _covers(send, item, NEAR_SECONDS), items),
+        (lambda send, item: _covers(send, item, NEAR_SECONDS), items),
+        (_has_its_cost, old),
+        (lambda send, item: send.is_likely and _covers(send, item), old),
+        (_covers, old),
+    ]
+    pairing = _Pairing(work.by_bot)
+    for fits, candidates in passes:
+        for item in candidates:
+            pairing.pair(item, fits)
+    # What is left over may still fit if others make room: their first choice was not their only one.
+    for item in old:
+        pairing.make_room(item, set())
+    for send, item in pairing.pairs():
+        work.pay(send, item)
+        paid.add(item.query_id)
     return paid
 
 
+class _Pairing:
+    """Which entry of the history pays for which send, while that is being found out."""
+
+    def __init__(self, by_bot: Mapping[str, list[_Open]]) -> None:
+        self._by_bot = by_bot
+        self._item_of: dict[str, PointsSpent] = {}
+        self._paired: set[str] = set()
+
+    def pair(self, item: PointsSpent, fits: Fits) -> None:
+        """Let the entry pay for the first free send that it fits."""
+        if item.query_id in self._paired:
+            return
+        send = next(
+            (send for send in self._sends(item) if send.entry.id not in self._item_of and fits(send, item)), None
+        )
+        if send is not None:
+            self._item_of[send.entry.id] = item
+            self._paired.add(item.query_id)
+
+    def make_room(self, item: PointsSpent, tried: set[str]) -> bool:
+        """Find a send for the entry, if need be by finding another one for the entry that has it (Kuhn, 1955)."""
+        if not tried and item.query_id in self._paired:
+            return True
+        for send in self._sends(item):
+            name = send.entry.id
+            if name in tried or not _covers(send, item):
+                continue
+            tried.add(name)
+            holder = self._item_of.get(name)
+            if holder is None or self.make_room(holder, tried):
+                self._item_of[name] = item
+                self._paired.add(item.query_id)
+                return True
+        return False
+
+    def pairs(self) -> list[tuple[_Open, PointsSpent]]:
+        """The sends that are paid, with what pays for them."""
+        sends = {send.entry.id: send for group in self._by_bot.values() for send in group}
+        return [(sends[name], item) for name, item in self._item_of.items()]
+
+    def _sends(self, item: PointsSpent) -> Sequence[_Open]:
+        return self._by_bot.get(_bot(item.bot), ())
+
+
 def _has_its_cost(send: _Open, item: PointsSpent) -> bool:
-    return send.entry.reported is not None and send.entry.reported == item.points and _covers(send, item)
+    return send.entry.reported is not None and _covers(send, item)
 
 
 def _has_its_tokens(send: _Open, item: PointsSpent) -> bool:
@@ -193,15 +265,12 @@ def _has_its_tokens(send: _Open, item: PointsSpent) -> bool:
     return told[0] is not None and told == known
 
 
-def _is_likely_in_time(send: _Open, item: PointsSpent) -> bool:
-    """A send that was probably charged, and whose own time it was, clocks apart."""
-    at = item.spent_at or 0.0
-    is_inside = send.begins + SLACK_SECONDS - 2.0 <= at <= send.ends - SLACK_SECONDS + 2.0
-    return send.is_likely and send.entry.reported is None and is_inside
-
-
-def _covers(send: _Open, item: PointsSpent) -> bool:
-    return send.entry.reported in (None, item.points) and send.begins <= (item.spent_at or 0.0) <= send.ends
+def _covers(send: _Open, item: PointsSpent, slack: float = SLACK_SECONDS) -> bool:
+    """Whether the entry was made during the send, give or take; what was reported must be what was charged."""
+    return (
+        send.entry.reported in (None, item.points)
+        and send.begins - slack <= (item.spent_at or 0.0) <= send.ends + slack
+    )
 
 
 def _give_up(work: _Work) -> None:
@@ -210,7 +279,7 @@ def _give_up(work: _Work) -> None:
         entry = send.entry
         if entry.settled_by is not None or work.now - send.ends < GIVE_UP_SECONDS:
             continue
-        if send.is_likely and entry.outcome == "ok":
+        if entry.outcome == "ok":
             work.settlements.append(Settlement(entry_id=entry.id, points=None, by=SettledBy.NONE))
         else:
             work.settlements.append(Settlement(entry_id=entry.id, points=0, by=SettledBy.HISTORY))

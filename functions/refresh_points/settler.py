@@ -1,18 +1,28 @@
 """Settles what an account's sends cost, against what Poe says it charged.
 
 It runs with a reading of the account, on the same client, while the reading's claim keeps other runs away; a run that
-comes all the same loses by the version of the stored state, and what it settled is settled once. Nothing here may hurt
-the reading.
+comes all the same loses by the version of the stored state. Nothing here may hurt the reading.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol, cast
 
-from accounts import Account, AccountKind, AccountStore, AccountStoreError, LedgerEntry, Selection
+from accounts import (
+    Account,
+    AccountKind,
+    AccountStore,
+    AccountStoreError,
+    LedgerEntry,
+    Selection,
+    SettledBy,
+    Settlement,
+    SettlementState,
+)
 from refresh_points.matching import LONGEST_SEND_SECONDS, SLACK_SECONDS, match
 from reverse.chat import PoeClient, PointsSpent
 from reverse.errors import PoeError
@@ -55,17 +65,28 @@ class Settler:
         if not unsettled:
             return
         state = await self._store.settlement_state(account.id)
-        oldest = min(entry.started_at for entry in unsettled)
+        if state.pending:
+            await self._book(state)
+            unsettled = [entry for entry in unsettled if entry.id not in state.pending]
+        oldest = min((entry.started_at for entry in unsettled), default=now)
         begin = max(min(state.read_until or oldest, oldest) - SLACK_SECONDS, now - HISTORY_SECONDS)
         history = await self._history(client, begin)
-        sends = unsettled
+        sends: Sequence[LedgerEntry] = unsettled
         if account.kind is AccountKind.WEB:
             # Here most sends are settled by the cost that came with the answer; the history lists them all the same.
             sends = await self._sends(account.id, begin - LONGEST_SEND_SECONDS, now)
         found = match(sends, history, state, now)
-        # First what is paid for, then how far was read: a run that ends in between is repeated, and changes nothing.
-        self.settled += await self._store.settle(found.settlements)
-        await self._store.put_settlement_state(account.id, found.state)
+        # What pays for what is written before it is booked: an entry of the history never pays for two sends.
+        paid = {s.entry_id: s.points for s in found.settlements if s.points is not None}
+        stored = await self._store.put_settlement_state(account.id, replace(found.state, pending=paid))
+        self.settled += await self._book(stored)
+        unpaid = [settlement for settlement in found.settlements if settlement.points is None]
+        self.settled += await self._store.settle(unpaid)
+
+    async def _book(self, state: SettlementState) -> int:
+        """Book what was matched; what is booked already stays."""
+        costs = [Settlement(entry_id=e, points=points, by=SettledBy.HISTORY) for e, points in state.pending.items()]
+        return await self._store.settle(costs)
 
     async def _history(self, client: PoeClient, begin: float) -> list[PointsSpent]:
         items: list[PointsSpent] = []

@@ -7,73 +7,84 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.bench.figures import measure_cold_starts, measure_memory, measure_round_trips, measure_table_work
+from local.bench.figures import measure_memory, measure_round_trips, measure_table_work
+from local.bench.first_token import measure_first_tokens
 from local.bench.litellm_proxy import LiteLlm
-from local.bench.proxies import measure_proxies
+from local.bench.portkey import Portkey
 from local.bench.published_client import measure_published_client
-from local.bench.streaming import measure_streaming
-from local.bench.surroundings import surroundings
-from local.bench.table import Results, check_readme, to_markdown, update_readme
+from local.bench.report import Report, check_readme, to_markdown, update_readme
+from local.bench.streaming import Peers, measure_official, measure_web
+from local.bench.surroundings import Surroundings, surroundings
 from local.settings import ROOT
 
-LIMIT_SECONDS = 180.0
-PROXIES_LIMIT_SECONDS = 300.0
+LIMIT_SECONDS = 300.0
+PEERS_LIMIT_SECONDS = 180.0
 
 
 class BenchError(Exception):
     """Nothing was measured; the message says why."""
 
 
-def run_bench(*, update: bool = False, litellm: bool = False) -> None:
-    """Measure, print, and with `update` put the table into README.md; with `litellm` a LiteLLM proxy, too.
+def run_bench(*, update: bool = False, peers: bool = False, only: str = "") -> None:
+    """Measure, print, and with `update` put the tables into README.md; with `peers` other gateways, too.
 
-    Raises `BenchError`.
+    `only` names the parts to measure, by commas. When time is up, or a part fails, what there is is printed, and what
+    is missing named. Raises `BenchError`.
     """
     if not Path("/proc/self/schedstat").exists():
         raise BenchError("The measurements read processor time and memory from /proc, which this system has not.")
-    limit_seconds = LIMIT_SECONDS + (PROXIES_LIMIT_SECONDS if litellm else 0.0)
+    report = Report(
+        day=datetime.now(UTC).date(),
+        machine=f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}",
+    )
     try:
-        installed = LiteLlm.find() if litellm else None
+        installed = Peers(LiteLlm.find(), Portkey.find()) if peers else Peers()
         if update:
             # Found out before, not after, the minutes of measuring.
             check_readme(ROOT / "README.md")
         with tempfile.TemporaryDirectory(prefix="poe-gateway-bench-") as scratch:
-            markdown = to_markdown(asyncio.run(_measure(Path(scratch), limit_seconds, installed)))
-    except TimeoutError:
-        raise BenchError(f"Not finished within {limit_seconds:.0f} s: this machine is too busy now.") from None
+            limit_seconds = LIMIT_SECONDS + (PEERS_LIMIT_SECONDS if peers else 0.0)
+            asyncio.run(_measure(report, Path(scratch), limit_seconds, installed, only))
     except (ValueError, RuntimeError) as error:
         raise BenchError(str(error)) from error
+    markdown = to_markdown(report)
     sys.stdout.write(markdown)
-    if update:
+    if update and not report.missing:
         update_readme(ROOT / "README.md", markdown)
 
 
-async def _measure(scratch: Path, limit_seconds: float, litellm: LiteLlm | None) -> Results:
-    async with asyncio.timeout(limit_seconds), surroundings(scratch) as around:
-        _progress("cold starts")
-        cold_starts = await measure_cold_starts(around)
-        _progress("streaming")
-        streaming = await measure_streaming(around)
-        proxies = None
-        if litellm is not None:
-            _progress(f"the gateway beside LiteLLM {litellm.version}")
-            proxies = await measure_proxies(around, litellm)
-        _progress("round trips, table work, memory")
-        return Results(
-            day=datetime.now(UTC).date(),
-            machine=f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}",
-            streaming=streaming,
-            proxies=proxies,
-            cold_starts=cold_starts,
-            round_trips=await measure_round_trips(around),
-            published=await measure_published_client(),
-            table_work=await measure_table_work(around),
-            memory=await measure_memory(around),
-        )
+async def _measure(report: Report, scratch: Path, limit_seconds: float, peers: Peers, only: str) -> None:
+    deadline = asyncio.get_running_loop().time() + limit_seconds
+    async with surroundings(scratch) as around:
+        parts = _parts(report, around, peers)
+        for name, measure in parts.items():
+            if only and name not in only.split(","):
+                continue
+            sys.stderr.write(f"Measuring: {name}\n")
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await measure()
+            except TimeoutError:
+                report.missing.append(name)
+            except RuntimeError as error:
+                sys.stderr.write(f"{name}: {error}\n")
+                report.missing.append(name)
 
 
-def _progress(what: str) -> None:
-    sys.stderr.write(f"Measuring {what} ...\n")
+def _parts(report: Report, around: Surroundings, peers: Peers) -> dict[str, Callable[[], Awaitable[None]]]:
+    async def rest() -> None:
+        report.round_trips = await measure_round_trips(around)
+        report.table_work = await measure_table_work(around)
+        report.memory = await measure_memory(around)
+        report.published = await measure_published_client()
+
+    return {
+        "official": lambda: measure_official(around, report.official, peers),
+        "first-token": lambda: measure_first_tokens(around, report.first_tokens),
+        "web": lambda: measure_web(around, report.web),
+        "rest": rest,
+    }

@@ -1,4 +1,4 @@
-"""Cold starts, round trips, table work and memory."""
+"""Round trips, table work and memory."""
 
 from __future__ import annotations
 
@@ -6,28 +6,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from local.bench.measure import median, memory_mb, text_chunks
+from local.bench.measure import memory_mb, text_chunks
 from local.bench.runtime import BareSandbox
-from local.bench.streaming import plain_function
 from local.bench.surroundings import Surroundings
-from local.function_url import Function
 
 MODEL = "Story"
 CHAT = "/v1/chat/completions"
-COLD_STARTS = 5
 WARM_CHATS = 10
 LATENCY_SECONDS = 0.05
 PROMPT = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "count 5"}]}
 _READS = ("GetItem", "Query", "BatchGetItem", "TransactGetItems", "Scan")
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
-
-
-@dataclass(frozen=True, slots=True)
-class ColdStarts:
-    """Process start to first streamed byte, milliseconds."""
-
-    gateway_ms: float
-    stack_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +44,6 @@ class Memory:
     after_init: float
     after_chats: float
     peak: float
-
-
-async def measure_cold_starts(around: Surroundings) -> ColdStarts:
-    """The two in turn, so that what else the machine does falls on both."""
-    plain = plain_function(around, "local.bench.small_stack.app")
-    gateway, stack = [], []
-    for _ in range(COLD_STARTS):
-        gateway.append(await sandbox_cold_start(around, around.gateway))
-        stack.append(await sandbox_cold_start(around, plain))
-    return ColdStarts(median(gateway) * 1000, median(stack) * 1000)
-
-
-async def sandbox_cold_start(around: Surroundings, function: Function) -> float:
-    """Seconds from the start of a new sandbox's process to the first byte of `/healthz`."""
-    sandbox = BareSandbox(function, around.reaper)
-    try:
-        await sandbox.start()
-        pieces = await sandbox.request("GET", "/healthz")
-        return pieces[0].time - sandbox.started_at
-    finally:
-        await sandbox.stop()
 
 
 async def measure_round_trips(around: Surroundings) -> list[RoundTrips]:

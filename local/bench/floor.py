@@ -1,6 +1,6 @@
 """The lower bound: a minimal asyncio proxy with the same I/O and the same parsing as the gateway.
 
-`python -m local.bench.floor --host HOST --port PORT`, with the upstream's address in `BENCH_UPSTREAM` and its key in
+`python local/bench/floor.py --host HOST --port PORT`, with the upstream's address in `BENCH_UPSTREAM` and its key in
 `BENCH_UPSTREAM_KEY`. A bare asyncio program: one connection up for each one down, chunks and events are taken apart,
 the JSON is decoded, and each piece of text leaves as an OpenAI chunk of its own. Whatever is there at once leaves at
 once. It trusts both ends: no limits, no deadlines, no keys, no errors.

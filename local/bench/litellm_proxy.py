@@ -14,7 +14,7 @@ from local.reaper import Reaper
 from local.settings import ROOT
 
 ENVIRONMENT = ROOT / "build" / "bench" / "litellm"
-"""What `make bench LITELLM=1` installs from requirements/bench-litellm.txt."""
+"""What `make bench PEERS=1` installs from requirements/bench-litellm.txt."""
 MASTER_KEY = "sk-bench-litellm"
 HEALTH = "/health/liveliness"
 
@@ -46,7 +46,7 @@ class LiteLlm:
         command = environment / "bin" / "litellm"
         found = sorted(environment.glob("lib/python3*/site-packages/litellm-*.dist-info"))
         if not command.exists() or not found:
-            raise RuntimeError("LiteLLM is not installed: make bench LITELLM=1 does that, and measures")
+            raise RuntimeError("LiteLLM is not installed: make bench PEERS=1 does that, and measures")
         return cls(command, found[-1].name.removeprefix("litellm-").removesuffix(".dist-info"))
 
     @asynccontextmanager

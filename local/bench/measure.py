@@ -7,7 +7,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,21 @@ class _Recorder(asyncio.Protocol):
             self.closed.set_result(None)
 
 
-async def post(url: str, body: dict[str, Any], *, api_key: str = "") -> list[Piece]:
+async def post(
+    url: str, body: dict[str, Any], *, api_key: str = "", headers: Mapping[str, str] | None = None
+) -> list[Piece]:
     """Post JSON and read the answer to its end. Raises `RuntimeError` unless the status is 200."""
     address, payload = urlsplit(url), json.dumps(body).encode()
     client = h11.Connection(h11.CLIENT)
-    headers = {
+    sent_headers = {
         "Host": address.netloc,
         "Content-Type": "application/json",
         "Authorization": f"Bearer {api_key or 'none'}",
         "Content-Length": str(len(payload)),
         "Connection": "close",
+        **(headers or {}),
     }
-    request = h11.Request(method="POST", target=address.path, headers=list(headers.items()))
+    request = h11.Request(method="POST", target=address.path, headers=list(sent_headers.items()))
     sent = [client.send(request), client.send(h11.Data(data=payload)), client.send(h11.EndOfMessage())]
     loop = asyncio.get_running_loop()
     transport, recorder = await loop.create_connection(_Recorder, address.hostname or "", address.port or 80)

@@ -12,37 +12,44 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from fastapi.responses import Response, StreamingResponse
 
-from local.bench.plain_app import Choice, Chunk, Delta
-from reverse import ChatRequest, Message, PoeConfig, PoeWebClient, WebCredentials
+from local.bench.chunk_models import ChatBody, Choice, Chunk, Delta
+from reverse.chat import ChatRequest, Message, PoeClient
+from reverse.config import PoeConfig
+from reverse.credentials import OfficialCredentials, WebCredentials
 from reverse.events import Finished, TextDelta
 
-COOKIE_VARIABLE = "BENCH_COOKIE"
+COOKIE_VARIABLE, KEY_VARIABLE = "BENCH_COOKIE", "BENCH_UPSTREAM_KEY"
 
 
-class Turn(BaseModel):
-    role: str
-    content: str
+def _make_client() -> PoeClient:
+    config = PoeConfig(
+        web_base_url=os.environ["GATEWAY_POE_WEB_BASE_URL"],
+        channel_url=os.environ["GATEWAY_POE_WEB_CHANNEL_URL"],
+        official_base_url=os.environ["GATEWAY_POE_OFFICIAL_BASE_URL"],
+    )
+    if cookie := os.environ.get(COOKIE_VARIABLE):
+        from reverse.web import PoeWebClient
 
+        return PoeWebClient(WebCredentials(p_b=cookie), config)
+    from reverse.official import PoeOfficialClient
 
-class ChatBody(BaseModel):
-    model: str
-    messages: list[Turn]
-    stream: bool = True
+    return PoeOfficialClient(OfficialCredentials(os.environ[KEY_VARIABLE]), config)
 
 
 @asynccontextmanager
 async def _client(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    config = PoeConfig(
-        web_base_url=os.environ["GATEWAY_POE_WEB_BASE_URL"], channel_url=os.environ["GATEWAY_POE_WEB_CHANNEL_URL"]
-    )
-    async with PoeWebClient(WebCredentials(p_b=os.environ[COOKIE_VARIABLE]), config) as client:
+    async with _make_client() as client:
         yield {"client": client}
 
 
 app = FastAPI(lifespan=_client)
+
+
+@app.get("/healthz")
+async def healthz() -> Response:
+    return Response("ok")
 
 
 @app.post("/v1/chat/completions")
@@ -51,7 +58,7 @@ async def stream(body: ChatBody, request: Request) -> StreamingResponse:
     return StreamingResponse(_chunks(request.state.client, asked), media_type="text/event-stream")
 
 
-async def _chunks(client: PoeWebClient, asked: ChatRequest) -> AsyncIterator[str]:
+async def _chunks(client: PoeClient, asked: ChatRequest) -> AsyncIterator[str]:
     created = int(time.time())
     async with aclosing(client.stream(asked)) as events:
         async for event in events:
@@ -62,6 +69,5 @@ async def _chunks(client: PoeWebClient, asked: ChatRequest) -> AsyncIterator[str
                     choice = Choice(delta=Delta(), finish_reason=reason.value)
                 case _:
                     continue
-            chunk = Chunk(id="chatcmpl-1", created=created, model=asked.bot, choices=[choice])
-            yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
+            yield Chunk(id="chatcmpl-1", created=created, model=asked.bot, choices=[choice]).event()
     yield "data: [DONE]\n\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -37,6 +38,7 @@ class RecordingAnswer:
     """Takes an answer and notes when its pieces came."""
 
     pieces: list[Piece] = field(default_factory=list)
+    on_piece: Callable[[bytes], None] = lambda _: None
     head: ResponseHead | None = None
 
     def start(self, head: ResponseHead) -> None:
@@ -44,6 +46,7 @@ class RecordingAnswer:
 
     def write(self, data: bytes) -> None:
         self.pieces.append(Piece(_TimedConnection.arrived_at, data))
+        self.on_piece(data)
 
     def end(self) -> None:
         """Nothing follows."""
@@ -71,10 +74,19 @@ class BareSandbox:
         await self._sandbox.start()
 
     async def request(
-        self, method: str, path: str, body: dict[str, Any] | None = None, api_key: str = ""
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        api_key: str = "",
+        *,
+        on_piece: Callable[[bytes], None] = lambda _: None,
     ) -> list[Piece]:
-        """The pieces of the answer's body. Raises `RuntimeError` unless the status is 200."""
-        answer, now = RecordingAnswer(), time.time()
+        """The pieces of the answer's body, each also given to `on_piece` as it comes.
+
+        Raises `RuntimeError` unless the status is 200.
+        """
+        answer, now = RecordingAnswer(on_piece=on_piece), time.time()
         headers = {"content-type": "application/json", "authorization": f"Bearer {api_key}"}
         request = HttpRequest(
             method=method,

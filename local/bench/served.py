@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +38,9 @@ async def served(
     environment: Mapping[str, str],
     reaper: Reaper,
     log: Path,
+    options: Callable[[int], list[str]] = lambda port: ["--host", "127.0.0.1", "--port", str(port)],
 ) -> AsyncIterator[Server]:
-    """Run a command with `--host` and `--port`, and wait for an answer at the path `health`, of any status.
+    """Run a command with the `options` for its port, and wait for an answer at the path `health`, of any status.
 
     Its process group is killed in the end. Raises `RuntimeError` with what it logged last if it ends before it
     answers, `TimeoutError` if it takes longer than a minute.
@@ -49,7 +50,7 @@ async def served(
     with log.open("ab") as output:
         started_at = time.monotonic()
         process = await asyncio.create_subprocess_exec(
-            *[*command, "--host", "127.0.0.1", "--port", str(port)],
+            *[*command, *options(port)],
             env=environment,
             cwd=log.parent,
             stdin=asyncio.subprocess.DEVNULL,

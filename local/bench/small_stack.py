@@ -1,25 +1,13 @@
-"""The baseline for cold starts: four libraries imported at start, one route, one streamed byte."""
+"""The baseline for first tokens: four libraries imported at start, and one streamed upstream call."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import boto3
-import httpx
 import mangum
-from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+
+from local.bench.plain_httpx_app import app as application
 
 # Imported, as such stacks do, and that is all that is compared.
-LIBRARIES = (boto3, httpx, mangum)
+LIBRARIES = (boto3, mangum)
 
-app = FastAPI()
-
-
-@app.get("/healthz")
-async def healthz() -> StreamingResponse:
-    return StreamingResponse(_one_byte(), media_type="text/plain")
-
-
-async def _one_byte() -> AsyncIterator[bytes]:
-    yield b"."
+app = application

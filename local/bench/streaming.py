@@ -1,85 +1,124 @@
-"""Latency per streamed chunk, and chunks per second of processor time, for each way to serve a stream."""
+"""Streams on both routes: what a piece costs the processor and how late it arrives, for each way to serve it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from local.bench.measure import Piece, percentile, post
-from local.bench.plain_client_app import COOKIE_VARIABLE
+from local.bench import plain_client_app, plain_httpx_app
+from local.bench.litellm_proxy import MASTER_KEY, LiteLlm
+from local.bench.measure import Piece, post
+from local.bench.portkey import Portkey
 from local.bench.runtime import BareSandbox
-from local.bench.served import uvicorn
+from local.bench.served import served, uvicorn
 from local.bench.surroundings import Surroundings
-from local.bench.upstreams import OnTheSpot, Upstream, WebUpstream
-from local.bench.way import BRISK_SECONDS, FLAT_OUT_SECONDS, PACE_SECONDS, Way, cpu_costs, paced_delays, warm_up
-from local.function_url import Function
-from local.settings import ROOT
+from local.bench.upstreams import OfficialUpstream, Upstream, WebUpstream
+from local.bench.way import Samples, Way, add_round
 
 MODEL = "Story"
-PACED_STREAMS = 2
+ROUNDS = 3
 GATEWAY_APPLICATION = "gateway.asgi:app"
+# By its path: as a module it would load this package.
+FLOOR_PROGRAM = Path(__file__).with_name("floor.py")
+FLOOR = "the floor: a bare asyncio program with the same I/O and parsing"
+DIRECT = "no server: the client at the upstream"
+ON_RUNTIME = "this gateway, as its runtime hands the chunks to Lambda"
+UNDER_UVICORN = "this gateway under uvicorn"
+PLAIN_HTTPX = "plain FastAPI over httpx, a pydantic model per chunk, under uvicorn"
+PLAIN_CLIENT = "plain FastAPI over the gateway's Poe client, a pydantic model per chunk, under uvicorn"
+_GATEWAY = "API key, lease, booking, usage, keep-alive"
+INCLUDES = {
+    DIRECT: "what is in every row",
+    FLOOR: "nothing but the upstream",
+    ON_RUNTIME: _GATEWAY,
+    UNDER_UVICORN: _GATEWAY,
+    PLAIN_HTTPX: "one fixed account, nothing else",
+    PLAIN_CLIENT: "one fixed account, nothing else",
+}
+_ACCOUNT, _ACCOUNT_KEY = "bench-official", "bench-official-key"
+
+
+@dataclass(slots=True)
+class Contest:
+    """Ways beside each other on one route. Filled round by round, so that there is something when time is up."""
+
+    route: str
+    samples: dict[str, Samples] = field(default_factory=dict)
+    includes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class StreamFigures:
-    """Of one way: milliseconds from the upstream's send to the arrival, and what the processor did."""
+class Peers:
+    """Other people's gateways, as far as they are to be measured."""
 
-    name: str
-    includes: str
-    """What is in the figures."""
-    p50_ms: float
-    p99_ms: float
-    brisk_per_cpu_second: float
-    """Pieces of the answer per second of processor time, each a chunk of its own."""
-    flat_out_per_cpu_second: float
-    """The same when the upstream sends as fast as it can; several pieces may leave as one chunk."""
-    cpu_ms_per_stream: float
-    """What a stream costs besides its chunks."""
-
-
-async def measure_streaming(around: Surroundings) -> list[StreamFigures]:
-    """Every way at the same pace, with as many chunks, in turn: what else the machine does falls on all of them."""
-    async with AsyncExitStack() as stack:
-        ways = {}
-        for name, (_, open_way) in _WAYS.items():
-            await _add_account(around, name)
-            ways[name] = await stack.enter_async_context(open_way(around))
-        delays: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(PACED_STREAMS):
-            for name, way in ways.items():
-                await around.use_accounts(name)
-                await warm_up(way)
-                delays[name] += await paced_delays(way)
-        return [await _figures(around, name, way, delays[name]) for name, way in ways.items()]
-
-
-async def _add_account(around: Surroundings, name: str) -> None:
-    """Each way has its own: Poe tells every channel of an account everything, so one would hear the others' answers."""
-    await around.web_simulator("accounts", p_b=_cookie(name), points=10_000_000)
-    await around.admin("POST", "/accounts", kind="web", label=name, credentials={"p_b": _cookie(name)})
-    await around.use_accounts(name)
-
-
-async def _figures(around: Surroundings, name: str, way: Way, delays: list[float]) -> StreamFigures:
-    await around.use_accounts(name)
-    await warm_up(way)
-    brisk, flat_out = await cpu_costs(way, BRISK_SECONDS), await cpu_costs(way, FLAT_OUT_SECONDS)
-    await way.upstream.set_pace(PACE_SECONDS)
-    return StreamFigures(
-        name=name,
-        includes=_WAYS[name][0],
-        p50_ms=percentile(delays, 0.5) * 1000,
-        p99_ms=percentile(delays, 0.99) * 1000,
-        brisk_per_cpu_second=1 / brisk.per_piece,
-        flat_out_per_cpu_second=1 / flat_out.per_piece,
-        cpu_ms_per_stream=brisk.per_stream * 1000,
-    )
+    litellm: LiteLlm | None = None
+    portkey: Portkey | None = None
 
 
 def prompt(count: int) -> dict[str, object]:
     """A chat whose answer has so many pieces."""
     return {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": f"count {count}"}]}
+
+
+async def measure_official(around: Surroundings, contest: Contest, peers: Peers) -> None:
+    """One account of Poe's documented API for all. Raises `RuntimeError`."""
+    await around.add_official_account(_ACCOUNT, _ACCOUNT_KEY)
+    await around.use_accounts(_ACCOUNT)
+    upstream = OfficialUpstream(around)
+    url = f"{around.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/v1"
+    variables = {plain_httpx_app.UPSTREAM_VARIABLE: url, plain_httpx_app.KEY_VARIABLE: _ACCOUNT_KEY}
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        ways = {
+            DIRECT: Way(_posting(url.removesuffix("/v1"), _ACCOUNT_KEY), [], upstream),
+            FLOOR: await enter(_floor(around, variables, upstream)),
+            ON_RUNTIME: await enter(gateway_runtime(around, upstream)),
+            UNDER_UVICORN: await enter(_application(around, GATEWAY_APPLICATION, upstream, around.api_key)),
+            PLAIN_HTTPX: await enter(_application(around, "local.bench.plain_httpx_app:app", upstream, **variables)),
+            PLAIN_CLIENT: await enter(_application(around, "local.bench.plain_client_app:app", upstream, **variables)),
+        }
+        if peers.portkey is not None:
+            name = f"Portkey's gateway {peers.portkey.version}, Node"
+            contest.includes[name] = "routing; nothing is authenticated or booked"
+            ways[name] = await enter(_portkey(around, peers.portkey, url, upstream))
+        if peers.litellm is not None:
+            name = f"LiteLLM proxy {peers.litellm.version}"
+            contest.includes[name] = "master key, routing; one worker, no database, nothing booked"
+            ways[name] = await enter(_litellm(around, peers.litellm, url, upstream))
+        await _measure(contest, ways)
+
+
+async def measure_web(around: Surroundings, contest: Contest) -> None:
+    """Each way has an account of its own: Poe tells every channel of an account everything. Raises `RuntimeError`."""
+    upstream = WebUpstream(around)
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        cookies = {name: f"bench-web-{number}" for number, name in enumerate((ON_RUNTIME, UNDER_UVICORN, PLAIN_CLIENT))}
+        for name, cookie in cookies.items():
+            await around.web_simulator("accounts", p_b=cookie, points=10_000_000)
+            await around.admin("POST", "/accounts", kind="web", label=name, credentials={"p_b": cookie})
+        variables = {plain_client_app.COOKIE_VARIABLE: cookies[PLAIN_CLIENT]}
+        ways = {
+            ON_RUNTIME: await enter(gateway_runtime(around, upstream)),
+            UNDER_UVICORN: await enter(_application(around, GATEWAY_APPLICATION, upstream, around.api_key)),
+            PLAIN_CLIENT: await enter(_application(around, "local.bench.plain_client_app:app", upstream, **variables)),
+        }
+
+        await _measure(contest, ways, before=around.use_accounts)
+
+
+async def _measure(contest: Contest, ways: Mapping[str, Way], before: Any = None) -> None:
+    """The ways take turns, so that what else the machine does falls on all of them."""
+    for number in range(ROUNDS):
+        for name, way in ways.items():
+            sys.stderr.write(f"  {contest.route}, round {number + 1} of {ROUNDS}: {name}\n")
+            if before is not None:
+                await before(name)
+            await add_round(way, contest.samples.setdefault(name, Samples()))
 
 
 @asynccontextmanager
@@ -98,84 +137,40 @@ async def gateway_runtime(around: Surroundings, upstream: Upstream) -> AsyncIter
 
 
 @asynccontextmanager
-async def _gateway_emulator(around: Surroundings) -> AsyncIterator[Way]:
+async def _application(
+    around: Surroundings, application: str, upstream: Upstream, api_key: str = "", **variables: str
+) -> AsyncIterator[Way]:
+    """An application under uvicorn, as it comes."""
+    async with uvicorn(around, application, **variables) as server:
+        yield Way(_posting(server.url, api_key), [server.pid], upstream)
+
+
+@asynccontextmanager
+async def _floor(around: Surroundings, variables: Mapping[str, str], upstream: Upstream) -> AsyncIterator[Way]:
+    environment = {**around.gateway.environment, **around.variables, **variables}
+    command = [sys.executable, str(FLOOR_PROGRAM)]
+    log = around.scratch / "floor.log"
+    async with served(command, health="/", environment=environment, reaper=around.reaper, log=log) as server:
+        yield Way(_posting(server.url, ""), [server.pid], upstream)
+
+
+@asynccontextmanager
+async def _litellm(around: Surroundings, litellm: LiteLlm, url: str, upstream: Upstream) -> AsyncIterator[Way]:
+    folder = around.scratch / "litellm"
+    serving = litellm.serve(upstream=url, api_key=_ACCOUNT_KEY, models=[MODEL], reaper=around.reaper, folder=folder)
+    async with serving as server:
+        yield Way(_posting(server.url, MASTER_KEY), [server.pid], upstream)
+
+
+@asynccontextmanager
+async def _portkey(around: Surroundings, portkey: Portkey, url: str, upstream: Upstream) -> AsyncIterator[Way]:
+    async with portkey.serve(reaper=around.reaper, folder=around.scratch) as server:
+        headers = portkey.headers(url)
+        yield Way(_posting(server.url, _ACCOUNT_KEY, headers), [server.pid], upstream)
+
+
+def _posting(url: str, api_key: str, headers: Mapping[str, str] | None = None) -> Any:
     async def ask(count: int, _: float) -> list[Piece]:
-        return await post(around.chat_url, prompt(count), api_key=around.api_key)
+        return await post(f"{url}/v1/chat/completions", prompt(count), api_key=api_key, headers=headers)
 
-    await ask(1, 0)
-    # The sandbox alone: on AWS the rest of the way is Amazon's, and is not billed.
-    yield Way(ask, around.sandbox_pids, WebUpstream(around))
-
-
-@asynccontextmanager
-async def gateway_uvicorn(around: Surroundings, upstream: Upstream) -> AsyncIterator[Way]:
-    """The gateway's application under uvicorn, as it comes."""
-    async with uvicorn(around, GATEWAY_APPLICATION) as server:
-        yield Way(
-            lambda count, _: post(f"{server.url}/v1/chat/completions", prompt(count), api_key=around.api_key),
-            [server.pid],
-            upstream,
-        )
-
-
-@asynccontextmanager
-async def _plain_client(around: Surroundings) -> AsyncIterator[Way]:
-    cookie = _cookie(PLAIN_CLIENT)
-    async with uvicorn(around, "local.bench.plain_client_app:app", **{COOKIE_VARIABLE: cookie}) as server:
-        yield Way(
-            lambda count, _: post(f"{server.url}/v1/chat/completions", prompt(count)), [server.pid], WebUpstream(around)
-        )
-
-
-@asynccontextmanager
-async def _plain_uvicorn(around: Surroundings) -> AsyncIterator[Way]:
-    async with uvicorn(around, "local.bench.plain_app:app") as server:
-        yield Way(
-            lambda count, pace: post(f"{server.url}/v1/chat/completions", _order(count, pace)),
-            [server.pid],
-            OnTheSpot(),
-        )
-
-
-@asynccontextmanager
-async def _plain_runtime(around: Surroundings) -> AsyncIterator[Way]:
-    sandbox = BareSandbox(plain_function(around, "local.bench.plain_app.app"), around.reaper)
-    await sandbox.start()
-    try:
-        yield Way(
-            lambda count, pace: sandbox.request("POST", "/v1/chat/completions", _order(count, pace)),
-            [sandbox.pid],
-            OnTheSpot(),
-        )
-    finally:
-        await sandbox.stop()
-
-
-def plain_function(around: Surroundings, handler: str) -> Function:
-    """Another application in the gateway's place, with the same runtime, variables and limits."""
-    return replace(around.gateway, handler=handler, task_root=ROOT)
-
-
-def _order(count: int, pace: float) -> dict[str, object]:
-    return {"count": count, "pace_seconds": pace}
-
-
-PLAIN_CLIENT = "plain FastAPI, a pydantic model per chunk, under uvicorn, same Poe client and upstream"
-ON_RUNTIME = "this gateway, as its runtime hands the chunks to Lambda"
-UNDER_UVICORN = "this gateway under uvicorn"
-GATEWAY_INCLUDES = "upstream, Poe client, API key, lease, booking, usage, keep-alive"
-_WAYS: dict[str, tuple[str, Callable[[Surroundings], AbstractAsyncContextManager[Way]]]] = {
-    ON_RUNTIME: (GATEWAY_INCLUDES, lambda around: gateway_runtime(around, WebUpstream(around))),
-    "this gateway, through runtime and Function URL emulator": (
-        f"{GATEWAY_INCLUDES}; CPU without the emulator",
-        _gateway_emulator,
-    ),
-    UNDER_UVICORN: (GATEWAY_INCLUDES, lambda around: gateway_uvicorn(around, WebUpstream(around))),
-    PLAIN_CLIENT: ("upstream, Poe client, one fixed account, nothing else", _plain_client),
-    "the same under uvicorn without an upstream": ("chunks made on the spot", _plain_uvicorn),
-    "the same on this gateway's runtime without an upstream": ("chunks made on the spot", _plain_runtime),
-}
-
-
-def _cookie(name: str) -> str:
-    return "bench-" + "".join(letter for letter in name if letter.isalnum())
+    return ask

@@ -60,15 +60,3 @@ def delays_of_words(chunks: Sequence[TextChunk], sent: Sequence[float]) -> list[
     if not words or words[-1] != len(sent):
         raise RuntimeError(f"{words[-1] if words else 0} pieces came, {len(sent)} were sent")
     return [chunk.time - sent[count - 1] for chunk, count in zip(chunks, words, strict=True)]
-
-
-@dataclass(frozen=True, slots=True)
-class OnTheSpot:
-    """No upstream: each chunk is made when it is sent and carries that time. The pace is part of the order."""
-
-    async def set_pace(self, seconds: float) -> None:
-        del seconds
-
-    async def delays(self, chunks: Sequence[TextChunk], since: float) -> list[float]:
-        del since
-        return [chunk.time - float(chunk.text) for chunk in chunks]

@@ -49,7 +49,9 @@ class Connection:
         if (user_agent := _only_user_agent(headers or {})) is not None:
             changes["user_agent"] = user_agent
         self.client = PoeWebClient(
-            WebCredentials.from_mapping(tokens or {}), dataclasses.replace(config, **changes) if changes else config
+            WebCredentials.from_mapping(tokens or {}),
+            dataclasses.replace(config, **changes) if changes else config,
+            splits_thinking=False,  # a chunk has the message's text as it is
         )
         """The client that does the work; its methods give typed values and events."""
         self._groups: dict[str, Group] = {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FileAttached, FinishReason, SuggestedReply, TextDelta, TextReplaced
+from reverse.events import Event, FileAttached, FinishReason, SuggestedReply
 from reverse.official.chat_completions import ChatCompletionDecoder, normalize_tools
 from reverse.official.failures import failure_of_error
 from reverse.official.json_values import JSONObject, flag_at, number_at, text_at
@@ -160,9 +160,9 @@ class BotQueryDecoder(ChatCompletionDecoder):
     def _text_event(self, name: str, text: str) -> list[Event]:
         match name:
             case "text" if text:
-                return [self.text(TextDelta(text))]
+                return self.said(text)
             case "replace_response":
-                return [self.text(TextReplaced(text))]
+                return self.said_instead(text)
             case "suggested_reply" if text:
                 return [SuggestedReply(text)]
         return []

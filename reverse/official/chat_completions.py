@@ -7,7 +7,7 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, UsageReported
+from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, ToolCallDelta, UsageReported
 from reverse.official.attachments import chat_part
 from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage, new_call_id
 from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at
@@ -129,6 +129,9 @@ class ChatCompletionDecoder(AnswerDecoder):
 
     def decode_event(self, values: JSONObject) -> list[Event]:
         """Decode one chunk, or a whole completion: a `message` reads like one large `delta`."""
+        text = _text_alone(values)
+        if text:
+            return self.plain_text(text)
         self.raise_error(values)
         events: list[Event] = []
         for choice in objects_at(values, "choices"):
@@ -160,7 +163,7 @@ class ChatCompletionDecoder(AnswerDecoder):
             text_at(part, "text") or "" for part in objects_at(delta, "content")
         )
         if text:
-            events.append(self.text(TextDelta(text)))
+            events += self.said(text)
         refusal = text_at(delta, "refusal")
         if refusal:
             events.append(self.text(RefusalDelta(refusal)))
@@ -174,6 +177,21 @@ class ChatCompletionDecoder(AnswerDecoder):
         known = FINISH_REASONS.get(reason, FinishReason.STOP)
         # Some models end a turn that calls tools with a plain `stop`.
         return FinishReason.TOOL_CALLS if known is FinishReason.STOP and self.has_calls else known
+
+
+def _text_alone(values: JSONObject) -> str | None:
+    """The text of a chunk that has a piece of text and nothing else: the usual one, told by few looks."""
+    choices = values.get("choices")
+    if type(choices) is not list or len(choices) != 1 or values.get("error") or values.get("usage"):
+        return None
+    choice = choices[0]
+    if type(choice) is not dict or choice.get("index") or choice.get("finish_reason") is not None:
+        return None
+    delta = choice.get("delta")
+    if type(delta) is not dict or len(delta) != 1:
+        return None
+    text = delta.get("content")
+    return text if type(text) is str else None
 
 
 def read_usage(usage: JSONObject) -> UsageReported | None:

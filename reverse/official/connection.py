@@ -85,12 +85,14 @@ class Connection(asyncio.Protocol):
             self._transport.write(part)
         # A server may answer before it has read everything.
         while self._is_full and self._parser.head is None:
-            await self._wait(deadline)
+            await self._change(deadline)
+            self._check_time()
 
     async def receive_head(self, deadline: float) -> ResponseHead:
         """The head of the response."""
         while (head := self.head) is None:
-            await self._wait(deadline)
+            await self._change(deadline)
+            self._check_time()
         return head
 
     async def receive(self, deadline: float) -> bytes:
@@ -101,7 +103,9 @@ class Connection(asyncio.Protocol):
         while not self._pieces:
             if self._parser is not None and self._parser.is_complete:
                 return b""
-            await self._wait(deadline)
+            await self._change(deadline)
+            if self._is_late:
+                raise TimeoutError
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
@@ -189,8 +193,11 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         self._wake()
 
-    async def _wait(self, deadline: float) -> None:
-        """Until something has changed."""
+    def _change(self, deadline: float) -> asyncio.Future[None]:
+        """What to await until something has changed; `_check_time` comes after it. Raises `ConnectionLostError`.
+
+        No coroutine, because every piece of an answer is waited for.
+        """
         if self._is_lost:
             raise ConnectionLostError
         self._deadline = deadline
@@ -198,10 +205,9 @@ class Connection(asyncio.Protocol):
             self._stop_timer()
             self._timer = self._loop.call_at(deadline, self._on_timer)
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
+
+    def _check_time(self) -> None:
         if self._is_late:
             raise TimeoutError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar
 
 from reverse.errors import ErrorCode, poe_error
@@ -19,6 +19,7 @@ from reverse.events import (
     ToolCallDelta,
     UsageReported,
 )
+from reverse.kept_thinking import KeptThinking
 from reverse.official.failures import failure_of_error
 from reverse.official.half_pairs import HalfPairs, may_hold_halves
 from reverse.official.json_values import JSONObject, object_at, parse_object
@@ -84,6 +85,7 @@ class AnswerDecoder(ABC):
         self._without_arguments: dict[int, None] = {}  # calls, in their order
         self._called = False
         self._halves = HalfPairs()
+        self._kept_thinking: KeptThinking | None = KeptThinking()  # `None` once the answer itself has begun
 
     @property
     def awaits_trailer(self) -> bool:
@@ -93,13 +95,17 @@ class AnswerDecoder(ABC):
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
         events = self.decode_one(event)
-        if self._halves.is_waiting or may_hold_halves(event.data):
+        if self._halves.held or may_hold_halves(event.data):
             return self._halves.mend(events)
         return events
 
     def decode_one(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event by itself."""
-        return self.finish() if event.data.startswith("[DONE]") else self.decode_event(self.parse(event))
+        data = event.data
+        if data.startswith("[DONE]"):
+            return self.finish()
+        values = parse_object(data)
+        return self.decode_event(self.parse(event) if values is None else values)
 
     @abstractmethod
     def decode_event(self, values: JSONObject) -> list[Event]:
@@ -136,6 +142,7 @@ class AnswerDecoder(ABC):
         Calls of tools that take no arguments come without any from some providers; arguments are JSON in any case.
         """
         self.is_complete = True
+        held = self._noted_all(self._kept_thinking.end()) if self._kept_thinking is not None else []
         reason = self._reason or FinishReason.STOP
         if reason is FinishReason.TOOL_CALLS and not self._called:
             reason = FinishReason.STOP  # some upstreams say so where the model only wrote text
@@ -144,7 +151,7 @@ class AnswerDecoder(ABC):
             raise poe_error(ErrorCode.EMPTY_ANSWER, operation=self.operation)
         is_cut = reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS)
         calls = [] if is_cut else [ToolCallDelta(index, "{}") for index in self._without_arguments]
-        return [*calls, *files, Finished(reason)]
+        return [*held, *calls, *files, Finished(reason)]
 
     def raise_error(self, values: JSONObject) -> None:
         """Raise the error that an `error` member of `values` stands for, if there is one."""
@@ -163,6 +170,37 @@ class AnswerDecoder(ABC):
             self._kept.append(event.text)
             self._kept_chars += len(event.text)
         return event
+
+    def plain_text(self, text: str) -> list[Event]:
+        """As `said`, for the piece of text that nearly every event is."""
+        if self._kept_thinking is not None:
+            return self.said(text)
+        self._said_something = True
+        if self._kept_chars < _MEDIA_SEARCH_CHARS:
+            self._kept.append(text)
+            self._kept_chars += len(text)
+        return [TextDelta(text)]
+
+    def said(self, text: str) -> list[Event]:
+        """Text of an answer that may begin with thinking; the rest is noted as by `text`."""
+        kept = self._kept_thinking
+        if kept is None:
+            return [self.text(TextDelta(text))]
+        events = self._noted_all(kept.feed(text))
+        if kept.is_over:
+            self._kept_thinking = None
+        return events
+
+    def said_instead(self, text: str) -> list[Event]:
+        """The same for text that replaces all before it."""
+        kept = self._kept_thinking = KeptThinking()
+        events = self._noted_all(kept.feed(text))
+        thoughts: list[Event] = [event for event in events if isinstance(event, ReasoningDelta)]
+        answer = "".join(event.text for event in events if isinstance(event, TextDelta))
+        return [*thoughts, self.text(TextReplaced(answer))]
+
+    def _noted_all(self, events: Sequence[TextDelta | ReasoningDelta]) -> list[Event]:
+        return [self.text(event) if isinstance(event, TextDelta) else self.reasoning(event) for event in events]
 
     def reasoning(self, event: ReasoningDelta) -> ReasoningDelta:
         """Note reasoning and hand it on."""

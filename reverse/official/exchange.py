@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -17,19 +17,20 @@ from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import Event
+from reverse.official.answer_reader import AnswerReader
 from reverse.official.decoding import AnswerDecoder
 from reverse.official.failures import failure_of_response
 from reverse.official.json_values import parse_object
 from reverse.official.retry import MAX_RETRIES, retry_delay
 from reverse.official.sse import ServerSentEvent, SSEParser
 from reverse.official.transport import (
-    OfficialTransport,
     OutgoingRequest,
     StreamedReply,
     Transport,
     content_type,
     read_body,
 )
+from reverse.official.transports import OfficialTransport
 
 _EVENT_STREAM = "text/event-stream"
 _MAX_ERROR_BYTES = 65_536
@@ -148,14 +149,28 @@ class Exchange:
 
         `whole` waits for one JSON object instead of a stream; a server that sends one unasked is understood as well.
         """
-        started = False
+        seconds = self.whole_answer_seconds if whole else self.config.first_event_timeout_seconds
+        deadline = self._now() + seconds
+        reader = AnswerReader(new_decoder(), self.config)
+        has_begun = False
         try:
-            async with aclosing(self._answer_once(request, new_decoder(), whole=whole)) as events:
-                async for event in events:
-                    started = True
-                    yield event
+            async with self._opened(request, seconds) as reply:
+                is_stream = not whole and content_type(reply) == _EVENT_STREAM
+                now = asyncio.get_running_loop().time
+                while not reader.is_over:
+                    # One loop for every event: a chain of generators would cost more than decoding.
+                    events = await self._next_events(reply, reader, deadline, is_stream=is_stream)
+                    for event in events:
+                        has_begun = True
+                        yield event
+                    if events:
+                        deadline = now() + self.config.idle_timeout_seconds
+                    if reader.awaits_trailer:
+                        deadline = min(deadline, now() + _TRAILER_SECONDS)
+                if reader.failure is not None:
+                    raise reader.failure
         except PoeError as error:
-            if started:
+            if has_begun:
                 error.delivery = Delivery.PARTIAL
             raise
 
@@ -188,58 +203,22 @@ class Exchange:
         async with self._opened(request, timeout_seconds) as reply:
             return reply, await read_body(reply, max_bytes, deadline)
 
-    async def _answer_once(
-        self, request: OutgoingRequest, decoder: AnswerDecoder, *, whole: bool
-    ) -> AsyncGenerator[Event, None]:
-        seconds = self.whole_answer_seconds if whole else self.config.first_event_timeout_seconds
-        deadline = self._now() + seconds
-        size = 0
-        async with self._opened(request, seconds) as reply:
-            streamed = not whole and content_type(reply) == _EVENT_STREAM
-            batches = self._streamed(reply, decoder, deadline) if streamed else self._whole(reply, decoder, deadline)
-            async with aclosing(batches):
-                async for batch in batches:
-                    for event in batch:
-                        size += _size_of(event)
-                        if size > self.config.max_answer_chars:
-                            raise poe_error(
-                                ErrorCode.PROTOCOL, "the answer is larger than allowed", operation=request.operation
-                            )
-                        yield event
-
-    async def _streamed(
-        self, reply: StreamedReply, decoder: AnswerDecoder, deadline: float
-    ) -> AsyncGenerator[Iterable[Event], None]:
-        parser = SSEParser(self.config.max_frame_bytes)
-        while True:
-            try:
-                data = await reply.receive(deadline)
-            except PoeError:
-                if not decoder.awaits_trailer:
-                    raise
-                data = b""  # the answer itself is whole
-            if not data:
-                yield decoder.end()
-                return
-            for event in parser.feed(data):
-                batch = decoder.decode(event)
-                if decoder.is_complete:
-                    await self._drain(reply)
-                    yield batch
-                    return
-                if batch:
-                    yield batch
-                    deadline = self._now() + self.config.idle_timeout_seconds
-            if decoder.awaits_trailer:
-                deadline = min(deadline, self._now() + _TRAILER_SECONDS)
-
-    async def _whole(
-        self, reply: StreamedReply, decoder: AnswerDecoder, deadline: float
-    ) -> AsyncGenerator[Iterable[Event], None]:
-        parsed = parse_object(await read_body(reply, self.config.max_page_bytes, deadline))
-        if parsed is None:
-            raise poe_error(ErrorCode.PROTOCOL, "the answer is not a JSON object", operation=reply.operation)
-        yield decoder.decode_whole(parsed)
+    async def _next_events(
+        self, reply: StreamedReply, reader: AnswerReader, deadline: float, *, is_stream: bool
+    ) -> list[Event]:
+        """What the next bytes of a stream bring, perhaps nothing; all of an answer in one piece."""
+        if not is_stream:
+            return reader.read_whole(await read_body(reply, self.config.max_page_bytes, deadline))
+        try:
+            data = await reply.receive(deadline)
+        except PoeError:
+            if not reader.awaits_trailer:
+                raise
+            data = b""  # the answer itself is whole
+        events = reader.feed(data) if data else reader.end()
+        if reader.is_complete and data:
+            await self._drain(reply)
+        return events
 
     @asynccontextmanager
     async def _opened(self, request: OutgoingRequest, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
@@ -270,8 +249,3 @@ class Exchange:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _size_of(event: Event) -> int:
-    """What an event adds to the answer's size; at least one, so that empty events without end are noticed too."""
-    return len(getattr(event, "text", "")) + len(getattr(event, "arguments", "")) + 1

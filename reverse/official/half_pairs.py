@@ -24,12 +24,9 @@ class HalfPairs:
     """Mends the events of one answer."""
 
     def __init__(self) -> None:
-        self._held: dict[object, str] = {}  # kind of text → the first half of its last character
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a first half is held back."""
-        return bool(self._held)
+        # Public, because it is looked at for every event: a property would cost more than the look.
+        self.held: dict[object, str] = {}
+        """The first halves that are held back: the last character of a kind of text."""
 
     def mend(self, events: list[Event]) -> list[Event]:
         """The events with whole characters only. Pieces of which nothing is left are left out."""
@@ -55,14 +52,14 @@ class HalfPairs:
         return [replace(event, text=text)] if text else []
 
     def _joined(self, kind: object, text: str) -> str:
-        text = self._held.pop(kind, "") + text
+        text = self.held.pop(kind, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
-            self._held[kind] = text[-1]
+            self.held[kind] = text[-1]
             text = text[:-1]
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def _left_over(self) -> list[Event]:
-        kinds, self._held = list(self._held), {}
+        kinds, self.held = list(self.held), {}
         events: list[Event] = []
         for kind in kinds:
             if isinstance(kind, int):

@@ -18,9 +18,9 @@ MAX_CHUNK_LINE_BYTES = 256
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-# Behind every chunk but the first stands the end of the one before.
-_FIRST_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
-_CHUNK_LINE = re.compile(rb"\r\n([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+# Where the end of the chunk before has not arrived with it.
+_LATE_CHUNK_LINE = re.compile(rb"\r\n" + _CHUNK_LINE.pattern)
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = re.compile(r"[\x20-\x7e]*")
@@ -74,7 +74,7 @@ class ResponseParser:
         self._missing = 0  # of a body of known length, or of the current chunk
         self._overhead = 0  # interim heads and trailers so far
         self._is_until_end = False
-        self._chunk_line = _FIRST_CHUNK_LINE
+        self._chunk_line = _CHUNK_LINE
 
     def feed(self, data: bytes) -> list[bytes]:
         """The pieces of the body in the next bytes. Raises `MalformedResponseError`."""
@@ -167,7 +167,6 @@ class ResponseParser:
                 if line is None:
                     return self._keep_line(data, position)
                 position = line.end()
-                self._chunk_line = _CHUNK_LINE
                 self._missing = int(line[1], 16)
                 if not self._missing:
                     self._read = self._read_trailers
@@ -177,12 +176,15 @@ class ResponseParser:
                 pieces.append(piece)
                 self._missing -= len(piece)
                 position += len(piece)
+                is_ended = not self._missing and data.startswith(b"\r\n", position)
+                position += 2 if is_ended else 0
+                self._chunk_line = _CHUNK_LINE if is_ended else _LATE_CHUNK_LINE
         return position
 
     def _keep_line(self, data: bytes, position: int) -> int:
         """An incomplete line is kept, any other is none."""
         begun = data[position : position + MAX_CHUNK_LINE_BYTES]
-        after = 0 if self._chunk_line is _FIRST_CHUNK_LINE else 2
+        after = 0 if self._chunk_line is _CHUNK_LINE else 2
         is_begun = b"\r\n".startswith(begun[:after]) and b"\n" not in begun[after:]
         if not is_begun or len(begun) == MAX_CHUNK_LINE_BYTES:
             raise MalformedResponseError("the response has a chunk without a size")

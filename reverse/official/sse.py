@@ -6,19 +6,22 @@ a byte order mark. `id` and `retry` are ignored: Poe's streams can't be resumed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reverse.errors import ErrorCode, poe_error
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One event; `event` is `message` where the stream names none."""
 
-    data: str = field(repr=False)
+    data: str
     event: str = "message"
+
+    def __repr__(self) -> str:
+        """Without the data, which is a piece of somebody's answer."""
+        return f"ServerSentEvent(event={self.event!r})"
 
 
 class SSEParser:
@@ -40,6 +43,23 @@ class SSEParser:
         """Take the next bytes. Raises a `protocol` error when one event grows past the limit."""
         if not chunk:
             return []
+        is_between_events = not (self._line_parts or self._size or self._ended_in_cr or self._at_start)
+        return self._feed_events(chunk) if is_between_events and b"\r" not in chunk else self._feed_lines(chunk)
+
+    def _feed_events(self, chunk: bytes) -> list[ServerSentEvent]:
+        """As `_feed_lines`, quicker where events of one data line each begin and end, as nearly all do."""
+        *wholes, rest = chunk.split(b"\n\n")
+        events: list[ServerSentEvent] = []
+        for whole in wholes:
+            if whole.startswith(b"data: ") and b"\n" not in whole and len(whole) < self._max_event_bytes - 1:
+                events.append(ServerSentEvent(whole[6:].decode("utf-8", "replace")))
+            else:
+                events += self._feed_lines(whole + b"\n\n")
+        if rest:
+            events += self._feed_lines(rest)
+        return events
+
+    def _feed_lines(self, chunk: bytes) -> list[ServerSentEvent]:
         if self._ended_in_cr:
             chunk = chunk.removeprefix(b"\n")
             self._ended_in_cr = False

@@ -22,6 +22,7 @@ from reverse.events import (
     TextReplaced,
     UsageReported,
 )
+from reverse.kept_thinking import ThinkingFilter
 from reverse.web._protocol import (
     MAX_FILES,
     MAX_REPLIES,
@@ -43,7 +44,8 @@ class Answer:
     """The answer to `question`, in one chat.
 
     `after_message_id` is the newest message known to precede the answer: the human's own, where Poe named it.
-    `regenerated` is the message that a new attempt replaces, under the same id or a larger one.
+    `regenerated` is the message that a new attempt replaces, under the same id or a larger one. `splits_thinking`: what
+    the bot keeps of its thinking in the text becomes reasoning.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Answer:
         after_message_id: int | None = None,
         regenerated: MessageUpdate | None = None,
         suggest_replies: bool = False,
+        splits_thinking: bool = True,
         max_chars: int = 4_000_000,
     ) -> None:
         self.text = ""
@@ -74,6 +77,7 @@ class Answer:
         self._message_id: int | None = None
         self._started = False
         self._is_announced = False
+        self._thinking = ThinkingFilter() if splits_thinking else None
         self._suggest_replies = suggest_replies
         self._max_chars = max_chars
         self._file_urls: set[str] = set()
@@ -148,6 +152,8 @@ class Answer:
             raise refusal(update.state, upstream_text=update.state_text or update.text)
         self._started = True
         events = self._compare(update.text, final=update.is_terminal)
+        if self._thinking is not None:
+            events = self._thinking.events(events) + (self._thinking.end() if update.is_terminal else [])
         events += self._files(update)
         if update.is_terminal:
             self.reason = FinishReason.CANCELLED if update.state == "cancelled" else FinishReason.STOP

@@ -46,6 +46,7 @@ class Conversation:
         uploader: Uploader,
         find_bot: Callable[[str], Awaitable[object]],
         rng: random.Random,
+        splits_thinking: bool = True,
     ) -> None:
         self._config = config
         self._graphql = graphql
@@ -54,6 +55,7 @@ class Conversation:
         self._uploader = uploader
         self._find_bot = find_bot
         self._rng = rng
+        self._splits_thinking = splits_thinking
         self._newest_message: OrderedDict[int, int] = OrderedDict()
 
     async def send(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
@@ -109,6 +111,7 @@ class Conversation:
             message.text,
             after_message_id=baseline if baseline >= 0 else None,
             suggest_replies=request.suggest_replies,
+            splits_thinking=self._splits_thinking,
             max_chars=self._config.max_answer_chars,
         )
         return mailbox, answer
@@ -129,6 +132,7 @@ class Conversation:
                 question,
                 regenerated=old,
                 suggest_replies=suggest_replies,
+                splits_thinking=self._splits_thinking,
                 max_chars=self._config.max_answer_chars,
             )
             async with aclosing(self._follow(answer, mailbox, suggest_replies)) as events:

@@ -51,7 +51,7 @@ class PoeWebClient:
     `chats`, `bots` and `knowledge` hold the operations besides asking, `plumbing` the steps of connecting.
     `session_data` is what an earlier client of the same account left. `signer`, `uploader` and `fetch` replace how
     requests are signed, how files are sent, and how addresses of attachments are fetched (by default guarded against
-    addresses of the own network).
+    addresses of the own network). `splits_thinking`: thinking that a bot keeps in its text is reasoning, not answer.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class PoeWebClient:
         fetch: Fetch | None = None,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        splits_thinking: bool = True,
     ) -> None:
         self._config = config = config or PoeConfig()
         rng = rng or random.Random()  # noqa: S311 - nonces only tell messages apart
@@ -90,6 +91,7 @@ class PoeWebClient:
             uploader=uploader,
             find_bot=partial(self.bots.info, fresh=True),
             rng=rng,
+            splits_thinking=splits_thinking,
         )
         self.chats = Chats(self._graphql, rng)
         self.knowledge = Knowledge(self._graphql, self.bots, sources)

@@ -42,7 +42,7 @@ asyncio.events.Handle._run = run
 _COMMAND = """
 import runpy, sys
 from local import functions
-functions._PYTHON_PATH = [*functions._PYTHON_PATH, {folder!r}]
+functions.PYTHON_PATH = [*functions.PYTHON_PATH, {folder!r}]
 sys.argv = ["local", "run"]
 runpy.run_module("local", run_name="__main__", alter_sys=True)
 """

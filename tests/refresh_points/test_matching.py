@@ -10,7 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from accounts import AccountKind, LedgerEntry, SettledBy, SettlementState
-from refresh_points.matching import ELSEWHERE_SECONDS, GIVE_UP_SECONDS, SLACK_SECONDS, ZERO_IS_FINAL_SECONDS, match
+from refresh_points.matching import (
+    ELSEWHERE_SECONDS,
+    GIVE_UP_SECONDS,
+    LOOSE_SECONDS,
+    SLACK_SECONDS,
+    ZERO_IS_FINAL_SECONDS,
+    match,
+)
 from reverse.chat import PointsSpent
 
 NOW = 1_800_000_000.0
@@ -65,7 +72,13 @@ def test_a_send_is_paid_by_the_entry_of_its_bot_and_time() -> None:
     ids=["too late", "too early", "another bot", "no cost", "in Poe's app", "no time"],
 )
 def test_what_does_not_fit_pays_for_nothing(item: PointsSpent) -> None:
+    assert costs([send(1, -100)], [item], now=NOW + 5_000) == {}
+
+
+def test_clocks_that_differ_are_allowed_for_when_no_send_is_under_way_any_more() -> None:
+    item = paid(1, -100 + 5 + SLACK_SECONDS - 1)
     assert costs([send(1, -100)], [item]) == {}
+    assert costs([send(1, -100)], [item], now=NOW + LOOSE_SECONDS) == {"1": (10, "history")}
 
 
 def test_a_cost_of_zero_is_believed_when_it_had_time_to_land() -> None:

@@ -22,6 +22,7 @@ from streaming_runtime.loop import serve_invocations
 from streaming_runtime.settings import Address, Exceptions, FunctionIdentity, ResponseForm, Settings
 
 VERSION_PATH = "/2018-06-01/runtime"
+EXTENSIONS_PATH = "/2020-01-01/extension/"
 PATIENCE_SECONDS = 60.0
 
 
@@ -103,6 +104,8 @@ class FakeRuntimeApi:
         self._handlers: set[asyncio.Task[None]] = set()
         # Every request: number of its connection, method, path.
         self.requests: list[tuple[int, str, str]] = []
+        # Names of extensions that have registered, and their identifiers when they ask for events.
+        self.extensions: list[str] = []
         self.init_errors: list[tuple[dict[str, str], dict[str, Any]]] = []
         self.connections = 0
         self._was_asked = asyncio.Event()
@@ -171,6 +174,8 @@ class FakeRuntimeApi:
         method, path, _ = request_line.split(" ")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         self.requests.append((number, method, path))
+        if path.startswith(EXTENSIONS_PATH):
+            return await self._serve_extension(path, headers, reader, writer)
         # An emulator may have a path of its own before that.
         path = path[path.index(VERSION_PATH) :]
         if path == f"{VERSION_PATH}/invocation/next":
@@ -188,6 +193,19 @@ class FakeRuntimeApi:
         finally:
             exchange.ended.set()
         return True
+
+    async def _serve_extension(
+        self, path: str, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """The Extensions API: an extension registers, and waits for events, of which there are none."""
+        if path.endswith("/register"):
+            await reader.readexactly(int(headers["content-length"]))
+            self.extensions.append(headers["lambda-extension-name"])
+            writer.write(answer(200, b"{}", {"Lambda-Extension-Identifier": "id-of-the-extension"}))
+            return True
+        self.extensions.append(headers["lambda-extension-identifier"])
+        await asyncio.Event().wait()
+        return False
 
     async def _hand_out(self, writer: asyncio.StreamWriter) -> bool:
         self._was_asked.set()

@@ -57,29 +57,6 @@ def test_the_body_is_mangums(name: str):
     assert request.body == mangum.infer(EVENTS[name], CONTEXT).body  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("path", "stage", "expected"),
-    [
-        ("/prod/items", "prod", "/items"),
-        ("/prod/prod/items", "prod", "/prod/items"),
-        ("/prod", "prod", "/"),
-        ("/prod/", "prod", "/"),
-        ("/production/items", "prod", "/production/items"),
-        ("/items", "prod", "/items"),
-        ("/$default/items", "$default", "/$default/items"),
-        ("/items", None, "/items"),
-        ("/caf%C3%A9/prod", "caf%C3%A9", "/prod"),
-    ],
-)
-@pytest.mark.usefixtures("current_loop")
-def test_the_stage_is_taken_off_where_it_is_a_part_of_its_own(path: str, stage: str | None, expected: str):
-    event = copy.deepcopy(EVENTS["http_api_named_stage"])
-    event["rawPath"] = event["requestContext"]["http"]["path"] = path
-    event["requestContext"]["stage"] = stage
-    request = build_request(event, CONTEXT, Mangum(no_app), SETTINGS)
-    assert request.scope["path"] == expected and request.scope["aws.event"] is event
-
-
 @every_event
 @pytest.mark.usefixtures("current_loop")
 def test_which_doors_stream(name: str):

@@ -94,6 +94,24 @@ async def greedy(scope, receive, send):
         return await app(scope, receive, send)
     raise MemoryError
 
+def extend():
+    # An internal extension: a thread of the process that speaks to the Extensions API.
+    import http.client, json
+    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    name = {"Lambda-Extension-Name": "sample", "Content-Type": "application/json"}
+    api.request("POST", "/2020-01-01/extension/register", json.dumps({"events": []}), name)
+    with api.getresponse() as registered:
+        registered.read()
+        identifier = registered.headers["Lambda-Extension-Identifier"]
+    api.request("GET", "/2020-01-01/extension/event/next", headers={"Lambda-Extension-Identifier": identifier})
+    api.getresponse()
+
+async def extended(scope, receive, send):
+    if scope["type"] == "lifespan":
+        import threading
+        threading.Thread(target=extend, daemon=True).start()
+    await app(scope, receive, send)
+
 async def noisy(scope, receive, send):
     if scope["type"] == "lifespan":
         return await app(scope, receive, send)
@@ -172,6 +190,8 @@ async def test_the_application_runs_on_the_loop_of_the_setting(runtime_api, star
 @pytest.mark.parametrize("fault", [{"break_after": 40}, {"stall_after": 3, "deadline_in": 1.0}])
 async def test_a_reader_that_leaves_or_stalls_costs_one_response(runtime_api, start_sandbox, function_url, fault):
     await start_sandbox(STREAMING_RUNTIME_DEADLINE_MARGIN_MS="200")
+    # The deadline counts from here.
+    await runtime_api.asked()
     runtime_api.enqueue(function_url("/flood"), **fault)
     following = await runtime_api.enqueue(function_url()).end()
     assert following.streamed_body.startswith(b"2 ") and following.is_complete
@@ -303,6 +323,16 @@ async def test_what_other_threads_log_is_tagged_with_the_invocation(runtime_api,
     _, out, _ = await outcome(process)
     (line,) = [line for line in out.splitlines() if line.startswith("[WARNING]")]
     assert line.split("\t")[2:] == [exchange.request_id, "from a thread"]
+
+
+async def test_an_internal_extension_works_beside_the_application(runtime_api, start_sandbox, function_url):
+    process = await start_sandbox("sample_app.extended")
+    while len(runtime_api.extensions) < 2:
+        exchange = await runtime_api.enqueue(function_url()).end()
+        assert exchange.streamed_body.endswith(b" None sample")
+    assert runtime_api.extensions == ["sample", "id-of-the-extension"]
+    process.send_signal(signal.SIGTERM)
+    assert await outcome(process) == (0, "imported\nshut down\n", [])
 
 
 async def test_a_bad_setting_is_an_init_failure(runtime_api, start_sandbox):

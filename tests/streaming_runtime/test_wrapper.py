@@ -62,3 +62,27 @@ def test_without_its_package_it_says_so(tmp_path: Path):
 def test_the_built_layer_starts_with_the_real_interpreter(layer: Path):
     result = run(layer, sys.executable, path="/usr/bin:/bin")
     assert result.returncode == 1 and "AWS_LAMBDA_RUNTIME_API=''" in result.stderr
+
+
+def test_a_function_that_carries_the_package_has_a_wrapper_in_it(tmp_path: Path, fake_python: Path):
+    shutil.copytree(LAYER / "streaming_runtime", tmp_path / "task" / "streaming_runtime")
+    wrapper = tmp_path / "task" / "streaming_runtime" / "exec-wrapper"
+    result = run(wrapper, str(fake_python), "/var/runtime/bootstrap.py", path="/usr/bin:/bin")
+    assert result.stdout == f"-m streaming_runtime {tmp_path / 'task'}\n" and result.stderr == ""
+    result = run(wrapper, sys.executable, path="/usr/bin:/bin")
+    assert result.returncode == 1 and "AWS_LAMBDA_RUNTIME_API=''" in result.stderr
+
+
+@pytest.mark.parametrize(("arguments", "handler"), [(["main.app"], "main.app"), ([], "")])
+def test_a_container_image_names_the_application_as_an_argument(arguments: list[str], handler: str):
+    """Without a Runtime API to report to, the log has the reason."""
+    result = subprocess.run(
+        [sys.executable, "-m", "streaming_runtime", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        env={"PYTHONPATH": str(LAYER), "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1", "_HANDLER": ""},
+    )
+    wanted = "Unable to import module 'main'" if handler else "Bad handler ''"
+    assert result.returncode == 1 and wanted in result.stdout

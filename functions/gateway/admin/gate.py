@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.http.admin_access import CALLER_KEY
 from gateway.http.bodies import read_body
 from gateway.surfaces.context import context_of
 
@@ -16,6 +17,7 @@ ADMIN_PATH = "/admin"
 DESCRIPTION_PATH = "/openapi.json"
 PAGE_PATH = "/docs"
 MAX_BODY_BYTES = 256 * 1024
+_FOR_ADMINS = (f"{ADMIN_PATH}/config", f"{ADMIN_PATH}/export")
 
 
 class GuardedApplication:
@@ -35,7 +37,10 @@ class GuardedApplication:
         request = Request(scope, receive)
         path = scope["path"]
         if path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/"):
-            await context_of(request).services.admin.check(request.headers)
+            caller = await context_of(request).services.admin.check(
+                request.headers, method=scope["method"], is_secret=path.startswith(_FOR_ADMINS)
+            )
+            scope = {**scope, CALLER_KEY: caller}
             receive = _Replay(await read_body(request, max_bytes=MAX_BODY_BYTES), receive)
         elif path in (DESCRIPTION_PATH, PAGE_PATH) and context_of(request).services.settings.docs == "admin":
             await context_of(request).services.admin.check_reader(request.headers)

@@ -7,12 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
-from accounts import Account, AccountKind, ApiKey
+from accounts import Account, AccountKind
 from pool.status import AccountStatus, parse_status, status_of
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-# Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
-_MAX_NUMBER = 10**12
 
 
 class AccountBody(BaseModel):
@@ -188,71 +186,6 @@ class Deleted(BaseModel):
     deleted: bool
 
 
-class KeyShown(BaseModel):
-    """An API key without its secret."""
-
-    id: str
-    name: str
-    enabled: bool
-    models: list[str]
-    requests_per_minute: int | None
-    points_per_day: int | None
-    expires_at: float | None
-    """Epoch seconds."""
-    created_at: str | None
-
-
-class NewKey(KeyShown):
-    """An API key with its secret, which is shown this once."""
-
-    key: str
-
-
-class KeyPage(BaseModel):
-    """`next_cursor` asks for the next one."""
-
-    object: Literal["list"] = "list"
-    data: list[KeyShown]
-    next_cursor: str | None
-
-
-class UsageDay(BaseModel):
-    """One UTC day's consumption."""
-
-    day: str
-    data: list[dict[str, Any]]
-
-
-class KeyBody(BaseModel):
-    """A new API key and its limits."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Label
-    models: list[Label] = Field(default_factory=list, max_length=100)
-    requests_per_minute: int | None = Field(default=None, ge=1, strict=True)
-    points_per_day: int | None = Field(default=None, ge=0, strict=True)
-    expires_at: float | None = Field(default=None, gt=0, strict=True)
-    """Epoch seconds."""
-    secret: SecretStr | None = None
-    """Imports a key that callers already have."""
-
-    @field_validator("requests_per_minute", "points_per_day", "expires_at")
-    @classmethod
-    def _is_meant(cls, value: float | None) -> float | None:
-        if value is not None and not value <= _MAX_NUMBER:
-            raise ValueError(f"it must be at most {_MAX_NUMBER}")
-        return value
-
-    @field_validator("secret")
-    @classmethod
-    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
-        text = value.get_secret_value() if value else ""
-        if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("it has characters that no header can carry")
-        return value
-
-
 def show_account(account: Account, now: float) -> dict[str, Any]:
     """An account as its owner sees it; the names are the original gateway's where it had one."""
     points = account.points
@@ -274,20 +207,6 @@ def show_account(account: Account, now: float) -> dict[str, Any]:
         "cooldown_until": iso_time(account.eligible_at if account.eligible_at > now else None),
         "created_at": iso_time(account.created_at),
         "updated_at": iso_time(account.updated_at),
-    }
-
-
-def show_key(key: ApiKey) -> dict[str, Any]:
-    """An API key without its secret."""
-    return {
-        "id": key.id,
-        "name": key.name,
-        "enabled": key.enabled,
-        "models": list(key.models),
-        "requests_per_minute": key.requests_per_minute,
-        "points_per_day": key.points_per_day,
-        "expires_at": key.expires_at,
-        "created_at": iso_time(key.created_at),
     }
 
 

@@ -14,12 +14,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shapes import iso_time
-from gateway.http.operations import events
+from gateway.http.admin_access import CALLER_KEY, Administrator
+from gateway.http.schemas import events
 from gateway.surfaces.services import Services
 from pool.status import status_of
 
@@ -105,6 +107,29 @@ async def _mark_due(services: Services, account: Account, now: float, width: asy
     """Make a reading due: a claim that ends as it begins."""
     async with width:
         return await services.store.claim_refresh(account.id, now=now, lease_seconds=0, force=True)
+
+
+class Caller(BaseModel):
+    """Who administers."""
+
+    id: str | None
+    """`null` for the admin key of the deployment."""
+    name: str
+    role: str
+    expires_at: str | None
+
+
+@router.get("/whoami", response_model=Caller)
+async def show_caller(request: Request) -> dict[str, Any]:
+    """Whose key this is, and what it may do."""
+    caller: Administrator = request.scope[CALLER_KEY]
+    key = caller.key
+    return {
+        "id": key.id if key else None,
+        "name": caller.name,
+        "role": caller.role.value,
+        "expires_at": iso_time(key.expires_at if key else None),
+    }
 
 
 @router.get(

@@ -41,7 +41,7 @@ class AnswerPart:
     name: str = ""
     """The name of the called tool."""
     extra_content: Mapping[str, Any] | None = field(default=None, repr=False)
-    """What came with the call (see `ToolCallDelta`)."""
+    """What the provider wants back with a tool call (see `ToolCallDelta`)."""
 
     @property
     def text(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from accounts import (
     Account,
@@ -17,13 +16,15 @@ from accounts import (
     NoAccountError,
     NoAccountReason,
 )
+from gateway.generation.attempt import Resources
 from gateway.generation.plan import Again
 from gateway.generation.rules import Where
+from gateway.generation.task import GenerationTask
+from gateway.http.deadline import to_the_end
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
+from gateway.http.key_budget import Ticket
+from gateway.http.request_log import RequestRecord
 from reverse.errors import ErrorCode, PoeError
-
-if TYPE_CHECKING:
-    from gateway.generation.generation import Generations, GenerationTask
 
 # Pauses between looks for a free account; the last one repeats.
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
@@ -42,12 +43,13 @@ _NEVER = frozenset(
 class Leasing:
     """Leases accounts for one generation, one at a time."""
 
-    def __init__(self, shared: Generations, task: GenerationTask, request_id: str) -> None:
+    def __init__(self, shared: Resources, task: GenerationTask, record: RequestRecord) -> None:
         self._shared = shared
         self._task = task
-        self._request_id = request_id
+        self._record = record
         self._last_send_at = shared.clock() + shared.policy.attempts_seconds
         self._asked: list[Account] = []
+        self._has_ticket = False
 
     @property
     def is_late(self) -> bool:
@@ -87,23 +89,40 @@ class Leasing:
         is_patient: bool = True,
         waits_for_cooldown: bool = False,
     ) -> Lease:
-        """Lease an account, waiting a little while all able ones are busy."""
-        shared = self._shared
+        """Lease an account, waiting a little while all able ones are busy. What it may spend is reserved first."""
+        budget = self._record.budget
+        ticket = Ticket(secrets.token_hex(16), None, None)
+        if budget is not None:
+            ticket = await budget.reserve(
+                prompt_tokens=self._task.prompt_tokens, max_tokens=self._task.max_tokens, is_first=not self._has_ticket
+            )
+        self._has_ticket = True
         request = LeaseRequest(
             # Never the caller's request id, which a caller may send twice: the owner frees the slot.
-            owner=secrets.token_hex(16),
+            owner=ticket.owner,
             bot=self._task.model.lower(),
-            ttl_seconds=shared.policy.lease_ttl_seconds,
+            ttl_seconds=self._shared.policy.lease_ttl_seconds,
             kinds=kinds,
             sticky_account_id=preferred,
             exclude=exclude,
             intention=Intention(
                 key_id=self._task.key_id,
                 model=self._task.model.lower(),
-                request_id=self._request_id,
+                request_id=self._record.request_id,
                 attempt=len(self._asked) + 1,
+                estimate=ticket.estimate,
+                reserved=ticket.reserved,
             ),
         )
+        try:
+            return await self._wait_for(request, is_patient=is_patient, waits_for_cooldown=waits_for_cooldown)
+        except BaseException:
+            if budget is not None and ticket.reserved is not None:
+                await to_the_end(budget.give_back(ticket), name="give-back")
+            raise
+
+    async def _wait_for(self, request: LeaseRequest, *, is_patient: bool, waits_for_cooldown: bool) -> Lease:
+        shared = self._shared
         give_up_at = shared.clock() + (shared.policy.account_wait_seconds if is_patient else 0.0)
         looks = 0
         while True:

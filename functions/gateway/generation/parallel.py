@@ -91,27 +91,33 @@ async def _run(
     width: int,
 ) -> None:
     waiting = deque(range(count))
-    active = 0
+    active = done = 0
 
     async def work() -> None:
-        nonlocal active
+        nonlocal active, done
         active += 1
         try:
             while waiting:
                 index = waiting.popleft()
                 part = record.part(index)
+                done_before = done
                 try:
                     results[index] = await run(index, part)
                 except NoAccountError as error:
                     # Another answer has the account, and takes this one over when it is done.
-                    if error.reason is NoAccountReason.BUSY and active > 1 and not part.attempts:
+                    is_busy = error.reason is NoAccountReason.BUSY and not part.attempts
+                    if is_busy and active > 1:
                         waiting.append(index)
                         return
+                    if is_busy and done > done_before:
+                        waiting.append(index)  # It was done meanwhile: the account is free now.
+                        continue
                     fail(index, error)
                 except Exception as error:  # noqa: BLE001 - one of several; the caller decides
                     fail(index, error)
                 finally:
                     record.merge(part)
+                done += 1
         finally:
             active -= 1
 

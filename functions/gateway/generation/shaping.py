@@ -58,6 +58,7 @@ class AnswerShaper:
         self.matched_stop: str | None = None
         """The stop sequence that ended the answer, if one did."""
         self._limits = limits
+        self._is_limited = bool(limits)
         self._is_streamed = is_streamed
         # What was shown, in pieces: joined only when somebody asks.
         self._shown: list[str] = []
@@ -91,7 +92,7 @@ class AnswerShaper:
 
     def accept(self, text: str) -> bool:
         """Take text that is shown as it is, the common case; `False` leaves it to `shape`."""
-        if self._note is not None or self._limits or self.is_over:
+        if self._note is not None or self._is_limited or self.is_over:
             return False
         self._shown.append(text)
         self._shown_chars += len(text)

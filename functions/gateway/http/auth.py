@@ -1,10 +1,8 @@
-"""Who calls: API keys of the gateway for its OpenAI surface, the admin key for its administration."""
+"""Who calls the models: API keys of role client, with what each may do."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -12,7 +10,9 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import Headers
 
 from accounts import AccountStore, ApiKey
-from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, QUOTA, RATE_LIMIT, GatewayError, invalid
+from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, GatewayError, invalid
+from gateway.http.key_access import check_access
+from gateway.http.key_budget import Estimate, KeyBudget
 
 # How long a revoked key may still work in a warm sandbox.
 KEY_CACHE_SECONDS = 60.0
@@ -42,16 +42,21 @@ class Authenticator:
         find_key: Callable[[str], Awaitable[ApiKey | None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        unpriced_points: int = 100,
     ) -> None:
         self._store = store
+        self._unpriced_points = unpriced_points
         self._find_key = find_key or store.find_key
         self._clock = clock
         self._wall_clock = wall_clock
         # By hash, so that no secret stays in memory; with the time until which to believe it.
         self._known: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
 
-    async def authenticate(self, headers: Headers) -> ApiKey:
-        """The caller's key. Raises `GatewayError` (401), `StoreUnavailableError`."""
+    async def authenticate(self, headers: Headers, *, path: str = "/", client: str | None = None) -> ApiKey:
+        """The caller's key, which may be used for this path and from this address.
+
+        `path` is without `/v1`. Raises `GatewayError` (401, 403), `StoreUnavailableError`.
+        """
         token = read_token(headers)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         known = self._known.get(digest)
@@ -64,24 +69,26 @@ class Authenticator:
             raise GatewayError(INVALID_KEY, headers={"www-authenticate": "Bearer"})
         if known is None or known[0] is not key:
             self._remember(digest, key)
+        check_access(key, path, client)
         return key
 
-    async def admit(self, key: ApiKey, *model_names: str, answers: int = 1) -> None:
+    async def admit(
+        self, key: ApiKey, *model_names: str, answers: int = 1, estimate: Estimate = lambda *_: None
+    ) -> KeyBudget:
         """Check that the key may use the model, by any of its names, and count the request, once for each answer.
 
-        Raises `GatewayError` (400, 403, 429).
+        Returns what the sends of the request reserve on. `estimate` tells what one will cost. Raises `GatewayError`
+        (400, 403, 429).
         """
         if not may_use(key, model_names):
             raise GatewayError(MODEL_NOT_ALLOWED, "This API key may not use this model.", param="model")
-        if key.requests_per_minute is None and key.points_per_day is None:
-            return
         if key.requests_per_minute is not None and answers > key.requests_per_minute:
             most = key.requests_per_minute
             message = f"Each answer counts as a request, of which this API key may make {most} per minute."
             raise invalid(message, param="n", code="out_of_range")
-        wait = await self._store.count_request(key, answers)
-        if wait is not None:
-            raise GatewayError(RATE_LIMIT if wait.limit == "rate" else QUOTA, retry_after_seconds=float(wait))
+        budget = KeyBudget(self._store, key, answers=answers, estimate=estimate, unpriced_points=self._unpriced_points)
+        await budget.count()
+        return budget
 
     def forget(self) -> None:
         """Believe no key without asking the store again: one was revoked here."""
@@ -101,50 +108,3 @@ def may_use(key: ApiKey, names: tuple[str, ...]) -> bool:
         for allowed in key.models
         for name in lowered
     )
-
-
-class AdminGate:
-    """Lets the admin in. The key is fetched when first needed and remembered for a few minutes."""
-
-    CACHE_SECONDS = 300.0
-
-    def __init__(self, read_key: Callable[[], Awaitable[str]], *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._read_key = read_key
-        self._clock = clock
-        self._digest: bytes | None = None
-        self._believe_until = 0.0
-
-    async def check(self, headers: Headers) -> None:
-        """Raises `GatewayError` (401) unless the caller has the admin key. Without a key nobody has it."""
-        await self._check(read_token(headers), challenge="Bearer")
-
-    async def check_reader(self, headers: Headers) -> None:
-        """As `check`, for a page that people open in browsers, which ask for a password (Basic) and send no other."""
-        challenge = 'Basic realm="The password is the admin key", charset="UTF-8"'
-        token = _basic_password(headers)
-        if token is None and not ("authorization" in headers or "x-api-key" in headers):
-            raise GatewayError(INVALID_KEY, headers={"www-authenticate": challenge})
-        await self._check(read_token(headers) if token is None else token, challenge=challenge)
-
-    async def _check(self, token: str, *, challenge: str) -> None:
-        if self._digest is None or self._clock() >= self._believe_until:
-            key = await self._read_key()
-            self._digest = _digest(key) if key else None
-            self._believe_until = self._clock() + self.CACHE_SECONDS
-        # Digests have one length, so that the comparison takes the same time for every guess.
-        if self._digest is None or not hmac.compare_digest(self._digest, _digest(token)):
-            raise GatewayError(INVALID_KEY, "The admin key is not valid.", headers={"www-authenticate": challenge})
-
-
-def _basic_password(headers: Headers) -> str | None:
-    scheme, _, encoded = headers.get("authorization", "").strip().partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
-    except ValueError:
-        return ""
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()

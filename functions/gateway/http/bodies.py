@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import re
 from typing import Any
@@ -14,6 +16,7 @@ from gateway.http.errors import INVALID_JSON, TOO_LARGE, GatewayError, invalid
 
 # Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
 MAX_DEPTH = 100
+_AT_ONCE_BYTES = 128 * 1024
 # Half of a surrogate pair, which JSON can escape and UTF-8 can't carry: programs that cut texts cut emoji in two.
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -48,6 +51,22 @@ def _is_more(digits: str, most: int) -> bool:
 async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
     """The body as a JSON object, whose texts can all be sent on. Raises `GatewayError`: 400 for anything else, 413."""
     body = await read_body(request, max_bytes=max_bytes)
+    # A large one takes longer than the event loop may be kept.
+    return _parse(body) if len(body) <= _AT_ONCE_BYTES else await asyncio.to_thread(_parse_large, body)
+
+
+def _parse_large(body: bytes) -> dict[str, Any]:
+    """As `_parse`, without Python looking for garbage again and again while a million objects are made."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _parse(body)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _parse(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant)

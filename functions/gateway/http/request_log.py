@@ -10,7 +10,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from gateway.http.key_budget import KeyBudget
 
 SERVICE = "gateway"
 # These write requests, headers or frames at debug or info level, whatever our own level is.
@@ -44,10 +47,19 @@ class RequestRecord:
     crash: Exception | None = field(default=None, repr=False)
     """An exception nobody expected, which ended the stream of the response."""
     usage: dict[str, Any] = field(default_factory=dict)
+    budget: KeyBudget | None = field(default=None, repr=False)
+    """The limits of the key, once the request was admitted."""
 
     def part(self, index: int) -> RequestRecord:
         """A record for one of several answers to the request."""
-        return RequestRecord(f"{self.request_id}-{index}", self.method, self.started_at, key=self.key, model=self.model)
+        return RequestRecord(
+            f"{self.request_id}-{index}",
+            self.method,
+            self.started_at,
+            key=self.key,
+            model=self.model,
+            budget=self.budget,
+        )
 
     def merge(self, part: RequestRecord) -> None:
         """Add what became of one of several answers."""

@@ -80,8 +80,11 @@ class EventStream:
             runtime["abort_body"] = self._encode_abort(GatewayError(TIMEOUT))
         outlet = _Outlet(send, self._headers, self._record, self._clock)
         keep_alive = asyncio.create_task(outlet.keep_alive(self._keep_alive_seconds), name="keep-alive")
+        # A task of its own: what wakes it for an item need not go through all the frames that called this. Cancelling
+        # this coroutine cancels it, and waits for its end.
+        sending = asyncio.create_task(self._send_items(receive, outlet), name="event-stream")
         try:
-            end = await self._send_items(receive, outlet)
+            end = await sending
         except asyncio.CancelledError:
             await _end(keep_alive)
             if outlet.has_begun:
@@ -140,8 +143,10 @@ class _Outlet:
         self._is_started = False
         # Whether nothing was sent since the keep-alive last looked.
         self._is_silent = True
-        # A server may take its time with a message; the next one must not overtake it.
+        # A server may take its time with a message; the next one must not overtake it. The lock is held by comments,
+        # which are rare; items only say that they are on their way, which costs less.
         self._lock = asyncio.Lock()
+        self._is_busy = False
 
     @property
     def has_begun(self) -> bool:
@@ -157,11 +162,16 @@ class _Outlet:
         """Send what waits. Raises nothing but cancellation: a broken pipe is told to `on_broken`."""
         if not self._waiting:
             return
-        async with self._lock:
-            try:
-                await self._message(self._take())
-            except OSError:
-                self.on_broken()
+        if self._lock.locked():  # a comment is on its way
+            async with self._lock:
+                pass
+        self._is_busy = True
+        try:
+            await self._message(self._take())
+        except OSError:
+            self.on_broken()
+        finally:
+            self._is_busy = False
 
     async def close(self, data: bytes) -> None:
         """Send what waits, then `data`, and end the response."""
@@ -174,7 +184,7 @@ class _Outlet:
         """Send a comment after each time of that length without a message, until cancelled."""
         while True:
             await asyncio.sleep(seconds)
-            if self._is_silent and not self._lock.locked():
+            if self._is_silent and not self._is_busy:
                 async with self._lock:
                     try:
                         await self._message(COMMENT)

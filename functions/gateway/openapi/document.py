@@ -23,8 +23,7 @@ from gateway.http.errors import (
     GatewayError,
     Situation,
 )
-from gateway.http.operations import Operation
-from gateway.http.schemas import ERROR, Schema, ref
+from gateway.http.schemas import ERROR, Operation, Schema, ref
 from gateway.surfaces.chat import schema as chat
 from gateway.surfaces.completions import schema as completions
 from gateway.surfaces.media import schema as media

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from accounts import AccountKind, AccountStore, AccountStoreError
-from gateway.generation.generation import Generation, GenerationTask
+from gateway.generation.task import AnswerSoFar, GenerationTask
 from gateway.http.request_log import Journal
 from gateway.models.capabilities import facts_of
 from gateway.models.parameters import ignored_header
@@ -20,7 +20,7 @@ from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.conversations import Conversation, find_conversation
 from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
-from gateway.prompt.turns import check_window, fit_window
+from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 
 IGNORED_HEADER = "x-gateway-ignored"
 TRUNCATED_HEADER = "x-gateway-truncated"
@@ -42,6 +42,8 @@ class ChatTask:
     refused: RefusedOptions
     store: AccountStore
     journal: Journal
+    prompt_tokens: int
+    """The estimate, made once: with many tools it takes as long as writing them out."""
 
     def generation_task(self, choice: int = 0) -> GenerationTask:
         """The task of one choice. The conversation goes on with the first."""
@@ -51,7 +53,8 @@ class ChatTask:
             model=self.bot,
             question=Asking(self.call, self.bot, self.refused, conversation),
             on_end=self._end if conversation is not None else None,
-            prompt_tokens=self.call.prompt_tokens,
+            prompt_tokens=self.prompt_tokens,
+            max_tokens=self.call.max_tokens,
             limits=self.call.limits,
             kinds=self.call.kinds,
             is_streamed=self.call.is_streamed,
@@ -72,14 +75,14 @@ class ChatTask:
             headers[TRUNCATED_HEADER] = str(self.left_out)
         return headers
 
-    async def _end(self, generation: Generation, went_well: bool) -> None:
-        conversation, kind, account_id = self.conversation, generation.kind, generation.account_id
+    async def _end(self, answer: AnswerSoFar, went_well: bool) -> None:
+        conversation, kind, account_id = self.conversation, answer.kind, answer.account_id
         if conversation is None or kind is None or account_id is None:
             return
         try:
             async with asyncio.timeout(_SAVE_SECONDS):
                 if went_well:
-                    await conversation.save(self.store, account_id, kind, generation.text)
+                    await conversation.save(self.store, account_id, kind, answer.text)
                 else:
                     await conversation.abandon(self.store)
         except (AccountStoreError, TimeoutError) as error:
@@ -107,10 +110,11 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
     facts = facts_of(entry)
     turns = await services.attachments.read(call.turns, facts, places=call.places, param=call.names.messages)
     kept = turns
+    rules_tokens = call.rules_tokens
     if call.may_truncate:
-        kept = fit_window(turns, facts.context_tokens, also=call.rules_tokens, reserve=call.max_tokens or 0)
+        kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=call.max_tokens or 0)
     else:
-        check_window(turns, facts.context_tokens, also=call.rules_tokens)
+        check_window(turns, facts.context_tokens, also=rules_tokens)
     call = replace(call, turns=kept, facts=facts)
     conversation = await find_conversation(
         services.store,
@@ -123,4 +127,14 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
     )
     refused = RefusedOptions(call.options.doubtful(facts))
     left_out = len(turns) - len(kept)
-    return ChatTask(call, bot, key_id, left_out, conversation, refused, services.store, services.journal)
+    return ChatTask(
+        call,
+        bot,
+        key_id,
+        left_out,
+        conversation,
+        refused,
+        services.store,
+        services.journal,
+        estimate_tokens(call.turns) + rules_tokens,
+    )

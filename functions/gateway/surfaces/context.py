@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 
@@ -15,6 +16,7 @@ from gateway.http.errors import GatewayError, encode_error_event, gateway_error
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.models.catalogue import Model
+from gateway.models.prices import estimate_points
 from gateway.prompt.request import FieldNames
 from gateway.surfaces.services import Services
 from reverse.errors import PoeError
@@ -37,9 +39,11 @@ def context_of(request: Request) -> RequestContext:
 
 
 async def authenticate(request: Request) -> ApiKey:
-    """The caller's key, noted in the record. Comes before the body is read. Raises `GatewayError` (401)."""
+    """The caller's key, noted in the record. Comes before the body is read. Raises `GatewayError` (401, 403)."""
     context = context_of(request)
-    key = await context.services.authenticator.authenticate(request.headers)
+    key = await context.services.authenticator.authenticate(
+        request.headers, path=request.scope["path"], client=request.client.host if request.client else None
+    )
     context.record.key = key.name
     return key
 
@@ -53,7 +57,10 @@ async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1
     context.services.prepare()
     model, bot = await context.services.catalogue.resolve(model_name)
     context.record.model = bot
-    await context.services.authenticator.admit(key, model_name, bot, answers=answers)
+    pricing = model.pricing if model is not None else None
+    context.record.budget = await context.services.authenticator.admit(
+        key, model_name, bot, answers=answers, estimate=partial(estimate_points, pricing)
+    )
     return model, bot
 
 

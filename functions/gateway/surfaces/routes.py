@@ -159,6 +159,7 @@ def build_routes() -> list[Route]:
         Route("/messages/count_tokens", lazy(_MESSAGES, "count_tokens"), methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
+        Route("/usage", lazy("gateway.surfaces.key_usage", "show_own_usage")),
         Route("/healthz", healthz),
         Route("/version", version),
         Route("/readyz", readyz),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from accounts import AccountStore
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
-from gateway.http.auth import AdminGate, Authenticator
+from gateway.http.admin_access import AdminGate
+from gateway.http.auth import Authenticator
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import PoeSettings
@@ -40,6 +43,10 @@ class Readiness:
         return self._is_ready
 
 
+# The init phase has ten seconds in all, and a table that answers at all answers in milliseconds.
+WARM_UP_SECONDS = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the routes work with. Made once per sandbox by `gateway.bootstrap`."""
@@ -64,6 +71,15 @@ class Services:
         """Begin to connect to Poe where a chat will need it. Never raises, and nobody has to wait."""
         if self.connections is not None:
             self.connections.prepare(is_first=is_first)
+
+    async def warm_up(self) -> None:
+        """Connect to the table and read what every first chat needs of it: the list of models and the overrides.
+
+        Bounded, and no failure: what can't be read now is read with the first chat.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                await self.catalogue.models()
 
     async def aclose(self) -> None:
         """Close connections."""

@@ -19,6 +19,7 @@ ID_LENGTH = 16
 # What a given secret must have at least: a list of words that people use as passwords has far less.
 MIN_LENGTH = 24
 MIN_BITS = 64
+_JUDGED_CHARS = 256
 # DynamoDB's numbers have 38 digits; what is meant is far below.
 MAX_LIMIT = 10**15
 _COUNTS = (
@@ -43,6 +44,8 @@ def hash_secret(secret: str) -> str:
 
 def estimated_bits(secret: str) -> float:
     """How hard a secret is to guess at most: repetitions and runs like `abc` or `321` add nothing."""
+    # What comes later can only make it harder, and nobody needs it that hard.
+    secret = secret[:_JUDGED_CHARS]
     period = next((size for size in range(1, len(secret)) if secret.startswith(secret[size:])), len(secret))
     told = [
         character

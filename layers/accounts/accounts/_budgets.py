@@ -183,14 +183,6 @@ def correct(attribute: str, held: Mapping[str, Any], *, points: int, tokens: int
     return Update(f"REMOVE {{v}} ADD {', '.join(additions)}", f"attribute_exists({{v}}) AND {same}", names, values)
 
 
-def charge(points: int, tokens: int, now: float) -> Update:
-    """The update that counts what was consumed without a reservation."""
-    names = {**{name: name_of for name, name_of in Windows(now).names.items() if name != "r"}, "seq": "seq"}
-    names |= {"used_at": "used_at"}
-    expression = "SET {used_at} = :now ADD {seq} :one, {pd} :points, {pm} :points, {td} :tokens, {tm} :tokens"
-    return Update(expression, None, names, {"now": now, "one": 1, "points": points, "tokens": tokens})
-
-
 def adjust(at: float, points: int, now: float) -> Update | None:
     """The update that adds points to the windows of a time that are still in force; `None` if none is."""
     then, current = Windows(at).names, Windows(now).names

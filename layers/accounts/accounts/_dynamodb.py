@@ -154,17 +154,11 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         entry: LedgerEntry | None = None
         if usage is not None and lease.intention is not None:
             entry = _ledger.completed(lease, outcome, usage, now)
-            is_charged = lease.intention.key_id in self._charged
-            if reserved is not None or is_charged:
-                kept = reserved.points if reserved is not None else 0
-                entry = replace(entry, budgeted=_ledger.budget_points(entry, kept))
+            if reserved is not None:
+                entry = replace(entry, budgeted=_ledger.budget_points(entry, reserved.points))
         record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
-        is_new = await self._book(lease, outcome, entry=entry, usage=usage, record=record, session=session)
-        if lease.intention is None:
-            return
-        if reserved is None:
-            if entry is not None and is_new and lease.intention.key_id in self._charged:
-                await self._charge(entry.key_id, entry.budgeted or 0, _ledger.tokens_of(entry, 0))
+        await self._book(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+        if lease.intention is None or reserved is None:
             return
         points = 0 if entry is None else entry.budgeted
         tokens = 0 if entry is None else _ledger.tokens_of(entry, reserved.tokens)
@@ -179,8 +173,8 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         usage: SendRecord | None,
         record: Item | None,
         session: Item,
-    ) -> bool:
-        """Give the slot back, write the entry, apply the outcome. `False` if the lease was released before."""
+    ) -> None:
+        """Give the slot back, write the entry, apply the outcome. Nothing if it was released before."""
         account: Account | None = lease.account
         slot = delete(_keys.slot(lease.account.id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
         booking: list[Write] = [slot]
@@ -200,10 +194,11 @@ class DynamoDBAccountStore(DynamoDBAccounts):
                 if min(failed.found) >= len(booking):
                     account = None
                     continue
-                return await self._book_lost(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+                await self._book_lost(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+                return
             if account is None:
                 await self._apply_outcome(lease, outcome, session)
-            return True
+            return
         raise ConflictError("the account is being changed by others all the time")
 
     async def _book_lost(
@@ -215,14 +210,14 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         usage: SendRecord | None,
         record: Item | None,
         session: Item,
-    ) -> bool:
+    ) -> None:
         """Book a lease whose slot is somebody else's: it was released before, or lost and recorded as that."""
         if record is not None:
             await self._table.write(put(record))
         if entry is None or usage is None:
             if lease.expires_at <= self._clock():
                 await self._apply_outcome(lease, outcome, session)
-            return False
+            return
         now = self._clock()
 
         def complete(lost: LedgerEntry) -> LedgerEntry | None:
@@ -232,9 +227,8 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             try:
                 await self._table.write(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
             except ConditionFailed:
-                return False
+                return
         await self._apply_outcome(lease, outcome, session)
-        return True
 
     async def recover_slots(self, *, limit: int = 1000) -> int:
         recovered = 0

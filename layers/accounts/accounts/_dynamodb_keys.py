@@ -33,8 +33,6 @@ class DynamoDBKeys(DynamoDBRecords):
         self._fleet: dict[AccountKind, int] = {}
         # Counters to remove with the next update, by key.
         self._stale: dict[str, set[str]] = {}
-        # Keys with a budget whose requests were counted without a reservation: they are charged at the end.
-        self._charged: set[str] = set()
 
     async def create_key(self, *, secret: str | None = None, **settings: Unpack[KeySettings]) -> tuple[ApiKey, str]:
         secret = secret or _api_keys.new_secret()
@@ -128,8 +126,6 @@ class DynamoDBKeys(DynamoDBRecords):
     async def count_request(self, key: ApiKey, answers: int = 1) -> OverLimit | None:
         if key.requests_per_minute is None and not key.has_budget:
             return None
-        if key.has_budget:
-            self._charged.add(key.id)
         return (await self.reserve_budget(key, Reservation(owners=(), requests=answers))).over
 
     async def reserve_budget(self, key: ApiKey, wanted: Reservation) -> Admission:
@@ -225,11 +221,6 @@ class DynamoDBKeys(DynamoDBRecords):
     async def _reservation(self, key_id: str, attribute: str) -> Item | None:
         held: Item | None = (await self._table.get(_keys.limits(key_id)) or {}).get(attribute)
         return held
-
-    async def _charge(self, key_id: str, points: int, tokens: int) -> None:
-        """Count what was consumed without a reservation."""
-        change = _budgets.charge(points, tokens, self._clock())
-        await self._table.write(self._limits_write(key_id, change))
 
     def _limits_write(self, key_id: str, change: _budgets.Update) -> Write:
         return update(_keys.limits(key_id), change.expression, change.condition, names=change.names, **change.values)

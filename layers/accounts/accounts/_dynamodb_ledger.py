@@ -106,13 +106,15 @@ class DynamoDBLedger(DynamoDBKeys):
         item = await self._table.get(_keys.settlement(account_id))
         return settlement_of(item) if item else SettlementState()
 
-    async def put_settlement_state(self, account_id: str, state: SettlementState) -> None:
+    async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:
         after = replace(state, version=state.version + 1)
         condition = "attribute_not_exists({pk}) OR {version} = :expected"
         try:
             await self._table.write(put(settlement_item(account_id, after), condition, expected=state.version))
         except ConditionFailed as error:
-            raise ConflictError("another run settles this account") from error
+            if settlement_of(error.found.get(0) or {}) != after:  # Else only the answer to the write was lost.
+                raise ConflictError("another run settles this account") from error
+        return after
 
     async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
         first, end = _ledger.hour_of(since), until

@@ -317,10 +317,13 @@ class SettlementState:
     """The name of our key in the account's history, once known."""
     claimed: Mapping[str, float] = field(default_factory=dict)
     """History entries that were matched, with their times: never matched again. Older than `read_until` are dropped."""
+    explained: Mapping[str, float] = field(default_factory=dict)
+    """Sends whose cost was known already and that had their entry in the history, with their times."""
     elsewhere: Mapping[str, int] = field(default_factory=dict)
     """Points that others spent, by UTC day."""
-    balance: int | None = None
-    balance_at: float | None = None
+    pending: Mapping[str, int] = field(default_factory=dict)
+    """Costs to book, by entry: written with the claims of the history entries that pay for them, before they are
+    booked, so that a run that is killed in between books them when it is repeated, and pays for nothing else."""
     version: int = 0
 
 

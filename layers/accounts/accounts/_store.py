@@ -224,8 +224,8 @@ class AccountStore(Protocol):
 
     async def settlement_state(self, account_id: str) -> SettlementState: ...
 
-    async def put_settlement_state(self, account_id: str, state: SettlementState) -> None:
-        """Raises `ConflictError` unless the stored version is the one of `state`, which is counted up."""
+    async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:
+        """The state as it is stored, one version on. Raises `ConflictError` unless the stored one is of its version."""
 
     async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
         """What the entries of `[since, until)` add up to, for each hour, key, model and account. Whole hours."""

@@ -5,11 +5,10 @@ With several at a time only the context of each application's own task can tell.
 """
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(NamedTuple):
     """An invocation, as log lines name it. Empty before the first."""
 
     request_id: str = ""

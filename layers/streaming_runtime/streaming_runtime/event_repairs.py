@@ -5,7 +5,6 @@ which Mangum cannot split; the name of an HTTP API's stage in front of the path,
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 # A Host header that Mangum can take apart: a name, or a name and a port.
@@ -14,23 +13,18 @@ _PLAIN_HOST = re.compile(r"[^:]*(?::[0-9]{1,5})?")
 _DEFAULT_STAGE = "$default"
 
 
-@dataclass(frozen=True, slots=True)
-class RepairedEvent:
-    """An event that Mangum can read."""
+def repair(event: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
+    """A copy that Mangum can read, and the Host header as it was, if Mangum could not take it apart.
 
-    event: dict[str, Any] = field(repr=False)
-    # The Host header as it was, if Mangum could not take it apart; it has read "localhost" instead.
-    host: bytes | None = field(default=None, repr=False)
-
-
-def repair(event: dict[str, Any]) -> RepairedEvent:
-    """A repaired copy. Events other than those of HTTP APIs and Function URLs pass as they are."""
+    Mangum reads "localhost" in its place; None otherwise. Events other than those of HTTP APIs and Function URLs pass
+    as they are.
+    """
     context = event.get("requestContext")
     if not isinstance(context, dict) or event.get("version") not in ("1.0", "2.0"):
-        return RepairedEvent(event)
+        return event, None
     if event["version"] == "1.0":
         path = event.get("path")
-        return RepairedEvent({**event, "path": _without_stage(path, context)} if isinstance(path, str) else event)
+        return {**event, "path": _without_stage(path, context)} if isinstance(path, str) else event, None
     http = context.get("http")
     http = {
         "method": "GET",
@@ -50,7 +44,7 @@ def repair(event: dict[str, Any]) -> RepairedEvent:
         "requestContext": {**context, "http": http},
     }
     # JSON can carry half of a surrogate pair, UTF-8 can't.
-    return RepairedEvent(repaired, host.encode("utf-8", "replace") if host is not None and is_odd else None)
+    return repaired, host.encode("utf-8", "replace") if host is not None and is_odd else None
 
 
 def _without_stage(path: str, context: dict[str, Any]) -> str:

@@ -47,10 +47,10 @@ def parse_event(payload: bytes) -> dict[str, Any]:
 
 def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum, settings: Settings) -> HttpRequest:
     """Infer the kind of event and build the ASGI scope. Raises UnsupportedEventError."""
-    repaired = repair(event)
+    repaired, host = repair(event)
     try:
         # Mangum describes the context structurally, and more narrowly than AWS's client fills it.
-        adapter = mangum.infer(repaired.event, context)  # type: ignore[arg-type]
+        adapter = mangum.infer(repaired, context)  # type: ignore[arg-type]
         scope, body = adapter.scope, adapter.body
     except RuntimeError as error:
         raise UnsupportedEventError("the event is no HTTP request that Mangum knows") from error
@@ -58,10 +58,10 @@ def build_request(event: dict[str, Any], context: LambdaContext, mangum: Mangum,
         raise UnsupportedEventError("the event lacks a part of an HTTP request, or has it in a wrong form") from error
     scope["asgi"] = dict(ASGI_VERSIONS)
     scope["aws.event"] = event
-    if repaired.host is not None:
+    if host is not None:
         scope["headers"] = [
             *([key, value] for key, value in scope["headers"] if key != b"host"),
-            [b"host", repaired.host],
+            [b"host", host],
         ]
     return HttpRequest(scope, body, _is_streamed(event, settings), adapter)
 

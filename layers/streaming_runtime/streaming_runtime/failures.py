@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_FRAMES = 12
 MAX_FULL_FRAMES = 50
@@ -22,8 +22,7 @@ MAX_HEADER_BYTES = 12_000
 _OWN_FOLDER = str(Path(__file__).parent) + os.sep
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One frame of a traceback."""
 
     function: str

@@ -8,7 +8,6 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,13 +19,13 @@ from streaming_runtime.log_sink import FramedSink, Sink, StandardSink, open_sink
 _INDENT = "\u00a0"
 
 
-@dataclass(slots=True)
 class _Log:
-    """How this process logs. Replaced by `configure`."""
+    """How this process logs. Changed by `configure`."""
 
-    sink: Sink = field(default_factory=StandardSink)
-    settings: LogSettings = field(default_factory=LogSettings)
-    hides_text: bool = False
+    def __init__(self) -> None:
+        self.sink: Sink = StandardSink()
+        self.settings = LogSettings()
+        self.hides_text = False
 
 
 _log = _Log()

@@ -8,8 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from streaming_runtime.current import get_current
 from streaming_runtime.log_sink import Sink, round_level
@@ -23,8 +22,7 @@ _FORMAT_VARIABLE, _LEVEL_VARIABLE = "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEV
 _POWERTOOLS_LEVEL_VARIABLES = ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL")
 
 
-@dataclass(frozen=True, slots=True)
-class LogSettings:
+class LogSettings(NamedTuple):
     """What the environment says about logs."""
 
     is_json: bool = False

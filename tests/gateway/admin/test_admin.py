@@ -123,10 +123,12 @@ async def test_usage_of_a_day(house: House) -> None:
 
 
 @pytest.mark.parametrize("path", ["/accounts", "/keys", "/usage", "/nothing", "/openapi.json"])
-@pytest.mark.parametrize("key", ["wrong", API_KEY])
-async def test_nothing_of_it_is_reached_without_the_admin_key(house: House, path: str, key: str) -> None:
+@pytest.mark.parametrize(("key", "refusal"), [("wrong", (401, "invalid_api_key")), (API_KEY, (403, "wrong_key_role"))])
+async def test_nothing_of_it_is_reached_without_the_admin_key(
+    house: House, path: str, key: str, refusal: tuple[int, str]
+) -> None:
     answer = await house.admin(path, key=key)
-    assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
+    assert (answer.status, answer.error["code"]) == refusal
 
 
 async def test_the_admin_key_is_no_api_key(house: House) -> None:

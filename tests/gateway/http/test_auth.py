@@ -8,9 +8,9 @@ import pytest
 from starlette.datastructures import Headers
 
 from accounts import ApiKey, InMemoryAccountStore
-from gateway.http.auth import AdminGate, Authenticator, may_use, read_token
+from gateway.http.auth import Authenticator, may_use, read_token
 from gateway.http.errors import GatewayError
-from tests.gateway.scripted import ADMIN_KEY, API_KEY, House, ask
+from tests.gateway.scripted import API_KEY, House, ask
 
 
 def bearer(token: str) -> Headers:
@@ -148,30 +148,3 @@ async def test_a_key_over_its_budget_is_told_not_to_try(house: House) -> None:
     assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
     assert answer.headers["x-should-retry"] == "false"
     assert int(answer.headers["retry-after"]) >= 1
-
-
-async def test_the_admin_key_is_read_once_in_a_while() -> None:
-    clock, reads = Clock(), 0
-
-    async def read() -> str:
-        nonlocal reads
-        reads += 1
-        return ADMIN_KEY
-
-    gate = AdminGate(read, clock=clock)
-    await gate.check(bearer(ADMIN_KEY))
-    await gate.check(bearer(ADMIN_KEY))
-    assert reads == 1
-    clock.now += gate.CACHE_SECONDS
-    await gate.check(bearer(ADMIN_KEY))
-    assert reads == 2
-
-
-@pytest.mark.parametrize("key", ["", ADMIN_KEY])
-async def test_without_the_admin_key_nobody_gets_in(key: str) -> None:
-    async def read() -> str:
-        return key
-
-    for guess in ("x", "é", ADMIN_KEY[:-1]):
-        with pytest.raises(GatewayError):
-            await AdminGate(read).check(bearer(guess))

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
-from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from local.bench.figures import ColdStarts, Memory, RoundTrips, TableWork
-from local.bench.measure import Piece, cpu_seconds, memory_mb, percentile, post, text_chunks
-from local.bench.streaming import StreamFigures
-from local.bench.table import BEGIN, END, Results, check_readme, to_markdown, update_readme
+from local.bench.figures import Memory, RoundTrips, TableWork
+from local.bench.first_token import STACK, FirstTokens
+from local.bench.measure import Piece, TextChunk, cpu_seconds, memory_mb, percentile, post, text_chunks
+from local.bench.model_list import entries
+from local.bench.report import BEGIN, END, Report, check_readme, to_markdown, update_readme
+from local.bench.served import served
+from local.bench.streaming import DIRECT, FLOOR, FLOOR_PROGRAM, ON_RUNTIME, prompt
+from local.bench.upstreams import delays_of_words
+from local.bench.way import PACED_PIECES, Samples, Way, add_round
+from local.poe_official import PoeOfficialSimulator
 
 
 def event(text: str) -> bytes:
@@ -82,47 +88,125 @@ async def test_a_refusal_is_not_a_measurement():
             await post(url, {})
 
 
+def test_a_chunk_of_several_words_is_as_late_as_the_last_of_them():
+    chunks = [TextChunk(10.0, "w1 "), TextChunk(13.0, "w2 w3 "), TextChunk(14.0, "w4")]
+    assert delays_of_words(chunks, [9.0, 10.0, 11.0, 13.5]) == [1.0, 2.0, 0.5]
+    with pytest.raises(RuntimeError, match="4 pieces came, 5 were sent"):
+        delays_of_words(chunks, [1.0] * 5)
+    with pytest.raises(RuntimeError, match="0 pieces came, 1 were sent"):
+        delays_of_words([], [1.0])
+
+
+class Upstream:
+    """Notes its pace; its pieces take a millisecond each."""
+
+    async def set_pace(self, seconds: float) -> None:
+        self.pace = seconds
+
+    async def delays(self, chunks, since):
+        return [0.001 for _ in chunks]
+
+
+def answer(count: int) -> list[Piece]:
+    return [Piece(0.0, b"".join(event(f"w{number} ") for number in range(count)))]
+
+
+async def test_processor_time_is_split_into_pieces_and_streams(monkeypatch):
+    used = {"seconds": 1.0}
+
+    async def ask(count: int, pace: float) -> list[Piece]:
+        used["seconds"] += 0.01 + count * (0.001 if pace else 0.0001)
+        return answer(count)
+
+    monkeypatch.setattr("local.bench.way.cpu_seconds", lambda _: used["seconds"])
+    samples = Samples()
+    await add_round(Way(ask, [os.getpid()], Upstream()), samples)
+    assert samples.paced == [pytest.approx(0.001)]
+    assert samples.flat_out == [pytest.approx(0.0001)]
+    assert samples.per_stream == [pytest.approx(0.01)]
+    assert len(samples.delays) == sum(PACED_PIECES)
+    assert samples.memory_mb > 0
+
+
+async def test_a_stream_that_lost_a_piece_is_not_a_measurement():
+    async def ask(count: int, _: float) -> list[Piece]:
+        return answer(count - 1)
+
+    with pytest.raises(RuntimeError, match=f"{PACED_PIECES[0] - 1} pieces came instead of {PACED_PIECES[0]}"):
+        await add_round(Way(ask, [], Upstream()), Samples())
+
+
+def samples(paced: float, flat_out: float) -> Samples:
+    return Samples(
+        delays=[0.001, 0.002],
+        paced=[paced, paced * 2, paced * 3],
+        flat_out=[flat_out],
+        per_stream=[0.008],
+        memory_mb=50.0,
+    )
+
+
 @pytest.fixture
-def results() -> Results:
-    row = StreamFigures(
-        name="this",
-        includes="all",
-        p50_ms=1.234,
-        p99_ms=9.0,
-        brisk_per_cpu_second=1234.5,
-        flat_out_per_cpu_second=9.9,
-        cpu_ms_per_stream=7,
-    )
-    return Results(
-        day=date(2026, 11, 22),
-        machine="2 cores",
-        streaming=[row],
-        proxies=None,
-        cold_starts=ColdStarts(200, 600),
-        round_trips=[RoundTrips("warm", 1, 108.4)],
-        published=[],
-        table_work=[TableWork("warm", 1, 2)],
-        memory=Memory(28, 44, 45),
-    )
+def report() -> Report:
+    filled = Report(day=date(2026, 11, 22), machine="2 cores")
+    filled.official.samples = {
+        DIRECT: Samples(delays=[0.001], paced=[0.0], flat_out=[0.0]),
+        FLOOR: samples(0.0001, 0.000002),
+        ON_RUNTIME: samples(0.00015, 0.000004),
+    }
+    filled.first_tokens = {
+        "this gateway, official account": FirstTokens(init=[0.3], wait=[0.05], work=[0.029]),
+        STACK: FirstTokens(init=[1.0], wait=[0.1], work=[0.058]),
+    }
+    filled.round_trips = [RoundTrips("warm", 1, 108.4)]
+    filled.published = []
+    filled.table_work = [TableWork("warm", 1, 2)]
+    filled.memory = Memory(28, 44, 45)
+    return filled
 
 
-def test_the_table_replaces_only_what_stands_between_its_marks(results, tmp_path):
+def test_rows_have_their_spread_and_how_many_times_the_floor_they_cost(report):
+    lines = to_markdown(report).splitlines()
+    row = "2.00 ms | 2.00 ms | 300 (150 to 450) µs | 4.0 (4.0 to 4.0) µs | 1.50, 2.0 | 8 ms | 50 MB |"
+    assert any(line.startswith(f"| {ON_RUNTIME} |") and line.endswith(row) for line in lines)
+    for table in ("| official route", "| first token"):
+        start = next(number for number, line in enumerate(lines) if line.startswith(table))
+        rows = [line for line in lines[start : start + 4] if line.startswith("|")]
+        assert {line.count("|") for line in rows} == {rows[0].count("|")}
+
+
+def test_the_first_token_is_told_at_the_share_of_a_processor(report):
+    text = to_markdown(report)
+    # 300 ms of init, and 29 ms of work that become 100.
+    assert "| 300 (300 to 300) ms | 50 (50 to 50) ms | 29 (29 to 29) ms | 100 ms | 400 (400 to 400) ms | 0.33 |" in text
+
+
+def test_what_there_was_no_time_for_is_named_and_the_rest_is_there(report):
+    report.web.samples = {ON_RUNTIME: Samples(delays=[0.001], paced=[0.001])}
+    report.missing = ["web", "rest"]
+    report.memory = None
+    text = to_markdown(report)
+    assert "No time was left for: web, rest." in text
+    assert "| web route" not in text and "resident memory" not in text
+    assert "| official route" in text
+
+
+def test_the_tables_replace_only_what_stands_between_their_marks(report, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nearlier figures\n{END}\nafter\n")
-    update_readme(readme, to_markdown(results))
+    update_readme(readme, to_markdown(report))
     text = readme.read_text()
     assert text.startswith(f"before\n{BEGIN}\nMeasured on 2026-11-22")
     assert text.endswith(f"\n{END}\nafter\n")
     assert "earlier figures" not in text
-    assert "| this | all | 1.23 ms | 9.00 ms | 1,234 | 10 | 7 ms |" in text
-    update_readme(readme, to_markdown(results))
+    update_readme(readme, to_markdown(report))
     assert readme.read_text() == text
 
 
-def test_the_published_client_has_rows_or_a_way_to_get_them(results):
-    assert 'not installed: `make conformance ARGS="--only poe_api_wrapper"`' in to_markdown(results)
-    measured = replace(results, published=[RoundTrips("new client", 9, 851.96)])
-    assert "1.7.1 by itself, over TLS, new client | 9 (852 ms) |" in to_markdown(measured)
+def test_the_published_client_has_rows_or_a_way_to_get_them(report):
+    assert 'not installed: `make conformance ARGS="--only poe_api_wrapper"`' in to_markdown(report)
+    report.published = [RoundTrips("new client", 9, 851.96)]
+    assert "1.7.1 by itself, over TLS, new client | 9 (852 ms) |" in to_markdown(report)
 
 
 def test_a_readme_without_the_marks_is_found_out_before_measuring(tmp_path):
@@ -130,3 +214,24 @@ def test_a_readme_without_the_marks_is_found_out_before_measuring(tmp_path):
     readme.write_text("nothing here\n")
     with pytest.raises(ValueError, match="no place for the table"):
         check_readme(readme)
+
+
+def test_the_list_of_models_has_the_size_of_poes():
+    listed = entries()
+    assert len(listed) == 362
+    assert 350_000 < len(json.dumps(listed)) < 450_000
+    assert listed == entries()
+
+
+async def test_the_floor_streams_what_the_upstream_sends(tmp_path, reaper):
+    async with PoeOfficialSimulator(pace_seconds=0) as simulator:
+        simulator.add_account("secret-key")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "BENCH_UPSTREAM": f"{simulator.base_url}/v1",
+            "BENCH_UPSTREAM_KEY": "secret-key",
+        }
+        command, log = [sys.executable, str(FLOOR_PROGRAM)], tmp_path / "floor.log"
+        async with served(command, health="/", environment=environment, reaper=reaper, log=log) as server:
+            chunks = text_chunks(await post(f"{server.url}/v1/chat/completions", prompt(50)))
+    assert "".join(chunk.text for chunk in chunks).split() == [f"w{number:04}" for number in range(1, 51)]

@@ -1,22 +1,18 @@
-"""The comparison with LiteLLM: how it is started and ended, what is counted, how it is shown. Needs no LiteLLM."""
+"""Other gateways beside ours: how they are started and ended. Needs none of them."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from local.bench.litellm_proxy import ENVIRONMENT, MASTER_KEY, LiteLlm
-from local.bench.measure import Piece, TextChunk, post, text_chunks
-from local.bench.proxies import Proxies, ProxyFigures, ServerFigures
-from local.bench.proxy_table import proxy_lines
+from local.bench.measure import post, text_chunks
+from local.bench.portkey import ENVIRONMENT as PORTKEY_ENVIRONMENT
+from local.bench.portkey import Portkey
 from local.bench.streaming import prompt
-from local.bench.upstreams import OnTheSpot, delays_of_words
-from local.bench.way import LONG_CHUNKS, SHORT_CHUNKS, Way, cpu_costs, flood_rate
 from local.poe_official import PoeOfficialSimulator
 
 # Says what it was started with, under the path that the real one has.
@@ -58,7 +54,7 @@ def serve(litellm: LiteLlm, reaper, folder: Path, upstream: str = "http://127.0.
 
 
 def test_without_an_installation_it_says_how_to_get_one(tmp_path):
-    with pytest.raises(RuntimeError, match="make bench LITELLM=1"):
+    with pytest.raises(RuntimeError, match="make bench PEERS=1"):
         LiteLlm.find(tmp_path)
 
 
@@ -122,93 +118,40 @@ async def test_the_real_proxy_streams_what_the_upstream_sends(tmp_path, reaper):
     assert "".join(chunk.text for chunk in chunks) == "w0001 w0002 w0003"
 
 
-def test_a_chunk_of_several_words_is_as_late_as_the_last_of_them():
-    chunks = [TextChunk(10.0, "w1 "), TextChunk(13.0, "w2 w3 "), TextChunk(14.0, "w4")]
-    assert delays_of_words(chunks, [9.0, 10.0, 11.0, 13.5]) == [1.0, 2.0, 0.5]
-    with pytest.raises(RuntimeError, match="4 pieces came, 5 were sent"):
-        delays_of_words(chunks, [1.0] * 5)
-    with pytest.raises(RuntimeError, match="0 pieces came, 1 were sent"):
-        delays_of_words([], [1.0])
+def install_portkey(folder: Path) -> Portkey:
+    """An environment that looks like Portkey's."""
+    package = folder / "node_modules" / "@portkey-ai" / "gateway"
+    (package / "build").mkdir(parents=True)
+    (package / "package.json").write_text(json.dumps({"version": "1.2.3"}))
+    (package / "build" / "start-server.js").write_text("")
+    return Portkey.find(folder)
 
 
-def answer(count: int) -> list[Piece]:
-    data = b"".join(
-        b"data: " + json.dumps({"choices": [{"delta": {"content": f"w{number} "}}]}).encode() + b"\n\n"
-        for number in range(count)
-    )
-    return [Piece(float("inf"), data)]
+def test_portkey_is_found_or_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+    with pytest.raises(RuntimeError, match="make bench PEERS=1"):
+        Portkey.find(tmp_path)
+    monkeypatch.setattr("local.bench.portkey.shutil.which", lambda _: sys.executable)
+    assert install_portkey(tmp_path).version == "1.2.3"
 
 
-async def test_processor_time_is_split_into_pieces_and_streams(monkeypatch):
-    used = {"seconds": 0.0}
-
-    async def ask(count: int, _: float) -> list[Piece]:
-        used["seconds"] += 0.01 + count * 0.001
-        return answer(count)
-
-    monkeypatch.setattr("local.bench.way.cpu_seconds", lambda _: used["seconds"])
-    costs = await cpu_costs(Way(ask, [os.getpid()], OnTheSpot()), 0.0, streams=2)
-    assert costs.per_piece == pytest.approx(0.001)
-    assert costs.per_stream == pytest.approx(0.01)
+def test_portkey_passes_a_request_on_to_the_upstream():
+    assert Portkey.headers("http://127.0.0.1:1/v1") == {
+        "x-portkey-provider": "openai",
+        "x-portkey-custom-host": "http://127.0.0.1:1/v1",
+    }
+    with pytest.raises(ValueError, match="no HTTP address"):
+        Portkey.headers("127.0.0.1:1")
 
 
-async def test_a_stream_that_lost_a_piece_is_not_a_measurement():
-    async def ask(count: int, _: float) -> list[Piece]:
-        return answer(count - 1)
-
-    way = Way(ask, [], OnTheSpot())
-    with pytest.raises(RuntimeError, match=f"{SHORT_CHUNKS - 1} pieces came instead of {SHORT_CHUNKS}"):
-        await cpu_costs(way, 0.0)
-    with pytest.raises(RuntimeError, match="pieces came instead of"):
-        await flood_rate(way)
-    assert SHORT_CHUNKS < LONG_CHUNKS
-
-
-SERVER = ServerFigures(
-    brisk_per_cpu_second=3000.0,
-    flat_out_per_cpu_second=20_000.0,
-    cpu_ms_per_stream=8.0,
-    cold_start_ms=200.0,
-    memory_mb=45.0,
-    peak_mb=50.0,
-)
-PROXIES = Proxies(
-    direct=ProxyFigures("no proxy", "nothing", 0.2, 0.5, 30_000.0),
-    gateways=[ProxyFigures("this gateway", "all", 0.6, 1.5, 12_000.0, SERVER)],
-    litellm=ProxyFigures(
-        "LiteLLM proxy 1.2.3",
-        "less",
-        2.2,
-        3.0,
-        1_500.0,
-        ServerFigures(
-            brisk_per_cpu_second=600.0,
-            flat_out_per_cpu_second=1_000.0,
-            cpu_ms_per_stream=16.0,
-            cold_start_ms=9000.0,
-            memory_mb=450.0,
-            peak_mb=450.0,
-        ),
-    ),
-)
-
-
-def test_the_comparison_has_a_row_for_each_and_the_ratios():
-    lines = proxy_lines(PROXIES)
-    assert "| no proxy | nothing | 0.20 ms | 0.50 ms |  |  |  | 30,000/s |  |  |" in lines
-    row = "| LiteLLM proxy 1.2.3 | less | 2.20 ms | 3.00 ms | 600 | 1,000 | 16 ms | 1,500/s | 9,000 ms | 450, 450 MB |"
-    assert row in lines
-    ratios = "3.7 x (5.0 x) | 2.0 x (2.5 x) | 5.0 x | 20.0 x | 2.0 x | 8.0 x | 45.0 x | 10.0 x, 9.0 x |"
-    assert f"| **LiteLLM to this gateway** | | {ratios}" in lines
-    table = [line for line in lines if line.startswith("|")]
-    assert {line.count("|") for line in table} == {table[0].count("|")}
-
-
-def test_what_adds_nothing_has_no_ratio():
-    litellm = replace(PROXIES.litellm, p50_ms=0.2)
-    (line,) = [line for line in proxy_lines(replace(PROXIES, litellm=litellm)) if "LiteLLM to" in line]
-    assert "| 0.3 x (none) |" in line
-
-
-def test_a_run_without_it_says_how_to_measure_it():
-    assert proxy_lines(None) == ["Beside a LiteLLM proxy: not measured in this run, `make bench LITELLM=1` does."]
+async def test_the_real_portkey_streams_what_the_upstream_sends(tmp_path, reaper):
+    try:
+        portkey = Portkey.find(PORTKEY_ENVIRONMENT)
+    except RuntimeError as reason:
+        pytest.skip(str(reason))
+    async with PoeOfficialSimulator(pace_seconds=0) as simulator:
+        simulator.add_account("secret-key")
+        async with portkey.serve(reaper=reaper, folder=tmp_path) as server:
+            headers = portkey.headers(f"{simulator.base_url}/v1")
+            url = f"{server.url}/v1/chat/completions"
+            chunks = text_chunks(await post(url, prompt(3), api_key="secret-key", headers=headers))
+    assert "".join(chunk.text for chunk in chunks) == "w0001 w0002 w0003"

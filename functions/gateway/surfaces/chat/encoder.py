@@ -204,12 +204,15 @@ class ChunkEncoder:
 
 
 def tool_call_delta(event: ToolCallDelta) -> dict[str, Any]:
-    """A tool call's piece: the first of an index has id, type and name, later ones only arguments."""
-    extra = {"extra_content": event.extra_content} if event.extra_content else {}
+    """A tool call's piece: the first of an index has id, type and name, later ones only arguments.
+
+    `extra_content` is as Poe's own API has it: what the provider wants back with the call.
+    """
+    extra = {"extra_content": dict(event.extra_content)} if event.extra_content else {}
     if event.id is None:
-        return {"index": event.index, "function": {"arguments": event.arguments}, **extra}
+        return {"index": event.index, "function": {"arguments": event.arguments}} | extra
     function = {"name": event.name or "", "arguments": event.arguments}
-    return {"index": event.index, "id": event.id, "type": "function", "function": function, **extra}
+    return {"index": event.index, "id": event.id, "type": "function", "function": function} | extra
 
 
 def _json(value: Any) -> bytes:

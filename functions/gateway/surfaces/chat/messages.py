@@ -56,7 +56,7 @@ class CallItem(Body):
 
     id = fields.text(max_length=_MAX_NAME)
     type = fields.anything({"type": "string"})
-    extra_content = fields.mapping("What came with the call. Some providers want it back; it is remembered for them.")
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
     function = fields.nested(CalledFunction)
     custom = fields.nested(CustomCall)
 

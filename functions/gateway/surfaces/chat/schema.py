@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from gateway.http.errors import MODEL_NOT_FOUND, NOT_READY, STORE
 from gateway.http.fields import describe
-from gateway.http.operations import GENERATION, IGNORED, Operation, events, header, json_media, parameter
 from gateway.http.schemas import (
     ANY_OBJECT,
     COUNT,
     FLAG,
+    GENERATION,
+    IGNORED,
     NAME,
     TEXT,
+    Operation,
     Schema,
     array,
     const,
     enum,
+    events,
+    header,
+    json_media,
     obj,
     optional,
+    parameter,
     ref,
 )
 from gateway.surfaces.chat.request import ChatBody
 
 _FUNCTION_CALL = obj("name arguments", name=NAME, arguments=TEXT)
-_TOOL_CALL = obj("id type function", id=TEXT, type=const("function"), function=_FUNCTION_CALL)
+_TOOL_CALL = obj(
+    "id type function",
+    id=TEXT,
+    type=const("function"),
+    function=_FUNCTION_CALL,
+    extra_content={"type": "object", "description": "What the provider wants back with the call; send it as it came."},
+)
 _USAGE = obj(
     "prompt_tokens completion_tokens total_tokens",
     prompt_tokens=COUNT,
@@ -144,6 +156,31 @@ OPERATIONS: dict[str, Operation] = {
         tag="Health",
         answer=json_media(obj("status", status=const("ok"))),
         is_open=True,
+    ),
+    "show_own_usage": Operation(
+        summary="Show what the key that asks may use, and has used",
+        tag="Usage",
+        description="Works when the budget is used up, too, and counts as no request.",
+        answer=json_media(
+            obj(
+                "object name models limits",
+                object=const("usage"),
+                name=TEXT,
+                models=array(TEXT),
+                expires_at=optional(TEXT),
+                limits=array(
+                    obj(
+                        "unit window used",
+                        unit=enum("points", "tokens", "requests", "streams"),
+                        window=enum("day", "month", "minute", "now"),
+                        limit=optional(COUNT),
+                        used=COUNT,
+                        left=optional(COUNT),
+                        resets_at=optional(TEXT),
+                    )
+                ),
+            )
+        ),
     ),
     "readyz": Operation(
         summary="Say whether an account could be leased",

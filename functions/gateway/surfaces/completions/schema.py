@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from gateway.http.fields import describe
-from gateway.http.operations import GENERATION, IGNORED, Operation, events, json_media
-from gateway.http.schemas import COUNT, TEXT, Schema, array, const, obj, optional, ref
+from gateway.http.schemas import (
+    COUNT,
+    GENERATION,
+    IGNORED,
+    TEXT,
+    Operation,
+    Schema,
+    array,
+    const,
+    events,
+    json_media,
+    obj,
+    optional,
+    ref,
+)
 from gateway.surfaces.completions.request import CompletionBody
 
 SCHEMAS: dict[str, Schema] = {

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from accounts import AccountKind, ApiKey
 from gateway.generation import usage
 from gateway.generation.downloads import collect_files
-from gateway.generation.generation import GenerationTask
+from gateway.generation.task import GenerationTask
 from gateway.http.bodies import read_body, read_json
 from gateway.http.deadline import bounded
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, invalid
@@ -35,8 +35,6 @@ from gateway.surfaces.media.speech import read_speech_call
 from gateway.surfaces.media.video_jobs import VideoCall, read_video_call
 from gateway.surfaces.media.videos import VideoMaker
 from reverse.chat import ChatRequest, Message
-
-_IMAGES_ONLY = ("/v1/images",)
 
 
 async def create_image(request: Request) -> Response:
@@ -92,9 +90,7 @@ def _check(model: Model | None, call: ImageCall) -> None:
     require(model, "image", "images")
     if model is None or not call.is_edit:
         return
-    takes_none = model.input_modalities is not None and "image" not in model.input_modalities
-    # Poe's image endpoint takes a prompt and nothing else; other bots take files in a chat.
-    if takes_none or (model.upstream_endpoints == _IMAGES_ONLY and model.kinds == ("official",)):
+    if model.input_modalities is not None and "image" not in model.input_modalities:
         raise unsupported_model(f"The model '{model.id}' makes images, but takes none to edit.")
 
 

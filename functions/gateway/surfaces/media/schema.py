@@ -6,15 +6,19 @@ from typing import Any
 
 from gateway.http.errors import INVALID_REQUEST, NOT_FOUND, UPSTREAM
 from gateway.http.fields import Body, describe
-from gateway.http.operations import GENERATION, IGNORED, Operation, json_media, parameter
 from gateway.http.schemas import (
     COUNT,
+    GENERATION,
+    IGNORED,
     TEXT,
+    Operation,
     Schema,
     array,
     const,
     enum,
+    json_media,
     obj,
+    parameter,
     ref,
 )
 from gateway.surfaces.media.image_request import EditBody, ImageBody

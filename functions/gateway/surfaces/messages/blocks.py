@@ -70,7 +70,7 @@ class ToolUseBlock(Body):
     id = fields.required_text(max_length=_MAX_NAME)
     name = fields.required_text(max_length=_MAX_NAME)
     input: Field[dict[str, Any]] = Field(fields.read_mapping, lambda: {"type": "object"})
-    extra_content = fields.mapping("What came with the call. Some providers want it back; it is remembered for them.")
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
 
 
 class ToolResultBlock(Body):

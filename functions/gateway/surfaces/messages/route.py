@@ -35,7 +35,7 @@ async def create_message(request: Request) -> Response | EventStream:
     async with asyncio.timeout_at(deadline):
         chat = await prepare_chat(asked.chat_call(model), bot=bot, entry=model, key_id=key.id, services=services)
     generation = services.generations.start(chat.generation_task(), record)
-    message = MessageObject(new_message_id(), asked.model, chat.call.prompt_tokens)
+    message = MessageObject(new_message_id(), asked.model, chat.prompt_tokens)
     answer = Answer(hides_reasoning=not asked.thinking.is_shown)
     headers = partial(_headers, chat, generation)
     if chat.call.is_streamed:

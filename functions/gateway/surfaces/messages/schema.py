@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from gateway.http.fields import describe
-from gateway.http.operations import BODY, GENERATION, IGNORED, Operation, events, json_media
 from gateway.http.schemas import (
+    BODY,
     COUNT,
     FLAG,
+    GENERATION,
+    IGNORED,
     TEXT,
+    Operation,
     Schema,
     array,
     const,
+    events,
+    json_media,
     obj,
     optional,
     ref,

@@ -52,7 +52,7 @@ class CallItem(Body):
     name = fields.required_text(max_length=_MAX_NAME)
     namespace = fields.text(max_length=_MAX_NAME)
     arguments: Field[str] = Field(_arguments, lambda: TEXT, default="{}", description="JSON text.")
-    extra_content = fields.mapping("What came with the call. Some providers want it back; it is remembered for them.")
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
 
 
 class CallOutputItem(Body):
@@ -71,7 +71,7 @@ class CustomCallItem(Body):
     name = fields.required_text(max_length=_MAX_NAME)
     namespace = fields.text(max_length=_MAX_NAME)
     input = fields.text()
-    extra_content = fields.mapping("What came with the call. Some providers want it back; it is remembered for them.")
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
 
 
 class ToolsItem(Body):

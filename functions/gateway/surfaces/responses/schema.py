@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from gateway.http.errors import INVALID_REQUEST, NOT_FOUND
 from gateway.http.fields import describe
-from gateway.http.operations import BODY, GENERATION, IGNORED, Operation, events, json_media, parameter
 from gateway.http.schemas import (
     ANY_OBJECT,
+    BODY,
     COUNT,
     FLAG,
+    GENERATION,
+    IGNORED,
     TEXT,
+    Operation,
     Schema,
     array,
     const,
     enum,
+    events,
+    json_media,
     obj,
     optional,
+    parameter,
     ref,
 )
 from gateway.surfaces.responses.request import CountBody, ResponseBody

@@ -297,9 +297,12 @@ async def test_a_form_over_the_limit_is_a_413(house: House) -> None:
     assert (answer.status, answer.error["code"]) == (413, "request_too_large")
 
 
-async def test_a_model_of_the_image_endpoint_alone_edits_nothing(house: House) -> None:
+async def test_a_model_of_the_image_endpoint_alone_edits_too(house: House) -> None:
+    await house.add_account()
+    house.poe.enqueue(FileAttached(DATA_URL, "image/png"), Finished())
     answer = await house.call("/v1/images/edits", {"model": "gpt-image-1", "prompt": "x", "image": DATA_URL})
-    assert (answer.status, answer.error["code"]) == (400, "unsupported_endpoint")
+    assert answer.status == 200
+    assert house.poe.requests[-1].messages[0].attachments
 
 
 async def test_images_too_large_for_a_buffered_response_are_refused(house: House) -> None:

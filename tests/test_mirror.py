@@ -143,7 +143,7 @@ ELSEWHERE = (
     ("gateway/admin/*.py", "gateway/admin/test_admin.py", "routes and what they share, tested by requests"),
     ("gateway/generation/attempt.py", "gateway/generation/test_generation.py", "a generation is made of attempts"),
     ("gateway/generation/leasing.py", "gateway/generation/test_sends.py", PART),
-    ("gateway/generation/question.py", "gateway/generation/test_sends.py", PART),
+    ("gateway/generation/task.py", "gateway/generation/test_sends.py", PART),
     ("gateway/generation/rules.py", "gateway/generation/test_plan.py", PART),
     ("gateway/generation/stop_sequences.py", "gateway/generation/test_shaping.py", PART),
     ("gateway/http/schemas.py", "gateway/http/test_fields.py", DECLARATIONS),

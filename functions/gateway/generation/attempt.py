@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
 from gateway.generation.client_pool import WarmClient, WarmClients
-from gateway.generation.question import AnswerRejectedError, Ask
+from gateway.generation.task import AnswerRejectedError, Ask
 from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal
 from pool.outcomes import outcome_of
@@ -34,19 +35,22 @@ class GenerationPolicy:
     """Bound of the booking at the end; if it fails, the lease frees itself at its expiry."""
 
 
+@dataclass(slots=True)
+class Resources:
+    """What the generations of a sandbox share. `clock` is monotonic, `now` the wall clock; both in seconds."""
+
+    store: AccountStore
+    clients: WarmClients
+    policy: GenerationPolicy
+    journal: Journal
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+
+
 class Attempt:
     """A leased account being asked once. Call `end` in every case; calls after the first do nothing."""
 
-    def __init__(
-        self,
-        lease: Lease,
-        *,
-        bot: str,
-        store: AccountStore,
-        clients: WarmClients,
-        policy: GenerationPolicy,
-        journal: Journal,
-    ) -> None:
+    def __init__(self, lease: Lease, shared: Resources, *, bot: str) -> None:
         self.lease = lease
         self.stream: AsyncGenerator[Event, None] | None = None
         self.error: PoeError | None = None
@@ -56,10 +60,10 @@ class Attempt:
         self.reported: UsageReported | None = None
         """What the upstream said of its costs before anything else; they are due even if nothing else comes."""
         self._bot = bot
-        self._store = store
-        self._clients = clients
-        self._policy = policy
-        self._journal = journal
+        self._store = shared.store
+        self._clients = shared.clients
+        self._policy = shared.policy
+        self._journal = shared.journal
         self._warm: WarmClient | None = None
         self._is_ended = False
         self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from accounts import AccountKind, Lease
-from gateway.generation.question import AnswerRejectedError, bot_protocol_change
 from gateway.generation.rules import Change
+from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import Correction, Reading, reading_of, reading_of_native
 from gateway.prompt.conversations import Continuation, Conversation
 from gateway.prompt.refused_options import RefusedOptions

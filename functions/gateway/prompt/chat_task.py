@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from accounts import AccountKind, AccountStore, AccountStoreError
-from gateway.generation.generation import Generation, GenerationTask
+from gateway.generation.task import AnswerSoFar, GenerationTask
 from gateway.http.request_log import Journal
 from gateway.models.capabilities import facts_of
 from gateway.models.parameters import ignored_header
@@ -75,14 +75,14 @@ class ChatTask:
             headers[TRUNCATED_HEADER] = str(self.left_out)
         return headers
 
-    async def _end(self, generation: Generation, went_well: bool) -> None:
-        conversation, kind, account_id = self.conversation, generation.kind, generation.account_id
+    async def _end(self, answer: AnswerSoFar, went_well: bool) -> None:
+        conversation, kind, account_id = self.conversation, answer.kind, answer.account_id
         if conversation is None or kind is None or account_id is None:
             return
         try:
             async with asyncio.timeout(_SAVE_SECONDS):
                 if went_well:
-                    await conversation.save(self.store, account_id, kind, generation.text)
+                    await conversation.save(self.store, account_id, kind, answer.text)
                 else:
                     await conversation.abandon(self.store)
         except (AccountStoreError, TimeoutError) as error:

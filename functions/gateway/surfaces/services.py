@@ -12,6 +12,7 @@ from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
 from gateway.http.admin_access import AdminGate
 from gateway.http.auth import Authenticator
+from gateway.http.kept_request import RequestKeeper
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import PoeSettings
@@ -61,6 +62,7 @@ class Services:
     readiness: Readiness
     attachments: AttachmentReader
     journal: Journal
+    keeper: RequestKeeper
     make_client: ClientFactory
     poe_settings: PoeSettings
     downloads: Downloads

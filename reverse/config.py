@@ -48,6 +48,9 @@ class PoeConfig:
     max_page_bytes: int = 16_777_216
     max_attachment_bytes: int = 50_000_000
 
+    tool_endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Where official accounts ask a model when tools are used, by its id in lower case: `chat`, `messages` or
+    `responses`. `doctor` finds out which of them really calls a tool."""
     operation_generation: Literal["newer", "older"] = "newer"
     """Which generation of poe.com's operations to speak: hashes, variables and form of upload belong together."""
     operation_hashes: Mapping[str, str] = field(default_factory=dict)

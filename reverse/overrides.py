@@ -3,6 +3,7 @@
 A document of these fields, each optional, goes over the configuration that the code came with:
 
 - `operation_generation`: `newer` or `older`;
+- `tool_endpoints`: where to ask a model when tools are used, by its id: see `PoeConfig.tool_endpoints`;
 - `operation_hashes`, `subscription_hashes`: hashes by name;
 - `form_key_rules`: regular expressions by name (`secret`, `key_function`, `key_call`), see `PoeConfig.form_key_rules`.
 """
@@ -23,6 +24,8 @@ _MAX_RULE_CHARS = 500
 # Rules by name, with the number of groups that is read of each.
 FORM_KEY_RULES = {"secret": 1, "key_function": 1, "key_call": 0}
 _GENERATIONS = ("newer", "older")
+TOOL_ENDPOINTS = ("chat", "messages", "responses")
+_MAX_MODEL_CHARS = 200
 
 
 class OverrideError(ValueError):
@@ -43,6 +46,7 @@ def with_overrides(config: PoeConfig, document: Mapping[str, Any] | None) -> Poe
         operation_hashes={**config.operation_hashes, **checked.get("operation_hashes", {})},
         subscription_hashes={**config.subscription_hashes, **checked.get("subscription_hashes", {})},
         form_key_rules={**config.form_key_rules, **checked.get("form_key_rules", {})},
+        tool_endpoints={**config.tool_endpoints, **checked.get("tool_endpoints", {})},
     )
 
 
@@ -57,6 +61,8 @@ def read_overrides(document: Mapping[str, Any]) -> dict[str, Any]:
                 checked[name] = value
             case "operation_hashes" | "subscription_hashes":
                 checked[name] = _read_texts(name, value, _HASH)
+            case "tool_endpoints":
+                checked[name] = _read_endpoints(name, value)
             case "form_key_rules":
                 checked[name] = _read_texts(name, value, None)
                 for rule, pattern in checked[name].items():
@@ -64,6 +70,16 @@ def read_overrides(document: Mapping[str, Any]) -> dict[str, Any]:
             case _:
                 raise OverrideError(str(name)[:80], "left out: there is no such field")
     return checked
+
+
+def _read_endpoints(field: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > _MAX_ENTRIES:
+        raise OverrideError(field, f"an object of at most {_MAX_ENTRIES} entries")
+    if not all(isinstance(name, str) and 0 < len(name) <= _MAX_MODEL_CHARS for name in value):
+        raise OverrideError(field, "an object by the ids of models")
+    if not all(endpoint in TOOL_ENDPOINTS for endpoint in value.values()):
+        raise OverrideError(field, f"an object of {', '.join(TOOL_ENDPOINTS)}")
+    return {name.lower(): endpoint for name, endpoint in value.items()}
 
 
 def _read_texts(field: str, value: Any, pattern: re.Pattern[str] | None) -> dict[str, str]:

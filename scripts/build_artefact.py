@@ -21,7 +21,7 @@ PYTHON_VERSION = "3.13"
 METADATA_KEPT = {"METADATA", "entry_points.txt", "licenses"}
 """Vulnerability scanners read METADATA, OpenTelemetry finds its context by entry point; the rest is for installers."""
 DROPPED_FOLDERS = {"__pycache__", "test", "tests"}
-DROPPED_SUFFIXES = {".c", ".h", ".in", ".md", ".pyc", ".pyi", ".pyx"}
+DROPPED_SUFFIXES = {".c", ".h", ".in", ".md", ".pxd", ".pxi", ".pyc", ".pyi", ".pyx"}
 DROPPED_NAMES = {"Makefile", "py.typed", "requirements.txt"}
 POWERTOOLS_UNUSED = (
     *("auth_alpha", "batch", "circuit_breaker", "data_classes", "data_masking", "feature_flags", "idempotency"),
@@ -31,6 +31,8 @@ DROPPED_PATHS = {
     "bin",  # command-line entry points
     "websockets/legacy",
     "websockets/sync",
+    "websockets/trio",
+    "pydantic/v1",  # FastAPI and pydantic do without where it is missing
     "aws_lambda_powertools/event_handler",  # a second web framework, with the scripts of its API browser
     *(f"aws_lambda_powertools/utilities/{name}" for name in POWERTOOLS_UNUSED),
 }

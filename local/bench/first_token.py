@@ -32,16 +32,15 @@ class FirstTokens:
     """Of one way: seconds, one entry per new sandbox."""
 
     init: list[float] = field(default_factory=list)
-    """By the clock, at full speed."""
+    """Processor time up to the end of the init phase, which has a whole processor."""
     wait: list[float] = field(default_factory=list)
     """By the clock, from the invocation to the first token, at full speed."""
     work: list[float] = field(default_factory=list)
     """Processor time in that wait."""
 
     def at_share(self) -> list[float]:
-        """From process start to the first token, where an invocation has its share of a processor only."""
-        samples = zip(self.init, self.wait, self.work, strict=True)
-        return [init + wait + work * (1 / SHARE - 1) for init, wait, work in samples]
+        """From process start to the first token without the network's time, where an invocation has its share only."""
+        return [init + work / SHARE for init, work in zip(self.init, self.work, strict=True)]
 
 
 async def measure_first_tokens(around: Surroundings, found: dict[str, FirstTokens]) -> None:
@@ -69,7 +68,6 @@ async def _add(around: Surroundings, function: Function, found: FirstTokens) -> 
     sandbox = BareSandbox(function, around.reaper)
     try:
         await sandbox.start()
-        init = time.monotonic() - sandbox.started_at
         used, since = cpu_seconds([sandbox.pid]), time.monotonic()
         at_first: list[float] = []
 
@@ -78,7 +76,7 @@ async def _add(around: Surroundings, function: Function, found: FirstTokens) -> 
                 at_first.append(cpu_seconds([sandbox.pid]) - used)
 
         pieces = await sandbox.request("POST", "/v1/chat/completions", prompt(3), around.api_key, on_piece=note)
-        found.init.append(init)
+        found.init.append(used)
         found.wait.append(text_chunks(pieces)[0].time - since)
         found.work.append(at_first[0])
     finally:

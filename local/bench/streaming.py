@@ -29,7 +29,7 @@ DIRECT = "no server: the client at the upstream"
 ON_RUNTIME = "this gateway, as its runtime hands the chunks to Lambda"
 UNDER_UVICORN = "this gateway under uvicorn"
 PLAIN_HTTPX = "plain FastAPI over httpx, a pydantic model per chunk, under uvicorn"
-PLAIN_CLIENT = "the same over the gateway's Poe client"
+PLAIN_CLIENT = "plain FastAPI over the gateway's Poe client, a pydantic model per chunk, under uvicorn"
 _GATEWAY = "API key, lease, booking, usage, keep-alive"
 INCLUDES = {
     DIRECT: "what is in every row",

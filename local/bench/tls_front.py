@@ -21,7 +21,8 @@ from cryptography.x509.oid import NameOID
 from scripts.hashed_certificates import write_hashed
 
 # What the sandbox reaches by TLS, with the scheme of each.
-_ADDRESSES = ("AWS_ENDPOINT_URL", "GATEWAY_POE_OFFICIAL_BASE_URL", "GATEWAY_POE_WEB_BASE_URL")
+_WEB = "GATEWAY_POE_WEB_BASE_URL"
+_ADDRESSES = ("AWS_ENDPOINT_URL", "GATEWAY_POE_OFFICIAL_BASE_URL", _WEB)
 _CHANNEL = "GATEWAY_POE_WEB_CHANNEL_URL"
 
 
@@ -45,7 +46,7 @@ async def tls_fronts(variables: Mapping[str, str], scratch: Path) -> AsyncIterat
     async with AsyncExitStack() as stack:
         replaced: dict[str, str] = {}
         ports: dict[str, int] = {}
-        for name in (*_ADDRESSES, _CHANNEL):
+        for name in _ADDRESSES:
             address = urlsplit(variables[name])
             if address.netloc not in ports:
                 front = _Front(address.hostname or "", address.port or 0)
@@ -53,8 +54,9 @@ async def tls_fronts(variables: Mapping[str, str], scratch: Path) -> AsyncIterat
                 stack.push_async_callback(front.aclose)
                 stack.callback(server.close)
                 ports[address.netloc] = server.sockets[0].getsockname()[1]
-            secure = {"http": "https", "ws": "wss"}[address.scheme]
-            replaced[name] = f"{secure}://127.0.0.1:{ports[address.netloc]}{address.path}"
+            replaced[name] = f"https://127.0.0.1:{ports[address.netloc]}{address.path}"
+        # The web simulator serves its channel, too, wherever its settings say that it is.
+        replaced[_CHANNEL] = replaced[_WEB].replace("https", "wss", 1)
         yield Fronts(replaced, bundle, scratch / "hashed")
 
 

@@ -8,7 +8,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -121,6 +121,8 @@ async def answer(simulation: Simulation, call: Call, dialect: Dialect) -> ASGIAp
     name = dialect.model_name(call.body)
     model = ask_for(world.model(name), name, dialect.endpoint)
     question = dialect.question(call.body, model, world.store)
+    if dialect.endpoint in model.ignores_tools:
+        question = replace(question, tools=())
     said = model.bot(question)
     # What media bots say is where their work is; it is not made of tokens.
     completion = Completion(model, name, question, *(bounded(said, question) if model.makes_text else (said,)))

@@ -34,7 +34,8 @@ class Model:
     `listed` is what its entry says about endpoints. `parameters` are JSON Schemas by name, `defaults` their default
     values. `refuses` names fields of the endpoint that the provider behind it does not take; `efforts` are the values
     of `reasoning_effort` that it takes without declaring them. `signs_calls`: tool calls carry a thought signature,
-    which has to come back. `provider_name` is what its provider calls it.
+    which has to come back. `ignores_tools`: endpoints at which tools are passed over without a word. `provider_name`
+    is what its provider calls it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Model:
     refuses: frozenset[str] = frozenset()
     efforts: tuple[str, ...] = ()
     signs_calls: bool = False
+    ignores_tools: frozenset[str] = frozenset()
     provider_name: str = ""
 
     @property

@@ -27,7 +27,8 @@ async def diagnose(
 ) -> Report:
     """Run the checks in order and report. What depends on a failed check is skipped.
 
-    Nothing is sent to a bot unless `send` is set: then one short message, which costs points. `progress` is given
+    Nothing is sent to a bot unless `send` is set: then one short message, and with an official account one more with a
+    tool for each endpoint that the model lists; they cost points. `progress` is given
     each line of the report as soon as it is known. The report holds no cookie, key, form key, channel or prompt.
     Raises nothing for what is wrong on the way to Poe; cancelling it closes everything.
     """

@@ -5,7 +5,7 @@ from reverse.official.client import PoeOfficialClient, read_models
 from reverse.official.login import Login, PoeLogin, SignIn, exchange_code
 from reverse.official.points import PointsSpent
 from reverse.official.routing import Route
-from reverse.official.transport import OfficialTransport
+from reverse.official.transports import OfficialTransport
 from reverse.official.uploads import UploadedFile
 from reverse.videos import Video, VideoStatus
 

@@ -24,7 +24,8 @@ from reverse.official.points import PointsSpent, parse_balance, parse_history
 from reverse.official.refused_options import blame
 from reverse.official.retry import MAX_RETRIES
 from reverse.official.routing import Route, choose_route, may_be_bot_only, may_be_images_only
-from reverse.official.transport import OfficialTransport, OutgoingRequest
+from reverse.official.transport import OutgoingRequest
+from reverse.official.transports import OfficialTransport
 from reverse.official.uploads import UploadedFile
 from reverse.videos import VideoJobs
 
@@ -109,8 +110,9 @@ class PoeOfficialClient:
         if route is None and not is_guess:
             route = Route.BOT_QUERY
         model = self._models.get(name) or self._find_model(name)
+        chosen = route or self._choose_route(request, model)
         try:
-            async with aclosing(await self._answer(request, route or choose_route(request, model), model)) as events:
+            async with aclosing(await self._answer(request, chosen, model)) as events:
                 async for event in events:
                     if request.in_bot_protocol and name not in self._bot_only:
                         self._remember_bot_only(name)
@@ -198,6 +200,9 @@ class PoeOfficialClient:
             raise poe_error(
                 ErrorCode.PROTOCOL, "the API has no such endpoint", operation=operation, status=error.status
             ) from None
+
+    def _choose_route(self, request: ChatRequest, model: ModelInfo | None) -> Route:
+        return choose_route(request, model, self._config.tool_endpoints.get(request.bot.lower()))
 
     def _remember_bot_only(self, name: str) -> None:
         self._bot_only[name] = None

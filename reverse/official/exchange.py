@@ -24,13 +24,13 @@ from reverse.official.json_values import parse_object
 from reverse.official.retry import MAX_RETRIES, retry_delay
 from reverse.official.sse import ServerSentEvent, SSEParser
 from reverse.official.transport import (
-    OfficialTransport,
     OutgoingRequest,
     StreamedReply,
     Transport,
     content_type,
     read_body,
 )
+from reverse.official.transports import OfficialTransport
 
 _EVENT_STREAM = "text/event-stream"
 _MAX_ERROR_BYTES = 65_536

@@ -33,17 +33,20 @@ _MESSAGES_PARAMETERS = frozenset({"temperature", "top_p", "top_k", "parallel_too
 _MAX_MESSAGES_TEMPERATURE = 1.0
 
 
-def choose_route(request: ChatRequest, model: ModelInfo | None) -> Route:
+def choose_route(request: ChatRequest, model: ModelInfo | None, tool_endpoint: str | None = None) -> Route:
     """The route for `request`, by what is known of the model. A bot that nothing is known of is asked on chat.
 
+    `tool_endpoint` is the operator's word for where this model calls tools, for requests that use them.
     A route never changes what the answer may be: where another endpoint serves a request better, it is asked there
     only if it takes all that the request holds, and knows how long the answer may become.
     """
+    if tool_endpoint is not None and uses_tools(request):
+        return Route(tool_endpoint)
     if model is None or not model.endpoints:
         # Most bots that declare no endpoint answer on chat all the same (docs/reference/poe-official.md#model-list).
         return Route.CHAT_WHOLE if model is not None and model.makes_media else Route.CHAT
     if Endpoint.MESSAGES in model.endpoints:
-        is_better = _uses_tools(request) or _gains_from_cache(request)
+        is_better = uses_tools(request) or _gains_from_cache(request)
         if Endpoint.CHAT not in model.endpoints or (is_better and _fits_messages(request, model)):
             return Route.MESSAGES
     if Endpoint.CHAT in model.endpoints:
@@ -67,7 +70,7 @@ def may_be_bot_only(model: ModelInfo | None) -> bool:
     return model is None or not model.endpoints
 
 
-def _uses_tools(request: ChatRequest) -> bool:
+def uses_tools(request: ChatRequest) -> bool:
     """Whether tools are part of it: a provider's own endpoint calls them reliably."""
     return bool(request.tools) or any(message.tool_calls for message in request.messages)
 

@@ -122,8 +122,25 @@ async def test_the_official_account_is_checked_with_its_key() -> None:
         simulator.add_account(API_KEY)
         config = PoeConfig(official_base_url=simulator.base_url, upload_url=simulator.upload_url)
         report = await diagnose(OfficialCredentials(API_KEY), config, send=True, bot="Echo")
-        assert report.is_healthy and [check.name for check in report.checks][3:] == ["models", "balance", "message"]
+        assert report.is_healthy and [check.name for check in report.checks][3:6] == ["models", "balance", "message"]
+        assert {check.status for check in report.checks[6:]} == {"skipped"}, "Echo declares no tools"
         wrong = await diagnose(OfficialCredentials("planted-wrong-key-8899"), config, send=True)
         assert _statuses(wrong)["models"] == "ok"
         assert (_statuses(wrong)["balance"], _statuses(wrong)["message"]) == ("failed", "skipped")
         assert "planted" not in report.to_text() + wrong.to_text() + json.dumps(wrong.to_json())
+
+
+async def test_the_endpoints_that_really_call_a_tool_are_told_apart() -> None:
+    async with PoeOfficialSimulator(pace_seconds=0) as simulator:
+        simulator.add_account(API_KEY)
+        known = simulator.models["claude-sonnet-4.5"]
+        simulator.models["claude-sonnet-4.5"] = replace(known, ignores_tools=frozenset({"/v1/chat/completions"}))
+        config = PoeConfig(official_base_url=simulator.base_url, upload_url=simulator.upload_url)
+        report = await diagnose(OfficialCredentials(API_KEY), config, send=True, bot="Claude-Sonnet-4.5")
+        details = {check.name: check.detail for check in report.checks}
+        assert details["tool at chat"] == "answered without calling the tool"
+        assert details["tool at messages"].startswith("called")
+        assert details["tool at responses"].startswith("called")
+        other = await diagnose(OfficialCredentials(API_KEY), config, send=True, bot="Story")
+        statuses = _statuses(other)
+        assert (statuses["tool at chat"], statuses["tool at messages"]) == ("ok", "skipped")

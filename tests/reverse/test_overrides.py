@@ -62,3 +62,12 @@ def test_the_form_key_is_found_by_other_rules() -> None:
     page = Page((Script(None, "window.newName = () => { function x() {} }"),), None, None)
     program = form_key_program(page, "", {"key_function": r"window\.(\w+) = \(\) =>"})
     assert program.expressions == ("String(window.newName()).slice(0, 32)",)
+
+
+def test_where_tools_are_called_can_be_said_for_each_model() -> None:
+    config = with_overrides(PoeConfig(), {"tool_endpoints": {"Claude-Haiku-4.5": "responses"}})
+    assert config.tool_endpoints == {"claude-haiku-4.5": "responses"}
+    for wrong in ({"x": "images"}, {"": "chat"}, {"x" * 300: "chat"}, ["chat"], {"x": 5}):
+        with pytest.raises(OverrideError) as caught:
+            read_overrides({"tool_endpoints": wrong})
+        assert caught.value.field == "tool_endpoints"

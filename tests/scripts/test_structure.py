@@ -123,3 +123,7 @@ def test_the_ground_floor_of_the_gateway_stays_small(structure):
     """Composition and packages only: what is new has a package."""
     floor = structure.ground_floor(structure.working_tree(ROOT), "functions/gateway")
     assert len(floor) <= 13, floor
+
+
+def test_no_imports_form_a_circle(structure):
+    assert structure.measure(structure.working_tree(ROOT)).cycles == []

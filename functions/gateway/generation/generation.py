@@ -14,90 +14,29 @@ What a surface sends after the block is sent after all that.
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from functools import partial
 from types import TracebackType
 from typing import Self
 
-from accounts import AccountKind, AccountStore, NoAccountError, SendRecord
-from gateway.generation.attempt import Attempt, GenerationPolicy
-from gateway.generation.client_pool import WarmClients
+from accounts import AccountKind, NoAccountError, SendRecord
+from accounts import RequestRecord as KeptRequest
+from gateway.generation.attempt import Attempt, Resources
 from gateway.generation.leasing import Leasing
 from gateway.generation.plan import Again, GiveUp, decide, telling
-from gateway.generation.question import AnswerRejectedError, Ask, OneCall, PlainQuestion, Question
 from gateway.generation.rules import Change, Send, failed_send, rejected_send
-from gateway.generation.shaping import AnswerLimits, AnswerShaper
+from gateway.generation.shaping import AnswerShaper
 from gateway.generation.spending import Spending
+from gateway.generation.task import AnswerRejectedError, GenerationTask
 from gateway.generation.usage import TokenUsage
-from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
-from gateway.http.request_log import Journal, RequestRecord
-from reverse.chat import ChatRequest
+from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, gateway_error
+from gateway.http.request_log import RequestRecord
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
 
-AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationTask:
-    """What to generate, whichever account does it."""
-
-    key_id: str
-    model: str
-    """The bot's name as Poe knows it."""
-    build: Callable[[AccountKind], ChatRequest] | None = None
-    """Makes the request for an account of this kind. May raise `GatewayError`."""
-    ask: Ask | None = None
-    """A call of the client that is no chat; takes the place of `build`."""
-    question: Question | None = None
-    """Where there is more to asking and reading than one request; takes the place of both. For one generation."""
-    on_end: Callable[[Generation, bool], Awaitable[None]] | None = None
-    """Called once an account has begun to answer and the answer is over: well (`True`), or not. What it writes is
-    written before the last byte leaves."""
-    prompt_tokens: int
-    """Estimate, used where the upstream does not say."""
-    max_tokens: int | None = None
-    """How long the answer may be, for the estimate of its cost."""
-    limits: Callable[[AccountKind], AnswerLimits] = lambda _: AnswerLimits()
-    """Limits that the gateway itself must keep, by kind: the official API keeps some on its own."""
-    kinds: tuple[AccountKind, ...] = AnyKind
-    """Acceptable kinds, best first."""
-    is_streamed: bool = True
-    """Whether the consumer can't take back what it was given: decides how replaced text is told."""
-    sticky_account_id: str | None = None
-
-    def new_question(self) -> Question:
-        """What is asked. Raises `ValueError` for a task without a question."""
-        if self.question is not None:
-            return self.question
-        if self.ask is not None:
-            return OneCall(self.ask)
-        if self.build is None:
-            raise ValueError("a generation needs 'build', 'ask' or 'question'")
-        return PlainQuestion(self.build)
-
-
-class Generations:
+class Generations(Resources):
     """Starts generations: holds what they share."""
-
-    def __init__(
-        self,
-        store: AccountStore,
-        clients: WarmClients,
-        policy: GenerationPolicy,
-        journal: Journal,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self.store = store
-        self.clients = clients
-        self.policy = policy
-        self.journal = journal
-        self.clock = clock
-        self.now = now
 
     def start(self, task: GenerationTask, record: RequestRecord) -> Generation:
         """A generation, to be entered. Nothing happens before its events are asked for."""
@@ -165,10 +104,23 @@ class Generation:
                 "completion_tokens": usage.completion_tokens,
                 "estimated": usage.is_estimated,
             }
+            self._record.points = usage.points
         if self._attempt is not None:
-            await self._attempt.end(self._booking(self._attempt))
+            await self._attempt.end(self._booking(self._attempt), self._kept(error))
             if self._task.on_end is not None and (self._attempt.has_answered or self._is_taken):
                 await self._task.on_end(self, error is None)
+
+    def _kept(self, error: BaseException | None) -> KeptRequest | None:
+        """What the log of requests keeps, if this answer is the whole request."""
+        if error is None:
+            return self._shared.keeper.item(self._record)
+        if not isinstance(error, Exception):
+            # Nobody waits for the answer any more; how it ended is for the caller of this block to say.
+            return None
+        failure = gateway_error(error, now=self._shared.now())
+        if isinstance(error, PoeError):
+            self._record.cause = error.code.value
+        return self._shared.keeper.item(self._record, status=failure.status, code=failure.code)
 
     def _booking(self, attempt: Attempt) -> SendRecord | None:
         """What the send under way consumed; `None` if nothing was sent."""
@@ -197,7 +149,9 @@ class Generation:
             shaper = self._shaper
             try:
                 ask = partial(self._question.ask, change=self._change)
-                for event in await attempt.begin(ask):
+                first = await attempt.begin(ask)
+                self._record.first_token_at = self._record.first_token_at or self._shared.clock()
+                for event in first:
                     for shaped in self._shape(event):
                         yield shaped
                 stream = attempt.stream
@@ -244,14 +198,7 @@ class Generation:
             raise _raised(await leasing.explain(none, failure)) from None
         record.attempts += 1
         record.account = lease.account.id
-        attempt = self._attempt = Attempt(
-            lease,
-            bot=task.model.lower(),
-            store=shared.store,
-            clients=shared.clients,
-            policy=shared.policy,
-            journal=shared.journal,
-        )
+        attempt = self._attempt = Attempt(lease, shared, bot=task.model.lower())
         if not self._is_shown:
             self._shaper = AnswerShaper(task.limits(lease.account.kind), is_streamed=task.is_streamed)
         return attempt

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from accounts import (
     Account,
@@ -17,16 +16,15 @@ from accounts import (
     NoAccountError,
     NoAccountReason,
 )
+from gateway.generation.attempt import Resources
 from gateway.generation.plan import Again
 from gateway.generation.rules import Where
+from gateway.generation.task import GenerationTask
 from gateway.http.deadline import to_the_end
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
 from gateway.http.key_budget import Ticket
 from gateway.http.request_log import RequestRecord
 from reverse.errors import ErrorCode, PoeError
-
-if TYPE_CHECKING:
-    from gateway.generation.generation import Generations, GenerationTask
 
 # Pauses between looks for a free account; the last one repeats.
 _WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
@@ -45,7 +43,7 @@ _NEVER = frozenset(
 class Leasing:
     """Leases accounts for one generation, one at a time."""
 
-    def __init__(self, shared: Generations, task: GenerationTask, record: RequestRecord) -> None:
+    def __init__(self, shared: Resources, task: GenerationTask, record: RequestRecord) -> None:
         self._shared = shared
         self._task = task
         self._record = record
@@ -110,6 +108,7 @@ class Leasing:
             intention=Intention(
                 key_id=self._task.key_id,
                 model=self._task.model.lower(),
+                surface=self._record.surface,
                 request_id=self._record.request_id,
                 attempt=len(self._asked) + 1,
                 estimate=ticket.estimate,

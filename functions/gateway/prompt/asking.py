@@ -15,12 +15,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from accounts import AccountKind, Lease
-from gateway.generation.question import AnswerRejectedError, bot_protocol_change
 from gateway.generation.rules import Change
+from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import Correction, Reading, reading_of, reading_of_native
+from gateway.prompt.call_extras import CallExtras
 from gateway.prompt.conversations import Continuation, Conversation
 from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
+from gateway.prompt.required_calls import RequiredCallReading
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
@@ -35,8 +37,15 @@ class Asking:
     """Asks for one chat completion, whichever kind of account was leased. Implements `Question`."""
 
     def __init__(
-        self, call: ChatCall, bot: str, refused: RefusedOptions, conversation: Conversation | None = None
+        self,
+        call: ChatCall,
+        bot: str,
+        refused: RefusedOptions,
+        conversation: Conversation | None = None,
+        extras: CallExtras | None = None,
     ) -> None:
+        """`extras` is told what comes with the answer's calls."""
+        self._extras = extras
         self._call = call
         self._bot = bot
         self._refused = refused
@@ -69,7 +78,9 @@ class Asking:
             self._request = correction
         self._kind, self._account_id = kind, account_id
         self._request = self._refused.without(self._request)
-        return client.stream(self._request) if self._reading is None else self._read(client, self._reading)
+        if self._reading is not None:
+            return self._read(client, self._reading)
+        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
 
     def changes(self, error: PoeError) -> frozenset[Change]:
         """The changes that would answer this failure of the last send."""
@@ -93,7 +104,7 @@ class Asking:
         self._is_continued = False
         if kind is AccountKind.OFFICIAL:
             is_native = Change.FORMAT_IN_WORDS not in self._made
-            self._reading = None if call.response_format is None else reading_of_native(call, knows_format=is_native)
+            self._reading = _native_reading(call, knows_format=is_native)
             self._request = self._official_request()
             return
         going_on = self._continuation(account_id)
@@ -166,10 +177,26 @@ class Asking:
             raise AnswerRejectedError(failure.message, failure.code, is_correctable=is_correctable)
         yield Finished(reading.reason(reason))
 
+    async def _noting(self, client: PoeClient, extras: CallExtras) -> AsyncGenerator[Event, None]:
+        async with aclosing(client.stream(self._request)) as events:
+            async for event in events:
+                if type(event) is not TextDelta:
+                    extras.note(event)
+                yield event
+
     def _noted(self, event: Event) -> Event:
+        if self._extras is not None:
+            self._extras.note(event)
         if self._conversation is not None:
             self._conversation.observe(event)
         return event
+
+
+def _native_reading(call: ChatCall, *, knows_format: bool) -> Reading | None:
+    """How the answer of a model is read that is told of tools and formats natively; `None` for as it comes."""
+    if call.specs.must_call:
+        return RequiredCallReading(call.specs)
+    return None if call.response_format is None else reading_of_native(call, knows_format=knows_format)
 
 
 async def _read_sized(read: Callable[[T], list[Event]], value: T, size: int) -> list[Event]:
@@ -187,5 +214,5 @@ def _in_the_chat(request: ChatRequest, correction: Correction, chat: ChatStarted
 def _with_the_conversation(request: ChatRequest, correction: Correction) -> ChatRequest:
     answered = [Message("assistant", correction.answer)] if correction.answer.strip() else []
     # An endpoint may have left the rule out without a word.
-    told = Message("user", f"{correction.text}\n{correction.rule}")
+    told = Message("user", "\n".join(part for part in (correction.text, correction.rule) if part))
     return replace(request, messages=(*request.messages, *answered, told))

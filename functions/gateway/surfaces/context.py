@@ -44,7 +44,7 @@ async def authenticate(request: Request) -> ApiKey:
     key = await context.services.authenticator.authenticate(
         request.headers, path=request.scope["path"], client=request.client.host if request.client else None
     )
-    context.record.key = key.name
+    context.record.key, context.record.key_id = key.name, key.id
     return key
 
 

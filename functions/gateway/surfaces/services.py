@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from accounts import AccountStore
@@ -10,6 +12,7 @@ from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
 from gateway.http.admin_access import AdminGate
 from gateway.http.auth import Authenticator
+from gateway.http.kept_request import RequestKeeper
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import PoeSettings
@@ -41,6 +44,10 @@ class Readiness:
         return self._is_ready
 
 
+# The init phase has ten seconds in all, and a table that answers at all answers in milliseconds.
+WARM_UP_SECONDS = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the routes work with. Made once per sandbox by `gateway.bootstrap`."""
@@ -55,6 +62,7 @@ class Services:
     readiness: Readiness
     attachments: AttachmentReader
     journal: Journal
+    keeper: RequestKeeper
     make_client: ClientFactory
     poe_settings: PoeSettings
     downloads: Downloads
@@ -65,6 +73,15 @@ class Services:
         """Begin to connect to Poe where a chat will need it. Never raises, and nobody has to wait."""
         if self.connections is not None:
             self.connections.prepare(is_first=is_first)
+
+    async def warm_up(self) -> None:
+        """Connect to the table and read what every first chat needs of it: the list of models and the overrides.
+
+        Bounded, and no failure: what can't be read now is read with the first chat.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                await self.catalogue.models()
 
     async def aclose(self) -> None:
         """Close connections."""

@@ -18,7 +18,7 @@ from accounts import (
     Reading,
     StoreUnavailableError,
 )
-from gateway.generation.generation import GenerationTask
+from gateway.generation.task import GenerationTask
 from gateway.http.request_log import RequestRecord
 from gateway.settings import Settings
 from reverse.chat import ChatRequest, Message

@@ -533,3 +533,13 @@ async def test_an_image_model_edits_through_chat_and_is_asked_at_its_endpoint_wh
     with pytest.raises(PoeError) as caught:
         await ask(client, ChatRequest("GPT-Image-1", [hat]))
     assert caught.value.code is ErrorCode.BOT_NOT_FOUND
+
+
+async def test_the_operator_says_where_a_model_calls_tools(simulator: PoeOfficialSimulator, question: Question) -> None:
+    config = PoeConfig(official_base_url=simulator.base_url, tool_endpoints={"claude-sonnet-4.5": "responses"})
+    async with PoeOfficialClient(OfficialCredentials(KEY), config) as client:
+        await client.models()
+        await ask(client, question("Claude-Sonnet-4.5", tools=[CITY]))
+        assert simulator.requests[-1].path == "/v1/responses"
+        await ask(client, question("Claude-Sonnet-4.5"))
+        assert simulator.requests[-1].path == "/v1/chat/completions"

@@ -13,8 +13,8 @@ from typing import Any
 from accounts import AccountKind
 from gateway.generation import usage
 from gateway.generation.downloads import collect_files
-from gateway.generation.generation import GenerationTask
 from gateway.generation.parallel import run_each
+from gateway.generation.task import GenerationTask
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import UNUSABLE_ANSWER, UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from accounts import AccountKind, ApiKey
 from gateway.generation import usage
 from gateway.generation.downloads import collect_files
-from gateway.generation.generation import GenerationTask
+from gateway.generation.task import GenerationTask
 from gateway.http.bodies import read_body, read_json
 from gateway.http.deadline import bounded
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, invalid

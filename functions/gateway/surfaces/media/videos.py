@@ -13,7 +13,7 @@ from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, N
 from gateway.generation import usage
 from gateway.generation.answer import collect_answer
 from gateway.generation.downloads import collect_files
-from gateway.generation.generation import GenerationTask
+from gateway.generation.task import GenerationTask
 from gateway.http.errors import NOT_FOUND, UNUSABLE_ANSWER, GatewayError, gateway_error
 from gateway.http.file_response import MAX_STREAMED_BYTES, Download
 from gateway.http.request_log import RequestRecord

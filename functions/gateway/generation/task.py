@@ -1,17 +1,19 @@
-"""What is asked of an account, once per send; how the answer is read is the question's own business."""
+"""What a generation is to do: the task, and the question that is asked of an account, once per send."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
+from gateway.generation.shaping import AnswerLimits
 from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import PoeError
 from reverse.events import Event
 
+AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
 """Asks a leased account's client once. Closing the generator stops the upstream."""
 
@@ -78,3 +80,55 @@ class OneCall:
 def bot_protocol_change(error: PoeError) -> frozenset[Change]:
     """The bot protocol, where the client says that it may know the bot."""
     return frozenset({Change.BOT_PROTOCOL}) if error.may_be_bot_only else frozenset()
+
+
+class AnswerSoFar(Protocol):
+    """What is known of an answer, while it is made and at its end."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def account_id(self) -> str | None: ...
+
+    @property
+    def kind(self) -> AccountKind | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationTask:
+    """What to generate, whichever account does it."""
+
+    key_id: str
+    model: str
+    """The bot's name as Poe knows it."""
+    build: Callable[[AccountKind], ChatRequest] | None = None
+    """Makes the request for an account of this kind. May raise `GatewayError`."""
+    ask: Ask | None = None
+    """A call of the client that is no chat; takes the place of `build`."""
+    question: Question | None = None
+    """Where there is more to asking and reading than one request; takes the place of both. For one generation."""
+    on_end: Callable[[AnswerSoFar, bool], Awaitable[None]] | None = None
+    """Called once an account has begun to answer and the answer is over: well (`True`), or not. What it writes is
+    written before the last byte leaves."""
+    prompt_tokens: int
+    """Estimate, used where the upstream does not say."""
+    max_tokens: int | None = None
+    """How long the answer may be, for the estimate of its cost."""
+    limits: Callable[[AccountKind], AnswerLimits] = lambda _: AnswerLimits()
+    """Limits that the gateway itself must keep, by kind: the official API keeps some on its own."""
+    kinds: tuple[AccountKind, ...] = AnyKind
+    """Acceptable kinds, best first."""
+    is_streamed: bool = True
+    """Whether the consumer can't take back what it was given: decides how replaced text is told."""
+    sticky_account_id: str | None = None
+
+    def new_question(self) -> Question:
+        """What is asked. Raises `ValueError` for a task without a question."""
+        if self.question is not None:
+            return self.question
+        if self.ask is not None:
+            return OneCall(self.ask)
+        if self.build is None:
+            raise ValueError("a generation needs 'build', 'ask' or 'question'")
+        return PlainQuestion(self.build)

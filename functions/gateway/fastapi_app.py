@@ -18,7 +18,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from accounts import AccountNotFoundError, ConflictError
 from gateway.admin.accounts import router as accounts_router
 from gateway.admin.books import router as books_router
-from gateway.admin.config import router as config_router
 from gateway.admin.gate import ADMIN_PATH, DESCRIPTION_PATH, PAGE_PATH
 from gateway.admin.keys import router as keys_router
 from gateway.admin.sign_in import router as sign_in_router
@@ -42,7 +41,7 @@ def create_application() -> FastAPI:
     """Every address. Its caller has checked the admin key where one is needed, and answers what this raises."""
     app = DescribedApplication(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.router.routes.extend(build_routes())
-    for router in (upkeep_router, sign_in_router, accounts_router, keys_router, books_router, config_router):
+    for router in (upkeep_router, sign_in_router, accounts_router, keys_router, books_router):
         app.include_router(router, prefix=ADMIN_PATH, responses=dict(ADMIN_FAILURES.items()))
     _add_description(app)
     for kind, translate in _TRANSLATIONS.items():

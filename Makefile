@@ -7,7 +7,7 @@ ENV ?= default
 WORKERS ?= 2
 # What `sam local` can run here; the architecture of a deployment is its own parameter, in samconfig.toml.
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
-export PYTHONPATH := $(CURDIR):$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/pool:$(CURDIR)/layers/streaming_runtime
+export PYTHONPATH := $(CURDIR):$(CURDIR)/cli:$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/pool:$(CURDIR)/layers/streaming_runtime
 export SAM_CLI_TELEMETRY ?= 0
 # With PEERS=1 the bench also measures other people's gateways, which live in environments of their own.
 LITELLM_VENV := build/bench/litellm
@@ -16,7 +16,7 @@ PEERS_INSTALLED := $(LITELLM_VENV)/.installed $(PORTKEY_FOLDER)/.installed
 MUTATION_VENV := build/mutation/venv
 # The makefiles of the artefacts use pip through this one.
 export BUILD_PYTHON := $(abspath $(BIN))/python
-PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
+PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local poegw
 
 .PHONY: simulate help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
@@ -95,10 +95,12 @@ $(VENV)/.created:
 
 $(VENV)/.run: requirements/run.txt | $(VENV)/.created
 	@scripts/install $(VENV) $<
+	@scripts/launcher $(VENV)
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt | $(VENV)/.created
 	@scripts/install $(VENV) $<
+	@scripts/launcher $(VENV)
 	@touch $@ $(VENV)/.run
 
 $(MUTATION_VENV)/.installed: requirements/mutation.txt

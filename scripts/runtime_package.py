@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYER = ROOT / "layers" / "streaming_runtime"
+TESTS = ROOT / "tests" / "streaming_runtime"
 BUILD = ROOT / "build" / "runtime"
 ARCHITECTURE = "x86_64"
 """Which list of platforms pip is given; nothing that it installs depends on it."""
@@ -79,8 +80,9 @@ def run_tests(wheel: Path, arguments: list[str]) -> int:
         pip_install(python, "--require-hashes", "-r", str(requirements))
         stamp.write_text(requirements.read_text())
     pip_install(python, "--no-deps", "--no-index", "--force-reinstall", str(wheel))
-    config = LAYER / "pyproject.toml"
-    command = [str(python), "-m", "pytest", "-c", str(config), "--rootdir", str(LAYER), "-q", *arguments]
+    # Alone: without the fixtures that all tests of the repository share.
+    where = ["-c", str(LAYER / "pyproject.toml"), "--rootdir", str(LAYER), "--confcutdir", str(TESTS)]
+    command = [str(python), "-m", "pytest", *where, "-q", *arguments]
     return subprocess.run(command, cwd=LAYER, env=environment(), check=False).returncode
 
 

@@ -88,6 +88,7 @@ class Soak:
         """One life of the process."""
         life = Life()
         warm_up = min(WARM_UP, invocations // 4)
+        await self._census()  # there must be a process to stop
         kinds = self._chance.choices(list(KINDS), list(KINDS.values()), k=invocations)
         for number, kind in enumerate(kinds):
             if number == warm_up:

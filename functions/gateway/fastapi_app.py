@@ -19,7 +19,9 @@ from accounts import AccountNotFoundError, ConflictError
 from gateway.admin.accounts import router as accounts_router
 from gateway.admin.books import router as books_router
 from gateway.admin.gate import ADMIN_PATH, DESCRIPTION_PATH, PAGE_PATH
+from gateway.admin.health import router as health_router
 from gateway.admin.keys import router as keys_router
+from gateway.admin.points import router as points_router
 from gateway.admin.sign_in import router as sign_in_router
 from gateway.admin.upkeep import router as upkeep_router
 from gateway.http.errors import INVALID_JSON, INVALID_REQUEST, NOT_FOUND, GatewayError, invalid
@@ -41,7 +43,15 @@ def create_application() -> FastAPI:
     """Every address. Its caller has checked the admin key where one is needed, and answers what this raises."""
     app = DescribedApplication(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.router.routes.extend(build_routes())
-    for router in (upkeep_router, sign_in_router, accounts_router, keys_router, books_router):
+    for router in (
+        upkeep_router,
+        sign_in_router,
+        accounts_router,
+        keys_router,
+        books_router,
+        points_router,
+        health_router,
+    ):
         app.include_router(router, prefix=ADMIN_PATH, responses=dict(ADMIN_FAILURES.items()))
     _add_description(app)
     for kind, translate in _TRANSLATIONS.items():

@@ -177,6 +177,13 @@ async def test_a_failure_without_a_deadline_is_answered(runtime_api, start_loop,
     assert (await runtime_api.enqueue({"no": "request"}, deadline_in=None).end()).path.endswith("/error")
 
 
+async def test_a_streamed_response_repeats_the_id_of_the_invocation(runtime_api, start_loop, function_url):
+    start_loop(failing_app(ValueError(), parts=1))
+    exchange = await runtime_api.enqueue(function_url(), headers={"Lambda-Runtime-Invocation-Id": "n-1"}).end()
+    assert exchange.request_headers["lambda-runtime-invocation-id"] == "n-1"
+    assert "lambda-runtime-invocation-id" not in (await runtime_api.enqueue(function_url()).end()).request_headers
+
+
 async def test_the_trace_is_in_the_scope(runtime_api, start_loop, function_url):
     seen = []
 

@@ -14,7 +14,14 @@ def pins(text):
 
 
 @pytest.mark.parametrize(
-    "lock", [*LOCKS, "requirements/run.txt", "requirements/test.txt", "requirements/bench-litellm.txt"]
+    "lock",
+    [
+        *LOCKS,
+        "layers/streaming_runtime/requirements-test.txt",
+        "requirements/run.txt",
+        "requirements/test.txt",
+        "requirements/bench-litellm.txt",
+    ],
 )
 def test_every_package_is_pinned_by_hash_and_no_index_is_named(root, lock):
     text = (root / lock).read_text()

@@ -205,8 +205,13 @@ def content_schema(*kinds: str) -> Schema:
     return {"anyOf": [TEXT, array({"oneOf": fields.typed(bodies)})]}
 
 
-def read_content(content: Any, item: Body, name: str) -> tuple[str, tuple[Attachment, ...]]:
-    """Text, joined by line ends, and files of a content that is there. Raises `GatewayError` (400), naming the part."""
+def read_content(
+    content: Any, item: Body, name: str, *, left_out: set[str] | None = None
+) -> tuple[str, tuple[Attachment, ...]]:
+    """Text, joined by line ends, and files of a content that is there. Raises `GatewayError` (400), naming the part.
+
+    Of a part of an unknown type its text counts; without one, its type is added to `left_out`.
+    """
     if isinstance(content, str):
         return content, ()
     if not isinstance(content, list):
@@ -216,22 +221,23 @@ def read_content(content: Any, item: Body, name: str) -> tuple[str, tuple[Attach
     for index, part in enumerate(content):
         if isinstance(part, str):
             texts.append(part)
-        elif isinstance(part, dict):
-            _read_part(Body(part, item.param(f"{name}[{index}]")), texts, attachments)
-        else:
+        elif not isinstance(part, dict):
             raise item.wrong(f"{name}[{index}]", "an object")
+        elif (kind := _read_part(Body(part, item.param(f"{name}[{index}]")), texts, attachments)) is not None:
+            if left_out is not None:
+                left_out.add(kind)
     return "\n".join(texts), tuple(attachments)
 
 
-def _read_part(part: Body, texts: list[str], attachments: list[Attachment]) -> None:
+def _read_part(part: Body, texts: list[str], attachments: list[Attachment]) -> str | None:
+    """The type of a part that nothing was read from."""
     kind = fields.required_type(part)
     if kind in _TEXTS:
         texts.append(_TEXTS[kind][1](part))
     elif kind in _FILES:
         attachments.append(_FILES[kind][1](part))
+    elif isinstance(text := part.values.get("text"), str):
+        texts.append(text)
     else:
-        raise invalid(
-            f"Content parts of type '{kind[:40]}' are not supported.",
-            param=part.param("type"),
-            code="unsupported_content",
-        )
+        return kind
+    return None

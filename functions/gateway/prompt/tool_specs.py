@@ -8,7 +8,8 @@ from typing import Any
 
 Tool = Mapping[str, Any]
 """A function in OpenAI's shape: `type`, and `function` with `name` and `parameters`."""
-MAX_TOOLS = 128
+# Agents with many servers of tools send some hundreds; Anthropic's API documents this limit.
+MAX_TOOLS = 10_000
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 # OpenAI allows 64; Poe's bots are asked under the same name, so longer ones are left to the upstream to judge.
 MAX_TOOL_NAME = 256
@@ -30,6 +31,8 @@ class ToolSpecs:
     """Tools that may not be called this time: a provider may want to know what earlier calls were of."""
     dropped: tuple[str, ...] = ()
     """What was left out, by its place."""
+    free_form: frozenset[str] = frozenset()
+    """Names of the functions that stand for tools that take plain text (see `free_form`)."""
 
     @classmethod
     def offering(
@@ -40,11 +43,19 @@ class ToolSpecs:
         is_parallel: bool = True,
         is_legacy: bool = False,
         dropped: tuple[str, ...] = (),
+        free_form: frozenset[str] = frozenset(),
     ) -> ToolSpecs:
         """The specs for tools and a choice, which were checked: without tools, or with the choice `none`, no calls."""
         if choice == "none" or not tools:
             return cls(withheld=tools, dropped=dropped)
-        return cls(tools=tools, choice=choice, is_parallel=is_parallel, is_legacy=is_legacy, dropped=dropped)
+        return cls(
+            tools=tools,
+            choice=choice,
+            is_parallel=is_parallel,
+            is_legacy=is_legacy,
+            dropped=dropped,
+            free_form=free_form,
+        )
 
     @property
     def must_call(self) -> bool:
@@ -63,6 +74,9 @@ class ToolSpecs:
             name = self.choice["function"]["name"]
             return tuple(tool for tool in self.tools if function_name(tool) == name)
         return self.tools
+
+
+NO_TOOLS = ToolSpecs()
 
 
 def function_name(tool: Tool) -> str:

@@ -242,7 +242,6 @@ async def test_files_reach_the_account_in_use_as_bytes(environment: dict[str, st
         (image("http://example.org/a.png"), "invalid_url"),
         (image("/etc/passwd"), "invalid_url"),
         ({"type": "file", "file": {"file_id": "file-123"}}, "unsupported_file_id"),
-        ({"type": "hologram"}, "unsupported_content"),
     ],
 )
 async def test_a_bad_file_touches_no_account(environment: dict[str, str], part: dict[str, Any], code: str) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from gateway.generation.answer import Answer, AnswerPart, distinct_files, file_name, missing_links, url_citations
 from gateway.generation.usage import TokenUsage
 from gateway.http.sse import DONE, encode_text
+from gateway.prompt.free_form import TextReader, to_text
+from gateway.prompt.tool_specs import NO_TOOLS, ToolSpecs
 from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 
 
@@ -24,24 +26,24 @@ def new_completion_id() -> str:
 
 
 def encode_completion(
-    answers: Sequence[Answer], *, completion_id: str, created: int, model: str, is_legacy: bool = False
+    answers: Sequence[Answer], *, completion_id: str, created: int, model: str, specs: ToolSpecs = NO_TOOLS
 ) -> bytes:
-    """The completion as JSON, one choice per answer. `is_legacy` writes a tool call as a `function_call`."""
+    """The completion as JSON, one choice per answer. `specs` tells as what calls are written."""
     body = {
         "id": completion_id,
         "object": "chat.completion",
         "created": created,
         "model": model,
-        "choices": [to_choice(answer, index, is_legacy=is_legacy) for index, answer in enumerate(answers)],
+        "choices": [to_choice(answer, index, specs) for index, answer in enumerate(answers)],
         "usage": TokenUsage.total(answer.usage for answer in answers).to_chat(),
     }
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def to_choice(answer: Answer, index: int, *, is_legacy: bool = False) -> dict[str, Any]:
+def to_choice(answer: Answer, index: int, specs: ToolSpecs = NO_TOOLS) -> dict[str, Any]:
     """OpenAI's choice object."""
-    reason = finish_reason(answer.finish_reason, is_legacy=is_legacy)
-    return {"index": index, "message": _message(answer, is_legacy), "logprobs": None, "finish_reason": reason}
+    reason = finish_reason(answer.finish_reason, is_legacy=specs.is_legacy)
+    return {"index": index, "message": _message(answer, specs), "logprobs": None, "finish_reason": reason}
 
 
 def finish_reason(reason: FinishReason, *, is_legacy: bool = False) -> str:
@@ -71,7 +73,7 @@ def _attachment(file: FileAttached) -> dict[str, Any]:
     return {name: value for name, value in described.items() if value is not None}
 
 
-def _message(answer: Answer, is_legacy: bool) -> dict[str, Any]:
+def _message(answer: Answer, specs: ToolSpecs) -> dict[str, Any]:
     """The assistant's message. Content is null only where calls or a refusal come without text."""
     links, described = describe_files(answer.files, answer.text)
     text, refusal, calls = answer.text + links, answer.joined("refusal"), answer.tool_calls
@@ -82,17 +84,21 @@ def _message(answer: Answer, is_legacy: bool) -> dict[str, Any]:
     }
     if reasoning := answer.joined("reasoning"):
         message["reasoning_content"] = reasoning
-    if calls and is_legacy:
+    if calls and specs.is_legacy:
         message["function_call"] = _function(calls[0])
     elif calls:
-        message["tool_calls"] = [
-            {"id": call.call_id or f"call_{index}", "type": "function", "function": _function(call)}
-            | ({"extra_content": dict(call.extra_content)} if call.extra_content else {})
-            for index, call in enumerate(calls)
-        ]
+        message["tool_calls"] = [_call(call, index, specs.free_form) for index, call in enumerate(calls)]
     if answer.suggested_replies:
         message["suggested_replies"] = answer.suggested_replies
     return message | described
+
+
+def _call(call: AnswerPart, index: int, free_form: Collection[str]) -> dict[str, Any]:
+    head = {"id": call.call_id or f"call_{index}"}
+    extra = {"extra_content": call.extra_content} if call.extra_content else {}
+    if call.name in free_form:
+        return {**head, "type": "custom", "custom": {"name": call.name, "input": to_text(call.text)}, **extra}
+    return {**head, "type": "function", "function": _function(call), **extra}
 
 
 def _function(call: AnswerPart) -> dict[str, str]:
@@ -103,7 +109,7 @@ class ChunkEncoder:
     """Encodes one answer. Each method's result is ready to be sent.
 
     `choice` is its number among several answers to one request: then `end` ends only the choice, and `end_stream` the
-    stream. `is_legacy` writes a tool call as a `function_call`, of which there is only one.
+    stream. `specs` tells as what calls are written: legacy callers get a `function_call`, of which there is only one.
     """
 
     def __init__(
@@ -114,7 +120,7 @@ class ChunkEncoder:
         model: str,
         wants_usage: bool,
         choice: int | None = None,
-        is_legacy: bool = False,
+        specs: ToolSpecs = NO_TOOLS,
     ) -> None:
         head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self.answer = Answer()
@@ -122,7 +128,10 @@ class ChunkEncoder:
         self._close = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
         self._wants_usage = wants_usage
         self._is_one_of_many = choice is not None
-        self._is_legacy = is_legacy
+        self._is_legacy = specs.is_legacy
+        self._free_form = specs.free_form
+        # Of calls of tools that take plain text, by index.
+        self._readers: dict[int, TextReader] = {}
         self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % (choice or 0)
         self._before_text = self._before_delta + b'"content":'
         self._after_delta = b'},"finish_reason":null}]' + self._close
@@ -151,8 +160,24 @@ class ChunkEncoder:
                 piece = tool_call_delta(event)["function"]
                 return b"" if event.index else self._delta(b'"function_call":' + _json(piece))
             case ToolCallDelta():
-                return self._delta(b'"tool_calls":[' + _json(tool_call_delta(event)) + b"]")
+                return self._call_piece(event)
         return b""
+
+    def _call_piece(self, event: ToolCallDelta) -> bytes:
+        if event.name in self._free_form:
+            self._readers[event.index] = TextReader()
+        reader = self._readers.get(event.index)
+        if reader is None:
+            return self._calls(tool_call_delta(event))
+        text = reader.feed(event.arguments)
+        if event.id is not None:
+            piece = {"index": event.index, "id": event.id, "type": "custom"}
+            extra = {"extra_content": event.extra_content} if event.extra_content else {}
+            return self._calls({**piece, "custom": {"name": event.name or "", "input": text}, **extra})
+        return self._calls({"index": event.index, "custom": {"input": text}}) if text else b""
+
+    def _calls(self, piece: dict[str, Any]) -> bytes:
+        return self._delta(b'"tool_calls":[' + _json(piece) + b"]")
 
     async def end(self) -> bytes:
         """All that ends the answer: links to files with their description, suggested replies, the finish reason."""
@@ -161,7 +186,9 @@ class ChunkEncoder:
         delta: dict[str, Any] = ({"content": links} if links else {}) | described
         if answer.suggested_replies:
             delta["suggested_replies"] = answer.suggested_replies
-        extras = self._delta(_json(delta)[1:-1]) if delta else b""
+        rests = [(index, reader.finish()) for index, reader in self._readers.items()]
+        extras = b"".join(self._calls({"index": index, "custom": {"input": rest}}) for index, rest in rests if rest)
+        extras += self._delta(_json(delta)[1:-1]) if delta else b""
         reason = _json(finish_reason(answer.finish_reason, is_legacy=self._is_legacy))
         end = self._start + extras + self._before_delta + b'},"finish_reason":' + reason + b"}]" + self._close
         return end if self._is_one_of_many else end + self.end_stream(answer.usage)

@@ -12,6 +12,7 @@ from gateway.http import fields
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema
 from gateway.prompt.content_parts import content_schema, read_content
+from gateway.prompt.free_form import to_arguments
 from reverse.chat import Message, Role, ToolCall
 
 # OpenAI's roles and the turn each becomes. `function` is the predecessor of `tool`.
@@ -55,9 +56,9 @@ class CallItem(Body):
 
     id = fields.text(max_length=_MAX_NAME)
     type = fields.anything({"type": "string"})
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
     function = fields.nested(CalledFunction)
     custom = fields.nested(CustomCall)
-    extra_content = fields.anything({"type": "object"}, "What came with the call; some providers want it back.")
 
 
 def _content(value: Any, _body: Body, _name: str) -> Any:
@@ -87,17 +88,27 @@ class MessageItem(Body):
     audio = fields.anything({"type": "object"})
 
 
-def read_turns(items: Sequence[MessageItem]) -> list[Message]:
-    """One turn per message. Raises `GatewayError` (400), naming the place."""
-    return _with_own_ids([_read_message(item) for item in items])
+def read_turns(items: Sequence[MessageItem], left_out: set[str]) -> list[Message]:
+    """One turn per message; names of what no account can get are added to `left_out`, each once.
+
+    Raises `GatewayError` (400), naming the place.
+    """
+    turns = _with_own_ids([_read_message(item, left_out) for item in items])
+    left_out |= _unsupported_parts(items)
+    return turns
 
 
-def unsupported_parts(items: Sequence[MessageItem]) -> set[str]:
-    """What of the messages no account can get, each thing once however often it is there."""
+# Names under which clients send the reasoning of earlier answers back. Models don't take it.
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
+
+
+def _unsupported_parts(items: Sequence[MessageItem]) -> set[str]:
     names: set[str] = set()
     for item in items:
         if item.audio is not None:
             names.add("messages.audio")
+        if item.role == "assistant":
+            names |= {f"messages.{name}" for name in _REASONING if item.values.get(name)}
         for part in item.content if isinstance(item.content, list) else ():
             image = part.get("image_url") if isinstance(part, dict) else None
             if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
@@ -105,29 +116,32 @@ def unsupported_parts(items: Sequence[MessageItem]) -> set[str]:
     return names
 
 
-def _read_message(item: MessageItem) -> Message:
+def _read_message(item: MessageItem, left_out: set[str]) -> Message:
     role = _ROLES[item.role]
     # OpenAI allows missing content for assistant turns with tool calls; others become empty turns, which do no harm.
     content = item.refusal or "" if item.content is None else item.content
-    text, attachments = read_content(content, item, "content")
-    calls = _read_tool_calls(item) if role == "assistant" else ()
+    unknown = set[str]()
+    text, attachments = read_content(content, item, "content", left_out=unknown)
+    left_out |= {f"messages.content.{kind}" for kind in unknown}
+    calls = _read_tool_calls(item, left_out) if role == "assistant" else ()
     call_id = (item.tool_call_id or item.name) if role == "tool" else None
     return Message(role, text, attachments, calls, call_id, item.name)
 
 
-def _read_tool_calls(item: MessageItem) -> tuple[ToolCall, ...]:
+def _read_tool_calls(item: MessageItem, left_out: set[str]) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     for call in item.tool_calls:
         call_id = call.id or f"call_{len(calls)}"
         if call.type == "custom" and call.custom is not None:
             # Poe knows functions only; the text becomes the function's one argument.
-            arguments = json.dumps({"input": call.custom.input or ""})
-            calls.append(ToolCall(call_id, call.custom.name, arguments))
+            arguments = to_arguments(call.custom.input or "")
+            calls.append(ToolCall(call_id, call.custom.name, arguments, call.extra_content))
         elif call.function is not None:
-            extra = call.extra_content if isinstance(call.extra_content, dict) else None
-            calls.append(ToolCall(call_id, call.function.name, call.function.arguments, extra))
+            calls.append(ToolCall(call_id, call.function.name, call.function.arguments, call.extra_content))
+        elif call.type in (None, "function", "custom"):
+            raise call.missing("custom" if call.type == "custom" else "function")
         else:
-            raise call.missing("function")
+            left_out.add("messages.tool_calls")
     legacy = item.function_call
     if legacy is not None and not calls:
         calls.append(ToolCall(legacy.name, legacy.name, legacy.arguments))

@@ -12,7 +12,7 @@ from gateway.prompt.body import SessionMetadata, TextBody, session_id, stop_fiel
 from gateway.prompt.request import ChatCall, FieldNames
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
-from gateway.surfaces.chat.messages import MessageItem, read_turns, unsupported_parts
+from gateway.surfaces.chat.messages import MessageItem, read_turns
 from gateway.surfaces.chat.tools import ToolFields, read_tools
 
 # Each choice is a conversation of its own with Poe, with its own price.
@@ -64,7 +64,8 @@ def read_chat_call(values: Mapping[str, Any]) -> ChatCall:
     specs = read_tools(body)
     stream_options = body.stream_options
     parallel = body.parallel_tool_calls if specs.tools else None
-    turns = read_turns(body.messages)
+    left_out = set[str]()
+    turns = read_turns(body.messages, left_out)
     check_content(turns, "messages")
     return ChatCall(
         model=model,
@@ -75,7 +76,9 @@ def read_chat_call(values: Mapping[str, Any]) -> ChatCall:
         choices=body.n or 1,
         max_tokens=body.max_completion_tokens or body.max_tokens,
         stop=body.stop,
-        options=body.read_options(NAMES, more={PARALLEL_TOOL_CALLS: parallel}, dropped=_dropped(body)),
+        options=body.read_options(
+            NAMES, more={PARALLEL_TOOL_CALLS: parallel}, dropped=[*_dropped(body), *sorted(left_out)]
+        ),
         specs=specs,
         response_format=_response_format(body.response_format),
         wants_suggested_replies=body.wants_replies(asked=body.suggested_replies),
@@ -90,7 +93,7 @@ def _dropped(body: ChatBody) -> list[str]:
     names = [f"metadata.{name}" for name in (body.metadata.undeclared() if body.metadata else ())]
     if body.stream_options is not None and body.stream_options.include_obfuscation:
         names.append("stream_options.include_obfuscation")
-    return [*names, *sorted(unsupported_parts(body.messages))]
+    return names
 
 
 def _response_format(item: FormatItem | None) -> ResponseFormat | None:

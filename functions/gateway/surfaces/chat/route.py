@@ -69,7 +69,7 @@ class _Completion:
             completion_id=self._completion_id,
             created=self._created,
             model=call.model,
-            is_legacy=call.specs.is_legacy,
+            specs=call.specs,
         )
 
     def stream(self) -> AsyncGenerator[bytes, None]:
@@ -109,5 +109,5 @@ class _Completion:
             model=call.model,
             wants_usage=call.wants_usage,
             choice=choice,
-            is_legacy=call.specs.is_legacy,
+            specs=call.specs,
         )

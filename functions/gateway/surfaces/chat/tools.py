@@ -9,8 +9,11 @@ from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body
 from gateway.http.schemas import Schema, enum, obj
-from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, Tool, ToolSpecs, function_name, normalise_function
+from gateway.prompt.free_form import function_of, grammar_of
+from gateway.prompt.tool_specs import MAX_TOOL_NAME, Tool, ToolSpecs, function_name, normalise_function
 
+# OpenAI's limit for this API.
+MAX_TOOLS = 128
 MODES = ("auto", "none", "required")
 
 
@@ -23,21 +26,31 @@ class FunctionItem(Body):
     strict = fields.maybe_flag("Whether arguments must fit the schema.")
 
 
+class CustomItem(Body):
+    """The definition of a tool that takes plain text."""
+
+    name = fields.required_text(max_length=MAX_TOOL_NAME)
+    description = fields.text()
+    format = fields.anything({"type": "object"}, "Text, or a grammar that the model is told.")
+
+
 class ToolItem(Body):
-    """A tool. Only functions are offered; others are left out and reported."""
+    """A function or a custom tool. Others are left out and reported."""
 
     type = fields.text()
     function = fields.nested(FunctionItem)
+    custom = fields.nested(CustomItem, "A tool that takes plain text. The model is told of it as a function.")
 
 
 def _named(kind: str) -> Schema:
-    return obj("type function", type={"const": kind}, function=obj("name", name={"type": "string"}))
+    return obj(f"type {kind}", **{"type": {"const": kind}, kind: obj("name", name={"type": "string"})})
 
 
 _CHOICE: Schema = {
     "anyOf": [
         enum(*MODES),
         _named("function"),
+        _named("custom"),
         obj(
             "type allowed_tools",
             type={"const": "allowed_tools"},
@@ -60,7 +73,7 @@ class ToolFields(Body):
 
 def read_tools(body: ToolFields) -> ToolSpecs:
     """Check and normalise. Raises `GatewayError` (400), naming the field."""
-    tools, dropped = _read_tools(body)
+    tools, dropped, free_form = _read_tools(body)
     choice = _read_choice(body)
     is_legacy = False
     if not tools and not dropped:
@@ -70,27 +83,37 @@ def read_tools(body: ToolFields) -> ToolSpecs:
     if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
         tools, choice = _allowed(choice, tools, body)
     if not tools and choice not in (None, "none", "auto"):
-        problem = "asks for a call, but only functions are offered here" if dropped else "is only allowed with 'tools'"
+        problem = "asks for a call, but none of 'tools' is offered here" if dropped else "is only allowed with 'tools'"
         raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
     is_parallel = not is_legacy and body.parallel_tool_calls is not False
-    specs = ToolSpecs.offering(tools, choice, is_parallel=is_parallel, is_legacy=is_legacy, dropped=dropped)
+    specs = ToolSpecs.offering(
+        tools, choice, is_parallel=is_parallel, is_legacy=is_legacy, dropped=dropped, free_form=free_form
+    )
     if specs.tools and not specs.callable_tools:
         raise invalid("'tool_choice' names no function of 'tools'.", param="tool_choice", code="invalid_value")
     return specs
 
 
-def _read_tools(body: ToolFields) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
-    """The function tools, and the places of those that Poe has nothing like."""
+def _read_tools(body: ToolFields) -> tuple[tuple[Tool, ...], tuple[str, ...], frozenset[str]]:
+    """The tools as functions, the places of those that Poe has nothing like, and the names of those that take text."""
     kept: list[Tool] = []
     dropped: list[str] = []
+    free_form: set[str] = set()
     for index, item in enumerate(body.tools):
-        if (item.type or "function") != "function":
-            dropped.append(f"tools[{index}]")
-        elif item.function is None:
-            raise item.missing("function")
-        else:
-            kept.append(_tool(item.function, item.values))
-    return tuple(kept), tuple(dropped)
+        match item.type or "function":
+            case "function":
+                if item.function is None:
+                    raise item.missing("function")
+                kept.append(_tool(item.function, item.values))
+            case "custom":
+                if (custom := item.custom) is None:
+                    raise item.missing("custom")
+                function = function_of(custom.name, custom.description, grammar_of(custom.format))
+                kept.append({"type": "function", "function": function})
+                free_form.add(custom.name)
+            case _:
+                dropped.append(f"tools[{index}]")
+    return tuple(kept), tuple(dropped), frozenset(free_form)
 
 
 def _tool(function: FunctionItem, around: Mapping[str, Any]) -> Tool:
@@ -108,12 +131,19 @@ def _read_choice(body: ToolFields) -> Any:
     if value is None or value in MODES:
         return value
     if isinstance(value, dict):
-        function = value.get("function")
         if value.get("type") == "allowed_tools":
             return value
-        if value.get("type") == "function" and isinstance(function, dict) and isinstance(function.get("name"), str):
-            return {"type": "function", "function": {"name": function["name"]}}
+        if (name := _chosen_name(value)) is not None:
+            return {"type": "function", "function": {"name": name}}
     raise _bad_choice(body)
+
+
+def _chosen_name(value: Mapping[str, Any]) -> str | None:
+    """The name of the function or custom tool that a choice names."""
+    kind = value.get("type")
+    named = value.get(kind) if kind in ("function", "custom") else None
+    name = named.get("name") if isinstance(named, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _bad_choice(body: Body) -> GatewayError:
@@ -135,11 +165,7 @@ def _allowed(choice: Mapping[str, Any], tools: Sequence[Tool], body: Body) -> tu
     listed = allowed.get("tools") if isinstance(allowed, dict) else None
     if not isinstance(allowed, dict) or allowed.get("mode") not in ("auto", "required") or not isinstance(listed, list):
         raise body.wrong("tool_choice.allowed_tools", "an object with 'mode' (auto, required) and 'tools'")
-    names = {
-        item["function"].get("name")
-        for item in listed
-        if isinstance(item, dict) and isinstance(item.get("function"), dict)
-    }
+    names = {_chosen_name({"type": "function", **item}) for item in listed if isinstance(item, dict)}
     kept = tuple(tool for tool in tools if function_name(tool) in names)
     if not kept:
         raise invalid("'tool_choice' allows no function of 'tools'.", param="tool_choice", code="invalid_value")

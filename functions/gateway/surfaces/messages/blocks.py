@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.errors import GatewayError, invalid
+from gateway.http.errors import invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.prompt.content_parts import file_name, read_address, read_data_url
@@ -70,6 +70,7 @@ class ToolUseBlock(Body):
     id = fields.required_text(max_length=_MAX_NAME)
     name = fields.required_text(max_length=_MAX_NAME)
     input: Field[dict[str, Any]] = Field(fields.read_mapping, lambda: {"type": "object"})
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
 
 
 class ToolResultBlock(Body):
@@ -80,6 +81,12 @@ class ToolResultBlock(Body):
     is_error = fields.flag()
 
 
+class ToolReferenceBlock(Body):
+    """A tool that a search for tools has found."""
+
+    tool_name = fields.text(max_length=_MAX_NAME)
+
+
 _KINDS: dict[str, type[Body]] = {
     "text": TextBlock,
     "image": ImageBlock,
@@ -87,11 +94,12 @@ _KINDS: dict[str, type[Body]] = {
     "search_result": SearchResultBlock,
     "tool_use": ToolUseBlock,
     "tool_result": ToolResultBlock,
+    "tool_reference": ToolReferenceBlock,
 }
 
 
 def _blocks_schema() -> Schema:
-    # Blocks of other types in earlier answers are left out.
+    # Of blocks of other types, their text counts; without one they are left out and reported.
     others: Schema = {"type": "object", "required": ["type"], "properties": {"type": TEXT}}
     return {"anyOf": [TEXT, array({"anyOf": [*fields.typed(_KINDS), others]}, maxItems=100)]}
 
@@ -112,8 +120,9 @@ class MessageItem(Body):
 
 @dataclass(slots=True)
 class _Content:
-    """Text and files of some blocks."""
+    """Text and files of some blocks. Types of those that nothing is read from are added to `left_out`."""
 
+    left_out: set[str]
     texts: list[str] = field(default_factory=list)
     files: list[Attachment] = field(default_factory=list)
 
@@ -132,7 +141,7 @@ class Turns:
 
     def add_system(self, system: Any, body: Body) -> None:
         """The system prompt: a string or text blocks. Raises `GatewayError` (400), naming the place."""
-        if system is not None and (text := _joined_text(system, body, "system")):
+        if system is not None and (text := self._joined_text(system, body, "system")):
             self._append(Message("system", text), "system")
 
     def add(self, item: MessageItem) -> None:
@@ -141,7 +150,7 @@ class Turns:
         if isinstance(content, str):
             self._append(Message(role, content), place)
         elif role == "system":
-            self._append(Message(role, _joined_text(content, item, "content")), place)
+            self._append(Message(role, self._joined_text(content, item, "content")), place)
         elif role == "assistant":
             self._append(self._assistant(_blocks(content, item, "content")), place)
         else:
@@ -152,7 +161,7 @@ class Turns:
         self.places.append(place)
 
     def _assistant(self, blocks: Sequence[Body]) -> Message:
-        content = _Content()
+        content = _Content(self.dropped)
         calls: list[ToolCall] = []
         for block in blocks:
             kind = fields.required_type(block)
@@ -169,7 +178,7 @@ class Turns:
         return Message("assistant", "\n".join(content.texts), tuple(content.files), tuple(calls))
 
     def _add_user(self, blocks: Sequence[Body], place: str) -> None:
-        content = _Content()
+        content = _Content(self.dropped)
         is_empty = True
         for block in blocks:
             kind = fields.required_type(block)
@@ -183,7 +192,7 @@ class Turns:
 
     def _add_result(self, block: ToolResultBlock, following: _Content) -> bool:
         """Append the result as a turn; whether files of it must follow in the user's, to which they are added."""
-        result = _Content()
+        result = _Content(self.dropped)
         if isinstance(block.content, str):
             result.texts.append(block.content)
         elif block.content is not None:
@@ -204,40 +213,44 @@ class Turns:
     def _read(self, block: Body, kind: str, content: _Content) -> None:
         reader = _READERS.get(kind)
         if reader is None:
-            raise _unsupported(block, kind)
+            _read_other(block, kind, content)
+            return
         citations = block.values.get("citations")
         if isinstance(citations, dict) and citations.get("enabled") is True:
             self.dropped.add("citations")
         reader(block, content)
+
+    def _joined_text(self, value: Any, body: Body, name: str) -> str:
+        """A string, or text blocks with an empty line between them."""
+        if isinstance(value, str):
+            return value
+        content = _Content(self.dropped)
+        for block in _blocks(value, body, name):
+            _read_other(block, fields.required_type(block), content)
+        return "\n\n".join(content.texts)
 
 
 def _blocks(value: Any, body: Body, name: str) -> list[Body]:
     return fields.read_objects(value, body, name, Body)
 
 
-def _joined_text(value: Any, body: Body, name: str) -> str:
-    """A string, or text blocks with an empty line between them."""
-    if isinstance(value, str):
-        return value
-    texts: list[str] = []
-    for block in _blocks(value, body, name):
-        if (kind := fields.required_type(block)) != "text":
-            raise _unsupported(block, kind)
-        texts.append(TextBlock(block.values, block.path).text or "")
-    return "\n\n".join(texts)
-
-
-def _unsupported(block: Body, kind: str) -> GatewayError:
-    return invalid(
-        f"Content blocks of type '{kind[:40]}' are not supported here.",
-        param=block.param("type"),
-        code="unsupported_content",
-    )
-
-
 def _read_call(block: ToolUseBlock) -> ToolCall:
     arguments = json.dumps(block.input, ensure_ascii=False, separators=(",", ":"))
-    return ToolCall(block.id, block.name, arguments)
+    return ToolCall(block.id, block.name, arguments, block.extra_content)
+
+
+def _read_other(block: Body, kind: str, content: _Content) -> None:
+    """A block of any type: its text, if it has one."""
+    if isinstance(block.values.get("text"), str) or kind == "text":
+        _read_text(block, content)
+    else:
+        content.left_out.add(f"messages.content.{kind}")
+
+
+def _read_tool_reference(block: Body, content: _Content) -> None:
+    # The tool itself is among the request's tools, where all of them are offered at once.
+    name = ToolReferenceBlock(block.values, block.path).tool_name
+    content.texts.append(f"The tool {name} can be called now." if name else "")
 
 
 def _read_text(block: Body, content: _Content) -> None:
@@ -287,7 +300,7 @@ def _read_inner(value: Any, item: Body, title: str, content: _Content) -> None:
             case "image":
                 _read_image(inner, content)
             case kind:
-                raise _unsupported(inner, kind)
+                _read_other(inner, kind, content)
 
 
 def _titled(title: str, text: str) -> str:
@@ -322,4 +335,5 @@ _READERS: dict[str, Callable[[Body, _Content], None]] = {
     "image": _read_image,
     "document": _read_document,
     "search_result": _read_search_result,
+    "tool_reference": _read_tool_reference,
 }

@@ -94,7 +94,8 @@ def block_opening(part: AnswerPart) -> dict[str, Any]:
     match part.kind:
         case "tool_call":
             call_id = part.call_id or f"toolu_{secrets.token_hex(12)}"
-            return {"type": "tool_use", "id": call_id, "name": part.name, "input": {}}
+            extra = {"extra_content": part.extra_content} if part.extra_content else {}
+            return {"type": "tool_use", "id": call_id, "name": part.name, "input": {}, **extra}
         case "reasoning":
             return {"type": "thinking", "thinking": "", "signature": ""}
     return {"type": "text", "text": ""}

@@ -62,19 +62,17 @@ class ThinkingItem(Body):
     """`thinking`."""
 
     type = fields.required_text(max_length=32, description="`enabled` with a budget, `adaptive`, `disabled`.")
-    budget_tokens = fields.integer(lowest=_MIN_BUDGET, description="Less than `max_tokens`.")
+    budget_tokens = fields.integer(lowest=_MIN_BUDGET, description="May exceed `max_tokens`.")
     display = fields.anything({"type": "string"}, "`omitted` leaves the reasoning out of the answer.")
 
 
-def read_thinking(item: ThinkingItem | None, max_tokens: int | None) -> Thinking:
+def read_thinking(item: ThinkingItem | None) -> Thinking:
     """The field `thinking`. Raises `GatewayError` (400), naming the field."""
     if item is None:
         return Thinking()
     mode, budget = item.type, item.budget_tokens
     if mode == "enabled" and budget is None:
         raise item.missing("budget_tokens")
-    if budget is not None and max_tokens is not None and budget >= max_tokens:
-        raise fields.out_of_range(item, "budget_tokens", "less than 'max_tokens'")
     return Thinking(mode, budget, is_shown=mode != "disabled" and item.display != "omitted")
 
 
@@ -123,6 +121,7 @@ class PromptBody(TextBody):
     tools = fields.objects(ToolItem, max_items=MAX_TOOLS)
     tool_choice = fields.nested(ToolChoice)
     output_config = fields.nested(OutputConfig)
+    output_format = fields.nested(FormatItem, "`output_config.format` as it was called first; that one wins.")
     thinking = fields.nested(ThinkingItem)
     max_tokens = fields.integer(lowest=1)
     stop_sequences: Field[tuple[str, ...]] = Field(_stops, lambda: array(STOP, maxItems=MAX_STOPS), default=())
@@ -197,7 +196,7 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
         # Only who finds a stop sequence can say which one it was.
         is_stopped_here=True,
         specs=read_tools(body.tools, body.tool_choice),
-        response_format=_response_format(output.format if output else None),
+        response_format=_response_format((output.format if output else None) or body.output_format),
         wants_suggested_replies=body.wants_replies(asked=body.suggested_replies),
         session_id=session_id(body.metadata),
         cache_key=body.cache_key,
@@ -205,7 +204,7 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
         names=NAMES,
     )
     request = MessagesRequest(
-        thinking=read_thinking(body.thinking, max_tokens),
+        thinking=read_thinking(body.thinking),
         parameters=body.bot_parameters,
         effort=output.effort if output else None,
         body=body,

@@ -39,7 +39,7 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
             tools.append({"type": "function", "function": _function(item)})
         else:
             dropped.append(f"tools[{index}]")
-    mode = None if choice is None else _mode(choice, tools)
+    mode = None if choice is None else _mode(choice, tools, has_others=bool(dropped))
     is_parallel = choice is None or not choice.disable_parallel_tool_use
     return ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
 
@@ -53,7 +53,7 @@ def _function(item: ToolItem) -> dict[str, Any]:
     return normalise_function(function)
 
 
-def _mode(choice: ToolChoice, tools: list[Tool]) -> Any:
+def _mode(choice: ToolChoice, tools: list[Tool], *, has_others: bool) -> Any:
     if choice.type == "tool":
         param = choice.param("name")
         if choice.name is None:
@@ -62,5 +62,8 @@ def _mode(choice: ToolChoice, tools: list[Tool]) -> Any:
             raise invalid(f"'{param}' must name one of 'tools'.", param=param, code="invalid_value")
         return {"type": "function", "function": {"name": choice.name}}
     if choice.type == "any" and not tools:
-        raise invalid("'tool_choice' is only allowed with 'tools'.", param="tool_choice", code="invalid_value")
+        problem = (
+            "asks for a call, but none of 'tools' is offered here" if has_others else "is only allowed with 'tools'"
+        )
+        raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
     return _MODES[choice.type]

@@ -32,6 +32,7 @@ _DELTAS = {
     "refusal": ("response.refusal.delta", "content_index", b""),
     "reasoning": ("response.reasoning_summary_text.delta", "summary_index", b""),
 }
+_CALL_EVENTS = {"function": "response.function_call_arguments", "custom": "response.custom_tool_call_input"}
 
 
 class ResponseEncoder:
@@ -122,11 +123,17 @@ class ResponseEncoder:
     def _piece(self, item: OutputItem) -> bytes:
         piece = item.part.pieces[-1]
         if item.part.kind == "tool_call":
-            kind = "response.function_call_arguments.delta"
-            return self._event(kind, **_place(item), delta=piece) if piece else b""
+            return self._call_piece(item, piece)
         number = self._number
         self._number = number + 1
         return self._head + encode_text(piece) + self._tail + b"%d}\n\n" % number
+
+    def _call_piece(self, item: OutputItem, piece: str) -> bytes:
+        """A search for tools has no events for its pieces."""
+        kind = _CALL_EVENTS.get(item.origin.kind)
+        if item.origin.kind == "custom":
+            piece = item.reader.feed(piece)
+        return self._event(f"{kind}.delta", **_place(item), delta=piece) if piece and kind else b""
 
     def _annotate(self, annotations: list[dict[str, Any]]) -> bytes:
         """Annotations of the message that is being written."""
@@ -148,8 +155,7 @@ class ResponseEncoder:
         text, place = item.part.text, _place(item)
         match item.part.kind:
             case "tool_call":
-                kind = "response.function_call_arguments.done"
-                encoded = self._event(kind, **place, name=item.name, arguments=text)
+                encoded = self._call_closing(item)
             case "reasoning":
                 place |= {"summary_index": 0}
                 encoded = self._event("response.reasoning_summary_text.done", **place, text=text)
@@ -163,6 +169,16 @@ class ResponseEncoder:
                 encoded = self._event("response.output_text.done", **place, text=text, logprobs=[])
                 encoded += self._event("response.content_part.done", **place, part=item.content_part())
         return encoded + self._event("response.output_item.done", output_index=item.index, item=item.to_json())
+
+    def _call_closing(self, item: OutputItem) -> bytes:
+        kind, place = _CALL_EVENTS.get(item.origin.kind), _place(item)
+        if kind is None:
+            return b""
+        if item.origin.kind == "function":
+            return self._event(f"{kind}.done", **place, name=item.origin.name, arguments=item.part.text)
+        rest = item.reader.finish()
+        encoded = self._event(f"{kind}.delta", **place, delta=rest) if rest else b""
+        return encoded + self._event(f"{kind}.done", **place, input=item.to_json()["input"])
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         number = self._number

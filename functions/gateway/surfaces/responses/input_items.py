@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.http import fields
@@ -11,6 +11,7 @@ from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.prompt.content_parts import content_schema
+from gateway.prompt.tool_specs import MAX_TOOLS
 
 Item = dict[str, Any]
 NewId = Callable[[str], str]
@@ -51,14 +52,33 @@ class CallItem(Body):
     name = fields.required_text(max_length=_MAX_NAME)
     namespace = fields.text(max_length=_MAX_NAME)
     arguments: Field[str] = Field(_arguments, lambda: TEXT, default="{}", description="JSON text.")
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
 
 
 class CallOutputItem(Body):
-    """The result of a function call."""
+    """The result of a function call, or of none that is known by an id."""
+
+    id = fields.text(max_length=_MAX_NAME)
+    call_id = fields.text(max_length=_MAX_NAME)
+    output: Field[Any] = Field(_any, lambda: content_schema(*_USER_PARTS))
+
+
+class CustomCallItem(Body):
+    """A call of a custom tool, which takes plain text."""
 
     id = fields.text(max_length=_MAX_NAME)
     call_id = fields.required_text(max_length=_MAX_NAME)
-    output: Field[Any] = Field(_any, lambda: content_schema(*_USER_PARTS))
+    name = fields.required_text(max_length=_MAX_NAME)
+    namespace = fields.text(max_length=_MAX_NAME)
+    input = fields.text()
+    extra_content = fields.mapping("What came with the call. Some providers want it back.")
+
+
+class ToolsItem(Body):
+    """Tools that came in the course of the conversation: they count as tools of the request."""
+
+    id = fields.text(max_length=_MAX_NAME)
+    tools = fields.objects(Body, max_items=MAX_TOOLS)
 
 
 class SummaryPart(Body):
@@ -68,7 +88,7 @@ class SummaryPart(Body):
 
 
 class ReasoningItem(Body):
-    """Reasoning that a client sends back: kept for the record, never sent to a model, which has no use for it."""
+    """Reasoning that a client sends back: kept for the record and reported, because no model takes it back."""
 
     id = fields.text(max_length=_MAX_NAME)
     summary = fields.objects(SummaryPart, max_items=64)
@@ -84,6 +104,10 @@ _KINDS: dict[str, type[Body]] = {
     "message": MessageItem,
     "function_call": CallItem,
     "function_call_output": CallOutputItem,
+    "custom_tool_call": CustomCallItem,
+    "custom_tool_call_output": CallOutputItem,
+    "additional_tools": ToolsItem,
+    "tool_search_output": ToolsItem,
     "reasoning": ReasoningItem,
     "item_reference": ReferenceItem,
 }
@@ -91,7 +115,9 @@ _KINDS: dict[str, type[Body]] = {
 
 def input_schema() -> Schema:
     """The schema of `input`."""
-    items = [TEXT, fields.describe(MessageItem), *fields.typed(_KINDS)]
+    # Of items of other types, calls and results are told to the model; the rest is left out and reported.
+    others: Schema = {"type": "object", "required": ["type"], "properties": {"type": TEXT}}
+    items = [TEXT, fields.describe(MessageItem), *fields.typed(_KINDS), others]
     return {"anyOf": [{**TEXT, "minLength": 1}, array({"anyOf": items}, minItems=1, maxItems=MAX_ITEMS)]}
 
 
@@ -139,15 +165,18 @@ def _read_item(values: Item, path: str, new_id: NewId) -> Item:
             return _read_message(MessageItem(values, path), new_id)
         case "function_call":
             return _read_call(CallItem(values, path), new_id)
-        case "function_call_output":
-            return _read_call_output(CallOutputItem(values, path), new_id)
+        case "function_call_output" | "custom_tool_call_output":
+            return _read_call_output(kind, CallOutputItem(values, path), new_id)
+        case "custom_tool_call":
+            return _read_custom_call(CustomCallItem(values, path), new_id)
         case "reasoning":
             return _read_reasoning(ReasoningItem(values, path), new_id)
         case "item_reference":
             return {"type": "item_reference", "id": ReferenceItem(values, path).id}
-    raise invalid(
-        f"Input items of type '{kind[:40]}' are not supported.", param=f"{path}.type", code="unsupported_item"
-    )
+    # Kept as it is: what of it the model is told is decided when turns are made of it.
+    item_id = values.get("id")
+    is_id = isinstance(item_id, str) and 0 < len(item_id) <= _MAX_NAME
+    return {**values, "id": item_id if is_id else new_id("it")}
 
 
 def _read_message(item: MessageItem, new_id: NewId) -> Item:
@@ -207,7 +236,7 @@ def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
             if is_output:
                 return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
             return {"type": "input_text", "text": text}
-        case "refusal" if is_output:
+        case "refusal":
             return {"type": "refusal", "refusal": _RefusalPart(values, path).refusal or ""}
         case "input_image" | "image_url":
             return _read_image(Body(values, path))
@@ -215,11 +244,7 @@ def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
             return _read_file(Body(values, path))
         case "input_audio":
             return {"type": "input_audio", "input_audio": values.get("input_audio")}
-    raise invalid(
-        f"Content parts of type '{kind[:40]}' are not supported here.",
-        param=f"{path}.type",
-        code="unsupported_content",
-    )
+    return values
 
 
 def _read_image(part: Body) -> Item:
@@ -266,16 +291,33 @@ def _read_call(item: CallItem, new_id: NewId) -> Item:
         "name": item.name,
         "arguments": item.arguments,
     }
-    return call | ({"namespace": item.namespace} if item.namespace else {})
+    return call | _extras(item)
 
 
-def _read_call_output(item: CallOutputItem, new_id: NewId) -> Item:
+def _extras(item: CallItem | CustomCallItem) -> Item:
+    extras = {"namespace": item.namespace, "extra_content": item.extra_content}
+    return {name: value for name, value in extras.items() if value}
+
+
+def _read_custom_call(item: CustomCallItem, new_id: NewId) -> Item:
+    call = {
+        "id": item.id or new_id("ctc"),
+        "type": "custom_tool_call",
+        "status": "completed",
+        "call_id": item.call_id,
+        "name": item.name,
+        "input": item.input or "",
+    }
+    return call | _extras(item)
+
+
+def _read_call_output(kind: str, item: CallOutputItem, new_id: NewId) -> Item:
     output = item.output
     if not isinstance(output, str):
         output = _read_parts(output, item, "output", is_output=False)
     return {
-        "id": item.id or new_id("fco"),
-        "type": "function_call_output",
+        "id": item.id or new_id("fco" if kind == "function_call_output" else "cto"),
+        "type": kind,
         "status": "completed",
         "call_id": item.call_id,
         "output": output,
@@ -285,6 +327,15 @@ def _read_call_output(item: CallOutputItem, new_id: NewId) -> Item:
 def _read_reasoning(item: ReasoningItem, new_id: NewId) -> Item:
     summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary]
     return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary}
+
+
+def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:
+    """The tools that came with items, in order; `place` tells where an item is. Raises `GatewayError` (400)."""
+    found: list[Body] = []
+    for index, item in enumerate(items):
+        if item["type"] in ("additional_tools", "tool_search_output"):
+            found += ToolsItem(item, place(index)).tools
+    return found
 
 
 def item_not_found(item_id: str) -> GatewayError:

@@ -11,80 +11,12 @@ from gateway.http.errors import invalid
 from gateway.http.fields import Body, Field
 from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import LONGEST_NAME, TextBody, stop_field
-from gateway.prompt.content_parts import read_content
 from gateway.prompt.request import ChatCall, FieldNames
 from gateway.prompt.structured_output import ResponseFormat
-from gateway.prompt.turns import check_content, file_places
-from gateway.surfaces.responses.input_items import InputFields, Item, read_input
-from gateway.surfaces.responses.tools import ToolChoice, ToolFields, full_name, read_tools, tool_specs
-from reverse.chat import Message, Role, ToolCall
-
-_ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
-
-
-@dataclass(slots=True)
-class Turns:
-    """The turns, and where each comes from: errors about a turn must name the caller's field."""
-
-    messages: list[Message] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-    # The calls of the assistant turns, by the turn's index: one turn is several items.
-    _calls: dict[int, list[ToolCall]] = field(default_factory=dict)
-    # Whether the last turn may take further calls.
-    _is_open: bool = False
-
-    def add(self, item: Item, place: str) -> None:
-        """Append one item. Reasoning is left out: models don't take their earlier reasoning back.
-
-        Raises `GatewayError` (400), naming the part of the item's content.
-        """
-        match item["type"]:
-            case "message":
-                role = _ROLES[item["role"]]
-                text, files = read_content(item["content"], Body(item, place), "content")
-                self.append(Message(role, text, files), f"{place}.content")
-                self._is_open = role == "assistant"
-            case "function_call":
-                self._add_call(item, place)
-            case "function_call_output":
-                text, files = read_content(item["output"], Body(item, place), "output")
-                self.append(Message("tool", text, files, tool_call_id=item["call_id"]), f"{place}.output")
-
-    def append(self, message: Message, place: str) -> None:
-        """Append a turn."""
-        self.messages.append(message)
-        self.places.append(place)
-        self._is_open = False
-
-    def close(self) -> None:
-        """Give the assistant turns their calls."""
-        for index, calls in self._calls.items():
-            self.messages[index] = replace(self.messages[index], tool_calls=tuple(calls))
-
-    def _add_call(self, item: Item, place: str) -> None:
-        if not self._is_open:
-            self.append(Message("assistant", ""), place)
-            self._is_open = True
-        call = ToolCall(item["call_id"], full_name(item.get("namespace"), item["name"]), item["arguments"])
-        self._calls.setdefault(len(self.messages) - 1, []).append(call)
-
-
-def write_turns(instructions: str | None, conversation: Sequence[Item], items: Sequence[Item]) -> Turns:
-    """The turns for instructions, what was said before, and the request's own items, in this order.
-
-    Raises `GatewayError` (400), naming the place.
-    """
-    turns = Turns()
-    if instructions:
-        turns.append(Message("system", instructions), "instructions")
-    for item in conversation:
-        turns.add(item, "previous_response_id")
-    for index, item in enumerate(items):
-        turns.add(item, f"input[{index}]")
-    turns.close()
-    check_content(turns.messages, "input")
-    return turns
-
+from gateway.prompt.turns import file_places
+from gateway.surfaces.responses.input_items import InputFields, Item, read_input, tools_of
+from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs
+from gateway.surfaces.responses.turns import Turns, write_turns
 
 NAMES = FieldNames(
     are_turns_alike=False,
@@ -194,14 +126,24 @@ class ResponseRequest:
     """The request without its turns."""
     shown: Mapping[str, Any] = field(repr=False)
     """The fields of the response that repeat the request's."""
-    origins: Mapping[str, tuple[str, str]]
-    """Namespace and name of the functions that have one, by the name that the model gets."""
+    origins: Mapping[str, Origin]
+    """What the caller declared functions as, by the name that the model gets."""
+    body: ToolFields = field(repr=False)
 
-    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
+    def continuing(self, conversation: Sequence[Item], items: Sequence[Item]) -> ResponseRequest:
         """The request with what was said before and its own items, references resolved. Raises `GatewayError` (400)."""
         turns: Turns = write_turns(self.instructions, conversation, items)
         places = file_places(turns.messages, lambda index: turns.places[index])
-        return replace(self.shared, turns=tuple(turns.messages), places=places)
+        more = tools_of(conversation, lambda _: "previous_response_id") + tools_of(items, lambda at: f"input[{at}]")
+        tools = read_tools(self.body, more)
+        options = replace(self.shared.options, dropped=(*self.shared.options.dropped, *sorted(turns.left_out)))
+        specs = tool_specs(self.body, tools)
+        call = replace(self.shared, turns=tuple(turns.messages), places=places, specs=specs, options=options)
+        return replace(self, shared=call, origins=tools.origins)
+
+    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
+        """The call of the continued request. Raises `GatewayError` (400)."""
+        return self.continuing(conversation, items).shared
 
 
 def read_response_request(
@@ -214,12 +156,16 @@ def read_response_request(
     body = CountBody(values) if counts_only else ResponseBody(values)
     _refuse_unsupported(body)
     model = (body.model or "").strip()
-    tools = read_tools(body)
-    specs = tool_specs(body, tools)
+    items = read_input(body, new_id)
+    tools = read_tools(body, tools_of(items, lambda at: f"input[{at}]"))
+    has_tools = bool(tools.functions)
     text_format = _text_format(body.text.format if body.text else None)
     effort = body.reasoning.effort if body.reasoning else None
     verbosity = body.text.verbosity if body.text else None
-    parallel = body.parallel_tool_calls if specs.tools else None
+    parallel = body.parallel_tool_calls if has_tools else None
+    if not body.previous_response_id:
+        # What is wrong with the choice is said at once, where no further tools can come.
+        tool_specs(body, tools)
     call = ChatCall(
         model=model,
         turns=(),
@@ -231,7 +177,6 @@ def read_response_request(
             more={REASONING_EFFORT: effort, "verbosity": verbosity, PARALLEL_TOOL_CALLS: parallel},
             dropped=["include"] if set(body.include) - _INCLUDED else [],
         ),
-        specs=specs,
         response_format=_response_format(text_format),
         wants_suggested_replies=body.wants_replies(asked=body.suggested_replies),
         session_id=body.metadata.get("session_id", "").strip() or None,
@@ -240,13 +185,14 @@ def read_response_request(
         names=NAMES,
     )
     return ResponseRequest(
-        items=read_input(body, new_id),
+        items=items,
         instructions=body.instructions,
         previous_response_id=body.previous_response_id,
         store=body.store,
         shared=call,
-        shown=_shown(body, model, text_format, verbosity) | {"tools": list(tools.shown)},
+        shown=_shown(body, model, text_format, verbosity) | {"tools": tools.shown},
         origins=tools.origins,
+        body=body,
     )
 
 

@@ -9,6 +9,9 @@ from typing import Any
 from gateway.generation.answer import Answer, AnswerPart, missing_links, url_citations
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
+from gateway.prompt.free_form import TextReader, to_text
+from gateway.prompt.model_json import decode_tolerantly
+from gateway.surfaces.responses.tools import Origin
 from reverse.events import FinishReason, TextDelta
 
 _INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
@@ -90,12 +93,14 @@ def to_usage(usage: TokenUsage) -> dict[str, Any]:
 
 
 IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"
-_ID_PREFIXES = {"text": "msg", "refusal": "msg", "reasoning": "rs", "tool_call": "fc"}
+_ID_PREFIXES = {"text": "msg", "refusal": "msg", "reasoning": "rs"}
+_CALL_PREFIXES = {"function": "fc", "custom": "ctc", "tool_search": "tsc"}
+_PLAIN = Origin("")
 
 
 @dataclass(slots=True)
 class OutputItem:
-    """A message with one part (text or a refusal), visible reasoning as a summary, or a function call.
+    """A message with one part (text or a refusal), visible reasoning as a summary, or a call.
 
     Reasoning is a summary because what bots show is not their raw chain of thought.
     """
@@ -103,16 +108,17 @@ class OutputItem:
     part: AnswerPart
     id: str
     index: int
-    namespace: str | None = None
-    """Of the called function."""
-    name: str = ""
+    origin: Origin = _PLAIN
+    """What the called function was declared as."""
     status: str = IN_PROGRESS
+    reader: TextReader = field(default_factory=TextReader, repr=False)
+    """Reads the text for a custom tool while it arrives."""
     annotations: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def call_id(self) -> str:
         """What the caller's result refers to."""
-        return self.part.call_id or f"call_{self.id[3:]}"
+        return self.part.call_id or f"call_{self.id.partition('_')[2]}"
 
     def content_part(self, *, is_empty: bool = False) -> dict[str, Any]:
         """The one part of a message, or of a summary, so far; `is_empty`: before its first piece."""
@@ -129,15 +135,23 @@ class OutputItem:
         content = [] if is_empty else [self.content_part()]
         match self.part.kind:
             case "tool_call":
-                call = {
-                    "call_id": self.call_id,
-                    "name": self.name,
-                    "arguments": "" if is_empty else self.part.text,
-                } | ({"namespace": self.namespace} if self.namespace else {})
-                return {"id": self.id, "type": "function_call", "status": self.status} | call
+                return self._call(is_empty=is_empty)
             case "reasoning":
                 return {"id": self.id, "type": "reasoning", "summary": content}
         return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
+
+    def _call(self, *, is_empty: bool) -> dict[str, Any]:
+        text = "" if is_empty else self.part.text
+        head: dict[str, Any] = {"id": self.id, "type": "function_call", "status": self.status, "call_id": self.call_id}
+        if self.origin.kind == "tool_search":
+            arguments = decode_tolerantly(text or "{}")
+            found = arguments if isinstance(arguments, dict) else {}
+            return {**head, "type": "tool_search_call", "execution": "client", "arguments": found}
+        extras = {"namespace": self.origin.namespace, "extra_content": self.part.extra_content}
+        head |= {"name": self.origin.name} | {name: value for name, value in extras.items() if value}
+        if self.origin.kind == "custom":
+            return {**head, "type": "custom_tool_call", "input": to_text(text)}
+        return {**head, "arguments": text}
 
 
 class Output:
@@ -147,8 +161,8 @@ class Output:
     calls may arrive interleaved.
     """
 
-    def __init__(self, new_id: Callable[[str], str], origins: Mapping[str, tuple[str, str]] | None = None) -> None:
-        """`origins`: namespace and name of functions, by the name that the model calls them."""
+    def __init__(self, new_id: Callable[[str], str], origins: Mapping[str, Origin] | None = None) -> None:
+        """`origins`: what functions were declared as, by the name that the model calls them."""
         self.answer = Answer()
         self.items: list[OutputItem] = []
         self.current: OutputItem | None = None
@@ -164,11 +178,11 @@ class Output:
     def add(self, part: AnswerPart) -> OutputItem:
         """A new item for a part."""
         self._complete_current()
-        item = OutputItem(part, self._new_id(_ID_PREFIXES[part.kind]), len(self.items))
         if part.kind == "tool_call":
-            item.namespace, item.name = self._origins.get(part.name, (None, part.name))
+            origin = self._origins.get(part.name) or Origin(part.name)
+            item = OutputItem(part, self._new_id(_CALL_PREFIXES[origin.kind]), len(self.items), origin)
         else:
-            self.current = item
+            item = self.current = OutputItem(part, self._new_id(_ID_PREFIXES[part.kind]), len(self.items))
         self.items.append(item)
         self._by_part[part] = item
         return item

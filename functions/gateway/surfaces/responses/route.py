@@ -44,7 +44,8 @@ async def create_response(request: Request) -> Response | EventStream:
     stored = _stored(request)
     conversation = await stored.conversation(key.id, asked.previous_response_id)
     items = await stored.resolve(key.id, asked.items, conversation)
-    call = asked.chat_call(conversation.items, items)
+    asked = asked.continuing(conversation.items, items)
+    call = asked.shared
     entry, bot = await admit(request, key, call.model)
     async with asyncio.timeout_at(deadline):
         chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)

@@ -39,7 +39,7 @@ def is_response_id(text: str) -> bool:
 
 
 def item_ids(response_id: str) -> Callable[[str], str]:
-    """A maker of ids for the items of one response, given their prefix (`msg`, `fc`, `fco`, `rs`)."""
+    """A maker of ids for the items of one response, given their prefix (`msg`, `fc`, `rs`, …)."""
     numbers = itertools.count()
     return lambda prefix: f"{prefix}_{response_id.removeprefix('resp_')}{next(numbers):04x}"
 
@@ -189,7 +189,8 @@ def _file_characters(item: Item) -> int:
     parts = item.get("content") or item.get("output")
     if not isinstance(parts, list):
         return 0
-    return sum(len(part.get("image_url") or part.get("file_data") or "") for part in parts)
+    found = [part.get("image_url") or part.get("file_data") for part in parts if isinstance(part, dict)]
+    return sum(len(value) for value in found if isinstance(value, str))
 
 
 def _previous_not_found(response_id: str) -> GatewayError:

@@ -1,25 +1,27 @@
 """The tools of a response. Pure.
 
 Functions that are grouped in a namespace are offered under a name that holds both; in the answer their calls have the
-namespace and the name apart again, as the caller knows them. Tools that OpenAI's own servers run, or whose input is no
-JSON, are left out and reported where functions remain: agents list some by default and go on without them. A request
-that has nothing else is refused, because its answer would not be what was asked for.
+namespace and the name apart again, as the caller knows them. Custom tools, which take plain text, and a search for
+tools that the caller runs itself are told to the model as functions, and called as what they were declared as. Tools
+that OpenAI's own servers run are left out and reported: agents list some by default and go on without them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, cast
 
 from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, enum
+from gateway.prompt.free_form import function_of, grammar_of
 from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, ToolSpecs, normalise_function
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")
+TOOL_SEARCH = "tool_search"
 _SENT = ("name", "description", "parameters", "strict")
 
 
@@ -33,8 +35,26 @@ class FunctionItem(Body):
     strict = fields.maybe_flag()
 
 
+class CustomItem(Body):
+    """A tool that takes plain text."""
+
+    type = fields.required_text()
+    name = fields.required_text(max_length=MAX_TOOL_NAME)
+    description = fields.text()
+    format = fields.anything({"type": "object"}, "Text, or a grammar that the model is told.")
+
+
+class ToolSearchItem(Body):
+    """A search for further tools. Offered where the caller runs it."""
+
+    type = fields.required_text()
+    execution = fields.text(description="`client`; `server` is not offered.")
+    description = fields.text()
+    parameters = fields.mapping("The JSON Schema of the search's arguments.")
+
+
 class NamespaceItem(Body):
-    """Functions that share a namespace."""
+    """Functions and custom tools that share a namespace."""
 
     type = fields.required_text()
     name = fields.required_text(max_length=MAX_TOOL_NAME)
@@ -73,8 +93,15 @@ def _choice_schema() -> Schema:
 
 
 def _tools_schema() -> Schema:
-    tools = fields.typed({"function": FunctionItem, "namespace": NamespaceItem})
-    return {"type": "array", "maxItems": MAX_TOOLS, "items": {"oneOf": tools}}
+    kinds = {
+        "function": FunctionItem,
+        "custom": CustomItem,
+        "namespace": NamespaceItem,
+        "tool_search": ToolSearchItem,
+    }
+    # Tools of other types are left out.
+    others: Schema = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
+    return {"type": "array", "maxItems": MAX_TOOLS, "items": {"anyOf": [*fields.typed(kinds), others]}}
 
 
 class ToolFields(Body):
@@ -87,18 +114,67 @@ class ToolFields(Body):
     parallel_tool_calls = fields.maybe_flag("Whether one answer may hold several calls.")
 
 
+CallKind = Literal["function", "custom", "tool_search"]
+
+
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What the caller declared a function as."""
+
+    name: str
+    namespace: str | None = None
+    kind: CallKind = "function"
+
+
+@dataclass(slots=True)
 class ResponseTools:
     """What may be called."""
 
-    shown: Sequence[Tool] = ()
+    shown: list[Tool] = field(default_factory=list)
     """As the response shows them."""
-    functions: Sequence[Tool] = field(default=(), repr=False)
-    """Those of namespaces among them, under their full names."""
-    origins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Namespace and name by full name."""
-    dropped: tuple[str, ...] = ()
+    functions: list[Tool] = field(default_factory=list, repr=False)
+    """As the model is told of them, under their full names."""
+    origins: dict[str, Origin] = field(default_factory=dict)
+    """By the full name; plain functions are not listed."""
+    dropped: list[str] = field(default_factory=list)
     """What was left out, by its place."""
+    _names: set[str] = field(default_factory=set)
+
+    def add(self, item: Body) -> bool:
+        """Offer a tool; whether anything of it is offered. Raises `GatewayError` (400), naming the field."""
+        if fields.required_type(item) == "namespace":
+            return self._add_namespace(NamespaceItem(item.values, item.path))
+        return self._add_one(item, None)
+
+    def _add_namespace(self, namespace: NamespaceItem) -> bool:
+        found = [self._add_one(inner, namespace.name) for inner in namespace.tools]
+        if namespace.description:
+            self.dropped.append(namespace.param("description"))
+        return any(found)
+
+    def _add_one(self, item: Body, namespace: str | None) -> bool:
+        match fields.required_type(item):
+            case "function":
+                function, kind = _read_function(FunctionItem(item.values, item.path)), "function"
+            case "custom":
+                function, kind = _read_custom(CustomItem(item.values, item.path)), "custom"
+            case "tool_search" if item.values.get("execution") == "client":
+                function, kind = _read_search(ToolSearchItem(item.values, item.path)), "tool_search"
+            case _:
+                self.dropped.append(item.path)
+                return False
+        self._offer(function, Origin(function["name"], namespace, cast("CallKind", kind)))
+        return True
+
+    def _offer(self, function: Tool, origin: Origin) -> None:
+        """Each name once: what was found by a search is declared again with every turn."""
+        name = full_name(origin.namespace, origin.name)
+        if name in self._names:
+            return
+        self._names.add(name)
+        if origin.namespace or origin.kind != "function":
+            self.origins[name] = origin
+        self.functions.append(function | {"name": name})
 
 
 def full_name(namespace: str | None, name: str) -> str:
@@ -106,36 +182,23 @@ def full_name(namespace: str | None, name: str) -> str:
     return f"{namespace.rstrip('_')}__{name}" if namespace else name
 
 
-def read_tools(body: ToolFields) -> ResponseTools:
-    """The field `tools`. Raises `GatewayError` (400), naming the field."""
-    shown: list[Tool] = []
-    functions: list[Tool] = []
-    origins: dict[str, tuple[str, str]] = {}
-    refused: list[Body] = []
-    dropped: list[str] = []
+def read_tools(body: ToolFields, more: Sequence[Body] = ()) -> ResponseTools:
+    """The field `tools`, and `more` tools that came with the input.
+
+    Raises `GatewayError` (400), naming the field.
+    """
+    tools = ResponseTools()
     for item in body.tools:
-        kind = fields.required_type(item)
-        if kind == "function":
-            functions.append(_read_function(FunctionItem(item.values, item.path)))
-            shown.append(functions[-1])
-        elif kind == "namespace":
-            namespace = NamespaceItem(item.values, item.path)
-            for inner in namespace.tools:
-                if inner.type != "function":
-                    refused.append(inner)
-                    continue
-                function = _read_function(inner)
-                name = full_name(namespace.name, function["name"])
-                origins[name] = (namespace.name, function["name"])
-                functions.append(function | {"name": name})
-            dropped += [item.param("description")] if namespace.description else []
-            shown.append(dict(item.values))
-        else:
-            refused.append(item)
-    if refused and not functions:
-        raise _unsupported(refused[0])
-    dropped += [item.path for item in refused]
-    return ResponseTools(shown, functions, origins, tuple(dropped))
+        if tools.add(item):
+            tools.shown.append(_shown(item))
+    for item in more:
+        tools.add(item)
+    return tools
+
+
+def _shown(item: Body) -> Tool:
+    is_function = item.values.get("type") == "function"
+    return _read_function(FunctionItem(item.values, item.path)) if is_function else dict(item.values)
 
 
 def _read_function(item: FunctionItem) -> Tool:
@@ -148,30 +211,39 @@ def _read_function(item: FunctionItem) -> Tool:
     }
 
 
-def _unsupported(item: Body) -> GatewayError:
-    kind = str(item.values.get("type"))[:40]
-    return invalid(
-        f"Tools of type '{kind}' are not offered, only 'function'.", param=item.param("type"), code="unsupported_tool"
-    )
+def _read_custom(item: CustomItem) -> Tool:
+    return function_of(item.name, item.description, grammar_of(item.format))
+
+
+def _read_search(item: ToolSearchItem) -> Tool:
+    description = item.description or "Search for further tools. What is found can be called from the next turn on."
+    return {"name": TOOL_SEARCH, "description": description, "parameters": item.parameters}
 
 
 def tool_specs(body: ToolFields, tools: ResponseTools) -> ToolSpecs:
     """What may be called and what must be. Raises `GatewayError` (400), naming the field."""
-    choice, functions = body.tool_choice, tools.functions
+    choice: str | ToolChoice | None = body.tool_choice
+    functions: Sequence[Tool] = tools.functions
     mode: Any = choice
     if isinstance(choice, ToolChoice):
         mode, functions = _read_choice(choice, functions)
     if not functions and mode == "required":
-        raise invalid("'tool_choice' needs 'tools' to choose from.", param="tool_choice", code="invalid_value")
-    sent = [{name: function[name] for name in _SENT if function[name] is not None} for function in functions]
-    offered = tuple({"type": "function", "function": normalise_function(function)} for function in sent)
-    return ToolSpecs.offering(offered, mode, is_parallel=body.parallel_tool_calls is not False, dropped=tools.dropped)
+        problem = "asks for a call, but none of 'tools' is offered here" if tools.dropped else "needs 'tools'"
+        raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
+    sent = [{name: function[name] for name in _SENT if function.get(name) is not None} for function in functions]
+    return ToolSpecs.offering(
+        tuple({"type": "function", "function": normalise_function(function)} for function in sent),
+        mode,
+        is_parallel=body.parallel_tool_calls is not False,
+        dropped=tuple(tools.dropped),
+        free_form=frozenset(name for name, origin in tools.origins.items() if origin.kind == "custom"),
+    )
 
 
 def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Sequence[Tool]]:
     """The mode or the named function, and the functions that are left for it."""
     match choice.type:
-        case "function":
+        case "function" | "custom":
             name = _chosen_name(ChosenFunction(choice.values, choice.path))
             if not _named(functions, {name}):
                 raise _no_such_tool(choice, "name")
@@ -184,7 +256,7 @@ def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Se
                 raise _no_such_tool(choice, "tools")
             return mode, allowed
     raise invalid(
-        "'tool_choice' must name a function, or list allowed ones: other tools are not offered.",
+        "'tool_choice' must name a function or a custom tool, or list allowed ones: other tools are not offered.",
         param="tool_choice.type",
         code="unsupported_tool",
     )
@@ -192,7 +264,7 @@ def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Se
 
 def _functions_among(choice: ToolChoice) -> Iterator[ChosenFunction]:
     for item in choice.tools:
-        if item.type in (None, "function"):
+        if item.type in (None, "function", "custom"):
             yield item
 
 

@@ -139,7 +139,6 @@ def test_legacy_function_calls_are_tool_calls() -> None:
         ([{"role": "user"}], "messages"),
         ([{"role": "user", "content": [7]}], "messages[0].content[0]"),
         ([{"role": "user", "content": [{"text": "x"}]}], "messages[0].content[0].type"),
-        ([{"role": "user", "content": [{"type": "hologram"}]}], "messages[0].content[0].type"),
         ([{"role": "user", "content": [{"type": "text", "text": 1}]}], "messages[0].content[0].text"),
         ([{"role": "user", "content": [{"type": "image_url"}]}], "messages[0].content[0].image_url"),
         ([{"role": "user", "content": [{"type": "file", "file": {}}]}], "messages[0].content[0].file.file_data"),
@@ -199,3 +198,24 @@ def test_what_is_not_base64_at_all_is_refused(encoded: str) -> None:
 def test_the_estimate_counts_texts_calls_and_turns() -> None:
     turns = [Message("user", "x" * 40), Message("assistant", "", tool_calls=(ToolCall("1", "name", "y" * 36),))]
     assert estimate_tokens(turns) == 10 + 10 + 2 * 4
+
+
+def test_what_no_model_gets_is_left_out_and_named() -> None:
+    calls = [{"type": "later", "id": "c"}, {"id": "d", "type": "custom", "custom": {"name": "p", "input": "x"}}]
+    said = {"role": "assistant", "content": "A", "reasoning_content": "hm", "tool_calls": calls}
+    parts = [{"type": "hologram"}, {"type": "input_text", "text": "B"}, {"type": "new", "text": "C"}]
+    call = read_chat_call({"model": "m", "messages": [said, {"role": "user", "content": parts}]})
+    assert call.turns[1].text == "B\nC"
+    assert call.turns[0].tool_calls == (ToolCall("d", "p", '{"input": "x"}'),)
+    assert call.options.dropped == (
+        "messages.content.hologram",
+        "messages.reasoning_content",
+        "messages.tool_calls",
+    )
+
+
+def test_what_came_with_a_call_goes_back_with_it() -> None:
+    extra = {"google": {"thought_signature": "s"}}
+    calls = [{"id": "c", "type": "function", "function": {"name": "f"}, "extra_content": extra}]
+    (turn,) = read({"role": "assistant", "tool_calls": calls})
+    assert turn.tool_calls[0].extra_content == extra

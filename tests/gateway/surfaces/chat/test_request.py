@@ -121,9 +121,27 @@ def test_a_provider_is_told_of_the_tools_whose_earlier_calls_it_sees() -> None:
 
 
 def test_a_call_of_tools_that_are_not_offered_is_refused_as_such() -> None:
-    with pytest.raises(GatewayError, match="only functions") as caught:
-        read(tools=[{"type": "custom", "custom": {"name": "c"}}], tool_choice="required")
+    with pytest.raises(GatewayError, match="none of 'tools' is offered") as caught:
+        read(tools=[{"type": "web_search"}], tool_choice="required")
     assert caught.value.param == "tool_choice"
+
+
+def test_a_custom_tool_is_a_function_with_one_text() -> None:
+    custom = {"name": "p", "description": "D", "format": {"type": "grammar", "grammar": {"definition": "x"}}}
+    chosen = {"type": "custom", "custom": {"name": "p"}}
+    call = read(tools=[TOOL, {"type": "custom", "custom": custom}], tool_choice=chosen)
+    function = call.tools[1]["function"]
+    assert (function["name"], [*function["parameters"]["properties"]]) == ("p", ["input"])
+    assert call.tool_choice == {"type": "function", "function": {"name": "p"}}
+    assert call.specs.free_form == {"p"}
+    among = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [chosen]}}
+    allowed = read(tools=[TOOL, {"type": "custom", "custom": custom}], tool_choice=among)
+    assert [tool["function"]["name"] for tool in allowed.tools] == ["p"]
+
+
+def test_a_call_whose_every_tool_is_left_out_is_answered_without_tools() -> None:
+    call = read(tools=[{"type": "web_search"}], tool_choice="auto")
+    assert (call.tools, call.specs.dropped) == ((), ("tools[0]",))
 
 
 def test_a_tool_whose_type_is_not_said_is_a_function() -> None:

@@ -117,7 +117,6 @@ def test_documents_that_are_files_are_attached() -> None:
         ([{"role": "user", "content": 5}], "messages[0].content"),
         ([{"role": "user", "content": ["Hi"]}], "messages[0].content[0]"),
         ([{"role": "user", "content": [{"text": "Hi"}]}], "messages[0].content[0].type"),
-        ([{"role": "user", "content": [{"type": "container_upload"}]}], "messages[0].content[0].type"),
         ([{"role": "user", "content": [{"type": "image"}]}], "messages[0].content[0].source"),
         (
             [{"role": "user", "content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}],

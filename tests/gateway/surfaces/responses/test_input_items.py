@@ -97,7 +97,6 @@ def test_calls_outputs_reasoning_and_references() -> None:
         ([{"role": "user", "content": [{}]}], "input[0].content[0].type", "missing_required_parameter"),
         ([{"role": "user", "content": [{"type": "input_text"}]}], "input[0].content[0].text",
          "missing_required_parameter"),
-        ([{"role": "user", "content": [{"type": "refusal"}]}], "input[0].content[0].type", "unsupported_content"),
         ([{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}], "input[0].content[0].file_id",
          "unsupported_content"),
         ([{"role": "user", "content": [{"type": "input_image"}]}], "input[0].content[0].image_url",
@@ -108,7 +107,6 @@ def test_calls_outputs_reasoning_and_references() -> None:
         ([{"type": "function_call", "name": "f"}], "input[0].call_id", "missing_required_parameter"),
         ([{"type": "function_call_output", "call_id": "c"}], "input[0].output", "missing_required_parameter"),
         ([{"type": "item_reference"}], "input[0].id", "missing_required_parameter"),
-        ([{"type": "web_search_call"}], "input[0].type", "unsupported_item"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(value: Any, param: str, code: str) -> None:

@@ -153,7 +153,7 @@ def test_what_both_apis_have_goes_on_and_what_only_this_one_has_does_not() -> No
         ({"text": {"format": {"type": "grammar"}}}, "text.format.type", "invalid_value"),
         ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name", "missing_required_parameter"),
         ({"tools": [{"type": "function"}]}, "tools[0].name", "missing_required_parameter"),
-        ({"tools": [{"type": "mcp"}]}, "tools[0].type", "unsupported_tool"),
+        ({"tools": [{"type": "mcp"}], "tool_choice": "required"}, "tool_choice", "invalid_value"),
         ({"tools": [F], "tool_choice": "maybe"}, "tool_choice", "invalid_value"),
         ({"tools": [F], "tool_choice": {"type": "mcp"}}, "tool_choice.type", "unsupported_tool"),
         ({"tools": [F], "tool_choice": {"type": "allowed_tools", "tools": []}}, "tool_choice.tools", "invalid_value"),

@@ -1,0 +1,5 @@
+"""`python -m poegw`."""
+
+from poegw.main import main
+
+main()

@@ -1,0 +1,222 @@
+"""What can be checked of a deployment with the caller's own AWS rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from poegw.aws import Stack, call
+from poegw.doctor import Check, Finding, State
+
+_WRAPPER = "/opt/streaming-runtime"
+_NEW_ACCOUNT_LIMIT = 10
+_INDEXES = {"selectable", "due"}
+
+
+class DeploymentChecks:
+    """The checks of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._function = stack.outputs["GatewayFunctionName"]
+
+    def all(self) -> list[tuple[str, Check]]:
+        """By name."""
+        return [
+            ("stack", self.stack),
+            ("function url", self.url),
+            ("permissions", self.permissions),
+            ("runtime", self.runtime),
+            ("concurrency", self.concurrency),
+            ("table", self.table),
+            ("schedule", self.schedule),
+            ("alarms", self.alarms),
+            ("logs", self.logs),
+        ]
+
+    def _client(self, name: str) -> Any:
+        return self._stack.session.client(name)
+
+    def stack(self) -> Iterator[Finding]:
+        """Its last deployment ended well."""
+        reply = call("read the stack", self._client("cloudformation").describe_stacks, StackName=self._stack.name)
+        status = reply["Stacks"][0]["StackStatus"]
+        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            yield Finding("stack", State.OK, f"{self._stack.name} is {status}.")
+        elif status.endswith("_IN_PROGRESS"):
+            yield Finding("stack", State.WARN, f"{self._stack.name} is {status}.", "Wait until it has ended.")
+        else:
+            yield Finding(
+                "stack", State.FAIL, f"{self._stack.name} is {status}.", "Look at the stack's events, and deploy again."
+            )
+
+    def url(self) -> Iterator[Finding]:
+        """It streams, and is public: the gateway checks keys itself."""
+        reply = call(
+            "read the function URL", self._client("lambda").get_function_url_config, FunctionName=self._function
+        )
+        wanted = {"InvokeMode": "RESPONSE_STREAM", "AuthType": "NONE"}
+        wrong = [f"{name} is {reply.get(name)}" for name, value in wanted.items() if reply.get(name) != value]
+        if wrong:
+            yield Finding("function url", State.FAIL, "; ".join(wrong) + ".", "Deploy again: `poegw deploy`.")
+        else:
+            yield Finding("function url", State.OK, "It streams.")
+
+    def permissions(self) -> Iterator[Finding]:
+        """Both rights that a public URL needs since October 2025."""
+        import json
+
+        reply = call("read the function's policy", self._client("lambda").get_policy, FunctionName=self._function)
+        statements = json.loads(reply["Policy"])["Statement"]
+        granted = {statement["Action"] for statement in statements if statement.get("Principal") in ("*", {"AWS": "*"})}
+        missing = {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"} - granted
+        if missing:
+            yield Finding(
+                "permissions",
+                State.FAIL,
+                f"The URL lacks {', '.join(sorted(missing))}: it answers 403.",
+                "Deploy again: `poegw deploy`.",
+            )
+        else:
+            yield Finding("permissions", State.OK, "The URL may be called.")
+
+    def runtime(self) -> Iterator[Finding]:
+        """The streaming loop runs, and no secret is in the environment."""
+        reply = call(
+            "read the function", self._client("lambda").get_function_configuration, FunctionName=self._function
+        )
+        variables = reply.get("Environment", {}).get("Variables", {})
+        if variables.get("AWS_LAMBDA_EXEC_WRAPPER") != _WRAPPER:
+            yield Finding(
+                "runtime",
+                State.FAIL,
+                "The streaming loop is not used: answers come in one piece.",
+                "Deploy again: `poegw deploy`.",
+            )
+        else:
+            yield Finding(
+                "runtime",
+                State.OK,
+                f"{reply.get('Runtime')} on {', '.join(reply.get('Architectures', ()))}, streaming.",
+            )
+        if "GATEWAY_ADMIN_KEY" in variables:
+            yield Finding(
+                "secrets",
+                State.WARN,
+                "The admin key is in the function's environment.",
+                "Leave it to Secrets Manager: deploy again.",
+            )
+
+    def concurrency(self) -> Iterator[Finding]:
+        """The cap on the bill."""
+        functions = self._client("lambda")
+        limit = call("read the account's limits", functions.get_account_settings)["AccountLimit"][
+            "ConcurrentExecutions"
+        ]
+        reserved = call("read the concurrency", functions.get_function_concurrency, FunctionName=self._function).get(
+            "ReservedConcurrentExecutions"
+        )
+        if reserved == 0:
+            yield Finding(
+                "concurrency", State.FAIL, "The gateway is paused: every request is refused.", "`poegw resume`."
+            )
+        elif reserved is not None:
+            yield Finding("concurrency", State.OK, f"At most {reserved} requests at once.")
+        elif limit <= _NEW_ACCOUNT_LIMIT:
+            yield Finding(
+                "concurrency", State.OK, f"The AWS account allows {limit} requests at once, which is the cap."
+            )
+        else:
+            yield Finding(
+                "concurrency",
+                State.WARN,
+                f"There is no cap below the account's {limit} requests at once.",
+                "Deploy with GatewayConcurrency=10: `make deploy ARGS='GatewayConcurrency=10'`.",
+            )
+
+    def table(self) -> Iterator[Finding]:
+        """Its indexes are there, and it can't be lost by accident."""
+        name = self._stack.outputs["TableName"]
+        database = self._client("dynamodb")
+        table = call("read the table", database.describe_table, TableName=name)["Table"]
+        backups = call("read the table's backups", database.describe_continuous_backups, TableName=name)
+        recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"][
+            "PointInTimeRecoveryStatus"
+        ]
+        missing = _INDEXES - {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())}
+        if missing:
+            yield Finding(
+                "table",
+                State.FAIL,
+                f"It lacks the index {', '.join(sorted(missing))}.",
+                "Deploy again: `poegw deploy`.",
+            )
+        elif recovery != "ENABLED" or not table.get("DeletionProtectionEnabled"):
+            yield Finding(
+                "table",
+                State.WARN,
+                "It has no point-in-time recovery or no deletion protection.",
+                "Deploy again: `poegw deploy`.",
+            )
+        else:
+            yield Finding("table", State.OK, f"{name} has its indexes, recovery and deletion protection.")
+
+    def schedule(self) -> Iterator[Finding]:
+        """The scheduled job is switched on."""
+        schedules = call("list the schedules", self._client("scheduler").list_schedules)["Schedules"]
+        function = self._stack.outputs["RefreshPointsFunctionName"]
+        ours = [item for item in schedules if item["Target"]["Arn"].endswith(f":function:{function}")]
+        if ours and all(item["State"] == "ENABLED" for item in ours):
+            yield Finding("schedule", State.OK, "The scheduled job is switched on.")
+        else:
+            yield Finding(
+                "schedule",
+                State.FAIL,
+                "The scheduled job has no schedule that is switched on.",
+                "Deploy again: `poegw deploy`.",
+            )
+
+    def alarms(self) -> Iterator[Finding]:
+        """Somebody is told when something fails."""
+        reply = call(
+            "list the alarms", self._client("cloudwatch").describe_alarms, AlarmNamePrefix=f"{self._stack.name}-"
+        )
+        alarms = reply["MetricAlarms"]
+        if not alarms:
+            yield Finding(
+                "alarms",
+                State.WARN,
+                "There are no alarms.",
+                "Deploy with AlarmEmail=you@example.com; see docs/deploy.md.",
+            )
+            return
+        topic = alarms[0]["AlarmActions"][0]
+        subscriptions = call("list the subscriptions", self._client("sns").list_subscriptions_by_topic, TopicArn=topic)[
+            "Subscriptions"
+        ]
+        if any(item["SubscriptionArn"].startswith("arn:") for item in subscriptions):
+            yield Finding("alarms", State.OK, f"{len(alarms)} alarms, sent to a confirmed address.")
+        else:
+            yield Finding(
+                "alarms",
+                State.WARN,
+                "Nobody has confirmed the address of the alarms.",
+                "Follow the link in AWS's e-mail.",
+            )
+
+    def logs(self) -> Iterator[Finding]:
+        """Logs are deleted some day."""
+        reply = call(
+            "read the log groups",
+            self._client("logs").describe_log_groups,
+            logGroupNamePrefix=f"/aws/lambda/{self._stack.name}-",
+        )
+        groups = reply["logGroups"]
+        endless = [group["logGroupName"] for group in groups if "retentionInDays" not in group]
+        if endless:
+            yield Finding(
+                "logs", State.WARN, f"{', '.join(endless)} is kept for ever.", "Deploy again: `poegw deploy`."
+            )
+        else:
+            size = sum(group.get("storedBytes", 0) for group in groups)
+            yield Finding("logs", State.OK, f"{len(groups)} log groups, {size / 1e6:.1f} MB.")

@@ -1,0 +1,150 @@
+"""`/admin/points`: what each account has left, how fast it goes, and whether the books agree with Poe's."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from accounts import Account, Sums
+from gateway.admin.accounts import ServicesArgument
+from gateway.admin.shapes import iso_time
+from pool.status import status_of
+
+router = APIRouter(prefix="/points")
+HOUR, DAY = 3600.0, 86_400.0
+# An account's pace is told only from so much use on: what little was used says nothing about the days to come.
+LEAST_SHARE_USED = 0.03
+RECONCILED_DAYS = 7
+_MAX_ACCOUNTS = 200
+
+
+class AccountPoints(BaseModel):
+    """What an account has left. Unknown is null, never 0."""
+
+    account: str
+    label: str
+    kind: str
+    status: str
+    balance: int | None
+    as_of: str | None
+    allotment: int | None
+    next_grant_at: str | None
+    used_today: int
+    """Since midnight UTC, settled and estimated."""
+    points_per_hour: float | None
+    """The pace of the last 24 hours; null where it would mislead."""
+    runs_out_at: str | None
+    """At this pace; null if the next grant comes first, or where it would mislead."""
+
+
+class Reconciled(BaseModel):
+    """One UTC day of an account: what the gateway booked, and what Poe's history has besides."""
+
+    day: str
+    account: str
+    label: str
+    booked: int
+    """Settled sends of the gateway."""
+    unsettled: int
+    """Estimates of sends that are not settled yet."""
+    elsewhere: int | None
+    """Points that other programs spent; null where Poe's history was not read for the day."""
+    charged: int | None
+    """What Poe's history has in all."""
+
+
+class PointsShown(BaseModel):
+    """Every account, and with `reconcile` the comparison."""
+
+    data: list[AccountPoints]
+    reconciled: list[Reconciled] | None = None
+
+
+@router.get("", response_model=PointsShown)
+async def show_points(services: ServicesArgument, reconcile: Annotated[bool, Query()] = False) -> dict[str, Any]:
+    """What is left, as of when, and how long it lasts."""
+    now = time.time()
+    page = await services.store.list_accounts(limit=_MAX_ACCOUNTS)
+    since = now // DAY * DAY - (RECONCILED_DAYS - 1) * DAY
+    sums = await services.store.sums(since=since, until=-(-now // HOUR) * HOUR)
+    used = _by_account(sums)
+    shown: dict[str, Any] = {"data": [_points(account, used[account.id], now) for account in page.items]}
+    if reconcile:
+        rows: list[dict[str, Any]] = []
+        for account in page.items:
+            state = await services.store.settlement_state(account.id)
+            rows += _reconciled(account, used[account.id], state.elsewhere, is_read=state.read_until > 0)
+        shown["reconciled"] = sorted(rows, key=lambda row: (row["day"], row["label"]), reverse=True)
+    return shown
+
+
+def _by_account(sums: Iterable[Sums]) -> defaultdict[str, list[Sums]]:
+    found: defaultdict[str, list[Sums]] = defaultdict(list)
+    for row in sums:
+        found[row.account_id].append(row)
+    return found
+
+
+def _points(account: Account, used: list[Sums], now: float) -> dict[str, Any]:
+    points = account.points
+    today = sum(row.points for row in used if row.hour >= now // DAY * DAY)
+    last_day = sum(row.points for row in used if row.hour >= now - DAY)
+    balance = points.balance if points else None
+    grant = points.next_grant_at if points else None
+    pace, runs_out_at = pace_of(balance, last_day, grant, now)
+    return {
+        "account": account.id,
+        "label": account.label,
+        "kind": account.kind.value,
+        "status": status_of(account, now).value,
+        "balance": balance,
+        "as_of": iso_time(points.read_at if points else None),
+        "allotment": points.allotment if points else None,
+        "next_grant_at": iso_time(grant),
+        "used_today": today,
+        "points_per_hour": pace,
+        "runs_out_at": iso_time(runs_out_at),
+    }
+
+
+def pace_of(
+    balance: int | None, used_last_day: int, next_grant_at: float | None, now: float
+) -> tuple[float | None, float | None]:
+    """Points per hour and the time at which they run out, each `None` where it would mislead. Pure."""
+    if balance is None or used_last_day <= 0 or used_last_day < LEAST_SHARE_USED * (balance + used_last_day):
+        return None, None
+    pace = used_last_day / 24
+    runs_out_at = now + balance / pace * HOUR
+    if next_grant_at is not None and runs_out_at >= next_grant_at > now:
+        return round(pace, 1), None
+    return round(pace, 1), runs_out_at
+
+
+def _reconciled(account: Account, used: list[Sums], elsewhere: Any, *, is_read: bool) -> list[dict[str, Any]]:
+    booked: defaultdict[str, int] = defaultdict(int)
+    unsettled: defaultdict[str, int] = defaultdict(int)
+    for row in used:
+        day = datetime.fromtimestamp(row.hour, UTC).date().isoformat()
+        booked[day] += row.settled
+        unsettled[day] += row.estimated
+    rows = []
+    for day in sorted({*booked, *elsewhere}):
+        others = elsewhere.get(day, 0) if is_read else None
+        rows.append(
+            {
+                "day": day,
+                "account": account.id,
+                "label": account.label,
+                "booked": booked[day],
+                "unsettled": unsettled[day],
+                "elsewhere": others,
+                "charged": None if others is None else booked[day] + others,
+            }
+        )
+    return rows

@@ -1,0 +1,148 @@
+"""The commands, against a gateway behind a real socket."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from reverse.chat import PointsReading
+from reverse.errors import ErrorCode, poe_error
+from tests.cli.conftest import CommandLine
+
+SECRET = "poe-api-key-of-somebody"
+
+
+def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """What is on standard input."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_an_account_is_added_from_standard_input_and_shown(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, f"{SECRET}\n")
+    poegw.house.poe.readings.append(PointsReading(4321))
+    added = poegw("accounts", "add", "official", "--label", "mine", "--key-stdin")
+    assert (added.status, added.err) == (0, "")
+    assert "4,321" in added.out
+    assert SECRET not in added.out
+    listed = poegw("accounts", "list")
+    assert listed.out.splitlines()[0].split("\t")[:4] == ["Id", "Kind", "Label", "Status"]
+    assert "mine" in listed.out
+    (row,) = [row for row in poegw("accounts", "list", "--format", "json").json if row["label"] == "mine"]
+    assert poegw("accounts", "show", "mine", "--json", "id").json == {"id": row["id"]}
+
+
+def test_a_key_that_poe_refuses_is_told_as_such(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, "mistyped-api-key-0")
+    poegw.house.poe.readings.append(poe_error(ErrorCode.NOT_AUTHENTICATED))
+    ended = poegw("accounts", "add", "official", "--label", "wrong", "--key-stdin")
+    assert ended.status == 1
+    assert "Poe refused the credentials" in ended.err
+    assert "Request id: req_" in ended.err
+    assert "mistyped" not in ended.err
+
+
+def test_cookies_are_taken_as_the_browser_gives_them(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, "Cookie: p-b=somebodys-cookie-0; p-lat=latitude; theme=dark")
+    added = poegw("accounts", "add", "web", "--label", "browser", "--cookie-file", "-")
+    assert (added.status, "Found: p_b, p_lat." in added.err) == (0, True)
+    assert "somebodys" not in added.out + added.err
+
+
+def test_an_account_is_changed_switched_and_removed(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, SECRET)
+    poegw("accounts", "add", "official", "--label", "short", "--key-stdin")
+    assert "Requests at once  5" in poegw("accounts", "set", "short", "--max-concurrency", "5").out
+    assert "disabled" in poegw("accounts", "disable", "short").out
+    assert "active" in poegw("accounts", "enable", "short").out
+    tested = poegw("accounts", "test", "short", "--format", "json").json
+    assert (tested["authenticated"], tested["model"]) == (True, None)
+    refused = poegw("accounts", "remove", "short")
+    assert (refused.status, "--yes" in refused.err) == (2, True), "nobody can be asked here"
+    assert poegw("accounts", "remove", "short", "--yes").status == 0
+    gone = poegw("accounts", "show", "short")
+    assert (gone.status, "poegw accounts list" in gone.err) == (1, True)
+
+
+def test_a_secret_needs_a_terminal_or_standard_input(poegw: CommandLine) -> None:
+    ended = poegw("accounts", "add", "official")
+    assert (ended.status, "--key-stdin" in ended.err) == (2, True)
+
+
+def test_a_key_is_created_once_on_standard_output(poegw: CommandLine) -> None:
+    created = poegw("keys", "create", "--name", "laptop", "--budget", "2000/day", "--rpm", "60", "--expires", "30d")
+    assert created.status == 0
+    secret = created.out.strip()
+    assert secret.startswith("sk-")
+    assert "not shown again" in created.err
+    (row,) = [row for row in poegw("keys", "list", "--format", "json").json if row["name"] == "laptop"]
+    assert (row["points_per_day"], row["requests_per_minute"]) == (2000, 60)
+    assert secret not in poegw("keys", "list", "--format", "jsonl").out
+    assert poegw("keys", "revoke", "laptop", "--yes").status == 0
+    assert poegw("keys", "show", "laptop").status == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--budget", "2000"), ("--expires", "soon"), ("--rpm", "0"), ("--role", "king")],
+)
+def test_a_limit_that_can_not_be_is_wrong_usage(poegw: CommandLine, arguments: tuple[str, str]) -> None:
+    assert poegw("keys", "create", "--name", "x", *arguments).status == 2
+
+
+def test_an_answer_is_streamed_and_piped_input_belongs_to_the_question(
+    poegw: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(monkeypatch, SECRET)
+    poegw("accounts", "add", "official", "--label", "asked", "--key-stdin")
+    give(monkeypatch, "the text of a file")
+    ended = poegw("chat", "-m", "GPT-5", "What", "is", "this?")
+    assert ended.status == 0
+    assert ended.out.strip()
+    sent = poegw.house.poe.requests[-1].messages[-1].text
+    assert sent == "the text of a file\n\nWhat is this?"
+
+
+def test_a_question_needs_a_model_and_words(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, "")
+    assert "poegw models" in poegw("chat", "hello").err
+    assert poegw("chat", "-m", "GPT-5").status == 2
+
+
+def test_variables_are_printed_for_a_shell(poegw: CommandLine) -> None:
+    told = poegw("env").out
+    assert f"export OPENAI_BASE_URL={poegw.url}/v1\n" in told
+    assert f"export ANTHROPIC_BASE_URL={poegw.url}\n" in told
+    assert poegw("env", "--shell", "fish").out.startswith("set -gx OPENAI_BASE_URL ")
+
+
+def test_any_address_of_the_administration_can_be_asked(poegw: CommandLine) -> None:
+    assert "data" in poegw("api", "GET", "/admin/accounts").json
+    missing = poegw("api", "GET", "/admin/nothing")
+    assert (missing.status, "Request id" in missing.err) == (1, True)
+    assert poegw("api", "GET", "admin").status == 2
+
+
+def test_both_versions_are_told(poegw: CommandLine) -> None:
+    told = poegw("version", "--format", "json").json
+    assert told["poegw"] == told["gateway"] is not None
+
+
+def test_without_a_gateway_every_command_says_what_to_do(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_BASE_URL", "GATEWAY_ADMIN_KEY"):
+        monkeypatch.delenv(name)
+    ended = poegw("accounts", "list")
+    assert (ended.status, "poegw login" in ended.err, ended.out) == (3, True, "")
+
+
+def test_a_wrong_key_is_not_logged_in(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_ADMIN_KEY", "sk-poe-wrong")
+    ended = poegw("accounts", "list", "--verbose")
+    assert ended.status == 3
+    assert "sk-poe-wrong" not in ended.err
+
+
+def test_the_status_fits_one_screen_and_cron(poegw: CommandLine) -> None:
+    ended = poegw("status")
+    assert len(ended.out.splitlines()) < 25
+    assert ended.status == (0 if "Ready     yes" in ended.out else 1)

@@ -1,0 +1,112 @@
+"""The doctor finds what is planted, and nothing in a gateway that is well."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from poegw.api import Gateway, Reply
+from poegw.doctor import Finding, State, run_checks
+from poegw.doctor.remote import RemoteChecks
+from poegw.errors import CommandError
+from tests.cli.conftest import CommandLine
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def test_a_gateway_that_is_well_has_no_failures_but_those_that_are_there(
+    poegw: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {row["name"]: row for row in poegw("doctor", "--format", "json").json}
+    for name in ("address", "version", "admin key", "separate keys", "streaming", "table"):
+        assert found[name]["state"] == "ok", found[name]
+    assert found["wrong key /admin/whoami"]["state"] == found["wrong key /v1/models"]["state"] == "ok"
+
+
+def test_every_finding_that_is_not_well_has_a_remedy(poegw: CommandLine) -> None:
+    rows = poegw("doctor", "--format", "json").json
+    assert all(row["remedy"] for row in rows if row["state"] in ("warn", "fail"))
+    ended = poegw("doctor")
+    assert ended.status == (5 if any(row["state"] == "fail" for row in rows) else 0)
+
+
+class Planted(Gateway):
+    """Answers what a test planted, without a network."""
+
+    def __init__(self, **answers: Any) -> None:
+        super().__init__("https://gateway.example", "k")
+        self.answers = answers
+
+    def request(self, method: str, path: str, **_: Any) -> Reply:
+        answer = self.answers.get(path, Reply(200, {}, b"{}"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def findings(check: str, gateway: Planted, *, clock: Any = None) -> list[Finding]:
+    checks = RemoteChecks(gateway, gateway, lambda _: gateway, now=lambda: NOW, **({"clock": clock} if clock else {}))
+    return list(run_checks((name, run) for name, run in checks.all() if name == check))
+
+
+def test_a_skewed_clock_is_found() -> None:
+    def at(moment: datetime) -> Planted:
+        return Planted(**{"/healthz": Reply(200, {"date": moment.strftime("%a, %d %b %Y %H:%M:%S GMT")}, b"{}")})
+
+    assert findings("clock", at(NOW))[0].state is State.OK
+    (found,) = findings("clock", at(NOW - timedelta(minutes=5)))
+    assert (found.state, "300 seconds" in found.detail) == (State.WARN, True)
+    assert findings("clock", Planted())[0].state is State.SKIPPED
+
+
+def test_a_cors_header_that_is_there_twice_is_found() -> None:
+    twice = Planted(**{"/healthz": Reply(200, {"access-control-allow-origin": "*, *"}, b"{}")})
+    assert findings("cors", twice)[0].state is State.FAIL
+    once = Planted(**{"/healthz": Reply(200, {"access-control-allow-origin": "*"}, b"{}")})
+    assert findings("cors", once)[0].state is State.OK
+
+
+def test_a_door_that_is_open_to_strangers_is_found() -> None:
+    states = [finding.state for finding in findings("keys", Planted())]
+    assert states == [State.OK, State.FAIL, State.FAIL, State.FAIL]
+
+
+def test_a_gateway_that_does_not_answer_is_one_finding_with_a_remedy() -> None:
+    gone = Planted(**{"/healthz": CommandError("It could not be reached.", hint="Start it.")})
+    (found,) = findings("address", gone)
+    assert (found.state, found.detail, found.remedy) == (State.FAIL, "It could not be reached.", "Start it.")
+
+
+def test_an_older_gateway_is_told() -> None:
+    (found,) = findings("version", Planted(**{"/version": Reply(200, {}, b'{"version": "0.0.1"}')}))
+    assert found.state is State.WARN
+
+
+class Streaming(Planted):
+    """Events at the times of a clock that the test moves."""
+
+    def __init__(self, gaps: list[float]) -> None:
+        super().__init__()
+        self.gaps = gaps
+        self.now = 0.0
+
+    def stream(self, path: str, body: object, *, method: str = "POST") -> Any:
+        from contextlib import nullcontext
+
+        def events() -> Any:
+            for number, gap in enumerate(self.gaps, 1):
+                self.now += gap
+                yield b'{"n": %d}' % number
+
+        return nullcontext(({}, events()))
+
+
+@pytest.mark.parametrize(
+    ("gaps", "state"),
+    [([0.0, 0.15, 0.16], State.OK), ([0.0, 0.0, 0.0], State.FAIL), ([0.3, 0.15, 0.01], State.FAIL), ([], State.FAIL)],
+)
+def test_a_buffered_deployment_is_measured_not_read_from_settings(gaps: list[float], state: State) -> None:
+    gateway = Streaming(gaps)
+    assert findings("streaming", gateway, clock=lambda: gateway.now)[0].state is state

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from accounts import AccountStoreError
 from gateway.admin.gate import GuardedApplication
 from gateway.bootstrap import build_services
 from gateway.http.deadline import ClientGoneError, to_the_end
@@ -31,6 +32,8 @@ from gateway.surfaces.routes import build_routes
 from reverse.tls import tls_context
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# How long the last byte of an answer waits for the table at most.
+_KEEP_SECONDS = 2.0
 _SLASHES = re.compile("/{2,}")
 
 
@@ -91,7 +94,8 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: context in, errors out as envelopes, one line at the end."""
         services = self.services
-        record = RequestRecord(_request_id(scope), scope["method"], time.monotonic())
+        path = _plain_path(scope["path"])
+        record = RequestRecord(_request_id(scope), scope["method"], time.monotonic(), surface=path.split("/", 2)[1])
         is_started = False
 
         async def send_noted(message: Message) -> None:
@@ -103,9 +107,11 @@ class Gateway:
                 told = [(name.encode(), value.encode()) for name, value in limits]
                 headers = [*message.get("headers", ()), *ids, *told]
                 message = {**message, "headers": headers}
+            elif message["type"] == "http.response.body" and not message.get("more_body"):
+                # Before the last byte leaves: Lambda freezes the sandbox right after.
+                await _keep(services, record)
             await send(message)
 
-        path = _plain_path(scope["path"])
         is_anthropic = speaks_anthropic(path, scope["headers"])
         request_id = record.request_id.encode()
         ids = [(b"x-request-id", request_id), *([(b"request-id", request_id)] if is_anthropic else [])]
@@ -130,12 +136,30 @@ class Gateway:
             if not is_started:
                 await send_error(send_noted, failure, anthropic_id=record.request_id if is_anthropic else None)
         finally:
-            if record.crash is not None:
-                services.journal.crash(record.crash, record)
             record.route = _route_name(inner)
-            if record.budget is not None:
-                await to_the_end(record.budget.close(), name="budget-end")
-            services.journal.request_ended(record)
+            await _wind_up(services, record)
+
+
+async def _wind_up(services: Services, record: RequestRecord) -> None:
+    """What is left to do when a request is over, however it ended."""
+    if record.crash is not None:
+        services.journal.crash(record.crash, record)
+    await _keep(services, record)
+    if record.budget is not None:
+        await to_the_end(record.budget.close(), name="budget-end")
+    services.journal.request_ended(record)
+
+
+async def _keep(services: Services, record: RequestRecord) -> None:
+    """Write the request to the log that its owner reads, unless a release did so. What fails is only logged."""
+    request = services.keeper.item(record)
+    if request is None:
+        return
+    try:
+        async with asyncio.timeout(_KEEP_SECONDS):
+            await services.store.record_request(request)
+    except (AccountStoreError, TimeoutError) as error:
+        services.journal.event("request.not_kept", record, code=type(error).__name__)
 
 
 def _load_application() -> ASGIApp:

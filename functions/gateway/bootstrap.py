@@ -17,6 +17,7 @@ from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
 from gateway.http.admin_access import AdminGate
 from gateway.http.auth import Authenticator
+from gateway.http.kept_request import RequestKeeper
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import LiveConfig, PoeSettings
@@ -55,17 +56,19 @@ def build_services(
         account_wait_seconds=settings.account_wait_seconds,
         lease_ttl_seconds=settings.lease_ttl_seconds,
     )
+    keeper = RequestKeeper(settings.request_log_days * 86_400)
     return Services(
         settings=settings,
         store=store,
         clients=clients,
-        generations=Generations(store, clients, policy, journal),
+        generations=Generations(store, clients, policy, journal, keeper=keeper),
         catalogue=catalogue,
         authenticator=Authenticator(store, find_key=live_config.find_key, unpriced_points=settings.unpriced_points),
         admin=AdminGate(_admin_key_reader(settings), find_key=store.find_key),
         readiness=Readiness(store),
         attachments=AttachmentReader(fetch) if fetch else AttachmentReader(),
         journal=journal,
+        keeper=keeper,
         make_client=make_client,
         poe_settings=poe_settings,
         downloads=Downloads((settings.poe_web_base_url, settings.poe_official_base_url)),

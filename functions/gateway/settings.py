@@ -59,6 +59,8 @@ class Settings(SharedSettings):
     """Silence on a stream after which a comment is sent, the status line with it if it has not left yet."""
     response_ttl_days: float = setting(30.0, number(0, 365))
     """How long `/v1/responses` keeps what it answered, unless the caller says `store: false`; 0 keeps nothing."""
+    request_log_days: float = setting(30.0, number(0, 400))
+    """How long the log of requests keeps each, without prompts; 0 keeps none."""
     max_body_bytes: int = setting(6 * 1024 * 1024, integer(1024, 100 * 1024 * 1024))
     """Largest request body; a longer one is refused with 413. Lambda itself takes 6 MB."""
 

@@ -75,7 +75,10 @@ def test_a_sandbox_killed_in_mid_stream(one_slot, lease_ttl_seconds):
 
 
 def test_even_a_new_sandboxs_first_chat_asks_the_table_twice_and_writes_twice(one_slot):
-    """The key comes with all that is read now and then, the account with its credentials (goal: 2 reads, 3 writes)."""
+    """The key, and the account with its credentials (goal: 2 reads, 3 writes), after one read in the init phase.
+
+    That one brings what is read now and then, such as the list of models, while the sandbox has a whole processor.
+    """
 
     def end_sandboxes() -> None:
         for sandbox in one_slot.sandboxes():
@@ -92,7 +95,7 @@ def test_even_a_new_sandboxs_first_chat_asks_the_table_twice_and_writes_twice(on
     assert one_slot.openai().chat.completions.create(**body()).choices
     made = {name: count for name, count in (calls() - before).items() if name.startswith("dynamodb.")}
     assert made == {
-        "dynamodb.BatchGetItem": 1,
+        "dynamodb.BatchGetItem": 2,
         "dynamodb.Query": 1,
         "dynamodb.PutItem": 1,
         "dynamodb.TransactWriteItems": 1,

@@ -151,6 +151,7 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
                 "GATEWAY_ADMIN_SECRET_ID",
                 "GATEWAY_METRICS",
                 "GATEWAY_POE_CLIENT_ID",
+                "GATEWAY_REQUEST_LOG_DAYS",
                 "POWERTOOLS_SERVICE_NAME",
             )
         },

@@ -236,7 +236,7 @@ async def get_request(request_id: str, services: ServicesArgument) -> dict[str, 
     since = record.at - (record.total_seconds or 0.0) - HOUR
     wanted = Selection(since=since, until=record.at + HOUR, key_id=record.key_id)
     page = await services.store.list_entries(wanted, limit=_LOOK_PAGE)
-    tries = sorted((entry for entry in page.items if entry.request_id == request_id), key=lambda entry: entry.attempt)
+    tries = sorted((entry for entry in page.items if _is_of(entry, request_id)), key=lambda entry: entry.attempt)
     names = await _names(services.store, ["key"])
     return show_request(record, names) | {"tries": [show_entry(entry) for entry in tries]}
 
@@ -254,6 +254,11 @@ async def _find_request(store: AccountStore, request_id: str) -> RequestRecord |
         if cursor is None:
             break
     return None
+
+
+def _is_of(entry: LedgerEntry, request_id: str) -> bool:
+    """Whether the send was for the request, or for one of its several answers."""
+    return entry.request_id == request_id or entry.request_id.startswith(f"{request_id}-")
 
 
 def show_entry(entry: LedgerEntry) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
+from accounts import RequestRecord as KeptRequest
 from gateway.generation.client_pool import WarmClient, WarmClients
 from gateway.generation.task import AnswerRejectedError, Ask
 from gateway.http.deadline import to_the_end
+from gateway.http.kept_request import RequestKeeper
 from gateway.http.request_log import Journal
 from pool.outcomes import outcome_of
 from reverse.errors import Delivery, ErrorCode, PoeError, Scope, poe_error
@@ -45,6 +47,7 @@ class Resources:
     journal: Journal
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
+    keeper: RequestKeeper = field(default_factory=RequestKeeper)
 
 
 class Attempt:
@@ -119,8 +122,8 @@ class Attempt:
         if self.stream is not None:
             await self.stream.aclose()
 
-    async def end(self, usage: SendRecord | None) -> None:
-        """Stop the upstream, keep or close the client, release the lease and book.
+    async def end(self, usage: SendRecord | None, request: KeptRequest | None = None) -> None:
+        """Stop the upstream, keep or close the client, release the lease and book. `request` is written along.
 
         Failures of the store are logged only: the answer was given, and a lease frees itself. Cancellation waits for
         the booking, which is bounded, and ends the stopping.
@@ -132,14 +135,14 @@ class Attempt:
         try:
             await self.stop()
         finally:
-            await to_the_end(self._settle(usage), name="attempt-end")
+            await to_the_end(self._settle(usage, request), name="attempt-end")
 
-    async def _settle(self, usage: SendRecord | None) -> None:
+    async def _settle(self, usage: SendRecord | None, request: KeptRequest | None) -> None:
         session_data: dict[str, Any] | None = None
         try:
             session_data = await self._give_client_back()
         finally:
-            await self._release(usage, session_data)
+            await self._release(usage, request, session_data)
 
     async def _give_client_back(self) -> dict[str, Any] | None:
         """Returns derived data that the account's next client should have, if it changed."""
@@ -150,12 +153,14 @@ class Attempt:
         await self._clients.give_back(self._warm, is_healthy=is_fine)
         return session_data
 
-    async def _release(self, usage: SendRecord | None, session_data: dict[str, Any] | None) -> None:
+    async def _release(
+        self, usage: SendRecord | None, request: KeptRequest | None, session_data: dict[str, Any] | None
+    ) -> None:
         points = usage.points if usage else None
         try:
             async with asyncio.timeout(self._policy.release_seconds):
                 await self._store.release(
-                    self.lease, self._outcome(points or None), usage=usage, session_data=session_data
+                    self.lease, self._outcome(points or None), usage=usage, request=request, session_data=session_data
                 )
         except (AccountStoreError, TimeoutError) as error:
             self._journal.event("lease.release_failed", code=type(error).__name__)

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from accounts import AccountKind, NoAccountError, SendRecord
+from accounts import RequestRecord as KeptRequest
 from gateway.generation.attempt import Attempt, Resources
 from gateway.generation.leasing import Leasing
 from gateway.generation.plan import Again, GiveUp, decide, telling
@@ -27,7 +28,7 @@ from gateway.generation.rules import Change, Send, failed_send, rejected_send
 from gateway.generation.shaping import AnswerShaper
 from gateway.generation.task import AnswerRejectedError, GenerationTask
 from gateway.generation.usage import Spending, TokenUsage
-from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
+from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, gateway_error
 from gateway.http.request_log import RequestRecord
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
@@ -102,10 +103,23 @@ class Generation:
                 "completion_tokens": usage.completion_tokens,
                 "estimated": usage.is_estimated,
             }
+            self._record.points = usage.points
         if self._attempt is not None:
-            await self._attempt.end(self._booking(self._attempt))
+            await self._attempt.end(self._booking(self._attempt), self._kept(error))
             if self._task.on_end is not None and (self._attempt.has_answered or self._is_taken):
                 await self._task.on_end(self, error is None)
+
+    def _kept(self, error: BaseException | None) -> KeptRequest | None:
+        """What the log of requests keeps, if this answer is the whole request."""
+        if error is None:
+            return self._shared.keeper.item(self._record)
+        if not isinstance(error, Exception):
+            # Nobody waits for the answer any more; how it ended is for the caller of this block to say.
+            return None
+        failure = gateway_error(error, now=self._shared.now())
+        if isinstance(error, PoeError):
+            self._record.cause = error.code.value
+        return self._shared.keeper.item(self._record, status=failure.status, code=failure.code)
 
     def _booking(self, attempt: Attempt) -> SendRecord | None:
         """What the send under way consumed; `None` if nothing was sent."""
@@ -134,7 +148,9 @@ class Generation:
             shaper = self._shaper
             try:
                 ask = partial(self._question.ask, change=self._change)
-                for event in await attempt.begin(ask):
+                first = await attempt.begin(ask)
+                self._record.first_token_at = self._record.first_token_at or self._shared.clock()
+                for event in first:
                     for shaped in self._shape(event):
                         yield shaped
                 stream = attempt.stream

@@ -108,6 +108,7 @@ class Leasing:
             intention=Intention(
                 key_id=self._task.key_id,
                 model=self._task.model.lower(),
+                surface=self._record.surface,
                 request_id=self._record.request_id,
                 attempt=len(self._asked) + 1,
                 estimate=ticket.estimate,

@@ -122,12 +122,22 @@ class KeyBudget:
         admission = await self._store.reserve_budget(self.key, wanted)
         self._use = admission.use
         if admission.over is not None:
-            raise over_limit(admission.over)
+            raise over_limit(admission.over, points_left=points_left(self.key, admission.use), points=_points(wanted))
         return admission.reserved
 
 
-def over_limit(over: OverLimit) -> GatewayError:
-    """The refusal for a limit that was reached."""
+def points_left(key: ApiKey, use: KeyUse) -> int:
+    """What is left of the tighter budget of points; 0 if there is none."""
+    rows = ((key.points_per_day, use.points_today), (key.points_per_month, use.points_this_month))
+    return max(0, min((most - used for most, used in rows if most is not None), default=0))
+
+
+def _points(wanted: Reservation) -> int:
+    return wanted.points * len(wanted.owners)
+
+
+def over_limit(over: OverLimit, *, points_left: int = 0, points: int = 0) -> GatewayError:
+    """The refusal for a limit that was reached. `points` is what the request may cost."""
     match over.limit:
         case "rate":
             return GatewayError(RATE_LIMIT, retry_after_seconds=float(over))
@@ -136,4 +146,7 @@ def over_limit(over: OverLimit) -> GatewayError:
             return GatewayError(RATE_LIMIT, message, retry_after_seconds=float(over))
         case "tokens":
             return GatewayError(QUOTA, "This API key has used up its tokens.", retry_after_seconds=float(over))
+        case "budget" if 0 < points_left < points:
+            message = f"This API key has {points_left} points of its budget left; the request may cost up to {points}."
+            return GatewayError(QUOTA, message, retry_after_seconds=float(over))
     return GatewayError(QUOTA, retry_after_seconds=float(over))

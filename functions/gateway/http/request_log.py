@@ -49,6 +49,19 @@ class RequestRecord:
     usage: dict[str, Any] = field(default_factory=dict)
     budget: KeyBudget | None = field(default=None, repr=False)
     """The limits of the key, once the request was admitted."""
+    surface: str = ""
+    """Which of the APIs was called, such as `chat`."""
+    key_id: str | None = None
+    first_token_at: float | None = None
+    """When the upstream said the first that a caller would see."""
+    points: int | None = None
+    """What the sends cost, as far as it is known."""
+    cause: str | None = None
+    """Code of the upstream's failure behind `error`."""
+    is_part: bool = False
+    """Whether this is one of several answers, whose request has a record of its own."""
+    is_kept: bool = False
+    """Whether the request is in the log that its owner reads."""
 
     def part(self, index: int) -> RequestRecord:
         """A record for one of several answers to the request."""
@@ -59,6 +72,9 @@ class RequestRecord:
             key=self.key,
             model=self.model,
             budget=self.budget,
+            surface=self.surface,
+            key_id=self.key_id,
+            is_part=True,
         )
 
     def merge(self, part: RequestRecord) -> None:
@@ -66,6 +82,11 @@ class RequestRecord:
         self.attempts += part.attempts
         self.account = self.account or part.account
         self.finish = self.finish or part.finish
+        self.cause = self.cause or part.cause
+        if part.first_token_at is not None:
+            self.first_token_at = min(self.first_token_at or part.first_token_at, part.first_token_at)
+        if part.points is not None:
+            self.points = (self.points or 0) + part.points
         for name, value in part.usage.items():
             so_far = self.usage.get(name)
             # `estimated` is a flag: one estimate makes the sum one.

@@ -22,8 +22,10 @@ from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import AnswerReader, Correction, native_reader, worded_reader
+from gateway.prompt.call_extras import CallExtras
 from gateway.prompt.conversations import Continuation, Conversation
 from gateway.prompt.request import ChatCall
+from gateway.prompt.required_calls import RequiredCallReader
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
@@ -68,8 +70,15 @@ class ChatQuestion:
     """Asks for one chat completion, whichever kind of account was leased. Implements `Question`."""
 
     def __init__(
-        self, call: ChatCall, bot: str, refused: RefusedOptions, conversation: Conversation | None = None
+        self,
+        call: ChatCall,
+        bot: str,
+        refused: RefusedOptions,
+        conversation: Conversation | None = None,
+        extras: CallExtras | None = None,
     ) -> None:
+        """`extras` is told what comes with the answer's calls."""
+        self._extras = extras
         self._call = call
         self._bot = bot
         self._refused = refused
@@ -102,7 +111,9 @@ class ChatQuestion:
             self._request = correction
         self._kind, self._account_id = kind, account_id
         self._request = self._refused.without(self._request)
-        return client.stream(self._request) if self._reader is None else self._read(client, self._reader)
+        if self._reader is not None:
+            return self._read(client, self._reader)
+        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
 
     def changes(self, error: PoeError) -> frozenset[Change]:
         """The changes that would answer this failure of the last send."""
@@ -126,7 +137,7 @@ class ChatQuestion:
         self._is_continued = False
         if kind is AccountKind.OFFICIAL:
             is_native = Change.FORMAT_IN_WORDS not in self._made
-            self._reader = None if call.response_format is None else native_reader(call, knows_format=is_native)
+            self._reader = _native_reader(call, knows_format=is_native)
             self._request = self._official_request()
             return
         going_on = self._continuation(account_id)
@@ -199,10 +210,26 @@ class ChatQuestion:
             raise AnswerRejectedError(failure.message, failure.code, is_correctable=is_correctable)
         yield Finished(reader.reason(reason))
 
+    async def _noting(self, client: PoeClient, extras: CallExtras) -> AsyncGenerator[Event, None]:
+        async with aclosing(client.stream(self._request)) as events:
+            async for event in events:
+                if type(event) is not TextDelta:
+                    extras.note(event)
+                yield event
+
     def _noted(self, event: Event) -> Event:
+        if self._extras is not None:
+            self._extras.note(event)
         if self._conversation is not None:
             self._conversation.observe(event)
         return event
+
+
+def _native_reader(call: ChatCall, *, knows_format: bool) -> AnswerReader | None:
+    """How the answer of a model is read that is told of tools and formats natively; `None` for as it comes."""
+    if call.specs.must_call:
+        return RequiredCallReader(call.specs)
+    return None if call.response_format is None else native_reader(call, knows_format=knows_format)
 
 
 async def _read_sized(read: Callable[[T], list[Event]], value: T, size: int) -> list[Event]:
@@ -220,5 +247,5 @@ def _in_the_chat(request: ChatRequest, correction: Correction, chat: ChatStarted
 def _with_the_conversation(request: ChatRequest, correction: Correction) -> ChatRequest:
     answered = [Message("assistant", correction.answer)] if correction.answer.strip() else []
     # An endpoint may have left the rule out without a word.
-    told = Message("user", f"{correction.text}\n{correction.rule}")
+    told = Message("user", "\n".join(part for part in (correction.text, correction.rule) if part))
     return replace(request, messages=(*request.messages, *answered, told))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from accounts import AccountKind, AccountStore, AccountStoreError
@@ -16,6 +17,7 @@ from gateway.http.request_log import Journal
 from gateway.models.capabilities import facts_of
 from gateway.models.parameters import ignored_header
 from gateway.prompt.attachments import AttachmentReader
+from gateway.prompt.call_extras import CallExtras, with_extras
 from gateway.prompt.chat_question import ChatQuestion, RefusedOptions
 from gateway.prompt.conversations import Conversation, find_conversation
 from gateway.prompt.request import ChatCall
@@ -47,11 +49,13 @@ class ChatTask:
     def generation_task(self, choice: int = 0) -> GenerationTask:
         """The task of one choice. The conversation goes on with the first."""
         conversation = self.conversation if choice == 0 else None
+        extras = CallExtras() if self.call.specs.tools else None
+        is_kept = conversation is not None or extras is not None
         return GenerationTask(
             key_id=self.key_id,
             model=self.bot,
-            question=ChatQuestion(self.call, self.bot, self.refused, conversation),
-            on_end=self._end if conversation is not None else None,
+            question=ChatQuestion(self.call, self.bot, self.refused, conversation, extras),
+            on_end=partial(self._end, conversation, extras) if is_kept else None,
             prompt_tokens=self.prompt_tokens,
             max_tokens=self.call.max_tokens,
             limits=self.call.limits,
@@ -74,12 +78,16 @@ class ChatTask:
             headers[TRUNCATED_HEADER] = str(self.left_out)
         return headers
 
-    async def _end(self, answer: AnswerSoFar, went_well: bool) -> None:
-        conversation, kind, account_id = self.conversation, answer.kind, answer.account_id
-        if conversation is None or kind is None or account_id is None:
-            return
+    async def _end(
+        self, conversation: Conversation | None, extras: CallExtras | None, answer: AnswerSoFar, went_well: bool
+    ) -> None:
+        kind, account_id = answer.kind, answer.account_id
         try:
             async with asyncio.timeout(_SAVE_SECONDS):
+                if extras is not None and extras.found and went_well:
+                    await extras.save(self.store, self.key_id)
+                if conversation is None or kind is None or account_id is None:
+                    return
                 if went_well:
                     await conversation.save(self.store, account_id, kind, answer.text)
                 else:
@@ -114,6 +122,7 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
         kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=call.max_tokens or 0)
     else:
         check_window(turns, facts.context_tokens, also=rules_tokens)
+    kept = await with_extras(kept, bot=bot, key_id=key_id, store=services.store, journal=services.journal)
     call = replace(call, turns=kept, facts=facts)
     conversation = await find_conversation(
         services.store,

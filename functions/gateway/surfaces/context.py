@@ -19,6 +19,7 @@ from gateway.http.admin_access import AdminGate
 from gateway.http.auth import Authenticator
 from gateway.http.deadline import bounded, deadline_of
 from gateway.http.errors import GatewayError, encode_error_event, gateway_error
+from gateway.http.kept_request import RequestKeeper
 from gateway.http.request_log import Journal, RequestRecord
 from gateway.http.sse import EventStream
 from gateway.models.capabilities import estimate_points
@@ -72,6 +73,7 @@ class Services:
     readiness: Readiness
     attachments: AttachmentReader
     journal: Journal
+    keeper: RequestKeeper
     make_client: ClientFactory
     poe_settings: PoeSettings
     downloads: Downloads
@@ -123,7 +125,7 @@ async def authenticate(request: Request) -> ApiKey:
     key = await context.services.authenticator.authenticate(
         request.headers, path=request.scope["path"], client=request.client.host if request.client else None
     )
-    context.record.key = key.name
+    context.record.key, context.record.key_id = key.name, key.id
     return key
 
 

@@ -148,3 +148,11 @@ async def test_a_key_over_its_budget_is_told_not_to_try(house: House) -> None:
     assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
     assert answer.headers["x-should-retry"] == "false"
     assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_budget_that_is_too_small_for_the_request_says_so(house: House) -> None:
+    await house.add_account()
+    await house.store.create_key(name="small", secret=API_KEY + "s", points_per_day=50)
+    answer = await house.call(body=ask(), key=API_KEY + "s")
+    assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
+    assert "50 points of its budget left; the request may cost up to 100" in answer.error["message"]

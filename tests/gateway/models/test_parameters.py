@@ -57,7 +57,8 @@ VALUES: dict[str, Any] = {
 }
 HONOURED = set(
     "function_call functions max_completion_tokens max_tokens messages metadata model n parallel_tool_calls "
-    "prompt_cache_key reasoning_effort response_format stop stream stream_options temperature tool_choice tools top_p".split()
+    "prompt_cache_key reasoning_effort response_format stop stream stream_options temperature tool_choice tools "
+    "top_p".split()
 )
 
 

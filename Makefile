@@ -18,7 +18,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local poegw
 
-.PHONY: simulate help run test check fix docs bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
+.PHONY: simulate help run test check fix docs docs-test bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -41,9 +41,17 @@ check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-docs: $(VENV)/.test ## Write the tables of docs/configuration.md and docs/retries.md from the code
+docs: $(VENV)/.test ## Write the generated tables of the documentation from the code
 	@$(BIN)/python scripts/configuration.py
 	@$(BIN)/python scripts/retries.py
+	@$(BIN)/python scripts/error_codes.py
+	@$(BIN)/python scripts/admin_routes.py
+	@$(BIN)/python scripts/deployment_page.py
+	@$(BIN)/python scripts/original_names_page.py
+
+docs-test: $(VENV)/.test ## Try every command and request of the documentation: ARGS=
+	@$(BIN)/python -m pytest tests/docs tests/e2e/test_documentation.py tests/scripts/test_generated_pages.py \
+	    tests/scripts/test_error_codes.py tests/scripts/test_configuration.py $(ARGS)
 
 bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS=
 	@$(BIN)/python -m local bench $(if $(PEERS),--peers) $(ARGS)

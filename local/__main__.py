@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("preload", help="record what first chats load, for the gateway to load at init")
     add_arguments(commands.add_parser("url", help="anyone's ASGI application as a Lambda Function URL"))
     bench = commands.add_parser("bench", help="measure side by side and print the table")
-    bench.add_argument("--update-readme", action="store_true", help="replace the table in README.md")
+    bench.add_argument(
+        "--update-readme", action="store_true", help="replace the tables in docs/measuring.md and README.md"
+    )
     bench.add_argument("--peers", action="store_true", help="measure LiteLLM and Portkey, too (make bench PEERS=1)")
     bench.add_argument("--only", default="", help="parts, by commas: official, first-token, web, rest")
     options, rest = parser.parse_known_args(argv)

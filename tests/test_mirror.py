@@ -7,16 +7,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
-# Folders of packages, and how many of their first parts the tree of tests leaves out.
+# Folders of packages, and the folders of their tests.
 PACKAGES = {
-    "reverse": 0,
-    "cli": 0,
-    "local": 0,
-    "functions/gateway": 1,
-    "functions/refresh_points": 1,
-    "layers/accounts/accounts": 2,
-    "layers/pool/pool": 2,
-    "layers/streaming_runtime/streaming_runtime": 2,
+    "reverse": "reverse",
+    "cli/poegw": "cli",
+    "local": "local",
+    "functions/gateway": "gateway",
+    "functions/refresh_points": "refresh_points",
+    "layers/accounts/accounts": "accounts",
+    "layers/pool/pool": "pool",
+    "layers/streaming_runtime/streaming_runtime": "streaming_runtime",
 }
 THROUGH_THE_SOCKET = "a part of a server, which only shows what it does when it is called over its socket"
 THROUGH_THE_SURFACE = "a part of a surface, tested by requests to the surface"
@@ -56,6 +56,16 @@ ELSEWHERE = (
     ("local/run_file.py", "local/test_main.py", COMMAND),
     ("local/scenarios.py", "local/poe_web/test_scenarios.py", "what both simulators' scenarios share"),
     ("local/server.py", "local/test_service.py", "runs the stand-ins' processes"),
+    # The command line.
+    ("cli/commands/*.py", "cli/test_commands.py", "commands, run against a gateway behind a socket"),
+    ("cli/deployment/*.py", "cli/test_deployment.py", "parts of a deployment, against moto"),
+    ("cli/doctor/*.py", "cli/test_doctor.py", "checks, each with what it has to find"),
+    ("cli/aws.py", "cli/test_deployment.py", "what a deployment asks AWS"),
+    ("cli/errors.py", "cli/test_api.py", DECLARATIONS),
+    ("cli/prompts.py", "cli/test_main.py", "prompts, tested on a terminal"),
+    ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
+    ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
+    ("gateway/http/key_budget.py", "gateway/http/test_auth.py", "limits, tested through requests that reach them"),
     # The Poe client.
     ("reverse/config.py", "reverse/web/test_client.py", DECLARATIONS),
     ("reverse/credentials.py", "reverse/web/test_security.py", "what counts is what never shows"),
@@ -71,6 +81,7 @@ ELSEWHERE = (
     ("reverse/compat/_chunks.py", "reverse/compat/test_messages.py", PART),
     ("reverse/compat/_connection.py", "reverse/compat/test_surface.py", PART),
     ("reverse/compat/_patience.py", "reverse/compat/test_messages.py", PART),
+    ("reverse/official/answer_reader.py", "reverse/official/test_decoders.py", PART),
     ("reverse/official/attachments.py", "reverse/official/test_chat.py", PART),
     ("reverse/official/bot_protocol.py", "reverse/official/test_decoders.py", "one of the decoders"),
     ("reverse/official/catalogue.py", "reverse/official/test_account.py", PART),
@@ -145,10 +156,8 @@ ELSEWHERE = (
     ("gateway/generation/leasing.py", "gateway/generation/test_sends.py", PART),
     ("gateway/generation/task.py", "gateway/generation/test_sends.py", PART),
     ("gateway/generation/rules.py", "gateway/generation/test_plan.py", PART),
-    ("gateway/generation/stop_sequences.py", "gateway/generation/test_shaping.py", PART),
+    ("gateway/http/key_budget.py", "simulation/test_simulation.py", "the books and limits, checked by whole histories"),
     ("gateway/http/schemas.py", "gateway/http/test_fields.py", DECLARATIONS),
-    ("gateway/models/capabilities.py", "gateway/models/test_parameters.py", PART),
-    ("gateway/prompt/call_blocks.py", "gateway/prompt/test_tool_protocol.py", PART),
     ("gateway/prompt/chat_task.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/prompt/conversations.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/prompt/model_json.py", "gateway/prompt/test_answer_readers.py", PART),
@@ -170,10 +179,10 @@ ELSEWHERE = (
 def modules() -> list[str]:
     """The modules' paths as the tree of tests has them."""
     found = []
-    for folder, left_out in PACKAGES.items():
+    for folder, tests in PACKAGES.items():
         for path in (ROOT / folder).rglob("*.py"):
             if path.name != "__init__.py":
-                found.append("/".join(path.relative_to(ROOT).parts[left_out:]))
+                found.append(f"{tests}/{path.relative_to(ROOT / folder).as_posix()}")
     return sorted(found)
 
 

@@ -16,11 +16,13 @@ from local.bench.first_token import measure_first_tokens
 from local.bench.litellm_proxy import LiteLlm
 from local.bench.portkey import Portkey
 from local.bench.published_client import measure_published_client
-from local.bench.report import Report, check_readme, to_markdown, update_readme
+from local.bench.report import Report, check_readme, shortened, to_markdown, update_readme
 from local.bench.streaming import Peers, measure_official, measure_web
 from local.bench.surroundings import Surroundings, surroundings
 from local.settings import ROOT
 
+PAGE = ROOT / "docs/measuring.md"
+README = ROOT / "README.md"
 LIMIT_SECONDS = 300.0
 PEERS_LIMIT_SECONDS = 180.0
 
@@ -30,7 +32,9 @@ class BenchError(Exception):
 
 
 def run_bench(*, update: bool = False, peers: bool = False, only: str = "") -> None:
-    """Measure, print, and with `update` put the tables into README.md; with `peers` other gateways, too.
+    """Measure and print; with `peers` other gateways, too.
+
+    With `update` the tables go into docs/measuring.md, and the first rows into README.md.
 
     `only` names the parts to measure, by commas. When time is up, or a part fails, what there is is printed, and what
     is missing named. Raises `BenchError`.
@@ -45,7 +49,8 @@ def run_bench(*, update: bool = False, peers: bool = False, only: str = "") -> N
         installed = Peers(LiteLlm.find(), Portkey.find()) if peers else Peers()
         if update:
             # Found out before, not after, the minutes of measuring.
-            check_readme(ROOT / "README.md")
+            for page in (PAGE, README):
+                check_readme(page)
         with tempfile.TemporaryDirectory(prefix="poe-gateway-bench-") as scratch:
             limit_seconds = LIMIT_SECONDS + (PEERS_LIMIT_SECONDS if peers else 0.0)
             asyncio.run(_measure(report, Path(scratch), limit_seconds, installed, only))
@@ -54,7 +59,8 @@ def run_bench(*, update: bool = False, peers: bool = False, only: str = "") -> N
     markdown = to_markdown(report)
     sys.stdout.write(markdown)
     if update and not report.missing:
-        update_readme(ROOT / "README.md", markdown)
+        update_readme(PAGE, markdown)
+        update_readme(README, shortened(markdown))
 
 
 async def _measure(report: Report, scratch: Path, limit_seconds: float, peers: Peers, only: str) -> None:

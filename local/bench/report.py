@@ -1,7 +1,8 @@
-"""What was measured, as Markdown, and its place in the README. What there was no time for is left out and named."""
+"""What was measured, as Markdown, and its places in the documentation. What there was no time for is named."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,11 +13,12 @@ from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import SHARE, FirstTokens
 from local.bench.measure import median, percentile
 from local.bench.published_client import INSTALL
-from local.bench.streaming import DIRECT, INCLUDES, Contest
+from local.bench.streaming import DIRECT, INCLUDES, ON_RUNTIME, Contest
 from local.bench.way import FLAT_OUT_PIECES, PACE_SECONDS, PACED_PIECES, Samples
 
 BEGIN = "<!-- bench: written by `make bench`, do not edit -->"
 END = "<!-- /bench -->"
+_HEADLINES = tuple(f"| {name}" for name in ("the floor", ON_RUNTIME, "plain FastAPI over httpx", "Portkey", "LiteLLM"))
 
 
 @dataclass(slots=True)
@@ -52,6 +54,14 @@ def to_markdown(report: Report) -> str:
     if report.missing:
         lines += [f"No time was left for: {', '.join(report.missing)}.", ""]
     return "\n".join(lines)
+
+
+def shortened(markdown: str) -> str:
+    """When and where it was measured, and the rows of the first table that the README has."""
+    first, *lines = markdown.splitlines()
+    table = list(itertools.takewhile(bool, itertools.dropwhile(lambda line: line[:1] != "|", lines)))
+    rows = [line for line in table[2:] if line.startswith(_HEADLINES)]
+    return "\n".join([first, "", *table[:2], *rows, ""])
 
 
 def _contest_lines(contest: Contest) -> list[str]:

@@ -158,14 +158,14 @@ class TestCost:
 
     @pytest.mark.parametrize("kinds", list(itertools.permutations(AccountKind)), ids=lambda kinds: kinds[0].value)
     @pytest.mark.parametrize("kind", AccountKind)
-    async def test_the_only_account_is_found_by_one_query_or_two(
+    async def test_the_only_account_is_found_by_one_query(
         self, aws: Aws, table_name: str, kind: AccountKind, kinds: tuple[AccountKind, ...]
     ) -> None:
         counted = Counted(aws, table_name)
         await counted.store.put_account(kind=kind, label="a", credentials={"p_b": "x"})
         counted.calls.clear()
         await counted.store.lease(wants(kinds=kinds))
-        assert counted.reads == (2 if kinds[0] is AccountKind.WEB and kind is AccountKind.OFFICIAL else 1)
+        assert counted.reads == 1
 
     async def test_an_account_used_a_moment_ago_is_not_written_again(
         self, aws: Aws, table_name: str, clock: SteppedClock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -239,7 +240,8 @@ class TestSettling:
             1,
         )
         with pytest.raises(ConflictError):
-            await store.put_settlement_state(account, state)
+            await store.put_settlement_state(account, replace(state, read_until=6.5))
+        assert await store.put_settlement_state(account, state) == kept, "only the answer was lost"
         await store.put_settlement_state(account, kept)
 
 
@@ -277,8 +279,6 @@ class TestSums:
         clock.advance(4 * HOUR)
         await store.close_hours()
         right = await store.sums(since=clock() - DAY, until=clock())
-        from dataclasses import replace
-
         from accounts._records_items import sums_item
         from accounts._table import put
 

@@ -14,6 +14,8 @@ NAME = re.compile(r"\b(?:GATEWAY|STREAMING_RUNTIME)_[A-Z][A-Z_]*[A-Z]\b")
 # Variables with our prefixes that are for other programs than the functions: the shell that `make run` serves.
 OTHERS = {
     "GATEWAY_URL": "the base URL, in run.env and in the README",
+    "GATEWAY_CONFIG_FILE": "the original's, in the page for people who come from there",
+    "GATEWAY_BASE_URL": "its name in the original, which the scripts with the original's names read",
 }
 
 

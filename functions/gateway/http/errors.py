@@ -119,7 +119,7 @@ NO_ACCOUNTS = Situation(
 CREDENTIALS_REFUSED = Situation(
     503,
     "server_error",
-    "credentials_refused",
+    "accounts_signed_out",
     "No account can serve this request: Poe refused the credentials of all that could. /admin/accounts shows them.",
     False,
 )

@@ -54,7 +54,7 @@ from accounts._vault import Vault
 PAGE = 25
 # Of a page that holds many who may not use the bot, only the others are returned.
 WIDE_PAGE = 1_000
-MAX_PAGES = 4
+MAX_PAGES = 6
 MAX_ATTEMPTS = 12
 # A kind of which there was no account to be had is asked last for so long.
 ABSENT_SECONDS = 30.0
@@ -66,6 +66,7 @@ SLOT_IS_FREE = "attribute_not_exists({pk}) OR ({owner} = :owner AND {until} = :u
 SLOT_IS_OURS = "{owner} = :owner"
 SLOT_IS_AS_SEEN = "{owner} = :owner AND {until} = :until"
 MAY_USE_THE_BOT = "attribute_not_exists({bot_limits}.{bot}) OR {bot_limits}.{bot}.{until} <= :now"
+MAY_BE_SUBSCRIBED = "attribute_not_exists({subscribed}) OR {subscribed} = :yes"
 # Whoever cancels a call waits so long at most for what it has begun to be undone.
 UNDO_SECONDS = 5.0
 
@@ -330,6 +331,9 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         options: dict[str, Any] = {"limit": PAGE}
         if search.is_wide:
             options = {"limit": WIDE_PAGE, "only": MAY_USE_THE_BOT, "names": names, "now": search.now}
+        if search.request.subscribed_only:
+            only = f"({MAY_USE_THE_BOT}) AND ({MAY_BE_SUBSCRIBED})"
+            options = {"limit": WIDE_PAGE, "only": only, "names": names, "now": search.now, "yes": True}
         return await self._table.query(
             "{sel_pk} = :partition AND {eligible_at} BETWEEN :low AND :high",
             index=_keys.SELECTABLE_INDEX,
@@ -347,7 +351,7 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             self._fleet[kind] = max(self._fleet.get(kind, 0), PAGE + 1)
         first = found.items[0]["eligible_at"] if found.items else None
         for kind in AccountKind:
-            begin, end = _keys.places_of(kind, subscribed_only=False)
+            begin, end = _keys.places_of(kind)
             if low == begin and (first is None or first >= end):
                 self._absent_until[kind] = now + ABSENT_SECONDS
 
@@ -360,10 +364,14 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         read again, so they come last.
         """
         request = search.request
-        kinds = sorted(request.kinds, key=lambda kind: self._absent_until.get(kind, 0.0) > search.now)
+
+        def is_absent(kind: AccountKind) -> bool:
+            return self._absent_until.get(kind, 0.0) > search.now or self._fleet.get(kind) == 0
+
+        kinds = sorted(request.kinds, key=is_absent)
         ranges: list[tuple[float, float]] = []
         for kind in kinds:
-            low, high = _keys.places_of(kind, subscribed_only=request.subscribed_only)
+            low, high = _keys.places_of(kind)
             if self._fleet.get(kind, 0) > PAGE:
                 start = low + (high - low) * self._rng.random()
                 ranges += [(start, high), (low, start)]
@@ -379,7 +387,7 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             search.is_wide = True
         taken: set[tuple[str, int]] = set()
         accounts = [_keys.account_of(item) for item in found.values()]
-        for account in _selection.order(accounts, search.request, self._rng):
+        for account in _selection.order(accounts, search.request, self._rng, is_sample=len(items) >= PAGE):
             search.tried.add(account.id)
             try:
                 while free := [n for n in range(account.max_concurrency) if (account.id, n) not in taken]:

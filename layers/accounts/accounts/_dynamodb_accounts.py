@@ -275,12 +275,12 @@ class DynamoDBAccounts(DynamoDBLedger):
 
     def _save(self, before: Account, after: Account, now: float, extra: Mapping[str, Any] | None = None) -> Write:
         """The write that turns the stored account into `after`, if it still is what it was before."""
-        place = _keys.place_of(after, now, self._rng.random())
+        place = _keys.place_of(after, now, _keys.chance_of(after.id, now))
         expression, values = assignments({**_keys.account_attributes(after, place), **(extra or {})})
         return update(_keys.account(after.id), expression, IS_UNCHANGED, expected=before.version, **values)
 
     def _add_writes(self, account: Account, sealed: bytes, now: float) -> list[Write]:
-        place = _keys.place_of(account, now, self._rng.random())
+        place = _keys.place_of(account, now, _keys.chance_of(account.id, now))
         attributes = _keys.account_attributes(account, place)
         return [put({**_keys.account(account.id), **attributes, "credentials": sealed}, IS_ABSENT)]
 

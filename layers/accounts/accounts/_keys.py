@@ -19,15 +19,15 @@
 
 Index `selectable` (sel_pk, eligible_at) holds the active accounts. Its sort value is the account's *place*:
 
-    [0, 1)      official, may be chosen, not known to lack a subscription; the place is random
-    [1, 2)      official, may be chosen, has no subscription; random as well
-    [2, 4)      the same for web accounts
+    [0, 2)      official, may be chosen; the place is random
+    [2, 4)      web, may be chosen; random as well
     later       waits until that time (epoch seconds), and may be chosen from then on
 
-A new random place with every change of the account spreads load over any number of accounts: a page read from a random
-place is a fair sample, and one query from the start finds a fleet whole that fits one page, of whatever kinds. That is
-why there is one partition: with shards, or a partition per kind, the single account of a small fleet would take
-several reads to find. DynamoDB splits it by place where load demands that.
+Places spread accounts evenly over any number: a page read from a random place is a fair sample, and one query from the
+start finds a fleet whole that fits one page, of whatever kinds. That is why there is one partition: with shards, or a
+partition per kind, the single account of a small fleet would take several reads to find. DynamoDB splits it by place
+where load demands that. An account keeps its place for some hours, however often it is used: a new one with every use
+would take the busy ones away from where pages begin often, and so take uses from those that should have most.
 
 Index `due` (due_pk, due_at) has what the scheduled job looks for, by time:
 
@@ -62,9 +62,10 @@ OPEN_HOURS = "SUMS#open"
 
 SELECTABLE_PARTITION = "selectable#0"
 
-# Where the places of each kind begin: for accounts that may be subscribed, then for those that are not.
+# Where the places of each kind begin.
 KIND_PLACES = {AccountKind.OFFICIAL: 0.0, AccountKind.WEB: 2.0}
-FREE_OFFSET = 1.0
+KIND_SPAN = 2.0
+PLACE_SECONDS = 6 * 3_600
 PLACES_END = 4.0
 
 # A partition key may have 2,048 bytes, a sort key 1,024.
@@ -150,17 +151,23 @@ def config(name: str) -> Key:
     return _key(f"CONFIG#{_part(name)}", META)
 
 
+def chance_of(account_id: str, now: float) -> float:
+    """A number in [0, 1) that looks random, and stays the same for an account for some hours."""
+    text = f"{account_id}#{int(now // PLACE_SECONDS)}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
+
+
 def place_of(account: Account, now: float, chance: float) -> float:
-    """The account's sort value in the index of selectable accounts. `chance` is random in [0, 1)."""
+    """The account's sort value in the index of selectable accounts. `chance` is in [0, 1), usually of `chance_of`."""
     if account.eligible_at > now:
         return account.eligible_at
-    return KIND_PLACES[account.kind] + (FREE_OFFSET if account.subscribed is False else 0.0) + chance
+    return KIND_PLACES[account.kind] + KIND_SPAN * chance
 
 
-def places_of(kind: AccountKind, *, subscribed_only: bool) -> tuple[float, float]:
+def places_of(kind: AccountKind) -> tuple[float, float]:
     """Between which places the accounts of a kind are that may be chosen at once."""
     low = KIND_PLACES[kind]
-    return low, low + (FREE_OFFSET if subscribed_only else 2 * FREE_OFFSET)
+    return low, low + KIND_SPAN
 
 
 def account_attributes(account: Account, place: float) -> Item:

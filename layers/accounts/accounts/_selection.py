@@ -44,18 +44,24 @@ def weights(pool: Sequence[Account]) -> list[float]:
     ]
 
 
-def order(candidates: Sequence[Account], request: LeaseRequest, rng: random.Random) -> Iterator[Account]:
+def order(
+    candidates: Sequence[Account], request: LeaseRequest, rng: random.Random, *, is_sample: bool = False
+) -> Iterator[Account]:
     """The candidates in the order to try them: the sticky one, then kind by kind at random by weight.
 
-    Sorting by `u ** (1 / weight)`, with `u` uniform, draws without replacement in proportion to the weights
-    (Efraimidis and Spirakis, 2006).
+    Sorting by `-log(u) / weight`, with `u` uniform, draws without replacement in proportion to the weights (Efraimidis
+    and Spirakis, 2006). That is exact for a whole fleet. In a page of a larger one a heavy account competes with its
+    own weight, and so would get less than its share over all pages; its weight is corrected for that.
     """
     yield from (account for account in candidates if account.id == request.sticky_account_id)
     rest = [account for account in candidates if account.id != request.sticky_account_id]
     for kind in request.kinds:
         pool = [account for account in rest if account.kind is kind]
-        # The logarithm of the key keeps small weights apart.
-        keys = [rng.expovariate(1.0) / weight for weight in weights(pool)]
+        drawn = weights(pool)
+        if is_sample and pool:
+            others = sum(drawn) / len(drawn) * (len(drawn) - 1)
+            drawn = [weight * (weight + others) for weight in drawn]
+        keys = [rng.expovariate(1.0) / weight for weight in drawn]
         yield from (account for _, account in sorted(zip(keys, pool, strict=True), key=lambda pair: pair[0]))
 
 

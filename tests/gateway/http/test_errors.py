@@ -26,7 +26,7 @@ POE = {
     ErrorCode.BOT_ACCESS_DENIED: (403, "model_not_allowed"),
     ErrorCode.BOT_FAILED: (502, "upstream_error"),
     ErrorCode.EMPTY_ANSWER: (502, "upstream_error"),
-    ErrorCode.NOT_AUTHENTICATED: (503, "credentials_refused"),
+    ErrorCode.NOT_AUTHENTICATED: (503, "accounts_signed_out"),
     ErrorCode.INSUFFICIENT_POINTS: (429, "insufficient_quota"),
     ErrorCode.RATE_LIMITED: (429, "accounts_waiting"),
     ErrorCode.CONNECTION_FAILED: (502, "upstream_error"),
@@ -77,7 +77,7 @@ def test_each_reason_why_nothing_can_be_sent_has_its_own_code() -> None:
     lost = gateway_error(poe_error(ErrorCode.CONNECTION_FAILED))
     shown = [(error.status, error.code) for error in (refused, disabled, none, offline, lost)]
     assert shown == [
-        (503, "credentials_refused"),
+        (503, "accounts_signed_out"),
         (503, "accounts_disabled"),
         (503, "no_accounts"),
         (502, "upstream_unreachable"),

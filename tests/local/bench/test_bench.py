@@ -11,11 +11,12 @@ from datetime import date
 
 import pytest
 
+from local.bench import PAGE, README
 from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import STACK, FirstTokens
 from local.bench.measure import Piece, TextChunk, cpu_seconds, memory_mb, percentile, post, text_chunks
 from local.bench.model_list import entries
-from local.bench.report import BEGIN, END, Report, check_readme, to_markdown, update_readme
+from local.bench.report import BEGIN, END, Report, check_readme, shortened, to_markdown, update_readme
 from local.bench.served import served
 from local.bench.streaming import DIRECT, FLOOR, FLOOR_PROGRAM, ON_RUNTIME, prompt
 from local.bench.upstreams import delays_of_words
@@ -235,3 +236,21 @@ async def test_the_floor_streams_what_the_upstream_sends(tmp_path, reaper):
         async with served(command, health="/", environment=environment, reaper=reaper, log=log) as server:
             chunks = text_chunks(await post(f"{server.url}/v1/chat/completions", prompt(50)))
     assert "".join(chunk.text for chunk in chunks).split() == [f"w{number:04}" for number in range(1, 51)]
+
+
+def test_the_readme_has_rows_of_the_first_table(report):
+    text = to_markdown(report)
+    short = shortened(text).splitlines()
+    assert short[0] == text.splitlines()[0]
+    rows = [line for line in short if line.startswith("|")]
+    assert [row.split(" | ")[0] for row in rows[2:]] == [f"| {FLOOR}", f"| {ON_RUNTIME}"]
+    assert set(rows) <= set(text.splitlines())
+
+
+def test_the_rows_in_the_readme_are_those_of_the_measuring_page():
+    readme, page = (
+        path.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].splitlines() for path in (README, PAGE)
+    )
+    rows = [line for line in readme if line.startswith("|")]
+    assert len(rows) == 2 + 5
+    assert set(readme) <= set(page)

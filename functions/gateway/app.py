@@ -26,10 +26,9 @@ from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_er
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 from gateway.preload import preload
 from gateway.settings import Settings
-from gateway.surfaces.context import SCOPE_KEY, RequestContext, speaks_anthropic
+from gateway.surfaces.context import SCOPE_KEY, RequestContext, Services, speaks_anthropic
 from gateway.surfaces.messages import errors as anthropic_errors
 from gateway.surfaces.routes import build_routes
-from gateway.surfaces.services import Services
 from reverse.tls import tls_context
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")

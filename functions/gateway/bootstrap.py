@@ -23,7 +23,7 @@ from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import LiveConfig, PoeSettings
 from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
-from gateway.surfaces.services import Readiness, Services
+from gateway.surfaces.context import Readiness, Services
 from pool.clients import ClientFactory, PoeClients
 from reverse.tls import tls_context
 

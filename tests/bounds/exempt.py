@@ -13,7 +13,7 @@ EXEMPT: dict[str, str] = {
     "gateway/models/catalogue.py:Catalogue._embedded": _OURS,
     "gateway/models/catalogue.py:_bots_by_codename": _OURS,
     "gateway/models/catalogue.py:_codenames": _OURS,
-    "gateway/http/key_access.py:_covers": _SHORT,
+    "gateway/http/auth.py:_covers": _SHORT,
     "gateway/http/schemas.py:obj": _OURS,
     "gateway/preload.py:preload": _OURS,
     "gateway/prompt/request.py:FieldNames.of": _OURS,

@@ -28,13 +28,13 @@ from gateway.http.bodies import read_json
 from gateway.http.errors import GatewayError, gateway_error
 from gateway.http.multipart import is_form, read_form
 from gateway.models.parameters import ignored_header
-from gateway.prompt.answer_readers import JSONReading, JSONStreamReading, ToolReading
+from gateway.prompt.answer_readers import JSONReader, JSONStreamReader, ToolCallReader
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.conversations import digest
-from gateway.prompt.flattening import flatten
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
+from gateway.prompt.turns import flatten
 from gateway.surfaces.chat.request import read_chat_call
 from gateway.surfaces.chat.tools import ToolFields, read_tools
 from gateway.surfaces.completions.request import read_completion_call
@@ -154,7 +154,7 @@ def pieces(text: str, size: int) -> Iterable[str]:
 
 
 def tool_calls(text: str, size: int = 1 << 30) -> None:
-    reading = ToolReading(ToolProtocol(SPECS, "m4rk"), OBJECT)
+    reading = ToolCallReader(ToolProtocol(SPECS, "m4rk"), OBJECT)
     for piece in pieces(text, size):
         reading.feed(TextDelta(piece))
     reading.finish(FinishReason.STOP)
@@ -164,7 +164,7 @@ def tool_calls(text: str, size: int = 1 << 30) -> None:
 
 def replaced(text: str) -> None:
     """Snapshots of what is said, as bots send them that replace their text; the sum of them is the input."""
-    reading, shaper = ToolReading(ToolProtocol(SPECS, "m4rk")), AnswerShaper(is_streamed=False)
+    reading, shaper = ToolCallReader(ToolProtocol(SPECS, "m4rk")), AnswerShaper(is_streamed=False)
     whole = AnswerShaper()
     for piece in (text[: len(text) // 2], text, "", *text[:500], text[:100]):
         event = TextReplaced(piece)
@@ -177,7 +177,7 @@ def replaced(text: str) -> None:
 
 
 def streamed_json(text: str, size: int) -> None:
-    for reading in (JSONStreamReading(OBJECT), JSONReading(LISTED)):
+    for reading in (JSONStreamReader(OBJECT), JSONReader(LISTED)):
         for piece in pieces(text, size):
             reading.feed(TextDelta(piece))
         reading.finish(FinishReason.STOP)

@@ -26,7 +26,7 @@ from gateway.bootstrap import build_services
 from gateway.http.request_log import Journal
 from gateway.prompt.attachments import Fetch
 from gateway.settings import Settings
-from gateway.surfaces.services import Services
+from gateway.surfaces.context import Services
 from reverse.chat import ChatRequest, PointsReading
 from reverse.errors import PoeError
 from reverse.events import Event, Finished, TextDelta

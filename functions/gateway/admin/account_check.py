@@ -22,7 +22,7 @@ from accounts import (
 )
 from gateway.http.deadline import to_the_end
 from gateway.http.errors import UPSTREAM, GatewayError, Situation
-from gateway.surfaces.services import Services
+from gateway.surfaces.context import Services
 from pool.outcomes import outcome_of, reading_of
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError, Scope

@@ -27,8 +27,7 @@ from gateway.admin.shapes import (
     show_account,
 )
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
-from gateway.surfaces.context import context_of
-from gateway.surfaces.services import Services
+from gateway.surfaces.context import Services, context_of
 from pool.outcomes import outcome_of, reading_of
 from pool.status import AccountStatus, status_of
 from reverse.credentials import OfficialCredentials, WebCredentials

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from accounts import Account, AccountStoreError, ApiKey, KeyRole
 from gateway.admin.accounts import ServicesArgument
-from gateway.surfaces.services import Services
+from gateway.surfaces.context import Services
 from pool.status import AccountStatus, status_of
 
 router = APIRouter(prefix="/health")

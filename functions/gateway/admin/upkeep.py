@@ -1,4 +1,4 @@
-"""`/admin/accounts/refresh-all` and `/admin/models/reload`: what the original gateway did by itself.
+"""`/admin/accounts/refresh-all`, `/admin/models/reload` and `/admin/config/poe`: upkeep while everything runs.
 
 Nothing goes on in Lambda after a response, and reading thousands of accounts takes longer than a request may. So
 `refresh-all` marks accounts as due, and the scheduled job's next run reads them: within minutes, whichever sandbox is
@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -21,9 +21,12 @@ from accounts import Account
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shapes import iso_time
 from gateway.http.admin_access import CALLER_KEY, Administrator
+from gateway.http.errors import invalid
 from gateway.http.schemas import events
-from gateway.surfaces.services import Services
+from gateway.surfaces.context import Services
+from pool.config_names import POE
 from pool.status import status_of
+from reverse.overrides import OverrideError, read_overrides
 
 router = APIRouter()
 MAX_CONCURRENCY = 50
@@ -165,3 +168,23 @@ async def reload_models(services: ServicesArgument) -> dict[str, Any]:
         "file_mtime": iso_time(updated_at),
         "file_size_bytes": None,
     }
+
+
+@router.get("/config/poe")
+async def show_poe_config(services: ServicesArgument) -> dict[str, Any]:
+    """The overrides as they are stored; empty if there are none."""
+    return await services.store.get_config(POE) or {}
+
+
+@router.put("/config/poe")
+async def replace_poe_config(services: ServicesArgument, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    """Replace all overrides; an empty object removes them. Other warm sandboxes follow within a minute."""
+    try:
+        document = read_overrides(body)
+        await services.store.put_config(POE, document)
+    except OverrideError as error:
+        raise invalid(f"{error}.", param=error.field, code="invalid_value") from None
+    except ValueError:
+        raise invalid("The overrides are too large.", code="invalid_value") from None
+    services.poe_settings.forget()
+    return document

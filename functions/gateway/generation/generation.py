@@ -26,9 +26,8 @@ from gateway.generation.leasing import Leasing
 from gateway.generation.plan import Again, GiveUp, decide, telling
 from gateway.generation.rules import Change, Send, failed_send, rejected_send
 from gateway.generation.shaping import AnswerShaper
-from gateway.generation.spending import Spending
 from gateway.generation.task import AnswerRejectedError, GenerationTask
-from gateway.generation.usage import TokenUsage
+from gateway.generation.usage import Spending, TokenUsage
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, gateway_error
 from gateway.http.request_log import RequestRecord
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error

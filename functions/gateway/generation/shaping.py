@@ -4,7 +4,9 @@ The shaper takes the upstream's events one by one and gives back those that a su
 not depend on how the upstream cut its text into events.
 
 - A stop sequence ends the answer before it; the one that is complete first wins, and of two that end at the same place
-  the longer. Text that may be the beginning of one is held back until it is clear.
+  the longer. Text that may be the beginning of one is held back until it is clear. The sequences form one automaton
+  (Aho and Corasick, 1975). A state is the longest end of the text that begins a sequence; its number of characters is
+  what has to be held back. Each character is looked at once.
 - The token limit (estimated, see `usage`) ends the answer at the last character that fits.
 - A replaced text can't be unsent on a stream. Progress notes that bots are known to replace are therefore held back
   while they are all there is. Otherwise, if the new text begins with what was sent, the rest of it follows; if not,
@@ -14,11 +16,11 @@ not depend on how the upstream cut its text into events.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.generation import usage
-from gateway.generation.stop_sequences import StopFinder
 from reverse.events import (
     Event,
     Finished,
@@ -29,6 +31,77 @@ from reverse.events import (
     TextReplaced,
     ToolCallDelta,
 )
+
+
+class StopFinder:
+    """Finds the sequence that is complete first; of two that end at the same place, the longer."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._next: list[dict[str, int]] = [{}]
+        self._depth = [0]
+        # The longest sequence that ends in a state, and the state to go on from where no character fits.
+        self._found: list[str | None] = [None]
+        self._fallback = [0]
+        for stop in filter(None, stops):
+            self._add(stop)
+        self._link()
+        self._first = re.compile("[" + "".join(map(re.escape, self._next[0])) + "]") if self._next[0] else None
+        self._state = 0
+
+    @property
+    def held(self) -> int:
+        """How many characters at the end of the text may be the beginning of a sequence."""
+        return self._depth[self._state]
+
+    def feed(self, text: str) -> tuple[int, str] | None:
+        """Take the next piece: where in it the first sequence ends, and which one it is."""
+        at = 0
+        while at < len(text):
+            if self._state == 0:
+                begin = self._first.search(text, at) if self._first else None
+                if begin is None:
+                    return None
+                at = begin.start()
+            self._state = self._after(self._state, text[at])
+            at += 1
+            found = self._found[self._state]
+            if found is not None:
+                return at, found
+        return None
+
+    def reset(self) -> None:
+        """Forget the text so far."""
+        self._state = 0
+
+    def _after(self, state: int, character: str) -> int:
+        while state and character not in self._next[state]:
+            state = self._fallback[state]
+        return self._next[state].get(character, 0)
+
+    def _add(self, stop: str) -> None:
+        state = 0
+        for character in stop:
+            following = self._next[state].get(character)
+            if following is None:
+                following = self._next[state][character] = len(self._next)
+                self._next.append({})
+                self._depth.append(self._depth[state] + 1)
+                self._found.append(None)
+                self._fallback.append(0)
+            state = following
+        self._found[state] = stop
+
+    def _link(self) -> None:
+        """Level by level: each state's fallback is shorter than itself."""
+        waiting = deque(self._next[0].values())
+        while waiting:
+            state = waiting.popleft()
+            if self._found[state] is None:
+                self._found[state] = self._found[self._fallback[state]]
+            for character, following in self._next[state].items():
+                self._fallback[following] = self._after(self._fallback[state], character)
+                waiting.append(following)
+
 
 # "Thinking... (2s elapsed)", "Generating image (10s elapsed)": observed first texts of thinking and image bots that
 # a later event replaces (docs/reference/poe-web.md#message-events).

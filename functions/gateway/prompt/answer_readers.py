@@ -1,7 +1,7 @@
 """What an answer in plain text means where more than text was asked for: tool calls, or JSON. Pure.
 
-A `Reading` takes the events of an answer and gives those that callers see. At the end it says whether the answer can be
-used, or what the model should be told to correct; after the corrected answer it says so for good.
+An `AnswerReader` takes the events of an answer and gives those that callers see. At the end it says whether the answer
+can be used, or what the model should be told to correct; after the corrected answer it says so for good.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Failure:
     code: str
 
 
-class Reading:
-    """Passes everything on: the reading of an answer of which nothing special is asked."""
+class AnswerReader:
+    """Passes everything on: the reader of an answer of which nothing special is asked."""
 
     protocol: ToolProtocol | None = None
     correction: Correction | None = None
@@ -56,26 +56,26 @@ class Reading:
         return reason
 
 
-def reading_of_native(call: ChatCall, *, knows_format: bool = True) -> Reading:
-    """The reading for a model that is told of tools natively, and of the format if its endpoint knows formats."""
+def native_reader(call: ChatCall, *, knows_format: bool = True) -> AnswerReader:
+    """The reader for a model that is told of tools natively, and of the format if its endpoint knows formats."""
     if call.response_format is None:
-        return Reading()
+        return AnswerReader()
     is_passed_on = knows_format and call.is_streamed
-    return JSONStreamReading(call.response_format) if is_passed_on else JSONReading(call.response_format)
+    return JSONStreamReader(call.response_format) if is_passed_on else JSONReader(call.response_format)
 
 
-def reading_of(call: ChatCall) -> Reading:
-    """The reading for what a model is asked in words."""
+def worded_reader(call: ChatCall) -> AnswerReader:
+    """The reader for what a model is asked in words."""
     protocol = call.web_protocol()
     if protocol is not None:
-        return ToolReading(protocol, call.response_format)
-    return Reading() if call.response_format is None else JSONReading(call.response_format)
+        return ToolCallReader(protocol, call.response_format)
+    return AnswerReader() if call.response_format is None else JSONReader(call.response_format)
 
 
 _NOT_THE_JSON = Failure("The model did not answer with the JSON asked for.", "invalid_structured_output")
 
 
-class JSONReading(Reading):
+class JSONReader(AnswerReader):
     """Holds the text back until it is known to be the JSON that was asked for."""
 
     def __init__(self, response_format: ResponseFormat) -> None:
@@ -115,7 +115,7 @@ class JSONReading(Reading):
         return []
 
 
-class JSONStreamReading(JSONReading):
+class JSONStreamReader(JSONReader):
     """Passes a JSON object on as it comes: for models that were asked for one natively, on a stream.
 
     What follows it is left out. An answer that begins with anything else is held back, and corrected if need be;
@@ -158,7 +158,7 @@ class JSONStreamReading(JSONReading):
         return []
 
 
-class ToolReading(Reading):
+class ToolCallReader(AnswerReader):
     """Finds tool calls in the text. Text of an answer that must hold calls is kept back: only calls were asked for."""
 
     def __init__(self, protocol: ToolProtocol, response_format: ResponseFormat | None = None) -> None:
@@ -170,7 +170,7 @@ class ToolReading(Reading):
         self._is_second = False
         self._must_call = protocol.specs.must_call
         # Where an answer without calls must be JSON, its text waits for the decision.
-        self._json = JSONReading(response_format) if response_format else None
+        self._json = JSONReader(response_format) if response_format else None
 
     def feed(self, event: Event) -> list[Event]:
         match event:
@@ -224,9 +224,9 @@ class ToolReading(Reading):
         self._parser = ToolCallParser(self.protocol, told=self._parser.told)
         self._forget()
 
-    def _finish_json(self, json_reading: JSONReading, reason: FinishReason) -> list[Event]:
-        events = json_reading.finish(reason)
-        self.correction, self.failure = json_reading.correction, json_reading.failure
+    def _finish_json(self, json_reader: JSONReader, reason: FinishReason) -> list[Event]:
+        events = json_reader.finish(reason)
+        self.correction, self.failure = json_reader.correction, json_reader.failure
         if self.correction is not None:
             self._parser = ToolCallParser(self.protocol)
             self._forget()

@@ -16,11 +16,10 @@ from gateway.generation.task import AnswerSoFar, GenerationTask
 from gateway.http.request_log import Journal
 from gateway.models.capabilities import facts_of
 from gateway.models.parameters import ignored_header
-from gateway.prompt.asking import Asking
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.call_extras import CallExtras, with_extras
+from gateway.prompt.chat_question import ChatQuestion, RefusedOptions
 from gateway.prompt.conversations import Conversation, find_conversation
-from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 
@@ -55,7 +54,7 @@ class ChatTask:
         return GenerationTask(
             key_id=self.key_id,
             model=self.bot,
-            question=Asking(self.call, self.bot, self.refused, conversation, extras),
+            question=ChatQuestion(self.call, self.bot, self.refused, conversation, extras),
             on_end=partial(self._end, conversation, extras) if is_kept else None,
             prompt_tokens=self.prompt_tokens,
             max_tokens=self.call.max_tokens,

@@ -13,11 +13,10 @@ from gateway.generation import usage
 from gateway.generation.shaping import AnswerLimits
 from gateway.models.capabilities import UNKNOWN, ModelFacts
 from gateway.models.parameters import REASONING_EFFORT, Options
-from gateway.prompt.flattening import flatten
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
 from gateway.prompt.tool_specs import ToolSpecs
-from gateway.prompt.turns import estimate_tokens, with_files_behind_results
+from gateway.prompt.turns import estimate_tokens, flatten, with_files_behind_results
 from reverse.chat import ChatRef, ChatRequest, Message
 
 # Of short answers an estimate may be wrong by more than its share.

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.prompt.answer_readers import Correction, Failure, Reading
+from gateway.prompt.answer_readers import AnswerReader, Correction, Failure
 from gateway.prompt.tool_specs import ToolSpecs
 from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced, ToolCallDelta
 
 _MISSING = Failure("The model did not call a tool as it had to.", "tool_call_missing")
 
 
-class RequiredCallReading(Reading):
+class RequiredCallReader(AnswerReader):
     """Holds text back until a call comes that was asked for; calls of other tools than a named one are left out."""
 
     def __init__(self, specs: ToolSpecs) -> None:

@@ -17,8 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.prompt.call_blocks import CLOSING_TAG, BlockScanner
-from gateway.prompt.model_json import decode
+from gateway.prompt.model_json import CLOSING_TAG, BlockScanner, decode
 from gateway.prompt.tool_calls import CallReader, WrittenCall
 from gateway.prompt.tool_specs import ToolSpecs, function_name
 from reverse.chat import ToolCall

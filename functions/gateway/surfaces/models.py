@@ -1,17 +1,22 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`, in the shapes of OpenAI's API or of Anthropic's, which has the same."""
+"""What the caller's key may use: `GET /v1/models`, `GET /v1/models/{id}` and `GET /v1/usage`.
+
+Models come in the shapes of OpenAI's API or of Anthropic's, which has the same addresses. `/v1/usage` works when the
+budget is used up, too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from accounts import ApiKey, KeyUse
 from gateway.http.auth import may_use
 from gateway.http.bodies import item_index, page_size
 from gateway.http.errors import MODEL_NOT_FOUND, GatewayError
@@ -90,3 +95,50 @@ def list_page(models: Sequence[Model], query: QueryParams) -> dict[str, Any]:
         "last_id": page[-1].id if page else None,
         "has_more": len(asked) > size,
     }
+
+
+async def show_own_usage(request: Request) -> JSONResponse:
+    """The limits of the key, what counts against each, what is left, and when it begins anew. Counts as no request."""
+    key = await authenticate(request)
+    use = await context_of(request).services.store.key_use(key.id)
+    return JSONResponse(
+        {
+            "object": "usage",
+            "name": key.name,
+            "models": list(key.models),
+            "expires_at": _iso(key.expires_at),
+            "limits": _limits(key, use),
+        }
+    )
+
+
+def _limits(key: ApiKey, use: KeyUse) -> list[dict[str, Any]]:
+    """One row for each unit and window. `limit` and `left` are null where there is no limit."""
+    now = datetime.fromtimestamp(use.at, UTC)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    tomorrow = day + timedelta(days=1)
+    next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    rows = (
+        ("points", "day", key.points_per_day, use.points_today, tomorrow),
+        ("points", "month", key.points_per_month, use.points_this_month, next_month),
+        ("tokens", "day", key.tokens_per_day, use.tokens_today, tomorrow),
+        ("tokens", "month", key.tokens_per_month, use.tokens_this_month, next_month),
+        ("requests", "minute", key.requests_per_minute, use.requests_this_minute, next_minute),
+        ("streams", "now", key.max_concurrent, use.running, None),
+    )
+    return [
+        {
+            "unit": unit,
+            "window": window,
+            "limit": limit,
+            "used": used,
+            "left": None if limit is None else max(0, limit - used),
+            "resets_at": _iso(resets.timestamp()) if resets else None,
+        }
+        for unit, window, limit, used, resets in rows
+    ]
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -21,7 +21,7 @@ from gateway import SCHEMA_VERSION, __version__
 from gateway.http.errors import NOT_FOUND, NOT_READY, GatewayError
 from gateway.surfaces.chat.route import create_chat_completion
 from gateway.surfaces.context import authenticate, context_of
-from gateway.surfaces.models import list_models, retrieve_model
+from gateway.surfaces.models import list_models, retrieve_model, show_own_usage
 from gateway.surfaces.responses.route import (
     cancel_response,
     count_input_tokens,
@@ -159,7 +159,7 @@ def build_routes() -> list[Route]:
         Route("/messages/count_tokens", lazy(_MESSAGES, "count_tokens"), methods=["POST"]),
         Route("/models", list_models),
         Route("/models/{model:path}", retrieve_model),
-        Route("/usage", lazy("gateway.surfaces.key_usage", "show_own_usage")),
+        Route("/usage", show_own_usage),
         Route("/healthz", healthz),
         Route("/version", version),
         Route("/readyz", readyz),

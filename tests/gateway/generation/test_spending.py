@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.generation.spending import Spending
+from gateway.generation.usage import Spending
 from reverse.events import UsageReported
 
 

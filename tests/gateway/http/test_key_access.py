@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from accounts import ApiKey, KeyRole
+from gateway.http.auth import check_access
 from gateway.http.errors import GatewayError
-from gateway.http.key_access import check_access
 
 KEY = ApiKey(id="k", name="k", hash="h")
 

@@ -106,4 +106,4 @@ async def test_overrides_that_can_not_be_used_are_refused_and_change_nothing(hou
 
 
 async def test_overrides_are_for_the_admin_only(house: House) -> None:
-    assert (await house.call("/admin/config/poe")).status == 401
+    assert (await house.call("/admin/config/poe")).status == 403

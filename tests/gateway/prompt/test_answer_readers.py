@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.prompt.answer_readers import JSONStreamReading
+from gateway.prompt.answer_readers import JSONStreamReader
 from gateway.prompt.structured_output import ResponseFormat
 from reverse.events import FinishReason, TextDelta
 
@@ -30,7 +30,7 @@ def test_an_object_is_shown_in_full_and_nothing_after_it(
     written = json.dumps(value, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.sampled_from([None, 1])))
     answer = f"\n {written}{after}"
     cuts = sorted(data.draw(st.sets(st.integers(0, len(answer)), max_size=12)) | {0, len(answer)})
-    reading = JSONStreamReading(ResponseFormat({"type": "json_object"}))
+    reading = JSONStreamReader(ResponseFormat({"type": "json_object"}))
     shown = ""
     for start, end in pairwise(cuts):
         for event in reading.feed(TextDelta(answer[start:end])):

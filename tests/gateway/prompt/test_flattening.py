@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.prompt.flattening import flatten, random_mark
+from gateway.prompt.turns import flatten, random_mark
 from reverse.chat import Attachment, Message, ToolCall
 
 HEAD = (

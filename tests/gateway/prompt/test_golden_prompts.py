@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from accounts import AccountKind
-from gateway.prompt.flattening import flatten
+from gateway.prompt.turns import flatten
 from gateway.surfaces.chat.request import read_chat_call
 from reverse.chat import Message
 

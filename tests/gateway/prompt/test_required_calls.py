@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.prompt.required_calls import RequiredCallReading
+from gateway.prompt.required_calls import RequiredCallReader
 from gateway.prompt.tool_specs import ToolSpecs
 from reverse.events import Event, Finished, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 from tests.gateway.scripted import Answer, House
@@ -67,8 +67,8 @@ async def test_an_answer_that_stays_plain_is_an_error(house: House, path: str, s
     assert len(house.poe.requests) == 2
 
 
-def read(specs: ToolSpecs, reason: FinishReason, *events: Event) -> tuple[RequiredCallReading, list[Event]]:
-    reading = RequiredCallReading(specs)
+def read(specs: ToolSpecs, reason: FinishReason, *events: Event) -> tuple[RequiredCallReader, list[Event]]:
+    reading = RequiredCallReader(specs)
     told = [shown for event in events for shown in reading.feed(event)]
     return reading, [*told, *reading.finish(reason)]
 

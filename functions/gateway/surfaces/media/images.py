@@ -19,8 +19,8 @@ from gateway.generation.usage import TokenUsage
 from gateway.http.errors import UNUSABLE_ANSWER, UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
+from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_request import ImageCall
-from gateway.surfaces.services import Services
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached

@@ -18,9 +18,9 @@ from gateway.http.errors import NOT_FOUND, UNUSABLE_ANSWER, GatewayError, gatewa
 from gateway.http.file_response import MAX_STREAMED_BYTES, Download
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
+from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoCall, VideoJob, new_job
-from gateway.surfaces.services import Services
 from reverse.chat import ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, Finished, VideoJobStarted

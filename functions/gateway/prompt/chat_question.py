@@ -4,28 +4,61 @@ Poe's web API takes one message of text. What a request wants beyond that is tol
 model's answer is read for it. The official API knows more, but not each of its endpoints does: what one has no word for
 is told there, too. An answer that can't be used is rejected; what then happens is the plan's decision
 (`gateway.generation.plan`), and the changes that it may ask for are made here.
+
+An option that the answering model turns out to refuse is left out of the next send, and told to the caller: many
+programs send a reasoning effort with every request, and what a model takes is often not known before it is asked. The
+upstream checks a request before it begins to answer, so that the refused one costs nothing but its round trip.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Set
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
-from gateway.prompt.answer_readers import Correction, Reading, reading_of, reading_of_native
+from gateway.prompt.answer_readers import AnswerReader, Correction, native_reader, worded_reader
 from gateway.prompt.call_extras import CallExtras
 from gateway.prompt.conversations import Continuation, Conversation
-from gateway.prompt.refused_options import RefusedOptions
 from gateway.prompt.request import ChatCall
-from gateway.prompt.required_calls import RequiredCallReading
+from gateway.prompt.required_calls import RequiredCallReader
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
+
+_REFUSALS = frozenset({ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED_FEATURE})
+_EFFORT = "reasoning_effort"
+# What the endpoints of the official API call the same thing.
+_BLAMED = {"reasoning": _EFFORT, "reasoning.effort": _EFFORT, "output_config.effort": _EFFORT}
+
+
+@dataclass(slots=True)
+class RefusedOptions:
+    """Of one request, which may be several generations."""
+
+    doubtful: Set[str]
+    """Fields that may be left out if need be: the model does not say that it takes them."""
+    names: set[str] = field(default_factory=set)
+    """Those that were refused so far."""
+
+    def without(self, request: ChatRequest) -> ChatRequest:
+        """The request without what was refused."""
+        if self.names.isdisjoint(request.parameters):
+            return request
+        kept = {name: value for name, value in request.parameters.items() if name not in self.names}
+        return replace(request, parameters=kept)
+
+    def blamed(self, error: PoeError, request: ChatRequest) -> Set[str]:
+        """What of the request the upstream blames; the effort where it does not say, because that is what it checks."""
+        if error.code not in _REFUSALS:
+            return frozenset()
+        name = _BLAMED.get(error.param, error.param) if error.param else _EFFORT
+        return {name} & self.doubtful & request.parameters.keys()
+
 
 T = TypeVar("T")
 # So much is read in a few milliseconds.
@@ -33,7 +66,7 @@ _AT_ONCE_CHARS = 32 * 1024
 _NOT_TAKEN = (Delivery.NOT_SENT, Delivery.REFUSED)
 
 
-class Asking:
+class ChatQuestion:
     """Asks for one chat completion, whichever kind of account was leased. Implements `Question`."""
 
     def __init__(
@@ -56,7 +89,7 @@ class Asking:
         # Of the last send: the request, how its answer is read (`None` for as it comes), where the answer is, and which
         # options its failure blames.
         self._request = ChatRequest(bot, ())
-        self._reading: Reading | None = None
+        self._reader: AnswerReader | None = None
         self._is_continued = False
         self._account_id = ""
         self._kind = AccountKind.OFFICIAL
@@ -78,8 +111,8 @@ class Asking:
             self._request = correction
         self._kind, self._account_id = kind, account_id
         self._request = self._refused.without(self._request)
-        if self._reading is not None:
-            return self._read(client, self._reading)
+        if self._reader is not None:
+            return self._read(client, self._reader)
         return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
 
     def changes(self, error: PoeError) -> frozenset[Change]:
@@ -104,13 +137,13 @@ class Asking:
         self._is_continued = False
         if kind is AccountKind.OFFICIAL:
             is_native = Change.FORMAT_IN_WORDS not in self._made
-            self._reading = _native_reading(call, knows_format=is_native)
+            self._reader = _native_reader(call, knows_format=is_native)
             self._request = self._official_request()
             return
         going_on = self._continuation(account_id)
         reads = self._conversation is not None or call.specs.tools or call.response_format is not None
-        self._reading = reading = reading_of(call) if reads else None
-        protocol = reading.protocol if reading else None
+        self._reader = reader = worded_reader(call) if reads else None
+        protocol = reader.protocol if reader else None
         if going_on is None:
             self._request = call.web_request(self._bot, call.turns, protocol)
             return
@@ -136,7 +169,7 @@ class Asking:
 
     def _correction(self, account_id: str | None) -> ChatRequest | None:
         """The request for a corrected answer; `None` where the model can't be asked that."""
-        correction = self._reading.correction if self._reading else None
+        correction = self._reader.correction if self._reader else None
         if correction is None:
             return None
         if self._kind is AccountKind.OFFICIAL:
@@ -145,7 +178,7 @@ class Asking:
             return None
         return _in_the_chat(self._request, correction, self._chat)
 
-    async def _read(self, client: PoeClient, reading: Reading) -> AsyncGenerator[Event, None]:
+    async def _read(self, client: PoeClient, reader: AnswerReader) -> AsyncGenerator[Event, None]:
         """The answer as it reads. Raises `AnswerRejectedError` for one that can't be used."""
         reason: FinishReason | None = None
         has_begun = False
@@ -161,7 +194,7 @@ class Asking:
                     has_begun = has_begun or not isinstance(event, ChatStarted | UsageReported)
                     size = len(event.text) if isinstance(event, TextDelta | TextReplaced) else 0
                     chars += size
-                    for read in await _read_sized(reading.feed, event, size):
+                    for read in await _read_sized(reader.feed, event, size):
                         yield self._noted(read)
             if reason is None:
                 raise poe_error(ErrorCode.PROTOCOL, "the answer ended without its last event")
@@ -170,12 +203,12 @@ class Asking:
                 error.delivery = Delivery.PARTIAL  # although nothing may have been shown yet
             raise
         # What was held back is read now, all of it.
-        for read in await _read_sized(reading.finish, reason, chars):
+        for read in await _read_sized(reader.finish, reason, chars):
             yield self._noted(read)
-        if (failure := reading.failure) is not None:
+        if (failure := reader.failure) is not None:
             is_correctable = self._correction(None) is not None
             raise AnswerRejectedError(failure.message, failure.code, is_correctable=is_correctable)
-        yield Finished(reading.reason(reason))
+        yield Finished(reader.reason(reason))
 
     async def _noting(self, client: PoeClient, extras: CallExtras) -> AsyncGenerator[Event, None]:
         async with aclosing(client.stream(self._request)) as events:
@@ -192,17 +225,17 @@ class Asking:
         return event
 
 
-def _native_reading(call: ChatCall, *, knows_format: bool) -> Reading | None:
+def _native_reader(call: ChatCall, *, knows_format: bool) -> AnswerReader | None:
     """How the answer of a model is read that is told of tools and formats natively; `None` for as it comes."""
     if call.specs.must_call:
-        return RequiredCallReading(call.specs)
-    return None if call.response_format is None else reading_of_native(call, knows_format=knows_format)
+        return RequiredCallReader(call.specs)
+    return None if call.response_format is None else native_reader(call, knows_format=knows_format)
 
 
 async def _read_sized(read: Callable[[T], list[Event]], value: T, size: int) -> list[Event]:
     """Read at once, or a large piece in a thread: keep-alive, deadline and other requests go on meanwhile.
 
-    Cancelled, it does not wait: the reading ends soon by itself, and nobody looks at it any more.
+    Cancelled, it does not wait: the thread ends soon by itself, and nobody looks at its result any more.
     """
     return read(value) if size <= _AT_ONCE_CHARS else await asyncio.to_thread(read, value)
 

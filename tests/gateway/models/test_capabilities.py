@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.models.prices import estimate_points
+from gateway.models.capabilities import estimate_points
 
 
 @pytest.mark.parametrize(

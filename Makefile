@@ -24,7 +24,7 @@ PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live SANDBOXES=
+run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live SANDBOXES= STORE_FAULTS=
 	@exec $(BIN)/python -m local run
 
 test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=

@@ -24,7 +24,7 @@ PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live SANDBOXES=
+run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live SANDBOXES= STORE_FAULTS=
 	@exec $(BIN)/python -m local run
 
 test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
@@ -50,7 +50,8 @@ docs: $(VENV)/.test ## Write the generated tables of the documentation from the 
 	@$(BIN)/python scripts/original_names_page.py
 
 docs-test: $(VENV)/.test ## Try every command and request of the documentation: ARGS=
-	@$(BIN)/python -m pytest tests/docs tests/e2e/test_documentation.py tests/scripts/test_generated_pages.py \
+	@$(BIN)/python -m pytest tests/docs tests/e2e/test_documentation.py tests/e2e/test_documented_commands.py \
+	    tests/scripts/test_generated_pages.py \
 	    tests/scripts/test_error_codes.py tests/scripts/test_configuration.py $(ARGS)
 
 bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS=

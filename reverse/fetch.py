@@ -249,7 +249,7 @@ async def _get(transport: httpx.AsyncHTTPTransport, request: _Request) -> httpx.
         await response.aclose()
         if response.status_code in _REDIRECTS and location:
             return location
-        raise _failed("the file's address did not answer with a file")
+        raise _failed(f"the file's address answered with HTTP {response.status_code}, not with a file")
     raise _failed("the file's address could not be read")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from threading import Lock
 from typing import Any
 
@@ -12,6 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import Client
 
 from local.aws import COUNTERS_PATH, REGION
+from local.aws.store_faults import FaultPlan
 
 _TARGETS = {"dynamodb": "DynamoDB_20120810", "kms": "TrentService", "secretsmanager": "secretsmanager"}
 
@@ -30,8 +32,9 @@ class LocalApi:
     call runs at a time, which makes conditional writes as exclusive here as they are there.
     """
 
-    def __init__(self, application: WSGIApplication | None = None) -> None:
+    def __init__(self, application: WSGIApplication | None = None, *, faults: FaultPlan | None = None) -> None:
         self._app = application or DomainDispatcherApplication(create_backend_app)
+        self._faults = faults
         self._lock = Lock()
         self._calls: Counter[str] = Counter()
         self._in_process = Client(self._serve_one)
@@ -47,6 +50,8 @@ class LocalApi:
             return [body]
         if target := environ.get("HTTP_X_AMZ_TARGET"):
             self._calls[_action_of(target)] += 1
+            if self._faults is not None and target.startswith(_TARGETS["dynamodb"]):
+                return self._serve_with_faults(self._faults, environ, start_response)
         return self._serve_one(environ, start_response)
 
     def call(self, service: str, action: str, **parameters: Any) -> dict[str, Any]:
@@ -65,6 +70,22 @@ class LocalApi:
             raise CallError(f"{action}: {reply.get_data(as_text=True)[:500]}")
         answer: dict[str, Any] = json.loads(reply.get_data() or b"{}")
         return answer
+
+    def _serve_with_faults(
+        self, faults: FaultPlan, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        operation = environ["HTTP_X_AMZ_TARGET"].partition(".")[2]
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        refusal = faults.before(operation, body)
+        if refusal is None:
+            answer = self._serve_one({**environ, "wsgi.input": BytesIO(body)}, start_response)
+            if (refusal := faults.after(operation)) is None:
+                return answer
+        status, content = refusal
+        # The last status given counts: nothing was sent yet.
+        headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(content)))]
+        start_response(status, headers)
+        return [content]
 
     def _serve_one(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         with self._lock:

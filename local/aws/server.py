@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from werkzeug.serving import make_server
 from local.aws.api import LocalApi
 from local.aws.persistence import StateError, read_state, restore_snapshot, take_snapshot, write_state
 from local.aws.resources import References, create_resources
+from local.aws.store_faults import VARIABLE, FaultPlan, StoreFaults, StoreFaultsError
 from local.template import Template
 
 _SAVE_SECONDS = 2.0
@@ -42,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    template, api = Template.load(options.template), LocalApi()
+    template, api = Template.load(options.template), LocalApi(faults=_faults())
     references = create_resources(template, api)
     try:
         if options.state is not None and (snapshot := read_state(options.state)) is not None:
@@ -61,6 +63,15 @@ def main(argv: list[str] | None = None) -> int:
     thread.join()
     server.server_close()
     return 0
+
+
+def _faults() -> FaultPlan | None:
+    """The faults that the environment asks for. Ends the process, with a message, for what can't be read."""
+    text = os.environ.get(VARIABLE, "")
+    try:
+        return FaultPlan(StoreFaults.parse(text)) if text else None
+    except StoreFaultsError as error:
+        raise SystemExit(str(error)) from None
 
 
 def _keep_saving(

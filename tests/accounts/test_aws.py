@@ -20,7 +20,9 @@ from accounts._aws import (
     MAX_ATTEMPTS,
     AwsClient,
     AwsError,
+    Retrying,
     as_bytes,
+    clock_offset,
     retry_delay,
 )
 from accounts._aws_boto import BotoExchange
@@ -353,3 +355,45 @@ async def test_waits_between_attempts_are_drawn_not_fixed() -> None:
     assert len(waits) == MAX_ATTEMPTS - 1
     assert all(0 <= wait <= limit for wait, limit in zip(waits, (0.05, 0.1, 0.2), strict=True))
     await client.aclose()
+
+
+class TestClocks:
+    """A signature that is refused because of the clock is made anew once, with AWS's time."""
+
+    async def test_a_refused_signature_is_tried_once_more(self) -> None:
+        sent: list[str] = []
+
+        async def send(service: str, operation: str, payload: object) -> dict[str, object]:
+            sent.append(operation)
+            if len(sent) < 2:
+                raise AwsError(operation, "InvalidSignatureException", status=400)
+            return {"fine": True}
+
+        assert await Retrying(send).call("dynamodb", "GetItem", {}) == {"fine": True}
+        assert len(sent) == 2
+
+    async def test_but_not_for_ever(self) -> None:
+        sent: list[str] = []
+
+        async def send(service: str, operation: str, payload: object) -> dict[str, object]:
+            sent.append(operation)
+            raise AwsError(operation, "InvalidSignatureException", status=400)
+
+        with pytest.raises(StoreUnavailableError, match="InvalidSignatureException"):
+            await Retrying(send).call("dynamodb", "GetItem", {})
+        assert len(sent) == 2
+
+    @pytest.mark.parametrize(
+        ("date", "sent_at", "now", "offset"),
+        [
+            ("Thu, 01 Jan 1970 00:05:00 GMT", 0.0, 0.1, 300.4),
+            ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0, 0.1, 0.0),
+            ("Thu, 01 Jan 1970 00:05:00 GMT", 0.0, 50.0, None),
+            ("nonsense", 0.0, 0.1, None),
+            (None, 0.0, 0.1, None),
+        ],
+        ids=["far off", "near enough", "read long after it was sent", "no date", "none"],
+    )
+    def test_the_offset_is_read_from_fresh_answers(self, date, sent_at, now, offset) -> None:
+        found = clock_offset(date, sent_at, now)
+        assert found == (None if offset is None else pytest.approx(offset))

@@ -6,6 +6,7 @@ Requests are sent by `tests/e2e/test_documentation.py`, which needs a running st
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 import yaml
 from botocore import xform_name
 
+from local.settings import RunSettings
 from poegw.main import poegw
 from tests.docs.blocks import PAGES, ROOT, Block, all_blocks, commands, inline_commands, program
 
@@ -28,14 +30,16 @@ KNOWN = frozenset({".", "export", "git", "cd"})
 ELSEWHERE = frozenset({"curl", "python"})
 AWS_GLOBAL = frozenset({"--query", "--region", "--output", "--profile"})
 TARGETS = frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-MAKEFILE_VARIABLES = frozenset(re.findall(r"\b([A-Z]+)=", (ROOT / "Makefile").read_text(encoding="utf-8")))
-FOLDERS = (".", "cli", "functions", "layers/accounts", "layers/pool", "layers/streaming_runtime")
+# Those of the makefile, and the settings of `make run`, which come through the environment.
+MAKE_VARIABLES = frozenset(re.findall(r"\b([A-Z]+)=", (ROOT / "Makefile").read_text(encoding="utf-8"))) | {
+    field.name.upper() for field in dataclasses.fields(RunSettings)
+}
 
 
 def check_make(words: list[str]) -> None:
     for word in words[1:]:
         name, is_variable, _ = word.partition("=")
-        assert name == "NAME" or name in (MAKEFILE_VARIABLES if is_variable else TARGETS), f"make knows no {name}"
+        assert name == "NAME" or name in (MAKE_VARIABLES if is_variable else TARGETS), f"make knows no {name}"
 
 
 def check_poegw(words: list[str], folder: Path) -> None:

@@ -1,8 +1,8 @@
 """What callers are told when something goes wrong: one table, one envelope.
 
 The table says, for each situation, status, OpenAI's `type` and `code`, a text of our own, and whether an SDK should
-try again. Errors of the Poe client and of the account store are looked up by their codes; texts of exceptions, account
-ids and upstream bodies never reach a caller.
+try again. Errors of the Poe client and of the account store are looked up by their codes; texts of exceptions and
+account ids never reach a caller. Poe's own words do where they are about the request (see `upstream_words`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from starlette.exceptions import HTTPException
 
 from accounts import AccountStoreError, NoAccountError, NoAccountReason, StoreUnavailableError
-from reverse.errors import ErrorCode, PoeError
+from gateway.http.upstream_words import cleaned
+from reverse.errors import Delivery, ErrorCode, PoeError
 
 # An SDK that honours `retry-after` gives up by itself on longer waits
 # (docs/reference/openai-wire.md#errors-and-retries); asking it not to try saves the requests of those that do not.
@@ -95,7 +96,9 @@ NOT_FOUND = Situation(404, _INVALID, "not_found", "There is nothing at this addr
 METHOD_NOT_ALLOWED = Situation(405, _INVALID, "method_not_allowed", "This address does not offer this method.")
 INVALID_REQUEST = Situation(400, _INVALID, "invalid_request", "The request is not valid.")
 INVALID_JSON = Situation(400, _INVALID, "invalid_json", "The body is not valid JSON.")
-TOO_LONG = Situation(400, _INVALID, "context_length_exceeded", "The messages are longer than the model accepts.")
+TOO_LONG = Situation(
+    400, _INVALID, "context_length_exceeded", "The messages are longer than the model's maximum context length."
+)
 TOO_LARGE = Situation(413, _INVALID, "request_too_large", "The body is larger than the gateway accepts.")
 CONTENT_FILTER = Situation(400, _INVALID, "content_filter", "The upstream refused the content.")
 RATE_LIMIT = Situation(429, "rate_limit_error", "rate_limit_exceeded", "This API key sent too many requests.")
@@ -116,8 +119,22 @@ NO_ACCOUNTS = Situation(
 CREDENTIALS_REFUSED = Situation(
     503,
     "server_error",
-    "no_accounts",
+    "accounts_signed_out",
     "No account can serve this request: Poe refused the credentials of all that could. /admin/accounts shows them.",
+    False,
+)
+ACCOUNTS_DISABLED = Situation(
+    503,
+    "server_error",
+    "accounts_disabled",
+    "No account can serve this request: all that could are disabled. /admin/accounts shows and enables them.",
+    False,
+)
+UNREACHABLE = Situation(
+    502,
+    "server_error",
+    "upstream_unreachable",
+    "Poe can't be reached from here: no connection came about. Nothing was sent.",
     False,
 )
 UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
@@ -147,6 +164,7 @@ _POE: dict[ErrorCode, Situation] = {
     ErrorCode.BOT_NOT_FOUND: MODEL_NOT_FOUND,
     ErrorCode.BOT_LIMIT_REACHED: BOT_LIMIT,
     ErrorCode.BOT_ACCESS_DENIED: NO_ACCESS,
+    ErrorCode.NOT_AUTHENTICATED: CREDENTIALS_REFUSED,
     ErrorCode.INSUFFICIENT_POINTS: NO_POINTS,
     ErrorCode.RATE_LIMITED: WAITING,
     ErrorCode.CHALLENGE: CHALLENGE,
@@ -155,6 +173,17 @@ _POE: dict[ErrorCode, Situation] = {
     ErrorCode.OVERLOADED: OVERLOADED,
 }
 
+# What Poe says about these is about the request, and helps whoever wrote it.
+_ABOUT_THE_REQUEST = frozenset(
+    {
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.MESSAGE_TOO_LONG,
+        ErrorCode.UNSUPPORTED_FILE,
+        ErrorCode.FILE_TOO_LARGE,
+        ErrorCode.UNSUPPORTED_FEATURE,
+    }
+)
+
 _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.NONE_CONFIGURED: NO_ACCOUNTS,
     NoAccountReason.BUSY: BUSY,
@@ -162,7 +191,7 @@ _NO_ACCOUNT: dict[NoAccountReason, Situation] = {
     NoAccountReason.NO_POINTS: NO_POINTS,
     NoAccountReason.BOT_DENIED: NO_ACCESS,
     NoAccountReason.CREDENTIALS_REFUSED: CREDENTIALS_REFUSED,
-    NoAccountReason.DISABLED: NO_ACCOUNTS,
+    NoAccountReason.DISABLED: ACCOUNTS_DISABLED,
 }
 
 
@@ -194,6 +223,8 @@ def gateway_error(
 
 def _of_poe(error: PoeError, field_name: Callable[[str], str]) -> GatewayError:
     situation = _POE.get(error.code, UPSTREAM)
+    if error.code is ErrorCode.CONNECTION_FAILED and error.delivery is Delivery.NOT_SENT:
+        situation = UNREACHABLE
     param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
     if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
         param = field_name(error.param)
@@ -201,8 +232,10 @@ def _of_poe(error: PoeError, field_name: Callable[[str], str]) -> GatewayError:
     if situation is WAITING and retry_after is None:
         retry_after = _DEFAULT_WAIT_SECONDS
     # Some programs show nothing of an error but its message.
-    blamed = f"The upstream rejected '{param}'." if param and error.code is ErrorCode.INVALID_REQUEST else None
-    return GatewayError(situation, blamed, param=param, retry_after_seconds=retry_after)
+    message = f"The upstream rejected '{param}'." if param and error.code is ErrorCode.INVALID_REQUEST else None
+    if error.code in _ABOUT_THE_REQUEST and (words := cleaned(error.upstream_text)) is not None:
+        message = f"{(message or situation.message).rstrip('.')}: {words}"
+    return GatewayError(situation, message, param=param, retry_after_seconds=retry_after)
 
 
 def _of_no_account(error: NoAccountError, now: float) -> GatewayError:

@@ -12,11 +12,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from gateway.http.errors import GatewayError, gateway_error, invalid
 from gateway.models.capabilities import ModelFacts
 from reverse.chat import Attachment, Message
-from reverse.errors import PoeError
+from reverse.errors import ErrorCode, PoeError
 
 MAX_FILES = 20
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -29,6 +30,7 @@ _AT_A_TIME = 4
 _CACHED_BYTES = 16 * 1024 * 1024
 # What is behind an address may change, and who may see it: a signed one often ends after some minutes.
 CACHED_SECONDS = 300.0
+_LONGEST_HOST = 100
 _OCTETS = "application/octet-stream"
 _TEXTS = ("text/", "application/json", "application/xml")
 
@@ -126,13 +128,14 @@ class AttachmentReader:
             read = _typed(file.name, file.content_type, file.data)
         else:
             read = await self._fetched(file, place)
+        host = _host(file)
         if not read.data:
-            raise _bad_file(place, "is empty", "empty_file")
+            raise _bad_file(place, "is empty", "empty_file", host)
         if file.content_type.startswith("image/") and read.content_type.startswith(_TEXTS):
             # Often the page that a site shows in place of its picture.
-            raise _bad_file(place, "is not an image", "invalid_image")
+            raise _bad_file(place, "is not an image", "invalid_image", host)
         if len(read.data) > MAX_FILE_BYTES:
-            raise _bad_file(place, "is too large", "file_too_large")
+            raise _bad_file(place, "is too large", "file_too_large", host)
         return read
 
     async def _fetched(self, file: Attachment, place: str) -> Attachment:
@@ -145,8 +148,7 @@ class AttachmentReader:
         try:
             fetched = await self._fetch(url)
         except PoeError as error:
-            failure = gateway_error(error)
-            raise GatewayError(failure.situation, failure.message, code=failure.code, param=place) from None
+            raise _not_fetched(error, place, _host(file)) from None
         read = _typed(fetched.name or file.name, fetched.content_type, fetched.data)
         self._remember(key, read)
         return read
@@ -205,5 +207,27 @@ def _check_modality(file: Attachment, facts: ModelFacts, place: str) -> None:
         raise _bad_file(place, f"is of a kind ({modality}) that the model does not accept", "unsupported_file")
 
 
-def _bad_file(place: str, problem: str, code: str) -> GatewayError:
-    return invalid(f"A file of '{place}' {problem}.", param=place, code=code)
+def _bad_file(place: str, problem: str, code: str, host: str = "") -> GatewayError:
+    origin = f" from {host}" if host else ""
+    return invalid(f"A file of '{place}'{origin} {problem}.", param=place, code=code)
+
+
+def _not_fetched(error: PoeError, place: str, host: str) -> GatewayError:
+    """The error for an address that leads to no file. The fetcher's messages are ours, and hold nothing of the file."""
+    failure = gateway_error(error)
+    is_unsafe = error.code in (ErrorCode.UNSAFE_URL, ErrorCode.FILE_TOO_LARGE)
+    problem = f"could not be fetched: {error}"
+    return _bad_file(place, problem, failure.code if is_unsafe else "file_not_fetched", host)
+
+
+def _host(file: Attachment) -> str:
+    """Where the file is, without anything of its address that could be a secret; empty for one that was sent along."""
+    if file.data is not None or not file.url:
+        return ""
+    try:
+        host = urlsplit(file.url).hostname or ""
+    except ValueError:
+        return ""
+    return "".join(
+        character if character.isalnum() or character in ".-:" else "_" for character in host[:_LONGEST_HOST]
+    )

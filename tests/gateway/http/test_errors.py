@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from accounts import AccountNotFoundError, NoAccountError, NoAccountReason, StoreUnavailableError
 from gateway.http.errors import INTERNAL, QUOTA, GatewayError, encode_error, encode_error_event, gateway_error
-from reverse.errors import ErrorCode, poe_error
+from reverse.errors import Delivery, ErrorCode, poe_error
 
 POE = {
     ErrorCode.INVALID_REQUEST: (400, "invalid_request"),
@@ -26,7 +26,7 @@ POE = {
     ErrorCode.BOT_ACCESS_DENIED: (403, "model_not_allowed"),
     ErrorCode.BOT_FAILED: (502, "upstream_error"),
     ErrorCode.EMPTY_ANSWER: (502, "upstream_error"),
-    ErrorCode.NOT_AUTHENTICATED: (502, "upstream_error"),
+    ErrorCode.NOT_AUTHENTICATED: (503, "accounts_signed_out"),
     ErrorCode.INSUFFICIENT_POINTS: (429, "insufficient_quota"),
     ErrorCode.RATE_LIMITED: (429, "accounts_waiting"),
     ErrorCode.CONNECTION_FAILED: (502, "upstream_error"),
@@ -40,12 +40,50 @@ POE = {
     ErrorCode.PROTOCOL: (502, "upstream_error"),
 }
 
+# Poe's words on these are about the request.
+TOLD = {
+    ErrorCode.INVALID_REQUEST,
+    ErrorCode.MESSAGE_TOO_LONG,
+    ErrorCode.UNSUPPORTED_FILE,
+    ErrorCode.FILE_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_FEATURE,
+}
+
 
 @pytest.mark.parametrize("code", ErrorCode)
 def test_every_code_of_the_client_has_a_row(code: ErrorCode) -> None:
-    shown = gateway_error(poe_error(code, "secret detail", upstream_text="secret text"))
+    shown = gateway_error(poe_error(code, "secret detail", upstream_text="their words"))
     assert (shown.status, shown.code) == POE[code]
     assert "secret" not in encode_error(shown).decode()
+    assert ("their words" in shown.message) == (code in TOLD)
+
+
+def test_the_upstreams_words_on_a_field_follow_its_name() -> None:
+    words = "Unsupported value: 'high'. Supported values are: 'medium'. See https://poe.example/e?id=5 (req_0a1b2c3d4e)"
+    error = poe_error(ErrorCode.INVALID_REQUEST, param="reasoning_effort", upstream_text=words)
+    shown = gateway_error(error, field_name=lambda _: "reasoning.effort")
+    assert shown.message.startswith(
+        "The upstream rejected 'reasoning.effort': Unsupported value: 'high'. Supported values are: 'medium'"
+    )
+    assert "http" not in shown.message
+    assert "req_" not in shown.message
+
+
+def test_each_reason_why_nothing_can_be_sent_has_its_own_code() -> None:
+    refused = gateway_error(NoAccountError(NoAccountReason.CREDENTIALS_REFUSED))
+    disabled = gateway_error(NoAccountError(NoAccountReason.DISABLED))
+    none = gateway_error(NoAccountError(NoAccountReason.NONE_CONFIGURED))
+    offline = gateway_error(poe_error(ErrorCode.CONNECTION_FAILED, delivery=Delivery.NOT_SENT))
+    lost = gateway_error(poe_error(ErrorCode.CONNECTION_FAILED))
+    shown = [(error.status, error.code) for error in (refused, disabled, none, offline, lost)]
+    assert shown == [
+        (503, "accounts_signed_out"),
+        (503, "accounts_disabled"),
+        (503, "no_accounts"),
+        (502, "upstream_unreachable"),
+        (502, "upstream_error"),
+    ]
+    assert len({error.message for error in (refused, disabled, none, offline, lost)}) == 5
 
 
 @pytest.mark.parametrize("code", [code for code, (status, _) in POE.items() if status >= 500])

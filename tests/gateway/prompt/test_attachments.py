@@ -128,7 +128,7 @@ async def test_the_cache_has_a_limit() -> None:
         (Attachment("a.png", "image/png", PNG + b"\0" * MAX_FILE_BYTES), "file_too_large"),
         (Attachment("a", "", url="https://example.org/private"), "unsafe_url"),
         (Attachment("a", "", url="https://example.org/large"), "file_too_large"),
-        (Attachment("a", "", url="https://example.org/gone"), "invalid_request"),
+        (Attachment("a", "", url="https://example.org/gone"), "file_not_fetched"),
     ],
 )
 async def test_a_bad_file_is_the_callers_error(file: Attachment, code: str) -> None:
@@ -140,6 +140,8 @@ async def test_a_bad_file_is_the_callers_error(file: Attachment, code: str) -> N
     with pytest.raises(GatewayError) as caught:
         await read(file, internet=internet)
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, code, "messages[0].content")
+    assert ("from example.org" in caught.value.message) == (file.url is not None)
+    assert "upstream" not in caught.value.message
 
 
 @pytest.mark.parametrize("data", [b"hello", b"<!doctype html><p>Not found", b'{"error": 404}'])
@@ -261,3 +263,40 @@ async def test_files_that_are_too_large_together() -> None:
     with pytest.raises(GatewayError) as caught:
         await read(*files)
     assert (caught.value.status, caught.value.code) == (400, "file_too_large")
+
+
+BODIES: dict[str, Any] = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": [image("https://example.org/a?sig=s3cret")]}]},
+    "/v1/responses": {
+        "input": [
+            {
+                "role": "user",
+                "content": [{"type": "input_image", "image_url": "https://example.org/a?sig=s3cret"}],
+            }
+        ]
+    },
+    "/v1/messages": {
+        "max_tokens": 9,
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "image", "source": {"type": "url", "url": "https://example.org/a?sig=s3cret"}}],
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_file_that_could_not_be_fetched_says_so_on_every_surface(
+    environment: dict[str, str], path: str
+) -> None:
+    reason = "the host of the file's address is not known"
+    internet = Internet(**{"a?sig=s3cret": poe_error(ErrorCode.INVALID_REQUEST, reason)})
+    house = House(Settings.from_env(environment), fetch=internet)
+    await house.add_key()
+    answer = await house.call(path, {"model": "GPT-5", **BODIES[path]})
+    assert answer.status == 400
+    assert "from example.org could not be fetched: " + reason in answer.json["error"]["message"]
+    assert b"s3cret" not in answer.body
+    await house.services.aclose()

@@ -142,3 +142,12 @@ async def test_a_prompt_is_counted_for_no_account_and_no_points(house: House) ->
     assert answer.json["estimated"] is True
     assert answer.json["input_tokens"] > 0
     assert not house.poe.requests
+
+
+async def test_a_prompt_that_is_too_long_has_anthropics_words(house: House) -> None:
+    await house.add_account()
+    house.poe.enqueue(poe_error(ErrorCode.MESSAGE_TOO_LONG, upstream_text="input is too long: 9 > 8"))
+    answer = await house.call("/v1/messages", BODY)
+    assert shown(answer) == (400, "invalid_request_error", "context_length_exceeded")
+    assert answer.json["error"]["message"].startswith("prompt is too long: ")
+    assert answer.json["error"]["message"].endswith("9 > 8")

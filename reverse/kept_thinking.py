@@ -126,13 +126,12 @@ class ThinkingFilter:
         """The events with kept thinking as `ReasoningDelta`."""
         found: list[Event] = []
         for event in events:
-            match event:
-                case TextReplaced(text):
-                    found += self._replaced(text)
-                case TextDelta(text) if not self._kept.is_over:
-                    found += self._noted(self._kept.feed(text))
-                case _:
-                    found.append(event)
+            if isinstance(event, TextReplaced):
+                found += self._replaced(event.text)
+            elif isinstance(event, TextDelta) and not self._kept.is_over:
+                found += self._noted(self._kept.feed(event.text))
+            else:
+                found.append(event)
         return found
 
     def end(self) -> list[Event]:

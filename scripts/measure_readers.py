@@ -31,9 +31,9 @@ WRONG: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"messages": [{"role": "king", "content": "x"}]}, "messages[0].role", "invalid_value"),
     ({"messages": [{"content": "x"}]}, "messages[0].role", "missing_required_parameter"),
     (
-        {"messages": [{"role": "user", "content": [{"type": "hologram"}]}]},
-        "messages[0].content[0].type",
-        "unsupported_content",
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
+        "messages[0].content[0].text",
+        "invalid_type",
     ),
     (
         {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},

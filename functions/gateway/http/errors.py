@@ -100,6 +100,12 @@ TOO_LONG = Situation(
     400, _INVALID, "context_length_exceeded", "The messages are longer than the model's maximum context length."
 )
 TOO_LARGE = Situation(413, _INVALID, "request_too_large", "The body is larger than the gateway accepts.")
+UNSUPPORTED_ENCODING = Situation(
+    415,
+    _INVALID,
+    "unsupported_content_encoding",
+    "The body's content-encoding is not supported: send it as it is, or with gzip or deflate.",
+)
 CONTENT_FILTER = Situation(400, _INVALID, "content_filter", "The upstream refused the content.")
 RATE_LIMIT = Situation(429, "rate_limit_error", "rate_limit_exceeded", "This API key sent too many requests.")
 QUOTA = Situation(429, "insufficient_quota", "insufficient_quota", "This API key has used up its budget.", False)

@@ -50,7 +50,8 @@ docs: $(VENV)/.test ## Write the generated tables of the documentation from the 
 	@$(BIN)/python scripts/original_names_page.py
 
 docs-test: $(VENV)/.test ## Try every command and request of the documentation: ARGS=
-	@$(BIN)/python -m pytest tests/docs tests/e2e/test_documentation.py tests/scripts/test_generated_pages.py \
+	@$(BIN)/python -m pytest tests/docs tests/e2e/test_documentation.py tests/e2e/test_documented_commands.py \
+	    tests/scripts/test_generated_pages.py \
 	    tests/scripts/test_error_codes.py tests/scripts/test_configuration.py $(ARGS)
 
 bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS=

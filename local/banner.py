@@ -37,13 +37,10 @@ HOST={host} lets other machines reach it, unencrypted{addresses}. Whoever has an
 
 """
 _ADD_ACCOUNT = """
-Add an account of your own, once, from another terminal: after `. {run_file}`, with an API key from poe.com/api/keys,
+Add an account of your own, once, from another terminal, after `. {run_file}`. It asks for the key without showing it:
 
-curl {url}/admin/accounts -H "Authorization: Bearer $GATEWAY_ADMIN_KEY" -H "Content-Type: application/json" \\
-  -d '{{"kind": "official", "label": "me", "credentials": {{"api_key": "..."}}}}'
-
-or with the cookie p-b of your signed-in browser, for the unofficial web API:
-  -d '{{"kind": "web", "label": "me", "credentials": {{"p_b": "..."}}}}'
+.venv/bin/poegw accounts add official    # an API key from poe.com/api/keys
+.venv/bin/poegw accounts add web         # the cookies of your signed-in browser, for the unofficial web API
 """
 _UPSTREAMS = {
     Upstream.SIMULATOR: "everything outside is simulated on this machine",
@@ -56,7 +53,7 @@ def ready_text(
 ) -> str:
     """Addresses and things to paste. Holds the local API key, which is worth something on this machine only."""
     sourced = shlex.quote(str(run_file))
-    account = _ADD_ACCOUNT.format(url=url, run_file=sourced) if upstream is Upstream.LIVE else ""
+    account = _ADD_ACCOUNT.format(run_file=sourced) if upstream is Upstream.LIVE else ""
     exposure = ""
     if host not in LOOPBACK:
         there = f", at {', '.join(addresses)}" if addresses else ""

@@ -9,11 +9,15 @@ description; it is loaded in a thread with the first request that only it can se
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,10 +28,9 @@ from gateway.bootstrap import build_services
 from gateway.http.deadline import ClientGoneError, to_the_end
 from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_error
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
-from gateway.preload import preload
 from gateway.settings import Settings
 from gateway.surfaces.context import SCOPE_KEY, RequestContext, Services, speaks_anthropic
-from gateway.surfaces.messages import errors as anthropic_errors
+from gateway.surfaces.messages import encoder as anthropic
 from gateway.surfaces.routes import build_routes
 from reverse.tls import tls_context
 
@@ -180,7 +183,7 @@ async def send_error(send: Send, error: GatewayError, *, anthropic_id: str | Non
     """The envelope as a whole response; Anthropic's, with the request's id in it, where one is given."""
     status, body = error.status, encode_error(error)
     if anthropic_id is not None:
-        status, body = anthropic_errors.error_status(error), anthropic_errors.encode_error(error, anthropic_id)
+        status, body = anthropic.error_status(error), anthropic.encode_error(error, anthropic_id)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers()}
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
@@ -238,3 +241,18 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         expose_headers=EXPOSED_HEADERS,
         max_age=86400,
     )
+
+
+MODULES = Path(__file__).with_name("preload.json")
+
+
+def preload() -> None:
+    """Import what the first chat needs, as far as it is here: another version of Python has others.
+
+    Lambda runs the init phase with a whole processor, and an invocation at 512 MB with 0.29 of one. What is loaded is
+    recorded, not listed by hand: `python -m local preload` starts a sandbox, watches what its first chats import, and
+    writes `preload.json`; a test fails where a first chat imports anything. FastAPI, which chats do without, stays out.
+    """
+    for name in json.loads(MODULES.read_text(encoding="utf-8")):
+        with suppress(ImportError):
+            import_module(name)

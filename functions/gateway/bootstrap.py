@@ -15,10 +15,8 @@ from gateway.generation.attempt import GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
-from gateway.http.admin_access import AdminGate
-from gateway.http.auth import Authenticator
-from gateway.http.kept_request import RequestKeeper
-from gateway.http.request_log import Journal
+from gateway.http.auth import AdminGate, Authenticator
+from gateway.http.request_log import Journal, RequestKeeper
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import LiveConfig, PoeSettings
 from gateway.prompt.attachments import AttachmentReader, Fetch

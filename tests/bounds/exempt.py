@@ -15,7 +15,7 @@ EXEMPT: dict[str, str] = {
     "gateway/models/catalogue.py:_codenames": _OURS,
     "gateway/http/auth.py:_covers": _SHORT,
     "gateway/http/schemas.py:obj": _OURS,
-    "gateway/preload.py:preload": _OURS,
+    "gateway/app.py:preload": _OURS,
     "gateway/prompt/request.py:FieldNames.of": _OURS,
     "streaming_runtime/handler.py:_import": _OURS,
     "streaming_runtime/log.py:failure": _OURS,

@@ -22,8 +22,7 @@ from gateway.generation import usage
 from gateway.generation.answer import missing_links, url_citations
 from gateway.generation.downloads import find_addresses
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
-from gateway.http.admin_access import _basic_password
-from gateway.http.auth import read_token
+from gateway.http.auth import _basic_password, read_token
 from gateway.http.bodies import read_json
 from gateway.http.errors import GatewayError, gateway_error
 from gateway.http.multipart import is_form, read_form

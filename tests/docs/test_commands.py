@@ -28,14 +28,13 @@ KNOWN = frozenset({".", "export", "git", "cd"})
 ELSEWHERE = frozenset({"curl", "python"})
 AWS_GLOBAL = frozenset({"--query", "--region", "--output", "--profile"})
 TARGETS = frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-MAKEFILE_VARIABLES = frozenset(re.findall(r"\b([A-Z]+)=", (ROOT / "Makefile").read_text(encoding="utf-8")))
-FOLDERS = (".", "cli", "functions", "layers/accounts", "layers/pool", "layers/streaming_runtime")
+MAKE_VARIABLES = frozenset(re.findall(r"\b([A-Z_]+)=", (ROOT / "Makefile").read_text(encoding="utf-8")))
 
 
 def check_make(words: list[str]) -> None:
     for word in words[1:]:
         name, is_variable, _ = word.partition("=")
-        assert name == "NAME" or name in (MAKEFILE_VARIABLES if is_variable else TARGETS), f"make knows no {name}"
+        assert name == "NAME" or name in (MAKE_VARIABLES if is_variable else TARGETS), f"make knows no {name}"
 
 
 def check_poegw(words: list[str], folder: Path) -> None:

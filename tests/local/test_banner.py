@@ -31,7 +31,11 @@ def test_listening_to_the_whole_network_is_said_with_the_address_that_works():
 
 def test_live_asks_for_an_account_before_it_shows_requests():
     live = text(Upstream.LIVE)
-    assert live.index("`. .local/run.env`") < live.index("/admin/accounts") < live.index("A streamed answer with curl")
+    assert (
+        live.index("`. .local/run.env`")
+        < live.index("poegw accounts add official")
+        < live.index("A streamed answer with curl")
+    )
     assert "/admin/accounts" not in text(Upstream.SIMULATOR)
 
 

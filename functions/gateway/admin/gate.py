@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.admin_access import CALLER_KEY
+from gateway.http.auth import CALLER_KEY
 from gateway.http.bodies import read_body
 from gateway.surfaces.context import context_of
 

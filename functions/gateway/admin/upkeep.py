@@ -20,7 +20,7 @@ from starlette.responses import StreamingResponse
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shapes import iso_time
-from gateway.http.admin_access import CALLER_KEY, Administrator
+from gateway.http.auth import CALLER_KEY, Administrator
 from gateway.http.errors import invalid
 from gateway.http.schemas import events
 from gateway.surfaces.context import Services

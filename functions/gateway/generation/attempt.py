@@ -13,8 +13,7 @@ from accounts import RequestRecord as KeptRequest
 from gateway.generation.client_pool import WarmClient, WarmClients
 from gateway.generation.task import AnswerRejectedError, Ask
 from gateway.http.deadline import to_the_end
-from gateway.http.kept_request import RequestKeeper
-from gateway.http.request_log import Journal
+from gateway.http.request_log import Journal, RequestKeeper
 from pool.outcomes import outcome_of
 from reverse.errors import Delivery, ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported

@@ -22,10 +22,9 @@ from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import AnswerReader, Correction, native_reader, worded_reader
-from gateway.prompt.call_extras import CallExtras
 from gateway.prompt.conversations import Continuation, Conversation
+from gateway.prompt.native_calls import CallExtras, RequiredCallReader
 from gateway.prompt.request import ChatCall
-from gateway.prompt.required_calls import RequiredCallReader
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported

@@ -17,9 +17,9 @@ from gateway.http.request_log import Journal
 from gateway.models.capabilities import facts_of
 from gateway.models.parameters import ignored_header
 from gateway.prompt.attachments import AttachmentReader
-from gateway.prompt.call_extras import CallExtras, with_extras
 from gateway.prompt.chat_question import ChatQuestion, RefusedOptions
 from gateway.prompt.conversations import Conversation, find_conversation
+from gateway.prompt.native_calls import CallExtras, with_extras
 from gateway.prompt.request import ChatCall
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 

@@ -1,10 +1,19 @@
-"""The tools of a request, whichever API they came through. Pure."""
+"""The tools of a request, whichever API they came through. Pure.
+
+Tools that take plain text, which OpenAI calls custom tools, are told to models as functions with one string argument,
+because Poe knows functions only: the text travels as the argument `input`, and callers get it back as text, in pieces
+where the answer is streamed.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from gateway.prompt.model_json import decode
 
 Tool = Mapping[str, Any]
 """A function in OpenAI's shape: `type`, and `function` with `name` and `parameters`."""
@@ -91,3 +100,113 @@ def normalise_function(definition: Mapping[str, Any]) -> dict[str, Any]:
     if not any(name in parameters for name in ("$ref", "anyOf", "oneOf", "allOf")):
         parameters = {**_NO_ARGUMENTS, **parameters}
     return {**definition, "parameters": parameters}
+
+
+ARGUMENT = "input"
+_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {ARGUMENT: {"type": "string", "description": "The tool's whole input, as plain text."}},
+    "required": [ARGUMENT],
+    "additionalProperties": False,
+}
+# The beginning of the arguments up to the text itself.
+_OPENING = re.compile(rf'\s*+\{{\s*+"{ARGUMENT}"\s*+:\s*+"')
+# Longer than any opening that models write.
+_LONGEST_OPENING = 64
+# Whole characters of a JSON string, of which the first half of a surrogate pair is none.
+_CHARACTERS = re.compile(
+    r'(?:[^"\\]++|\\u(?![dD][89abAB])[0-9a-fA-F]{4}|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\[^u])*+', re.DOTALL
+)
+
+
+def function_of(name: str, description: str | None, grammar: tuple[str, str] | None = None) -> dict[str, Any]:
+    """The function that stands for a tool of this name. `grammar` is the syntax and the definition of its input."""
+    lines = [description] if description else []
+    if grammar is not None:
+        syntax, definition = grammar
+        lines.append(f"The input must fit this {syntax} grammar:\n{definition}")
+    shown = {"description": "\n\n".join(lines)} if lines else {}
+    return {"name": name, **shown, "parameters": _PARAMETERS}
+
+
+def grammar_of(given: Any) -> tuple[str, str] | None:
+    """Syntax and definition of a `format`, in the form of either of OpenAI's APIs; `None` for plain text."""
+    if not isinstance(given, Mapping) or given.get("type") != "grammar":
+        return None
+    inner = given.get("grammar")
+    found = inner if isinstance(inner, Mapping) else given
+    syntax, definition = found.get("syntax"), found.get("definition")
+    return (str(syntax), definition) if isinstance(definition, str) else None
+
+
+def to_arguments(text: str) -> str:
+    """The function's arguments for a text."""
+    return json.dumps({ARGUMENT: text}, ensure_ascii=False)
+
+
+def to_text(arguments: str) -> str:
+    """The text in a function's arguments, as far as it came; the arguments themselves where they hold no such text."""
+    try:
+        value = decode(arguments)
+    except ValueError:
+        return TextReader().feed(arguments) if arguments.lstrip().startswith("{") else arguments
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        if isinstance(value.get(ARGUMENT), str):
+            return str(value[ARGUMENT])
+        texts = [item for item in value.values() if isinstance(item, str)]
+        if len(texts) == len(value) == 1:
+            return texts[0]
+    return "" if value in ({}, None) else arguments
+
+
+class TextReader:
+    """Reads the text out of arguments that arrive in pieces; each character is looked at once."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._sent: list[str] = []
+        # What was not read yet: the opening, then the beginning of an escaped character.
+        self._held = ""
+        self._is_inside = False
+        # Whether nothing more is read before the end: the text is complete, or the arguments are of another form.
+        self._is_done = False
+
+    def feed(self, piece: str) -> str:
+        """The text that a piece of the arguments completes."""
+        self._pieces.append(piece)
+        if self._is_done:
+            return ""
+        held = self._held + piece
+        if not self._is_inside:
+            opening = _OPENING.match(held)
+            if opening is None:
+                self._is_done = len(held) > _LONGEST_OPENING
+                self._held = held
+                return ""
+            self._is_inside = True
+            held = held[opening.end() :]
+        end = _CHARACTERS.match(held).end()  # type: ignore[union-attr]  # matches the empty string, too
+        self._held = held[end:]
+        self._is_done = self._held[:1] == '"' or len(self._held) > _LONGEST_OPENING
+        text = _unescaped(held[:end])
+        if text is None:
+            self._is_done = True
+            return ""
+        self._sent.append(text)
+        return text
+
+    def finish(self) -> str:
+        """What is left when the arguments are complete."""
+        sent, whole = "".join(self._sent), to_text("".join(self._pieces))
+        return whole.removeprefix(sent) if whole.startswith(sent) else ""
+
+
+def _unescaped(raw: str) -> str | None:
+    if "\\" not in raw:
+        return raw
+    try:
+        return str(json.loads(f'"{raw}"', strict=False))
+    except ValueError:
+        return None

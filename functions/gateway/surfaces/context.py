@@ -15,12 +15,10 @@ from accounts import AccountStore, ApiKey
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
-from gateway.http.admin_access import AdminGate
-from gateway.http.auth import Authenticator
+from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.deadline import bounded, deadline_of
 from gateway.http.errors import GatewayError, encode_error_event, gateway_error
-from gateway.http.kept_request import RequestKeeper
-from gateway.http.request_log import Journal, RequestRecord
+from gateway.http.request_log import Journal, RequestKeeper, RequestRecord
 from gateway.http.sse import EventStream
 from gateway.models.capabilities import estimate_points
 from gateway.models.catalogue import Catalogue, Model

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 _ACCOUNTS = "accounts are added with `poegw accounts add`"
 _DYNAMODB = "accounts are kept in DynamoDB"
 _NO_POOL = "there is no pool of warm sessions to size"
+_UNREAD = "the original did not read it either; the scheduled job reads balances when they are due"
 _READINGS = "balances are read from Poe, never assumed"
 
 ORIGINAL_NAMES: Mapping[str, str] = {
@@ -43,6 +44,23 @@ ORIGINAL_NAMES: Mapping[str, str] = {
     "CLIENT_MAX_AGE_SECONDS": _NO_POOL,
     "POE_P_B": _ACCOUNTS,
     "POE_P_LAT": _ACCOUNTS,
+    "POE_CF_CLEARANCE": _ACCOUNTS,
+    "POE_CF_BM": _ACCOUNTS,
+    "POE_FORMKEY": _ACCOUNTS,
+    "POE_USER_AGENT": "it is GATEWAY_USER_AGENT here",
+    "POE_FETCH_CF_CLEARANCE": "no challenge is passed with a borrowed cookie",
+    "POOL_CONNECT_TIMEOUT_SECONDS": _NO_POOL,
+    "POOL_TTL_CHECK_INTERVAL_SECONDS": _NO_POOL,
+    "POOL_ERROR_WINDOW_SECONDS": _NO_POOL,
+    "POOL_ERROR_RESTART_THRESHOLD": _NO_POOL,
+    "RECENT_ACTIVE_MINUTES": _UNREAD,
+    "INVALID_AUTO_REFRESH_ENABLED": _UNREAD,
+    "INVALID_AUTO_REFRESH_INTERVAL_SECONDS": _UNREAD,
+    "INVALID_AUTO_REFRESH_BATCH_LIMIT": _UNREAD,
+    "PREWARM_CONCURRENCY": _NO_POOL,
+    "PREWARM_MAX_ACCOUNTS": _NO_POOL,
+    "PREWARM_ON_STARTUP": _NO_POOL,
+    "PREWARM_ACCOUNT_TIMEOUT_SECONDS": _NO_POOL,
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from accounts import ApiKey, InMemoryAccountStore, KeyRole
-from gateway.http.admin_access import AdminGate
+from gateway.http.auth import AdminGate
 from gateway.http.errors import GatewayError
 from tests.gateway.scripted import ADMIN_KEY, API_KEY, House, ask
 

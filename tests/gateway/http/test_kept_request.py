@@ -9,8 +9,7 @@ import pytest
 
 from accounts import RequestRecord as KeptRequest
 from accounts import Selection, StoreUnavailableError
-from gateway.http.kept_request import RequestKeeper
-from gateway.http.request_log import RequestRecord
+from gateway.http.request_log import RequestKeeper, RequestRecord
 from gateway.settings import Settings
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, TextDelta, UsageReported

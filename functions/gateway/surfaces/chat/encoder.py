@@ -15,8 +15,7 @@ from typing import Any
 from gateway.generation.answer import Answer, AnswerPart, distinct_files, file_name, missing_links, url_citations
 from gateway.generation.usage import TokenUsage
 from gateway.http.sse import DONE, encode_text
-from gateway.prompt.free_form import TextReader, to_text
-from gateway.prompt.tool_specs import NO_TOOLS, ToolSpecs
+from gateway.prompt.tool_specs import NO_TOOLS, TextReader, ToolSpecs, to_text
 from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 
 

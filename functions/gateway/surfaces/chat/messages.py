@@ -12,7 +12,7 @@ from gateway.http import fields
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema
 from gateway.prompt.content_parts import content_schema, read_content
-from gateway.prompt.free_form import to_arguments
+from gateway.prompt.tool_specs import to_arguments
 from reverse.chat import Message, Role, ToolCall
 
 # OpenAI's roles and the turn each becomes. `function` is the predecessor of `tool`.

@@ -9,8 +9,15 @@ from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body
 from gateway.http.schemas import Schema, enum, obj
-from gateway.prompt.free_form import function_of, grammar_of
-from gateway.prompt.tool_specs import MAX_TOOL_NAME, Tool, ToolSpecs, function_name, normalise_function
+from gateway.prompt.tool_specs import (
+    MAX_TOOL_NAME,
+    Tool,
+    ToolSpecs,
+    function_name,
+    function_of,
+    grammar_of,
+    normalise_function,
+)
 
 # OpenAI's limit for this API.
 MAX_TOOLS = 128

@@ -1,4 +1,4 @@
-"""Events of an answer as the server-sent events of a streamed message. Pure.
+"""Events of an answer as the server-sent events of a streamed message, and errors as that API words them. Pure.
 
 Order: `message_start`, then for each block `content_block_start`, its deltas and `content_block_stop`, then
 `message_delta` with the stop reason and the usage, and `message_stop`. One `ping` follows the first opening, as that
@@ -6,6 +6,9 @@ API sends it. What surrounds a piece is serialised once per block, not once per 
 
 Blocks follow one another. A block ends when another one begins, except for a tool call whose arguments are incomplete:
 what comes in between waits until they are complete, or until the end.
+
+Our own code of an error and the field's name, which the envelope has no place for, are in `details`, where the official
+SDK reads them (`error_code`).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any
 
 from gateway.generation.answer import Answer, AnswerPart, missing_links
 from gateway.generation.usage import TokenUsage
-from gateway.http.errors import UNUSABLE_ANSWER, GatewayError
+from gateway.http.errors import OVERLOADED, TOO_LONG, UNUSABLE_ANSWER, GatewayError
 from gateway.http.sse import encode_text
 from gateway.prompt.model_json import decode
 from reverse.events import Event, FinishReason, TextDelta
@@ -212,3 +215,45 @@ def _is_complete(part: AnswerPart) -> bool:
 def _event(kind: str, fields: Mapping[str, Any]) -> bytes:
     data = json.dumps({"type": kind, **fields}, separators=(",", ":"))
     return f"event: {kind}\ndata: {data}\n\n".encode()
+
+
+# By status, as Anthropic documents them; anything else is `api_error`.
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_OVERLOADED_STATUS = 529
+_TOO_LONG = "prompt is too long"
+
+
+def error_status(error: GatewayError) -> int:
+    """The HTTP status; that API has one of its own for an overloaded upstream."""
+    return _OVERLOADED_STATUS if error.situation is OVERLOADED else error.status
+
+
+def error_object(error: GatewayError) -> dict[str, Any]:
+    """Type, message and details."""
+    details = {"error_code": error.code} | ({"param": error.param} if error.param else {})
+    kind = _TYPES.get(error_status(error), "api_error")
+    # Agents shorten their conversation when they read these words.
+    too_long = error.situation is TOO_LONG and not error.message.lower().startswith(_TOO_LONG)
+    message = f"{_TOO_LONG}: {error.message}" if too_long else error.message
+    return {"type": kind, "message": message, "details": details}
+
+
+def encode_error(error: GatewayError, request_id: str) -> bytes:
+    """The envelope as JSON."""
+    body = {"type": "error", "error": error_object(error), "request_id": request_id}
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def encode_error_event(error: GatewayError, request_id: str) -> bytes:
+    """The envelope as the last server-sent event of a stream."""
+    return b"event: error\ndata: " + encode_error(error, request_id) + b"\n\n"

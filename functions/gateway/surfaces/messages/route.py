@@ -15,8 +15,7 @@ from gateway.http.bodies import read_json
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
-from gateway.surfaces.messages.encoder import MessageEncoder, MessageObject, new_message_id
-from gateway.surfaces.messages.errors import encode_error_event
+from gateway.surfaces.messages.encoder import MessageEncoder, MessageObject, encode_error_event, new_message_id
 from gateway.surfaces.messages.request import NAMES, read_messages_request
 from reverse.events import TextDelta
 

@@ -9,8 +9,8 @@ from typing import Any
 from gateway.generation.answer import Answer, AnswerPart, missing_links, url_citations
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
-from gateway.prompt.free_form import TextReader, to_text
 from gateway.prompt.model_json import decode_tolerantly
+from gateway.prompt.tool_specs import TextReader, to_text
 from gateway.surfaces.responses.tools import Origin
 from reverse.events import FinishReason, TextDelta
 

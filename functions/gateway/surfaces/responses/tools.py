@@ -16,8 +16,7 @@ from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, enum
-from gateway.prompt.free_form import function_of, grammar_of
-from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, ToolSpecs, normalise_function
+from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, ToolSpecs, function_of, grammar_of, normalise_function
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")

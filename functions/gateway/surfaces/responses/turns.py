@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.http.fields import Body
 from gateway.prompt.content_parts import read_content
-from gateway.prompt.free_form import to_arguments
+from gateway.prompt.tool_specs import to_arguments
 from gateway.prompt.turns import check_content
 from gateway.surfaces.responses.input_items import Item
 from gateway.surfaces.responses.tools import full_name

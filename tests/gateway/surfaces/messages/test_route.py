@@ -9,7 +9,7 @@ import pytest
 
 from gateway.http.errors import OVERLOADED, GatewayError
 from gateway.surfaces.context import speaks_anthropic
-from gateway.surfaces.messages.errors import encode_error_event
+from gateway.surfaces.messages.encoder import encode_error_event
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, TextDelta
 from tests.gateway.scripted import API_KEY, Answer, House, Pause

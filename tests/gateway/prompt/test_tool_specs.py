@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.prompt.free_form import TextReader, function_of, grammar_of, to_arguments, to_text
+from gateway.prompt.tool_specs import TextReader, function_of, grammar_of, to_arguments, to_text
 
 TEXT = 'a "quoted" line\n\tnext \\ é \U0001f600 end'
 

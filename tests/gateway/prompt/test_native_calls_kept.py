@@ -8,7 +8,7 @@ import pytest
 
 from accounts import StoreUnavailableError
 from reverse.events import Finished, TextDelta, ToolCallDelta
-from tests.gateway.prompt.test_required_calls import BODIES
+from tests.gateway.prompt.test_native_calls import BODIES
 from tests.gateway.scripted import House
 
 EXTRA = {"google": {"thought_signature": "c2ln"}}

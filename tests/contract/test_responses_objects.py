@@ -213,7 +213,7 @@ async def test_a_reference_stands_for_what_was_said(front: Front) -> None:
         await client.responses.create(model="GPT-5", input=items, tools=[WEATHER])
         await client.responses.create(model="GPT-5", input=items[1:], previous_response_id=first.id, tools=[WEATHER])
         items[1]["id"] = "fc_unknown"
-        with pytest.raises(openai.BadRequestError) as caught:
+        with pytest.raises(openai.NotFoundError) as caught:
             await client.responses.create(model="GPT-5", input=items)
     assert caught.value.code == "item_not_found"
     for asked in front.house.poe.requests[1:]:
@@ -232,7 +232,7 @@ async def test_callers_see_their_own_responses_only(front: Front) -> None:
         with pytest.raises(openai.BadRequestError) as caught:
             await stranger.responses.create(**QUESTION, previous_response_id=response.id)
         reference: Any = [{"type": "item_reference", "id": response.output[0].id}]
-        with pytest.raises(openai.BadRequestError):
+        with pytest.raises(openai.NotFoundError):
             await stranger.responses.create(model="GPT-5", input=reference)
         assert (await client.responses.retrieve(response.id)).id == response.id
     assert caught.value.code == "previous_response_not_found"
@@ -274,16 +274,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"background": True}, "background", "unsupported_value"),
     ({"conversation": "conv_1"}, "conversation", "unsupported_parameter"),
     ({"prompt": {"id": "pmpt_1"}}, "prompt", "unsupported_parameter"),
-    ({"tools": [{"type": "web_search"}]}, "tools[0].type", "unsupported_tool"),
+    ({"tools": [WEATHER], "tool_choice": {"type": "mcp", "server_label": "s"}}, "tool_choice.type", "unsupported_tool"),
     ({"tools": [WEATHER], "tool_choice": {"type": "function", "name": "g"}}, "tool_choice.name", "invalid_value"),
     ({"max_output_tokens": 0}, "max_output_tokens", "out_of_range"),
     ({"input": []}, "input", "empty_array"),
-    ({"input": [{"role": "user", "content": [{"type": "input_video"}]}]}, "input[0].content[0].type",
-     "unsupported_content"),
+    ({"input": [{"role": "user", "content": [{"type": "input_video"}]}]}, "input", "empty_messages"),
     ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "/etc/passwd"}]}]},
      "input[0].content[0].image_url", "invalid_url"),
-    ({"input": [{"type": "computer_call"}]}, "input[0].type", "unsupported_item"),
-    ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0].call_id", "missing_required_parameter"),
+    ({"input": [{"type": "function_call_output", "call_id": "c"}]}, "input[0].output", "missing_required_parameter"),
     ({"previous_response_id": "resp_unknown"}, "previous_response_id", "previous_response_not_found"),
     ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://127.0.0.1/a.png"}]}]},
      "input[0].content", "unsafe_url"),

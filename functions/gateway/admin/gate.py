@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +17,7 @@ ADMIN_PATH = "/admin"
 DESCRIPTION_PATH = "/openapi.json"
 PAGE_PATH = "/docs"
 MAX_BODY_BYTES = 256 * 1024
+_OF_THE_BODY = (b"content-type", b"content-encoding", b"content-length")
 _FOR_ADMINS = (f"{ADMIN_PATH}/config", f"{ADMIN_PATH}/export")
 
 
@@ -40,8 +41,9 @@ class GuardedApplication:
             caller = await context_of(request).services.admin.check(
                 request.headers, method=scope["method"], is_secret=path.startswith(_FOR_ADMINS)
             )
-            scope = {**scope, CALLER_KEY: caller}
-            receive = _Replay(await read_body(request, max_bytes=MAX_BODY_BYTES), receive)
+            body = await read_body(request, max_bytes=MAX_BODY_BYTES)
+            scope = {**scope, CALLER_KEY: caller, "headers": _as_json(scope["headers"]) if body else scope["headers"]}
+            receive = _Replay(body, receive)
         elif path in (DESCRIPTION_PATH, PAGE_PATH) and context_of(request).services.settings.docs == "admin":
             await context_of(request).services.admin.check_reader(request.headers)
         elif path in (DESCRIPTION_PATH, PAGE_PATH) or not self._serves_everything:
@@ -50,6 +52,12 @@ class GuardedApplication:
             # Half a second of imports, during which a server with other callers must go on.
             self._app = await asyncio.to_thread(self._load)
         await self._app(scope, receive, send)
+
+
+def _as_json(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of a body that was unpacked and is read as JSON whatever it says it is, as on other addresses."""
+    kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
+    return [*kept, (b"content-type", b"application/json")]
 
 
 class _Replay:

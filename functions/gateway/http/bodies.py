@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from gateway.http.deadline import ClientGoneError
+from gateway.http.encodings import coding_of, unpacked
 from gateway.http.errors import INVALID_JSON, TOO_LARGE, GatewayError, invalid
 
 # Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
@@ -23,7 +24,20 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """The whole body. Raises `GatewayError` (413) as soon as it is known to be too long, `ClientGoneError`."""
+    """The whole body, unpacked. `max_bytes` is for it packed and unpacked.
+
+    Raises `GatewayError` (413 as soon as it is known to be too long, 415, 400 where it can't be unpacked),
+    `ClientGoneError`.
+    """
+    coding = coding_of(request.headers.get("content-encoding", ""))
+    body = await _read_all(request, max_bytes)
+    if coding is None or not body:
+        return body
+    # A few bytes may be very many unpacked: too many for the event loop's thread.
+    return await asyncio.to_thread(unpacked, body, coding, max_bytes=max_bytes)
+
+
+async def _read_all(request: Request, max_bytes: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and _is_more(announced, max_bytes):
         raise GatewayError(TOO_LARGE)

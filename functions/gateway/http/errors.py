@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from starlette.exceptions import HTTPException
 
 from accounts import AccountStoreError, NoAccountError, NoAccountReason, StoreUnavailableError
-from gateway.http.upstream_words import cleaned
 from reverse.errors import Delivery, ErrorCode, PoeError
 
 # An SDK that honours `retry-after` gives up by itself on longer waits
@@ -100,6 +99,12 @@ TOO_LONG = Situation(
     400, _INVALID, "context_length_exceeded", "The messages are longer than the model's maximum context length."
 )
 TOO_LARGE = Situation(413, _INVALID, "request_too_large", "The body is larger than the gateway accepts.")
+UNSUPPORTED_ENCODING = Situation(
+    415,
+    _INVALID,
+    "unsupported_content_encoding",
+    "The body's content-encoding is not supported: send it as it is, or with gzip or deflate.",
+)
 CONTENT_FILTER = Situation(400, _INVALID, "content_filter", "The upstream refused the content.")
 RATE_LIMIT = Situation(429, "rate_limit_error", "rate_limit_exceeded", "This API key sent too many requests.")
 QUOTA = Situation(429, "insufficient_quota", "insufficient_quota", "This API key has used up its budget.", False)
@@ -273,3 +278,29 @@ def encode_error_event(error: GatewayError) -> bytes:
     Source: docs/reference/openai-wire.md#streamed-chat.
     """
     return b"data: " + encode_error(error) + b"\n\n"
+
+
+MAX_CHARS = 200
+_ADDRESS = re.compile(
+    r"(?:https?|wss?)://\S+|\bwww\.\S+|\S+@\S+\.\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", re.IGNORECASE
+)
+# `req_011CX…`, `org-4f2…`, UUIDs, tokens: long words with digits in them, and those that say what they are.
+_ID = re.compile(
+    r"\b(?:req|request|org|proj|user|acct|acc|key|sk|p_b|msg|resp|chatcmpl|trace)[-_][\w-]{6,}"
+    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{24,}\b",
+    re.IGNORECASE,
+)
+_NOTE_OF_AN_ID = re.compile(r"[\s,(\[]*(?:request|trace|error)[ _-]?id\s*[:=]?\s*…?[)\]]?", re.IGNORECASE)
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
+
+
+def cleaned(text: str | None) -> str | None:
+    """The words on one line; `None` if nothing is left."""
+    if not text:
+        return None
+    line = _SPACE.sub(" ", text[: 4 * MAX_CHARS])
+    line = _NOTE_OF_AN_ID.sub("", _ID.sub("…", _ADDRESS.sub("…", line))).strip(" .…")
+    if len(line) > MAX_CHARS:
+        line = line[: MAX_CHARS - 1].rstrip() + "…"
+    return line if any(character.isalpha() for character in line) else None

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -40,7 +41,7 @@ async def read_form(body: bytes, headers: Headers) -> Form:
     """Take a body apart. Raises `GatewayError` (400) for one that is broken, or has too many or too large parts."""
 
     async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
+        yield _without_preamble(body, headers)
 
     parser = MultiPartParser(
         headers, stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
@@ -65,6 +66,16 @@ async def read_form(body: bytes, headers: Headers) -> Form:
     finally:
         await form.close()
     return Form(texts, tuple(files))
+
+
+def _without_preamble(body: bytes, headers: Headers) -> bytes:
+    """The body from its first boundary on: what stands before it says nothing (RFC 2046, 5.1.1)."""
+    _, options = parse_options_header(headers.get("content-type", ""))
+    delimiter = b"--" + options.get(b"boundary", b"")
+    if len(delimiter) == len(b"--") or body.startswith(delimiter):
+        return body
+    at = body.find(b"\r\n" + delimiter)
+    return body if at < 0 else body[at + len(b"\r\n") :]
 
 
 def is_form(headers: Headers) -> bool:

@@ -27,6 +27,7 @@ from gateway.http.errors import (
     TIMEOUT,
     TOO_LARGE,
     TOO_LONG,
+    UNSUPPORTED_ENCODING,
     UPSTREAM,
     WAITING,
     Situation,
@@ -86,7 +87,7 @@ ERROR = obj(
 JSON = "application/json"
 EVENTS = "text/event-stream"
 # Every body is read within a limit, as JSON.
-BODY = (INVALID_REQUEST, INVALID_JSON, TOO_LARGE)
+BODY = (INVALID_REQUEST, INVALID_JSON, TOO_LARGE, UNSUPPORTED_ENCODING)
 # Whatever asks a bot can meet these.
 GENERATION = (
     *BODY,

@@ -15,7 +15,7 @@ from gateway.models.capabilities import UNKNOWN, ModelFacts
 from gateway.models.parameters import REASONING_EFFORT, Options
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
-from gateway.prompt.tool_specs import ToolSpecs
+from gateway.prompt.tool_specs import WEB_SEARCH, ToolSpecs
 from gateway.prompt.turns import estimate_tokens, flatten, with_files_behind_results
 from reverse.chat import ChatRef, ChatRequest, Message
 
@@ -139,12 +139,24 @@ class ChatCall:
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
         """What of the request an account of this kind does not take into account, by the caller's names."""
-        names = {*self.options.ignored(kind, self.facts, self.names.of), *self.specs.dropped}
+        searches = self.specs.web_searches if self._searches_the_web else ()
+        dropped = {*self.specs.dropped} - {*searches}
+        names = {*self.options.ignored(kind, self.facts, self.names.of), *dropped}
         if kind is AccountKind.OFFICIAL and self.specs.has_strict:
             # Poe's official API ignores it (docs/reference/poe-official.md#chat-parameters); web accounts' answers are
             # checked here.
             names.add("tools.function.strict")
         return tuple(sorted(names))
+
+    @property
+    def _searches_the_web(self) -> bool:
+        """Whether a hosted search was asked for, and the model has a switch for it."""
+        schema = (self.facts.schemas or {}).get(WEB_SEARCH)
+        return bool(self.specs.web_searches) and schema is not None and schema.get("type") == "boolean"
+
+    def _parameters_for(self, kind: AccountKind) -> dict[str, Any]:
+        sent = self.options.sent(kind, self.facts)
+        return {WEB_SEARCH: True, **sent} if self._searches_the_web else sent
 
     def build(self, bot: str, kind: AccountKind) -> ChatRequest:
         """The request for one account."""
@@ -155,7 +167,7 @@ class ChatCall:
         return ChatRequest(
             bot,
             with_files_behind_results(self.turns),
-            parameters=self.options.sent(kind, self.facts),
+            parameters=self._parameters_for(kind),
             tools=self.specs.tools or withheld,
             tool_choice="none" if withheld else self.specs.choice,
             response_format=self.response_format.values if self.response_format else None,
@@ -179,7 +191,7 @@ class ChatCall:
             rules.append(self.response_format.instructions())
         prompt = flatten(turns, rules=rules, write_calls=protocol.write_calls if protocol else None)
         message = Message("user", prompt.text, prompt.attachments)
-        parameters = self.options.sent(AccountKind.WEB, self.facts)
+        parameters = self._parameters_for(AccountKind.WEB)
         return ChatRequest(
             bot, (message,), chat=chat, parameters=parameters, suggest_replies=self.wants_suggested_replies
         )

@@ -40,6 +40,8 @@ class ToolSpecs:
     """Tools that may not be called this time: a provider may want to know what earlier calls were of."""
     dropped: tuple[str, ...] = ()
     """What was left out, by its place."""
+    web_searches: tuple[str, ...] = ()
+    """Places of the hosted searches of the web, which some models have as an option."""
     free_form: frozenset[str] = frozenset()
     """Names of the functions that stand for tools that take plain text (see `free_form`)."""
 
@@ -86,6 +88,14 @@ class ToolSpecs:
 
 
 NO_TOOLS = ToolSpecs()
+
+
+WEB_SEARCH = "web_search"
+
+
+def is_web_search(kind: object) -> bool:
+    """Whether a tool's type is a search of the web that a provider's servers run, in any version."""
+    return isinstance(kind, str) and kind.startswith(WEB_SEARCH)
 
 
 def function_name(tool: Tool) -> str:

@@ -37,3 +37,9 @@ async def test_nothing_of_a_body_is_logged(body: bytes, caplog: pytest.LogCaptur
         assert SECRET not in str(error)
     assert not [record for record in caplog.records if record.name.startswith("python_multipart")]
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("preamble", [b"", b"\r\n", b"This is a message in parts.\r\n", b"a\r\n--other\r\n"])
+async def test_what_stands_before_the_first_boundary_says_nothing(preamble: bytes) -> None:
+    form = await read_form(preamble + PART + b"--b0undary--\r\n", HEADERS)
+    assert form.fields == {"prompt": SECRET}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http.upstream_words import MAX_CHARS, cleaned
+from gateway.http.errors import MAX_CHARS, cleaned
 
 
 @pytest.mark.parametrize(

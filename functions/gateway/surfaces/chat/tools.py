@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway.http import fields
@@ -16,6 +17,7 @@ from gateway.prompt.tool_specs import (
     function_name,
     function_of,
     grammar_of,
+    is_web_search,
     normalise_function,
 )
 
@@ -96,6 +98,8 @@ def read_tools(body: ToolFields) -> ToolSpecs:
     specs = ToolSpecs.offering(
         tools, choice, is_parallel=is_parallel, is_legacy=is_legacy, dropped=dropped, free_form=free_form
     )
+    searches = tuple(f"tools[{index}]" for index, item in enumerate(body.tools) if is_web_search(item.type))
+    specs = replace(specs, web_searches=() if choice == "none" else searches)
     if specs.tools and not specs.callable_tools:
         raise invalid("'tool_choice' names no function of 'tools'.", param="tool_choice", code="invalid_value")
     return specs

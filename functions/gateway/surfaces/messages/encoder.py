@@ -21,7 +21,7 @@ from typing import Any
 
 from gateway.generation.answer import Answer, AnswerPart, missing_links
 from gateway.generation.usage import TokenUsage
-from gateway.http.errors import OVERLOADED, UNUSABLE_ANSWER, GatewayError
+from gateway.http.errors import OVERLOADED, TOO_LONG, UNUSABLE_ANSWER, GatewayError
 from gateway.http.sse import encode_text
 from gateway.prompt.model_json import decode
 from reverse.events import Event, FinishReason, TextDelta
@@ -230,6 +230,7 @@ _TYPES = {
     529: "overloaded_error",
 }
 _OVERLOADED_STATUS = 529
+_TOO_LONG = "prompt is too long"
 
 
 def error_status(error: GatewayError) -> int:
@@ -241,7 +242,10 @@ def error_object(error: GatewayError) -> dict[str, Any]:
     """Type, message and details."""
     details = {"error_code": error.code} | ({"param": error.param} if error.param else {})
     kind = _TYPES.get(error_status(error), "api_error")
-    return {"type": kind, "message": error.message, "details": details}
+    # Agents shorten their conversation when they read these words.
+    too_long = error.situation is TOO_LONG and not error.message.lower().startswith(_TOO_LONG)
+    message = f"{_TOO_LONG}: {error.message}" if too_long else error.message
+    return {"type": kind, "message": message, "details": details}
 
 
 def encode_error(error: GatewayError, request_id: str) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.http import fields
 from gateway.http.errors import invalid
 from gateway.http.fields import Body, Field
-from gateway.prompt.tool_specs import MAX_TOOL_NAME, Tool, ToolSpecs, normalise_function
+from gateway.prompt.tool_specs import MAX_TOOL_NAME, Tool, ToolSpecs, is_web_search, normalise_function
 
 _MODES = {"auto": "auto", "any": "required", "none": "none"}
 
@@ -41,7 +42,9 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
             dropped.append(f"tools[{index}]")
     mode = None if choice is None else _mode(choice, tools, has_others=bool(dropped))
     is_parallel = choice is None or not choice.disable_parallel_tool_use
-    return ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
+    specs = ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
+    searches = tuple(f"tools[{index}]" for index, item in enumerate(items) if is_web_search(item.type))
+    return replace(specs, web_searches=() if mode == "none" else searches)
 
 
 def _function(item: ToolItem) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.errors import GatewayError, invalid
+from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.prompt.content_parts import content_schema
@@ -340,4 +340,4 @@ def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:
 
 def item_not_found(item_id: str) -> GatewayError:
     """The error for a reference to an item that is not there, or is somebody else's."""
-    return invalid(f"Item with id '{item_id[:80]}' not found.", param="input", code="item_not_found")
+    return GatewayError(NOT_FOUND, f"Item with id '{item_id[:80]}' not found.", param="input", code="item_not_found")

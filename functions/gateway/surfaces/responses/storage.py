@@ -141,7 +141,7 @@ class ResponseStore:
     async def resolve(self, owner: str, items: Sequence[Item], conversation: Conversation) -> list[Item]:
         """The items with every reference replaced by what it refers to; those to the conversation are left out.
 
-        Raises `GatewayError` (400) for a reference to nothing, `AccountStoreError`.
+        Raises `GatewayError` (404) for a reference to nothing, `AccountStoreError`.
         """
         references = {item["id"] for item in items if item["type"] == "item_reference"}
         if not references:

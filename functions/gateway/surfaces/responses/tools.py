@@ -9,14 +9,22 @@ that OpenAI's own servers run are left out and reported: agents list some by def
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from gateway.http import fields
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, enum
-from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, ToolSpecs, function_of, grammar_of, normalise_function
+from gateway.prompt.tool_specs import (
+    MAX_TOOL_NAME,
+    MAX_TOOLS,
+    ToolSpecs,
+    function_of,
+    grammar_of,
+    is_web_search,
+    normalise_function,
+)
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")
@@ -137,6 +145,8 @@ class ResponseTools:
     """By the full name; plain functions are not listed."""
     dropped: list[str] = field(default_factory=list)
     """What was left out, by its place."""
+    web_searches: list[str] = field(default_factory=list)
+    """Those of them that search the web."""
     _names: set[str] = field(default_factory=set)
 
     def add(self, item: Body) -> bool:
@@ -159,8 +169,9 @@ class ResponseTools:
                 function, kind = _read_custom(CustomItem(item.values, item.path)), "custom"
             case "tool_search" if item.values.get("execution") == "client":
                 function, kind = _read_search(ToolSearchItem(item.values, item.path)), "tool_search"
-            case _:
+            case other:
                 self.dropped.append(item.path)
+                self.web_searches += [item.path] if is_web_search(other) else []
                 return False
         self._offer(function, Origin(function["name"], namespace, cast("CallKind", kind)))
         return True
@@ -230,13 +241,14 @@ def tool_specs(body: ToolFields, tools: ResponseTools) -> ToolSpecs:
         problem = "asks for a call, but none of 'tools' is offered here" if tools.dropped else "needs 'tools'"
         raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
     sent = [{name: function[name] for name in _SENT if function.get(name) is not None} for function in functions]
-    return ToolSpecs.offering(
+    specs = ToolSpecs.offering(
         tuple({"type": "function", "function": normalise_function(function)} for function in sent),
         mode,
         is_parallel=body.parallel_tool_calls is not False,
         dropped=tuple(tools.dropped),
         free_form=frozenset(name for name, origin in tools.origins.items() if origin.kind == "custom"),
     )
+    return replace(specs, web_searches=() if mode == "none" else tuple(tools.web_searches))
 
 
 def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Sequence[Tool]]:

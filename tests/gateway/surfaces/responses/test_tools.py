@@ -167,6 +167,7 @@ async def test_tools_of_an_item_count_as_tools(house: House) -> None:
     await house.add_account()
     item = {"type": "additional_tools", "role": "developer", "tools": [F, PATCH, HOSTED]}
     choice = {"type": "custom", "name": "apply_patch"}
+    house.poe.enqueue(ToolCallDelta(0, '{"input":"x"}', "call_1", "apply_patch"), Finished())
     answer = await house.call(PATH, {"model": "GPT-5", "input": [item, "Hi"], "tool_choice": choice})
     assert answer.headers["x-gateway-ignored"] == "input[0].tools[2]"
     assert [tool["function"]["name"] for tool in house.poe.requests[0].tools] == ["f", "apply_patch"]

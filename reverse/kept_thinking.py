@@ -13,6 +13,7 @@ from enum import Enum, auto
 from reverse.events import Event, ReasoningDelta, TextDelta, TextReplaced
 
 _HEADING = re.compile(r"\s*(?:\*{1,3}|_{1,2})Thinking(?:\.\.\.|…)(?:\*{1,3}|_{1,2})[ \t]*(?:\n\s*|$)")
+_VISIBLE = re.compile(r"\S")
 _MARKS = "*_"
 _WORD = "Thinking"
 _AFTER_WORD = re.compile(r"[.…*_ \t]*\s*")
@@ -36,6 +37,7 @@ class KeptThinking:
     def __init__(self) -> None:
         self._state = _State.HEADING
         self._held = ""
+        self._at = 0  # how far what is held was read: cut off once for each piece, not for each line
         self._thoughts = 0  # characters of thinking so far
 
     @property
@@ -51,8 +53,9 @@ class KeptThinking:
         if self._state is _State.HEADING and not self._read_heading():
             return self._rest()
         thoughts: list[str] = []
-        while self._held and self._read_line(thoughts):
+        while self._at < len(self._held) and self._read_line(thoughts):
             pass
+        self._held, self._at = self._held[self._at :], 0
         thought = "".join(thoughts)
         found: list[TextDelta | ReasoningDelta] = [ReasoningDelta(thought)] if thought else []
         return found + self._rest()
@@ -83,23 +86,28 @@ class KeptThinking:
 
     def _read_line(self, thoughts: list[str]) -> bool:
         """Read on in what is held; false where more has to come first, or the answer begins."""
+        held = self._held
         if self._state is _State.LINE_START:
-            line = self._held.lstrip()
-            if not line:
+            visible = _VISIBLE.search(held, self._at)
+            if visible is None:
+                self._at = len(held)
                 return False
-            if not line.startswith(_QUOTE):
-                self._state, self._held = _State.ANSWER, line
+            self._at = visible.start()
+            if visible[0] != _QUOTE:
+                self._state = _State.ANSWER
                 return False
-            if len(line) < len(_QUOTE) + 1:
+            if self._at + 1 == len(held):
                 return False  # a space after the mark belongs to it
             if self._thoughts:
                 thoughts.append("\n")
-            self._state, self._held = _State.IN_LINE, line[1:].removeprefix(" ")
-        line, ends, rest = self._held.partition("\n")
+            self._state = _State.IN_LINE
+            self._at += 2 if held[self._at + 1] == " " else 1
+        end = held.find("\n", self._at)
+        line = held[self._at :] if end < 0 else held[self._at : end]
         thoughts.append(line)
         self._thoughts += len(line) + 1
-        self._held = rest
-        if ends:
+        self._at = len(held) if end < 0 else end + 1
+        if end >= 0:
             self._state = _State.LINE_START
         return True
 

@@ -9,11 +9,15 @@ _PIECES = "hands out bounded pieces, as many as its reader asks for"
 _OWN_PROCESS = "runs in a process that is ended when its time is over"
 
 EXEMPT: dict[str, str] = {
+    "gateway/app.py:Gateway._serve": _SHORT,
     "gateway/bootstrap.py:_read_secret": _OURS,
+    "gateway/surfaces/responses/resource.py:OutputItem.call_id": _OURS,
+    "gateway/surfaces/responses/turns.py:Turns.add": _SHORT,
     "gateway/models/catalogue.py:Catalogue._embedded": _OURS,
     "gateway/models/catalogue.py:_bots_by_codename": _OURS,
     "gateway/models/catalogue.py:_codenames": _OURS,
     "gateway/http/auth.py:_covers": _SHORT,
+    "gateway/http/encodings.py:unpacked": _ONE_PASS,
     "gateway/http/schemas.py:obj": _OURS,
     "gateway/app.py:preload": _OURS,
     "gateway/prompt/request.py:FieldNames.of": _OURS,

@@ -33,6 +33,7 @@ from gateway.prompt.conversations import digest
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
+from gateway.prompt.tool_specs import TextReader
 from gateway.prompt.turns import flatten
 from gateway.surfaces.chat.request import read_chat_call
 from gateway.surfaces.chat.tools import ToolFields, read_tools
@@ -50,6 +51,7 @@ from reverse.events import Event, FileAttached, FinishReason, TextDelta, TextRep
 from reverse.fetch import parse_data_url
 from reverse.file_types import safe_name, sniff_type
 from reverse.json_text import decode_json
+from reverse.kept_thinking import ThinkingFilter
 from reverse.official.bot_protocol import BotQueryDecoder
 from reverse.official.chat_completions import ChatCompletionDecoder
 from reverse.official.failures import failure_of_response
@@ -490,6 +492,23 @@ def links(text: str) -> None:
     assert len(attached) <= len(found)
 
 
+def kept_thinking(text: str, size: int) -> None:
+    """What was thought and kept in the text of an answer."""
+    reader = ThinkingFilter()
+    for at in range(0, len(text), size):
+        reader.events([TextDelta(text[at : at + size])])
+    reader.end()
+    ThinkingFilter().events([TextReplaced(text)])
+
+
+def free_form(text: str, size: int) -> None:
+    """The text of a free-form tool, out of the arguments of a function."""
+    reader = TextReader()
+    for at in range(0, len(text), size):
+        reader.feed(text[at : at + size])
+    reader.finish()
+
+
 # Addresses and files.
 
 
@@ -598,6 +617,14 @@ def mention(text: str) -> None:
     count_mentions(member, text)
 
 
+_HEADING = "*Thinking...*\n\n"
+THOUGHTS = (
+    Shape("> a\n", _HEADING),
+    Shape("> ", _HEADING),
+    Shape("\n", _HEADING + ">"),
+    Shape("*"),
+    Shape("> a", _HEADING),
+)
 PARSERS = (
     Parser("tool calls at once", tool_calls, (*IN_A_CALL, *TAGS), (OPEN, CLOSE)),
     Parser("tool calls in pieces", lambda text: tool_calls(text, 5), (*IN_A_CALL, *TAGS), (OPEN, CLOSE), 8192),
@@ -634,6 +661,10 @@ PARSERS = (
         links,
         (Shape("![a](https://a.poecdn.net/{}) "), Shape("![](https://a.poecdn.net/b) https://a.poecdn.net/b\n")),
     ),
+    Parser("kept thinking", lambda text: kept_thinking(text, 1 << 30), THOUGHTS),
+    Parser("kept thinking in pieces", lambda text: kept_thinking(text, 3), THOUGHTS, size=8192),
+    Parser("text of a free-form tool", lambda text: free_form(text, 1 << 30), wrap=('{"input":"', '"}')),
+    Parser("text of a free-form tool in pieces", lambda text: free_form(text, 3), wrap=('{"input":"', '"}'), size=8192),
     Parser("arguments of a call", read_arguments, wrap=('{"a":"', '"}')),
     Parser(
         "body",

@@ -17,7 +17,7 @@ EXEMPT: dict[str, str] = {
     "gateway/models/catalogue.py:_bots_by_codename": _OURS,
     "gateway/models/catalogue.py:_codenames": _OURS,
     "gateway/http/auth.py:_covers": _SHORT,
-    "gateway/http/encodings.py:unpacked": _ONE_PASS,
+    "gateway/http/bodies.py:unpacked": _ONE_PASS,
     "gateway/http/schemas.py:obj": _OURS,
     "gateway/app.py:preload": _OURS,
     "gateway/prompt/request.py:FieldNames.of": _OURS,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.encodings import unpacked
+from gateway.http.bodies import unpacked
 from gateway.http.errors import GatewayError
 from tests.gateway.scripted import ADMIN_KEY, House, ask
 

@@ -108,7 +108,7 @@ BEFORE: list[tuple[Fault, int, str]] = [
     (HttpError(429, "rate_limit_error", 429, SECRET), 429, "rate_limited"),
     (HttpError(429, "rate_limit_error", 429, SECRET, retry_after=7), 429, "rate_limited"),
     (HttpError(402, "insufficient_credits", 402, SECRET), 429, "insufficient_points"),
-    (HttpError(401, "authentication_error", "invalid_api_key", SECRET), 502, "not_authenticated"),
+    (HttpError(401, "authentication_error", "invalid_api_key", SECRET), 503, "not_authenticated"),
     (HttpError(403, "moderation_error", 403, SECRET), 400, "content_refused"),
     (HttpError(500, "provider_error", 500, SECRET), 502, "bot_failed"),
     (HttpError(502, body=f"<html>{SECRET}</html>", content_type="text/html"), 502, "upstream_failed"),

@@ -55,7 +55,7 @@ export async function withOnlyAccount({ points = 100000, faults = [] }, body) {
   const others = (await admin('GET', '/accounts?limit=200')).data.filter((one) => one.status !== 'disabled');
   for (const one of others) await admin('POST', `/accounts/${one.id}/disable`);
   const credentials = { api_key: key };
-  const made = await admin('POST', '/accounts', { kind: 'official', label: key, credentials, max_concurrency: 1 });
+  const made = await admin('POST', '/accounts', { kind: 'official', label: key, credentials, max_concurrency: 1, check: false });
   try {
     await body(made);
   } finally {

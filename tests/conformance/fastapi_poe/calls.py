@@ -114,7 +114,7 @@ async def _() -> None:
 @call("get_bot_response: file event")
 async def _() -> None:
     files = [partial.attachment for partial in await ask("Painter", user("x")) if partial.attachment]
-    expect([(file.name, file.content_type) for file in files], [("image.png", "image/png")])
+    expect([(file.name, file.content_type) for file in files], [("x.png", "image/png")])
     async with httpx.AsyncClient() as client:
         expect((await client.get(files[0].url)).content[:4], b"\x89PNG")
 

@@ -19,7 +19,7 @@ def test_every_artefact_is_built_without_a_container(built):
         for name, resource in resources.items()
         if resource["Type"] in ("AWS::Serverless::Function", "AWS::Serverless::LayerVersion")
     }
-    assert len(artefacts) == 5
+    assert len(artefacts) == 6
     assert all(any((built.parent / folder).rglob("*.py")) for folder in artefacts.values())
     assert (built.parent / "GatewayFunction/gateway/asgi.py").exists()
     assert (built.parent / "StreamingRuntimeLayer/streaming-runtime").stat().st_mode & 0o111

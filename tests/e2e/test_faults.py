@@ -48,16 +48,15 @@ def test_a_sandbox_killed_in_mid_stream(one_slot, lease_ttl_seconds):
     """The client sees an error at once, the lease frees itself when it expires, and nothing else breaks."""
     stack, client = one_slot, one_slot.openai()
     long = [{"role": "user", "content": "count 2000"}]
-    stream = client.chat.completions.create(model=MODEL, messages=long, stream=True)
+    stream = client.chat.completions.create(model=MODEL, messages=long, stream=True, timeout=60)
     received = [next(stream) for _ in range(5)]
     assert received
     [busy] = stack.wait_until(lambda: stack.sandboxes(frozen=False))
     killed = time.monotonic()
     os.kill(busy, signal.SIGKILL)
-    with pytest.raises((httpx2.HTTPError, openai.APIError)):
+    with pytest.raises((httpx2.HTTPError, openai.APIError)) as ended:
         list(stream)
-    # Far less than the time after which the client itself would give up.
-    assert time.monotonic() - killed < 60, "the client was left hanging"
+    assert not isinstance(ended.value, (httpx2.TimeoutException, openai.APITimeoutError)), "the client was left hanging"
 
     with pytest.raises(openai.RateLimitError) as refused:
         client.chat.completions.create(**body())

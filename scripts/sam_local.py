@@ -82,8 +82,6 @@ def local_template(built: dict[str, Any], variables: Mapping[str, str]) -> dict[
     if "GATEWAY_ADMIN_KEY" in variables:
         own = built["Resources"]["GatewayFunction"]["Properties"]["Environment"]["Variables"]
         own.pop("GATEWAY_ADMIN_SECRET_ID", None)  # the key itself stands in for the secret
-    # SAM CLI serves it whatever its condition says, in place of `LocalApi`, and knows no streamed integration.
-    built["Resources"].pop("StreamingApi", None)
     return built
 
 

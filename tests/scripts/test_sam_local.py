@@ -57,12 +57,6 @@ def test_the_local_template_declares_the_variables_without_their_values():
     assert local["Resources"]["GatewayFunction"]["Properties"]["Environment"]["Variables"] == {"OTHER": "o"}
 
 
-def test_the_local_template_leaves_out_the_api_that_sam_cannot_serve():
-    resources = {"StreamingApi": {}, "LocalApi": {}}
-    built = {"Globals": {"Function": {"Environment": {"Variables": {}}}}, "Resources": resources}
-    assert sam_local.local_template(built, {})["Resources"] == {"LocalApi": {}}
-
-
 def test_sam_never_sees_the_credentials_of_the_user():
     mine = {"PATH": "/bin", "AWS_PROFILE": "work", "AWS_ACCESS_KEY_ID": "mine", "AWS_SESSION_TOKEN": "mine"}
     environment = sam_local.sam_environment(mine, VARIABLES)

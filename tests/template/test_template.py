@@ -258,8 +258,11 @@ def test_the_rest_api_streams_every_path_and_is_off_unless_wanted(template):
     for path in paths.values():
         integration = path["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
         assert integration["responseTransferMode"] == "STREAM" and integration["timeoutInMillis"] == 900_000
-        assert "/2021-11-15/functions/" in str(integration["uri"])
-        assert str(integration["uri"]).rstrip("\"'}").endswith("/response-streaming-invocations")
+        # Where it is off, SAM CLI would serve its paths in place of those of `LocalApi`.
+        condition, uri, otherwise = integration["uri"]["Fn::If"]
+        assert (condition, otherwise) == ("HasRestApi", "")
+        assert "/2021-11-15/functions/" in uri["Fn::Sub"]
+        assert uri["Fn::Sub"].endswith("/response-streaming-invocations")
     permission = template["Resources"]["StreamingApiPermission"]
     assert permission["Condition"] == "HasRestApi"
     assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"

@@ -21,11 +21,27 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def status_in_words(row: Mapping[str, Any]) -> str:
+    """The status, with what an account waits for and until when."""
+    status, error = row["status"], row.get("last_error")
+    until = f" until {row['cooldown_until']}" if row.get("cooldown_until") and status != "disabled" else ""
+    match status:
+        case "active":
+            return "active"
+        case "depleted":
+            return f"waits for points{until}"
+        case "cooldown":
+            return f"waits{until}" + (f" ({error})" if error else "")
+        case "invalid":
+            return "credentials refused"
+    return str(status)
+
+
 COLUMNS = (
     Column("Id", lambda row: row["id"]),
     Column("Kind", lambda row: row["kind"]),
     Column("Label", lambda row: row["label"]),
-    Column("Status", lambda row: status_in_words(row)),  # noqa: PLW0108 - defined below
+    Column("Status", status_in_words),
     Column("Points", lambda row: number(row["message_point_balance"]), is_number=True),
     Column("As of", lambda row: ago(row["last_refresh_at"], _now())),
     Column("Next grant", lambda row: ago(row["next_grant_at"], _now()) if row["next_grant_at"] else "unknown"),
@@ -223,22 +239,6 @@ def find(gateway: Gateway, name: str) -> dict[str, Any]:
             status=Exit.USAGE,
         )
     raise CommandError(f"There is no account {name[:80]!r}.", hint="`poegw accounts list` shows them.")
-
-
-def status_in_words(row: Mapping[str, Any]) -> str:
-    """The status, with what an account waits for and until when."""
-    status, error = row["status"], row.get("last_error")
-    until = f" until {row['cooldown_until']}" if row.get("cooldown_until") and status != "disabled" else ""
-    match status:
-        case "active":
-            return "active"
-        case "depleted":
-            return f"waits for points{until}"
-        case "cooldown":
-            return f"waits{until}" + (f" ({error})" if error else "")
-        case "invalid":
-            return "credentials refused"
-    return str(status)
 
 
 def _add(state: State, gateway: Gateway, body: dict[str, Any], max_concurrency: int | None, is_unchecked: bool) -> None:

@@ -22,11 +22,21 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def budget_in_words(row: Mapping[str, Any]) -> str:
+    """The points that a key may spend."""
+    told = [
+        f"{number(row[f'points_per_{period}'])}/{period}"
+        for period in ("day", "month")
+        if row.get(f"points_per_{period}") is not None
+    ]
+    return ", ".join(told) or "no limit"
+
+
 COLUMNS = (
     Column("Id", lambda row: row["id"]),
     Column("Name", lambda row: row["name"]),
     Column("Role", lambda row: row.get("role", "client")),
-    Column("Budget", lambda row: budget_in_words(row)),  # noqa: PLW0108 - defined below
+    Column("Budget", budget_in_words),
     Column("Models", lambda row: ", ".join(row["models"]) or "all"),
     Column("Expires", lambda row: ago(row["expires_at"], _now()) if row["expires_at"] else "never"),
     Column("Last used", lambda row: ago(row.get("last_used_at"), _now())),
@@ -195,16 +205,6 @@ def find(gateway: Gateway, name: str) -> dict[str, Any]:
             status=Exit.USAGE,
         )
     raise CommandError(f"There is no key {name[:80]!r}.", hint="`poegw keys list` shows them.")
-
-
-def budget_in_words(row: Mapping[str, Any]) -> str:
-    """The points that a key may spend."""
-    told = [
-        f"{number(row[f'points_per_{period}'])}/{period}"
-        for period in ("day", "month")
-        if row.get(f"points_per_{period}") is not None
-    ]
-    return ", ".join(told) or "no limit"
 
 
 def _limits(

@@ -11,12 +11,20 @@ from poegw.output import Column
 from poegw.quantities import number
 from poegw.state import State, pass_state
 
+
+def price_in_words(row: Mapping[str, Any]) -> str:
+    """What it costs, in the units that the list has."""
+    pricing = row.get("pricing") or {}
+    told = [f"{value} {name.replace('_', ' ')}" for name, value in pricing.items() if value is not None]
+    return "; ".join(told) or "unknown"
+
+
 COLUMNS = (
     Column("Model", lambda row: row["id"]),
     Column("By", lambda row: row["owned_by"]),
     Column("Makes", lambda row: ", ".join(row["output_modalities"] or ()) or "unknown"),
     Column("Context", lambda row: number(row["context_length"]), is_number=True),
-    Column("Price", lambda row: price_in_words(row)),  # noqa: PLW0108 - defined below
+    Column("Price", price_in_words),
 )
 
 
@@ -36,13 +44,6 @@ def models_command(state: State, search: str | None, makes: str | None, sort: st
     ]
     keys = {"name": _by_name, "price": _by_price, "context": _by_context}
     state.output.rows(sorted(rows, key=keys[sort]), COLUMNS, empty="No model fits.")
-
-
-def price_in_words(row: Mapping[str, Any]) -> str:
-    """What it costs, in the units that the list has."""
-    pricing = row.get("pricing") or {}
-    told = [f"{value} {name.replace('_', ' ')}" for name, value in pricing.items() if value is not None]
-    return "; ".join(told) or "unknown"
 
 
 def _by_name(row: Mapping[str, Any]) -> Any:

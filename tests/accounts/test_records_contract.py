@@ -72,6 +72,11 @@ class TestKeys:
             "9876543210" * 9,
             "my-gateway-key-2026",
             "aaaabbbbccccddddeeeeffff",
+            "aAbBcCdDeEfFgGhHiIjJkKlLmM",
+            "qwertyuiopasdfghjklzxcvbnm",
+            "1q2w3e4r5t6y7u8i9o0p1q2w3e4r",
+            "passwordpasswordpassword1234",
+            "PoegatewayPoegatewaypoegateway!",
         ],
     )
     async def test_a_secret_that_could_be_guessed_is_refused(self, store: AccountStore, secret: str) -> None:

@@ -20,6 +20,8 @@ ID_LENGTH = 16
 MIN_LENGTH = 24
 MIN_BITS = 64
 _JUDGED_CHARS = 256
+_REPEATED_CHARS = 4
+_KEYBOARD_ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 # DynamoDB's numbers have 38 digits; what is meant is far below.
 MAX_LIMIT = 10**15
 _COUNTS = (
@@ -43,17 +45,33 @@ def hash_secret(secret: str) -> str:
 
 
 def estimated_bits(secret: str) -> float:
-    """How hard a secret is to guess at most: repetitions and runs like `abc` or `321` add nothing."""
+    """How hard a secret is to guess at most.
+
+    Repetitions, runs (`abc`, `321`, `qwe`, also two in turns: `1q2w3e`) and changes of case add nothing.
+    """
     # What comes later can only make it harder, and nobody needs it that hard.
     secret = secret[:_JUDGED_CHARS]
-    period = next((size for size in range(1, len(secret)) if secret.startswith(secret[size:])), len(secret))
-    told = [
-        character
-        for before, character in zip(" " + secret, secret[:period], strict=False)
-        if abs(ord(character) - ord(before)) > 1
-    ]
+    folded = secret.lower()
+    told = [character for end, character in enumerate(secret, 1) if not _continues(folded[:end])]
     counts = Counter(told).values()
     return sum(-count * math.log2(count / len(told)) for count in counts)
+
+
+def _continues(text: str) -> bool:
+    """Whether the last character only goes on with a run, or with what came before."""
+    is_repeated = len(text) > _REPEATED_CHARS and text[-_REPEATED_CHARS:] in text[:-1]
+    return is_repeated or any(
+        len(text) > 2 * step
+        and _are_neighbours(text[-1], text[-1 - step])
+        and _are_neighbours(text[-1 - step], text[-1 - 2 * step])
+        for step in (1, 2)
+    )
+
+
+def _are_neighbours(one: str, other: str) -> bool:
+    if abs(ord(one) - ord(other)) <= 1:
+        return True
+    return any(one in row and other in row and abs(row.index(one) - row.index(other)) == 1 for row in _KEYBOARD_ROWS)
 
 
 def build_key(secret: str, *, now: float, **settings: Unpack[KeySettings]) -> ApiKey:

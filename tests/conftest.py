@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,12 @@ HERE = Path(__file__).parent
 ONE_AFTER_THE_OTHER = ("e2e", "layers", "local/bench")
 # What takes long begins first, or at the end one worker waits for another.
 FIRST = (*ONE_AFTER_THE_OTHER, "reverse/web/test_endurance.py", "template/test_template.py", "local/aws")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start: a background job of a shell ignores it, and whatever it starts inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +65,7 @@ def on_a_terminal(*arguments: str, typed: bytes) -> tuple[int, str]:
         os.execve(sys.executable, [sys.executable, "-m", "poegw", *arguments], ENVIRONMENT)
     shown = b""
     is_typed = False
-    while True:
+    while select.select([terminal], [], [], 60)[0]:
         try:
             piece = os.read(terminal, 4096)
         except OSError:
@@ -71,9 +73,12 @@ def on_a_terminal(*arguments: str, typed: bytes) -> tuple[int, str]:
         if not piece:
             break
         shown += piece
-        if not is_typed and shown.rstrip().endswith(b":"):
+        # What is typed before the space is discarded: the terminal stops to show it only then.
+        if not is_typed and shown.endswith(b": "):
             os.write(terminal, typed)
             is_typed = True
+    else:
+        os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), shown.decode()

@@ -103,6 +103,7 @@ async def test_a_failure_before_the_answer_is_a_502_and_the_url_goes_on(serve, p
     url = await serve(timeout_seconds=2 if path == "/hang" else 20, sandboxes=1)
     reply = await get(url, path)
     assert (reply.status_code, reply.json()) == (502, {"message": "Internal Server Error"})
+    await until(lambda: len(url.reports) == 1)  # the place of the sandbox is free
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
     assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
@@ -121,6 +122,7 @@ async def test_a_failure_in_mid_stream_cuts_the_connection(serve, path, outcome)
     url = await serve(timeout_seconds=2 if path == "/stop-in-stream" else 20, sandboxes=1)
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         await get(url, path)
+    await until(lambda: len(url.reports) == 1)
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
     assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]

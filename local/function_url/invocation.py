@@ -125,8 +125,9 @@ class Invocation:
 
     def abandon(self) -> None:
         """Whoever asked for it ends the sandbox: what still comes, or no longer comes, is nobody's failure."""
-        self.outcome = Outcome.ERROR
-        self._state = _State.ANSWERED
+        if self._state is not _State.ANSWERED:
+            self.outcome = Outcome.ERROR
+            self._state = _State.ANSWERED
 
     def set_paused(self, paused: bool) -> None:
         """The client's side is full (or not any more)."""

@@ -175,7 +175,8 @@ class Sandbox:
     async def invoke(self, invocation: Invocation) -> Report:
         """Give the runtime an event and wait until it polls again, dies, or reaches the deadline.
 
-        The answer leaves through the invocation while this waits. Cancellation ends the sandbox, as `stop` does.
+        The answer leaves through the invocation while this waits. Cancellation ends the sandbox, as `stop` does; the
+        log has END and REPORT lines then too.
         """
         started, init_ms, pid = time.perf_counter(), self.init_ms, self.pid
         self.init_ms = None
@@ -193,7 +194,9 @@ class Sandbox:
         except asyncio.CancelledError:
             invocation.abandon()
             # It may clean up: a lease that is not given back would be held beyond the next start.
+            memory = self._peak_memory_mb()
             await self.stop()
+            self._report(invocation, started, init_ms, memory, pid)
             raise
         except InitError as error:
             invocation.fail(error.code, Outcome.CRASHED)
@@ -206,6 +209,11 @@ class Sandbox:
                 await self.kill()
         if invocation.is_waiting:
             invocation.fail("Runtime.NoResponse")
+        return self._report(invocation, started, init_ms, memory, pid)
+
+    def _report(
+        self, invocation: Invocation, started: float, init_ms: float | None, memory: int | None, pid: int
+    ) -> Report:
         report = Report(
             request_id=invocation.request_id,
             outcome=invocation.outcome,

@@ -46,9 +46,10 @@ class AuditShown(BaseModel):
 
     id: str
     at: str | None
-    key: str | None
+    actor_id: str | None
     """Id of the key that did it; `null` for the admin key of the deployment."""
-    key_name: str
+    actor: str
+    """The name of that key."""
     action: str
     """What was done, such as `create_key` or `disable_account`."""
     target: str | None
@@ -100,8 +101,8 @@ def show_audit(entry: AuditEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "at": iso_time(entry.at),
-        "key": entry.actor_id,
-        "key_name": entry.actor,
+        "actor_id": entry.actor_id,
+        "actor": entry.actor,
         "action": entry.action,
         "target": entry.target,
         "fields": list(entry.fields),

@@ -174,7 +174,7 @@ class MessagesDecoder(AnswerDecoder):
         text, thinking = text_at(delta, "text"), text_at(delta, "thinking")
         arguments = text_at(delta, "partial_json")
         if text:
-            return [self.text(TextDelta(text))]
+            return self.said(text)
         if thinking:
             return [self.reasoning(ReasoningDelta(thinking))]
         if arguments and index in self._calls:

@@ -202,7 +202,7 @@ class ResponsesDecoder(AnswerDecoder):
         return [self.call(ToolCallDelta(self._calls[key], arguments))]
 
     def _text(self, key: _Key, text: str | None) -> list[Event]:
-        return [self.text(TextDelta(self._noted(key, text)))] if text else []
+        return self.said(self._noted(key, text)) if text else []
 
     def _refusal(self, key: _Key, text: str | None) -> list[Event]:
         return [self.text(RefusalDelta(self._noted(key, text)))] if text else []

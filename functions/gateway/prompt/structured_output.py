@@ -100,7 +100,9 @@ def _root_types(schema: Any) -> frozenset[str]:
             target = target.get(name) if isinstance(target, Mapping) else None
         seen = target
     kinds = seen.get("type") if isinstance(seen, Mapping) else None
-    named = {kinds} if isinstance(kinds, str) else set(kinds) if isinstance(kinds, list) and _are_texts(kinds) else set()
+    named = (
+        {kinds} if isinstance(kinds, str) else set(kinds) if isinstance(kinds, list) and _are_texts(kinds) else set()
+    )
     return frozenset(named & _CONTAINERS) or _CONTAINERS
 
 

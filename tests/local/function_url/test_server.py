@@ -285,7 +285,7 @@ async def test_a_body_announced_with_expect_is_asked_for(serve):
 
 
 async def test_preflights_are_answered_without_the_function_and_answers_get_headers(serve):
-    cors = Cors(allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age_seconds=60)
+    cors = Cors(allow_origins=["*"], allow_methods=["*"], allow_headers=["*", "authorization"], max_age_seconds=60)
     url = await serve(cors=cors)
     headers = {"origin": "https://a.example", "access-control-request-method": "POST"}
     preflight = await get(

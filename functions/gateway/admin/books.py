@@ -184,6 +184,7 @@ class RequestShown(BaseModel):
     prompt_tokens: int | None
     completion_tokens: int | None
     points: int | None
+    points_estimated: bool
     is_estimated: bool
 
 
@@ -303,6 +304,7 @@ def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) ->
         "prompt_tokens": record.prompt_tokens,
         "completion_tokens": record.completion_tokens,
         "points": record.points,
+        "points_estimated": record.points_estimated,
         "is_estimated": record.is_estimated,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from starlette.exceptions import HTTPException
@@ -11,12 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.auth import CALLER_KEY
 from gateway.http.bodies import read_body
+from gateway.http.errors import invalid
 from gateway.surfaces.context import context_of
 
 ADMIN_PATH = "/admin"
 DESCRIPTION_PATH = "/openapi.json"
 PAGE_PATH = "/docs"
 MAX_BODY_BYTES = 256 * 1024
+_SHOWN_CHARACTERS = 80
 _OF_THE_BODY = (b"content-type", b"content-encoding", b"content-length")
 _FOR_ADMINS = (f"{ADMIN_PATH}/config", f"{ADMIN_PATH}/export")
 
@@ -34,13 +37,14 @@ class GuardedApplication:
         self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises `GatewayError` (401, 413), `HTTPException` (404) and what the application raises."""
+        """Raises `GatewayError` (400, 401, 413), `HTTPException` (404) and what the application raises."""
         request = Request(scope, receive)
         path = scope["path"]
         if path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/"):
             caller = await context_of(request).services.admin.check(
                 request.headers, method=scope["method"], is_secret=path.startswith(_FOR_ADMINS)
             )
+            _refuse_repeated(request)
             body = await read_body(request, max_bytes=MAX_BODY_BYTES)
             scope = {**scope, CALLER_KEY: caller, "headers": _as_json(scope["headers"]) if body else scope["headers"]}
             receive = _Replay(body, receive)
@@ -52,6 +56,15 @@ class GuardedApplication:
             # Half a second of imports, during which a server with other callers must go on.
             self._app = await asyncio.to_thread(self._load)
         await self._app(scope, receive, send)
+
+
+def _refuse_repeated(request: Request) -> None:
+    """No parameter of the query takes several values: of two, one would be passed over. Raises `GatewayError` (400)."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    repeated, count = next(iter(counts.most_common(1)), ("", 0))
+    if count > 1:
+        shown = repeated[:_SHOWN_CHARACTERS]
+        raise invalid(f"'{shown}' is given more than once.", param=shown, code="invalid_value")
 
 
 def _as_json(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -120,9 +120,9 @@ class AccountFilter(BaseModel):
     @field_validator("status")
     @classmethod
     def _is_one(cls, value: str | None) -> str | None:
-        if value is not None:
+        if value:  # the original took an empty one for none
             try:
-                return parse_status(value)
+                return parse_status(value.strip().lower())
             except ValueError:
                 raise ValueError(f"it must be one of {', '.join(AccountStatus)}") from None
         return None

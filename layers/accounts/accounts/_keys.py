@@ -10,6 +10,7 @@
     LIMITS#key id           META                counters and reservations of a key
     LEDGER#day              time#owner          one send and its cost
     REQUESTS#day            time#request id     one request of a caller
+    AUDIT#month             time#random         one change by the administration
     SUMS#month              hour#key#model#account   what the entries of one hour add up to
     SUMS#open               hour                an hour to be summed up again
     SESSION#key#session     META                a conversation
@@ -121,6 +122,14 @@ def requests_day(day: str) -> str:
 
 def request(day: str, at: float, request_id: str) -> Key:
     return _key(requests_day(day), f"{round(at * 1000):014d}#{_part(request_id)}")
+
+
+def audit_month(month: str) -> str:
+    return f"AUDIT#{_part(month)}"
+
+
+def audit_entry(month: str, entry_id: str) -> Key:
+    return _key(audit_month(month), entry_id)
 
 
 def sums_month(month: str) -> str:

@@ -11,6 +11,7 @@ from accounts._exceptions import (
     StoreUnavailableError,
 )
 from accounts._factory import open_store
+from accounts._ledger import in_points
 from accounts._memory import InMemoryAccountStore
 from accounts._model import (
     Account,
@@ -92,6 +93,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "in_points",
     "lacks_points",
     "open_store",
 ]

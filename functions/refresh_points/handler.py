@@ -30,6 +30,7 @@ from pool.webhook import WebhookChannel, read_webhook
 from refresh_points.alerts import Alerts, Channel
 from refresh_points.books import Books
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
+from refresh_points.estimates import Estimates
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
 from refresh_points.readers import points_reader
@@ -132,9 +133,10 @@ async def run(
         stop_at=started + seconds - timeout - margin,
     )
     source = AccountSource(store, job, now=wall_clock())
-    settler = Settler(store, wall_clock=wall_clock)
-    books = Books(store, wall_clock=wall_clock, stop_at=limits.stop_at)
-    reader = points_reader(make_client, settler.settle)
+    estimates = Estimates(store, wall_clock=wall_clock)
+    settler = Settler(store, wall_clock=wall_clock, note=estimates.note_settled)
+    books = Books(store, estimates, wall_clock=wall_clock, stop_at=limits.stop_at)
+    reader = points_reader(make_client, settler.settle, note=estimates.note_reading)
     alerts = Alerts(store, channels or {}, wall_clock=wall_clock, stop_at=limits.stop_at)
     sweep = Sweep(store, reader, limits, is_forced=job.is_forced, wall_clock=wall_clock, on_read=alerts.judge)
     if not job.dry_run:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from accounts import Alert
 from gateway.admin.accounts import ServicesArgument
-from gateway.admin.shapes import iso_time
+from gateway.admin.shown import iso_time, show_alert
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
 from pool.webhook import CONFIG_NAME, Webhook, WebhookChannel, read_webhook, set_webhook
 from reverse.errors import PoeError
@@ -83,20 +83,6 @@ async def list_alerts(services: ServicesArgument) -> dict[str, Any]:
     """What the owner is told of: accounts that need somebody, points that run low, budgets near their end."""
     alerts = sorted(await services.store.list_alerts(), key=lambda alert: (alert.is_open, alert.since), reverse=True)
     return {"object": "list", "data": [show_alert(alert) for alert in alerts[:_MAX_SHOWN]]}
-
-
-def show_alert(alert: Alert) -> dict[str, Any]:
-    """An alert as its owner sees it."""
-    return {
-        "id": alert.id,
-        "at": iso_time(alert.since),
-        "kind": alert.kind,
-        "text": alert.text,
-        "account": alert.account_id,
-        "key": alert.key_id,
-        "ended_at": iso_time(alert.ended_at),
-        "told": {channel: iso_time(at) for channel, at in sorted(alert.told.items())},
-    }
 
 
 @router.get("/config/alert-webhook", response_model=WebhookShown)

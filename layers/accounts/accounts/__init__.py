@@ -12,6 +12,7 @@ from accounts._exceptions import (
     StoreUnavailableError,
 )
 from accounts._factory import open_store
+from accounts._ledger import in_points
 from accounts._memory import InMemoryAccountStore
 from accounts._model import (
     Account,
@@ -94,6 +95,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "in_points",
     "lacks_points",
     "open_store",
 ]

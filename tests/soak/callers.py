@@ -13,7 +13,9 @@ from tests.soak.asked import Asked
 
 CUT = "cut"
 LEFT = "left"
-_LAMBDAS_OWN = {429: "no sandbox free", 502: CUT}
+NO_SANDBOX = "no sandbox free"
+_LAMBDAS_OWN = {429: NO_SANDBOX, 502: CUT}
+RETRY_SECONDS = 0.1
 # A hang in Poe ends at the function's deadline; a caller that has waited for so long has found a hang of ours.
 PATIENCE_SECONDS = 120.0
 
@@ -23,10 +25,15 @@ class Unheard(AssertionError):
 
 
 async def call(http: httpx.AsyncClient, asked: Asked) -> str:
-    """Send it. `answered`, `left`, `cut`, or the code of the failure. Raises `Unheard`, `TimeoutError`."""
+    """Send it, again while all sandboxes are busy. `answered`, `left`, `cut`, or the code of the failure.
+
+    Raises `Unheard`, `TimeoutError`.
+    """
     try:
         async with asyncio.timeout(asked.leaves_after):
-            return await _call(http, asked)
+            while (end := await _call(http, asked)) == NO_SANDBOX:  # noqa: ASYNC110 - Lambda tells nobody
+                await asyncio.sleep(RETRY_SECONDS)
+            return end
     except TimeoutError:
         if asked.leaves_after is None:
             raise

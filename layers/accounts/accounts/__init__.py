@@ -11,6 +11,7 @@ from accounts._exceptions import (
     StoreUnavailableError,
 )
 from accounts._factory import open_store
+from accounts._ledger import in_points
 from accounts._memory import InMemoryAccountStore
 from accounts._model import (
     Account,
@@ -18,6 +19,7 @@ from accounts._model import (
     AccountState,
     Admission,
     ApiKey,
+    AuditEntry,
     BotLimit,
     ChatSession,
     Claim,
@@ -57,6 +59,7 @@ __all__ = [
     "AccountStoreError",
     "Admission",
     "ApiKey",
+    "AuditEntry",
     "BotLimit",
     "ChatSession",
     "Claim",
@@ -90,6 +93,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "in_points",
     "lacks_points",
     "open_store",
 ]

@@ -38,6 +38,8 @@ class Points:
     read_at: float
     allotment: int | None = None
     next_grant_at: float | None = None
+    usd_per_point: float | None = None
+    """What a point is worth, by the last reading that told the balance in dollars as well."""
 
 
 class Wait(StrEnum):
@@ -143,6 +145,7 @@ class Reading:
     subscribed: bool | None = None
     allotment: int | None = None
     next_grant_at: float | None = None
+    usd_per_point: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +173,9 @@ class Intention:
     """The number of this send among those of its request."""
     estimate: int | None = None
     """Points that it will probably cost; `None` if nobody can tell."""
+    usd: float | None = None
+    """Dollars that it will probably cost, by the list of models: an account that tells what its points are worth
+    makes them the estimate, instead of the given one."""
     reserved: Reserved | None = None
     """What `reserve_budget` reserved under the lease's owner; `None` for a key without limits."""
 
@@ -346,9 +352,36 @@ class RequestRecord:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     points: int | None = None
+    points_estimated: bool = False
     is_estimated: bool = True
+    """Whether the tokens are estimates."""
     ttl_seconds: float = 30 * 86_400.0
     """How long it is kept; 0 keeps nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One change that somebody made by the administration. Names of fields, never their values."""
+
+    at: float
+    actor_id: str | None
+    """The id of the key; `None` for the admin key of the deployment."""
+    actor: str
+    """The name of the key at that time."""
+    action: str
+    """What was done, such as `create_key`."""
+    target: str | None
+    """The id of what was changed."""
+    status: int
+    """The HTTP status of the answer."""
+    code: str | None = None
+    """The code of the error, where nothing came of it."""
+    fields: tuple[str, ...] = ()
+    address: str | None = None
+    """Where the request came from."""
+    request_id: str = ""
+    id: str = ""
+    """Given by the store; ids sort by time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

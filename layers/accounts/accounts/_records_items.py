@@ -13,6 +13,7 @@ from accounts._ledger import Held, day_of, month_of
 from accounts._model import (
     AccountKind,
     ApiKey,
+    AuditEntry,
     Intention,
     KeyRole,
     LedgerEntry,
@@ -88,6 +89,17 @@ def request_item(record: RequestRecord) -> Item:
 
 def request_of(item: Mapping[str, Any]) -> RequestRecord:
     return RequestRecord(**_fields_of(RequestRecord, item))
+
+
+def audit_item(entry: AuditEntry) -> Item:
+    key = _keys.audit_entry(month_of(entry.at), entry.id)
+    return {**key, **_plain(entry, "id"), "expires_at": math.ceil(entry.at) + LEDGER_SECONDS}
+
+
+def audit_of(item: Mapping[str, Any]) -> AuditEntry:
+    values = _fields_of(AuditEntry, item) | {"id": item["sk"], "fields": tuple(item.get("fields", ()))}
+    values = {"actor_id": None, "target": None} | values
+    return AuditEntry(**values)
 
 
 def sums_item(sums: Sums) -> Item:

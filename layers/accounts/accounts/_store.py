@@ -11,6 +11,7 @@ from accounts._model import (
     AccountState,
     Admission,
     ApiKey,
+    AuditEntry,
     ChatSession,
     Claim,
     KeySettings,
@@ -246,6 +247,24 @@ class AccountStore(Protocol):
         self, selection: Selection, *, limit: int = 50, cursor: str | None = None
     ) -> Page[RequestRecord]:
         """The log of requests, newest first. A page may be short and still have a cursor."""
+
+    # What administrators changed.
+
+    async def record_audit(self, entry: AuditEntry) -> AuditEntry:
+        """Add an entry to the audit trail, kept for 400 days; returns it with its id."""
+
+    async def list_audit(
+        self,
+        *,
+        since: float,
+        until: float,
+        actor_id: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[AuditEntry]:
+        """What was changed, newest first. A page may be short and still have a cursor. `ValueError` for a bad one."""
 
     # Conversations, documents, configuration.
 

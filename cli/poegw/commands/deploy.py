@@ -94,7 +94,7 @@ def deploy_command(
 @click.option("--env", "environment", default="default", show_default=True, help="Environment of samconfig.toml.")
 @click.option("--diff", is_flag=True, help="Show what would change, and change nothing.")
 @click.pass_context
-def upgrade_command(context: click.Context, **options: Any) -> None:
+def upgrade_command(context: click.Context, /, **options: Any) -> None:
     """Deploy this version over an older one, with the parameters of before. The table only gains attributes."""
     context.invoke(deploy_command, texts=(), more=(), **options)
 

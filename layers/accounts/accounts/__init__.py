@@ -1,6 +1,7 @@
 """Poe accounts and the API keys of the gateway: who may be used, by whom, and what it cost."""
 
 from accounts._alerts import Alert
+from accounts._backup import CREDENTIALS_MISSING, AccountBackup, KeyBackup, Restored
 from accounts._exceptions import (
     AccountNotFoundError,
     AccountStoreError,
@@ -51,8 +52,10 @@ from accounts._store import AccountStore
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
 
 __all__ = [
+    "CREDENTIALS_MISSING",
     "DEFAULT_POLICY",
     "Account",
+    "AccountBackup",
     "AccountKind",
     "AccountNotFoundError",
     "AccountState",
@@ -68,6 +71,7 @@ __all__ = [
     "ConflictError",
     "InMemoryAccountStore",
     "Intention",
+    "KeyBackup",
     "KeyNotFoundError",
     "KeyRole",
     "KeySettings",
@@ -86,6 +90,7 @@ __all__ = [
     "RequestRecord",
     "Reservation",
     "Reserved",
+    "Restored",
     "SealBrokenError",
     "Selection",
     "SendRecord",

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts import _keys, _ledger, _selection
-from accounts._dynamodb_accounts import DynamoDBAccounts
+from accounts._dynamodb_backup import DynamoDBBackup
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
 from accounts._exceptions import AccountNotFoundError, AccountStoreError, ConflictError, NoAccountError, SealBrokenError
 from accounts._items import Item
@@ -97,7 +97,7 @@ class _Search:
         }
 
 
-class DynamoDBAccountStore(DynamoDBAccounts):
+class DynamoDBAccountStore(DynamoDBBackup):
     """Keeps the contract of `AccountStore` in one DynamoDB table, for any number of processes at once."""
 
     def __init__(

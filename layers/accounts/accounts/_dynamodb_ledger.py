@@ -44,6 +44,8 @@ from accounts._table import MAX_BATCH_GET, ConditionFailed, assignments, delete,
 FIRST_LOOK_SECONDS = 40 * _ledger.DAY_SECONDS
 # Queries of one page of a list. A page may then be short; its cursor goes on.
 MAX_QUERIES = 12
+# Hours that were opened again, summed up by one call.
+MAX_OPENED_HOURS = 300
 _WATERMARK = "sums"
 
 
@@ -164,7 +166,8 @@ class DynamoDBLedger(DynamoDBKeys):
         end = _ledger.hour_of(now - _ledger.CLOSE_AFTER_SECONDS)
         begin = await self._closed_until()
         done = 0
-        for opened in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS):
+        # Restoring a backup opens thousands of hours; the next runs go on.
+        for opened in (await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS))[:MAX_OPENED_HOURS]:
             hour = int(opened["sk"])
             done += await self._sum_up(hour, hour + _ledger.HOUR_SECONDS)
             mark = delete(_keys.open_hour(hour), "{mark} = :mark", mark=opened["mark"])

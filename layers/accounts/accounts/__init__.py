@@ -1,5 +1,6 @@
 """Poe accounts and the API keys of the gateway: who may be used, by whom, and what it cost."""
 
+from accounts._classes import percentile as first_token_percentile
 from accounts._exceptions import (
     AccountNotFoundError,
     AccountStoreError,
@@ -34,6 +35,7 @@ from accounts._model import (
     Page,
     Points,
     Reading,
+    RequestCount,
     RequestRecord,
     Reservation,
     Reserved,
@@ -80,6 +82,7 @@ __all__ = [
     "Points",
     "Policy",
     "Reading",
+    "RequestCount",
     "RequestRecord",
     "Reservation",
     "Reserved",
@@ -92,6 +95,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "first_token_percentile",
     "lacks_points",
     "open_store",
 ]

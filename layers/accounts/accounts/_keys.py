@@ -13,6 +13,8 @@
     AUDIT#month             time#random         one change by the administration
     SUMS#month              hour#key#model#account   what the entries of one hour add up to
     SUMS#open               hour                an hour to be summed up again
+    SUMS#days               day                 the sums of the hours of a day, packed
+    REQUESTS#days           day                 how many requests there were, packed
     SESSION#key#session     META                a conversation
     DOCUMENT#kind#owner#id  META                a compressed JSON document
     CONFIG#name             META                a configuration item, as JSON
@@ -60,6 +62,8 @@ ACCOUNTS_DIRECTORY = "DIRECTORY#accounts"
 KEYS_DIRECTORY = "DIRECTORY#keys"
 SLOTS_PARTITION = "slots#0"
 OPEN_HOURS = "SUMS#open"
+SUMS_DAYS = "SUMS#days"
+REQUEST_DAYS = "REQUESTS#days"
 
 SELECTABLE_PARTITION = "selectable#0"
 
@@ -138,6 +142,10 @@ def sums_month(month: str) -> str:
 
 def sums(month: str, hour: int, *names: str) -> Key:
     return _key(sums_month(month), "#".join([f"{hour:010d}", *map(_part, names)]))
+
+
+def day_pack(partition: str, day: str) -> Key:
+    return _key(partition, day)
 
 
 def open_hour(hour: int) -> Key:

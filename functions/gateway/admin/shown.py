@@ -128,6 +128,7 @@ def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) ->
         "prompt_tokens": record.prompt_tokens,
         "completion_tokens": record.completion_tokens,
         "points": record.points,
+        "points_estimated": record.points_estimated,
         "is_estimated": record.is_estimated,
     }
 

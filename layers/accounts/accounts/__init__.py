@@ -12,6 +12,7 @@ from accounts._exceptions import (
     StoreUnavailableError,
 )
 from accounts._factory import open_store
+from accounts._ledger import in_points
 from accounts._memory import InMemoryAccountStore
 from accounts._model import (
     Account,
@@ -96,6 +97,7 @@ __all__ = [
     "Sums",
     "Wait",
     "first_token_percentile",
+    "in_points",
     "lacks_points",
     "open_store",
 ]

@@ -212,6 +212,8 @@ def account_attributes(account: Account, place: float) -> Item:
         "read_at": points.read_at if points else None,
         "allotment": points.allotment if points else None,
         "next_grant_at": points.next_grant_at if points else None,
+        "usd_per_point": points.usd_per_point if points else None,
+        "addon": points.addon if points else None,
         "subscribed": account.subscribed,
         "max_concurrency": account.max_concurrency,
         "consecutive_errors": account.consecutive_errors,
@@ -230,7 +232,12 @@ def account_of(item: Mapping[str, Any]) -> Account:
     points = None
     if item.get("balance") is not None:
         points = Points(
-            int(item["balance"]), float(item["read_at"]), item.get("allotment"), _time(item, "next_grant_at")
+            int(item["balance"]),
+            float(item["read_at"]),
+            item.get("allotment"),
+            _number(item, "next_grant_at"),
+            _number(item, "usd_per_point"),
+            item.get("addon"),
         )
     return Account(
         id=item["account_id"],
@@ -251,7 +258,7 @@ def account_of(item: Mapping[str, Any]) -> Account:
         consecutive_errors=int(item["consecutive_errors"]),
         doubts=int(item.get("doubts", 0)),
         last_error=item.get("last_error"),
-        last_used_at=_time(item, "last_used_at"),
+        last_used_at=_number(item, "last_used_at"),
         refresh_due_at=float(item["due_at"]),
         created_at=float(item["created_at"]),
         updated_at=float(item["updated_at"]),
@@ -315,6 +322,6 @@ def _wait(item: Mapping[str, Any], name: str) -> float:
     return float(item.get(name, 0.0))
 
 
-def _time(item: Mapping[str, Any], name: str) -> float | None:
+def _number(item: Mapping[str, Any], name: str) -> float | None:
     value = item.get(name)
     return None if value is None else float(value)

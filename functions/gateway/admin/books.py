@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,9 +11,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from accounts import AccountStore, LedgerEntry, RequestRecord, Selection, Sums
+from accounts import AccountStore, Selection, Sums
 from gateway.admin.accounts import Limit, ServicesArgument
+from gateway.admin.csv_text import csv_text
 from gateway.admin.key_shapes import Moment
+from gateway.admin.request_search import find_request, is_of_request
 from gateway.admin.shapes import Label
 from gateway.admin.shown import iso_time, show_entry, show_request, show_sums
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
@@ -25,10 +25,7 @@ HOUR, DAY = 3600.0, 86_400.0
 MAX_RANGE_SECONDS = 400 * DAY
 _GROUPS = ("key", "model", "account", "day", "hour")
 _NAMES_PAGE, _NAMES_PAGES = 200, 25
-# How far back a request is looked for, and how many are looked at.
-_LOOK_BACK_SECONDS = 31 * DAY
-_LOOK_PAGES, _LOOK_PAGE = 25, 200
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_LOOK_PAGE = 200
 
 
 class Range(BaseModel):
@@ -231,35 +228,15 @@ async def list_requests(
 @router.get("/requests/{request_id}", response_model=RequestWithTries)
 async def get_request(request_id: str, services: ServicesArgument) -> dict[str, Any]:
     """One request of the last month, with its sends."""
-    record = await _find_request(services.store, request_id)
+    record = await find_request(services.store, request_id)
     if record is None:
         raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
     since = record.at - (record.total_seconds or 0.0) - HOUR
     wanted = Selection(since=since, until=record.at + HOUR, key_id=record.key_id)
     page = await services.store.list_entries(wanted, limit=_LOOK_PAGE)
-    tries = sorted((entry for entry in page.items if _is_of(entry, request_id)), key=lambda entry: entry.attempt)
+    tries = sorted((entry for entry in page.items if is_of_request(entry, request_id)), key=lambda entry: entry.attempt)
     names = await _names(services.store, ["key"])
     return show_request(record, names) | {"tries": [show_entry(entry) for entry in tries]}
-
-
-async def _find_request(store: AccountStore, request_id: str) -> RequestRecord | None:
-    now = time.time()
-    wanted = Selection(since=now - _LOOK_BACK_SECONDS, until=now + HOUR)
-    cursor: str | None = None
-    for _ in range(_LOOK_PAGES):
-        page = await store.list_requests(wanted, limit=_LOOK_PAGE, cursor=cursor)
-        for record in page.items:
-            if record.request_id == request_id:
-                return record
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return None
-
-
-def _is_of(entry: LedgerEntry, request_id: str) -> bool:
-    """Whether the send was for the request, or for one of its several answers."""
-    return entry.request_id == request_id or entry.request_id.startswith(f"{request_id}-")
 
 
 def _selection(asked: Range, outcome: str | None) -> Selection:
@@ -312,17 +289,5 @@ def _named(row: dict[str, Any], names: Mapping[tuple[str, str], str]) -> dict[st
 
 
 def _csv(rows: list[dict[str, Any]]) -> Response:
-    text = io.StringIO()
-    columns = list(rows[0]) if rows else list(show_sums([]))
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        # A spreadsheet takes text that begins like this for a formula.
-        writer.writerow(
-            {
-                name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
-                for name, value in row.items()
-            }
-        )
     headers = {"content-disposition": 'attachment; filename="usage.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    return Response(csv_text(rows, list(show_sums([]))), media_type="text/csv", headers=headers)

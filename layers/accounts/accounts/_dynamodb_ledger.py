@@ -56,8 +56,9 @@ class DynamoDBLedger(DynamoDBKeys):
         return Page([request_of(item) for item in items], after)
 
     async def get_request(self, ref: str) -> RequestRecord | None:
-        at = _ledger.started_at(ref)
-        item = await self._table.get(_keys.request(_ledger.day_of(at), at, ref.partition("#")[2]))
+        time, _, request_id = ref.partition("~")
+        at = _ledger.started_at(f"{time}#{request_id}")
+        item = await self._table.get(_keys.request(_ledger.day_of(at), at, request_id))
         return request_of(item) if item else None
 
     async def list_entries(

@@ -363,8 +363,8 @@ class RequestRecord:
 
     @property
     def ref(self) -> str:
-        """Where it is in the log: its time, in milliseconds, and its id."""
-        return f"{round(self.at * 1000):014d}#{self.request_id}"
+        """Where it is in the log: its time, in milliseconds, and its id. Its characters mean nothing in an address."""
+        return f"{round(self.at * 1000):014d}~{self.request_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

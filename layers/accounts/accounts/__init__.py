@@ -1,5 +1,6 @@
 """Poe accounts and the API keys of the gateway: who may be used, by whom, and what it cost."""
 
+from accounts._alerts import Alert
 from accounts._classes import percentile as first_token_percentile
 from accounts._exceptions import (
     AccountNotFoundError,
@@ -60,6 +61,7 @@ __all__ = [
     "AccountStore",
     "AccountStoreError",
     "Admission",
+    "Alert",
     "ApiKey",
     "AuditEntry",
     "BotLimit",

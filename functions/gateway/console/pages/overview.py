@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from accounts import Account, ApiKey, KeyRole, Page, Sums
+from accounts import Account, Alert, ApiKey, KeyRole, Page, Sums
 from gateway.admin.balances import pace_of
 from gateway.admin.shown import iso_time, show_sums
 from gateway.console.answers import Answer, json_answer
@@ -48,7 +48,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
             "sends": show_sums(rows),
             "requests": None if counts is None else show_counts(counts),
             "hours": hours,
-            "attention": attention(accounts, keys.items, now),
+            "attention": attention(accounts, keys.items, await store.list_alerts(), now),
             "has_more_accounts": accounts.cursor is not None,
         }
     )
@@ -87,7 +87,9 @@ def _used(recent: Sequence[Sums], day_start: float, now: float) -> dict[str, Any
     return {"today": show_sums(today), "yesterday_by_now": round(before), "day_start": iso_time(start)}
 
 
-def attention(accounts: Page[Account], keys: Iterable[ApiKey], now: float) -> list[dict[str, Any]]:
+def attention(
+    accounts: Page[Account], keys: Iterable[ApiKey], alerts: Iterable[Alert], now: float
+) -> list[dict[str, Any]]:
     """What needs a person, the worst first. Pure."""
     found = [item for account in accounts.items if (item := _of_account(account, now)) is not None]
     active = [account for account in accounts.items if status_of(account, now) is AccountStatus.ACTIVE]
@@ -105,6 +107,11 @@ def attention(accounts: Page[Account], keys: Iterable[ApiKey], now: float) -> li
     if endless:
         text = f"{endless} of {len(clients)} keys have no budget of points."
         found.append(_item("warn", "keys_without_budget", text, "Give each a budget."))
+    # What an account waits for is told better above.
+    told = {item["account"] for item in found} - {None}
+    for alert in alerts:
+        if alert.is_open and alert.account_id not in told:
+            found.append(_item("warn", "alert", alert.text, None) | {"account": alert.account_id})
     return sorted(found, key=lambda item: item["severity"] != "fail")
 
 

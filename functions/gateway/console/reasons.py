@@ -46,5 +46,5 @@ def key_reason(key: ApiKey, limits: Iterable[Mapping[str, Any]], now: float) -> 
     return None
 
 
-def _reason(code: str, text: str, until: float | None = None) -> dict[str, Any]:
-    return {"code": code, "text": text, "until": iso_time(until)}
+def _reason(cause: str, text: str, until: float | None = None) -> dict[str, Any]:
+    return {"code": cause, "text": text, "until": iso_time(until)}

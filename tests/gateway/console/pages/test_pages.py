@@ -210,7 +210,7 @@ async def test_keys_show_limits_and_why_they_stand_still(house: House, browser: 
 
 async def test_models_tell_no_price_where_there_is_none(house: House, browser: Browser) -> None:
     now = time.time()
-    made = [entry(number, now - number, model="gpt-5", settled=points) for number, points in ((1, 30), (2, 50))]
+    made = [entry(number, now - number, model="dall-e-3", settled=points) for number, points in ((1, 30), (2, 50))]
     await write(house.store, made)
     shown = await get(browser, "/models")
     by_name = {model["id"]: model for model in shown["data"]}

@@ -121,6 +121,7 @@ function Frame({ session, setSession, leave }) {
   return html`<div class="frame">
     <button type="button" class="skip" onClick=${() => main.current?.focus()}>Skip to the page</button>
     <header class="side" data-open=${isOpen}>
+     <div class="side-inner">
       <div class="side-head">
         <span class="brand">Poe gateway</span>
         <button type="button" class="menu-button" aria-expanded=${isOpen} onClick=${() => setIsOpen(!isOpen)}>Menu</button>
@@ -134,6 +135,7 @@ function Frame({ session, setSession, leave }) {
         </ul>
       </nav>
       <${Who} session=${session} leave=${leave} />
+     </div>
     </header>
     <main ref=${main} tabindex="-1">
       <${PageOf} key=${page} page=${pages[page]} session=${session} place=${place} />

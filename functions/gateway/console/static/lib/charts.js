@@ -21,7 +21,7 @@ import { Table } from "./table.js";
  * @property {Series[]} series From the bottom to the top where they are stacked.
  */
 
-const HEIGHT = 220;
+const HEIGHT = 210;
 // Widths of labels that do not run into each other.
 const LABEL_WIDTH = 62;
 
@@ -82,6 +82,8 @@ function options(uPlot, data, kind, width, onPoint) {
     axes: [
       {
         ...axis,
+        size: 30,
+        gap: 6,
         grid: { show: false },
         splits: () => data.labels.map((_, index) => index).filter((index) => index % step === 0),
         values: (/** @type {any} */ _, /** @type {number[]} */ places) => places.map((place) => data.labels[place] ?? ""),

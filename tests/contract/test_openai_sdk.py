@@ -36,7 +36,7 @@ async def test_a_stream_arrives_while_the_upstream_still_talks(front: Front) -> 
     pauses = [Pause(), Pause()]
     front.house.poe.enqueue(TextDelta("one "), pauses[0], TextDelta("two "), pauses[1], TextDelta("three"), Finished())
     texts: list[str] = []
-    async with front.client() as client, asyncio.timeout(5):
+    async with front.client() as client, asyncio.timeout(30):
         stream = await client.chat.completions.create(**QUESTION, stream=True)
         async for chunk in stream:
             if chunk.choices[0].delta.content:
@@ -113,7 +113,7 @@ async def test_lambdas_deadline(front: Front, stream: bool) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(Hang())
     front.remaining_milliseconds = 200
-    async with front.client() as client, asyncio.timeout(5):
+    async with front.client() as client, asyncio.timeout(30):
         with pytest.raises(openai.APIStatusError) as caught:
             await client.chat.completions.create(**QUESTION, stream=stream)
     ERRORS["upstream too slow"].check(caught.value, len(front.requests))
@@ -220,7 +220,7 @@ async def test_leaving_in_the_middle_stops_the_upstream_and_frees_the_account(fr
     """The only slot is free again, so that the next request is answered."""
     await front.house.add_account(max_concurrency=1)
     front.house.poe.enqueue(TextDelta("Hel"), Hang())
-    async with front.client(max_retries=0) as client, asyncio.timeout(5):
+    async with front.client(max_retries=0) as client, asyncio.timeout(30):
         await leave(client, front)
         while front.house.store.held or not front.house.store.released:  # noqa: ASYNC110 - the gateway's doing
             await asyncio.sleep(0.005)

@@ -255,7 +255,7 @@ class House:
 
     async def until_asked(self, times: int = 1) -> None:
         """Wait until Poe was asked so often, and the answers so far were taken."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.poe.requests) < times:  # noqa: ASYNC110 - the fake has no event for every count
                 await asyncio.sleep(0)
         for _ in range(5):

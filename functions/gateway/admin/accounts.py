@@ -24,8 +24,8 @@ from gateway.admin.shapes import (
     EmailBody,
     Summary,
     UpsertBody,
-    show_account,
 )
+from gateway.admin.shown import show_account
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
 from gateway.surfaces.context import Services, context_of
 from pool.outcomes import outcome_of, reading_of

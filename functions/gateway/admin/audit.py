@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from accounts import AuditEntry
 from gateway.admin.accounts import Limit, ServicesArgument
 from gateway.admin.key_shapes import Moment
-from gateway.admin.shapes import Label, iso_time
+from gateway.admin.shapes import Label
+from gateway.admin.shown import iso_time
 from gateway.http.errors import invalid
 
 router = APIRouter(prefix="/audit")

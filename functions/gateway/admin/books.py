@@ -6,7 +6,6 @@ import csv
 import io
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,8 @@ from starlette.responses import Response
 from accounts import AccountStore, LedgerEntry, RequestRecord, Selection, Sums
 from gateway.admin.accounts import Limit, ServicesArgument
 from gateway.admin.key_shapes import Moment
-from gateway.admin.shapes import Label, iso_time
+from gateway.admin.shapes import Label
+from gateway.admin.shown import iso_time, show_entry, show_request, show_sums
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
@@ -110,7 +110,7 @@ async def show_usage(services: ServicesArgument, asked: Annotated[UsageQuery, Qu
     rows = [_named(dict(zip(groups, group, strict=True)), names) | totals for group, totals in _grouped(kept, groups)]
     if asked.format == "csv":
         return _csv(rows)
-    totals = _add(kept)
+    totals = show_sums(kept)
     return {"from": iso_time(since), "to": iso_time(until), "by": groups, "data": rows, "totals": totals}
 
 
@@ -261,73 +261,10 @@ def _is_of(entry: LedgerEntry, request_id: str) -> bool:
     return entry.request_id == request_id or entry.request_id.startswith(f"{request_id}-")
 
 
-def show_entry(entry: LedgerEntry) -> dict[str, Any]:
-    """A send as its owner sees it."""
-    return {
-        "id": entry.id,
-        "request_id": entry.request_id,
-        "attempt": entry.attempt,
-        "key": entry.key_id,
-        "model": entry.model,
-        "account": entry.account_id,
-        "surface": entry.surface,
-        "started_at": iso_time(entry.started_at),
-        "ended_at": iso_time(entry.ended_at),
-        "outcome": entry.outcome,
-        "prompt_tokens": entry.prompt_tokens,
-        "completion_tokens": entry.completion_tokens,
-        "tokens_estimated": entry.is_estimated,
-        "estimate": entry.estimate,
-        "reported": entry.reported,
-        "settled": entry.settled,
-        "settled_by": entry.settled_by.value if entry.settled_by is not None else None,
-    }
-
-
-def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """A request as its owner sees it."""
-    return {
-        "request_id": record.request_id,
-        "at": iso_time(record.at),
-        "key": record.key_id,
-        "key_name": names.get(("key", record.key_id)),
-        "model": record.model,
-        "surface": record.surface,
-        "status": record.status,
-        "code": record.code,
-        "cause": record.cause,
-        "account": record.account_id,
-        "attempts": record.attempts,
-        "first_token_seconds": record.first_token_seconds,
-        "total_seconds": record.total_seconds,
-        "prompt_tokens": record.prompt_tokens,
-        "completion_tokens": record.completion_tokens,
-        "points": record.points,
-        "is_estimated": record.is_estimated,
-    }
-
-
 def _selection(asked: Range, outcome: str | None) -> Selection:
     since, until = asked.times(default_seconds=7 * DAY)
     model = asked.model.lower() if asked.model else None
     return Selection(since=since, until=until, key_id=asked.key, model=model, account_id=asked.account, outcome=outcome)
-
-
-_COUNTED = tuple(item.name for item in fields(Sums) if item.name not in ("hour", "key_id", "model", "account_id"))
-_SHOWN_AS = {
-    "settled": "points_settled",
-    "estimated": "points_estimated",
-    "unknown": "sends_unknown",
-    "unattributed": "sends_unattributed",
-}
-
-
-def _add(rows: Iterable[Sums]) -> dict[str, int]:
-    totals = dict.fromkeys(_COUNTED, 0)
-    for row in rows:
-        for name in _COUNTED:
-            totals[name] += getattr(row, name)
-    return {_SHOWN_AS.get(name, name): value for name, value in totals.items()}
 
 
 def _grouped(rows: Iterable[Sums], groups: list[str]) -> list[tuple[tuple[str, ...], dict[str, int]]]:
@@ -342,7 +279,7 @@ def _grouped(rows: Iterable[Sums], groups: list[str]) -> list[tuple[tuple[str, .
             "hour": moment.isoformat(timespec="minutes"),
         }
         found.setdefault(tuple(values[group] for group in groups), []).append(row)
-    return [(group, _add(found[group])) for group in sorted(found)]
+    return [(group, show_sums(found[group])) for group in sorted(found)]
 
 
 async def _names(store: AccountStore, groups: Iterable[str]) -> dict[tuple[str, str], str]:
@@ -375,7 +312,7 @@ def _named(row: dict[str, Any], names: Mapping[tuple[str, str], str]) -> dict[st
 
 def _csv(rows: list[dict[str, Any]]) -> Response:
     text = io.StringIO()
-    columns = list(rows[0]) if rows else list(_add([]))
+    columns = list(rows[0]) if rows else list(show_sums([]))
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from accounts import (
@@ -70,7 +71,10 @@ def plant(
     sends: int,
 ) -> None:
     """Write about `sends` sends over so many days. `keys` and `accounts` are ids with how much each is used."""
-    asyncio.run(_plant(variables, keys=keys, accounts=accounts, now=now, days=days, sends=sends))
+    planting = _plant(variables, keys=keys, accounts=accounts, now=now, days=days, sends=sends)
+    # Beside a browser: its driver has a loop in this thread.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, planting).result()
 
 
 async def _plant(

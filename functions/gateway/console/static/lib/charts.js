@@ -1,3 +1,4 @@
+import { load } from "../boot.js";
 import { compact, count, UNKNOWN } from "./format.js";
 import { html, useEffect, useId, useMemo, useRef, useState } from "./html.js";
 import { Table } from "./table.js";
@@ -182,7 +183,7 @@ function usePlot(place, data, kind, onPoint) {
     let isOver = false;
     const theme = matchMedia("(prefers-color-scheme: dark)");
     const draw = async () => {
-      const { default: uPlot } = await import("../vendor/uplot.js");
+      const { default: uPlot } = await load("./vendor/uplot.js");
       if (isOver || !element.clientWidth) return;
       plot?.destroy();
       const { places, layers } = drawn(data, kind);

@@ -117,7 +117,8 @@ async def test_lambdas_deadline(front: Front, stream: bool) -> None:
         with pytest.raises(openai.APIStatusError) as caught:
             await client.chat.completions.create(**QUESTION, stream=stream)
     ERRORS["upstream too slow"].check(caught.value, len(front.requests))
-    assert front.house.poe.stopped == 1
+    # On a busy machine the time may be over before Poe is asked.
+    assert front.house.poe.stopped == len(front.house.poe.requests) <= 1
 
 
 async def test_a_wrong_key(front: Front) -> None:

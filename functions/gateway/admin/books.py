@@ -184,6 +184,7 @@ class RequestShown(BaseModel):
     prompt_tokens: int | None
     completion_tokens: int | None
     points: int | None
+    points_estimated: bool
     is_estimated: bool
 
 

@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 
 from accounts import AccountStore, ApiKey, KeyRole
 from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, GatewayError, Situation, invalid
-from gateway.http.key_budget import Estimate, KeyBudget
+from gateway.http.key_budget import UNKNOWN_PRICE, KeyBudget, PriceOf
 
 # How long a revoked key may still work in a warm sandbox.
 KEY_CACHE_SECONDS = 60.0
@@ -80,11 +80,11 @@ class Authenticator:
         return key
 
     async def admit(
-        self, key: ApiKey, *model_names: str, answers: int = 1, estimate: Estimate = lambda *_: None
+        self, key: ApiKey, *model_names: str, answers: int = 1, price: PriceOf = lambda *_: UNKNOWN_PRICE
     ) -> KeyBudget:
         """Check that the key may use the model, by any of its names, and count the request, once for each answer.
 
-        Returns what the sends of the request reserve on. `estimate` tells what one will cost. Raises `GatewayError`
+        Returns what the sends of the request reserve on. `price` tells what one will cost. Raises `GatewayError`
         (400, 403, 429).
         """
         if not may_use(key, model_names):
@@ -93,7 +93,7 @@ class Authenticator:
             most = key.requests_per_minute
             message = f"Each answer counts as a request, of which this API key may make {most} per minute."
             raise invalid(message, param="n", code="out_of_range")
-        budget = KeyBudget(self._store, key, answers=answers, estimate=estimate, unpriced_points=self._unpriced_points)
+        budget = KeyBudget(self._store, key, answers=answers, price=price, unpriced_points=self._unpriced_points)
         await budget.count()
         return budget
 

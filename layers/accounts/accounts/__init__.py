@@ -1,5 +1,6 @@
 """Poe accounts and the API keys of the gateway: who may be used, by whom, and what it cost."""
 
+from accounts._alerts import Alert
 from accounts._exceptions import (
     AccountNotFoundError,
     AccountStoreError,
@@ -11,6 +12,7 @@ from accounts._exceptions import (
     StoreUnavailableError,
 )
 from accounts._factory import open_store
+from accounts._ledger import in_points
 from accounts._memory import InMemoryAccountStore
 from accounts._model import (
     Account,
@@ -57,6 +59,7 @@ __all__ = [
     "AccountStore",
     "AccountStoreError",
     "Admission",
+    "Alert",
     "ApiKey",
     "AuditEntry",
     "BotLimit",
@@ -92,6 +95,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "in_points",
     "lacks_points",
     "open_store",
 ]

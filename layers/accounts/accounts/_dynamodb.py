@@ -412,7 +412,8 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         # Unsealing comes first: if it fails, no slot is held for nothing.
         credentials, session_data = await self._unseal(item)
         key = _keys.slot(account.id, slot)
-        holding = {**key, **slot_attributes(request.owner, account.kind, now, until, request.intention)}
+        intention = _ledger.priced(request.intention, account)
+        holding = {**key, **slot_attributes(request.owner, account.kind, now, until, intention)}
         taking = asyncio.create_task(self._take_slot(holding, now))
         try:
             if not await asyncio.shield(taking):
@@ -432,7 +433,7 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             credentials=credentials,
             session_data=session_data,
             started_at=now,
-            intention=request.intention,
+            intention=intention,
         )
 
     async def _take_slot(self, holding: Item, now: float) -> bool:

@@ -38,6 +38,8 @@ class Points:
     read_at: float
     allotment: int | None = None
     next_grant_at: float | None = None
+    usd_per_point: float | None = None
+    """What a point is worth, by the last reading that told the balance in dollars as well."""
 
 
 class Wait(StrEnum):
@@ -143,6 +145,7 @@ class Reading:
     subscribed: bool | None = None
     allotment: int | None = None
     next_grant_at: float | None = None
+    usd_per_point: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +173,9 @@ class Intention:
     """The number of this send among those of its request."""
     estimate: int | None = None
     """Points that it will probably cost; `None` if nobody can tell."""
+    usd: float | None = None
+    """Dollars that it will probably cost, by the list of models: an account that tells what its points are worth
+    makes them the estimate, instead of the given one."""
     reserved: Reserved | None = None
     """What `reserve_budget` reserved under the lease's owner; `None` for a key without limits."""
 
@@ -346,7 +352,9 @@ class RequestRecord:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     points: int | None = None
+    points_estimated: bool = False
     is_estimated: bool = True
+    """Whether the tokens are estimates."""
     ttl_seconds: float = 30 * 86_400.0
     """How long it is kept; 0 keeps nothing."""
 

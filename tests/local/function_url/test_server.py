@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -35,7 +36,7 @@ def gated(url: FunctionUrl, folder: Path, count: int) -> str:
 
 
 async def get(url: FunctionUrl, path: str, **arguments) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=20) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         return await client.request(arguments.pop("method", "GET"), url.url + path, **arguments)
 
 
@@ -104,10 +105,11 @@ async def test_a_stream_without_the_integration_type_is_the_body(serve):
     ],
 )
 async def test_a_failure_before_the_answer_is_a_502_and_the_url_goes_on(serve, path, outcome):
-    url = await serve(timeout_seconds=2 if path == "/hang" else 20, sandboxes=1)
+    url = await serve(timeout_seconds=2 if path == "/hang" else 300, sandboxes=1)
     reply = await get(url, path)
     assert (reply.status_code, reply.json()) == (502, {"message": "Internal Server Error"})
     await until(lambda: len(url.reports) == 1)  # the place of the sandbox is free
+    url.function = replace(url.function, timeout_seconds=300)
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
     assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
@@ -123,10 +125,11 @@ async def test_a_failure_before_the_answer_is_a_502_and_the_url_goes_on(serve, p
     ],
 )
 async def test_a_failure_in_mid_stream_cuts_the_connection(serve, path, outcome):
-    url = await serve(timeout_seconds=2 if path == "/stop-in-stream" else 20, sandboxes=1)
+    url = await serve(timeout_seconds=3 if path == "/stop-in-stream" else 300, sandboxes=1)
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         await get(url, path)
     await until(lambda: len(url.reports) == 1)
+    url.function = replace(url.function, timeout_seconds=300)
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
     assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
@@ -141,6 +144,7 @@ async def test_a_sandbox_killed_in_mid_stream_gives_the_client_an_error_at_once(
         async with asyncio.timeout(20):
             with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
                 await anext(pieces)
+    await until(lambda: len(url.reports) == 1)
     assert (await get(url, "/raw")).text == "raw"
     assert url.reports[0].outcome is Outcome.CRASHED
 

@@ -32,7 +32,7 @@ def paired(messages: Sequence[Message]) -> list[Message]:
         elif message.role != "tool":
             found.append(message)
         elif position not in used:
-            found.append(_told(message))
+            found.append(_as_result(message))
     return found
 
 
@@ -51,7 +51,7 @@ def _answers(messages: Sequence[Message]) -> tuple[dict[tuple[int, str], Message
     return answers, used
 
 
-def _told(result: Message) -> Message:
+def _as_result(result: Message) -> Message:
     return replace(result, role="user", text=f"Result of a tool: {result.text}", tool_call_id=None, name=None)
 
 

@@ -210,9 +210,9 @@ async def leave_helper(client: openai.AsyncOpenAI, front: Front) -> None:
 
 
 async def cancel_the_call(client: openai.AsyncOpenAI, front: Front) -> None:
-    asking = asyncio.create_task(client.chat.completions.create(**QUESTION))
+    task = asyncio.create_task(client.chat.completions.create(**QUESTION))
     await front.house.until_asked()
-    asking.cancel()
+    task.cancel()
 
 
 @pytest.mark.parametrize("leave", [leave_chat, leave_response, leave_helper, cancel_the_call])

@@ -136,7 +136,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class BalanceReading:
     """A balance just read from Poe. `balance` is `None` when Poe did not say."""
 
     balance: int | None

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.function_url import Cors, FunctionUrl, Outcome
+from local.function_url import Cors, FunctionUrl, InvocationOutcome
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -88,15 +88,15 @@ async def test_a_stream_without_the_integration_type_is_the_body(serve):
 @pytest.mark.parametrize(
     ("path", "outcome"),
     [
-        ("/error", Outcome.ERROR),
-        ("/garbage", Outcome.ERROR),
-        ("/say?end=1&prelude={nope", Outcome.ERROR),
-        ('/say?end=1&prelude={"headers":{"x-a":"1%5Cr%5Cnx-b: 2"}}', Outcome.ERROR),
-        ("/say?prelude={}", Outcome.ERROR),
-        ("/silent", Outcome.ERROR),
-        ("/bad-mode", Outcome.ERROR),
-        ("/exit", Outcome.CRASHED),
-        ("/hang", Outcome.TIMEOUT),
+        ("/error", InvocationOutcome.ERROR),
+        ("/garbage", InvocationOutcome.ERROR),
+        ("/say?end=1&prelude={nope", InvocationOutcome.ERROR),
+        ('/say?end=1&prelude={"headers":{"x-a":"1%5Cr%5Cnx-b: 2"}}', InvocationOutcome.ERROR),
+        ("/say?prelude={}", InvocationOutcome.ERROR),
+        ("/silent", InvocationOutcome.ERROR),
+        ("/bad-mode", InvocationOutcome.ERROR),
+        ("/exit", InvocationOutcome.CRASHED),
+        ("/hang", InvocationOutcome.TIMEOUT),
     ],
 )
 async def test_a_failure_before_the_answer_is_a_502_and_the_url_goes_on(serve, path, outcome):
@@ -106,16 +106,16 @@ async def test_a_failure_before_the_answer_is_a_502_and_the_url_goes_on(serve, p
     await until(lambda: len(url.reports) == 1)  # the place of the sandbox is free
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
-    assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
+    assert [report.outcome for report in url.reports] == [outcome, InvocationOutcome.SUCCESS]
 
 
 @pytest.mark.parametrize(
     ("path", "outcome"),
     [
-        ("/trailer", Outcome.ERROR),
-        ("/stop-in-stream?exit=1", Outcome.CRASHED),
-        ("/stop-in-stream", Outcome.TIMEOUT),
-        (f"/big?bytes={200 * 1024 * 1024 + 1}", Outcome.TOO_LARGE),
+        ("/trailer", InvocationOutcome.ERROR),
+        ("/stop-in-stream?exit=1", InvocationOutcome.CRASHED),
+        ("/stop-in-stream", InvocationOutcome.TIMEOUT),
+        (f"/big?bytes={200 * 1024 * 1024 + 1}", InvocationOutcome.TOO_LARGE),
     ],
 )
 async def test_a_failure_in_mid_stream_cuts_the_connection(serve, path, outcome):
@@ -125,7 +125,7 @@ async def test_a_failure_in_mid_stream_cuts_the_connection(serve, path, outcome)
     await until(lambda: len(url.reports) == 1)
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
-    assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
+    assert [report.outcome for report in url.reports] == [outcome, InvocationOutcome.SUCCESS]
 
 
 async def test_a_sandbox_killed_in_mid_stream_gives_the_client_an_error_at_once(serve):
@@ -138,7 +138,7 @@ async def test_a_sandbox_killed_in_mid_stream_gives_the_client_an_error_at_once(
             with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
                 await anext(pieces)
     assert (await get(url, "/raw")).text == "raw"
-    assert url.reports[0].outcome is Outcome.CRASHED
+    assert url.reports[0].outcome is InvocationOutcome.CRASHED
 
 
 async def test_sandboxes_are_frozen_between_invocations_and_the_same_one_is_thawed(serve):
@@ -210,7 +210,7 @@ async def test_a_client_that_leaves_does_not_stop_the_function(serve):
     async with httpx.AsyncClient() as client, client.stream("GET", url.url + "/paced?count=5&pause=0.05") as reply:
         await anext(reply.aiter_raw())
     await until(lambda: url.reports)
-    assert url.reports[0].outcome is Outcome.SUCCESS
+    assert url.reports[0].outcome is InvocationOutcome.SUCCESS
     assert url.reports[0].duration_ms > 200
 
 

@@ -334,7 +334,7 @@ async def test_closing_while_connecting_ends_the_wait(connect, ask, simulator):
         await ask(client, "again")
 
 
-async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, asking, simulator, account, monkeypatch):
+async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, chat_request, simulator, account, monkeypatch):
     """Every connection is told to refetch at once: that must not become an endless loop."""
     simulator.enqueue(Scenario(HangStream(at=1)))
     attach = SimulatedChannel.attach
@@ -345,7 +345,7 @@ async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, asking,
         return socket
 
     async with connect() as client:
-        events = client.stream(asking("hello"))
+        events = client.stream(chat_request("hello"))
         await anext(events)
         monkeypatch.setattr(SimulatedChannel, "attach", attach_and_send_away)
         account.channel.cut("abrupt")

@@ -20,7 +20,7 @@ from reverse.events import (
     UsageReported,
 )
 from reverse.web import _protocol
-from reverse.web._answer import Answer
+from reverse.web._decoder import Answer
 from reverse.web._mailbox import Mailbox
 from reverse.web._protocol import (
     AnswerCancelled,

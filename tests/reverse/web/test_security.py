@@ -190,9 +190,9 @@ async def test_no_thread_is_started(connect, ask):
         assert threading.active_count() == before
 
 
-async def test_a_consumer_that_leaves_takes_its_mailbox_along(connect, asking):
+async def test_a_consumer_that_leaves_takes_its_mailbox_along(connect, chat_request):
     async with connect() as client:
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             await anext(events)
         assert not client._channel._mailboxes and not client._channel._early
 

@@ -178,11 +178,11 @@ async def test_a_file_that_only_the_history_shows_is_not_an_empty_answer(connect
     assert isinstance(answer.events[0], ChatStarted)
 
 
-async def test_chunks_arrive_while_the_bot_still_writes(connect, asking, simulator):
+async def test_chunks_arrive_while_the_bot_still_writes(connect, chat_request, simulator):
     simulator.settings.pace_seconds = 0.03
     arrivals = []
     async with connect() as client:
-        async for event in client.stream(asking(QUESTION)):
+        async for event in client.stream(chat_request(QUESTION)):
             if isinstance(event, TextDelta):
                 arrivals.append(time.monotonic())
                 last = now()

@@ -79,7 +79,7 @@ class EditBody(ImageBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageCall:
+class ImageRequest:
     """One request for images."""
 
     model: str
@@ -95,12 +95,12 @@ class ImageCall:
         return bool(self.images)
 
 
-def read_generation(values: Mapping[str, Any]) -> ImageCall:
+def read_generation(values: Mapping[str, Any]) -> ImageRequest:
     """Normalise the body of a generation. Raises `GatewayError` (400)."""
     return _read(ImageBody(values), ())
 
 
-async def read_json_edit(values: Mapping[str, Any]) -> ImageCall:
+async def read_json_edit(values: Mapping[str, Any]) -> ImageRequest:
     """Normalise the JSON body of an edit, fetching what it only names. Raises `GatewayError` (400)."""
     body = EditBody(values)
     _read(body, ())  # what is wrong without them is told before anything is fetched
@@ -112,7 +112,7 @@ async def read_json_edit(values: Mapping[str, Any]) -> ImageCall:
     return _read(body, tuple(images), has_mask=body.mask is not None)
 
 
-async def read_form_edit(form: Form) -> ImageCall:
+async def read_form_edit(form: Form) -> ImageRequest:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
     body = ImageBody(_typed(form.fields))
     _read(body, ())
@@ -133,7 +133,7 @@ async def read_form_edit(form: Form) -> ImageCall:
     return _read(body, tuple(images + masks), has_mask=bool(masks))
 
 
-def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageCall:
+def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageRequest:
     if body.stream or body.partial_images:
         raise invalid(
             "Images are not streamed: the upstream makes them in one piece. Leave out 'stream' and 'partial_images'.",
@@ -142,7 +142,7 @@ def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = F
         )
     if len(images) - has_mask > MAX_INPUT_IMAGES:
         raise invalid(f"'image' may be at most {MAX_INPUT_IMAGES} images.", param="image", code="out_of_range")
-    return ImageCall(
+    return ImageRequest(
         model=body.model.strip(),
         prompt=body.prompt + _MASK_NOTE if has_mask else body.prompt,
         count=body.n or 1,

@@ -13,8 +13,8 @@ from reverse.chat import ChatRef, ChatRequest, Message
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event
-from reverse.web._answer import Answer
 from reverse.web._channel import Channel
+from reverse.web._decoder import WebAnswerDecoder
 from reverse.web._following import Following
 from reverse.web._graphql import GraphQL
 from reverse.web._mailbox import Mailbox
@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.5
 _REGENERATE = "RegenerateMessageMutation"
 
 
-class Conversation:
+class Messaging:
     """The messages of one account, over its channel."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Conversation:
                 raise poe_error(ErrorCode.BOT_NOT_FOUND, operation=SEND, delivery=error.delivery) from None
             raise
 
-    async def _begin(self, request: ChatRequest) -> tuple[Mailbox, Answer]:
+    async def _begin(self, request: ChatRequest) -> tuple[Mailbox, WebAnswerDecoder]:
         """Send the message. Whoever takes the mailbox forgets it in the end."""
         message = _only_message(request)
         try:
@@ -106,7 +106,7 @@ class Conversation:
         self._channel.bind(mailbox, sent.chat_id)
         code = (request.chat.chat_code if request.chat else None) or sent.chat_code
         baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))
-        answer = Answer(
+        answer = WebAnswerDecoder(
             ChatStarted(sent.chat_id, code, sent.title),
             message.text,
             after_message_id=baseline if baseline >= 0 else None,
@@ -127,7 +127,7 @@ class Conversation:
         mailbox = self._channel.listen(chat.chat_id)
         try:
             await self._mutate(_REGENERATE, {"messageId": old.message_id}, (), chat.chat_id)
-            answer = Answer(
+            answer = WebAnswerDecoder(
                 ChatStarted(chat.chat_id, chat.chat_code),
                 question,
                 regenerated=old,
@@ -218,7 +218,9 @@ class Conversation:
     async def _upload(self, message: Message) -> Uploaded:
         return await self._uploader.upload(await self._sources.read_all(message.attachments))
 
-    async def _follow(self, answer: Answer, mailbox: Mailbox, suggest_replies: bool) -> AsyncGenerator[Event, None]:
+    async def _follow(
+        self, answer: WebAnswerDecoder, mailbox: Mailbox, suggest_replies: bool
+    ) -> AsyncGenerator[Event, None]:
         chat_id = answer.chat_id
 
         async def look_up(default_state: Literal["incomplete", "complete"]) -> Sequence[MessageUpdate]:
@@ -278,7 +280,7 @@ class Conversation:
             async with asyncio.timeout(self._config.stop_timeout_seconds):
                 await self.stop(chat_id, message_id, text_length)
 
-    def _remember_newest(self, answer: Answer) -> None:
+    def _remember_newest(self, answer: WebAnswerDecoder) -> None:
         if answer.message_id is None:
             return
         self._newest_message.pop(answer.chat_id, None)

@@ -67,7 +67,7 @@ class Messaging:
                     async for event in events:
                         yield event
             finally:
-                self._channel.forget(mailbox)
+                self._channel.mailboxes.forget(mailbox)
         except PoeError as error:
             if error.code is ErrorCode.BOT_ACCESS_DENIED and await self._is_unknown(request.bot):
                 raise poe_error(ErrorCode.BOT_NOT_FOUND, operation=SEND, delivery=error.delivery) from None
@@ -93,17 +93,17 @@ class Messaging:
             rng=self._rng,
         )
         # From here on nothing is lost: events are kept before the message is sent, whichever comes first.
-        mailbox = self._channel.listen(chat_id)
+        mailbox = self._channel.mailboxes.listen(chat_id)
         try:
             sent = await self._mutate(SEND, variables, uploaded.parts, chat_id)
         except BaseException as error:
-            self._channel.forget(mailbox)
+            self._channel.mailboxes.forget(mailbox)
             if isinstance(error, PoeError):
                 self._uploader.forget(uploaded)
                 if request.chat is not None and await self._is_lost(request.chat, request.bot, error):
                     raise poe_error(ErrorCode.CHAT_NOT_FOUND, operation=SEND) from None
             raise
-        self._channel.bind(mailbox, sent.chat_id)
+        self._channel.mailboxes.bind(mailbox, sent.chat_id)
         code = (request.chat.chat_code if request.chat else None) or sent.chat_code
         baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))
         answer = WebAnswerDecoder(
@@ -124,7 +124,7 @@ class Messaging:
         except PoeError as error:
             error.delivery = Delivery.NOT_SENT
             raise
-        mailbox = self._channel.listen(chat.chat_id)
+        mailbox = self._channel.mailboxes.listen(chat.chat_id)
         try:
             await self._mutate(_REGENERATE, {"messageId": old.message_id}, (), chat.chat_id)
             answer = WebAnswerDecoder(
@@ -139,7 +139,7 @@ class Messaging:
                 async for event in events:
                     yield event
         finally:
-            self._channel.forget(mailbox)
+            self._channel.mailboxes.forget(mailbox)
 
     async def _finished_answer(self, chat_id: int) -> tuple[MessageUpdate, str]:
         """The chat's last answer, once it is finished, and the text of its question. Raises `PoeError`.
@@ -167,7 +167,7 @@ class Messaging:
         else:
             raise poe_error(ErrorCode.INVALID_REQUEST, "an answer is stopped by its chat or its message")
         await self._graphql.mutate(name, variables)
-        self._channel.note_stopped(chat_id, message_id)
+        self._channel.mailboxes.note_stopped(chat_id, message_id)
 
     async def newest(
         self, chat_id: int, default_state: Literal["incomplete", "complete"] = "complete"

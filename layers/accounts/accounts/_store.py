@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Protocol, Unpack
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
-from accounts._model import (
-    Account,
-    AccountKind,
-    AccountState,
-    Admission,
-    ApiKey,
-    BalanceReading,
-    ChatSession,
-    Claim,
-    KeySettings,
-    KeyUse,
-    Lease,
-    LeaseRequest,
-    LedgerEntry,
-    Outcome,
-    OverLimit,
-    Page,
-    RequestRecord,
-    Reservation,
-    Selection,
-    SendRecord,
-    Settlement,
-    SettlementState,
-    Sums,
-)
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
+from accounts._lease_model import Lease, LeaseRequest
+from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, SendRecord, Settlement, SettlementState, Sums
+from accounts._session_model import ChatSession
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list; `cursor` asks for the next part and is `None` at the end."""
+
+    items: Sequence[T]
+    cursor: str | None = None
 
 
 class AccountStore(Protocol):

@@ -25,7 +25,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from accounts._model import Account, AccountKind, AccountState, BalanceReading, BotLimit, Outcome, Points, Wait
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, BotLimit, Outcome, Points, Wait
 
 NOT_AUTHENTICATED = "not_authenticated"
 INSUFFICIENT_POINTS = "insufficient_points"

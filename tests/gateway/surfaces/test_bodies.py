@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from gateway.http.declared_body import Body, describe
 from gateway.http.errors import GatewayError
-from gateway.http.fields import Body, describe
 from gateway.models.catalogue import Model
 from gateway.openapi.document import SCHEMAS
 from gateway.prompt.request import FieldNames

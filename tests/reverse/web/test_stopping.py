@@ -13,7 +13,7 @@ from local.poe_web import Scenario
 from local.poe_web.stream_faults import HangStream, OddCancellation
 from reverse.config import PoeConfig
 from reverse.events import ChatStarted, ChatTitled, Finished, FinishReason, TextDelta
-from reverse.web._decoder import Answer
+from reverse.web._decoder import WebAnswerDecoder
 from reverse.web._protocol import AnswerCancelled, AnswerStopped, MessageUpdate, TitleChanged
 from reverse.web._sending import send_variables
 
@@ -73,7 +73,7 @@ async def test_a_stop_from_elsewhere_ends_the_answer_too(connect, chat_request, 
 
 
 def answer():
-    return Answer(ChatStarted(7, title="Old"), "hi", after_message_id=100)
+    return WebAnswerDecoder(ChatStarted(7, title="Old"), "hi", after_message_id=100)
 
 
 def begun():

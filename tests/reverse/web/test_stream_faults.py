@@ -9,6 +9,7 @@ import pytest
 
 from local.poe_web import Scenario
 from local.poe_web.answers import Snapshot
+from local.poe_web.foreign_frames import GarbageFrames, UnknownEvents
 from local.poe_web.request_faults import DropConnection, HttpError
 from local.poe_web.stream_faults import (
     BatchEvents,
@@ -18,7 +19,6 @@ from local.poe_web.stream_faults import (
     DropEvents,
     DuplicateEvents,
     EarlyEvents,
-    GarbageFrames,
     HangStream,
     MessageState,
     MissedMessages,
@@ -26,7 +26,6 @@ from local.poe_web.stream_faults import (
     RefetchChannel,
     ReorderEvents,
     TitleFirst,
-    UnknownEvents,
 )
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import ChatStarted, FileAttached, Finished, FinishReason, TextDelta, TextReplaced

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.fields import Body
+from gateway.http.declared_body import Body
 from gateway.models.parameters import PARALLEL_TOOL_CALLS
 from gateway.prompt.body import SessionMetadata, TextBody, session_id, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, array
 from gateway.prompt.body import TextBody, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest

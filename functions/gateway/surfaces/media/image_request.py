@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.http import fields
 from gateway.http.bodies import decode_field
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, gateway_error, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array, obj
+from gateway.http.values import read_mapping
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 from reverse.errors import PoeError
@@ -35,7 +36,7 @@ def _parameters(value: Any, body: Body, name: str) -> dict[str, Any]:
             value = decode_field(value)
         except ValueError:
             raise body.wrong(name, "an object") from None
-    return fields.read_mapping(value, body, name)
+    return read_mapping(value, body, name)
 
 
 _ADDRESS: Schema = {

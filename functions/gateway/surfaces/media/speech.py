@@ -8,8 +8,8 @@ from typing import Any
 
 from accounts import AccountKind
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, obj
 from gateway.models.catalogue import Model
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment

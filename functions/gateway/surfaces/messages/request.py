@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.fields import Body, Field
+from gateway.http.declared_body import Body, Field
 from gateway.http.schemas import TEXT, Schema, array, const, obj
+from gateway.http.values import read_items
 from gateway.models.catalogue import Model
 from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import MAX_STOPS, STOP, SessionMetadata, TextBody, read_stops, session_id
@@ -104,7 +105,7 @@ class OutputConfig(Body):
 
 
 def _stops(value: Any, body: Body, name: str) -> tuple[str, ...]:
-    items = fields.read_items(value, body, name, MAX_STOPS)
+    items = read_items(value, body, name, MAX_STOPS)
     if not all(isinstance(item, str) for item in items):
         raise body.wrong(name, "an array of strings")
     return read_stops(items, body, name)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
+from gateway.http.values import read_mapping, read_text
 from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import LONGEST_NAME, TextBody, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest
@@ -60,13 +61,13 @@ class ReasoningFields(Body):
 
 
 def _metadata(value: Any, body: Body, name: str) -> dict[str, str]:
-    pairs = fields.read_mapping(value, body, name)
+    pairs = read_mapping(value, body, name)
     if len(pairs) > _MAX_METADATA:
         raise body.wrong(name, f"an object of at most {_MAX_METADATA} pairs")
     inner = Body(pairs, body.param(name))
     longest = {"session_id": LONGEST_NAME}
     return {
-        key: "" if item is None else fields.read_text(item, inner, key, longest.get(key, _LONGEST_VALUE))
+        key: "" if item is None else read_text(item, inner, key, longest.get(key, _LONGEST_VALUE))
         for key, item in pairs.items()
     }
 

@@ -15,8 +15,9 @@ from starlette.responses import JSONResponse, Response
 from gateway.generation.answer import collect_answer, stream_answer
 from gateway.generation.generation import Generation
 from gateway.http.bodies import item_index, page_size, read_json
+from gateway.http.declared_body import Body
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
-from gateway.http.fields import Body, choice
+from gateway.http.fields import choice
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.http.fields import Body
+from gateway.http.declared_body import Body
 from gateway.prompt.content_parts import read_content
 from gateway.prompt.tool_specs import to_arguments
 from gateway.prompt.turns import check_content

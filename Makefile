@@ -18,7 +18,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local poegw
 
-.PHONY: simulate help run test check fix docs docs-test bench conformance mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
+.PHONY: simulate help run test check fix docs docs-test bench conformance vendor mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -37,6 +37,7 @@ check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 	@$(BIN)/lint-imports
 	@$(BIN)/cfn-lint template.yaml
 	@$(BIN)/python scripts/scan_template.py
+	@$(BIN)/python scripts/console_packages.py types
 
 fix: $(VENV)/.test ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -75,6 +76,9 @@ growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst fo
 
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
+
+vendor: $(VENV)/.created ## Write what the console carries of other people's code, from its lock
+	@$(BIN)/python scripts/console_packages.py vendor
 
 mutation: $(MUTATION_VENV)/.installed ## Change pure modules in small ways and see whether a test notices: ARGS=
 	@$(MUTATION_VENV)/bin/python scripts/mutation.py $(ARGS)

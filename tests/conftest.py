@@ -20,9 +20,12 @@ FIRST = (*ONE_AFTER_THE_OTHER, "reverse/web/test_endurance.py", "template/test_t
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C end what tests start: a background job of a shell ignores it, and whatever it starts inherits that."""
+    """Let signals end what tests start: background jobs and `nohup` ignore some, and what they start inherits that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

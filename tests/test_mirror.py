@@ -66,6 +66,7 @@ ELSEWHERE = (
     ("cli/prompts.py", "cli/test_main.py", "prompts, tested on a terminal"),
     ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
     ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
+    ("gateway/console/headers.py", "gateway/console/test_front.py", DECLARATIONS),
     ("gateway/http/key_budget.py", "gateway/http/test_auth.py", "limits, tested through requests that reach them"),
     # The Poe client.
     ("reverse/config.py", "reverse/web/test_client.py", DECLARATIONS),

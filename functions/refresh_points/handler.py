@@ -28,6 +28,7 @@ from pool.clients import ClientFactory, PoeClients
 from pool.config_names import POE
 from refresh_points.books import Books
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
+from refresh_points.estimates import Estimates
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
 from refresh_points.readers import points_reader
@@ -109,9 +110,10 @@ async def run(
         stop_at=started + seconds - timeout - margin,
     )
     source = AccountSource(store, job, now=wall_clock())
-    settler = Settler(store, wall_clock=wall_clock)
-    books = Books(store, wall_clock=wall_clock, stop_at=limits.stop_at)
-    reader = points_reader(make_client, settler.settle)
+    estimates = Estimates(store, wall_clock=wall_clock)
+    settler = Settler(store, wall_clock=wall_clock, note=estimates.note_settled)
+    books = Books(store, estimates, wall_clock=wall_clock, stop_at=limits.stop_at)
+    reader = points_reader(make_client, settler.settle, note=estimates.note_reading)
     sweep = Sweep(store, reader, limits, is_forced=job.is_forced, wall_clock=wall_clock)
     if not job.dry_run:
         await books.before_readings()

@@ -8,12 +8,13 @@ what a conversation repeats.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta
+from reverse.events import Event, FinishReason, ReasoningDelta, ToolCallDelta
 from reverse.official.attachments import messages_block
 from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage
@@ -27,6 +28,10 @@ OPERATION = "messages"
 UNKNOWN_MAX_TOKENS = 32_000
 
 _CACHED = {"cache_control": {"type": "ephemeral"}}
+
+# Other providers' ids have colons and dots, and are longer.
+_ILLEGAL_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_ID = 60  # 64, with a number that makes it unique
 
 _STOP_REASONS = {
     "end_turn": FinishReason.STOP,
@@ -54,7 +59,7 @@ def build_messages_body(request: ChatRequest, max_output_tokens: int | None = No
     if system:
         body["system"] = [{"type": "text", "text": system} | _CACHED]
     spoken = [message for message in request.messages if message.role != "system"]
-    body["messages"] = _turns(paired(spoken))
+    body["messages"] = _turns(paired(spoken, _legal_id))
     body["max_tokens"] = request.max_tokens or max_output_tokens or UNKNOWN_MAX_TOKENS
     body["stream"] = True
     stops = [sequence for sequence in request.stop if sequence.strip()]
@@ -65,6 +70,10 @@ def build_messages_body(request: ChatRequest, max_output_tokens: int | None = No
         if request.tool_choice is not None or is_one_call:
             body["tool_choice"] = _tool_choice(request.tool_choice, is_one_call=is_one_call)
     return body
+
+
+def _legal_id(call_id: str) -> str:
+    return _ILLEGAL_IN_ID.sub("_", call_id)[:_LONGEST_ID]
 
 
 def _turns(messages: list[Message]) -> list[dict[str, Any]]:
@@ -174,7 +183,7 @@ class MessagesDecoder(AnswerDecoder):
         text, thinking = text_at(delta, "text"), text_at(delta, "thinking")
         arguments = text_at(delta, "partial_json")
         if text:
-            return [self.text(TextDelta(text))]
+            return self.said(text)
         if thinking:
             return [self.reasoning(ReasoningDelta(thinking))]
         if arguments and index in self._calls:

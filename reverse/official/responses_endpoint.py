@@ -17,7 +17,6 @@ from reverse.events import (
     FinishReason,
     ReasoningDelta,
     RefusalDelta,
-    TextDelta,
     ToolCallDelta,
     UsageReported,
 )
@@ -29,6 +28,7 @@ from reverse.official.json_values import JSONObject, arguments_at, number_at, ob
 from reverse.official.pairing import paired
 
 OPERATION = "responses"
+_LONGEST_CALL_ID = 60  # 64, with a number that makes it unique
 
 
 def build_responses_body(request: ChatRequest) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def build_responses_body(request: ChatRequest) -> dict[str, Any]:
     if effort is not None:
         body["reasoning"] = {"summary": "auto"} | dict(object_at(body, "reasoning")) | {"effort": effort}
     body["model"] = request.bot
-    body["input"] = [item for message in paired(request.messages) for item in _items(message)]
+    body["input"] = [item for message in paired(request.messages, _legal_id) for item in _items(message)]
     body["stream"] = True
     if request.tools:
         body["tools"] = [{"type": "function"} | dict(tool["function"]) for tool in normalize_tools(request.tools)]
@@ -51,6 +51,10 @@ def build_responses_body(request: ChatRequest) -> dict[str, Any]:
     if request.max_tokens is not None:
         body["max_output_tokens"] = request.max_tokens
     return body
+
+
+def _legal_id(call_id: str) -> str:
+    return call_id[:_LONGEST_CALL_ID]
 
 
 def _items(message: Message) -> list[dict[str, Any]]:
@@ -202,7 +206,7 @@ class ResponsesDecoder(AnswerDecoder):
         return [self.call(ToolCallDelta(self._calls[key], arguments))]
 
     def _text(self, key: _Key, text: str | None) -> list[Event]:
-        return [self.text(TextDelta(self._noted(key, text)))] if text else []
+        return self.said(self._noted(key, text)) if text else []
 
     def _refusal(self, key: _Key, text: str | None) -> list[Event]:
         return [self.text(RefusalDelta(self._noted(key, text)))] if text else []

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import dataclasses
 import getpass
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,8 +27,10 @@ from reverse.terminal.options import (
     credentials_for,
     doctor_options,
 )
+from reverse.terminal.questions import compose
 from reverse.terminal.screen import Screen
 from reverse.terminal.session import Session
+from reverse.terminal.signals import EndedBySignal, ending_signals
 from reverse.web import PoeWebClient
 
 _SUGGESTIONS_SECONDS = 1.0
@@ -38,9 +41,13 @@ _BROKEN_PIPE = 141
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run; returns the exit code. Exits by itself only where argparse does."""
     argv = sys.argv[1:] if argv is None else argv
-    screen = Screen(sys.stdin, sys.stdout, sys.stderr)
+    # A program may be started without an input.
+    screen = Screen(sys.stdin or io.StringIO(), sys.stdout, sys.stderr)
     try:
-        return _doctor(argv[1:], environ, screen) if argv[:1] == ["doctor"] else _chat(argv, environ, screen)
+        with ending_signals():
+            return _doctor(argv[1:], environ, screen) if argv[:1] == ["doctor"] else _chat(argv, environ, screen)
+    except EndedBySignal as ended:
+        return ended.exit_code
     except UsageError as error:
         screen.error(f"poe: {error}")
         return 2
@@ -80,14 +87,14 @@ def _chat(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> in
 
 
 def _ask_once(options: argparse.Namespace, screen: Screen, loop: LoopThread, chat: BotChat) -> int:
-    text = " ".join(options.question)
-    if text in ("", "-"):
-        try:
-            text = screen.read_all().strip()
-            # Some locales smuggle bytes that are no text through the decoder.
-            text.encode()
-        except UnicodeError:
-            raise UsageError("the input is no text") from None
+    try:
+        text = compose(options.question, screen.read_all, is_piped=not screen.can_ask)
+        # Some locales smuggle bytes that are no text through the decoder.
+        text.encode()
+    except UnicodeError:
+        raise UsageError("the input is no text") from None
+    except OverflowError as error:
+        raise UsageError(str(error)) from None
     if not text:
         raise UsageError("there is no question")
     try:

@@ -12,6 +12,7 @@ from reverse.events import Event
 from reverse.file_sources import attachment_from
 from reverse.terminal.chats import BotChat
 from reverse.terminal.screen import Screen, one_line
+from reverse.terminal.signals import EndedBySignal
 from reverse.web import ChatSummary
 
 _HISTORY = 20
@@ -84,6 +85,8 @@ class Session:
                 self._take(line)
             except Leave:
                 return
+            except EndedBySignal:
+                raise
             except KeyboardInterrupt:
                 self._screen.line()
                 self._screen.error("stopped; /quit leaves")

@@ -18,6 +18,10 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from gateway.app import _plain_path, _request_id
+from gateway.console.answers import accepts_gzip
+from gateway.console.files import FileSet
+from gateway.console.origin import check_origin
+from gateway.console.session import SessionError, cookie_values, unseal
 from gateway.generation import usage
 from gateway.generation.answer import missing_links, url_citations
 from gateway.generation.downloads import find_addresses
@@ -379,6 +383,22 @@ async def headers(text: str) -> None:
         with contextlib.suppress(*EXPECTED):
             read(given)
     gateway_error(poe_error(ErrorCode.INVALID_REQUEST, text, param=text))
+    _console_headers(text)
+
+
+def _console_headers(text: str) -> None:
+    cookie = [(b"cookie", b"__Host-poegw=" + part) for part in (utf8(text), b"v1." + utf8(text) + b".x")]
+    for value in cookie_values(cookie):
+        with contextlib.suppress(SessionError):
+            unseal(value, b"secret", 0.0)
+    accepts_gzip({"headers": [(b"accept-encoding", utf8(text))]})
+    for name in ("origin", "content-type"):
+        raw = [(name.encode(), utf8(text)), (b"host", utf8(text)), (b"x-console", b"1")]
+        with contextlib.suppress(*EXPECTED):
+            check_origin("POST", Headers(raw=raw))
+        with contextlib.suppress(*EXPECTED):
+            check_origin("POST", Headers(raw=[*raw, (b"sec-fetch-site", b"same-origin")]))
+    FileSet("digest", {}, None).find(text)
 
 
 # What Poe sends.

@@ -26,6 +26,28 @@ CASES = [
     ("*Think about it.*", "", "*Think about it.*"),
     ("> Quoted\n\nAnswer", "", "> Quoted\n\nAnswer"),
     ("Thinking...\n> x", "", "Thinking...\n> x"),
+    # Lines without marks, between those that have them.
+    ("*Thinking...*\n\n> One\ngoes on\n> and on.\n\nTwo.", "One\ngoes on\nand on.", "Two."),
+    ('*Thinking...*\n\n> One\n{"draft": 1}\n>\n> Two.\n\n{"a": 1}', 'One\n{"draft": 1}\n\nTwo.', '{"a": 1}'),
+    ("*Thinking...*\n\n> One.\nTwo.\n\n> Three.\n\nFour.", "One.\nTwo.\nThree.", "Four."),
+    ("*Thinking...*\n\n> One.\nTwo.\n\nThree.\n\n> Four.", "One.", "Two.\n\nThree.\n\n> Four."),
+    # Nested lists: quoted, indented below, with a mark again.
+    ("*Thinking...*\n\n> - a\n>   - b\n> - c\n\nTwo.", "- a\n  - b\n- c", "Two."),
+    ("*Thinking...*\n\n> - a\n  - b\n    - c\n\nTwo.", "- a\n  - b\n    - c", "Two."),
+    # Code fences: with marks, without them, with empty lines inside, and one that is the answer's.
+    ('*Thinking...*\n\n> ```json\n> {"d": 1}\n> ```\n\n{"a": 1}', '```json\n{"d": 1}\n```', '{"a": 1}'),
+    ('*Thinking...*\n\n> ```json\n{"d": 1}\n\n{}\n```\n\n{"a": 1}', '```json\n{"d": 1}\n\n{}\n```', '{"a": 1}'),
+    ("*Thinking...*\n\n> One:\n```\nx\n\ny\n```\n> Two.\n\nThree.", "One:\n```\nx\n\ny\n```\nTwo.", "Three."),
+    ("*Thinking...*\n\n> One:\n```\nx\n```", "One:", "```\nx\n```"),
+    ("*Thinking...*\n\n> ```\n> x\n\nTwo.\n```\ny\n```", "```\nx", "Two.\n```\ny\n```"),
+    ("*Thinking...*\n\n> ```\nx", "```", "x"),
+    ("*Thinking... (12s elapsed)*\n\n> One.\n\nTwo.", "One.", "Two."),
+    # As open models write it.
+    ("<think>\nOne <b>\n\n> {}\n</think>\n\nTwo.", "One <b>\n\n> {}", "Two."),
+    ("\n<thinking>One.</thinking>Two </think>.", "One.", "Two </think>."),
+    ("<think>One.", "One.", ""),
+    ("<think></think>\n> Two.", "", "> Two."),
+    ("<thin>One.", "", "<thin>One."),
     ("Plain.", "", "Plain."),
     ("  \n", "", "  \n"),
     ("", "", ""),

@@ -34,7 +34,7 @@ from gateway.generation.attempt import GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.generation import Generations, GenerationTask
 from gateway.http.errors import GatewayError
-from gateway.http.key_budget import KeyBudget
+from gateway.http.key_budget import KeyBudget, Price
 from gateway.http.request_log import Journal, RequestRecord
 from refresh_points.handler import run as run_job
 from refresh_points.job import Job
@@ -231,7 +231,7 @@ class World:
         """What a surface does with one request."""
         key, bot = self.rng.choice(self.keys), self.rng.choice(list(PRICES))
         record = RequestRecord(f"r{number}", "POST", self.loop.time())
-        record.budget = KeyBudget(sandbox.store, key, estimate=lambda *_: PRICES[bot])
+        record.budget = KeyBudget(sandbox.store, key, price=lambda *_: Price(points=PRICES[bot], reserved=PRICES[bot]))
 
         def build(_: AccountKind) -> ChatRequest:
             return ChatRequest(bot, (Message("user", f"message {number}"),))

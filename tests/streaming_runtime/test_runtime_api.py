@@ -163,4 +163,4 @@ async def test_a_cancelled_request_leaves_a_client_that_works(api, runtime_api):
     with pytest.raises(asyncio.CancelledError):
         await waiting
     runtime_api.enqueue({})
-    await asyncio.wait_for(api.next_invocation(), 5)
+    await asyncio.wait_for(api.next_invocation(), 30)

@@ -106,14 +106,17 @@ async def try_account(services: Services, account_id: str, model: str | None) ->
 
 async def _ask(services: Services, account: Account, model: str) -> dict[str, Any]:
     """Ask through this account and no other for one word, booked like any send. Raises `PoeError`."""
-    _, bot = await services.catalogue.resolve(model)
+    listed, bot = await services.catalogue.resolve(model)
+    price = services.prices.price(listed, bot, _TEST_TOKENS, _TEST_TOKENS)
     wanted = LeaseRequest(
         owner=secrets.token_hex(16),
         bot=bot.lower(),
         ttl_seconds=services.settings.lease_ttl_seconds,
         kinds=(account.kind,),
         sticky_account_id=account.id,
-        intention=Intention(key_id=ADMIN_KEY_ID, model=bot.lower(), surface="test"),
+        intention=Intention(
+            key_id=ADMIN_KEY_ID, model=bot.lower(), surface="test", estimate=price.points, usd=price.usd
+        ),
     )
     try:
         lease = await services.store.lease(wanted)

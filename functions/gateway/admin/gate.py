@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.auth import CALLER_KEY
+from gateway.admin.trail import serve_audited
+from gateway.http.auth import CALLER_KEY, Administrator
 from gateway.http.bodies import read_body
+from gateway.http.errors import invalid
 from gateway.surfaces.context import context_of
 
 ADMIN_PATH = "/admin"
@@ -19,6 +22,11 @@ PAGE_PATH = "/docs"
 MAX_BODY_BYTES = 256 * 1024
 _OF_THE_BODY = (b"content-type", b"content-encoding", b"content-length")
 _FOR_ADMINS = (f"{ADMIN_PATH}/config", f"{ADMIN_PATH}/export")
+
+
+def is_secret(path: str) -> bool:
+    """Whether an address below `ADMIN_PATH` is for admins only, whatever the method."""
+    return path.startswith(_FOR_ADMINS)
 
 
 class GuardedApplication:
@@ -37,10 +45,14 @@ class GuardedApplication:
         """Raises `GatewayError` (401, 413), `HTTPException` (404) and what the application raises."""
         request = Request(scope, receive)
         path = scope["path"]
+        caller: Administrator | None = None
+        body = b""
         if path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/"):
-            caller = await context_of(request).services.admin.check(
-                request.headers, method=scope["method"], is_secret=path.startswith(_FOR_ADMINS)
+            # The console has checked who calls; nothing from outside sets names of a scope.
+            caller = scope.get(CALLER_KEY) or await context_of(request).services.admin.check(
+                request.headers, method=scope["method"], is_secret=is_secret(path)
             )
+            _check_query(request)
             body = await read_body(request, max_bytes=MAX_BODY_BYTES)
             scope = {**scope, CALLER_KEY: caller, "headers": _as_json(scope["headers"]) if body else scope["headers"]}
             receive = _Replay(body, receive)
@@ -51,7 +63,17 @@ class GuardedApplication:
         if self._app is None:
             # Half a second of imports, during which a server with other callers must go on.
             self._app = await asyncio.to_thread(self._load)
-        await self._app(scope, receive, send)
+        if caller is None:
+            await self._app(scope, receive, send)
+        else:
+            await serve_audited(self._app, scope, receive, send, caller=caller, body=body)
+
+
+def _check_query(request: Request) -> None:
+    """Raise `GatewayError` (400) for a parameter that is given twice: one of its values would count for nothing."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if twice := next((name for name, count in counts.items() if count > 1), None):
+        raise invalid(f"'{twice[:80]}' was given more than once.", param=twice[:80], code="invalid_value")
 
 
 def _as_json(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from accounts import LedgerEntry
 from gateway.admin.accounts import Limit, ServicesArgument
 from gateway.admin.ranges import Range, selection_of
-from gateway.admin.shapes import Label, iso_time
+from gateway.admin.shapes import Label
+from gateway.admin.shown import show_entry
 from gateway.http.errors import invalid
 
 router = APIRouter()
@@ -65,26 +65,3 @@ async def list_ledger(
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
     return {"object": "list", "data": [show_entry(entry) for entry in page.items], "next_cursor": page.cursor}
-
-
-def show_entry(entry: LedgerEntry) -> dict[str, Any]:
-    """A send as its owner sees it."""
-    return {
-        "id": entry.id,
-        "request_id": entry.request_id,
-        "attempt": entry.attempt,
-        "key": entry.key_id,
-        "model": entry.model,
-        "account": entry.account_id,
-        "surface": entry.surface,
-        "started_at": iso_time(entry.started_at),
-        "ended_at": iso_time(entry.ended_at),
-        "outcome": entry.outcome,
-        "prompt_tokens": entry.prompt_tokens,
-        "completion_tokens": entry.completion_tokens,
-        "tokens_estimated": entry.is_estimated,
-        "estimate": entry.estimate,
-        "reported": entry.reported,
-        "settled": entry.settled,
-        "settled_by": entry.settled_by.value if entry.settled_by is not None else None,
-    }

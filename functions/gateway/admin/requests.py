@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -11,10 +10,11 @@ from pydantic import BaseModel
 
 from accounts import AccountStore, LedgerEntry, RequestRecord, Selection
 from gateway.admin.accounts import Limit, ServicesArgument
-from gateway.admin.ledger import EntryShown, show_entry
+from gateway.admin.ledger import EntryShown
 from gateway.admin.names import names_of
 from gateway.admin.ranges import DAY, HOUR, Range, selection_of
-from gateway.admin.shapes import Label, iso_time
+from gateway.admin.shapes import Label
+from gateway.admin.shown import show_entry, show_request
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
@@ -44,6 +44,7 @@ class RequestShown(BaseModel):
     prompt_tokens: int | None
     completion_tokens: int | None
     points: int | None
+    points_estimated: bool
     is_estimated: bool
 
 
@@ -119,26 +120,3 @@ async def _find_request(store: AccountStore, request_id: str) -> RequestRecord |
 def _is_of(entry: LedgerEntry, request_id: str) -> bool:
     """Whether the send was for the request, or for one of its several answers."""
     return entry.request_id == request_id or entry.request_id.startswith(f"{request_id}-")
-
-
-def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """A request as its owner sees it."""
-    return {
-        "request_id": record.request_id,
-        "at": iso_time(record.at),
-        "key": record.key_id,
-        "key_name": names.get(("key", record.key_id)),
-        "model": record.model,
-        "surface": record.surface,
-        "status": record.status,
-        "code": record.code,
-        "cause": record.cause,
-        "account": record.account_id,
-        "attempts": record.attempts,
-        "first_token_seconds": record.first_token_seconds,
-        "total_seconds": record.total_seconds,
-        "prompt_tokens": record.prompt_tokens,
-        "completion_tokens": record.completion_tokens,
-        "points": record.points,
-        "is_estimated": record.is_estimated,
-    }

@@ -6,7 +6,6 @@ import csv
 import io
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -18,7 +17,8 @@ from accounts import Sums
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.names import names_of
 from gateway.admin.ranges import DAY, HOUR, Range
-from gateway.admin.shapes import Label, iso_time
+from gateway.admin.shapes import Label
+from gateway.admin.shown import iso_time, show_sums
 from gateway.http.errors import invalid
 
 router = APIRouter()
@@ -87,26 +87,8 @@ async def show_usage(services: ServicesArgument, asked: Annotated[UsageQuery, Qu
     rows = [_named(dict(zip(groups, group, strict=True)), names) | totals for group, totals in _grouped(kept, groups)]
     if asked.format == "csv":
         return _csv(rows)
-    totals = _add(kept)
+    totals = show_sums(kept)
     return {"from": iso_time(since), "to": iso_time(until), "by": groups, "data": rows, "totals": totals}
-
-
-_COUNTED = tuple(item.name for item in fields(Sums) if item.name not in ("hour", "key_id", "model", "account_id"))
-
-_SHOWN_AS = {
-    "settled": "points_settled",
-    "estimated": "points_estimated",
-    "unknown": "sends_unknown",
-    "unattributed": "sends_unattributed",
-}
-
-
-def _add(rows: Iterable[Sums]) -> dict[str, int]:
-    totals = dict.fromkeys(_COUNTED, 0)
-    for row in rows:
-        for name in _COUNTED:
-            totals[name] += getattr(row, name)
-    return {_SHOWN_AS.get(name, name): value for name, value in totals.items()}
 
 
 def _grouped(rows: Iterable[Sums], groups: list[str]) -> list[tuple[tuple[str, ...], dict[str, int]]]:
@@ -121,7 +103,7 @@ def _grouped(rows: Iterable[Sums], groups: list[str]) -> list[tuple[tuple[str, .
             "hour": moment.isoformat(timespec="minutes"),
         }
         found.setdefault(tuple(values[group] for group in groups), []).append(row)
-    return [(group, _add(found[group])) for group in sorted(found)]
+    return [(group, show_sums(found[group])) for group in sorted(found)]
 
 
 def _named(row: dict[str, Any], names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
@@ -132,7 +114,7 @@ def _named(row: dict[str, Any], names: Mapping[tuple[str, str], str]) -> dict[st
 
 def _csv(rows: list[dict[str, Any]]) -> Response:
     text = io.StringIO()
-    columns = list(rows[0]) if rows else list(_add([]))
+    columns = list(rows[0]) if rows else list(show_sums([]))
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:

@@ -152,8 +152,8 @@ class JSONStreamReader(JSONReader):
         if not self._shown:
             self._is_passed_on = None
             return super().finish(reason)
-        text, self._texts = "".join(self._texts), []
-        fits = reason is not FinishReason.STOP or self._is_refused or self._format.read(text)[0] == "".join(self._shown)
+        shown, self._texts = "".join(self._shown), []
+        fits = reason is not FinishReason.STOP or self._is_refused or self._format.read(shown)[0] == shown
         self.failure = None if fits else _NOT_THE_JSON
         return []
 

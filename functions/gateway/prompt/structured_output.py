@@ -12,9 +12,12 @@ from gateway.prompt.json_schema import find_violation
 from gateway.prompt.model_json import TooDeepError, decode_strictly_at, is_too_deep
 from gateway.prompt.schema_budget import Budget
 
-# Where a JSON object or array may begin; more candidates than this are not tried.
+# Where a JSON object or array may begin.
 _OPENING = re.compile(r"[{\[]")
-_MAX_CANDIDATES = 20
+# How much is read in vain, as a multiple of the answer, before looking for JSON is given up.
+_EFFORT_PER_CHARACTER = 20
+_CONTAINERS = frozenset({"object", "array"})
+_MAX_REFERENCES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +43,68 @@ class ResponseFormat:
     def read(self, answer: str) -> tuple[str | None, str | None]:
         """The JSON in an answer as it is written there, or what is wrong with it.
 
-        Text and code fences around the JSON are left out.
+        Text and code fences around the JSON are left out. Of several values the last complete one counts: models write
+        drafts before the answer, never after it. It counts also where an earlier one would fit better.
         """
-        problem = "it holds no JSON object"
         try:
-            candidates = self._candidates(answer)
+            found = self._last_value(answer)
         except TooDeepError:
             return None, "the JSON is nested too deeply"
-        budget = Budget()
-        for start, value in candidates:
-            violation = None
-            if self.schema is None and not isinstance(value, dict):
-                violation = "$: must be object"
-            elif self.schema is not None:
-                violation = find_violation(value, self.schema, budget)
-            if violation is None:
-                return answer[start[0] : start[1]], None
-            problem = violation
-        return None, problem
+        if found is None:
+            return None, "it holds no JSON object"
+        value, start, end = found
+        if self.schema is not None:
+            problem = find_violation(value, self.schema, Budget())
+        else:
+            problem = None if isinstance(value, dict) else "$: must be object"
+        return (answer[start:end], None) if problem is None else (None, problem)
 
-    def _candidates(self, answer: str) -> list[tuple[tuple[int, int], Any]]:
-        """Where whole JSON values stand in the answer, the outermost only. Raises `TooDeepError`."""
-        found: list[tuple[tuple[int, int], Any]] = []
-        at = 0
+    def _last_value(self, answer: str) -> tuple[Any, int, int] | None:
+        """The last whole value of a type that is wanted, the outermost only, and its place; else the last of any type.
+
+        Raises `TooDeepError`.
+        """
         # Once, not for every candidate: what is too deep and broken as well is an error on one Python only.
         if (first := _OPENING.search(answer)) is not None and is_too_deep(answer, first.start()):
             raise TooDeepError("the JSON is nested too deeply")
-        for _ in range(_MAX_CANDIDATES):
-            opening = _OPENING.search(answer, at)
-            if opening is None:
-                break
+        wanted = _root_types(self.schema) if self.schema is not None else frozenset({"object"})
+        last: tuple[Any, int, int] | None = None
+        is_wanted = False
+        at, effort = 0, _EFFORT_PER_CHARACTER * len(answer)
+        while effort >= 0 and (opening := _OPENING.search(answer, at)) is not None:
             try:
                 # No more tolerant than the caller's own parser.
                 value, end = decode_strictly_at(answer, opening.start())
             except TooDeepError:
                 raise
-            except ValueError:
+            except ValueError as error:
                 at = opening.end()
+                effort -= getattr(error, "pos", len(answer)) - opening.start()
                 continue
-            found.append(((opening.start(), end), value))
+            fits = ("object" if isinstance(value, dict) else "array") in wanted
+            if fits or not is_wanted:
+                last, is_wanted = (value, opening.start(), end), fits
             at = end
-        return found
+        # Where looking further would take too long nobody knows which one is the last.
+        return last if effort >= 0 else None
+
+
+def _root_types(schema: Any) -> frozenset[str]:
+    """Which of objects and arrays may be what a schema describes, as far as its root says."""
+    seen = schema
+    for _ in range(_MAX_REFERENCES):
+        if not isinstance(seen, Mapping) or not isinstance(seen.get("$ref"), str):
+            break
+        target: Any = schema
+        for name in filter(None, seen["$ref"].removeprefix("#").split("/")):
+            target = target.get(name) if isinstance(target, Mapping) else None
+        seen = target
+    kinds = seen.get("type") if isinstance(seen, Mapping) else None
+    named = (
+        {kinds} if isinstance(kinds, str) else set(kinds) if isinstance(kinds, list) and _are_texts(kinds) else set()
+    )
+    return frozenset(named & _CONTAINERS) or _CONTAINERS
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)

@@ -11,6 +11,7 @@ from accounts._account_model import (
     Points,
     Wait,
 )
+from accounts._audit_model import AuditEntry
 from accounts._exceptions import (
     AccountNotFoundError,
     AccountStoreError,
@@ -24,6 +25,7 @@ from accounts._exceptions import (
 from accounts._factory import open_store
 from accounts._key_model import Admission, ApiKey, KeyRole, KeySettings, KeyUse, OverLimit, Reservation, Reserved
 from accounts._lease_model import Intention, Lease, LeaseRequest
+from accounts._ledger import in_points
 from accounts._ledger_model import (
     LedgerEntry,
     RequestRecord,
@@ -49,6 +51,7 @@ __all__ = [
     "AccountStoreError",
     "Admission",
     "ApiKey",
+    "AuditEntry",
     "BalanceReading",
     "BotLimit",
     "ChatSession",
@@ -82,6 +85,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "in_points",
     "lacks_points",
     "open_store",
 ]

@@ -36,6 +36,8 @@ class Points:
     read_at: float
     allotment: int | None = None
     next_grant_at: float | None = None
+    usd_per_point: float | None = None
+    """What a point is worth, by the last reading that told the balance in dollars as well."""
 
 
 class Wait(StrEnum):
@@ -141,6 +143,7 @@ class BalanceReading:
     subscribed: bool | None = None
     allotment: int | None = None
     next_grant_at: float | None = None
+    usd_per_point: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

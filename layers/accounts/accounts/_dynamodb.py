@@ -21,7 +21,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from accounts import _keys, _selection
+from accounts import _keys, _ledger, _selection
 from accounts._account_model import Account, AccountKind
 from accounts._dynamodb_booking import SLOT_IS_AS_SEEN, SLOT_IS_OURS, DynamoDBBooking
 from accounts._exceptions import AccountStoreError, ConflictError, NoAccountError, SealBrokenError
@@ -239,7 +239,8 @@ class DynamoDBAccountStore(DynamoDBBooking):
         # Unsealing comes first: if it fails, no slot is held for nothing.
         credentials, session_data = await self._unseal(item)
         key = _keys.slot(account.id, slot)
-        holding = {**key, **slot_attributes(request.owner, account.kind, now, until, request.intention)}
+        intention = _ledger.priced(request.intention, account)
+        holding = {**key, **slot_attributes(request.owner, account.kind, now, until, intention)}
         taking = asyncio.create_task(self._take_slot(holding, now))
         try:
             if not await asyncio.shield(taking):
@@ -259,7 +260,7 @@ class DynamoDBAccountStore(DynamoDBBooking):
             credentials=credentials,
             session_data=session_data,
             started_at=now,
-            intention=request.intention,
+            intention=intention,
         )
 
     async def _take_slot(self, holding: Item, now: float) -> bool:

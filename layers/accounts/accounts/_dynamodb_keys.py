@@ -10,7 +10,8 @@ from typing import Any, Unpack
 
 from accounts import _api_keys, _budgets, _keys
 from accounts._account_model import AccountKind
-from accounts._dynamodb_records import DynamoDBRecords, configs_of
+from accounts._dynamodb_audit import DynamoDBAudit
+from accounts._dynamodb_records import configs_of
 from accounts._exceptions import ConflictError, KeyNotFoundError
 from accounts._items import Item
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation, Reserved
@@ -24,7 +25,7 @@ IS_ABSENT = "attribute_not_exists({pk})"
 MAX_REPAIRS = 10
 
 
-class DynamoDBKeys(DynamoDBRecords):
+class DynamoDBKeys(DynamoDBAudit):
     """API keys, what they may consume and what they have."""
 
     def __init__(

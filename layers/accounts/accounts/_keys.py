@@ -10,6 +10,7 @@
     LIMITS#key id           META                counters and reservations of a key
     LEDGER#day              time#owner          one send and its cost
     REQUESTS#day            time#request id     one request of a caller
+    AUDIT#month             time#random         one change by the administration
     SUMS#month              hour#key#model#account   what the entries of one hour add up to
     SUMS#open               hour                an hour to be summed up again
     SESSION#key#session     META                a conversation
@@ -124,6 +125,14 @@ def request(day: str, at: float, request_id: str) -> Key:
     return _key(requests_day(day), f"{round(at * 1000):014d}#{_part(request_id)}")
 
 
+def audit_month(month: str) -> str:
+    return f"AUDIT#{_part(month)}"
+
+
+def audit_entry(month: str, entry_id: str) -> Key:
+    return _key(audit_month(month), entry_id)
+
+
 def sums_month(month: str) -> str:
     return f"SUMS#{_part(month)}"
 
@@ -196,6 +205,7 @@ def account_attributes(account: Account, place: float) -> Item:
         "read_at": points.read_at if points else None,
         "allotment": points.allotment if points else None,
         "next_grant_at": points.next_grant_at if points else None,
+        "usd_per_point": points.usd_per_point if points else None,
         "subscribed": account.subscribed,
         "max_concurrency": account.max_concurrency,
         "consecutive_errors": account.consecutive_errors,
@@ -214,7 +224,11 @@ def account_of(item: Mapping[str, Any]) -> Account:
     points = None
     if item.get("balance") is not None:
         points = Points(
-            int(item["balance"]), float(item["read_at"]), item.get("allotment"), _time(item, "next_grant_at")
+            int(item["balance"]),
+            float(item["read_at"]),
+            item.get("allotment"),
+            _number(item, "next_grant_at"),
+            _number(item, "usd_per_point"),
         )
     return Account(
         id=item["account_id"],
@@ -235,7 +249,7 @@ def account_of(item: Mapping[str, Any]) -> Account:
         consecutive_errors=int(item["consecutive_errors"]),
         doubts=int(item.get("doubts", 0)),
         last_error=item.get("last_error"),
-        last_used_at=_time(item, "last_used_at"),
+        last_used_at=_number(item, "last_used_at"),
         refresh_due_at=float(item["due_at"]),
         created_at=float(item["created_at"]),
         updated_at=float(item["updated_at"]),
@@ -299,6 +313,6 @@ def _wait(item: Mapping[str, Any], name: str) -> float:
     return float(item.get(name, 0.0))
 
 
-def _time(item: Mapping[str, Any], name: str) -> float | None:
+def _number(item: Mapping[str, Any], name: str) -> float | None:
     value = item.get(name)
     return None if value is None else float(value)

@@ -23,6 +23,9 @@ class Intention:
     """The number of this send among those of its request."""
     estimate: int | None = None
     """Points that it will probably cost; `None` if nobody can tell."""
+    usd: float | None = None
+    """Dollars that it will probably cost, by the list of models: an account that tells what its points are worth
+    makes them the estimate, instead of the given one."""
     reserved: Reserved | None = None
     """What `reserve_budget` reserved under the lease's owner; `None` for a key without limits."""
 

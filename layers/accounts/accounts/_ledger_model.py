@@ -126,7 +126,9 @@ class RequestRecord:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     points: int | None = None
+    points_estimated: bool = False
     is_estimated: bool = True
+    """Whether the tokens are estimates."""
     ttl_seconds: float = 30 * 86_400.0
     """How long it is kept; 0 keeps nothing."""
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from accounts import _keys
 from accounts._account_model import AccountKind
+from accounts._audit_model import AuditEntry
 from accounts._items import Item
 from accounts._key_model import ApiKey, KeyRole, Reserved
 from accounts._lease_model import Intention
@@ -80,6 +81,17 @@ def request_item(record: RequestRecord) -> Item:
 
 def request_of(item: Mapping[str, Any]) -> RequestRecord:
     return RequestRecord(**_fields_of(RequestRecord, item))
+
+
+def audit_item(entry: AuditEntry) -> Item:
+    key = _keys.audit_entry(month_of(entry.at), entry.id)
+    return {**key, **_plain(entry, "id"), "expires_at": math.ceil(entry.at) + LEDGER_SECONDS}
+
+
+def audit_of(item: Mapping[str, Any]) -> AuditEntry:
+    values = _fields_of(AuditEntry, item) | {"id": item["sk"], "fields": tuple(item.get("fields", ()))}
+    values = {"actor_id": None, "target": None} | values
+    return AuditEntry(**values)
 
 
 def sums_item(sums: Sums) -> Item:

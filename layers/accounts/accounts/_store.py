@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._audit_model import AuditEntry
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
 from accounts._lease_model import Lease, LeaseRequest
 from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, SendRecord, Settlement, SettlementState, Sums
@@ -237,6 +238,24 @@ class AccountStore(Protocol):
         self, selection: Selection, *, limit: int = 50, cursor: str | None = None
     ) -> Page[RequestRecord]:
         """The log of requests, newest first. A page may be short and still have a cursor."""
+
+    # What administrators changed.
+
+    async def record_audit(self, entry: AuditEntry) -> AuditEntry:
+        """Add an entry to the audit trail, kept for 400 days; returns it with its id."""
+
+    async def list_audit(
+        self,
+        *,
+        since: float,
+        until: float,
+        actor_id: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[AuditEntry]:
+        """What was changed, newest first. A page may be short and still have a cursor. `ValueError` for a bad one."""
 
     # Conversations, documents, configuration.
 

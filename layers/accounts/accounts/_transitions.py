@@ -118,7 +118,9 @@ def apply_reading(
         return _after_failed_reading(account, reading, now, jitter, policy)
     points = account.points
     if reading.balance is not None:
-        points = Points(reading.balance, now, reading.allotment, reading.next_grant_at)
+        # A low balance in dollars is too coarse for a rate: the one before stays.
+        rate = reading.usd_per_point or (points.usd_per_point if points else None)
+        points = Points(reading.balance, now, reading.allotment, reading.next_grant_at, rate)
     read = replace(
         account,
         state=AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state,

@@ -220,3 +220,8 @@ async def test_a_body_that_is_no_object_is_said_to_be_none(house: House, raw: by
     answer = await house.call("/admin/keys", raw=raw, key=ADMIN_KEY)
     assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "invalid_json", None)
     assert answer.error["message"] == "The body must be a JSON object."
+
+
+async def test_a_parameter_that_is_given_twice_is_refused(house: House) -> None:
+    answer = await house.admin("/usage?account=a&account=b")
+    assert (answer.status, answer.error["param"]) == (400, "account")

@@ -109,7 +109,7 @@ async def test_a_defect_ends_the_wait_and_shows_nothing_of_its_text(connect, mon
         monkeypatch.setattr(client._channel, "_serve", fail)
         for _ in range(2):
             with pytest.raises(PoeError) as caught:
-                await asyncio.wait_for(client._channel.ensure(), 5)
+                await asyncio.wait_for(client._channel.ensure(), 30)
             assert caught.value.code is ErrorCode.PROTOCOL and "KeyError" in str(caught.value)
             gc.collect()
     shown = caplog.text + "".join(traceback.format_exception(caught.value))
@@ -135,7 +135,7 @@ async def test_a_socket_that_died_in_a_freeze_is_noticed_and_replaced(connect, a
         await ask(client, "before")
         relay.silence()
         clock.now += passed
-        assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
+        assert (await asyncio.wait_for(ask(client, "after"), 30)).text == "You said: after"
     assert sockets(simulator) == 2
 
 
@@ -160,7 +160,7 @@ async def test_what_came_during_a_freeze_does_not_prove_a_socket_alive(connect, 
         while client.session_data() == seen:  # noqa: ASYNC110 (what is awaited has no event)
             await asyncio.sleep(0.001)
         relay.silence()
-        assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
+        assert (await asyncio.wait_for(ask(client, "after"), 30)).text == "You said: after"
     assert sockets(simulator) == 2
 
 
@@ -174,7 +174,7 @@ async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, sim
         await ask(client, "before")
         relay.silence()
         clock.now += passed
-        assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
+        assert (await asyncio.wait_for(ask(client, "after"), 30)).text == "You said: after"
     assert count(simulator, "sendMessageMutation") == 2
 
 
@@ -322,14 +322,14 @@ async def test_a_caller_that_gives_up_does_not_disturb_the_others(connect, ask, 
 
 
 async def test_closing_while_connecting_ends_the_wait(connect, ask, simulator):
-    simulator.enqueue(Scenario(DelayResponse(30), operation="/api/settings"))
-    client = connect()
+    simulator.enqueue(Scenario(DelayResponse(300), operation="/api/settings"))
+    client = connect(request_timeout_seconds=300)
     waiting = asyncio.create_task(ask(client, "hello"))
     while not simulator.requests:  # noqa: ASYNC110 - only a journal
         await asyncio.sleep(0.005)
-    await asyncio.wait_for(client.aclose(), 1)
+    await asyncio.wait_for(client.aclose(), 30)
     with pytest.raises(PoeError) as caught:
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 30)
     assert caught.value.code is ErrorCode.CONNECTION_FAILED
     with pytest.raises(RuntimeError):
         await ask(client, "again")

@@ -207,7 +207,7 @@ async def test_cancelling_the_task_stops_the_answer_and_is_not_swallowed(connect
 
     async with connect() as client:
         task = asyncio.create_task(consume())
-        await asyncio.wait_for(seen.wait(), 5)
+        await asyncio.wait_for(seen.wait(), 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -375,13 +375,13 @@ class TestRoundTrips:
 
 async def test_closing_ends_a_call_that_hangs(connect, simulator):
     simulator.enqueue(Scenario(HangRequest(), operation="SettingsPageQuery"))
-    client = connect()
+    client = connect(request_timeout_seconds=300)
     waiting = asyncio.create_task(client.points())
     while not simulator.requests:  # noqa: ASYNC110 - the simulator tells by its journal
         await asyncio.sleep(0.005)
     await client.aclose()
     with pytest.raises(PoeError) as caught:
-        await asyncio.wait_for(waiting, 2)
+        await asyncio.wait_for(waiting, 30)
     assert caught.value.code is ErrorCode.CONNECTION_FAILED
 
 

@@ -118,7 +118,7 @@ async def test_an_upload_ends_with_the_message_that_cannot_be_sent(connect, simu
 
     async with connect(fetch=endless) as client:
         with pytest.raises(PoeError) as caught:
-            await asyncio.wait_for(send(client, Attachment("a.txt", "text/plain", url="https://a.example/a.txt")), 5)
+            await asyncio.wait_for(send(client, Attachment("a.txt", "text/plain", url="https://a.example/a.txt")), 30)
         assert caught.value.code is ErrorCode.CHALLENGE and is_over.is_set()
 
 

@@ -11,6 +11,7 @@ from gateway.http.schemas import (
     GENERATION,
     IGNORED,
     NAME,
+    POINTS,
     TEXT,
     Operation,
     Schema,
@@ -41,6 +42,7 @@ _USAGE = obj(
     completion_tokens=COUNT,
     total_tokens=COUNT,
     estimated={**FLAG, "description": "Whether these are the gateway's own estimate."},
+    **POINTS,
 )
 _FINISH = enum("stop", "length", "tool_calls", "content_filter")
 _NAMES = optional(array(TEXT))

@@ -7,7 +7,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from accounts import AccountKind
@@ -47,8 +47,8 @@ class ImageMaker:
     """What is known of the bot."""
     parameters: Mapping[str, Any]
 
-    async def make(self) -> tuple[list[FileAttached], TokenUsage | None]:
-        """The images, at least one, and what they consumed where that is known. Raises what the last failure was.
+    async def make(self) -> tuple[list[FileAttached], TokenUsage]:
+        """The images, at least one, and what they consumed. Raises what the last failure was.
 
         Some bots make several at once; some answers fail. What was made is given, as it was paid for.
         """
@@ -57,8 +57,10 @@ class ImageMaker:
         files = [file for some, _ in made for file in some]
         if not files:
             raise next(result for result in results if isinstance(result, Exception))
-        total = TokenUsage.total(usage for _, usage in made)
-        return files[: self.request.count], None if total.is_estimated else total
+        # Answers without an image cost points, too.
+        spent, is_estimate = self.record.points, self.record.points_estimated
+        total = replace(TokenUsage.total(usage for _, usage in made), points=spent, points_estimated=is_estimate)
+        return files[: self.request.count], total
 
     async def _make_one(self, _index: int, record: RequestRecord) -> tuple[list[FileAttached], TokenUsage]:
         generation = self.services.generations.start(self._task(), record)
@@ -87,7 +89,7 @@ class ImageMaker:
         message = Message("user", self.request.prompt, self.request.images)
         return ChatRequest(self.bot, (message,), parameters=parameters)
 
-    async def encode(self, files: list[FileAttached], used: TokenUsage | None, *, is_buffered: bool) -> bytes:
+    async def encode(self, files: list[FileAttached], used: TokenUsage, *, is_buffered: bool) -> bytes:
         """OpenAI's images response. Raises `GatewayError`, `PoeError`."""
         body: dict[str, Any] = {"created": int(time.time())}
         if self.request.wants_data:
@@ -95,8 +97,7 @@ class ImageMaker:
             body["data"] = [{"b64_json": text} for text in await self._texts(files, limit)]
         else:
             body["data"] = [{"url": file.url} for file in files]
-        if used is not None:
-            body["usage"] = _usage(used, has_images=self.request.is_edit)
+        body["usage"] = _usage(used, has_images=self.request.is_edit)
         return json.dumps(body, separators=(",", ":")).encode()
 
     async def _texts(self, files: list[FileAttached], limit: int) -> list[str]:
@@ -131,4 +132,4 @@ def _usage(used: TokenUsage, *, has_images: bool) -> dict[str, Any]:
         "output_tokens": used.completion_tokens,
         "total_tokens": used.prompt_tokens + used.completion_tokens,
     }
-    return shown if used.points is None else shown | {"points": used.points}
+    return shown | {"estimated": used.is_estimated} | used.shown_points()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from gateway.http.deadline import bounded
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, invalid
 from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
 from gateway.http.file_response import Download, FileResponse, is_buffered
+from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for, require, unsupported_model
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_parameters import resolve
@@ -109,7 +111,8 @@ async def create_video(request: Request) -> JSONResponse:
     async with bounded(request.receive, deadline):
         job, ignored = await VideoMaker(services, record, key.id).create(asked, bot, model)
     headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
-    return JSONResponse(job.to_openai() | {"prompt": asked.prompt}, headers=headers)
+    shown = job.to_openai() | {"prompt": asked.prompt, "usage": _points(record)}
+    return JSONResponse(shown, headers=headers)
 
 
 async def retrieve_video(request: Request) -> JSONResponse:
@@ -208,10 +211,16 @@ async def create_speech(request: Request) -> FileResponse:
             if not opened.content_type.startswith("audio/"):
                 raise _silent()
             ignored = ", ".join(asked.ignored(sent, opened.content_type))
-            headers = {"x-gateway-ignored": ignored} if ignored else {}
+            headers = {"x-gateway-points": json.dumps(record.points)}
+            headers |= {"x-gateway-points-estimated": "true"} if record.points_estimated else {}
+            headers |= {"x-gateway-ignored": ignored} if ignored else {}
             yield Download(opened.content_type, opened.size, opened.chunks, headers)
 
     return FileResponse(open_sound, deadline=deadline)
+
+
+def _points(record: RequestRecord) -> dict[str, Any]:
+    return usage.points_fields(record.points, is_estimated=record.points_estimated)
 
 
 def _silent() -> GatewayError:

@@ -49,7 +49,8 @@ async def test_an_image_is_answered_by_its_address(house: House) -> None:
     answer = await generate(house, size="1792x1024")
     assert answer.status == 200
     assert answer.json["data"] == [{"url": "https://files.example.com/a.png"}]
-    assert "usage" not in answer.json, "an estimate is no usage"
+    usage = answer.json["usage"]
+    assert (usage["estimated"], usage["points"], usage["points_estimated"]) == (True, None, False)
     asked = house.poe.requests[0]
     assert (asked.messages[0].text, asked.parameters) == ("a cat", {"aspect": "7:4"})
     assert house.store.released[0][0].is_success

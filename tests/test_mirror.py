@@ -133,6 +133,8 @@ ELSEWHERE = (
     ("accounts/_ledger.py", "accounts/test_ledger_contract.py", CONTRACT),
     ("accounts/_records_items.py", "accounts/test_ledger_contract.py", CONTRACT),
     ("accounts/_dynamodb_accounts.py", "accounts/test_store_contract.py", CONTRACT),
+    ("accounts/_alerts.py", "accounts/test_alerts_contract.py", PART),
+    ("accounts/_dynamodb_audit.py", "accounts/test_audit_contract.py", CONTRACT),
     ("accounts/_dynamodb_records.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_exceptions.py", "accounts/test_package.py", DECLARATIONS),
     ("accounts/_factory.py", "accounts/test_aws.py", PART),
@@ -144,11 +146,13 @@ ELSEWHERE = (
     ("accounts/_store.py", "accounts/test_store_contract.py", "the contract itself"),
     ("accounts/_table.py", "accounts/test_dynamodb.py", PART),
     ("accounts/_vault.py", "accounts/test_vault_kms.py", "the port that the KMS vault implements"),
+    ("pool/alert_message.py", "pool/test_webhook.py", PART),
     ("pool/config_names.py", "pool/test_settings.py", DECLARATIONS),
     # The streaming runtime.
     ("streaming_runtime/__main__.py", "streaming_runtime/test_wrapper.py", COMMAND),
     ("streaming_runtime/errors.py", "streaming_runtime/test_failures.py", DECLARATIONS),
     # The functions.
+    ("refresh_points/topic.py", "refresh_points/test_alerts.py", PART),
     ("refresh_points/handler.py", "refresh_points/test_run.py", "the whole run"),
     ("refresh_points/journal.py", "refresh_points/test_run.py", "the whole run"),
     ("refresh_points/settler.py", "refresh_points/test_run.py", "the whole run"),

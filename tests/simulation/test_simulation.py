@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from accounts import AccountStoreError
-from tests.simulation.history import Violated, simulate
+from tests.simulation.equations import Violated
+from tests.simulation.history import simulate
 
 # Seeds that failed once: why is in the words beside each.
 ONCE_FAILED = {

@@ -11,6 +11,7 @@ from accounts._account_model import (
     Points,
     Wait,
 )
+from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
 from accounts._exceptions import (
     AccountNotFoundError,
@@ -50,6 +51,7 @@ __all__ = [
     "AccountStore",
     "AccountStoreError",
     "Admission",
+    "Alert",
     "ApiKey",
     "AuditEntry",
     "BalanceReading",

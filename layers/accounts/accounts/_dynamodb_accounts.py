@@ -138,6 +138,16 @@ class DynamoDBAccounts(DynamoDBLedger):
         credentials, session_data = await self._unseal(item)
         return _keys.account_of(item), credentials, session_data
 
+    async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
+        sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
+        await self._table.write(put({**_keys.config(name), "sealed": sealed}))
+
+    async def get_sealed_config(self, name: str) -> dict[str, Any] | None:
+        item = await self._table.get(_keys.config(name))
+        if item is None or "sealed" not in item:
+            return None
+        return await self._vault.unseal(item["sealed"], account_id=f"config#{name}", purpose="config")
+
     async def count_eligible(self, *, at_most: int = 100) -> int:
         counted = 0
         after: Mapping[str, Any] | None = None

@@ -69,6 +69,13 @@ class DynamoDBRecords:
         stored = {"config": text} if len(text) <= MAX_PLAIN_CONFIG_CHARS else {"packed": _documents.pack(value)}
         await self._table.write(put({**_keys.config(name), **stored}))
 
+    async def delete_config(self, name: str) -> bool:
+        try:
+            await self._table.write(delete(_keys.config(name), "attribute_exists({pk})"))
+        except ConditionFailed:
+            return False
+        return True
+
     async def _items(self, keys: Sequence[_keys.Key], *, is_consistent: bool = True) -> dict[str, Item]:
         """Those of these items that there are, by their partition: for kinds that have one item in each."""
         return {item["pk"]: item for item in await self._table.get_many(keys, is_consistent=is_consistent)}

@@ -15,7 +15,8 @@
     SUMS#open               hour                an hour to be summed up again
     SESSION#key#session     META                a conversation
     DOCUMENT#kind#owner#id  META                a compressed JSON document
-    CONFIG#name             META                a configuration item, as JSON
+    CONFIG#name             META                a configuration item, as JSON, or sealed
+    ALERTS                  alert id            what the owner was told of, or is to be
     FLEET                   META                how many accounts there are, by kind
 
 Index `selectable` (sel_pk, eligible_at) holds the active accounts. Its sort value is the account's *place*:
@@ -61,6 +62,7 @@ ACCOUNTS_DIRECTORY = "DIRECTORY#accounts"
 KEYS_DIRECTORY = "DIRECTORY#keys"
 SLOTS_PARTITION = "slots#0"
 OPEN_HOURS = "SUMS#open"
+ALERTS = "ALERTS"
 
 SELECTABLE_PARTITION = "selectable#0"
 
@@ -155,6 +157,10 @@ def session(key_id: str, session_id: str) -> Key:
 
 def document(kind: str, owner: str, document_id: str) -> Key:
     return _key(f"DOCUMENT#{_part(kind)}#{_part(owner)}#{_part(document_id)}", META)
+
+
+def alert(alert_id: str) -> Key:
+    return _key(ALERTS, _part(alert_id))
 
 
 def config(name: str) -> Key:

@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from accounts import _keys
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
 from accounts._dynamodb_sums import DynamoDBSums
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
-from accounts._model import Account, AccountKind, AccountState, Claim, Outcome, Page, Reading
+from accounts._store import Page
 from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, new_account, replace_credentials
 from accounts._vault import Vault
@@ -215,7 +216,7 @@ class DynamoDBAccounts(DynamoDBSums):
     async def record_reading(
         self,
         account_id: str,
-        reading: Reading | Outcome,
+        reading: BalanceReading | Outcome,
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,

@@ -17,7 +17,7 @@ from typing import Any
 from accounts import _keys, _ledger, _packs
 from accounts._classes import class_of
 from accounts._dynamodb_ledger import FIRST_LOOK_SECONDS, DynamoDBLedger
-from accounts._model import RequestCount, RequestRecord, Sums
+from accounts._ledger_model import RequestCount, RequestRecord, Sums
 from accounts._records_items import LEDGER_SECONDS, request_of, sums_item, sums_of
 from accounts._table import MAX_BATCH_GET, ConditionFailed, delete, put
 

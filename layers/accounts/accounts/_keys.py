@@ -51,9 +51,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from accounts._account_model import Account, AccountKind, AccountState, BotLimit, Points
 from accounts._identity import normal_label
 from accounts._items import Item
-from accounts._model import Account, AccountKind, AccountState, BotLimit, ChatSession, Points
+from accounts._session_model import ChatSession
 
 SELECTABLE_INDEX = "selectable"
 DUE_INDEX = "due"

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Protocol, Unpack
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._alerts import Alert
-from accounts._model import (
-    Account,
-    AccountKind,
-    AccountState,
-    Admission,
-    ApiKey,
-    AuditEntry,
-    ChatSession,
-    Claim,
-    KeySettings,
-    KeyUse,
-    Lease,
-    LeaseRequest,
+from accounts._audit_model import AuditEntry
+from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
+from accounts._lease_model import Lease, LeaseRequest
+from accounts._ledger_model import (
     LedgerEntry,
-    Outcome,
-    OverLimit,
-    Page,
-    Reading,
     RequestCount,
     RequestRecord,
-    Reservation,
     Selection,
     SendRecord,
     Settlement,
     SettlementState,
     Sums,
 )
+from accounts._session_model import ChatSession
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list; `cursor` asks for the next part and is `None` at the end."""
+
+    items: Sequence[T]
+    cursor: str | None = None
 
 
 class AccountStore(Protocol):
@@ -139,7 +138,7 @@ class AccountStore(Protocol):
     async def record_reading(
         self,
         account_id: str,
-        reading: Reading | Outcome,
+        reading: BalanceReading | Outcome,
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,

@@ -12,13 +12,13 @@ from accounts import (
     AccountKind,
     AccountState,
     AccountStore,
+    BalanceReading,
     InMemoryAccountStore,
     Intention,
     KeyBackup,
     LeaseRequest,
     LedgerEntry,
     Outcome,
-    Reading,
     Reservation,
     Restored,
     Selection,
@@ -47,7 +47,7 @@ async def test_an_account_comes_back_under_its_id_with_its_credentials(store: Ac
     added = await store.put_account(
         kind=AccountKind.OFFICIAL, label="me", credentials={"api_key": "k"}, max_concurrency=5
     )
-    await store.record_reading(added.id, Reading(700, subscribed=True, allotment=1_000))
+    await store.record_reading(added.id, BalanceReading(700, subscribed=True, allotment=1_000))
     await store.put_settlement_state(added.id, SettlementState(read_until=5.0, claimed={"h1": 4.0}))
     (backup,) = (await store.backup_accounts()).items
     await emptied(store, added.id)
@@ -187,9 +187,9 @@ async def test_entries_of_a_year_ago_are_added_up_and_older_ones_left_out(store:
 
 
 async def test_opened_hours_are_summed_up_in_bounded_steps(store: AccountStore, clock, monkeypatch) -> None:
-    from accounts import _dynamodb_ledger
+    from accounts import _dynamodb_sums
 
-    monkeypatch.setattr(_dynamodb_ledger, "MAX_OPENED_HOURS", 2)
+    monkeypatch.setattr(_dynamodb_sums, "MAX_OPENED_HOURS", 2)
     await store.put_account(kind=AccountKind.WEB, label="me", credentials={"p_b": "c"})
     now = await spend(store, "o", 5)
     await store.close_hours()

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from accounts._account_model import Account, AccountState
 from accounts._budgets import Windows
-from accounts._model import Account, AccountState, ApiKey, KeyUse, SettlementState
+from accounts._key_model import ApiKey, KeyUse
+from accounts._ledger_model import SettlementState
 
 CREDENTIALS_MISSING = "credentials_missing"
 """The last error of an account that came back without its credentials."""

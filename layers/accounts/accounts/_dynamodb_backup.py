@@ -15,20 +15,21 @@ from accounts._backup import (
     counters_of,
     restored_account,
 )
-from accounts._dynamodb_accounts import DynamoDBAccounts
+from accounts._dynamodb_booking import DynamoDBBooking
 from accounts._dynamodb_keys import IS_ABSENT
 from accounts._exceptions import ConflictError
 from accounts._identity import check_account_id, normal_label
 from accounts._items import Item
-from accounts._model import LedgerEntry, Page
+from accounts._ledger_model import LedgerEntry
 from accounts._records_items import LEDGER_SECONDS, api_key_item, api_key_of, entry_attributes, entry_key
+from accounts._store import Page
 from accounts._table import ConditionFailed, put
 
 # Writes at once.
 _WIDTH = 10
 
 
-class DynamoDBBackup(DynamoDBAccounts):
+class DynamoDBBackup(DynamoDBBooking):
     """Backs up and restores one DynamoDB table."""
 
     async def backup_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[AccountBackup]:

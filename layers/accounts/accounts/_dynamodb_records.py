@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts import _documents, _keys
 from accounts._items import Item
-from accounts._model import ChatSession
+from accounts._session_model import ChatSession
 from accounts._table import MAX_BATCH_GET, ConditionFailed, Table, delete, put
 
 # A configuration longer than this is stored compressed.

@@ -8,22 +8,14 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from accounts import _keys
+from accounts._account_model import AccountKind
 from accounts._alerts import Alert
+from accounts._audit_model import AuditEntry
 from accounts._items import Item
+from accounts._key_model import ApiKey, KeyRole, Reserved
+from accounts._lease_model import Intention
 from accounts._ledger import Held, day_of, month_of
-from accounts._model import (
-    AccountKind,
-    ApiKey,
-    AuditEntry,
-    Intention,
-    KeyRole,
-    LedgerEntry,
-    RequestRecord,
-    Reserved,
-    SettledBy,
-    SettlementState,
-    Sums,
-)
+from accounts._ledger_model import LedgerEntry, RequestRecord, SettledBy, SettlementState, Sums
 
 T = TypeVar("T")
 

@@ -217,6 +217,7 @@ EXPOSED_HEADERS = (
     "retry-after",
     "x-should-retry",
     "x-gateway-ignored",
+    "x-gateway-model",
     "x-gateway-truncated",
     *(
         f"x-ratelimit-{fact}-{what}"

@@ -106,7 +106,7 @@ async def try_account(services: Services, account_id: str, model: str | None) ->
 
 async def _ask(services: Services, account: Account, model: str) -> dict[str, Any]:
     """Ask through this account and no other for one word, booked like any send. Raises `PoeError`."""
-    _, bot = await services.catalogue.resolve(model)
+    bot = (await services.catalogue.resolve(model)).bot
     wanted = LeaseRequest(
         owner=secrets.token_hex(16),
         bot=bot.lower(),

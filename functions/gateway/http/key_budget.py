@@ -67,20 +67,25 @@ class KeyBudget:
         if not self._reserves and self.key.requests_per_minute is not None:
             await self._take(Reservation(owners=(), requests=self._answers))
 
-    async def reserve(self, *, prompt_tokens: int, max_tokens: int | None, is_first: bool) -> Ticket:
-        """What a send may spend. `is_first` says that it is the first for its answer. Raises `GatewayError` (429)."""
+    async def reserve(
+        self, *, prompt_tokens: int, max_tokens: int | None, is_first: bool, estimate: Estimate | None = None
+    ) -> Ticket:
+        """What a send may spend. `is_first` says that it is the first for its answer. Raises `GatewayError` (429).
+
+        `estimate` is for a send to another model than the request was admitted for.
+        """
         answer_tokens = EXPECTED_TOKENS if max_tokens is None else min(max_tokens, MAX_EXPECTED_TOKENS)
-        estimate = self._estimate(prompt_tokens, answer_tokens)
+        cost = (estimate or self._estimate)(prompt_tokens, answer_tokens)
         if not self._reserves:
-            return Ticket(secrets.token_hex(16), estimate, None)
-        points = self._unpriced_points if estimate is None else estimate
+            return Ticket(secrets.token_hex(16), cost, None)
+        points = self._unpriced_points if cost is None else cost
         async with self._begun:
             if is_first and not self._is_begun:
                 await self._reserve(self._answers, points, prompt_tokens + answer_tokens, requests=self._answers)
                 self._is_begun = True
             elif not is_first or not self._spare:
                 await self._reserve(1, points, prompt_tokens + answer_tokens, requests=0)
-            return Ticket(self._spare.pop(), estimate, self._reserved)
+            return Ticket(self._spare.pop(), cost, self._reserved)
 
     async def give_back(self, ticket: Ticket) -> None:
         """End a reservation without a lease. One that can't be ended now ends by itself after an hour."""

@@ -41,6 +41,8 @@ class RequestRecord:
     key: str | None = None
     """The API key's name."""
     model: str | None = None
+    alias: str | None = None
+    """The owner's alias by which the model was asked for."""
     account: str | None = None
     """The account's id, as the administration shows it."""
     attempts: int = 0
@@ -77,6 +79,7 @@ class RequestRecord:
             self.started_at,
             key=self.key,
             model=self.model,
+            alias=self.alias,
             budget=self.budget,
             surface=self.surface,
             key_id=self.key_id,
@@ -86,6 +89,7 @@ class RequestRecord:
     def merge(self, part: RequestRecord) -> None:
         """Add what became of one of several answers."""
         self.attempts += part.attempts
+        self.model = part.model or self.model
         self.account = self.account or part.account
         self.finish = self.finish or part.finish
         self.cause = self.cause or part.cause
@@ -132,7 +136,7 @@ class Journal:
         }
         if record.first_byte_at is not None:
             line["first_byte_ms"] = _milliseconds(record.first_byte_at - record.started_at)
-        for name in ("key", "model", "account", "finish", "error"):
+        for name in ("key", "model", "alias", "account", "finish", "error"):
             if (value := getattr(record, name)) is not None:
                 line[name] = value
         if record.attempts:

@@ -5,3 +5,6 @@ MODELS = "models"
 
 POE = "poe"
 """Overrides of the Poe clients' configuration: written by the administration, read by both functions."""
+
+ALIASES = "model_aliases"
+"""The owner's own names for models: written by the administration, read by the gateway."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, invalid
 from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
 from gateway.http.file_response import Download, FileResponse, is_buffered
 from gateway.models.catalogue import Model, kinds_for, require, unsupported_model
+from gateway.prompt.other_models import model_header
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.image_request import (
@@ -74,14 +76,15 @@ async def edit_image(request: Request) -> Response:
 async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: float) -> Response:
     context = context_of(request)
     services, record = context.services, context.record
-    model, bot = await admit(request, key, call.model, call.count)
+    meant = await admit(request, key, call.model, call.count)
+    model, bot = meant.model, meant.bot
     _check(model, call)
     parameters, ignored = resolve(call.wishes, bot, model)
     maker = ImageMaker(services, record, key.id, call, bot, model, parameters)
     async with bounded(request.receive, deadline):
         files, used = await maker.make()
         body = await maker.encode(files, used, is_buffered=is_buffered(request.scope))
-    headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
+    headers = {**model_header(meant), **({"x-gateway-ignored": ", ".join(ignored)} if ignored else {})}
     return Response(body, media_type="application/json", headers=headers)
 
 
@@ -104,11 +107,13 @@ async def create_video(request: Request) -> JSONResponse:
     services, record = context.services, context.record
     key = await authenticate(request)
     call = await _read_call(request, services.settings.max_body_bytes)
-    model, bot = await admit(request, key, call.model)
-    require(model, "video", "videos")
+    meant = await admit(request, key, call.model)
+    require(meant.model, "video", "videos")
     async with bounded(request.receive, deadline):
-        job, ignored = await VideoMaker(services, record, key.id).create(call, bot, model)
-    headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
+        job, ignored = await VideoMaker(services, record, key.id).create(
+            replace(call, model=meant.told(call.model)), meant.bot, meant.model
+        )
+    headers = {**model_header(meant), **({"x-gateway-ignored": ", ".join(ignored)} if ignored else {})}
     return JSONResponse(job.to_openai() | {"prompt": call.prompt}, headers=headers)
 
 
@@ -179,7 +184,8 @@ async def create_speech(request: Request) -> FileResponse:
     services, record = context.services, context.record
     key = await authenticate(request)
     call = read_speech_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model, bot = await admit(request, key, call.model)
+    meant = await admit(request, key, call.model)
+    model, bot = meant.model, meant.bot
     require(model, "audio", "speech")
     sent: dict[str, Any] = {}
 
@@ -208,7 +214,7 @@ async def create_speech(request: Request) -> FileResponse:
             if not opened.content_type.startswith("audio/"):
                 raise _silent()
             ignored = ", ".join(call.ignored(sent, opened.content_type))
-            headers = {"x-gateway-ignored": ignored} if ignored else {}
+            headers = {**model_header(meant), **({"x-gateway-ignored": ignored} if ignored else {})}
             yield Download(opened.content_type, opened.size, opened.chunks, headers)
 
     return FileResponse(open_sound, deadline=deadline)

@@ -18,7 +18,7 @@ from gateway.http.bodies import item_index, page_size, read_json
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 from gateway.http.fields import Body, choice
 from gateway.http.sse import EventStream
-from gateway.prompt.chat_task import ChatTask, prepare_chat
+from gateway.prompt.other_models import prepare_choice
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
 from gateway.surfaces.responses.input_items import Item
@@ -46,15 +46,17 @@ async def create_response(request: Request) -> Response | EventStream:
     items = await stored.resolve(key.id, asked.items, conversation)
     asked = asked.continuing(conversation.items, items)
     call = asked.shared
-    entry, bot = await admit(request, key, call.model)
+    meant = await admit(request, key, call.model)
     async with asyncio.timeout_at(deadline):
-        chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
+        choice = await prepare_choice(meant, lambda _: call, key_id=key.id, services=services)
     is_kept = stored.is_on and asked.store is not False
-    response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
+    shown = {**asked.shown, "model": choice.model}
+    choice.on_change(partial(shown.__setitem__, "model"))
+    response = ResponseObject(id=response_id, created_at=int(time.time()), shown=shown, store=is_kept)
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
-    generation = services.generations.start(chat.generation_task(), record)
+    generation = services.generations.start(choice.task(), record)
     output = Output(new_id, asked.origins)
-    headers = partial(_headers, chat, generation)
+    headers = partial(choice.headers, generation)
     if not call.is_streamed:
         async with answering(request, deadline, NAMES):
             body = await _collect(generation, response, output, keep)
@@ -78,10 +80,6 @@ async def _collect(generation: Generation, response: ResponseObject, output: Out
     output.close(item_status(answer.finish_reason))
     body = response.finished(answer, output.to_json(), completed_at=int(time.time()))
     return json.dumps(await keep(body), separators=(",", ":")).encode()
-
-
-def _headers(chat: ChatTask, generation: Generation) -> dict[str, str]:
-    return chat.headers(generation.kind)
 
 
 async def count_input_tokens(request: Request) -> JSONResponse:

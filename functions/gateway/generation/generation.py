@@ -126,8 +126,7 @@ class Generation:
             # Nobody waits for the answer any more; how it ended is for the caller of this block to say.
             return None
         failure = gateway_error(error, now=self._shared.now())
-        if isinstance(error, PoeError):
-            self._record.cause = error.code.value
+        self._record.fail(failure, error)
         return self._shared.keeper.item(self._record, status=failure.status, code=failure.code)
 
     def _booking(self, attempt: Attempt) -> SendRecord | None:
@@ -201,7 +200,7 @@ class Generation:
         lease = await self._lease(leasing, again)
         shared, task, record = self._shared, self._task, self._record
         record.attempts += 1
-        record.account = lease.account.id
+        record.account, record.account_kind = lease.account.id, lease.account.kind.value
         attempt = self._attempt = Attempt(lease, shared, bot=task.model.lower())
         if not self._is_shown:
             self._shaper = AnswerShaper(task.limits(lease.account.kind), is_streamed=task.is_streamed)
@@ -306,6 +305,7 @@ class Generation:
                 is_shown=self._is_shown,
                 points=self._spending.points,
             )
+        self._record.last_failure = send.code.value if send.code else "answer_rejected"
         self._sends.append(send)
         self._failures.append(failure)
         self._is_taken = self._is_taken or send.fate not in (Delivery.NOT_SENT, Delivery.REFUSED)

@@ -136,7 +136,7 @@ async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1
     context = context_of(request)
     context.services.prepare()
     meant = await context.services.catalogue.resolve(model_name)
-    context.record.model = meant.bot
+    context.record.model, context.record.is_listed = meant.bot, meant.model is not None
     if meant.alias is not None:
         context.record.alias = meant.alias.name
     pricing = meant.model.pricing if meant.model is not None else None

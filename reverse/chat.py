@@ -87,6 +87,8 @@ class PointsReading:
     subscribed: bool | None = None
     allotment: int | None = None
     next_grant_at: float | None = None
+    usd_per_point: float | None = None
+    """What a point is worth, where the upstream tells the balance in dollars as well (official only)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,7 @@ class RecordingStore(InMemoryAccountStore):
     def __init__(self) -> None:
         super().__init__()
         self.held: list[Lease] = []
+        self.leases: list[Lease] = []
         self.intentions: list[Intention] = []
         self.released: list[tuple[Outcome, SendRecord | None]] = []
         self.kept_session_data: list[Mapping[str, Any] | None] = []
@@ -204,6 +205,7 @@ class RecordingStore(InMemoryAccountStore):
         if request.intention is not None:
             self.intentions.append(request.intention)
         self.held.append(lease)
+        self.leases.append(lease)
         self.most_held = max(self.most_held, len(self.held))
         return lease
 

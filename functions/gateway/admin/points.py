@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from accounts import Account, Sums
 from gateway.admin.accounts import ServicesArgument
-from gateway.admin.shapes import iso_time
+from gateway.admin.shown import iso_time
 from pool.status import status_of
 
 router = APIRouter(prefix="/points")

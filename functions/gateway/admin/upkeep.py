@@ -19,7 +19,7 @@ from starlette.responses import StreamingResponse
 
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
-from gateway.admin.shapes import iso_time
+from gateway.admin.shown import iso_time
 from gateway.http.auth import CALLER_KEY, Administrator
 from gateway.http.errors import invalid
 from gateway.http.schemas import events

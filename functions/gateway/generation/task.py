@@ -9,7 +9,7 @@ from typing import Protocol
 from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.shaping import AnswerLimits
-from gateway.http.key_budget import Estimate
+from gateway.http.key_budget import PriceOf
 from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import PoeError
 from reverse.events import Event
@@ -137,7 +137,7 @@ class GenerationTask:
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""
     sticky_account_id: str | None = None
-    estimate: Estimate | None = None
+    price: PriceOf | None = None
     """What a send costs, where that is not what the request was admitted for."""
     others: OtherTasks | None = None
     """The same with the models that may answer in this one's place."""

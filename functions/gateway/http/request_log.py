@@ -70,7 +70,9 @@ class RequestRecord:
     first_token_at: float | None = None
     """When the upstream said the first that a caller would see."""
     points: int | None = None
-    """What the sends cost, as far as it is known."""
+    """What the sends cost, as far as it is known; `None` if that is unknown for any of them."""
+    points_estimated: bool = False
+    """Whether any of the points are an estimate."""
     cause: str | None = None
     """What is behind `error`: the code of the upstream's failure, or why there was no account."""
     last_failure: str | None = None
@@ -128,8 +130,10 @@ class RequestRecord:
         self.cause = self.cause or part.cause
         if part.first_token_at is not None:
             self.first_token_at = min(self.first_token_at or part.first_token_at, part.first_token_at)
-        if part.points is not None:
-            self.points = (self.points or 0) + part.points
+        if part.usage:
+            is_known = part.points is not None and (self.points is not None or not self.usage)
+            self.points = (self.points or 0) + (part.points or 0) if is_known else None
+            self.points_estimated = self.points_estimated or part.points_estimated
         for name, value in part.usage.items():
             so_far = self.usage.get(name)
             # `estimated` is a flag: one estimate makes the sum one.
@@ -176,7 +180,7 @@ class Journal:
         if record.attempts:
             line |= {"attempts": record.attempts, "stream": record.is_stream, "chunks": record.chunks}
         if record.points is not None:
-            line["points"] = record.points
+            line |= {"points": record.points, "points_estimated": record.points_estimated}
         self._logger.info("request.ended", extra=line | record.usage | _trace(record))
         if self._with_metrics:
             self._write_metrics(line, record)
@@ -297,6 +301,7 @@ class RequestKeeper:
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
             points=record.points,
+            points_estimated=record.points_estimated,
             is_estimated=bool(usage.get("estimated", True)),
             ttl_seconds=self._seconds,
         )

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 from urllib.parse import quote
 
 from accounts import AccountStoreError
 from gateway.generation.task import AnswerSoFar, GenerationTask
 from gateway.http.errors import GatewayError
-from gateway.models.capabilities import estimate_points
 from gateway.models.catalogue import Model, Named, Resolved
+from gateway.models.prices import Prices
 from gateway.prompt.chat_task import ChatServices, ChatTask, prepare_chat
-from gateway.prompt.request import ChatCall
+from gateway.prompt.request import GenerationRequest
 
 MODEL_HEADER = "x-gateway-model"
-MakeCall = Callable[[Model | None], ChatCall]
+MakeRequest = Callable[[Model | None], GenerationRequest]
 
 
 def model_header(meant: Resolved) -> dict[str, str]:
@@ -28,19 +29,31 @@ def _told(name: str) -> dict[str, str]:
     return {MODEL_HEADER: quote(name, safe=" !#$&'()*+,/:;=?@[]~")}
 
 
+class ModelServices(ChatServices, Protocol):
+    """What asking another model takes."""
+
+    @property
+    def prices(self) -> Prices: ...
+
+
 class ModelChoice:
     """One request to the model that is meant, or to one that may answer in its place. Implements `OtherTasks`."""
 
     def __init__(
-        self, chat: ChatTask, meant: Resolved, others: Sequence[Named], make_call: MakeCall, services: ChatServices
+        self,
+        chat: ChatTask,
+        meant: Resolved,
+        others: Sequence[Named],
+        make_request: MakeRequest,
+        services: ModelServices,
     ) -> None:
         self.chat = chat
         """For the model that answers, or would."""
         self._is_alias = meant.alias is not None
-        self.model = meant.told(chat.call.model)
+        self.model = meant.told(chat.request.model)
         """What callers are told of the model that answers: its name for an alias, else the name as they wrote it."""
         self._others = list(others)
-        self._make_call = make_call
+        self._make_request = make_request
         self._services = services
         self._on_change: list[Callable[[str], None]] = []
 
@@ -73,7 +86,7 @@ class ModelChoice:
             named = self._others.pop(0)
             try:
                 self.chat = await prepare_chat(
-                    self._make_call(named.model),
+                    self._make_request(named.model),
                     bot=named.bot,
                     entry=named.model,
                     key_id=self.chat.key_id,
@@ -87,20 +100,20 @@ class ModelChoice:
             self.model = named.name
             for note in self._on_change:
                 note(named.name)
-            pricing = named.model.pricing if named.model is not None else None
-            return replace(self.task(), estimate=partial(estimate_points, pricing), others=self)
+            price = partial(self._services.prices.price, named.model, named.bot)
+            return replace(self.task(), price=price, others=self)
         return None
 
 
 async def prepare_choice(
-    meant: Resolved, make_call: MakeCall, *, key_id: str, services: ChatServices, has_others: bool = True
+    meant: Resolved, make_request: MakeRequest, *, key_id: str, services: ModelServices, has_others: bool = True
 ) -> ModelChoice:
-    """Make a request ready for the model that is meant. `make_call` makes it for a model, as far as that matters.
+    """Make a request ready for the model that is meant. `make_request` makes it for a model, as far as that matters.
 
     Without `has_others` no other model takes its place: several answers to one request come from one model.
     Raises what `prepare_chat` raises.
     """
     chat = await prepare_chat(
-        make_call(meant.model), bot=meant.bot, entry=meant.model, key_id=key_id, services=services
+        make_request(meant.model), bot=meant.bot, entry=meant.model, key_id=key_id, services=services
     )
-    return ModelChoice(chat, meant, meant.fallbacks if has_others else (), make_call, services)
+    return ModelChoice(chat, meant, meant.fallbacks if has_others else (), make_request, services)

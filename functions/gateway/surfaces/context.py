@@ -20,9 +20,9 @@ from gateway.http.deadline import bounded, deadline_of
 from gateway.http.errors import GatewayError, encode_error_event, gateway_error
 from gateway.http.request_log import Journal, RequestKeeper, RequestRecord
 from gateway.http.sse import EventStream
-from gateway.models.capabilities import estimate_points
 from gateway.models.catalogue import Catalogue, Resolved
 from gateway.models.live_config import PoeSettings
+from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.request import FieldNames
 from gateway.settings import Settings
@@ -66,6 +66,7 @@ class Services:
     clients: WarmClients
     generations: Generations
     catalogue: Catalogue
+    prices: Prices
     authenticator: Authenticator
     admin: AdminGate
     readiness: Readiness
@@ -139,9 +140,9 @@ async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1
     context.record.model, context.record.is_listed = meant.bot, meant.model is not None
     if meant.alias is not None:
         context.record.alias = meant.alias.name
-    pricing = meant.model.pricing if meant.model is not None else None
+    price = partial(context.services.prices.price, meant.model, meant.bot)
     context.record.budget = await context.services.authenticator.admit(
-        key, model_name, *meant.names, answers=answers, estimate=partial(estimate_points, pricing)
+        key, model_name, *meant.names, answers=answers, price=price
     )
     if meant.fallbacks and not may_use(key, (model_name,)):
         return replace(meant, fallbacks=tuple(other for other in meant.fallbacks if may_use(key, other.names)))

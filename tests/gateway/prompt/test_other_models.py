@@ -223,7 +223,7 @@ async def test_a_fallback_reserves_what_it_costs(house: House) -> None:
     answer = await house.call(body={**ask(), "model": "a"}, key=secret)
     assert asked(house) == ["Cheap"], "the dear one is over the budget"
     assert answer.status == 502, "how the model ended that was asked for"
-    assert [intention.estimate for intention in house.store.intentions] == [10]
+    assert [intention.model for intention in house.store.intentions] == ["cheap"]
 
 
 @pytest.mark.parametrize("can_fall_back", [True, False])

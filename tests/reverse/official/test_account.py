@@ -80,6 +80,36 @@ def test_what_the_upstream_does_not_say_stays_unknown() -> None:
     assert parse_balance({}) == PointsReading(None)
 
 
+@pytest.mark.parametrize(
+    ("body", "rate"),
+    [
+        ({"current_point_balance": 10_000, "total_balance_usd": "0.300000"}, 0.00003),
+        (
+            {
+                "plan_points_balance": 1_000_000,
+                "addon_point_balance": 500_000,
+                "plan_balance_usd": "20.00",
+                "addon_balance_usd": "15",
+            },
+            35 / 1_500_000,
+        ),
+        ({"current_point_balance": 1_500}, None),
+        ({"current_point_balance": 1_500, "plan_balance_usd": "0.04"}, None),
+        # Two decimals say nothing of a small balance.
+        ({"current_point_balance": 500, "total_balance_usd": "0.02"}, None),
+        ({"current_point_balance": 0, "total_balance_usd": "0.00"}, None),
+        ({"current_point_balance": -5, "total_balance_usd": "0.30"}, None),
+        ({"current_point_balance": 10, "total_balance_usd": "30.00"}, None),
+        ({"current_point_balance": 10_000, "total_balance_usd": "NaN"}, None),
+        ({"current_point_balance": 10_000, "total_balance_usd": "9" * 5_000}, None),
+        ({"current_point_balance": 10_000, "total_balance_usd": ["0.3"]}, None),
+        ({"total_balance_usd": "0.3000"}, None),
+    ],
+)
+def test_a_balance_in_dollars_says_what_a_point_is_worth(body: dict[str, object], rate: float | None) -> None:
+    assert parse_balance(body).usd_per_point == (None if rate is None else pytest.approx(rate))
+
+
 async def test_a_wrong_balance_is_unknown_and_a_broken_one_an_error(
     simulator: PoeOfficialSimulator, client: PoeOfficialClient
 ) -> None:
@@ -144,3 +174,4 @@ def test_any_json_is_read_without_an_exception(value: object) -> None:
     assert len(parse_models(body)) >= 1
     parse_history({"data": [value, {"query_id": value, "creation_time": value, "cost_points": value}]})
     parse_balance({"current_point_balance": value, "next_daily_grant_time": value})
+    parse_balance({"current_point_balance": 1_000, "total_balance_usd": value})

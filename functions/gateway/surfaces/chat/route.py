@@ -19,7 +19,7 @@ from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.prompt.other_models import ModelChoice, prepare_choice
 from gateway.surfaces.chat.encoder import ChunkEncoder, encode_completion, new_completion_id
-from gateway.surfaces.chat.request import NAMES, read_chat_call
+from gateway.surfaces.chat.request import NAMES, read_chat_request
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 
 
@@ -28,14 +28,14 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
     deadline = request_deadline(request)
     services = context_of(request).services
     key = await authenticate(request)
-    call = read_chat_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    meant = await admit(request, key, call.model, call.choices)
+    asked = read_chat_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    meant = await admit(request, key, asked.model, asked.choices)
     async with asyncio.timeout_at(deadline):
-        choice = await prepare_choice(
-            meant, lambda _: call, key_id=key.id, services=services, has_others=call.choices == 1
+        model_choice = await prepare_choice(
+            meant, lambda _: asked, key_id=key.id, services=services, has_others=asked.choices == 1
         )
-    completion = _Completion(request, choice)
-    if call.is_streamed:
+    completion = _Completion(request, model_choice)
+    if asked.is_streamed:
         return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
     async with answering(request, deadline, NAMES):
         body = await completion.collect()
@@ -45,12 +45,12 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
 class _Completion:
     """The answers to one request, streamed or collected."""
 
-    def __init__(self, request: Request, asked: ModelChoice) -> None:
+    def __init__(self, request: Request, model_choice: ModelChoice) -> None:
         context = context_of(request)
         self._record = context.record
         self._generations = context.services.generations
-        self._asked = asked
-        self._call = asked.chat.call
+        self._model_choice = model_choice
+        self._request = model_choice.chat.request
         self._first: Generation | None = None
         self._encoders: dict[int, ChunkEncoder] = {}
         self._completion_id = new_completion_id()
@@ -58,33 +58,33 @@ class _Completion:
 
     def headers(self) -> dict[str, str]:
         """What is known of the answer by now."""
-        return self._asked.headers(self._first)
+        return self._model_choice.headers(self._first)
 
     async def collect(self) -> bytes:
         """The completion object. Raises what the first failing choice raises."""
-        call = self._call
-        if call.choices == 1:
+        asked = self._request
+        if asked.choices == 1:
             answers = [await self._collect_choice(0, self._record)]
         else:
-            answers = await run_all(call.choices, self._collect_choice, record=self._record, width=call.choices)
+            answers = await run_all(asked.choices, self._collect_choice, record=self._record, width=asked.choices)
         return encode_completion(
             answers,
             completion_id=self._completion_id,
             created=self._created,
-            model=self._asked.model,
-            specs=call.specs,
+            model=self._model_choice.model,
+            specs=asked.specs,
         )
 
     def stream(self) -> AsyncGenerator[bytes, None]:
         """The chunks; those of several choices as they come."""
-        if self._call.choices == 1:
+        if self._request.choices == 1:
             encoder = self._encoder(None)
-            self._asked.on_change(encoder.rename)
+            self._model_choice.on_change(encoder.rename)
             return stream_answer(self._start(0, self._record), encoder)
         return self._stream_choices()
 
     async def _stream_choices(self) -> AsyncGenerator[bytes, None]:
-        choices = self._call.choices
+        choices = self._request.choices
         chunks = stream_all(choices, self._stream_choice, record=self._record, width=choices)
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -101,18 +101,18 @@ class _Completion:
         return await collect_answer(self._start(choice, record))
 
     def _start(self, choice: int, record: RequestRecord) -> Generation:
-        generation = self._generations.start(self._asked.task(choice), record)
+        generation = self._generations.start(self._model_choice.task(choice), record)
         if choice == 0:
             self._first = generation
         return generation
 
     def _encoder(self, choice: int | None) -> ChunkEncoder:
-        call = self._call
+        asked = self._request
         return ChunkEncoder(
             completion_id=self._completion_id,
             created=self._created,
-            model=self._asked.model,
-            wants_usage=call.wants_usage,
+            model=self._model_choice.model,
+            wants_usage=asked.wants_usage,
             choice=choice,
-            specs=call.specs,
+            specs=asked.specs,
         )

@@ -32,13 +32,13 @@ async def create_message(request: Request) -> Response | EventStream:
     asked = read_messages_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
     meant = await admit(request, key, asked.model)
     async with asyncio.timeout_at(deadline):
-        choice = await prepare_choice(meant, asked.chat_call, key_id=key.id, services=services)
+        choice = await prepare_choice(meant, asked.generation_request, key_id=key.id, services=services)
     generation = services.generations.start(choice.task(), record)
     message = MessageObject(new_message_id(), choice.model, choice.chat.prompt_tokens)
     choice.on_change(message.rename)
     answer = Answer(hides_reasoning=not asked.thinking.is_shown)
     headers = partial(choice.headers, generation)
-    if choice.chat.call.is_streamed:
+    if choice.chat.request.is_streamed:
         return event_stream(
             request,
             partial(stream_answer, generation, MessageEncoder(message, answer)),
@@ -66,5 +66,5 @@ async def count_tokens(request: Request) -> JSONResponse:
     await authenticate(request)
     values = await read_json(request, max_bytes=services.settings.max_body_bytes)
     asked = read_messages_request(values, counts_only=True)
-    call = asked.chat_call((await services.catalogue.resolve(asked.model)).model)
-    return JSONResponse({"input_tokens": call.prompt_tokens, "estimated": True})
+    wanted = asked.generation_request((await services.catalogue.resolve(asked.model)).model)
+    return JSONResponse({"input_tokens": wanted.prompt_tokens, "estimated": True})

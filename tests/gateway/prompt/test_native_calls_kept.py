@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from accounts import StoreUnavailableError
-from reverse.events import Finished, TextDelta, ToolCallDelta
+from reverse.chat import Thinking
+from reverse.events import Finished, ReasoningDelta, ReasoningSigned, TextDelta, ToolCallDelta
 from tests.gateway.prompt.test_native_calls import BODIES
-from tests.gateway.scripted import House
+from tests.gateway.scripted import Answer, House
 
 EXTRA = {"google": {"thought_signature": "c2ln"}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -83,9 +84,89 @@ async def test_a_store_that_fails_fails_no_request(house: House, monkeypatch: py
     assert {line["message"] for line in house.lines()} >= {"session.write_failed", "call_extra.read_failed"}
 
 
-async def test_only_calls_since_the_users_last_words_are_looked_up(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_signature_is_remembered_for_the_whole_conversation(house: House, path: str) -> None:
+    await house.add_account()
+    await first(house, path, "Gemini-3-Pro")
+    house.poe.enqueue(TextDelta("Hi"), Finished())
+    key = "input" if path == "/v1/responses" else "messages"
+    history = [*HISTORIES[path][key], {"role": "assistant", "content": "Done."}, {"role": "user", "content": "Go on"}]
+    body = {"model": "Gemini-3-Pro", "max_tokens": 100, key: history}
+    assert (await house.call(path, body)).status == 200
+    assert house.poe.requests[-1].messages[1].tool_calls[0].extra_content == EXTRA
+
+
+CLAUDE = "Claude-Sonnet-4.5"
+BUDGET = [{"name": "thinking_budget", "schema": {"type": "integer", "maximum": 30_000}}]
+SEALED = (Thinking("Hm. So.", "c2VhbA=="), Thinking("", "aGlkZGVu", is_redacted=True))
+
+
+async def think(house: House, path: str, *, stream: bool = False) -> Answer:
+    await house.store.put_config("models", {"models": [{"id": CLAUDE, "parameters": BUDGET}]})
+    house.poe.enqueue(
+        ReasoningDelta("Hm. "),
+        ReasoningDelta("So."),
+        ReasoningSigned("c2VhbA=="),
+        ReasoningSigned("aGlkZGVu", is_redacted=True),
+        TextDelta("I look."),
+        ToolCallDelta(0, "{}", "call_1", "f"),
+        Finished(),
+    )
+    body = {"model": CLAUDE, "stream": stream, **BODIES[path], "tool_choice": None}
+    answer = await house.call(path, body)
+    assert answer.status == 200
+    return answer
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_sealed_thinking_is_remembered_by_the_calls_id_while_the_model_thinks(
+    house: House, path: str, stream: bool
 ) -> None:
+    await house.add_account()
+    await think(house, path, stream=stream)
+    for other in BODIES:
+        body = {"model": CLAUDE, **BODIES[other], "tool_choice": None, **HISTORIES[other]}
+        answer = await house.call(other, {**body, "thinking_budget": 2000})
+        assert answer.status == 200, answer.body
+        assert house.poe.requests[-1].messages[1].thinking == SEALED
+        assert "x-gateway-ignored" not in answer.headers
+        await house.call(other, body)
+        assert house.poe.requests[-1].messages[1].thinking == ()
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_sealed_thinking_that_is_sent_back_reaches_the_provider_or_is_reported(house: House, path: str) -> None:
+    await house.add_account()
+    answer = (await think(house, path)).json
+    results = {
+        "/v1/chat/completions": lambda: [
+            answer["choices"][0]["message"],
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+        ],
+        "/v1/responses": lambda: [
+            *answer["output"],
+            {"type": "function_call_output", "call_id": "call_1", "output": "x"},
+        ],
+        "/v1/messages": lambda: [
+            {"role": "assistant", "content": answer["content"]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "x"}]},
+        ],
+    }[path]()
+    key = "input" if path == "/v1/responses" else "messages"
+    body = {"model": CLAUDE, **BODIES[path], "tool_choice": None, key: [{"role": "user", "content": "Hi"}, *results]}
+    second = await house.call(path, body)
+    assert second.status == 200, second.body
+    (turn,) = [turn for turn in house.poe.requests[-1].messages if turn.thinking]
+    assert (turn.thinking, turn.text, [call.id for call in turn.tool_calls]) == (SEALED, "I look.", ["call_1"])
+    assert "x-gateway-ignored" not in second.headers
+    # Another provider's model gets none of it.
+    other = await house.call(path, {**body, "model": "GPT-5"})
+    name = {"/v1/responses": "input.reasoning", "/v1/messages": "messages.content.thinking"}
+    assert other.headers["x-gateway-ignored"] == name.get(path, "messages.thinking_blocks")
+
+
+async def test_other_models_that_do_not_think_are_not_looked_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await house.add_account()
     asked: list[str] = []
     get_document = house.store.get_document
@@ -95,8 +176,6 @@ async def test_only_calls_since_the_users_last_words_are_looked_up(
         return await get_document(kind, owner, document_id)
 
     monkeypatch.setattr(house.store, "get_document", note)
-    house.poe.enqueue(TextDelta("Hi"), Finished())
-    messages = [*HISTORIES["/v1/chat/completions"]["messages"], {"role": "user", "content": "Go on"}]
-    answer = await house.call(body={"model": "Gemini-3-Pro", "messages": messages})
-    assert answer.status == 200
+    for model in ("GPT-5", CLAUDE):
+        await sent(house, "/v1/chat/completions", model)
     assert asked == []

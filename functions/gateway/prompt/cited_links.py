@@ -13,8 +13,10 @@ from reverse.events import Event, Finished, TextDelta, TextReplaced, UrlCited
 
 # A link of Markdown (`[title](address)`, `[[1]](address)`; no image), or an address alone.
 _ADDRESS = r"https?://[^\s<>()\[\]\"'`]++(?:\([^\s<>()]{0,200}+\)[^\s<>()\[\]\"'`]*+)*+"
+_TITLE = r"[^\[\]\n]{0,300}+"
 _LINK = re.compile(
-    rf"(?<!!)\[(\[?+[^\[\]\n]{{0,300}}+\]?+)\]\((?P<linked>{_ADDRESS})[^()\n]{{0,300}}+\)|(?P<alone>{_ADDRESS})"
+    rf"(?<!!)\[(?:\[(?P<number>{_TITLE})\]|(?P<title>{_TITLE}))\]\((?P<linked>{_ADDRESS})[^()\n]{{0,300}}+\)"
+    rf"|(?P<alone>{_ADDRESS})"
 )
 _PUNCTUATION = ".,;:!?*_"
 _MAX_LINKS = 200
@@ -28,7 +30,7 @@ def links_in(text: str) -> Iterator[UrlCited]:
         if url in seen or len(seen) >= _MAX_LINKS:
             continue
         seen.add(url)
-        title = (match[1] or "").strip("[] ")
+        title = (match["title"] or match["number"] or "").strip()
         end = match.end() if match["linked"] else match.start() + len(url)
         yield UrlCited(url, title or None, match.start(), end)
 

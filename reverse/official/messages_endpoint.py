@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reverse.chat import ChatRequest, Message, Thinking
@@ -34,6 +35,9 @@ OPERATION = "messages"
 # of the models that are still made allows.
 UNKNOWN_MAX_TOKENS = 32_000
 
+# A conversation begins with the user here.
+_NO_BEGINNING = "(The conversation begins with the assistant.)"
+_BROKEN = "arguments"
 _LEAST_BUDGET = 1024
 _CACHED = {"cache_control": {"type": "ephemeral"}}
 
@@ -54,8 +58,7 @@ _STOP_REASONS = {
 def build_messages_body(request: ChatRequest, max_output_tokens: int | None = None) -> dict[str, Any]:
     """The JSON body for `request`. Without a limit of its own the model may write as much as it can.
 
-    Raises `unsupported_feature` for a response format, which this endpoint has not, and `invalid_request` for tool
-    arguments that are no JSON object.
+    Raises `unsupported_feature` for a response format, which this endpoint has not.
     """
     if request.response_format is not None and request.response_format.get("type") != "text":
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="response_format")
@@ -64,10 +67,13 @@ def build_messages_body(request: ChatRequest, max_output_tokens: int | None = No
     is_one_call = body.pop("parallel_tool_calls", None) is False
     budget, effort = body.pop("thinking_budget", None), body.pop("output_effort", None)
     body["model"] = request.bot
-    system = "\n\n".join(message.text for message in request.messages if message.role == "system" and message.text)
+    told = request.messages
+    if all(message.role == "system" for message in told):
+        told = [replace(message, role="user") for message in told]  # there is no answer to instructions alone
+    system = "\n\n".join(message.text for message in told if message.role == "system" and message.text)
     if system:
         body["system"] = [{"type": "text", "text": system} | _CACHED]
-    spoken = paired([message for message in request.messages if message.role != "system"], _legal_id)
+    spoken = paired([message for message in told if message.role != "system"], _legal_id)
     body["messages"] = _turns(spoken)
     body["max_tokens"] = request.max_tokens or max_output_tokens or UNKNOWN_MAX_TOKENS
     if effort is not None:
@@ -134,6 +140,8 @@ def _turns(messages: list[Message]) -> list[dict[str, Any]]:
             turns[-1]["content"] += blocks
         elif blocks:
             turns.append({"role": role, "content": blocks})
+    if turns and turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _NO_BEGINNING}]})
     if turns:
         turns[-1]["content"][-1] |= _CACHED
     return turns
@@ -153,9 +161,9 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
         blocks.append({"type": "text", "text": message.text})
     for call in message.tool_calls:
         arguments = parse_object(call.arguments or "{}")
-        if arguments is None:
-            raise poe_error(ErrorCode.INVALID_REQUEST, "tool arguments are no JSON object", operation=OPERATION)
-        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+        # Arguments that were cut stay in a history: they are told as they are, because an object it must be.
+        given = {_BROKEN: call.arguments} if arguments is None else arguments
+        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": given})
     return blocks
 
 

@@ -23,6 +23,8 @@ KIND = "call_extra"
 KEPT_SECONDS = 30 * 86400.0
 # Only these models are known to want anything back with a call.
 _FAMILY = "gemini"
+# These refuse calls that have none.
+_SIGNING = "gemini-3"
 # The newest calls of a conversation; what is older is left to the provider, which asks for those of the last step only.
 MAX_CALLS = 32
 # More does not fit an item of the table.
@@ -81,18 +83,22 @@ async def with_extras(
 
     `thinks` says that the model is asked to think. What the store can't say is left to the provider.
     """
-    wanted = _wanted(turns, bot.lower(), thinks=thinks)
-    if not wanted:
-        return tuple(turns)
+    bot = bot.lower()
+    wanted = _wanted(turns, bot, thinks=thinks)
+    found = await _read(wanted, key_id, store, journal) if wanted else {}
+    restored = tuple(_restored(turn, found) for turn in turns) if found else tuple(turns)
+    return _without_unsigned(restored) if _SIGNING in bot else restored
+
+
+async def _read(wanted: Sequence[str], key_id: str, store: AccountStore, journal: Journal) -> dict[str, Any]:
     try:
         documents = await asyncio.gather(
             *(store.get_document(KIND, key_id, _document_id(call_id)) for call_id in wanted)
         )
     except AccountStoreError as error:
         journal.event("call_extra.read_failed", code=type(error).__name__)
-        return tuple(turns)
-    found = {call_id: document for call_id, document in zip(wanted, documents, strict=True) if document is not None}
-    return tuple(_restored(turn, found) for turn in turns) if found else tuple(turns)
+        return {}
+    return {call_id: document for call_id, document in zip(wanted, documents, strict=True) if document is not None}
 
 
 def _wanted(turns: Sequence[Message], bot: str, *, thinks: bool) -> list[str]:
@@ -120,6 +126,27 @@ def _restored(turn: Message, found: Mapping[str, Mapping[str, Any]]) -> Message:
     blocks: list[Any] = next((document["thinking"] for document in documents if "thinking" in document), [])
     thoughts = turn.thinking or tuple(Thinking(**block) for block in blocks)
     return replace(turn, tool_calls=tuple(restored(call) for call in turn.tool_calls), thinking=thoughts)
+
+
+def _without_unsigned(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """Calls since the user's last words that have no signature, and their results, as text.
+
+    They are of another model, or too old: the provider would refuse the request for good.
+    """
+    told: list[Message] = []
+    unsigned: set[str] = set()
+    begin = max((at for at, turn in enumerate(turns) if turn.role == "user"), default=-1)
+    for at, turn in enumerate(turns):
+        if turn.tool_calls and at > begin and not turn.tool_calls[0].extra_content:
+            unsigned |= {call.id for call in turn.tool_calls}
+            calls = [f"(Called {call.name} with {call.arguments})" for call in turn.tool_calls]
+            told.append(replace(turn, text="\n".join([turn.text, *calls]).lstrip("\n"), tool_calls=()))
+        elif turn.role == "tool" and turn.tool_call_id in unsigned:
+            text = f"Result of a tool: {turn.text}"
+            told.append(replace(turn, role="user", text=text, tool_call_id=None, name=None))
+        else:
+            told.append(turn)
+    return tuple(told)
 
 
 def _document_id(call_id: str) -> str:

@@ -65,6 +65,8 @@ ELSEWHERE = (
     ("cli/prompts.py", "cli/test_main.py", "prompts, tested on a terminal"),
     ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
     ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
+    ("gateway/prompt/cited_links.py", "gateway/prompt/test_web_search.py", "what a search cites"),
+    ("gateway/prompt/thinking.py", "gateway/prompt/test_native_calls.py", "what goes back with calls"),
     ("gateway/http/key_budget.py", "gateway/http/test_auth.py", "limits, tested through requests that reach them"),
     # The Poe client.
     ("reverse/config.py", "reverse/web/test_client.py", DECLARATIONS),

@@ -20,7 +20,8 @@ from local.poe_official.frames import Frame, Part, data_frame
 from local.poe_official.limits import Ending
 from local.poe_official.model import MESSAGES, Model
 
-_KNOWN = "model messages max_tokens stream system stop_sequences temperature top_p top_k tools tool_choice thinking metadata output_config"
+_KNOWN = "model messages max_tokens stream system stop_sequences temperature top_p top_k tools tool_choice thinking"
+_KNOWN += " metadata output_config"
 _STOP_REASONS = {
     Ending.DONE: "end_turn",
     Ending.CALLS: "tool_use",

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
 USER_AGENT = "poe-gateway/0.1 (+https://github.com/poe-gateway/poe-gateway)"
+_PROXY_SCHEMES = ("http", "https")
+
+
+def check_proxy(address: str) -> None:
+    """Raise `ValueError`, quoting nothing, for an address through which no connection can be made.
+
+    Its text may hold a password. SOCKS needs a library that is not part of this client.
+    """
+    try:
+        parts = urlsplit(address)
+        # A port that is no number is only noticed when it is read.
+        is_fine = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_fine = False
+    if not is_fine:
+        raise ValueError("the proxy must be an address that begins with http:// or https://; SOCKS is not supported")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoeConfig:
-    """Addresses, timeouts (seconds) and limits, shared by both clients."""
+    """Addresses, timeouts (seconds) and limits, shared by both clients. Raises `ValueError` for a proxy of no use."""
 
     web_base_url: str = "https://poe.com"
     channel_url: str = "wss://tch{n}.tch.{base_host}"
@@ -59,3 +76,7 @@ class PoeConfig:
     form_key_rules: Mapping[str, str] = field(default_factory=dict)
     """Overrides of the expressions that find the form key's program in Poe's pages: `secret` (its group is the
     statement with the decoder's secret), `key_function` (its group is a function's name), `key_call` (a whole call)."""
+
+    def __post_init__(self) -> None:
+        if self.proxy is not None:
+            check_proxy(self.proxy)

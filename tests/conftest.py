@@ -14,15 +14,18 @@ from tests.virtual_time import VirtualTimeLoop
 
 HERE = Path(__file__).parent
 # What starts many processes or measures times runs one after the other, in one worker, beside the rest in another.
-ONE_AFTER_THE_OTHER = ("e2e", "layers", "local/bench")
+ONE_AFTER_THE_OTHER = ("e2e", "soak", "layers", "local/bench")
 # What takes long begins first, or at the end one worker waits for another.
 FIRST = (*ONE_AFTER_THE_OTHER, "reverse/web/test_endurance.py", "template/test_template.py", "local/aws")
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C end what tests start: a background job of a shell ignores it, and whatever it starts inherits that."""
+    """Let signals end what tests start: background jobs and `nohup` ignore some, and what they start inherits that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

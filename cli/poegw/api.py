@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from poegw import __version__
 from poegw.errors import CommandError, Exit, not_logged_in
@@ -213,7 +213,7 @@ def _connection(url: str, timeout: float) -> http.client.HTTPConnection:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     if proxy is None:
         return kind(host, port, timeout=timeout)
-    via = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    via = _parts_of_proxy(proxy)
     connection = kind(via.hostname or "", via.port or 80, timeout=timeout)
     headers = {}
     if via.username:
@@ -224,6 +224,22 @@ def _connection(url: str, timeout: float) -> http.client.HTTPConnection:
         headers["proxy-authorization"] = "Basic " + b64encode(secret.encode()).decode()
     connection.set_tunnel(host, port, headers)
     return connection
+
+
+def _parts_of_proxy(proxy: str) -> SplitResult:
+    """The address of the proxy. Raises `CommandError`, which quotes nothing of it, for one that is not for HTTP."""
+    try:
+        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+        is_fine = parts.scheme in ("", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_fine = False
+    if not is_fine:
+        raise CommandError(
+            "The proxy in the environment can't be used: it must be an address that begins with http://.",
+            hint="See HTTPS_PROXY and HTTP_PROXY. NO_PROXY names the hosts that need none. SOCKS is not supported.",
+            status=Exit.USAGE,
+        )
+    return parts
 
 
 def _proxy(scheme: str, host: str) -> str | None:

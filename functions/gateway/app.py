@@ -25,6 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from accounts import AccountStoreError
 from gateway.admin.gate import GuardedApplication
 from gateway.bootstrap import build_services
+from gateway.console.front import ORIGINAL_PATH, ConsoleFront, is_console
+from gateway.console.headers import SECURITY_HEADERS
 from gateway.http.deadline import ClientGoneError, to_the_end
 from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_error
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
@@ -53,7 +55,7 @@ class Gateway:
         self._make_services = make_services
         self._is_deployed = is_deployed
         self._made: Services | None = None
-        rest = GuardedApplication(_load_application, serves_everything=not is_thin)
+        rest = ConsoleFront(GuardedApplication(_load_application, serves_everything=not is_thin))
         self._router: ASGIApp = Router(build_routes(), default=rest, redirect_slashes=False) if is_thin else rest
         self._handle: ASGIApp | None = None
 
@@ -97,7 +99,8 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: context in, errors out as envelopes, one line at the end."""
         services = self.services
-        path = _plain_path(scope["path"])
+        original_path = _SLASHES.sub("/", scope["path"])
+        path = _plain_path(original_path)
         record = RequestRecord(_request_id(scope), scope["method"], time.monotonic(), surface=path.split("/", 2)[1])
         is_started = False
 
@@ -118,9 +121,12 @@ class Gateway:
         is_anthropic = speaks_anthropic(path, scope["headers"])
         request_id = record.request_id.encode()
         ids = [(b"x-request-id", request_id), *([(b"request-id", request_id)] if is_anthropic else [])]
+        # On errors, too, whoever answers.
+        ids += SECURITY_HEADERS if is_console(path) else ()
         inner: Scope = {
             **scope,
             "path": path,
+            ORIGINAL_PATH: original_path,
             "app": self,
             SCOPE_KEY: RequestContext(services, record),
         }
@@ -199,8 +205,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _plain_path(path: str) -> str:
-    """The path as routes know it: base addresses are typed with and without `/v1`, and with a slash too many."""
-    path = _SLASHES.sub("/", path)
+    """The path as routes know it: base addresses are typed with and without `/v1`, and with a slash at the end."""
     while path == "/v1" or path.startswith("/v1/"):
         path = path[3:]
     return path.rstrip("/") or "/"

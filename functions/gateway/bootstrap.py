@@ -19,6 +19,7 @@ from gateway.http.auth import AdminGate, Authenticator
 from gateway.http.request_log import Journal, RequestKeeper
 from gateway.models.catalogue import Catalogue
 from gateway.models.live_config import LiveConfig, PoeSettings
+from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader, Fetch
 from gateway.settings import Settings
 from gateway.surfaces.context import Readiness, Services
@@ -42,6 +43,7 @@ def build_services(
     journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
     live_config = LiveConfig(store, journal)
     catalogue = Catalogue(live_config)
+    prices = Prices(live_config)
     poe_settings = PoeSettings(settings.poe_config(), live_config)
     connections = None
     if make_client is None:
@@ -61,6 +63,7 @@ def build_services(
         clients=clients,
         generations=Generations(store, clients, policy, journal, keeper=keeper),
         catalogue=catalogue,
+        prices=prices,
         authenticator=Authenticator(store, find_key=live_config.find_key, unpriced_points=settings.unpriced_points),
         admin=AdminGate(_admin_key_reader(settings), find_key=store.find_key),
         readiness=Readiness(store),

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from accounts import AccountStore, AccountStoreError
+from refresh_points.estimates import Estimates
 
 CHECK_SECONDS = 86_400.0
 # How far back the daily check looks. What is settled later than a day says so, and opens its hour again.
@@ -39,8 +40,11 @@ class BooksReport:
 class Books:
     """One run's work on the books. It ends early when the time is up; the next run goes on."""
 
-    def __init__(self, store: AccountStore, *, wall_clock: Callable[[], float], stop_at: float) -> None:
+    def __init__(
+        self, store: AccountStore, estimates: Estimates, *, wall_clock: Callable[[], float], stop_at: float
+    ) -> None:
         self._store = store
+        self._estimates = estimates
         self._wall_clock = wall_clock
         self._stop_at = stop_at
         self.report = BooksReport()
@@ -53,6 +57,7 @@ class Books:
         """Sum up, repair, check."""
         now = self._wall_clock()
         self.report.repaired = await self._part("repair", self._repair_limits())
+        await self._part("estimates", self._estimates.keep())
         await self._part("uses", self._store.note_key_uses(since=now - USES_SECONDS))
         self.report.hours = await self._part("hours", self._store.close_hours())
         self.report.corrected = await self._part("check", self._check(now))

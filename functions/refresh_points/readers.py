@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts import Account, Claim, Outcome, Reading
+from accounts import Account, BalanceReading, Claim, Outcome
 from pool.clients import ClientFactory
 from pool.outcomes import CREDENTIALS_UNUSABLE, outcome_of, reading_of
 from reverse.chat import PoeClient
@@ -17,7 +17,7 @@ from reverse.errors import PoeError
 class Read:
     """What Poe said, or how asking it failed; session data only where it changed."""
 
-    result: Reading | Outcome
+    result: BalanceReading | Outcome
     session_data: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
@@ -26,8 +26,16 @@ AfterReading = Callable[[Account, PoeClient], Awaitable[None]]
 """What else is done with the client of an account that was read. Raises nothing that concerns the reading."""
 
 
-def points_reader(make_client: ClientFactory, after: AfterReading | None = None) -> Reader:
-    """A reader that opens a client for each account, and closes it after the one call, and after `after`."""
+def points_reader(
+    make_client: ClientFactory,
+    after: AfterReading | None = None,
+    *,
+    note: Callable[[BalanceReading], None] = lambda _: None,
+) -> Reader:
+    """A reader that opens a client for each account, and closes it after the one call, and after `after`.
+
+    `note` is told every balance.
+    """
 
     async def read(claim: Claim) -> Read:
         try:
@@ -39,10 +47,12 @@ def points_reader(make_client: ClientFactory, after: AfterReading | None = None)
                 points = await client.points()
             except PoeError as error:
                 return Read(outcome_of(error))
+            reading = reading_of(points)
+            note(reading)
             if after is not None:
                 await after(claim.account, client)
             session_data = client.session_data()
         is_changed = bool(session_data) and session_data != claim.session_data
-        return Read(reading_of(points), session_data if is_changed else None)
+        return Read(reading, session_data if is_changed else None)
 
     return read

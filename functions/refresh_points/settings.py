@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pool.settings import SettingsError, SharedSettings, integer, number, read_settings, setting, variable_of
+from pool.settings import TEXT, SettingsError, SharedSettings, integer, number, read_settings, setting, variable_of
 
 __all__ = ["MAX_CONCURRENCY", "Settings", "SettingsError"]
 
@@ -25,6 +25,9 @@ class Settings(SharedSettings):
 
     catalogue_hours: float = setting(6.0, number(0.1, 1000))
     """How old the list of models may become before it is read again."""
+
+    alert_topic_arn: str = setting("", TEXT)
+    """SNS topic that alerts are sent to. Empty for none; a webhook is set by `poegw alerts webhook`."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

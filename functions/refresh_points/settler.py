@@ -40,10 +40,17 @@ class _HasHistory(Protocol):
 
 
 class Settler:
-    """Settles accounts one by one; safe to use for several at once."""
+    """Settles accounts one by one; safe to use for several at once. `note` is told what each send has cost."""
 
-    def __init__(self, store: AccountStore, *, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        wall_clock: Callable[[], float],
+        note: Callable[[LedgerEntry, int], None] = lambda *_: None,
+    ) -> None:
         self._store = store
+        self._note = note
         self._wall_clock = wall_clock
         self.settled = 0
         self.failures: dict[str, int] = {}
@@ -80,6 +87,9 @@ class Settler:
         paid = {s.entry_id: s.points for s in found.settlements if s.points is not None}
         stored = await self._store.put_settlement_state(account.id, replace(found.state, pending=paid))
         self.settled += await self._book(stored)
+        for entry in sends:
+            if entry.id in paid:
+                self._note(entry, paid[entry.id])
         unpaid = [settlement for settlement in found.settlements if settlement.points is None]
         self.settled += await self._store.settle(unpaid)
 

@@ -1,4 +1,9 @@
-"""The CORS setting of a Function URL: Lambda answers preflights by itself and adds headers to the answers."""
+"""The CORS setting of a Function URL: Lambda answers preflights by itself and adds headers to the answers.
+
+What Lambda makes of a `*` in `AllowHeaders` could not be tried. If it sends the `*` on, browsers do not take it for
+`authorization`, nor for anything where credentials are allowed (Fetch standard, CORS-preflight fetch). So here it does
+not cover these either: what works here works whatever Lambda does.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +35,18 @@ class Cors:
         if _allows(self.allow_methods, requested):
             answer.append(("Access-Control-Allow-Methods", ",".join(self.allow_methods)))
         if self.allow_headers:
-            # A literal `*` does not cover `authorization` in browsers, so what was asked for is named.
             wanted = headers.get("access-control-request-headers", "")
-            names = [name.strip() for name in wanted.split(",") if _allows(self.allow_headers, name.strip())]
+            names = [name.strip() for name in wanted.split(",") if self._allows_header(name.strip())]
             answer.append(("Access-Control-Allow-Headers", ",".join(names) or ",".join(self.allow_headers)))
         if self.max_age_seconds is not None:
             answer.append(("Access-Control-Max-Age", str(self.max_age_seconds)))
         return answer
+
+    def _allows_header(self, name: str) -> bool:
+        named = [allowed.lower() for allowed in self.allow_headers]
+        if name.lower() in named:
+            return True
+        return "*" in named and name.lower() != "authorization" and not self.allow_credentials
 
     def response_headers(self, headers: Mapping[str, str]) -> Headers:
         """Headers to add to any answer; none without an `Origin`, or for one that is not allowed."""

@@ -15,6 +15,11 @@ from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, poe_error
 from reverse.web import ChatSummary, Group, PoeWebClient
 
+# What every request has, with values of its own.
+_SENT_ANYWAY = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "origin", "referer"}
+)
+_SHOWN_NAMES, _SHOWN_CHARS = 5, 40
 # Chats whose codes are remembered, so that continuing one by its code takes no round trip more.
 _MAX_KNOWN_CHATS = 256
 
@@ -23,7 +28,8 @@ class Connection:
     """One account's connection. `tokens` has the browser's cookies: `p-b`, and optionally `p-lat`, `cf_clearance`,
     `__cf_bm`, `formkey` and `poe-revision`.
 
-    `proxy` is an address, or a list with one mapping of the kind that the original takes. `config` replaces addresses
+    `proxy` is an address, or a list with one mapping of the kind that the original takes. Of `headers` the User-Agent
+    counts; those that every request has anyway (`Origin`, `Referer` …) are ignored. `config` replaces addresses
     and limits; `group_pause_seconds` are the bounds of the wait before each turn of a group. Raises `ValueError`,
     quoting no value, where an argument can't be used. Constructing does no network call; every method that does one
     raises `PoeError`.
@@ -161,6 +167,10 @@ def _only_proxy(proxy: str | Sequence[Mapping[str, str]]) -> str | None:
 
 
 def _only_user_agent(headers: Mapping[str, str]) -> str | None:
-    if any(name.lower() != "user-agent" for name in headers):
-        raise ValueError("of the headers only User-Agent can be set")
-    return next(iter(headers.values()), None)
+    """The User-Agent. Headers that are sent in any case are ignored; others can't be sent, and are refused."""
+    given = {name.strip().lower(): value for name, value in headers.items()}
+    refused = sorted(given.keys() - _SENT_ANYWAY - {"user-agent"})
+    if refused:
+        shown = ", ".join(name[:_SHOWN_CHARS] for name in refused[:_SHOWN_NAMES])
+        raise ValueError(f"of the headers only User-Agent can be set; left out must be: {shown}")
+    return given.get("user-agent")

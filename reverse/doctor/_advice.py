@@ -20,11 +20,10 @@ _BY_CODE: dict[ErrorCode, str] = {
     ErrorCode.STALE_OPERATION: _OVERRIDE,
     ErrorCode.UPSTREAM_FAILED: f"try again in a minute; if it stays so, the hash may be out of date: {_OVERRIDE}",
     ErrorCode.CHALLENGE: (
-        "Poe wants a browser to prove itself, which this client does not do: try another network, or copy the cookies "
-        "cf_clearance and __cf_bm of your browser together with its User-Agent (POE_CF_CLEARANCE, POE_CF_BM, "
-        "POE_USER_AGENT); the documented API (--official) has no challenges"
+        "Poe wants a browser to prove itself, and this client is none and solves no challenges: use the documented API "
+        "(--official), which has none"
     ),
-    ErrorCode.BLOCKED: "Poe refuses this address or client: try another network, or the documented API (--official)",
+    ErrorCode.BLOCKED: "Poe refuses this address or client: use the documented API (--official)",
     ErrorCode.RATE_LIMITED: "wait a few minutes and send less at a time",
     ErrorCode.INSUFFICIENT_POINTS: "the account's points are used up: wait for the next grant, or try a cheaper bot",
     ErrorCode.BOT_NOT_FOUND: "check the bot's handle on its page at poe.com; choose another with --bot",

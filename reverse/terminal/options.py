@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from reverse.config import PoeConfig
+from reverse.config import PoeConfig, check_proxy
 from reverse.credentials import OfficialCredentials, WebCredentials
+from reverse.override_names import by_operation
+from reverse.overrides import OverrideError
 
 DEFAULT_BOT = "Assistant"
 
@@ -29,9 +31,12 @@ _EPILOG = """\
 Credentials come from the environment, or are asked for without echo; never from the command line:
   web        POE_P_B (the cookie p-b); optionally POE_P_LAT, POE_FORM_KEY, POE_REVISION, POE_CF_CLEARANCE, POE_CF_BM
   official   POE_API_KEY; taken without --official too, where POE_P_B is not set
-POE_PROXY names an HTTP proxy for every connection.
-Without a question a chat begins; where the input is not a terminal, it is the question.
-Exit codes: 0 answered, 1 Poe refused or failed, 2 wrong usage or no credentials, 130 interrupted.
+POE_PROXY names an HTTP proxy (http:// or https://) for every connection.
+Without a question a chat begins. Where the input is not a terminal, it is the question, or is put before the one that
+is given; '-' puts it elsewhere: python -m reverse 'Correct this:' - < letter.txt
+Ctrl-C, SIGTERM and SIGHUP stop the answer at Poe, too.
+Exit codes: 0 answered, 1 Poe refused or failed, 2 wrong usage or no credentials, 130 interrupted, 143 and 129 ended by
+SIGTERM and SIGHUP.
 `python -m reverse doctor --help` is about the diagnosis.
 """
 
@@ -48,7 +53,9 @@ def chat_options(argv: Sequence[str]) -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("question", nargs="*", help="ask this and exit; '-' stands for the standard input")
+    parser.add_argument(
+        "question", nargs="*", help="ask this and exit; '-', alone, first or last, stands for the standard input"
+    )
     parser.add_argument("--bot", default=DEFAULT_BOT, help="which bot (default: %(default)s)")
     parser.add_argument("--attach", action="append", default=[], metavar="FILE", help="a path or address; repeatable")
     parser.add_argument("--chat", metavar="CODE", help="continue this chat (web)")
@@ -91,7 +98,14 @@ def config_for(options: argparse.Namespace, environ: Mapping[str, str]) -> PoeCo
     pairs = [pair.partition("=") for pair in options.operation_hash]
     if any(not (name and value) for name, _, value in pairs):
         raise UsageError("--operation-hash takes NAME=HASH")
-    fields["operation_hashes"] = {name: value for name, _, value in pairs}
+    try:
+        fields["operation_hashes"] = by_operation({name: value for name, _, value in pairs})
+        if proxy is not None:
+            check_proxy(proxy)
+    except OverrideError as error:
+        raise UsageError(f"--operation-hash {error.field.partition('.')[2]}: there is no such operation") from None
+    except ValueError as error:
+        raise UsageError(f"POE_PROXY: {error}") from None
     if options.simulator:
         base = options.simulator.rstrip("/")
         scheme = urlsplit(base).scheme

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -17,7 +18,9 @@ from reverse.events import (
     TextReplaced,
     UsageReported,
 )
+from reverse.terminal.signals import EndedBySignal
 
+MAX_INPUT_CHARS = 5_000_000
 # Bots and other people write what is shown; none of it may steer the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -72,8 +75,11 @@ class Screen:
             lines.append(line[:-1])
 
     def read_all(self) -> str:
-        """Everything that comes on the input."""
-        return self._stdin.read()
+        """Everything that comes on the input. Raises `OverflowError` for more than a message may have."""
+        text = self._stdin.read(MAX_INPUT_CHARS + 1)
+        if len(text) > MAX_INPUT_CHARS:
+            raise OverflowError(f"the input is longer than {MAX_INPUT_CHARS} characters")
+        return text
 
     def answer(self, events: Generator[Event, None, None]) -> Shown:
         """Show an answer: on a terminal as it comes, in a pipe when it is whole, so that it has no progress notes.
@@ -82,7 +88,7 @@ class Screen:
         """
         shown = Shown()
         live = self.is_terminal
-        try:
+        with self._finishing(events, shown):
             for event in events:
                 match event:
                     case TextDelta(text):
@@ -101,10 +107,21 @@ class Screen:
                         shown.replies.append(text)
                     case UsageReported(points=points):
                         shown.points = points if points is not None else shown.points
+        return shown
+
+    @contextmanager
+    def _finishing(self, events: Generator[Event, None, None], shown: Shown) -> Iterator[None]:
+        """Stops the answer and shows the rest of it, however the block ends."""
+        accepted: tuple[type[OSError], ...] = ()
+        try:
+            yield
+        except EndedBySignal:
+            accepted = (OSError,)  # the terminal may be gone
+            raise
         finally:
             events.close()
-            self._finish(shown)
-        return shown
+            with suppress(*accepted):
+                self._finish(shown)
 
     def _finish(self, shown: Shown) -> None:
         text = "" if self.is_terminal else shown.text

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal
 
 from reverse.config import PoeConfig
@@ -194,7 +195,7 @@ class Bots:
     async def create(self, draft: BotDraft) -> None:
         """Create a bot. An account without a public name must call `complete_profile` first: none is made up here."""
         category = await self._category(draft)
-        await self._graphql.mutate("MarkMultiplayerNuxCompleted", {})
+        await self._check_public_name()
         variables = {
             **_variables(draft, category),
             "model": draft.base_model,
@@ -232,6 +233,24 @@ class Bots:
             variables = {"connections": [_LIST_CONNECTION], "botId": bot.bot_id}
             await self._graphql.mutate("BotInfoCardActionBar_poeRemoveBotFromUserList_Mutation", variables)
         self._session.forget_bot(handle)
+
+    async def _check_public_name(self) -> None:
+        """Tell Poe that the account knows what a public name is, which fails where it has none."""
+        operation = "MarkMultiplayerNuxCompleted"
+        try:
+            await self._graphql.mutate(operation, {})
+        except PoeError as error:
+            is_answer = error.status == HTTPStatus.OK and error.code is ErrorCode.UPSTREAM_FAILED
+            if not is_answer:
+                raise
+            raise poe_error(
+                ErrorCode.INVALID_REQUEST,
+                "the account seems to have no public name: call complete_profile first (if it has one, the operation's "
+                "hash may be out of date)",
+                operation=operation,
+                status=error.status,
+                upstream_text=error.upstream_text,
+            ) from error
 
     async def _category(self, draft: BotDraft) -> int:
         """Check what Poe would only refuse in words, and find the category that belongs to the model."""

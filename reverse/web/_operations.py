@@ -99,6 +99,17 @@ _SUBSCRIPTIONS = {
 }
 
 
+def canonical_name(name: str) -> str | None:
+    """An operation's name as it is written here, whichever generation's spelling is given; `None` for no operation."""
+    spellings = (name, name[:1].upper() + name[1:], name[:1].lower() + name[1:])
+    return next((known for known in spellings if any(known in hashes for hashes in _OPERATIONS.values())), None)
+
+
+def is_subscription(name: str) -> bool:
+    """Whether a subscription has this name."""
+    return any(name in hashes for hashes in _SUBSCRIPTIONS.values())
+
+
 def operation_hash(name: str, config: PoeConfig) -> str:
     """The hash to send for `name`: the configured one, else that of the configured generation.
 

@@ -11,6 +11,7 @@ from accounts import (
     DEFAULT_POLICY,
     AccountKind,
     AccountStore,
+    BalanceReading,
     ConflictError,
     Intention,
     Lease,
@@ -52,6 +53,46 @@ async def entries(store: AccountStore, clock, **selection: object) -> list[Ledge
         found += page.items
         if (cursor := page.cursor) is None:
             return found
+
+
+class TestEstimates:
+    @pytest.mark.parametrize(
+        ("rate", "usd", "estimate"),
+        [
+            (0.00003, 0.0006, 20),
+            (0.00002, 0.0006, 30),
+            (0.00003, 0.00001, 1),
+            (0.00003, 0.0, 0),
+            (None, 0.0006, 12),
+            (0.00003, None, 12),
+        ],
+    )
+    async def test_dollars_become_points_at_the_rate_of_the_accounts_own_balance(
+        self, store: AccountStore, rate: float | None, usd: float | None, estimate: int
+    ) -> None:
+        account = await add(store)
+        await store.record_reading(account, BalanceReading(5_000, usd_per_point=rate))
+        lease = await take(store, usd=usd)
+        assert lease.intention is not None and lease.intention.estimate == estimate
+        await store.release(lease, Outcome(), usage=SendRecord())
+        entry = await store.get_entry(lease.entry_id)
+        assert entry is not None and (entry.estimate, entry.points) == (estimate, estimate)
+
+    async def test_a_send_of_a_killed_holder_keeps_the_estimate_in_points(self, store: AccountStore, clock) -> None:
+        account = await add(store)
+        await store.record_reading(account, BalanceReading(5_000, usd_per_point=0.00003))
+        lease = await take(store, usd=0.0006)
+        clock.advance(61 + TOLERANCE)
+        assert await store.recover_slots() == 1
+        entry = await store.get_entry(lease.entry_id)
+        assert entry is not None and (entry.outcome, entry.estimate) == ("lost", 20)
+
+    async def test_a_reading_without_dollars_leaves_the_rate_that_was_known(self, store: AccountStore) -> None:
+        account = await add(store)
+        await store.record_reading(account, BalanceReading(5_000, usd_per_point=0.00003))
+        await store.record_reading(account, BalanceReading(4_000))
+        points = (await store.get_account(account)).points
+        assert points is not None and (points.balance, points.usd_per_point) == (4_000, 0.00003)
 
 
 class TestEntries:
@@ -282,9 +323,11 @@ class TestSums:
         from accounts._records_items import sums_item
         from accounts._table import put
 
-        await store._table.write(put(sums_item(replace(right[0], settled=999))))  # type: ignore[attr-defined]
-        assert await store.sums(since=clock() - DAY, until=clock()) != right
+        wrong = sums_item(replace(right[0], settled=999))
+        await store._table.write(put(wrong))  # type: ignore[attr-defined]
         assert await store.check_sums(since=clock() - DAY) == 1
+        assert await store._table.get({"pk": wrong["pk"], "sk": wrong["sk"]}) == sums_item(right[0])  # type: ignore[attr-defined]
+        assert await store.check_sums(since=clock() - DAY) == 0
         assert await store.sums(since=clock() - DAY, until=clock()) == right
 
     async def test_the_last_use_of_a_key_without_limits_is_noted(self, store: AccountStore, clock) -> None:

@@ -18,6 +18,10 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from gateway.app import _plain_path, _request_id
+from gateway.console.answers import accepts_gzip
+from gateway.console.files import FileSet
+from gateway.console.origin import check_origin
+from gateway.console.session import SessionError, cookie_values, unseal
 from gateway.generation import usage
 from gateway.generation.answer import missing_links, url_citations
 from gateway.generation.downloads import find_addresses
@@ -36,11 +40,11 @@ from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
 from gateway.prompt.tool_specs import TextReader
 from gateway.prompt.turns import flatten
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_request
 from gateway.surfaces.chat.tools import ToolFields, read_tools
-from gateway.surfaces.completions.request import read_completion_call
+from gateway.surfaces.completions.request import read_completion_request
 from gateway.surfaces.media.image_request import image_from_text, read_generation
-from gateway.surfaces.media.video_jobs import read_video_call
+from gateway.surfaces.media.video_jobs import read_video_request
 from gateway.surfaces.messages.encoder import read_arguments
 from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.models import _tagged
@@ -73,7 +77,8 @@ from reverse.web._upload import _content_type as upload_type
 from reverse.web._upload import _safe_name as upload_name
 from streaming_runtime.context import _mapping
 from streaming_runtime.events import build_request, parse_event
-from streaming_runtime.http11 import Answer, AnswerParser
+from streaming_runtime.http11 import HttpResponse
+from streaming_runtime.http11 import ResponseParser as RuntimeResponseParser
 from streaming_runtime.response_head import parse_head
 from streaming_runtime.runtime_api import parse_invocation
 from tests.bounds.shapes import COMMON, Shape
@@ -249,7 +254,7 @@ def body_of(raw: str, **headers: str) -> Request:
 
 
 def chat(**fields: Any) -> object:
-    return read_chat_call({"model": "a", "messages": [{"role": "user", "content": "Hi"}], **fields})
+    return read_chat_request({"model": "a", "messages": [{"role": "user", "content": "Hi"}], **fields})
 
 
 def content(text: str) -> None:
@@ -258,7 +263,7 @@ def content(text: str) -> None:
     parts += [{"type": "input_audio", "input_audio": {"data": text, "format": "wav"}}]
     for part in parts:
         with contextlib.suppress(*EXPECTED):
-            read_chat_call({"model": "a", "messages": [{"role": "user", "content": [part]}]})
+            read_chat_request({"model": "a", "messages": [{"role": "user", "content": [part]}]})
 
 
 def told(text: str) -> None:
@@ -310,7 +315,7 @@ def media(text: str) -> None:
         {"seconds": text},
         {"parameters": {"seconds": text}},
     ):
-        for read in (read_generation, read_video_call):
+        for read in (read_generation, read_video_request):
             with contextlib.suppress(*EXPECTED):
                 read({"model": "a", "prompt": "b", **fields})
 
@@ -321,7 +326,7 @@ def document(text: str) -> dict[str, Any]:
 
 def surfaces(text: str) -> None:
     reads: tuple[tuple[Callable[[Mapping[str, Any]], object], dict[str, Any]], ...] = (
-        (read_completion_call, {"prompt": text}),
+        (read_completion_request, {"prompt": text}),
         (read_messages_request, {"max_tokens": 5, "messages": [{"role": "user", "content": text}], "system": text}),
         (read_messages_request, {"max_tokens": 5, "messages": [{"role": "user", "content": [document(text)]}]}),
         (lambda values: read_response_request(values, lambda kind: kind), {"input": text, "instructions": text}),
@@ -358,7 +363,7 @@ async def files(text: str) -> None:
     async def fetch(_url: str) -> Any:
         return File()
 
-    turns = read_chat_call(
+    turns = read_chat_request(
         {
             "model": "a",
             "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.b/c"}}]}],
@@ -379,6 +384,22 @@ async def headers(text: str) -> None:
         with contextlib.suppress(*EXPECTED):
             read(given)
     gateway_error(poe_error(ErrorCode.INVALID_REQUEST, text, param=text))
+    _console_headers(text)
+
+
+def _console_headers(text: str) -> None:
+    cookie = [(b"cookie", b"__Host-poegw=" + part) for part in (utf8(text), b"v1." + utf8(text) + b".x")]
+    for value in cookie_values(cookie):
+        with contextlib.suppress(SessionError):
+            unseal(value, b"secret", 0.0)
+    accepts_gzip({"headers": [(b"accept-encoding", utf8(text))]})
+    for name in ("origin", "content-type"):
+        raw = [(name.encode(), utf8(text)), (b"host", utf8(text)), (b"x-console", b"1")]
+        with contextlib.suppress(*EXPECTED):
+            check_origin("POST", Headers(raw=raw))
+        with contextlib.suppress(*EXPECTED):
+            check_origin("POST", Headers(raw=[*raw, (b"sec-fetch-site", b"same-origin")]))
+    FileSet("digest", {}, None).find(text)
 
 
 # What Poe sends.
@@ -573,12 +594,12 @@ def runtime_answers(text: str, size: int = 1 << 30) -> None:
     """What the Runtime API answers with, and what the application answers it."""
     for before in ("", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"):
         with contextlib.suppress(Exception):
-            parser, data = AnswerParser(), utf8(before + text)
+            parser, data = RuntimeResponseParser(), utf8(before + text)
             for at in range(0, len(data), size):
                 parser.feed(data[at : at + size])
     with contextlib.suppress(Exception):
         head = {"lambda-runtime-aws-request-id": "a", "lambda-runtime-deadline-ms": text}
-        parse_invocation(Answer(200, head, b"", True))
+        parse_invocation(HttpResponse(200, head, b"", True))
     with contextlib.suppress(Exception):
         parse_head({"status": 200, "headers": [(b"a", utf8(text)), (utf8(text), b"b")]})
 

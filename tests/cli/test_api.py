@@ -163,3 +163,19 @@ def test_plain_http_is_for_this_machine() -> None:
 
 def test_a_name_is_one_segment_of_a_path() -> None:
     assert segment("a/../b?c") == "a%2F..%2Fb%3Fc"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://user:planted@127.0.0.1:1", "socks5h://127.0.0.1:1", "http://host:planted", "https://127.0.0.1:1"],
+)
+def test_a_proxy_that_can_not_work_is_named_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    for name in ("NO_PROXY", "no_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(CommandError) as caught:
+        Gateway("https://gateway.invalid", "key").get("/healthz")
+    assert caught.value.status == Exit.USAGE and "http://" in str(caught.value)
+    assert "planted" not in f"{caught.value} {caught.value.hint}"

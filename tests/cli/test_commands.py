@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 
@@ -103,6 +104,40 @@ def test_an_answer_is_streamed_and_piped_input_belongs_to_the_question(
     assert sent == "the text of a file\n\nWhat is this?"
 
 
+@pytest.mark.parametrize(
+    ("words", "text", "asked"),
+    [
+        (["-"], "all of it\n", "all of it"),
+        (["Correct", "this:", "-"], "txet", "Correct this:\n\ntxet"),
+        (["-", "in French"], "Hello", "Hello\n\nin French"),
+        (["what is 5", "-", "3"], "", "what is 5 - 3"),
+        (["What?"], " \n", "What?"),
+    ],
+)
+def test_a_dash_stands_for_the_input(
+    poegw: CommandLine, monkeypatch: pytest.MonkeyPatch, words: list[str], text: str, asked: str
+) -> None:
+    give(monkeypatch, SECRET)
+    poegw("accounts", "add", "official", "--label", "asked", "--key-stdin")
+    give(monkeypatch, text)
+    assert poegw("chat", "-m", "GPT-5", *words).status == 0
+    assert poegw.house.poe.requests[-1].messages[-1].text == asked
+
+
+def test_an_input_that_is_too_long_or_no_text_is_refused_and_none_is_no_accident(
+    poegw: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = len(poegw.house.poe.requests)
+    monkeypatch.setattr("poegw.commands.chat.MAX_INPUT_CHARACTERS", 5)
+    give(monkeypatch, "123456")
+    assert "longer than 5" in poegw("chat", "-m", "GPT-5", "What?").err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), "utf-8", "surrogateescape"))
+    assert "not text" in poegw("chat", "-m", "GPT-5", "What?").err
+    assert len(poegw.house.poe.requests) == asked
+    monkeypatch.setattr(sys, "stdin", None)
+    assert poegw("chat", "-m", "GPT-5", "What?").status == 0
+
+
 def test_a_question_needs_a_model_and_words(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     give(monkeypatch, "")
     assert "poegw models" in poegw("chat", "hello").err
@@ -151,5 +186,5 @@ def test_the_status_fits_one_screen_and_cron(poegw: CommandLine) -> None:
 def test_changes_are_listed_with_who_made_them(poegw: CommandLine) -> None:
     poegw("keys", "create", "--name", "audited")
     (row,) = poegw("audit", "--format", "json", "--action", "create_key", "--limit", "1").json
-    assert (row["key_name"], row["fields"], row["status"]) == ("admin key", ["name", "role"], 201)
+    assert (row["actor"], row["fields"], row["status"]) == ("admin key", ["name", "role"], 201)
     assert poegw("audit").out.splitlines()[0].split("\t")[:3] == ["Time", "Key", "Action"]

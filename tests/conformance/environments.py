@@ -59,13 +59,15 @@ NODE = PythonEnvironment("node")
 
 @dataclass(frozen=True)
 class NodeEnvironment:
-    """A folder with what `package-lock.json` of the client's folder locks, for the Node of `NODE`."""
+    """A folder with what a `package-lock.json` locks, for the Node of `NODE`: the lock of the client's folder, or of
+    another one."""
 
     name: str
+    source: Path | None = None
 
-    def command(self) -> list[str]:
-        """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
-        folder, source = BUILD / self.name, HERE / self.name
+    def folder(self) -> Path:
+        """Where its packages are; they are installed if need be. Raises `NotInstalled`, `WrongPackage`."""
+        folder, source = BUILD / self.name, self.source or HERE / self.name
         node, npm = _node_and_npm()
         lock = source / "package-lock.json"
         if not _is_made(folder, lock):
@@ -76,10 +78,19 @@ class NodeEnvironment:
             options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
             _run([node, npm, "ci", *options], folder)
             _note_made(folder, lock)
+        return folder
+
+    def node(self) -> str:
+        """The program that runs its packages. Raises `NotInstalled`, `WrongPackage`."""
+        return _node_and_npm()[0]
+
+    def command(self) -> list[str]:
+        """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
+        folder = self.folder()
         # Node looks for packages beside the file that names them.
-        for script in (*source.glob("*.mjs"), HERE / "reporting.mjs"):
+        for script in (*(HERE / self.name).glob("*.mjs"), HERE / "reporting.mjs"):
             shutil.copy(script, folder)
-        return [node, str(folder / "checks.mjs")]
+        return [self.node(), str(folder / "checks.mjs")]
 
 
 def _node_and_npm() -> tuple[str, str]:

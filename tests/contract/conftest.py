@@ -64,7 +64,7 @@ async def serving(house: House) -> AsyncIterator[Front]:
     front.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not server.started:  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0.005)
     yield front

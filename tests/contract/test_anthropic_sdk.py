@@ -336,15 +336,15 @@ async def test_a_failure_in_mid_stream_is_raised_after_what_came_before(front: F
 async def test_leaving_in_the_middle_stops_the_upstream(front: Front, stream: bool) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(TextDelta("Hel"), Hang())
-    async with client_of(front, max_retries=0) as client, asyncio.timeout(5):
+    async with client_of(front, max_retries=0) as client, asyncio.timeout(30):
         if stream:
             async with client.messages.stream(**QUESTION) as events:
                 async for _ in events.text_stream:
                     break
         else:
-            asking = asyncio.create_task(client.messages.create(**QUESTION))
+            task = asyncio.create_task(client.messages.create(**QUESTION))
             await front.house.until_asked()
-            asking.cancel()
+            task.cancel()
         while front.house.store.held or not front.house.store.released:  # noqa: ASYNC110 - the gateway's doing
             await asyncio.sleep(0.005)
     assert front.house.poe.stopped == 1

@@ -248,7 +248,7 @@ async def test_several_choices(front: Front, stream: bool) -> None:
 async def test_leaving_during_tool_calls_stops_the_upstream(front: Front, kind: AccountKind) -> None:
     first: Any = TextDelta("Well, ") if kind is WEB else ToolCallDelta(0, "", "call_1", "get_weather")
     front.house.poe.enqueue(first, TextDelta("let me see"), Hang())
-    async with front.client(max_retries=0) as client, asyncio.timeout(5):
+    async with front.client(max_retries=0) as client, asyncio.timeout(30):
         response = await client.chat.completions.create(**QUESTION, tools=[TOOL], stream=True)
         async for _ in response:
             break

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from accounts import Reading
+from accounts import BalanceReading
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, FinishReason, TextDelta, ToolCallDelta, UsageReported
 from tests.contract.conftest import Front
@@ -36,7 +36,7 @@ async def test_a_stream_arrives_while_the_upstream_still_talks(front: Front) -> 
     pauses = [Pause(), Pause()]
     front.house.poe.enqueue(TextDelta("one "), pauses[0], TextDelta("two "), pauses[1], TextDelta("three"), Finished())
     texts: list[str] = []
-    async with front.client() as client, asyncio.timeout(5):
+    async with front.client() as client, asyncio.timeout(30):
         stream = await client.chat.completions.create(**QUESTION, stream=True)
         async for chunk in stream:
             if chunk.choices[0].delta.content:
@@ -99,7 +99,7 @@ FAILURES = {
 async def test_upstream_errors(front: Front, name: str, stream: bool) -> None:
     """Each is the SDK's class for it, and is not tried again: the gateway did what could be done."""
     account = await front.house.add_account()
-    await front.house.store.record_reading(account, Reading(5000, next_grant_at=time.time() + 3600))
+    await front.house.store.record_reading(account, BalanceReading(5000, next_grant_at=time.time() + 3600))
     front.house.poe.enqueue(poe_error(FAILURES[name]))
     async with front.client() as client:
         with pytest.raises(openai.APIStatusError) as caught:
@@ -113,11 +113,12 @@ async def test_lambdas_deadline(front: Front, stream: bool) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(Hang())
     front.remaining_milliseconds = 200
-    async with front.client() as client, asyncio.timeout(5):
+    async with front.client() as client, asyncio.timeout(30):
         with pytest.raises(openai.APIStatusError) as caught:
             await client.chat.completions.create(**QUESTION, stream=stream)
     ERRORS["upstream too slow"].check(caught.value, len(front.requests))
-    assert front.house.poe.stopped == 1
+    # On a busy machine the time may be over before Poe is asked.
+    assert front.house.poe.stopped == len(front.house.poe.requests) <= 1
 
 
 async def test_a_wrong_key(front: Front) -> None:
@@ -210,9 +211,9 @@ async def leave_helper(client: openai.AsyncOpenAI, front: Front) -> None:
 
 
 async def cancel_the_call(client: openai.AsyncOpenAI, front: Front) -> None:
-    asking = asyncio.create_task(client.chat.completions.create(**QUESTION))
+    task = asyncio.create_task(client.chat.completions.create(**QUESTION))
     await front.house.until_asked()
-    asking.cancel()
+    task.cancel()
 
 
 @pytest.mark.parametrize("leave", [leave_chat, leave_response, leave_helper, cancel_the_call])
@@ -220,7 +221,7 @@ async def test_leaving_in_the_middle_stops_the_upstream_and_frees_the_account(fr
     """The only slot is free again, so that the next request is answered."""
     await front.house.add_account(max_concurrency=1)
     front.house.poe.enqueue(TextDelta("Hel"), Hang())
-    async with front.client(max_retries=0) as client, asyncio.timeout(5):
+    async with front.client(max_retries=0) as client, asyncio.timeout(30):
         await leave(client, front)
         while front.house.store.held or not front.house.store.released:  # noqa: ASYNC110 - the gateway's doing
             await asyncio.sleep(0.005)

@@ -193,6 +193,7 @@ class RecordingStore(InMemoryAccountStore):
     def __init__(self) -> None:
         super().__init__()
         self.held: list[Lease] = []
+        self.leases: list[Lease] = []
         self.intentions: list[Intention] = []
         self.released: list[tuple[Outcome, SendRecord | None]] = []
         self.kept_session_data: list[Mapping[str, Any] | None] = []
@@ -204,6 +205,7 @@ class RecordingStore(InMemoryAccountStore):
         if request.intention is not None:
             self.intentions.append(request.intention)
         self.held.append(lease)
+        self.leases.append(lease)
         self.most_held = max(self.most_held, len(self.held))
         return lease
 
@@ -255,7 +257,7 @@ class House:
 
     async def until_asked(self, times: int = 1) -> None:
         """Wait until Poe was asked so often, and the answers so far were taken."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.poe.requests) < times:  # noqa: ASYNC110 - the fake has no event for every count
                 await asyncio.sleep(0)
         for _ in range(5):

@@ -66,6 +66,10 @@ def test_the_gateway_is_what_the_template_says(template, tmp_path):
     assert function.invoke_mode is InvokeMode.RESPONSE_STREAM
     assert function.cors is not None
     assert list(function.cors.allow_origins) == ["*"]
+    wanted = "authorization,x-api-key,content-type,x-stainless-lang,traceparent,x-anything"
+    asked = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    answer = dict(function.cors.preflight("OPTIONS", asked | {"access-control-request-headers": wanted}) or ())
+    assert answer["Access-Control-Allow-Headers"] == wanted
     assert function.environment["GATEWAY_TABLE"] == "table"
     assert function.environment["GATEWAY_LOG_LEVEL"] == "debug"
     assert function.environment["AWS_ENDPOINT_URL"] == "http://x"

@@ -14,6 +14,8 @@ from local.poe_web.request_faults import ChallengePage, GraphQLError, HttpError
 from local.poe_web.stream_faults import PointsRunOut
 from reverse import OfficialCredentials, PoeConfig, WebCredentials
 from reverse.doctor import Report, diagnose
+from reverse.doctor._advice import advice_for
+from reverse.errors import ErrorCode
 
 COOKIE = "planted-cookie-value-0123"
 API_KEY = "planted-api-key-value-4567"
@@ -82,7 +84,7 @@ async def test_the_report_holds_no_secret(simulator: PoeWebSimulator, config: Po
 @pytest.mark.parametrize(
     ("fault", "operation", "failed", "advice"),
     [
-        (ChallengePage(), "/", "home page", "cf_clearance"),
+        (ChallengePage(), "/", "home page", "--official"),
         (HttpError(500), "/api/settings", "channel settings", "try again"),
         (GraphQLError("PersistedQueryNotFound"), "SubscriptionsMutation", "subscription", "--operation-hash Subscr"),
         (HttpError(429), "SettingsPageQuery", "points", "wait"),
@@ -99,6 +101,16 @@ async def test_what_is_broken_is_named_with_what_to_try(
     (check,) = [check for check in report.checks if check.name == failed]
     assert advice in (check.advice or "")
     assert not report.is_healthy and failed in report.conclusion()
+
+
+RULED_OUT = ("clearance", "__cf_bm", "user-agent", "user_agent", "another network", "another address", "impersonate")
+
+
+@pytest.mark.parametrize("code", [None, *ErrorCode])
+@pytest.mark.parametrize("step", ["dns", "tcp", "tls", "home page", "socket", "something else"])
+def test_no_advice_is_to_look_like_a_browser_or_to_come_from_elsewhere(code: ErrorCode | None, step: str) -> None:
+    advice = advice_for(code, "SomeQuery", step).lower()
+    assert advice and [words for words in RULED_OUT if words in advice] == []
 
 
 async def test_a_wrong_cookie_is_told_from_a_broken_network(config: PoeConfig) -> None:

@@ -24,7 +24,8 @@ from local.poe_web.stream_faults import MessageState
 from reverse.blocking import LoopThread
 from reverse.terminal.main import main
 from reverse.terminal.options import UsageError, chat_options, config_for, credentials_for
-from reverse.terminal.screen import one_line, printable
+from reverse.terminal.screen import Screen, one_line, printable
+from reverse.terminal.signals import EndedBySignal, ending_signals
 
 COOKIE = "terminal-test-cookie"
 API_KEY = "terminal-test-api-key"
@@ -89,6 +90,44 @@ def test_a_question_comes_through_a_pipe_and_progress_notes_do_not(run: Run) -> 
     assert (done.returncode, done.stdout) == (0, "Answer: One\nTwo\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "text", "asked"),
+    [
+        (["What is this?"], "a\nb\n", "a\nb\n\nWhat is this?"),
+        (["-"], "all of it", "all of it"),
+        (["Correct this:", "-"], "txet", "Correct this:\n\ntxet"),
+        (["-", "in", "French"], "Hello", "Hello\n\nin French"),
+        (["what is 5", "-", "3"], "", "what is 5 - 3"),
+        (["What is this?"], "", "What is this?"),
+        (["What is this?"], " \n\t\n", "What is this?"),
+        (["wörd"], "ünd", "ünd\n\nwörd"),
+    ],
+)
+def test_what_is_piped_in_is_asked_beside_the_question(run: Run, words: list[str], text: str, asked: str) -> None:
+    done = run("--bot", "Echo", *words, text=text)
+    assert (done.returncode, done.stdout) == (0, f"You said: {asked}\n")
+
+
+def test_a_question_needs_no_input(simulator: PoeWebSimulator, account: SimulatedAccount) -> None:
+    command = [sys.executable, "-m", "reverse", "hi", "--bot", "Echo", "--simulator", simulator.base_url]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=_environment(POE_P_B=COOKIE, POE_FORM_KEY=account.form_key),
+    )
+    assert (done.returncode, done.stdout) == (0, "You said: hi\n")
+
+
+def test_more_than_a_message_may_have_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverse.terminal.screen.MAX_INPUT_CHARS", 5)
+    assert Screen(io.StringIO("12345"), io.StringIO(), io.StringIO()).read_all() == "12345"
+    with pytest.raises(OverflowError, match="longer than 5"):
+        Screen(io.StringIO("123456"), io.StringIO(), io.StringIO()).read_all()
+
+
 def test_a_chat_can_be_continued_and_a_file_of_the_bot_is_named(run: Run, account: SimulatedAccount) -> None:
     assert run("one", "--bot", "Echo").returncode == 0
     (chat,) = account.chats.values()
@@ -113,7 +152,13 @@ def test_a_refusal_and_a_wrong_cookie_are_failures(run: Run, account: SimulatedA
         (["hi"], {"POE_P_B": ""}, b""),
         (["hi", "--attach", "/no/such/file"], {}, b""),
         (["hi", "--operation-hash", "nonsense"], {}, b""),
+        (["hi", "--operation-hash", "NoSuchOperation=" + "a" * 64], {}, b""),
         (["hi", "--simulator", "ftp://x"], {}, b""),
+        (["hi"], {"POE_PROXY": f"socks5://user:{COOKIE}@127.0.0.1:1080"}, b""),
+        (["hi"], {"POE_PROXY": f"socks5h://{COOKIE}:1080"}, b""),
+        (["hi"], {"POE_PROXY": "127.0.0.1:8080"}, b""),
+        (["hi"], {"POE_PROXY": f"http://user:{COOKIE}@host:port"}, b""),
+        (["doctor"], {"POE_PROXY": "socks4://127.0.0.1:1080"}, b""),
         (["--no-such-option"], {}, b""),
     ],
 )
@@ -221,12 +266,19 @@ class Terminal:
                 return
         raise AssertionError(f"no {pattern!r} in {self.seen!r}")
 
+    def hang_up(self) -> None:
+        """Close the terminal, as a window that is closed does."""
+        os.close(self._main)
+        self._main = -1
+        self.process.send_signal(signal.SIGHUP)
+
     def close(self) -> None:
         """End the program if it has not ended."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._main)
+        if self._main >= 0:
+            os.close(self._main)
 
 
 @pytest.fixture
@@ -290,6 +342,56 @@ def test_an_interrupted_question_ends_with_its_own_code(
     assert "Traceback" not in terminal.seen
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize("is_chat", [True, False])
+def test_a_signal_stops_the_answer_on_poe_and_ends_the_program(
+    on_terminal: Callable[..., Terminal],
+    simulator: PoeWebSimulator,
+    account: SimulatedAccount,
+    loop: LoopThread,
+    number: int,
+    code: int,
+    is_chat: bool,
+) -> None:
+    simulator.settings.pace_seconds = 0.01
+    question = [] if is_chat else ["count 5000"]
+    terminal = on_terminal(*question, "--bot", "Story", POE_P_B=COOKIE, POE_FORM_KEY=account.form_key)
+    if is_chat:
+        terminal.expect("Story> ")
+        terminal.type("count 5000")
+    terminal.expect("w0003")
+    terminal.process.send_signal(number)
+    terminal.process.send_signal(number)  # in its place: a second one does not keep it from stopping the answer
+    assert terminal.process.wait(20) == code
+    loop.run(_idle(simulator))
+    assert account.messages[-1].state == "cancelled"
+    assert "Traceback" not in terminal.seen
+
+
+def test_a_terminal_that_is_gone_stops_the_answer_on_poe(
+    on_terminal: Callable[..., Terminal], simulator: PoeWebSimulator, account: SimulatedAccount, loop: LoopThread
+) -> None:
+    simulator.settings.pace_seconds = 0.01
+    terminal = on_terminal("count 5000", "--bot", "Story", POE_P_B=COOKIE, POE_FORM_KEY=account.form_key)
+    terminal.expect("w0003")
+    terminal.hang_up()
+    assert terminal.process.wait(20) != 0
+    loop.run(_idle(simulator))
+    assert account.messages[-1].state == "cancelled"
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ending_signals():
+            signal.raise_signal(signal.SIGHUP)
+            with pytest.raises(EndedBySignal):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_reader_that_goes_away_is_no_accident(simulator: PoeWebSimulator, account: SimulatedAccount) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "reverse", "count 200", "--bot", "Story", "--simulator", simulator.base_url],
@@ -331,11 +433,11 @@ def test_the_account_follows_from_the_environment(arguments: list[str], environ:
 
 
 def test_a_simulators_address_sets_every_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["--simulator", "https://127.0.0.1:1/", "--operation-hash", "A=b"]
+    arguments = ["--simulator", "https://127.0.0.1:1/", "--operation-hash", "sendMessageMutation=b"]
     config = config_for(chat_options(arguments), {"POE_PROXY": "http://127.0.0.1:2"})
     assert config.proxy == "http://127.0.0.1:2"
     assert (config.web_base_url, config.official_base_url) == ("https://127.0.0.1:1",) * 2
-    assert (config.channel_url, config.operation_hashes) == ("wss://{base_host}", {"A": "b"})
+    assert (config.channel_url, config.operation_hashes) == ("wss://{base_host}", {"SendMessageMutation": "b"})
     with pytest.raises(UsageError):
         config_for(chat_options(["--simulator", "ftp://x"]), {})
 

@@ -136,7 +136,7 @@ async def test_one_that_is_stuck_ends_the_process_after_the_others_have_ended(ru
     release.set()
     assert (await good.end()).streamed_body == b"12"
     with pytest.raises(AppStuckError):
-        await asyncio.wait_for(loop_task, 5)
+        await asyncio.wait_for(loop_task, 30)
     end_stuck.set()
 
 
@@ -154,4 +154,4 @@ async def test_a_shutdown_tells_all_of_them(runtime_api, start_loop, function_ur
     for exchange in exchanges:
         assert (await exchange.end()).trailers["lambda-runtime-function-error-type"] == "Runtime.Shutdown"
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(loop_task, 5)
+        await asyncio.wait_for(loop_task, 30)

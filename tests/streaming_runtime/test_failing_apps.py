@@ -109,7 +109,7 @@ async def test_an_application_that_exits_is_reported_and_ends_the_sandbox(
     assert document["errorType"] == "Runtime.ExitError" and "SystemExit" in document["errorMessage"]
     assert "some text" not in document["errorMessage"]
     with pytest.raises(AppExitedError) as caught:
-        await asyncio.wait_for(loop_task, 5)
+        await asyncio.wait_for(loop_task, 30)
     assert caught.value.exit_status == status
 
 
@@ -119,7 +119,7 @@ async def test_an_exit_in_mid_stream_ends_the_stream_first(runtime_api, start_lo
     assert exchange.is_complete and exchange.streamed_body.startswith(b"partpart\n\nevent: error")
     assert reported(exchange)["errorType"] == "Runtime.ExitError"
     with pytest.raises(AppExitedError):
-        await asyncio.wait_for(loop_task, 5)
+        await asyncio.wait_for(loop_task, 30)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ExceptionGroup("tasks", [ValueError(), MemoryError()])])
@@ -128,7 +128,7 @@ async def test_exhausted_memory_is_answered_and_ends_the_sandbox(runtime_api, st
     exchange = await runtime_api.enqueue(function_url()).end()
     assert exchange.prelude["statusCode"] == 500
     with pytest.raises(MemoryExhaustedError):
-        await asyncio.wait_for(loop_task, 5)
+        await asyncio.wait_for(loop_task, 30)
 
 
 async def test_exhausted_memory_behind_a_response_ends_the_sandbox_too(runtime_api, start_loop, function_url):
@@ -141,7 +141,7 @@ async def test_exhausted_memory_behind_a_response_ends_the_sandbox_too(runtime_a
     exchange = await runtime_api.enqueue(function_url()).end()
     assert exchange.streamed_body == b"the framework's page" and not exchange.trailers
     with pytest.raises(MemoryExhaustedError):
-        await asyncio.wait_for(loop_task, 5)
+        await asyncio.wait_for(loop_task, 30)
 
 
 async def test_an_unknown_deadline_is_none_for_the_application_and_cuts_nothing(runtime_api, start_loop, function_url):

@@ -199,12 +199,12 @@ async def test_a_response_refused_in_the_middle_stops_the_application(runtime_ap
     loop_task = start_loop(app)
     exchange = runtime_api.enqueue(function_url(), answer_status=413, answer_after=4)
     await exchange.chunk(3)
-    await asyncio.wait_for(stopped.wait(), 5)
+    await asyncio.wait_for(stopped.wait(), 30)
     following = runtime_api.enqueue(function_url(), answer_status=500, answer_after=4)
     await following.chunk(3)
     # 500 is the Runtime API's word for a sandbox beyond repair.
     with pytest.raises(RuntimeApiRefusedError):
-        await asyncio.wait_for(loop_task, 5)
+        await asyncio.wait_for(loop_task, 30)
     assert {"status": 413}.items() <= problems(capsys)[1].items()
 
 

@@ -125,7 +125,7 @@ async def test_a_startup_that_completes_after_its_bound_is_taken_and_shut_down()
     lifespan = Lifespan(app, "auto")
     await lifespan.start(timeout_seconds=0.01)
     may_start.set()
-    await asyncio.wait_for(has_started.wait(), 5)
+    await asyncio.wait_for(has_started.wait(), 30)
     await lifespan.stop(timeout_seconds=5)
     assert log == ["lifespan.startup", "lifespan.shutdown"]
 
@@ -169,7 +169,7 @@ async def test_a_shutdown_that_hangs_is_cancelled_in_time(capsys):
 
     lifespan = Lifespan(app, "auto")
     await lifespan.start(timeout_seconds=5)
-    await asyncio.wait_for(lifespan.stop(timeout_seconds=0.01), 5)
+    await asyncio.wait_for(lifespan.stop(timeout_seconds=0.01), 30)
     assert ended.is_set()
     assert json.loads(capsys.readouterr().err)["message"] == "lifespan.shutdown_timed_out"
 

@@ -23,15 +23,16 @@ MAX_INPUT_CHARACTERS = 5_000_000
 def chat_command(state: State, question: tuple[str, ...], model: str | None, system: str | None) -> None:
     """Ask a model, and stream its answer. This spends points.
 
-    What is piped in is added to the question. Ctrl-C stops the answer at Poe, too.
+    What is piped in is put before the question, or where '-' stands as its first or last word. Ctrl-C stops the answer
+    at Poe, too, where the gateway learns of it: behind a Function URL it does not.
     """
     model = model or os.environ.get("POEGW_MODEL")
     if not model:
         raise CommandError(
             "Which model?", hint="Give it with -m, or in POEGW_MODEL. `poegw models` lists them.", status=Exit.USAGE
         )
-    text = "\n\n".join(part for part in (_piped(), " ".join(question)) if part.strip())
-    if not text.strip():
+    text = _composed(question)
+    if not text:
         raise CommandError("There is no question.", hint='Try: poegw chat -m MODEL "Say hello"', status=Exit.USAGE)
     messages = [{"role": "user", "content": text}]
     if system:
@@ -65,5 +66,25 @@ def _print(state: State, data: bytes, request_id: str | None) -> dict[str, Any] 
     return usage
 
 
-def _piped() -> str:
-    return "" if sys.stdin.isatty() else sys.stdin.read(MAX_INPUT_CHARACTERS)
+def _composed(words: tuple[str, ...]) -> str:
+    """The question, with the standard input in front of it, or where `-` stands as the first or the last word."""
+    before = words[:1] == ("-",)
+    after = len(words) > 1 and words[-1] == "-"
+    asked = " ".join(words[before : len(words) - after]).strip()
+    given = _input() if before or after or (sys.stdin is not None and not sys.stdin.isatty()) else ""
+    parts = (asked, given) if after and not before else (given, asked)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _input() -> str:
+    """What comes on the standard input. Raises `CommandError` for what is no text, or too much."""
+    if sys.stdin is None:
+        return ""
+    try:
+        text = sys.stdin.read(MAX_INPUT_CHARACTERS + 1)
+        text.encode()  # some locales smuggle bytes that are no text through the decoder
+    except UnicodeError:
+        raise CommandError("The input is not text.", status=Exit.USAGE) from None
+    if len(text) > MAX_INPUT_CHARACTERS:
+        raise CommandError(f"The input is longer than {MAX_INPUT_CHARACTERS} characters.", status=Exit.USAGE)
+    return text.strip()

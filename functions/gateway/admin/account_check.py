@@ -12,12 +12,12 @@ from typing import Any
 from accounts import (
     Account,
     AccountKind,
+    BalanceReading,
     Intention,
     Lease,
     LeaseRequest,
     NoAccountError,
     Outcome,
-    Reading,
     SendRecord,
 )
 from gateway.http.deadline import to_the_end
@@ -46,7 +46,7 @@ NOTHING_SENT = Outcome(code="cancelled", scope=Scope.REQUEST.value)
 class Checked:
     """What Poe said to the credentials."""
 
-    reading: Reading
+    reading: BalanceReading
     session_data: Mapping[str, Any]
     """Derived data that the account's next client should have."""
 
@@ -106,14 +106,17 @@ async def try_account(services: Services, account_id: str, model: str | None) ->
 
 async def _ask(services: Services, account: Account, model: str) -> dict[str, Any]:
     """Ask through this account and no other for one word, booked like any send. Raises `PoeError`."""
-    _, bot = await services.catalogue.resolve(model)
+    listed, bot = await services.catalogue.resolve(model)
+    price = services.prices.price(listed, bot, _TEST_TOKENS, _TEST_TOKENS)
     wanted = LeaseRequest(
         owner=secrets.token_hex(16),
         bot=bot.lower(),
         ttl_seconds=services.settings.lease_ttl_seconds,
         kinds=(account.kind,),
         sticky_account_id=account.id,
-        intention=Intention(key_id=ADMIN_KEY_ID, model=bot.lower(), surface="test"),
+        intention=Intention(
+            key_id=ADMIN_KEY_ID, model=bot.lower(), surface="test", estimate=price.points, usd=price.usd
+        ),
     )
     try:
         lease = await services.store.lease(wanted)

@@ -24,10 +24,11 @@ from gateway.admin.shapes import (
     EmailBody,
     Summary,
     UpsertBody,
-    show_account,
 )
+from gateway.admin.shown import show_account
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
 from gateway.surfaces.context import Services, context_of
+from pool.estimates import note_first_rate
 from pool.outcomes import outcome_of, reading_of
 from pool.status import AccountStatus, status_of
 from reverse.credentials import OfficialCredentials, WebCredentials
@@ -98,6 +99,7 @@ async def store_account(
             credentials_version=account.credentials_version,
             is_by_owner=True,
         )
+        await note_first_rate(services.store, checked.reading)
     await services.clients.forget(account.id)
     return show_account(account, time.time())
 
@@ -228,6 +230,7 @@ async def refresh_points(account_id: str, services: ServicesArgument) -> dict[st
             account_id, outcome_of(error), credentials_version=account.credentials_version
         )
         raise GatewayError(UPSTREAM, f"The points could not be read ({error.code.value}).", code=error.code) from None
+    await note_first_rate(services.store, reading_of(reading))
     updated: Account = await services.store.record_reading(
         account_id,
         reading_of(reading),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
-from accounts import ApiKey, KeyRole, KeySettings, KeyUse
-from gateway.admin.shapes import Label, iso_time
+from accounts import KeyRole, KeySettings
+from gateway.admin.shapes import Label
 
 # Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
 MAX_NUMBER = 10**12
@@ -168,43 +168,3 @@ class KeyPage(BaseModel):
     object: Literal["list"] = "list"
     data: list[KeyShown]
     next_cursor: str | None
-
-
-def show_key(key: ApiKey, use: KeyUse | None = None) -> dict[str, Any]:
-    """An API key without its secret."""
-    return {
-        "id": key.id,
-        "name": key.name,
-        "role": key.role.value,
-        "enabled": key.enabled,
-        "models": list(key.models),
-        "routes": list(key.routes),
-        "ip_ranges": list(key.ip_ranges),
-        "requests_per_minute": key.requests_per_minute,
-        "max_concurrent": key.max_concurrent,
-        "points_per_day": key.points_per_day,
-        "points_per_month": key.points_per_month,
-        "tokens_per_day": key.tokens_per_day,
-        "tokens_per_month": key.tokens_per_month,
-        "expires_at": iso_time(key.expires_at),
-        "created_at": iso_time(key.created_at),
-        "last_used_at": iso_time(use.last_used_at) if use else None,
-        "version": key.version,
-    }
-
-
-def show_use(use: KeyUse) -> dict[str, Any]:
-    """What a key has consumed in the present windows."""
-    now = datetime.fromtimestamp(use.at, UTC)
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return {
-        "requests_this_minute": use.requests_this_minute,
-        "running": use.running,
-        "points_today": use.points_today,
-        "points_this_month": use.points_this_month,
-        "tokens_today": use.tokens_today,
-        "tokens_this_month": use.tokens_this_month,
-        "day_ends_at": iso_time((day + timedelta(days=1)).timestamp()),
-        "month_ends_at": iso_time(next_month.timestamp()),
-    }

@@ -16,10 +16,9 @@ from gateway.admin.key_shapes import (
     KeyWithUse,
     NewKey,
     Rotation,
-    show_key,
-    show_use,
 )
-from gateway.admin.shapes import Deleted, iso_time
+from gateway.admin.shapes import Deleted
+from gateway.admin.shown import iso_time, show_key, show_use
 from gateway.http.errors import NOT_FOUND, GatewayError, Situation, invalid
 
 router = APIRouter(prefix="/keys")

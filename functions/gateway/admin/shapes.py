@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
@@ -121,9 +120,9 @@ class AccountFilter(BaseModel):
     @field_validator("status")
     @classmethod
     def _is_one(cls, value: str | None) -> str | None:
-        if value is not None:
+        if value:  # the original took an empty one for none
             try:
-                return parse_status(value)
+                return parse_status(value.strip().lower())
             except ValueError:
                 raise ValueError(f"it must be one of {', '.join(AccountStatus)}") from None
         return None
@@ -184,34 +183,3 @@ class Deleted(BaseModel):
 
     id: str
     deleted: bool
-
-
-def show_account(account: Account, now: float) -> dict[str, Any]:
-    """An account as its owner sees it; the names are the original gateway's where it had one."""
-    points = account.points
-    return {
-        "id": account.id,
-        "kind": account.kind.value,
-        "label": account.label,
-        "email": account.label,
-        "status": status_of(account, now).value,
-        "message_point_balance": points.balance if points else None,
-        "subscription_active": account.subscribed,
-        "max_concurrency": account.max_concurrency,
-        "last_refresh_at": iso_time(points.read_at if points else None),
-        "next_refresh_at": iso_time(account.refresh_due_at),
-        "next_grant_at": iso_time(points.next_grant_at if points else None),
-        "last_used_at": iso_time(account.last_used_at),
-        "last_error": account.last_error,
-        "error_count": account.consecutive_errors,
-        "cooldown_until": iso_time(account.eligible_at if account.eligible_at > now else None),
-        "created_at": iso_time(account.created_at),
-        "updated_at": iso_time(account.updated_at),
-    }
-
-
-def iso_time(seconds: float | None) -> str | None:
-    """Epoch seconds as the admin routes show them."""
-    if not seconds:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from accounts import AccountKind
 from gateway.admin.accounts import ServicesArgument, store_account
-from gateway.admin.shapes import AccountShown, Label, iso_time
+from gateway.admin.shapes import AccountShown, Label
+from gateway.admin.shown import iso_time
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, Situation, invalid
 from reverse.errors import ErrorCode, PoeError
 

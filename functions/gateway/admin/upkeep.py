@@ -19,14 +19,15 @@ from starlette.responses import StreamingResponse
 
 from accounts import Account
 from gateway.admin.accounts import ServicesArgument
-from gateway.admin.shapes import iso_time
+from gateway.admin.shown import iso_time
 from gateway.http.auth import CALLER_KEY, Administrator
 from gateway.http.errors import invalid
 from gateway.http.schemas import events
 from gateway.surfaces.context import Services
 from pool.config_names import POE
 from pool.status import status_of
-from reverse.overrides import OverrideError, read_overrides
+from reverse.override_names import read_new_overrides
+from reverse.overrides import OverrideError
 
 router = APIRouter()
 MAX_CONCURRENCY = 50
@@ -178,9 +179,12 @@ async def show_poe_config(services: ServicesArgument) -> dict[str, Any]:
 
 @router.put("/config/poe")
 async def replace_poe_config(services: ServicesArgument, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-    """Replace all overrides; an empty object removes them. Other warm sandboxes follow within a minute."""
+    """Replace all overrides; an empty object removes them. Other warm sandboxes follow within a minute.
+
+    An operation or a subscription that does not exist is refused.
+    """
     try:
-        document = read_overrides(body)
+        document = read_new_overrides(body)
         await services.store.put_config(POE, document)
     except OverrideError as error:
         raise invalid(f"{error}.", param=error.field, code="invalid_value") from None

@@ -88,7 +88,10 @@ class Generation:
     @property
     def usage(self) -> TokenUsage:
         """What all sends have consumed so far; final once the block is left."""
-        return self._spending.total(self._shaper.completion_tokens)
+        attempt = self._attempt
+        return self._spending.total(
+            self._shaper.completion_tokens, is_last_free=attempt is None or self._is_free(attempt)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,7 +106,7 @@ class Generation:
                 "completion_tokens": usage.completion_tokens,
                 "estimated": usage.is_estimated,
             }
-            self._record.points = usage.points
+            self._record.points, self._record.points_estimated = usage.points, usage.points_estimated
         if self._attempt is not None:
             await self._attempt.end(self._booking(self._attempt), self._kept(error))
             if self._task.on_end is not None and (self._attempt.has_answered or self._is_taken):
@@ -120,6 +123,10 @@ class Generation:
         if isinstance(error, PoeError):
             self._record.cause = error.code.value
         return self._shared.keeper.item(self._record, status=failure.status, code=failure.code)
+
+    def _is_free(self, attempt: Attempt) -> bool:
+        """Whether the send under way costs nothing: it was refused, or never sent."""
+        return not self._spending.is_reported and (not attempt.was_sent or attempt.was_refused)
 
     def _booking(self, attempt: Attempt) -> SendRecord | None:
         """What the send under way consumed; `None` if nothing was sent."""
@@ -198,6 +205,7 @@ class Generation:
         record.attempts += 1
         record.account = lease.account.id
         attempt = self._attempt = Attempt(lease, shared, bot=task.model.lower())
+        self._spending.begin(lease.intention.estimate if lease.intention else None)
         if not self._is_shown:
             self._shaper = AnswerShaper(task.limits(lease.account.kind), is_streamed=task.is_streamed)
         return attempt
@@ -225,9 +233,9 @@ class Generation:
         if isinstance(decision, GiveUp):
             raise _raised(self._failures[decision.number]) from None
         # Only one account is ever leased: this one is given back before the next is looked for.
-        was_answered = attempt.has_answered
+        was_answered, is_free = attempt.has_answered, self._is_free(attempt)
         await attempt.end(self._booking(attempt))
-        self._spending.end(was_answered=was_answered)
+        self._spending.end(was_answered=was_answered, is_free=is_free)
         self._attempt = None
         return decision
 

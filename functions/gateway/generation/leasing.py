@@ -22,7 +22,7 @@ from gateway.generation.rules import Where
 from gateway.generation.task import GenerationTask
 from gateway.http.deadline import to_the_end
 from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
-from gateway.http.key_budget import Ticket
+from gateway.http.key_budget import UNKNOWN_PRICE, Ticket
 from gateway.http.request_log import RequestRecord
 from reverse.errors import ErrorCode, PoeError
 
@@ -91,7 +91,7 @@ class Leasing:
     ) -> Lease:
         """Lease an account, waiting a little while all able ones are busy. What it may spend is reserved first."""
         budget = self._record.budget
-        ticket = Ticket(secrets.token_hex(16), None, None)
+        ticket = Ticket(secrets.token_hex(16), UNKNOWN_PRICE, None)
         if budget is not None:
             ticket = await budget.reserve(
                 prompt_tokens=self._task.prompt_tokens, max_tokens=self._task.max_tokens, is_first=not self._has_ticket
@@ -111,7 +111,8 @@ class Leasing:
                 surface=self._record.surface,
                 request_id=self._record.request_id,
                 attempt=len(self._asked) + 1,
-                estimate=ticket.estimate,
+                estimate=ticket.price.points,
+                usd=ticket.price.usd,
                 reserved=ticket.reserved,
             ),
         )

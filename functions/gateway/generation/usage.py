@@ -95,7 +95,10 @@ class TokenUsage:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     points: int | None = None
+    """What it cost, as far as is known now; `None` if that is unknown for any part of it."""
     is_estimated: bool = True
+    points_estimated: bool = False
+    """Whether any of the points are an estimate rather than the upstream's word."""
 
     @classmethod
     def of(cls, reported: UsageReported | None, *, prompt_tokens: int, completion_tokens: int) -> TokenUsage:
@@ -114,7 +117,10 @@ class TokenUsage:
 
     @classmethod
     def total(cls, usages: Iterable[TokenUsage]) -> TokenUsage:
-        """What several answers consumed together. A number that none of them has stays unknown."""
+        """What several answers consumed together. A number that none of them has stays unknown.
+
+        So do points that one of them does not have: less than was spent would be wrong.
+        """
         parts = list(usages)
 
         def known(numbers: Iterable[int | None]) -> int | None:
@@ -126,12 +132,14 @@ class TokenUsage:
             sum(part.completion_tokens for part in parts),
             known(part.cached_tokens for part in parts),
             known(part.reasoning_tokens for part in parts),
-            known(part.points for part in parts),
+            _all_points(part.points for part in parts),
             is_estimated=any(part.is_estimated for part in parts),
+            points_estimated=all(part.points is not None for part in parts)
+            and any(part.points_estimated for part in parts),
         )
 
     def to_chat(self) -> dict[str, Any]:
-        """OpenAI's chat usage object; `estimated` and `points` are extensions."""
+        """OpenAI's chat usage object; `estimated` and those of `shown_points` are extensions."""
         usage: dict[str, Any] = {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -142,16 +150,29 @@ class TokenUsage:
         if self.reasoning_tokens is not None:
             usage["completion_tokens_details"] = {"reasoning_tokens": self.reasoning_tokens}
         usage["estimated"] = self.is_estimated
-        if self.points is not None:
-            usage["points"] = self.points
-        return usage
+        return usage | self.shown_points()
+
+    def shown_points(self) -> dict[str, Any]:
+        """`points`, null where they are unknown, and whether they are an estimate."""
+        return points_fields(self.points, is_estimated=self.points_estimated)
+
+
+def points_fields(points: int | None, *, is_estimated: bool) -> dict[str, Any]:
+    """The extensions of a `usage` object that say what was spent: null where that is unknown."""
+    return {"points": points, "points_estimated": is_estimated}
+
+
+UNKNOWN_POINTS = points_fields(None, is_estimated=False)
 
 
 _NOTHING = UsageReported()
 
 
 class Spending:
-    """Adds up sends. Where the upstream does not say, tokens are estimated, and points are left out as unknown."""
+    """Adds up sends. Where the upstream does not say, tokens are estimated, and points are the estimate for the send.
+
+    Points add up to what the ledger's entries for these sends say.
+    """
 
     def __init__(self, prompt_tokens: int) -> None:
         self._prompt_tokens = prompt_tokens
@@ -159,6 +180,14 @@ class Spending:
         self._ended = _NOTHING
         self._estimated_prompts = 0
         self._current: UsageReported | None = None
+        # Points: of the ended sends, unknown if one is; the estimate for the send under way.
+        self._points: int | None = 0
+        self._points_estimated = False
+        self._estimate: int | None = None
+
+    def begin(self, estimate: int | None) -> None:
+        """Another send is under way, which will probably cost so many points; `None` if nobody can tell."""
+        self._estimate = estimate
 
     def report(self, event: UsageReported) -> None:
         """The upstream's word on the send under way; a later one replaces an earlier."""
@@ -178,25 +207,47 @@ class Spending:
         """What the send under way has consumed; `completion_tokens` is the estimate for its answer."""
         return TokenUsage.of(self._current, prompt_tokens=self._prompt_tokens, completion_tokens=completion_tokens)
 
-    def end(self, *, was_answered: bool) -> None:
-        """The send under way is over, and another one follows."""
+    def end(self, *, was_answered: bool, is_free: bool = False) -> None:
+        """The send under way is over, and another one follows. `is_free`: it was refused, or never sent."""
+        self._points, self._points_estimated = self._cost(is_last_free=is_free)
         if self._current is not None:
             self._ended = _sum(self._ended, self._current)
         elif was_answered:
             self._estimated_prompts += self._prompt_tokens
         self._current = None
+        self._estimate = None
 
-    def total(self, completion_tokens: int) -> TokenUsage:
-        """What all sends have consumed; `completion_tokens` is the estimate for what the caller was shown."""
+    def _cost(self, *, is_last_free: bool) -> tuple[int | None, bool]:
+        """Points of all sends, the one under way included, and whether they are an estimate."""
+        last = self.points
+        is_estimate = last is None and not is_last_free
+        if last is None:
+            last = 0 if is_last_free else self._estimate
+        return _all_points((self._points, last)), self._points_estimated or is_estimate
+
+    def total(self, completion_tokens: int, *, is_last_free: bool = False) -> TokenUsage:
+        """What all sends have consumed; `completion_tokens` is the estimate for what the caller was shown.
+
+        `is_last_free`: the send under way was refused, or never sent.
+        """
+        points, points_estimated = self._cost(is_last_free=is_last_free)
         last, ended = self.of_last(completion_tokens), self._ended
         return TokenUsage(
             last.prompt_tokens + (ended.prompt_tokens or 0) + self._estimated_prompts,
             last.completion_tokens + (ended.completion_tokens or 0),
             _add(last.cached_tokens, ended.cached_tokens),
             _add(last.reasoning_tokens, ended.reasoning_tokens),
-            _add(last.points, ended.points),
+            points,
             is_estimated=last.is_estimated or self._estimated_prompts > 0,
+            points_estimated=points is not None and points_estimated,
         )
+
+
+def _all_points(points: Iterable[int | None]) -> int | None:
+    """The sum, if all of them are known and there are any."""
+    found = list(points)
+    known = [number for number in found if number is not None]
+    return sum(known) if found and len(known) == len(found) else None
 
 
 def _sum(one: UsageReported, other: UsageReported) -> UsageReported:

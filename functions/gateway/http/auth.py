@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 
 from accounts import AccountStore, ApiKey, KeyRole
 from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, GatewayError, Situation, invalid
-from gateway.http.key_budget import Estimate, KeyBudget
+from gateway.http.key_budget import UNKNOWN_PRICE, KeyBudget, PriceOf
 
 # How long a revoked key may still work in a warm sandbox.
 KEY_CACHE_SECONDS = 60.0
@@ -80,11 +80,11 @@ class Authenticator:
         return key
 
     async def admit(
-        self, key: ApiKey, *model_names: str, answers: int = 1, estimate: Estimate = lambda *_: None
+        self, key: ApiKey, *model_names: str, answers: int = 1, price: PriceOf = lambda *_: UNKNOWN_PRICE
     ) -> KeyBudget:
         """Check that the key may use the model, by any of its names, and count the request, once for each answer.
 
-        Returns what the sends of the request reserve on. `estimate` tells what one will cost. Raises `GatewayError`
+        Returns what the sends of the request reserve on. `price` tells what one will cost. Raises `GatewayError`
         (400, 403, 429).
         """
         if not may_use(key, model_names):
@@ -93,7 +93,7 @@ class Authenticator:
             most = key.requests_per_minute
             message = f"Each answer counts as a request, of which this API key may make {most} per minute."
             raise invalid(message, param="n", code="out_of_range")
-        budget = KeyBudget(self._store, key, answers=answers, estimate=estimate, unpriced_points=self._unpriced_points)
+        budget = KeyBudget(self._store, key, answers=answers, price=price, unpriced_points=self._unpriced_points)
         await budget.count()
         return budget
 
@@ -132,6 +132,11 @@ def check_access(key: ApiKey, path: str, client: str | None) -> None:
         raise GatewayError(WRONG_ROLE)
     if key.routes and not any(_covers(allowed, path) for allowed in key.routes):
         raise GatewayError(ROUTE_NOT_ALLOWED)
+    check_address(key, client)
+
+
+def check_address(key: ApiKey, client: str | None) -> None:
+    """Raise `GatewayError` (403) if the key may not be used from this IP address."""
     if key.ip_ranges and not _is_within(client, key.ip_ranges):
         raise GatewayError(ADDRESS_NOT_ALLOWED)
 
@@ -178,6 +183,14 @@ class Administrator:
         return self.key.name if self.key is not None else "admin key"
 
 
+def check_rights(caller: Administrator, *, method: str, is_secret: bool = False) -> None:
+    """Raise `GatewayError` (403) if a viewer changes something, or a client administers at all."""
+    if caller.role is KeyRole.CLIENT:
+        raise GatewayError(CLIENT_KEY)
+    if caller.role is KeyRole.VIEWER and (method not in _READING or is_secret):
+        raise GatewayError(VIEWER_ONLY_READS)
+
+
 class AdminGate:
     """Lets administrators in. The admin key is fetched when first needed and remembered for a few minutes."""
 
@@ -204,9 +217,17 @@ class AdminGate:
         Raises `GatewayError` (401, 403). Without an admin key only keys of a role get in.
         """
         caller = await self._identify(read_token(headers), challenge=_CHALLENGE)
-        if caller.role is KeyRole.VIEWER and (method not in _READING or is_secret):
-            raise GatewayError(VIEWER_ONLY_READS)
+        check_rights(caller, method=method, is_secret=is_secret)
         return caller
+
+    async def recognise(self, token: str) -> Administrator:
+        """Whose key this is, whatever its role. Raises `GatewayError` (401)."""
+        return await self._recognise(token, challenge=_CHALLENGE)
+
+    async def derived_secret(self, purpose: bytes) -> bytes | None:
+        """A secret of the deployment for one purpose, made of the admin key; `None` without an admin key."""
+        digest = await self._admin_digest()
+        return None if digest is None else hmac.digest(digest, purpose, "sha256")
 
     async def check_reader(self, headers: Headers) -> Administrator:
         """As `check`, for a page that people open in browsers, which ask for a password (Basic) and send no other."""
@@ -216,12 +237,22 @@ class AdminGate:
         return await self._identify(read_token(headers) if token is None else token, challenge=_BASIC_CHALLENGE)
 
     async def _identify(self, token: str, *, challenge: str) -> Administrator:
+        caller = await self._recognise(token, challenge=challenge)
+        if caller.role is KeyRole.CLIENT:
+            raise GatewayError(CLIENT_KEY)
+        return caller
+
+    async def _admin_digest(self) -> bytes | None:
         if self._digest is None or self._clock() >= self._believe_until:
             key = await self._read_key()
             self._digest = _digest(key) if key else None
             self._believe_until = self._clock() + self.CACHE_SECONDS
+        return self._digest
+
+    async def _recognise(self, token: str, *, challenge: str) -> Administrator:
+        digest = await self._admin_digest()
         # Digests have one length, so that the comparison takes the same time for every guess.
-        if self._digest is not None and hmac.compare_digest(self._digest, _digest(token)):
+        if digest is not None and hmac.compare_digest(digest, _digest(token)):
             return Administrator(KeyRole.ADMIN)
         found = await self._find_key(token)
         if (
@@ -230,8 +261,6 @@ class AdminGate:
             or (found.expires_at is not None and found.expires_at <= self._wall_clock())
         ):
             raise GatewayError(INVALID_KEY, "The admin key is not valid.", headers={"www-authenticate": challenge})
-        if found.role is KeyRole.CLIENT:
-            raise GatewayError(CLIENT_KEY)
         return Administrator(found.role, found)
 
 

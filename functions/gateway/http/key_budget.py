@@ -22,8 +22,22 @@ MAX_EXPECTED_TOKENS = 4_000
 _MINUTE_SECONDS = 60
 _DAY_SECONDS = 86_400
 
-Estimate = Callable[[int, int], int | None]
-"""Points for a send with so many tokens in the prompt, and at most in the answer; `None` if nobody can tell."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a send will probably cost. `None` means that nobody can tell."""
+
+    usd: float | None = None
+    """In dollars, for accounts that tell what their points are worth."""
+    points: int | None = None
+    """In points, for the others."""
+    reserved: int | None = None
+    """What is reserved on a budget, before it is known which account it will be."""
+
+
+PriceOf = Callable[[int, int], Price]
+"""The price of a send with so many tokens in the prompt, and at most in the answer."""
+UNKNOWN_PRICE = Price()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,7 @@ class Ticket:
     """What one send may spend. `owner` names its lease."""
 
     owner: str
-    estimate: int | None
+    price: Price
     reserved: Reserved | None
 
 
@@ -44,13 +58,13 @@ class KeyBudget:
         key: ApiKey,
         *,
         answers: int = 1,
-        estimate: Estimate = lambda *_: None,
+        price: PriceOf = lambda *_: UNKNOWN_PRICE,
         unpriced_points: int = 100,
     ) -> None:
         self.key = key
         self._store = store
         self._answers = answers
-        self._estimate = estimate
+        self._price = price
         self._unpriced_points = unpriced_points
         self._begun = asyncio.Lock()
         self._is_begun = False
@@ -70,17 +84,17 @@ class KeyBudget:
     async def reserve(self, *, prompt_tokens: int, max_tokens: int | None, is_first: bool) -> Ticket:
         """What a send may spend. `is_first` says that it is the first for its answer. Raises `GatewayError` (429)."""
         answer_tokens = EXPECTED_TOKENS if max_tokens is None else min(max_tokens, MAX_EXPECTED_TOKENS)
-        estimate = self._estimate(prompt_tokens, answer_tokens)
+        price = self._price(prompt_tokens, answer_tokens)
         if not self._reserves:
-            return Ticket(secrets.token_hex(16), estimate, None)
-        points = self._unpriced_points if estimate is None else estimate
+            return Ticket(secrets.token_hex(16), price, None)
+        points = self._unpriced_points if price.reserved is None else price.reserved
         async with self._begun:
             if is_first and not self._is_begun:
                 await self._reserve(self._answers, points, prompt_tokens + answer_tokens, requests=self._answers)
                 self._is_begun = True
             elif not is_first or not self._spare:
                 await self._reserve(1, points, prompt_tokens + answer_tokens, requests=0)
-            return Ticket(self._spare.pop(), estimate, self._reserved)
+            return Ticket(self._spare.pop(), price, self._reserved)
 
     async def give_back(self, ticket: Ticket) -> None:
         """End a reservation without a lease. One that can't be ended now ends by itself after an hour."""
@@ -91,7 +105,7 @@ class KeyBudget:
     async def close(self) -> None:
         """End what was reserved for answers that were never begun."""
         while self._spare:
-            await self.give_back(Ticket(self._spare.pop(), None, self._reserved))
+            await self.give_back(Ticket(self._spare.pop(), UNKNOWN_PRICE, self._reserved))
 
     def headers(self) -> dict[str, str]:
         """`x-ratelimit-*`, as OpenAI has them; points are an extension. Empty until the key's use is known."""

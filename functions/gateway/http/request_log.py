@@ -61,7 +61,9 @@ class RequestRecord:
     first_token_at: float | None = None
     """When the upstream said the first that a caller would see."""
     points: int | None = None
-    """What the sends cost, as far as it is known."""
+    """What the sends cost, as far as it is known; `None` if that is unknown for any of them."""
+    points_estimated: bool = False
+    """Whether any of the points are an estimate."""
     cause: str | None = None
     """Code of the upstream's failure behind `error`."""
     is_part: bool = False
@@ -91,8 +93,10 @@ class RequestRecord:
         self.cause = self.cause or part.cause
         if part.first_token_at is not None:
             self.first_token_at = min(self.first_token_at or part.first_token_at, part.first_token_at)
-        if part.points is not None:
-            self.points = (self.points or 0) + part.points
+        if part.usage:
+            is_known = part.points is not None and (self.points is not None or not self.usage)
+            self.points = (self.points or 0) + (part.points or 0) if is_known else None
+            self.points_estimated = self.points_estimated or part.points_estimated
         for name, value in part.usage.items():
             so_far = self.usage.get(name)
             # `estimated` is a flag: one estimate makes the sum one.
@@ -233,6 +237,7 @@ class RequestKeeper:
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
             points=record.points,
+            points_estimated=record.points_estimated,
             is_estimated=bool(usage.get("estimated", True)),
             ttl_seconds=self._seconds,
         )

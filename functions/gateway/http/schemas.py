@@ -76,6 +76,11 @@ POSITIVE: Schema = {"type": "integer", "minimum": 1}
 FLAG: Schema = {"type": "boolean"}
 ANY_OBJECT: Schema = {"type": "object"}
 TEMPERATURE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 2}
+# Extensions of every `usage`.
+POINTS: dict[str, Schema] = {
+    "points": {**optional(COUNT), "description": "What the answer cost; null where that is not known yet."},
+    "points_estimated": {**FLAG, "description": "Whether the points are an estimate, not yet Poe's own figure."},
+}
 TOP_P: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 
 ERROR = obj(

@@ -20,9 +20,9 @@ from gateway.http.deadline import bounded, deadline_of
 from gateway.http.errors import GatewayError, encode_error_event, gateway_error
 from gateway.http.request_log import Journal, RequestKeeper, RequestRecord
 from gateway.http.sse import EventStream
-from gateway.models.capabilities import estimate_points
 from gateway.models.catalogue import Catalogue, Model
 from gateway.models.live_config import PoeSettings
+from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.request import FieldNames
 from gateway.settings import Settings
@@ -66,6 +66,7 @@ class Services:
     clients: WarmClients
     generations: Generations
     catalogue: Catalogue
+    prices: Prices
     authenticator: Authenticator
     admin: AdminGate
     readiness: Readiness
@@ -136,9 +137,8 @@ async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1
     context.services.prepare()
     model, bot = await context.services.catalogue.resolve(model_name)
     context.record.model = bot
-    pricing = model.pricing if model is not None else None
     context.record.budget = await context.services.authenticator.admit(
-        key, model_name, bot, answers=answers, estimate=partial(estimate_points, pricing)
+        key, model_name, bot, answers=answers, price=partial(context.services.prices.price, model, bot)
     )
     return model, bot
 

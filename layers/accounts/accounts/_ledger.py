@@ -6,23 +6,15 @@ released, or, if the holder was killed, by whoever finds the expired slot. Both 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from accounts._model import (
-    AccountKind,
-    Intention,
-    Lease,
-    LedgerEntry,
-    Outcome,
-    SendRecord,
-    SettledBy,
-    Settlement,
-    Sums,
-    entry_id,
-)
+from accounts._account_model import Account, AccountKind, Outcome
+from accounts._lease_model import Intention, Lease, entry_id
+from accounts._ledger_model import LedgerEntry, SendRecord, SettledBy, Settlement, Sums
 
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
@@ -42,6 +34,19 @@ class Held:
     started_at: float
     until: float
     intention: Intention | None
+
+
+def in_points(usd: float, usd_per_point: float) -> int:
+    """Dollars in points, rounded up; a cost that was computed with this rate comes out as it was."""
+    return math.ceil(round(usd / usd_per_point, 6))
+
+
+def priced(intention: Intention | None, account: Account) -> Intention | None:
+    """The intention with its estimate in the points of this account, if the account tells what they are worth."""
+    rate = account.points.usd_per_point if account.points else None
+    if intention is None or intention.usd is None or rate is None:
+        return intention
+    return replace(intention, estimate=in_points(intention.usd, rate))
 
 
 def completed(lease: Lease, outcome: Outcome, usage: SendRecord, now: float) -> LedgerEntry:

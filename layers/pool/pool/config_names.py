@@ -3,5 +3,8 @@
 MODELS = "models"
 """The list of models: written by the scheduled job, read by the gateway."""
 
+ESTIMATES = "estimates"
+"""What sends cost here before, and what points are worth: written by both functions, read by the gateway."""
+
 POE = "poe"
 """Overrides of the Poe clients' configuration: written by the administration, read by both functions."""

@@ -67,7 +67,8 @@ def address(*schemes: str) -> Reader:
     def read(value: str) -> str:
         # The channel's address may be a template, whose braces are no part of an address.
         parts = urlsplit(value.replace("{", "").replace("}", ""))
-        if parts.scheme not in schemes or not parts.netloc:
+        # A port that is no number is only noticed when it is read.
+        if parts.scheme not in schemes or not parts.netloc or not parts.hostname or parts.port == 0:
             raise ValueError
         return value.rstrip("/")
 

@@ -44,4 +44,34 @@ def test_an_answer_of_which_nothing_was_reported_makes_the_sum_an_estimate() -> 
     spending.end(was_answered=True)
     spending.report(UsageReported(10, 20, points=3))
     total = spending.total(0)
-    assert (total.prompt_tokens, total.points, total.is_estimated) == (17, 3, True)
+    assert (total.prompt_tokens, total.points, total.is_estimated) == (17, None, True)
+
+
+def test_points_are_the_upstreams_else_the_estimate_and_add_up_to_what_the_ledger_has() -> None:
+    spending = Spending(7)
+    spending.begin(20)
+    assert (spending.total(1).points, spending.total(1).points_estimated) == (20, True)
+    spending.end(was_answered=False)
+    spending.begin(30)
+    spending.report(UsageReported(points=33))
+    assert (spending.total(1).points, spending.total(1).points_estimated) == (53, True)
+
+
+def test_what_was_refused_or_never_sent_is_free() -> None:
+    spending = Spending(7)
+    spending.begin(20)
+    spending.end(was_answered=False, is_free=True)
+    spending.begin(None)
+    spending.report(UsageReported(points=33))
+    assert (spending.total(1).points, spending.total(1).points_estimated) == (33, False)
+    spending.end(was_answered=True)
+    spending.begin(20)
+    assert (spending.total(1, is_last_free=True).points, spending.total(1).points) == (33, 53)
+
+
+def test_one_unknown_cost_makes_the_sum_unknown_and_no_estimate_of_it() -> None:
+    spending = Spending(7)
+    spending.begin(20)
+    spending.end(was_answered=True)
+    spending.begin(None)
+    assert (spending.total(1).points, spending.total(1).points_estimated) == (None, False)

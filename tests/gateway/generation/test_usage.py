@@ -69,6 +69,7 @@ def test_the_upstreams_numbers_win() -> None:
         "completion_tokens_details": {"reasoning_tokens": 2},
         "estimated": False,
         "points": 40,
+        "points_estimated": False,
     }
 
 
@@ -80,4 +81,9 @@ def test_numbers_of_ours_are_marked_as_estimates(reported: UsageReported | None)
 
 def test_what_no_answer_reported_stays_unknown_in_the_total() -> None:
     total = TokenUsage.total([TokenUsage(1, 2, is_estimated=False), TokenUsage(3, 4, reasoning_tokens=1, points=7)])
-    assert total == TokenUsage(4, 6, None, 1, 7, is_estimated=True)
+    # Points of which a part is unknown are unknown: less than was spent would be wrong.
+    assert total == TokenUsage(4, 6, None, 1, None, is_estimated=True)
+    parts = [TokenUsage(1, 2, points=5, points_estimated=True), TokenUsage(3, 4, points=7)]
+    both = TokenUsage.total(parts)
+    assert (both.points, both.points_estimated) == (12, True)
+    assert TokenUsage.total([]).points is None

@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import threading
-import time
+from pathlib import Path
 from typing import Any
 
 HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
@@ -94,11 +94,13 @@ def in_pieces(stream: Stream, query: dict[str, str]) -> None:
     stream.end()
 
 
-def paced(stream: Stream, query: dict[str, str]) -> None:
+def gated(stream: Stream, query: dict[str, str]) -> None:
+    """Send a line, and each further one only when its file is in the folder `gate`."""
     stream.head(headers={"content-type": "text/event-stream"})
     for index in range(int(query["count"])):
-        stream.send(f"{index}:{time.monotonic()}\n".encode())
-        pause.wait(float(query["pause"]))
+        while index and not Path(query["gate"], str(index)).exists():
+            pause.wait(0.005)
+        stream.send(f"{index}\n".encode())
     stream.end()
 
 
@@ -132,7 +134,7 @@ def big(stream: Stream, query: dict[str, str]) -> None:
 
 STREAMS = {
     "/pieces": in_pieces,
-    "/paced": paced,
+    "/gated": gated,
     "/trailer": fail_by_trailer,
     "/stop-in-stream": stop_in_stream,
     "/say": say,

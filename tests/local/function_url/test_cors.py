@@ -22,6 +22,21 @@ def test_a_preflight_names_the_headers_that_were_asked_for_and_are_allowed():
 
 
 @pytest.mark.parametrize(
+    ("cors", "allowed"),
+    [
+        (Cors(allow_origins=["*"], allow_headers=["*"]), {"x-b", "content-type"}),
+        (Cors(allow_origins=["*"], allow_headers=["*", "Authorization"]), {"authorization", "x-b", "content-type"}),
+        (Cors(allow_origins=["*"], allow_headers=["*"], allow_credentials=True), {"*"}),
+        (Cors(allow_origins=["*"], allow_headers=["*", "x-b"], allow_credentials=True), {"x-b"}),
+    ],
+)
+def test_a_star_covers_no_more_than_browsers_take_it_for(cors, allowed):
+    wanted = {"access-control-request-headers": "authorization, content-type,x-b"}
+    answer = dict(cors.preflight("OPTIONS", ASKED | wanted) or ())
+    assert set(answer["Access-Control-Allow-Headers"].split(",")) == allowed
+
+
+@pytest.mark.parametrize(
     ("cors", "origin"),
     [
         (Cors(allow_origins=["*"]), "*"),

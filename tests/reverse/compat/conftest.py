@@ -33,7 +33,7 @@ def simulator(simulator_loop: LoopThread) -> Iterator[PoeWebSimulator]:
 @pytest.fixture
 def until_idle(simulator: PoeWebSimulator, simulator_loop: LoopThread) -> Callable[[], None]:
     """Wait until the simulator writes no answer any more."""
-    return lambda: simulator_loop.run(asyncio.wait_for(simulator.idle(), 5))
+    return lambda: simulator_loop.run(asyncio.wait_for(simulator.idle(), 30))
 
 
 @pytest.fixture

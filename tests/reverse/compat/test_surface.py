@@ -122,10 +122,23 @@ def test_every_exported_name_exists_and_others_do_not() -> None:
         _ = reverse.PoeServer
 
 
+def test_headers_that_are_sent_anyway_are_ignored() -> None:
+    headers = {"REFERER": "https://poe.com/x", "Origin": "https://poe.com", "Accept": "*/*", "Host": "poe.com"}
+    assert AsyncPoeApi({"p-b": "cookie"}, headers=headers).client is not None
+    api = AsyncPoeApi({"p-b": "cookie"}, headers={**headers, "user-agent": "mine/1"})
+    assert api.client._transport._headers["User-Agent"] == "mine/1"
+    assert api.client._transport._headers["Referer"] == "https://poe.com/"
+    with pytest.raises(ValueError, match=r"Sec-Ch-Ua, cookie|cookie, sec-ch-ua"):
+        AsyncPoeApi({"p-b": "cookie"}, headers={**headers, "Sec-Ch-Ua": "x", "Cookie": "y"})
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         {"auto_proxy": True},
+        {"proxy": "socks5://secret-3:1"},
+        {"proxy": [{"https://": "socks5://secret-4:1"}]},
+        {"proxy": "secret-5:1"},
         {"proxy": [{"http": "http://secret-1:1"}, {"http": "http://secret-2:2"}]},
         {"headers": {"Sec-Ch-Ua": "secret"}},
         {"tokens": {}},

@@ -73,11 +73,42 @@ def test_the_next_grant_is_the_earlier_one_and_zero_is_never() -> None:
         "next_monthly_grant_time": 1_795_000_000_000_000,
         "next_monthly_grant_amount": 1_000_000,
     }
-    assert parse_balance(body) == PointsReading(7, subscribed=True, allotment=1_000_000, next_grant_at=1_795_000_000)
+    expected = PointsReading(7, subscribed=True, allotment=1_000_000, next_grant_at=1_795_000_000, addon=2)
+    assert parse_balance(body) == expected
 
 
 def test_what_the_upstream_does_not_say_stays_unknown() -> None:
     assert parse_balance({}) == PointsReading(None)
+
+
+@pytest.mark.parametrize(
+    ("body", "rate"),
+    [
+        ({"current_point_balance": 10_000, "total_balance_usd": "0.300000"}, 0.00003),
+        (
+            {
+                "plan_points_balance": 1_000_000,
+                "addon_point_balance": 500_000,
+                "plan_balance_usd": "20.00",
+                "addon_balance_usd": "15",
+            },
+            35 / 1_500_000,
+        ),
+        ({"current_point_balance": 1_500}, None),
+        ({"current_point_balance": 1_500, "plan_balance_usd": "0.04"}, None),
+        # Two decimals say nothing of a small balance.
+        ({"current_point_balance": 500, "total_balance_usd": "0.02"}, None),
+        ({"current_point_balance": 0, "total_balance_usd": "0.00"}, None),
+        ({"current_point_balance": -5, "total_balance_usd": "0.30"}, None),
+        ({"current_point_balance": 10, "total_balance_usd": "30.00"}, None),
+        ({"current_point_balance": 10_000, "total_balance_usd": "NaN"}, None),
+        ({"current_point_balance": 10_000, "total_balance_usd": "9" * 5_000}, None),
+        ({"current_point_balance": 10_000, "total_balance_usd": ["0.3"]}, None),
+        ({"total_balance_usd": "0.3000"}, None),
+    ],
+)
+def test_a_balance_in_dollars_says_what_a_point_is_worth(body: dict[str, object], rate: float | None) -> None:
+    assert parse_balance(body).usd_per_point == (None if rate is None else pytest.approx(rate))
 
 
 async def test_a_wrong_balance_is_unknown_and_a_broken_one_an_error(
@@ -114,7 +145,7 @@ async def test_the_cost_of_an_answer_lands_late_in_the_history(
         pass
     first = [entry async for entry in client.points_history()]
     assert [(entry.bot, entry.points, entry.usage_type) for entry in first] == [("Painter", 0, "API")]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while first[0].points == 0:
             await asyncio.sleep(0.02)
             first = [entry async for entry in client.points_history()]
@@ -144,3 +175,4 @@ def test_any_json_is_read_without_an_exception(value: object) -> None:
     assert len(parse_models(body)) >= 1
     parse_history({"data": [value, {"query_id": value, "creation_time": value, "cost_points": value}]})
     parse_balance({"current_point_balance": value, "next_daily_grant_time": value})
+    parse_balance({"current_point_balance": 1_000, "total_balance_usd": value})

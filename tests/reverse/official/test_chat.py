@@ -43,7 +43,7 @@ async def ask(client: PoeOfficialClient, request: ChatRequest) -> list[Event]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  the simulator's state has no event to wait for
             await asyncio.sleep(0.005)
 

@@ -133,7 +133,7 @@ async def test_garbage_on_the_loopback_port_changes_nothing(config: PoeConfig, b
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(data)
             writer.write_eof()
-            await asyncio.wait_for(reader.read(1), 2)
+            await asyncio.wait_for(reader.read(1), 30)
             writer.close()
         await browser.get(login.authorize_url)
         assert (await login.wait(2)).credentials.api_key

@@ -6,7 +6,7 @@ import pytest
 
 from local.poe_web import Bot, Scenario
 from local.poe_web.answers import echo
-from local.poe_web.request_faults import BotDeleted, MutationStatus, WrongJson
+from local.poe_web.request_faults import BotDeleted, GraphQLError, HttpError, MutationStatus, WrongJson
 from reverse.chat import Attachment
 from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.web import BotDraft
@@ -162,12 +162,29 @@ async def test_other_peoples_bots_cannot_be_edited_and_are_only_hidden_by_deleti
 
 async def test_no_public_name_is_made_up_for_an_account(client, account):
     account.handle = None
-    with pytest.raises(PoeError):
+    with pytest.raises(PoeError, match="complete_profile") as caught:
         await client.bots.create(BotDraft(handle="MyBot_1", base_model="gpt4_o"))
+    assert caught.value.code is ErrorCode.INVALID_REQUEST
     assert account.handle is None
     await client.bots.complete_profile("chosen")
     await client.bots.create(BotDraft(handle="MyBot_1", base_model="gpt4_o"))
     assert account.handle == "chosen"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (GraphQLError("PersistedQueryNotFound"), ErrorCode.STALE_OPERATION),
+        (HttpError(429), ErrorCode.RATE_LIMITED),
+        (HttpError(503), ErrorCode.OVERLOADED),
+    ],
+)
+async def test_another_failure_is_not_taken_for_a_missing_public_name(client, simulator, fault, code):
+    simulator.enqueue(Scenario(fault, operation="MarkMultiplayerNuxCompleted", times=5))
+    with pytest.raises(PoeError) as caught:
+        await client.bots.create(BotDraft(handle="MyBot_1", base_model="gpt4_o"))
+    assert caught.value.code is code
+    assert "complete_profile" not in str(caught.value)
 
 
 async def test_a_bot_deleted_meanwhile_is_a_typed_error(client, ask, simulator):

@@ -20,8 +20,9 @@ from local.poe_web.channel import Channel as SimulatedChannel
 from local.poe_web.request_faults import ChallengePage, DelayResponse, HttpError, LoginRedirect
 from local.poe_web.stream_faults import CutSocket, HangStream
 from reverse.errors import ErrorCode, PoeError, poe_error
-from reverse.web._channel import _MAX_EARLY_CHATS, reconnect_delay
+from reverse.web._channel import reconnect_delay
 from reverse.web._mailbox import Signal
+from reverse.web._mailboxes import _MAX_EARLY_CHATS
 from reverse.web._protocol import Frame, MessageUpdate
 
 pytestmark = pytest.mark.virtual_time
@@ -89,11 +90,11 @@ async def test_a_new_chat_whose_early_events_found_no_room_is_looked_up(connect)
     """Other chats of the account may be many; what was dropped of ours must not be taken for nothing."""
     async with connect() as client:
         channel = client._channel
-        mailbox = channel.listen(None)
+        mailbox = channel.mailboxes.listen(None)
         others = [MessageUpdate(chat, 1, "bot", "x", "incomplete") for chat in range(_MAX_EARLY_CHATS)]
         channel._deliver(Frame(tuple(others)))
         channel._deliver(Frame((MessageUpdate(9000, 1, "bot", "ours", "complete"),)))
-        channel.bind(mailbox, 9000)
+        channel.mailboxes.bind(mailbox, 9000)
         assert await mailbox.get(1) is Signal.RESYNC
 
 
@@ -108,7 +109,7 @@ async def test_a_defect_ends_the_wait_and_shows_nothing_of_its_text(connect, mon
         monkeypatch.setattr(client._channel, "_serve", fail)
         for _ in range(2):
             with pytest.raises(PoeError) as caught:
-                await asyncio.wait_for(client._channel.ensure(), 5)
+                await asyncio.wait_for(client._channel.ensure(), 30)
             assert caught.value.code is ErrorCode.PROTOCOL and "KeyError" in str(caught.value)
             gc.collect()
     shown = caplog.text + "".join(traceback.format_exception(caught.value))
@@ -134,7 +135,7 @@ async def test_a_socket_that_died_in_a_freeze_is_noticed_and_replaced(connect, a
         await ask(client, "before")
         relay.silence()
         clock.now += passed
-        assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
+        assert (await asyncio.wait_for(ask(client, "after"), 30)).text == "You said: after"
     assert sockets(simulator) == 2
 
 
@@ -159,7 +160,7 @@ async def test_what_came_during_a_freeze_does_not_prove_a_socket_alive(connect, 
         while client.session_data() == seen:  # noqa: ASYNC110 (what is awaited has no event)
             await asyncio.sleep(0.001)
         relay.silence()
-        assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
+        assert (await asyncio.wait_for(ask(client, "after"), 30)).text == "You said: after"
     assert sockets(simulator) == 2
 
 
@@ -173,7 +174,7 @@ async def test_an_http_connection_is_not_reused_after_a_freeze(connect, ask, sim
         await ask(client, "before")
         relay.silence()
         clock.now += passed
-        assert (await asyncio.wait_for(ask(client, "after"), 5)).text == "You said: after"
+        assert (await asyncio.wait_for(ask(client, "after"), 30)).text == "You said: after"
     assert count(simulator, "sendMessageMutation") == 2
 
 
@@ -230,7 +231,7 @@ async def test_who_awaits_an_answer_learns_at_once_that_the_connection_was_anoth
     async with connect() as client:
         channel = client._channel
         await channel.ensure()
-        mailbox = channel.listen(1000)
+        mailbox = channel.mailboxes.listen(1000)
         account.channel.cut("abrupt")
         assert await mailbox.get(5) is Signal.RESYNC
     assert sockets(simulator) == 2
@@ -321,20 +322,20 @@ async def test_a_caller_that_gives_up_does_not_disturb_the_others(connect, ask, 
 
 
 async def test_closing_while_connecting_ends_the_wait(connect, ask, simulator):
-    simulator.enqueue(Scenario(DelayResponse(30), operation="/api/settings"))
-    client = connect()
+    simulator.enqueue(Scenario(DelayResponse(300), operation="/api/settings"))
+    client = connect(request_timeout_seconds=300)
     waiting = asyncio.create_task(ask(client, "hello"))
     while not simulator.requests:  # noqa: ASYNC110 - only a journal
         await asyncio.sleep(0.005)
-    await asyncio.wait_for(client.aclose(), 1)
+    await asyncio.wait_for(client.aclose(), 30)
     with pytest.raises(PoeError) as caught:
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 30)
     assert caught.value.code is ErrorCode.CONNECTION_FAILED
     with pytest.raises(RuntimeError):
         await ask(client, "again")
 
 
-async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, asking, simulator, account, monkeypatch):
+async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, chat_request, simulator, account, monkeypatch):
     """Every connection is told to refetch at once: that must not become an endless loop."""
     simulator.enqueue(Scenario(HangStream(at=1)))
     attach = SimulatedChannel.attach
@@ -345,7 +346,7 @@ async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, asking,
         return socket
 
     async with connect() as client:
-        events = client.stream(asking("hello"))
+        events = client.stream(chat_request("hello"))
         await anext(events)
         monkeypatch.setattr(SimulatedChannel, "attach", attach_and_send_away)
         account.channel.cut("abrupt")

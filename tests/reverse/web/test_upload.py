@@ -118,7 +118,7 @@ async def test_an_upload_ends_with_the_message_that_cannot_be_sent(connect, simu
 
     async with connect(fetch=endless) as client:
         with pytest.raises(PoeError) as caught:
-            await asyncio.wait_for(send(client, Attachment("a.txt", "text/plain", url="https://a.example/a.txt")), 5)
+            await asyncio.wait_for(send(client, Attachment("a.txt", "text/plain", url="https://a.example/a.txt")), 30)
         assert caught.value.code is ErrorCode.CHALLENGE and is_over.is_set()
 
 
@@ -202,9 +202,9 @@ class TestOlderGeneration:
             "AvailableBotsSelectorModalPaginationQuery",
         }
 
-    async def test_stops_an_answer_by_its_message(self, client, asking, simulator):
+    async def test_stops_an_answer_by_its_message(self, client, chat_request, simulator):
         simulator.enqueue(Scenario(HangStream(at=2)))
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             await anext(events)
         assert simulator.requests[-1].query_name == "StopMessage_messageCancel_Mutation"
         assert simulator.requests[-1].status == 200

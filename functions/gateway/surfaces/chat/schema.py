@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.http.declared_body import describe
 from gateway.http.errors import MODEL_NOT_FOUND, NOT_READY, STORE
-from gateway.http.fields import describe
 from gateway.http.schemas import (
     ANY_OBJECT,
     COUNT,
@@ -11,6 +11,7 @@ from gateway.http.schemas import (
     GENERATION,
     IGNORED,
     NAME,
+    POINTS,
     TEXT,
     Operation,
     Schema,
@@ -41,6 +42,7 @@ _USAGE = obj(
     completion_tokens=COUNT,
     total_tokens=COUNT,
     estimated={**FLAG, "description": "Whether these are the gateway's own estimate."},
+    **POINTS,
 )
 _FINISH = enum("stop", "length", "tool_calls", "content_filter")
 _NAMES = optional(array(TEXT))

@@ -7,7 +7,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from accounts import AccountKind
@@ -20,7 +20,7 @@ from gateway.http.errors import UNUSABLE_ANSWER, UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
-from gateway.surfaces.media.image_request import ImageCall
+from gateway.surfaces.media.image_request import ImageRequest
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached
@@ -41,24 +41,26 @@ class ImageMaker:
     services: Services
     record: RequestRecord
     key_id: str
-    call: ImageCall
+    request: ImageRequest
     bot: str
     model: Model | None
     """What is known of the bot."""
     parameters: Mapping[str, Any]
 
-    async def make(self) -> tuple[list[FileAttached], TokenUsage | None]:
-        """The images, at least one, and what they consumed where that is known. Raises what the last failure was.
+    async def make(self) -> tuple[list[FileAttached], TokenUsage]:
+        """The images, at least one, and what they consumed. Raises what the last failure was.
 
         Some bots make several at once; some answers fail. What was made is given, as it was paid for.
         """
-        results = await run_each(self.call.count, self._make_one, record=self.record, width=MAX_PARALLEL)
+        results = await run_each(self.request.count, self._make_one, record=self.record, width=MAX_PARALLEL)
         made = [result for result in results if not isinstance(result, Exception)]
         files = [file for some, _ in made for file in some]
         if not files:
             raise next(result for result in results if isinstance(result, Exception))
-        total = TokenUsage.total(usage for _, usage in made)
-        return files[: self.call.count], None if total.is_estimated else total
+        # Answers without an image cost points, too.
+        spent, is_estimate = self.record.points, self.record.points_estimated
+        total = replace(TokenUsage.total(usage for _, usage in made), points=spent, points_estimated=is_estimate)
+        return files[: self.request.count], total
 
     async def _make_one(self, _index: int, record: RequestRecord) -> tuple[list[FileAttached], TokenUsage]:
         generation = self.services.generations.start(self._task(), record)
@@ -74,7 +76,7 @@ class ImageMaker:
             key_id=self.key_id,
             model=self.bot,
             build=self._build,
-            prompt_tokens=usage.tokens(self.call.prompt) + usage.TOKENS_PER_MESSAGE,
+            prompt_tokens=usage.tokens(self.request.prompt) + usage.TOKENS_PER_MESSAGE,
             kinds=kinds_for(self.model),
             is_streamed=False,
         )
@@ -84,19 +86,18 @@ class ImageMaker:
         if kind is AccountKind.WEB and "nano-banana-2" in self.bot.lower():
             # Else this bot chats about the picture (docs/reference/poe-web.md#sending-a-message).
             parameters.setdefault("image_only", True)
-        message = Message("user", self.call.prompt, self.call.images)
+        message = Message("user", self.request.prompt, self.request.images)
         return ChatRequest(self.bot, (message,), parameters=parameters)
 
-    async def encode(self, files: list[FileAttached], used: TokenUsage | None, *, is_buffered: bool) -> bytes:
+    async def encode(self, files: list[FileAttached], used: TokenUsage, *, is_buffered: bool) -> bytes:
         """OpenAI's images response. Raises `GatewayError`, `PoeError`."""
         body: dict[str, Any] = {"created": int(time.time())}
-        if self.call.wants_data:
+        if self.request.wants_data:
             limit = MAX_BUFFERED_DATA_BYTES if is_buffered else MAX_DATA_BYTES
             body["data"] = [{"b64_json": text} for text in await self._texts(files, limit)]
         else:
             body["data"] = [{"url": file.url} for file in files]
-        if used is not None:
-            body["usage"] = _usage(used, has_images=self.call.is_edit)
+        body["usage"] = _usage(used, has_images=self.request.is_edit)
         return json.dumps(body, separators=(",", ":")).encode()
 
     async def _texts(self, files: list[FileAttached], limit: int) -> list[str]:
@@ -131,4 +132,4 @@ def _usage(used: TokenUsage, *, has_images: bool) -> dict[str, Any]:
         "output_tokens": used.completion_tokens,
         "total_tokens": used.prompt_tokens + used.completion_tokens,
     }
-    return shown if used.points is None else shown | {"points": used.points}
+    return shown | {"estimated": used.is_estimated} | used.shown_points()

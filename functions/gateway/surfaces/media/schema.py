@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.http.declared_body import Body, describe
 from gateway.http.errors import INVALID_REQUEST, NOT_FOUND, UPSTREAM
-from gateway.http.fields import Body, describe
 from gateway.http.schemas import (
     COUNT,
+    FLAG,
     GENERATION,
     IGNORED,
+    POINTS,
     TEXT,
     Operation,
     Schema,
     array,
     const,
     enum,
+    header,
     json_media,
     obj,
     parameter,
@@ -37,13 +40,21 @@ _VIDEO = obj(
     created_at=COUNT,
     progress=COUNT,
     error={"type": ["object", "null"]},
+    usage={**obj(**POINTS), "description": "In the answer that began the video."},
 )
 SCHEMAS: dict[str, Schema] = {
     "ImageList": obj(
         "created data",
         created=COUNT,
         data=array({"anyOf": [obj("url", url=TEXT), obj("b64_json", b64_json=TEXT)]}, minItems=1),
-        usage={"type": ["object", "null"]},
+        usage=obj(
+            "input_tokens output_tokens total_tokens",
+            input_tokens=COUNT,
+            output_tokens=COUNT,
+            total_tokens=COUNT,
+            estimated=FLAG,
+            **POINTS,
+        ),
     ),
     "Video": _VIDEO,
 }
@@ -80,7 +91,11 @@ OPERATIONS: dict[str, Operation] = {
         tag="Audio",
         body=json_media(describe(SpeechBody)),
         answer={"audio/*": {"schema": _BINARY}},
-        headers=IGNORED,
+        headers=IGNORED
+        | {
+            "x-gateway-points": header("What the sound cost; `null` where that is not known yet."),
+            "x-gateway-points-estimated": header("`true` where the points are an estimate."),
+        },
         situations=GENERATION,
     ),
     "create_video": Operation(

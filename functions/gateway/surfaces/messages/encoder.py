@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.generation.answer import Answer, AnswerPart, missing_links
-from gateway.generation.usage import TokenUsage
+from gateway.generation.usage import UNKNOWN_POINTS, TokenUsage
 from gateway.http.errors import OVERLOADED, TOO_LONG, UNUSABLE_ANSWER, GatewayError
 from gateway.http.sse import encode_text
 from gateway.prompt.model_json import decode
@@ -50,7 +50,7 @@ class MessageObject:
 
     def started(self) -> dict[str, Any]:
         """The message before its first block."""
-        usage = {"input_tokens": self.prompt_tokens, "output_tokens": 0, "estimated": True}
+        usage = {"input_tokens": self.prompt_tokens, "output_tokens": 0, "estimated": True} | UNKNOWN_POINTS
         return self._object([], {"stop_reason": None, "stop_sequence": None}, usage)
 
     def finished(self, answer: Answer) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def read_arguments(text: str) -> dict[str, Any] | None:
 
 
 def usage_json(usage: TokenUsage) -> dict[str, Any]:
-    """Anthropic's usage object, which counts what came from a cache apart; `estimated` and `points` are extensions."""
+    """Anthropic's usage object, which counts what came from a cache apart; the last three are extensions."""
     cached = usage.cached_tokens or 0
     fields: dict[str, Any] = {
         "input_tokens": max(0, usage.prompt_tokens - cached),
@@ -141,9 +141,7 @@ def usage_json(usage: TokenUsage) -> dict[str, Any]:
     if usage.reasoning_tokens is not None:
         fields["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
     fields["estimated"] = usage.is_estimated
-    if usage.points is not None:
-        fields["points"] = usage.points
-    return fields
+    return fields | usage.shown_points()
 
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.http.fields import describe
+from gateway.http.declared_body import describe
 from gateway.http.schemas import (
     BODY,
     COUNT,
     FLAG,
     GENERATION,
     IGNORED,
+    POINTS,
     TEXT,
     Operation,
     Schema,
@@ -44,7 +45,7 @@ SCHEMAS: dict[str, Schema] = {
         content=array(obj("type", type=TEXT)),
         stop_reason=optional(TEXT),
         stop_sequence=optional(TEXT),
-        usage=obj("input_tokens output_tokens", input_tokens=COUNT, output_tokens=COUNT, estimated=FLAG),
+        usage=obj("input_tokens output_tokens", input_tokens=COUNT, output_tokens=COUNT, estimated=FLAG, **POINTS),
     ),
 }
 _QUESTION = {"model": "Claude-Sonnet-4.5", "max_tokens": 500, "messages": [{"role": "user", "content": "Hello"}]}

@@ -78,7 +78,7 @@ def _failure_code(error: GatewayError) -> str:
 
 
 def to_usage(usage: TokenUsage) -> dict[str, Any]:
-    """OpenAI's usage object of responses; `estimated` and `points` are extensions, as in chat completions."""
+    """OpenAI's usage object of responses; the last three are extensions, as in chat completions."""
     shown: dict[str, Any] = {
         "input_tokens": usage.prompt_tokens,
         # Poe says nothing about writes to a cache; strict clients need the field
@@ -89,7 +89,7 @@ def to_usage(usage: TokenUsage) -> dict[str, Any]:
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         "estimated": usage.is_estimated,
     }
-    return shown if usage.points is None else shown | {"points": usage.points}
+    return shown | usage.shown_points()
 
 
 IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"

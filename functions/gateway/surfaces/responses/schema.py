@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.http.declared_body import describe
 from gateway.http.errors import INVALID_REQUEST, NOT_FOUND
-from gateway.http.fields import describe
 from gateway.http.schemas import (
     ANY_OBJECT,
     BODY,
@@ -11,6 +11,7 @@ from gateway.http.schemas import (
     FLAG,
     GENERATION,
     IGNORED,
+    POINTS,
     TEXT,
     Operation,
     Schema,
@@ -34,6 +35,8 @@ _USAGE = obj(
     output_tokens=COUNT,
     output_tokens_details=obj("reasoning_tokens", reasoning_tokens=COUNT),
     total_tokens=COUNT,
+    estimated=FLAG,
+    **POINTS,
 )
 SCHEMAS: dict[str, Schema] = {
     "ResponseRequest": describe(ResponseBody),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accounts import AccountKind
+from gateway.generation.usage import UNKNOWN_POINTS
 from gateway.settings import Settings
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import (
@@ -76,6 +77,7 @@ async def test_a_buffered_answer_is_one_object(house: House) -> None:
         }
     ]
     expected = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "estimated": False, "points": 7}
+    expected["points_estimated"] = False
     assert body["usage"] == expected
 
 
@@ -100,7 +102,10 @@ async def test_usage_comes_in_a_last_chunk_only_when_asked(house: House) -> None
     answer = await house.call(body=ask("x" * 40, stream=True, stream_options={"include_usage": True}))
     last = answer.chunks[-1]
     assert last["choices"] == []
-    assert last["usage"] == {"prompt_tokens": 14, "completion_tokens": 3, "total_tokens": 17, "estimated": True}
+    assert (
+        last["usage"]
+        == {"prompt_tokens": 14, "completion_tokens": 3, "total_tokens": 17, "estimated": True} | UNKNOWN_POINTS
+    )
     assert all(chunk["usage"] is None for chunk in answer.chunks[:-1])
 
 
@@ -247,7 +252,8 @@ async def test_lambdas_deadline_ends_the_answer_with_an_error(house: House, stre
         assert answer.chunks[-1]["error"]["code"] == "upstream_timeout"
     else:
         assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
-    assert house.poe.stopped == 1
+    # On a busy machine the time may be over before Poe is asked.
+    assert house.poe.stopped == len(house.poe.requests) <= 1
     assert not house.store.held
 
 

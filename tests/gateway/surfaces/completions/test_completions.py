@@ -91,6 +91,7 @@ async def test_the_sum_of_usage_has_cached_and_reasoning_tokens(house: House, st
         "completion_tokens_details": {"reasoning_tokens": 4},
         "estimated": False,
         "points": 14,
+        "points_estimated": False,
     }
 
 

@@ -49,7 +49,8 @@ async def test_an_image_is_answered_by_its_address(house: House) -> None:
     answer = await generate(house, size="1792x1024")
     assert answer.status == 200
     assert answer.json["data"] == [{"url": "https://files.example.com/a.png"}]
-    assert "usage" not in answer.json, "an estimate is no usage"
+    usage = answer.json["usage"]
+    assert (usage["estimated"], usage["points"], usage["points_estimated"]) == (True, None, False)
     asked = house.poe.requests[0]
     assert (asked.messages[0].text, asked.parameters) == ("a cat", {"aspect": "7:4"})
     assert house.store.released[0][0].is_success
@@ -76,11 +77,11 @@ async def test_several_are_made_at_once_within_the_accounts_places(house: House)
     pauses = [Pause() for _ in range(5)]
     for number, pause in enumerate(pauses):
         house.poe.enqueue(pause, image(str(number)), Finished())
-    asking = asyncio.create_task(generate(house, n=5))
+    task = asyncio.create_task(generate(house, n=5))
     await house.until_asked(2)
     for pause in pauses:
         pause.event.set()
-    answer = await asking
+    answer = await task
     assert len({item["url"] for item in answer.json["data"]}) == 5
     assert house.store.most_held == 2
     line = house.lines("request.ended")[-1]

@@ -29,7 +29,8 @@ async def test_a_bots_answer_is_a_complete_job_that_only_its_key_sees(house: Hou
     assert made.headers["x-gateway-ignored"] == "seconds"
     assert house.poe.requests[0].parameters == {"aspect": "16:9"}
     again = await house.call(f"/v1/videos/{job['id']}")
-    assert again.json == {name: value for name, value in job.items() if name != "prompt"}
+    assert job["usage"] == {"points": None, "points_estimated": False}
+    assert again.json == {name: value for name, value in job.items() if name not in ("prompt", "usage")}
     assert "account" not in again.body.decode()
     await house.store.create_key(name="other", secret=API_KEY + "-other")
     for path in (f"/v1/videos/{job['id']}", f"/v1/videos/{job['id']}/content"):

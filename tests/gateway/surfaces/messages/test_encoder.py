@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.generation.answer import Answer
-from gateway.generation.usage import TokenUsage
+from gateway.generation.usage import UNKNOWN_POINTS, TokenUsage
 from gateway.http.errors import GatewayError
 from gateway.surfaces.messages.encoder import PING, MessageEncoder, MessageObject, content_blocks
 from reverse.events import Event, Finished, FinishReason, ReasoningDelta, SuggestedReply, TextDelta, ToolCallDelta
@@ -131,7 +131,7 @@ async def test_a_call_without_an_id_gets_one() -> None:
 async def test_a_call_makes_the_reason_even_if_the_upstream_says_otherwise() -> None:
     delta = decode(await encode([ToolCallDelta(0, "{}", id="a", name="f")]))[-2]
     assert delta["delta"] == {"stop_reason": "tool_use", "stop_sequence": None}
-    assert delta["usage"] == {"input_tokens": 9, "output_tokens": 3, "estimated": True}
+    assert delta["usage"] == {"input_tokens": 9, "output_tokens": 3, "estimated": True} | UNKNOWN_POINTS
 
 
 @pytest.mark.parametrize("arguments", ["{", "[1]", "nonsense"])

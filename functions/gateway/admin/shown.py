@@ -1,0 +1,180 @@
+"""What the administration and the console show of things, as plain objects for JSON. Unknown is `None`, never 0.
+
+It stands apart from the shapes of the administration because those need FastAPI, without which the console does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from accounts import Account, Alert, ApiKey, AuditEntry, KeyUse, LedgerEntry, RequestRecord, Sums
+from pool.status import status_of
+
+_COUNTED = tuple(item.name for item in fields(Sums) if item.name not in ("hour", "key_id", "model", "account_id"))
+_SHOWN_AS = {
+    "settled": "points_settled",
+    "estimated": "points_estimated",
+    "unknown": "sends_unknown",
+    "unattributed": "sends_unattributed",
+}
+
+
+def show_account(account: Account, now: float) -> dict[str, Any]:
+    """An account as its owner sees it; the names are the original gateway's where it had one."""
+    points = account.points
+    return {
+        "id": account.id,
+        "kind": account.kind.value,
+        "label": account.label,
+        "email": account.label,
+        "status": status_of(account, now).value,
+        "message_point_balance": points.balance if points else None,
+        "subscription_active": account.subscribed,
+        "max_concurrency": account.max_concurrency,
+        "last_refresh_at": iso_time(points.read_at if points else None),
+        "next_refresh_at": iso_time(account.refresh_due_at),
+        "next_grant_at": iso_time(points.next_grant_at if points else None),
+        "last_used_at": iso_time(account.last_used_at),
+        "last_error": account.last_error,
+        "error_count": account.consecutive_errors,
+        "cooldown_until": iso_time(account.eligible_at if account.eligible_at > now else None),
+        "created_at": iso_time(account.created_at),
+        "updated_at": iso_time(account.updated_at),
+    }
+
+
+def show_key(key: ApiKey, use: KeyUse | None = None) -> dict[str, Any]:
+    """An API key without its secret."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "enabled": key.enabled,
+        "models": list(key.models),
+        "routes": list(key.routes),
+        "ip_ranges": list(key.ip_ranges),
+        "requests_per_minute": key.requests_per_minute,
+        "max_concurrent": key.max_concurrent,
+        "points_per_day": key.points_per_day,
+        "points_per_month": key.points_per_month,
+        "tokens_per_day": key.tokens_per_day,
+        "tokens_per_month": key.tokens_per_month,
+        "expires_at": iso_time(key.expires_at),
+        "created_at": iso_time(key.created_at),
+        "last_used_at": iso_time(use.last_used_at) if use else None,
+        "version": key.version,
+    }
+
+
+def show_use(use: KeyUse) -> dict[str, Any]:
+    """What a key has consumed in the present windows."""
+    now = datetime.fromtimestamp(use.at, UTC)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return {
+        "requests_this_minute": use.requests_this_minute,
+        "running": use.running,
+        "points_today": use.points_today,
+        "points_this_month": use.points_this_month,
+        "tokens_today": use.tokens_today,
+        "tokens_this_month": use.tokens_this_month,
+        "day_ends_at": iso_time((day + timedelta(days=1)).timestamp()),
+        "month_ends_at": iso_time(next_month.timestamp()),
+    }
+
+
+def show_entry(entry: LedgerEntry) -> dict[str, Any]:
+    """A send as its owner sees it."""
+    return {
+        "id": entry.id,
+        "request_id": entry.request_id,
+        "attempt": entry.attempt,
+        "key": entry.key_id,
+        "model": entry.model,
+        "account": entry.account_id,
+        "surface": entry.surface,
+        "started_at": iso_time(entry.started_at),
+        "ended_at": iso_time(entry.ended_at),
+        "outcome": entry.outcome,
+        "prompt_tokens": entry.prompt_tokens,
+        "completion_tokens": entry.completion_tokens,
+        "tokens_estimated": entry.is_estimated,
+        "estimate": entry.estimate,
+        "reported": entry.reported,
+        "settled": entry.settled,
+        "settled_by": entry.settled_by.value if entry.settled_by is not None else None,
+    }
+
+
+def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """A request as its owner sees it."""
+    return {
+        "request_id": record.request_id,
+        "at": iso_time(record.at),
+        "key": record.key_id,
+        "key_name": names.get(("key", record.key_id)),
+        "model": record.model,
+        "surface": record.surface,
+        "status": record.status,
+        "code": record.code,
+        "cause": record.cause,
+        "account": record.account_id,
+        "attempts": record.attempts,
+        "first_token_seconds": record.first_token_seconds,
+        "total_seconds": record.total_seconds,
+        "prompt_tokens": record.prompt_tokens,
+        "completion_tokens": record.completion_tokens,
+        "points": record.points,
+        "points_estimated": record.points_estimated,
+        "is_estimated": record.is_estimated,
+    }
+
+
+def show_sums(rows: Iterable[Sums]) -> dict[str, int]:
+    """What rows add up to, each fact under its name."""
+    totals = dict.fromkeys(_COUNTED, 0)
+    for row in rows:
+        for name in _COUNTED:
+            totals[name] += getattr(row, name)
+    return {_SHOWN_AS.get(name, name): value for name, value in totals.items()}
+
+
+def show_audit(entry: AuditEntry) -> dict[str, Any]:
+    """A change as administrators see it."""
+    return {
+        "id": entry.id,
+        "at": iso_time(entry.at),
+        "actor_id": entry.actor_id,
+        "actor": entry.actor,
+        "action": entry.action,
+        "target": entry.target,
+        "fields": list(entry.fields),
+        "address": entry.address,
+        "status": entry.status,
+        "code": entry.code,
+        "request_id": entry.request_id,
+    }
+
+
+def show_alert(alert: Alert) -> dict[str, Any]:
+    """An alert as its owner sees it."""
+    return {
+        "id": alert.id,
+        "at": iso_time(alert.since),
+        "kind": alert.kind,
+        "text": alert.text,
+        "account": alert.account_id,
+        "key": alert.key_id,
+        "ended_at": iso_time(alert.ended_at),
+        "told": {channel: iso_time(at) for channel, at in sorted(alert.told.items())},
+    }
+
+
+def iso_time(seconds: float | None) -> str | None:
+    """Epoch seconds as the admin routes show them."""
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

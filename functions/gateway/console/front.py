@@ -1,0 +1,89 @@
+"""The way into the console: static files, and `/console/api`, which is loaded with its first request."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib import import_module
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.console.answers import NO_STORE, Answer, accepts_gzip, send_answer
+from gateway.console.files import IMMUTABLE, File, FileSet, read_files
+
+PATH = "/console"
+_API, _STATIC = f"{PATH}/api/", f"{PATH}/static/"
+_API_MODULE = "gateway.console.api"
+ORIGINAL_PATH = "gateway.original_path"
+"""Where the scope has the path as it was asked for: addresses lose their last slash before they are routed."""
+
+
+def is_console(path: str) -> bool:
+    """Whether a path, as it was asked for, is the console's."""
+    return path == PATH or path.startswith(f"{PATH}/")
+
+
+class ConsoleFront:
+    """Serves what is below `/console`, and leaves everything else to `rest`, which has the administration, too."""
+
+    def __init__(self, rest: ASGIApp) -> None:
+        self._rest = rest
+        self._files: FileSet | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises `GatewayError`, `HTTPException` (404, 405), and what `rest` raises."""
+        path = scope["path"]
+        if not is_console(path):
+            await self._rest(scope, receive, send)
+            return
+        if not is_console(scope[ORIGINAL_PATH]):
+            # It came as `/v1/console`, where the session must open nothing.
+            raise HTTPException(404)
+        if path.startswith(_API):
+            scope["endpoint"] = serve_api
+            await serve_api(self._rest, scope, receive, send)
+            return
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"allow": "GET, HEAD"})
+        scope["endpoint"] = serve_file
+        if path == PATH and scope[ORIGINAL_PATH] == PATH:
+            # Relative, because a REST API has a stage before it.
+            redirect = Answer(b"", None, 308, (("location", "console/"), ("cache-control", NO_STORE)))
+            await send_answer(scope, send, redirect)
+            return
+        if self._files is None:
+            self._files = await asyncio.to_thread(read_files)
+        file = self._files.index if path == PATH else None
+        if path.startswith(_STATIC):
+            file = self._files.find(path.removeprefix(_STATIC))
+        if file is None:
+            raise HTTPException(404)
+        await serve_file(file, scope, send)
+
+
+async def serve_file(file: File, scope: Scope, send: Send) -> None:
+    """Send a file, or nothing where the caller has it."""
+    cache = IMMUTABLE if file.is_immutable else "no-cache"
+    headers = [("cache-control", cache), ("etag", file.etag)]
+    if file.compressed is not None:
+        headers.append(("vary", "accept-encoding"))
+    asked = b",".join(value for name, value in scope["headers"] if name.lower() == b"if-none-match").decode("latin-1")
+    if file.etag in (tag.strip().removeprefix("W/") for tag in asked.split(",")):
+        await send_answer(scope, send, Answer(b"", None, 304, headers))
+        return
+    body = file.body
+    if file.compressed is not None and accepts_gzip(scope):
+        body = file.compressed
+        headers.append(("content-encoding", "gzip"))
+    await send_answer(scope, send, Answer(body, file.media_type, headers=headers, is_as_sent=True))
+
+
+async def serve_api(rest: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Hand the request to the API, whose modules are loaded in a thread when first asked for."""
+    loaded: Any = sys.modules.get(_API_MODULE)
+    # A module that another thread is still loading is in `sys.modules`, too, without all of its names.
+    if loaded is None or not hasattr(loaded, "serve"):
+        loaded = await asyncio.to_thread(import_module, _API_MODULE)
+    await loaded.serve(rest, scope, receive, send)

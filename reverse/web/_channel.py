@@ -25,7 +25,7 @@ from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.tls import tls_context
 from reverse.web._bundle import ChannelSettings
 from reverse.web._mailbox import Mailbox
-from reverse.web._protocol import AnswerStopped, Control, Frame, parse_frame
+from reverse.web._protocol import AnswerStopped, Control, CostReported, Frame, parse_frame
 from reverse.web._session import Session
 
 _log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ _MAX_DELAY_SECONDS = 5.0
 _USEFUL_SECONDS = 1.0
 # Unknown chats whose events are kept while a new chat is being created.
 _MAX_EARLY_CHATS = 64
+# Answers whose cost is still awaited.
+_MAX_EXPECTED_COSTS = 16
 # The protocol's own ping keeps proxies from closing an idle socket, and notices a dead one in mid-answer
 # (docs/reference/poe-web.md#channel).
 _PING_INTERVAL_SECONDS = 20.0
@@ -104,10 +106,26 @@ class Channel:
         # Set when the settings in the session led to a connection that failed or was ended.
         self._settings_are_stale = False
         self._mailboxes: set[Mailbox] = set()
+        # Costs of answers that are over, by chat: which one is meant, and who waits for it.
+        self._costs: dict[int, tuple[Callable[[CostReported], bool], asyncio.Future[int]]] = {}
         # Events of chats that nobody listens to, while a new chat is being created whose id is not known yet.
         self._early: dict[int, Mailbox] = {}
         self._early_was_full = False
         self._is_closed = False
+
+    def expect_cost(self, chat_id: int, is_meant: Callable[[CostReported], bool]) -> asyncio.Future[int]:
+        """A future for the cost of an answer that is over; the next message in its chat cancels it, and so does a loss.
+
+        The connection is not kept open for it.
+        """
+        expected: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._drop_cost(chat_id)
+        while len(self._costs) >= _MAX_EXPECTED_COSTS:
+            self._drop_cost(next(iter(self._costs)))
+        self._costs[chat_id] = is_meant, expected
+        if self._connection is None:
+            self._drop_cost(chat_id)
+        return expected
 
     async def ensure(self) -> None:
         """Return when the channel is open, subscribed and trusted; otherwise raise the `PoeError` that is the cause.
@@ -135,6 +153,9 @@ class Channel:
 
     def listen(self, chat_id: int | None) -> Mailbox:
         """Start keeping the chat's events; `None` stands for a chat that is about to be created. Before sending."""
+        if chat_id is not None:
+            # From now on a cost may be that of the next turn.
+            self._drop_cost(chat_id)
         mailbox = Mailbox(chat_id)
         self._mailboxes.add(mailbox)
         return mailbox
@@ -178,6 +199,7 @@ class Channel:
             await asyncio.wait({task})
         self._mailboxes.clear()
         self._early.clear()
+        self._drop_costs()
 
     def _is_doubtful(self) -> bool:
         now = self._wall_clock()
@@ -230,6 +252,7 @@ class Channel:
                 self._ready.set_exception(error)
             for mailbox in self._mailboxes:
                 mailbox.fail(error)
+            self._drop_costs()
 
     async def _serve(self) -> bool:
         """Open one connection and read it to its end; says whether it lasted long enough to have been of use."""
@@ -335,15 +358,33 @@ class Channel:
     def _chats_listened_to(self) -> list[int] | None:
         """The chats whose events anybody awaits; `None` while a new chat's id is not known, and all are of interest."""
         chat_ids = [mailbox.chat_id for mailbox in self._mailboxes if mailbox.chat_id is not None]
-        return chat_ids if len(chat_ids) == len(self._mailboxes) else None
+        return [*chat_ids, *self._costs] if len(chat_ids) == len(self._mailboxes) else None
 
     def _deliver(self, frame: Frame) -> None:
         for update in frame.updates:
+            if isinstance(update, CostReported):
+                self._deliver_cost(update)
             listeners = [mailbox for mailbox in self._mailboxes if mailbox.chat_id == update.chat_id]
             for mailbox in listeners or self._early_mailboxes(update.chat_id):
                 mailbox.put(update)
         if frame.min_seq is not None and frame.min_seq > self._session.min_seq:
             self._session.min_seq = frame.min_seq
+
+    def _deliver_cost(self, update: CostReported) -> None:
+        is_meant, expected = self._costs.get(update.chat_id, (None, None))
+        if is_meant is not None and expected is not None and is_meant(update):
+            del self._costs[update.chat_id]
+            if not expected.done():
+                expected.set_result(update.points)
+
+    def _drop_cost(self, chat_id: int) -> None:
+        _, expected = self._costs.pop(chat_id, (None, None))
+        if expected is not None:
+            expected.cancel()
+
+    def _drop_costs(self) -> None:
+        for chat_id in list(self._costs):
+            self._drop_cost(chat_id)
 
     def _early_mailboxes(self, chat_id: int) -> list[Mailbox]:
         if all(mailbox.chat_id is not None for mailbox in self._mailboxes):

@@ -62,6 +62,7 @@ class ChatTask:
             kinds=self.call.kinds,
             is_streamed=self.call.is_streamed,
             sticky_account_id=conversation.account_id if conversation else None,
+            conversation=conversation.chat_name if conversation else None,
         )
 
     def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from tests.virtual_time import VirtualTimeLoop
 
 HERE = Path(__file__).parent
 # What starts many processes or measures times runs one after the other, in one worker, beside the rest in another.
-ONE_AFTER_THE_OTHER = ("e2e", "layers", "local/bench")
+ONE_AFTER_THE_OTHER = ("e2e", "soak", "layers", "local/bench")
 # What takes long begins first, or at the end one worker waits for another.
 FIRST = (*ONE_AFTER_THE_OTHER, "reverse/web/test_endurance.py", "template/test_template.py", "local/aws")
 

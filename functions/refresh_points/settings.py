@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pool.settings import Reader, SettingsError, SharedSettings, integer, number, read_settings, setting, variable_of
+from pool.settings import (
+    TEXT,
+    Reader,
+    SettingsError,
+    SharedSettings,
+    integer,
+    number,
+    read_settings,
+    setting,
+    variable_of,
+)
 
 __all__ = ["MAX_CONCURRENCY", "Settings", "SettingsError"]
 
@@ -40,6 +50,9 @@ class Settings(SharedSettings):
     delete_chats: float | None = setting(24.0, _AGE)
     """When chats that the gateway began in web accounts are deleted: `never`, `after_answer`, or that many hours later.
     A chat that a conversation with a `session_id` still goes on in stays."""
+
+    alert_topic_arn: str = setting("", TEXT)
+    """SNS topic that alerts are sent to. Empty for none; a webhook is set by `poegw alerts webhook`."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

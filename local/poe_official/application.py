@@ -108,8 +108,13 @@ class Call:
 
     def charge(self, world: World, model: Model, consumed: Consumed | None = None) -> None:
         """Book one answer."""
-        account = self.buyer()
-        world.charge(account, model, consumed or Consumed(), asked_at=self.asked_at, key_name=self.key_name)
+        consumed = consumed or Consumed()
+        world.charge(self.buyer(), model, consumed, asked_at=self.asked_at, key_name=self.key_name, request=self.text)
+
+    @property
+    def text(self) -> str:
+        """The body as JSON."""
+        return json.dumps(self.body)
 
 
 Handler = Callable[[Simulation, Call], Awaitable[ASGIApp]]
@@ -128,7 +133,8 @@ async def answer(simulation: Simulation, call: Call, dialect: Dialect) -> ASGIAp
     completion = Completion(model, name, question, *(bounded(said, question) if model.makes_text else (said,)))
 
     def charge(share: float) -> None:
-        world.charge(account, model, completion.consumed(share), asked_at=call.asked_at, key_name=call.key_name)
+        consumed = completion.consumed(share)
+        world.charge(account, model, consumed, asked_at=call.asked_at, key_name=call.key_name, request=call.text)
 
     if not dialect.streams(call.body):
         charge(1.0)
@@ -141,7 +147,7 @@ async def answer(simulation: Simulation, call: Call, dialect: Dialect) -> ASGIAp
         record=call.record,
         error_frame=dialect.error,
         charge=charge,
-        on_points_gone=lambda: _take_points(world, account, model.name, call.key_name),
+        on_points_gone=lambda: _take_points(world, account, model.name, call),
     )
 
 
@@ -295,9 +301,9 @@ def _error_response(fault: HttpError) -> Response:
     return JSONResponse({"error": error}, fault.status, headers)
 
 
-def _take_points(world: World, account: OfficialAccount, bot: str, key_name: str | None) -> None:
+def _take_points(world: World, account: OfficialAccount, bot: str, call: Call) -> None:
     """The answer takes all that is left."""
-    world.book(account, bot, account.spend(account.left), key_name=key_name)
+    world.book(account, bot, account.spend(account.left), key_name=call.key_name, request=call.text)
 
 
 async def _dropped(scope: Scope, receive: Receive, _send: Send) -> None:

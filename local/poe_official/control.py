@@ -47,7 +47,7 @@ class _Control:
         return JSONResponse([scenario_to_json(scenario) for scenario in queue.waiting])
 
     async def accounts(self, request: Request) -> Response:
-        """GET lists accounts, POST `{"api_key", "points", …}` adds or replaces one.
+        """GET lists accounts, POST `{"api_key", "points", …}` adds one, or changes the fields given of one.
 
         `spent` is the exact sum of its charges, whatever its history shows by now.
         """
@@ -57,7 +57,9 @@ class _Control:
             known = {one.name for one in dataclasses.fields(OfficialAccount)} - {"history"}
             if not isinstance(given, dict) or not given.get("api_key") or not given.keys() <= known:
                 return JSONResponse({"error": f"api_key is needed; other fields: {sorted(known)}"}, 400)
-            accounts[given["api_key"]] = OfficialAccount(**given)
+            account = accounts.setdefault(given["api_key"], OfficialAccount(given["api_key"]))
+            for name, value in given.items():
+                setattr(account, name, value)
         shown = [
             dataclasses.asdict(account)
             | {"history": len(account.history), "left": account.left, "spent": account.spent}

@@ -74,6 +74,7 @@ def charges(account: OfficialAccount) -> list[dict[str, Any]]:
             "key_name": entry.key_name,
             "listed_at": entry.listed_at,
             "settled_at": entry.settled_at,
+            "request": entry.request,
         }
         for entry in account.history
     ]

@@ -33,6 +33,8 @@ class Expense:
     listed_at: float = 0.0
     key_name: str | None = "gateway"
     consumed: Consumed = _NOTHING
+    request: str = ""
+    """The body of the request that it paid for, as JSON; empty for what was spent elsewhere."""
 
 
 @dataclass(slots=True)
@@ -138,9 +140,11 @@ class World:
         *,
         asked_at: float | None = None,
         key_name: str | None = None,
+        request: str = "",
     ) -> Expense:
         """Book one answer: the points are gone at once, the history shows them later."""
-        entry = self.book(account, model.name, account.spend(points_for(model, consumed)), key_name=key_name)
+        points = account.spend(points_for(model, consumed))
+        entry = self.book(account, model.name, points, key_name=key_name, request=request)
         entry.at = entry.at if asked_at is None else asked_at
         entry.consumed = consumed
         return entry
@@ -152,7 +156,9 @@ class World:
             setattr(entry, name, value)
         return entry
 
-    def book(self, account: OfficialAccount, bot: str, points: int, *, key_name: str | None) -> Expense:
+    def book(
+        self, account: OfficialAccount, bot: str, points: int, *, key_name: str | None, request: str = ""
+    ) -> Expense:
         """Enter points that were taken already."""
         now = self.clock()
         listed_at = now + self.listing_seconds
@@ -164,6 +170,7 @@ class World:
             settled_at=listed_at + self.settle_seconds,
             listed_at=listed_at,
             key_name=key_name,
+            request=request,
         )
         account.history.append(entry)
         return entry

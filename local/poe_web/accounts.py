@@ -114,6 +114,8 @@ class Charge:
     points: int
     chat_id: int | None = None
     message_id: int | None = None
+    question: str = ""
+    """The message that it paid for; empty for what was spent elsewhere."""
 
 
 @dataclass(slots=True)

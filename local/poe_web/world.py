@@ -134,7 +134,7 @@ class World:
         """Charge a job in full, or nothing and False if the account has not so many points."""
         if not job.account.spend(job.bot.cost):
             return False
-        self._book(job.account, job.bot, job.bot.cost, job.chat.chat_id, job.message.message_id)
+        self._book(job.account, job.bot, job.bot.cost, job)
         return True
 
     def spend_elsewhere(self, account: SimulatedAccount, bot: Bot, points: int) -> bool:
@@ -149,15 +149,11 @@ class World:
         bot = next(iter(self.bots))
         self.spend_elsewhere(account, bot, account.points + account.addon_points)
 
-    def _book(
-        self,
-        account: SimulatedAccount,
-        bot: Bot,
-        points: int,
-        chat_id: int | None = None,
-        message_id: int | None = None,
-    ) -> None:
-        charge = Charge(next(self.charge_ids), self.now(), bot.display_name, bot.bot_id, points, chat_id, message_id)
+    def _book(self, account: SimulatedAccount, bot: Bot, points: int, job: Job | None = None) -> None:
+        charge = Charge(next(self.charge_ids), self.now(), bot.display_name, bot.bot_id, points)
+        if job is not None:
+            charge.chat_id, charge.message_id = job.chat.chat_id, job.message.message_id
+            charge.question = job.question.text
         account.charges.append(charge)
 
     def end_job(self, job: Job) -> None:

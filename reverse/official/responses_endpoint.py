@@ -166,18 +166,18 @@ class ResponsesDecoder(AnswerDecoder):
             return self._message(key, objects_at(item, "content"))
         if kind == "reasoning":
             parts = [text_at(part, "text") for part in objects_at(item, "summary") + objects_at(item, "content")]
-            return [] if self._is_told(key, parts) else [e for part in parts for e in self._reasoning(key, part)]
+            return [] if self._was_emitted(key, parts) else [e for part in parts for e in self._reasoning(key, part)]
         return []
 
     def _message(self, key: _Key, parts: list[JSONObject]) -> list[Event]:
-        if self._is_told(key, [text_at(part, "text") or text_at(part, "refusal") for part in parts]):
+        if self._was_emitted(key, [text_at(part, "text") or text_at(part, "refusal") for part in parts]):
             return []
         events: list[Event] = []
         for part in parts:
             events += self._text(key, text_at(part, "text")) or self._refusal(key, text_at(part, "refusal"))
         return events
 
-    def _is_told(self, key: _Key, parts: list[str | None]) -> bool:
+    def _was_emitted(self, key: _Key, parts: list[str | None]) -> bool:
         text = "".join(part for part in parts if part)
         return key in self._texts or any("".join(told) == text for told in self._texts.values())
 

@@ -187,10 +187,12 @@ class StreamTransport:
     def _drop_distrusted(self) -> None:
         now = self._wall_clock()
         for origin, idle in self._idle.items():
-            # A clock that was set back says nothing about the rest either.
-            trusted = [one for one in idle if 0 <= now - one.idle_since <= self._config.channel_trust_seconds]
+            trusted: list[Connection] = []
             for connection in idle:
-                if connection not in trusted:
+                # A clock that was set back says nothing about the rest either.
+                if 0 <= now - connection.idle_since <= self._config.channel_trust_seconds:
+                    trusted.append(connection)
+                else:
                     connection.abort()
             self._idle[origin] = trusted
 
@@ -205,8 +207,8 @@ class StreamTransport:
                 "Host": origin.host_header,
                 "User-Agent": self._config.user_agent,
                 "Accept": "application/json",
-                # Unpacking many small pieces costs more than it saves.
-                "Accept-Encoding": "identity",
+                # Unpacking the many small pieces of an answer costs more than it saves.
+                "Accept-Encoding": "gzip" if request.json is None else "identity",
                 **request.headers,
             }
             if request.json is not None:

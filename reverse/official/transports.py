@@ -1,8 +1,9 @@
 """Which of two transports carries a request.
 
-Requests whose bodies are JSON go over `StreamTransport`, which is made for answers in many small pieces. Everything
-else (the list of models, balances, uploads) goes over httpx, which is loaded when it is first needed. Both do the same
-in every case of `tests/reverse/official/test_transports.py`.
+Requests with a JSON body, and those without a body, go over `StreamTransport`: it costs least for an answer in many
+small pieces, and for a reading beside many others (httpx's pool looks through all of its connections at each request).
+Forms and uploads go over httpx, which is loaded when it is first needed. Both do the same in every case of
+`tests/reverse/official/test_transports.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class OfficialTransport:
 
     def open(self, request: OutgoingRequest, *, timeout_seconds: float) -> AbstractAsyncContextManager[StreamedReply]:
         """See `Transport.open`."""
-        transport = self._for_others() if request.json is None else self._for_streams()
+        is_form = request.form is not None or request.file is not None
+        transport = self._for_others() if is_form else self._for_streams()
         return transport.open(request, timeout_seconds=timeout_seconds)
 
     def prepare(self) -> None:

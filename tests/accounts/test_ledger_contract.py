@@ -11,6 +11,7 @@ from accounts import (
     DEFAULT_POLICY,
     AccountKind,
     AccountStore,
+    BalanceReading,
     ConflictError,
     Intention,
     Lease,
@@ -18,7 +19,6 @@ from accounts import (
     LedgerEntry,
     NoAccountError,
     Outcome,
-    Reading,
     RequestRecord,
     Selection,
     SendRecord,
@@ -71,7 +71,7 @@ class TestEstimates:
         self, store: AccountStore, rate: float | None, usd: float | None, estimate: int
     ) -> None:
         account = await add(store)
-        await store.record_reading(account, Reading(5_000, usd_per_point=rate))
+        await store.record_reading(account, BalanceReading(5_000, usd_per_point=rate))
         lease = await take(store, usd=usd)
         assert lease.intention is not None and lease.intention.estimate == estimate
         await store.release(lease, Outcome(), usage=SendRecord())
@@ -80,7 +80,7 @@ class TestEstimates:
 
     async def test_a_send_of_a_killed_holder_keeps_the_estimate_in_points(self, store: AccountStore, clock) -> None:
         account = await add(store)
-        await store.record_reading(account, Reading(5_000, usd_per_point=0.00003))
+        await store.record_reading(account, BalanceReading(5_000, usd_per_point=0.00003))
         lease = await take(store, usd=0.0006)
         clock.advance(61 + TOLERANCE)
         assert await store.recover_slots() == 1
@@ -89,8 +89,8 @@ class TestEstimates:
 
     async def test_a_reading_without_dollars_leaves_the_rate_that_was_known(self, store: AccountStore) -> None:
         account = await add(store)
-        await store.record_reading(account, Reading(5_000, usd_per_point=0.00003))
-        await store.record_reading(account, Reading(4_000))
+        await store.record_reading(account, BalanceReading(5_000, usd_per_point=0.00003))
+        await store.record_reading(account, BalanceReading(4_000))
         points = (await store.get_account(account)).points
         assert points is not None and (points.balance, points.usd_per_point) == (4_000, 0.00003)
 

@@ -56,7 +56,7 @@ EXEMPT: dict[str, str] = {
     "reverse/fetch.py:open_file": _SHORT,
     "gateway/generation/downloads.py:Downloads._is_fetchable": _ONE_PASS,
     "gateway/generation/downloads.py:_origin": _ONE_PASS,
-    "gateway/admin/books.py:UsageQuery.groups": _SHORT,
+    "gateway/admin/usage.py:UsageQuery.groups": _SHORT,
     "gateway/admin/sign_in.py:begin_sign_in": _ONE_PASS,
     "gateway/admin/sign_in.py:complete_sign_in": _ONE_PASS,
     "reverse/compat/_bots.py:BotMethods.explore": "calls a method of the client that is named so",

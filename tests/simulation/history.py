@@ -22,12 +22,9 @@ from accounts import (
     AccountKind,
     AccountStoreError,
     ApiKey,
-    LedgerEntry,
-    Selection,
 )
 from accounts._aws import Retrying
 from accounts._dynamodb import DynamoDBAccountStore
-from accounts._ledger import add_up, day_of
 from accounts._table import Table
 from accounts._vault import PlainVault
 from gateway.generation.attempt import GenerationPolicy
@@ -42,13 +39,14 @@ from refresh_points.journal import Journal as JobJournal
 from refresh_points.settings import Settings as JobSettings
 from reverse.chat import ChatRequest, Message
 from reverse.errors import PoeError
+from tests.simulation import equations
 from tests.simulation.dynamodb import SimulatedDynamoDB, StoreFaults
+from tests.simulation.equations import Charged, Ends, Violated
 from tests.simulation.poe import OUR_NAME, PRICES, PoeAccount, PoeFaults, SimulatedPoe, make_client
 from tests.virtual_time import VirtualTimeLoop
 
 START = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 3_600.0
 BUSY_SECONDS = 2_400.0
-DAY = 86_400.0
 JOB_SETTINGS = JobSettings(table="t", kms_key_id="k")
 LEASE_SECONDS = 90.0
 # A wait that is in the table for so long is known to everybody who leases an account now, however slow their calls.
@@ -57,18 +55,16 @@ RECORDED_SECONDS = 25.0
 JOB_EVERY_SECONDS = 600.0
 
 
-class Violated(AssertionError):
-    """Something that must be true is not."""
-
-
-class _Quiet(Journal):
+class Quiet(Journal):
     """Writes nothing: lines are not what is tested."""
 
     def event(self, name: str, record: RequestRecord | None = None, **fields: Any) -> None:
         """Nothing."""
 
 
-class _QuietJob(JobJournal):
+class QuietJob(JobJournal):
+    """Writes nothing, of runs of the job."""
+
     def run_ended(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
@@ -174,7 +170,7 @@ class World:
             sandbox.store,
             WarmClients(make_client(self.poe, sandbox), clock=self.loop.time),
             GenerationPolicy(account_wait_seconds=8.0, lease_ttl_seconds=LEASE_SECONDS, release_seconds=60.0),
-            _Quiet(),
+            Quiet(),
             clock=self.loop.time,
             now=sandbox.clock,
         )
@@ -295,7 +291,7 @@ class World:
                 seconds=10**6,
                 store=sandbox.store,
                 make_client=make_client(self.poe, sandbox),  # type: ignore[arg-type]
-                journal=_QuietJob(),
+                journal=QuietJob(),
                 wall_clock=sandbox.clock,
             )
         except AccountStoreError:
@@ -306,71 +302,44 @@ class World:
 
     async def check(self, store: DynamoDBAccountStore) -> None:
         """Raises `Violated` with the seed that shows it."""
-        entries = await self._entries(store)
-        await self._check_books(entries, store)
-        self._check_budget(entries)
-        expected = add_up(sorted(entries, key=lambda entry: entry.id))
-        stored = await store.sums(since=START - 3_600, until=self.now() + 3_600)
-        self._require(list(stored) == expected, "sums are those of their entries")
-        self._require(await store.check_sums(since=START - 3_600) == 0, "no stored sum had to be corrected")
-        held = [item["pk"] for item in self.db.engine.items() if item["sk"]["S"].startswith("SLOT#")]
-        self._require(not held, f"no slot is held: {held}")
+        since, until = START - 3_600, self.now() + 3_600
+        try:
+            entries = await equations.all_entries(store, since, until)
+            await equations.check_books(store, entries, self._charged(), has_skew=self.has_skew)
+            # Costs are known beforehand here, so that there is no error of the estimates.
+            equations.check_budgets(entries, self.keys, unpriced_points=0)
+            await equations.check_sums(store, entries, since, until)
+            equations.check_slots([item["pk"]["S"] for item in self.db.engine.items() if _is_slot(item)])
+            self._check_accounts()
+            delivered = self.poe.delivered
+            equations.check_deliveries(delivered, dict.fromkeys(delivered, 1), {})
+            ended = self.outcomes.answered + self.outcomes.failed.total()
+            equations.check_ends(Ends(asked=self.outcomes.asked, ended=ended, cut=self.outcomes.killed))
+        except Violated as error:
+            raise Violated(f"seed {self.seed}: {error}") from None
+
+    def _charged(self) -> list[Charged]:
+        """What each account was really charged."""
+        rows = []
         for secret, account in self.poe.accounts.items():
-            self._require(
+            ours = sum(charge.points for charge in account.charges if charge.name == OUR_NAME)
+            others = sum(charge.points for charge in account.charges) - ours
+            account_id = self.account_ids[secret]
+            rows.append(Charged(name=secret, account_id=account_id, kind=account.kind, ours=ours, others=others))
+        return rows
+
+    def _check_accounts(self) -> None:
+        for secret, account in self.poe.accounts.items():
+            equations.require(
                 account.most_at_once <= account.slots,
                 f"{secret} was asked {account.most_at_once} times at once, and has {account.slots} slots",
             )
             if not self.has_skew:
-                self._require(account.asked_too_early == 0, f"{secret} was asked while it had said to wait")
-        twice = [message for message, count in self.poe.delivered.items() if count > 1]
-        self._require(not twice, f"no message was paid for twice: {twice}")
-        ended = self.outcomes.answered + self.outcomes.failed.total()
-        self._require(
-            ended <= self.outcomes.asked <= ended + self.outcomes.killed,
-            f"every request had one outcome: {self.outcomes}",
-        )
+                equations.require(account.asked_too_early == 0, f"{secret} was asked while it had said to wait")
 
-    async def _check_books(self, entries: list[LedgerEntry], store: DynamoDBAccountStore) -> None:
-        """What is booked for an account is what Poe charged our key, to the point.
 
-        Where clocks differ by minutes, which a deployment corrects by AWS's, an entry of the history may be taken for
-        somebody else's. Then it is among the points spent elsewhere, and nothing is lost or counted twice. The web
-        history, which names no key, does not allow even that to be checked then.
-        """
-        for secret, account in self.poe.accounts.items():
-            ours = [entry for entry in entries if entry.account_id == self.account_ids[secret]]
-            booked = sum(entry.settled or 0 for entry in ours)
-            charged = sum(charge.points for charge in account.charges if charge.name == OUR_NAME)
-            others = sum(charge.points for charge in account.charges if charge.name != OUR_NAME)
-            unknown = [entry.id for entry in ours if entry.settled is None]
-            text = f"{secret} ({account.kind.value}): booked {booked}, charged {charged}; not settled: {unknown}"
-            if not self.has_skew:
-                self._require(booked == charged, text)
-            elif booked != charged and account.kind is AccountKind.OFFICIAL:
-                state = await store.settlement_state(self.account_ids[secret])
-                listed = booked + sum(state.elsewhere.values())
-                self._require(charged <= listed <= charged + others and booked <= charged, text)
-
-    def _check_budget(self, entries: list[LedgerEntry]) -> None:
-        day = day_of(START)
-        for key in self.keys:
-            if key.points_per_day is not None:
-                spent = sum(e.settled or 0 for e in entries if e.key_id == key.id and day_of(e.started_at) == day)
-                self._require(spent <= key.points_per_day, f"a budget of {key.points_per_day} was overrun: {spent}")
-
-    async def _entries(self, store: DynamoDBAccountStore) -> list[LedgerEntry]:
-        selection = Selection(since=START - 3_600, until=self.now() + 3_600)
-        entries: list[LedgerEntry] = []
-        cursor: str | None = None
-        while True:
-            page = await store.list_entries(selection, limit=200, cursor=cursor)
-            entries += page.items
-            if (cursor := page.cursor) is None:
-                return entries
-
-    def _require(self, is_true: bool, what: str) -> None:
-        if not is_true:
-            raise Violated(f"seed {self.seed}: {what}")
+def _is_slot(item: dict[str, Any]) -> bool:
+    return bool(item["sk"]["S"].startswith("SLOT#"))
 
 
 @contextmanager

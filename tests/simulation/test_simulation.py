@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from accounts import AccountStoreError
-from tests.simulation.history import Violated, simulate
+from tests.simulation.equations import Violated
+from tests.simulation.history import simulate
 
 # Seeds that failed once: why is in the words beside each.
 ONCE_FAILED = {
@@ -60,10 +61,10 @@ def without_the_condition_of_a_slot(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_the_entry_of_a_lost_send(patch: pytest.MonkeyPatch) -> None:
-    from accounts import _dynamodb
+    from accounts import _dynamodb_booking
 
-    held_of = _dynamodb.held_of
-    patch.setattr(_dynamodb, "held_of", lambda item: replace(held_of(item), intention=None))
+    held_of = _dynamodb_booking.held_of
+    patch.setattr(_dynamodb_booking, "held_of", lambda item: replace(held_of(item), intention=None))
 
 
 def without_the_condition_of_a_reservation(patch: pytest.MonkeyPatch) -> None:

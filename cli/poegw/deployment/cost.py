@@ -26,10 +26,10 @@ REQUESTS_PER_SECOND = 10
 READS_PER_CHAT = 2.0
 WRITES_PER_CHAT = 4.0
 LOG_BYTES_PER_CHAT = 1_500
-# The scheduled job: every ten minutes a few seconds at 256 MB.
+# The scheduled job: every ten minutes a few seconds at 384 MB.
 JOB_RUNS_PER_DAY = 144
 JOB_SECONDS = 3.0
-JOB_GB = 0.25
+JOB_GB = 0.375
 
 
 class MonthlyCost(NamedTuple):

@@ -12,12 +12,12 @@ from typing import Any
 from accounts import (
     Account,
     AccountKind,
+    BalanceReading,
     Intention,
     Lease,
     LeaseRequest,
     NoAccountError,
     Outcome,
-    Reading,
     SendRecord,
 )
 from gateway.http.deadline import to_the_end
@@ -46,7 +46,7 @@ NOTHING_SENT = Outcome(code="cancelled", scope=Scope.REQUEST.value)
 class Checked:
     """What Poe said to the credentials."""
 
-    reading: Reading
+    reading: BalanceReading
     session_data: Mapping[str, Any]
     """Derived data that the account's next client should have."""
 

@@ -121,7 +121,7 @@ class RequiredCallReader(AnswerReader):
         self._named: str | None = specs.choice["function"]["name"] if isinstance(specs.choice, Mapping) else None
         self._held: list[str] = []
         # Our numbers of the calls that are passed on, by the upstream's.
-        self._told: dict[int, int] = {}
+        self._renumbered: dict[int, int] = {}
         # A model that declines in so many words has answered.
         self._is_refused = False
         self._is_second = False
@@ -132,10 +132,10 @@ class RequiredCallReader(AnswerReader):
                 self._is_refused = True
             case ToolCallDelta():
                 return self._call(event)
-            case TextDelta(text) if not self._told:
+            case TextDelta(text) if not self._renumbered:
                 self._held.append(text)
                 return []
-            case TextReplaced(text) if not self._told:
+            case TextReplaced(text) if not self._renumbered:
                 self._held = [text]
                 return []
         return [event]
@@ -144,7 +144,7 @@ class RequiredCallReader(AnswerReader):
         is_second, self._is_second = self._is_second, True
         self.correction = self.failure = None
         is_whole = reason in (FinishReason.STOP, FinishReason.TOOL_CALLS)
-        if self._told or self._is_refused or not is_whole:
+        if self._renumbered or self._is_refused or not is_whole:
             # Cut short: callers learn it from the finish reason, and get what there is.
             return self._release()
         if not is_second:
@@ -154,14 +154,14 @@ class RequiredCallReader(AnswerReader):
         return []
 
     def reason(self, reason: FinishReason) -> FinishReason:
-        return FinishReason.TOOL_CALLS if self._told and reason is FinishReason.STOP else reason
+        return FinishReason.TOOL_CALLS if self._renumbered and reason is FinishReason.STOP else reason
 
     def _call(self, event: ToolCallDelta) -> list[Event]:
-        if event.index not in self._told:
+        if event.index not in self._renumbered:
             if self._named is not None and event.name != self._named:
                 return []
-            self._told[event.index] = len(self._told)
-        return [*self._release(), replace(event, index=self._told[event.index])]
+            self._renumbered[event.index] = len(self._renumbered)
+        return [*self._release(), replace(event, index=self._renumbered[event.index])]
 
     def _release(self) -> list[Event]:
         text, self._held = "".join(self._held), []

@@ -63,7 +63,7 @@ class FieldNames:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatCall:
+class GenerationRequest:
     """One request as asked for."""
 
     model: str

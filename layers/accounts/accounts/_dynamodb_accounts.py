@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from accounts import _keys
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
 from accounts._dynamodb_ledger import DynamoDBLedger
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
-from accounts._model import Account, AccountKind, AccountState, Claim, Outcome, Page, Reading
+from accounts._store import Page
 from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, new_account, replace_credentials
 from accounts._vault import Vault
@@ -137,6 +138,16 @@ class DynamoDBAccounts(DynamoDBLedger):
         credentials, session_data = await self._unseal(item)
         return _keys.account_of(item), credentials, session_data
 
+    async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
+        sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
+        await self._table.write(put({**_keys.config(name), "sealed": sealed}))
+
+    async def get_sealed_config(self, name: str) -> dict[str, Any] | None:
+        item = await self._table.get(_keys.config(name))
+        if item is None or "sealed" not in item:
+            return None
+        return await self._vault.unseal(item["sealed"], account_id=f"config#{name}", purpose="config")
+
     async def count_eligible(self, *, at_most: int = 100) -> int:
         counted = 0
         after: Mapping[str, Any] | None = None
@@ -188,7 +199,7 @@ class DynamoDBAccounts(DynamoDBLedger):
     async def record_reading(
         self,
         account_id: str,
-        reading: Reading | Outcome,
+        reading: BalanceReading | Outcome,
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,

@@ -9,13 +9,15 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from accounts import _api_keys, _budgets, _keys
+from accounts._account_model import AccountKind
 from accounts._dynamodb_audit import DynamoDBAudit
 from accounts._dynamodb_records import configs_of
 from accounts._exceptions import ConflictError, KeyNotFoundError
 from accounts._items import Item
+from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation, Reserved
 from accounts._ledger import budget_points, tokens_of
-from accounts._model import AccountKind, Admission, ApiKey, KeySettings, KeyUse, OverLimit, Page, Reservation, Reserved
 from accounts._records_items import api_key_item, api_key_of, entry_of
+from accounts._store import Page
 from accounts._table import ConditionFailed, Table, Write, delete, put, update
 
 MAX_RACES = 8

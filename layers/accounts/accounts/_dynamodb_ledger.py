@@ -18,15 +18,7 @@ from accounts._budgets import adjust
 from accounts._dynamodb_keys import MAX_RACES, DynamoDBKeys
 from accounts._exceptions import ConflictError
 from accounts._items import Item
-from accounts._model import (
-    LedgerEntry,
-    Page,
-    RequestRecord,
-    Selection,
-    Settlement,
-    SettlementState,
-    Sums,
-)
+from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, Settlement, SettlementState, Sums
 from accounts._records_items import (
     entry_attributes,
     entry_key,
@@ -38,6 +30,7 @@ from accounts._records_items import (
     sums_item,
     sums_of,
 )
+from accounts._store import Page
 from accounts._table import MAX_BATCH_GET, ConditionFailed, assignments, delete, put, update
 
 # How far back the first run of the job looks for entries.

@@ -15,7 +15,8 @@
     SUMS#open               hour                an hour to be summed up again
     SESSION#key#session     META                a conversation
     DOCUMENT#kind#owner#id  META                a compressed JSON document
-    CONFIG#name             META                a configuration item, as JSON
+    CONFIG#name             META                a configuration item, as JSON, or sealed
+    ALERTS                  alert id            what the owner was told of, or is to be
     FLEET                   META                how many accounts there are, by kind
 
 Index `selectable` (sel_pk, eligible_at) holds the active accounts. Its sort value is the account's *place*:
@@ -49,9 +50,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from accounts._account_model import Account, AccountKind, AccountState, BotLimit, Points
 from accounts._identity import normal_label
 from accounts._items import Item
-from accounts._model import Account, AccountKind, AccountState, BotLimit, ChatSession, Points
+from accounts._session_model import ChatSession
 
 SELECTABLE_INDEX = "selectable"
 DUE_INDEX = "due"
@@ -62,6 +64,7 @@ KEYS_DIRECTORY = "DIRECTORY#keys"
 SLOTS_PARTITION = "slots#0"
 CHATS_PARTITION = "chats#0"
 OPEN_HOURS = "SUMS#open"
+ALERTS = "ALERTS"
 
 SELECTABLE_PARTITION = "selectable#0"
 
@@ -156,6 +159,10 @@ def session(key_id: str, session_id: str) -> Key:
 
 def document(kind: str, owner: str, document_id: str) -> Key:
     return _key(f"DOCUMENT#{_part(kind)}#{_part(owner)}#{_part(document_id)}", META)
+
+
+def alert(alert_id: str) -> Key:
+    return _key(ALERTS, _part(alert_id))
 
 
 def config(name: str) -> Key:

@@ -12,19 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from accounts._model import (
-    Account,
-    AccountKind,
-    Intention,
-    Lease,
-    LedgerEntry,
-    Outcome,
-    SendRecord,
-    SettledBy,
-    Settlement,
-    Sums,
-    entry_id,
-)
+from accounts._account_model import Account, AccountKind, Outcome
+from accounts._lease_model import Intention, Lease, entry_id
+from accounts._ledger_model import LedgerEntry, SendRecord, SettledBy, Settlement, Sums
 
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400

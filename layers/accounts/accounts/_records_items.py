@@ -8,21 +8,14 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from accounts import _keys
+from accounts._account_model import AccountKind
+from accounts._alerts import Alert
+from accounts._audit_model import AuditEntry
 from accounts._items import Item
+from accounts._key_model import ApiKey, KeyRole, Reserved
+from accounts._lease_model import Intention
 from accounts._ledger import Held, day_of, month_of
-from accounts._model import (
-    AccountKind,
-    ApiKey,
-    AuditEntry,
-    Intention,
-    KeyRole,
-    LedgerEntry,
-    RequestRecord,
-    Reserved,
-    SettledBy,
-    SettlementState,
-    Sums,
-)
+from accounts._ledger_model import LedgerEntry, RequestRecord, SettledBy, SettlementState, Sums
 
 T = TypeVar("T")
 
@@ -106,6 +99,16 @@ def audit_of(item: Mapping[str, Any]) -> AuditEntry:
     return AuditEntry(**values)
 
 
+def alert_item(alert: Alert, *, expires_at: float) -> Item:
+    told = dict(alert.told)
+    return {**_keys.alert(alert.id), **_plain(alert), "told": told, "expires_at": math.ceil(expires_at)}
+
+
+def alert_of(item: Mapping[str, Any]) -> Alert:
+    values = _fields_of(Alert, item)
+    return Alert(**values | {"told": {name: float(at) for name, at in item.get("told", {}).items()}})
+
+
 def sums_item(sums: Sums) -> Item:
     key = _keys.sums(month_of(sums.hour), sums.hour, sums.key_id, sums.model, sums.account_id)
     return {**key, **_plain(sums), "expires_at": sums.hour + LEDGER_SECONDS}
@@ -148,6 +151,6 @@ def _fields_of(kind: type[Any], item: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that are fields of the dataclass, numbers as floats where a time is meant."""
     values = {field.name: item[field.name] for field in fields(kind) if field.name in item}
     return {
-        name: float(value) if name.endswith(("_at", "_seconds", "_until")) or name == "at" else value
+        name: float(value) if name.endswith(("_at", "_seconds", "_until")) or name in ("at", "since") else value
         for name, value in values.items()
     }

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Protocol, Unpack
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
-from accounts._model import (
-    Account,
-    AccountKind,
-    AccountState,
-    Admission,
-    ApiKey,
-    AuditEntry,
-    ChatSession,
-    Claim,
-    KeySettings,
-    KeyUse,
-    Lease,
-    LeaseRequest,
-    LedgerEntry,
-    Outcome,
-    OverLimit,
-    Page,
-    Reading,
-    RequestRecord,
-    Reservation,
-    Selection,
-    SendRecord,
-    Settlement,
-    SettlementState,
-    Sums,
-)
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._alerts import Alert
+from accounts._audit_model import AuditEntry
+from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
+from accounts._lease_model import Lease, LeaseRequest
+from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, SendRecord, Settlement, SettlementState, Sums
+from accounts._session_model import ChatSession
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list; `cursor` asks for the next part and is `None` at the end."""
+
+    items: Sequence[T]
+    cursor: str | None = None
 
 
 class AccountStore(Protocol):
@@ -131,7 +123,7 @@ class AccountStore(Protocol):
     async def record_reading(
         self,
         account_id: str,
-        reading: Reading | Outcome,
+        reading: BalanceReading | Outcome,
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,
@@ -272,6 +264,14 @@ class AccountStore(Protocol):
     ) -> Page[AuditEntry]:
         """What was changed, newest first. A page may be short and still have a cursor. `ValueError` for a bad one."""
 
+    # What owners are told of.
+
+    async def list_alerts(self) -> Sequence[Alert]:
+        """All alerts that are known, those that are over for a while as well."""
+
+    async def put_alert(self, alert: Alert) -> Alert | None:
+        """Keep an alert: one version on, or `None` if somebody else changed it meanwhile, or it is there already."""
+
     # Conversations, documents, configuration.
 
     async def get_session(self, key_id: str, session_id: str) -> ChatSession | None: ...
@@ -298,6 +298,15 @@ class AccountStore(Protocol):
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
         """Keep a JSON document by name. Raises `ValueError` when it can't fit one item of 400 KB, compressed."""
+
+    async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
+        """As `put_config`, encrypted like credentials. Raises `ValueError` for more than some kilobytes."""
+
+    async def get_sealed_config(self, name: str) -> dict[str, Any] | None:
+        """What `put_sealed_config` kept; `None` if there is none. Raises `SealBrokenError`."""
+
+    async def delete_config(self, name: str) -> bool:
+        """Delete what is kept by this name; `False` if there was nothing."""
 
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         """What one UTC day's (`YYYY-MM-DD`) entries add up to, per key and model."""

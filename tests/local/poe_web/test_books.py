@@ -28,6 +28,7 @@ async def test_every_answer_is_a_charge_with_its_message(make_client):
         await client.ask("Echo", "hi")
         await client.ask("Story", "count 2")
         assert [(one["bot"], one["points"]) for one in await charges(client)] == [("Echo", 1), ("Story", 20)]
+        assert [one["question"] for one in await charges(client)] == ["hi", "count 2"]
         assert all(one["message_id"] for one in await charges(client))
         assert client.account.spent == 21
         assert client.account.points + client.account.spent == client.account.allotment

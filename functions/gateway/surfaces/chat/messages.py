@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.fields import Body, Field
+from gateway.http.declared_body import Body, Field
 from gateway.http.schemas import Schema
+from gateway.http.values import bad_value, read_filled_text
 from gateway.prompt.content_parts import content_schema, read_content
 from gateway.prompt.tool_specs import to_arguments
 from reverse.chat import Message, Role, ToolCall
@@ -70,8 +71,8 @@ def _content_schema() -> Schema:
 
 
 def _role(value: Any, body: Body, name: str) -> str:
-    if fields.read_filled_text(value, body, name) not in _ROLES:
-        raise fields.bad_value(body, name, [*_ROLES])
+    if read_filled_text(value, body, name) not in _ROLES:
+        raise bad_value(body, name, [*_ROLES])
     return str(value)
 
 

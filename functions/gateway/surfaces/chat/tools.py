@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.fields import Body
 from gateway.http.schemas import Schema, enum, obj
 from gateway.prompt.tool_specs import (
     MAX_TOOL_NAME,

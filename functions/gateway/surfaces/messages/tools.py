@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
+from gateway.http.values import read_mapping
 from gateway.prompt.tool_specs import MAX_TOOL_NAME, Tool, ToolSpecs, is_web_search, normalise_function
 
 _MODES = {"auto": "auto", "any": "required", "none": "none"}
@@ -19,7 +20,7 @@ class ToolItem(Body):
     type = fields.text()
     name = fields.required_text(max_length=MAX_TOOL_NAME)
     description = fields.text()
-    input_schema: Field[dict[str, Any]] = Field(fields.read_mapping, lambda: {"type": "object"})
+    input_schema: Field[dict[str, Any]] = Field(read_mapping, lambda: {"type": "object"})
     strict = fields.flag("Whether arguments must fit the schema.")
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field, typed
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, enum
+from gateway.http.values import bad_value, read_objects, read_text, required_type
 from gateway.prompt.tool_specs import (
     MAX_TOOL_NAME,
     MAX_TOOLS,
@@ -88,14 +89,14 @@ class ToolChoice(Body):
 def _choice(value: Any, body: Body, name: str) -> str | ToolChoice:
     if isinstance(value, dict):
         return ToolChoice(value, body.param(name))
-    if fields.read_text(value, body, name) not in _MODES:
-        raise fields.bad_value(body, name, _MODES)
+    if read_text(value, body, name) not in _MODES:
+        raise bad_value(body, name, _MODES)
     return str(value)
 
 
 def _choice_schema() -> Schema:
-    function = fields.typed({"function": ChosenFunction})[0]
-    allowed = fields.typed({"allowed_tools": ToolChoice})[0]
+    function = typed({"function": ChosenFunction})[0]
+    allowed = typed({"allowed_tools": ToolChoice})[0]
     return {"anyOf": [enum(*_MODES), function, allowed]}
 
 
@@ -108,14 +109,14 @@ def _tools_schema() -> Schema:
     }
     # Tools of other types are left out.
     others: Schema = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
-    return {"type": "array", "maxItems": MAX_TOOLS, "items": {"anyOf": [*fields.typed(kinds), others]}}
+    return {"type": "array", "maxItems": MAX_TOOLS, "items": {"anyOf": [*typed(kinds), others]}}
 
 
 class ToolFields(Body):
     """The fields that offer tools."""
 
     tools: Field[list[Body]] = Field(
-        lambda value, body, name: fields.read_objects(value, body, name, Body, MAX_TOOLS), _tools_schema, default=[]
+        lambda value, body, name: read_objects(value, body, name, Body, MAX_TOOLS), _tools_schema, default=[]
     )
     tool_choice: Field[str | ToolChoice | None] = Field(_choice, _choice_schema, default=None)
     parallel_tool_calls = fields.maybe_flag("Whether one answer may hold several calls.")
@@ -151,7 +152,7 @@ class ResponseTools:
 
     def add(self, item: Body) -> bool:
         """Offer a tool; whether anything of it is offered. Raises `GatewayError` (400), naming the field."""
-        if fields.required_type(item) == "namespace":
+        if required_type(item) == "namespace":
             return self._add_namespace(NamespaceItem(item.values, item.path))
         return self._add_one(item, None)
 
@@ -162,7 +163,7 @@ class ResponseTools:
         return any(found)
 
     def _add_one(self, item: Body, namespace: str | None) -> bool:
-        match fields.required_type(item):
+        match required_type(item):
             case "function":
                 function, kind = _read_function(FunctionItem(item.values, item.path)), "function"
             case "custom":

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.http.fields import Body
+from gateway.http.declared_body import Body
 from gateway.prompt.content_parts import read_content
 from gateway.prompt.tool_specs import to_arguments
 from gateway.prompt.turns import check_content
@@ -53,7 +53,7 @@ class Turns:
             case kind if kind.endswith(_CALL) and _call_id(item):
                 self._add_call(_call_id(item), kind.removesuffix(_CALL), _json(_subject(item)), place)
             case kind if (kind.endswith(_OUTPUT) or kind == "tool_search_output") and _call_id(item):
-                self._add_result(_call_id(item), _told_output(item), Body(item, place), "output")
+                self._add_result(_call_id(item), _output_for_model(item), Body(item, place), "output")
             case kind:
                 self.left_out.add(f"input.{kind}")
 
@@ -119,7 +119,7 @@ def _subject(item: Item) -> Any:
     return next((item[name] for name in _SUBJECTS if item.get(name) is not None), {})
 
 
-def _told_output(item: Item) -> Any:
+def _output_for_model(item: Item) -> Any:
     """What a result says: content as of a function, or JSON where it has a form of its own."""
     if item["type"] == "tool_search_output":
         tools = item.get("tools")

@@ -252,7 +252,8 @@ async def test_lambdas_deadline_ends_the_answer_with_an_error(house: House, stre
         assert answer.chunks[-1]["error"]["code"] == "upstream_timeout"
     else:
         assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
-    assert house.poe.stopped == 1
+    # On a busy machine the time may be over before Poe is asked.
+    assert house.poe.stopped == len(house.poe.requests) <= 1
     assert not house.store.held
 
 

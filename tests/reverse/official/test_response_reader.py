@@ -11,8 +11,8 @@ import pytest
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import Finished, TextDelta
-from reverse.official.answer_reader import AnswerReader
 from reverse.official.chat_completions import ChatCompletionDecoder
+from reverse.official.response_reader import ResponseReader
 
 
 def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
@@ -20,8 +20,8 @@ def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
-def reader(**limits: Any) -> AnswerReader:
-    return AnswerReader(ChatCompletionDecoder(), replace(PoeConfig(), **limits))
+def reader(**limits: Any) -> ResponseReader:
+    return ResponseReader(ChatCompletionDecoder(), replace(PoeConfig(), **limits))
 
 
 def test_bytes_become_events_and_the_last_one_ends_the_reading() -> None:

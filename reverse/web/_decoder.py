@@ -40,7 +40,7 @@ _REMEMBERED_TEXTS = 8
 _REMEMBERED_CHARS = 4096
 
 
-class Answer:
+class WebAnswerDecoder:
     """The answer to `question`, in one chat.
 
     `after_message_id` is the newest message known to precede the answer: the human's own, where Poe named it.

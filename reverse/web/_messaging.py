@@ -14,8 +14,8 @@ from reverse.chat import NOTHING_LEFT, Aftermath, ChatRef, ChatRequest, Message
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event
-from reverse.web._answer import Answer
 from reverse.web._channel import Channel
+from reverse.web._decoder import WebAnswerDecoder
 from reverse.web._following import Following
 from reverse.web._graphql import GraphQL
 from reverse.web._mailbox import Mailbox
@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.5
 _REGENERATE = "RegenerateMessageMutation"
 
 
-class Conversation:
+class Messaging:
     """The messages of one account, over its channel."""
 
     def __init__(
@@ -74,13 +74,13 @@ class Conversation:
                     async for event in events:
                         yield event
             finally:
-                self._channel.forget(mailbox)
+                self._channel.mailboxes.forget(mailbox)
         except PoeError as error:
             if error.code is ErrorCode.BOT_ACCESS_DENIED and await self._is_unknown(request.bot):
                 raise poe_error(ErrorCode.BOT_NOT_FOUND, operation=SEND, delivery=error.delivery) from None
             raise
 
-    async def _begin(self, request: ChatRequest) -> tuple[Mailbox, Answer]:
+    async def _begin(self, request: ChatRequest) -> tuple[Mailbox, WebAnswerDecoder]:
         """Send the message. Whoever takes the mailbox forgets it in the end."""
         message = _only_message(request)
         self._aftermath = NOTHING_LEFT
@@ -101,21 +101,21 @@ class Conversation:
             rng=self._rng,
         )
         # From here on nothing is lost: events are kept before the message is sent, whichever comes first.
-        mailbox = self._channel.listen(chat_id)
+        mailbox = self._channel.mailboxes.listen(chat_id)
         try:
             sent = await self._mutate(SEND, variables, uploaded.parts, chat_id)
         except BaseException as error:
-            self._channel.forget(mailbox)
+            self._channel.mailboxes.forget(mailbox)
             if isinstance(error, PoeError):
                 self._uploader.forget(uploaded)
                 if request.chat is not None and await self._is_lost(request.chat, request.bot, error):
                     raise poe_error(ErrorCode.CHAT_NOT_FOUND, operation=SEND) from None
             raise
         self._note_begun(sent, chat_id)
-        self._channel.bind(mailbox, sent.chat_id)
+        self._channel.mailboxes.bind(mailbox, sent.chat_id)
         code = (request.chat.chat_code if request.chat else None) or sent.chat_code
         baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))
-        answer = Answer(
+        answer = WebAnswerDecoder(
             ChatStarted(sent.chat_id, code, sent.title),
             message.text,
             after_message_id=baseline if baseline >= 0 else None,
@@ -133,10 +133,10 @@ class Conversation:
         except PoeError as error:
             error.delivery = Delivery.NOT_SENT
             raise
-        mailbox = self._channel.listen(chat.chat_id)
+        mailbox = self._channel.mailboxes.listen(chat.chat_id)
         try:
             await self._mutate(_REGENERATE, {"messageId": old.message_id}, (), chat.chat_id)
-            answer = Answer(
+            answer = WebAnswerDecoder(
                 ChatStarted(chat.chat_id, chat.chat_code),
                 question,
                 regenerated=old,
@@ -148,7 +148,7 @@ class Conversation:
                 async for event in events:
                     yield event
         finally:
-            self._channel.forget(mailbox)
+            self._channel.mailboxes.forget(mailbox)
 
     async def _finished_answer(self, chat_id: int) -> tuple[MessageUpdate, str]:
         """The chat's last answer, once it is finished, and the text of its question. Raises `PoeError`.
@@ -176,7 +176,7 @@ class Conversation:
         else:
             raise poe_error(ErrorCode.INVALID_REQUEST, "an answer is stopped by its chat or its message")
         await self._graphql.mutate(name, variables)
-        self._channel.note_stopped(chat_id, message_id)
+        self._channel.mailboxes.note_stopped(chat_id, message_id)
 
     async def newest(
         self, chat_id: int, default_state: Literal["incomplete", "complete"] = "complete"
@@ -227,7 +227,9 @@ class Conversation:
     async def _upload(self, message: Message) -> Uploaded:
         return await self._uploader.upload(await self._sources.read_all(message.attachments))
 
-    async def _follow(self, answer: Answer, mailbox: Mailbox, suggest_replies: bool) -> AsyncGenerator[Event, None]:
+    async def _follow(
+        self, answer: WebAnswerDecoder, mailbox: Mailbox, suggest_replies: bool
+    ) -> AsyncGenerator[Event, None]:
         chat_id = answer.chat_id
 
         async def look_up(default_state: Literal["incomplete", "complete"]) -> Sequence[MessageUpdate]:
@@ -249,7 +251,7 @@ class Conversation:
         finally:
             self._remember_newest(answer)
             if answer.has_started and not answer.cost_known:
-                expected = self._channel.expect_cost(chat_id, answer.is_its_cost)
+                expected = self._channel.mailboxes.expect_cost(chat_id, answer.is_its_cost)
                 self._aftermath = replace(self._aftermath, late_points=expected)
             if not answer.is_over:
                 await self._stop_quietly(chat_id, answer.message_id, len(answer.text))
@@ -296,7 +298,7 @@ class Conversation:
             async with asyncio.timeout(self._config.stop_timeout_seconds):
                 await self.stop(chat_id, message_id, text_length)
 
-    def _remember_newest(self, answer: Answer) -> None:
+    def _remember_newest(self, answer: WebAnswerDecoder) -> None:
         if answer.message_id is None:
             return
         self._newest_message.pop(answer.chat_id, None)

@@ -25,7 +25,7 @@ class Line:
     text: str = field(repr=False)
 
 
-class Conversation(Protocol):
+class BotChat(Protocol):
     """The chat with one bot. Every method raises `PoeError`; what an account can't do is `UNSUPPORTED_FEATURE`."""
 
     bot: str
@@ -69,7 +69,7 @@ class Conversation(Protocol):
         """Read the balance."""
 
 
-class WebConversation:
+class WebChat:
     """A chat that Poe keeps."""
 
     def __init__(self, client: PoeWebClient, bot: str) -> None:
@@ -79,7 +79,7 @@ class WebConversation:
         self._chat: ChatRef | None = None
 
     async def ask(self, text: str, attachments: Sequence[Attachment] = ()) -> AsyncGenerator[Event, None]:
-        """See `Conversation`; the chat is the one that the first question began."""
+        """See `BotChat`; the chat is the one that the first question began."""
         message = Message("user", text, tuple(attachments))
         request = ChatRequest(self.bot, [message], chat=self._chat, suggest_replies=self.suggests)
         async with aclosing(resending.stream(self._client, request)) as events:
@@ -90,7 +90,7 @@ class WebConversation:
                 yield event
 
     async def retry(self) -> AsyncGenerator[Event, None]:
-        """See `Conversation`."""
+        """See `BotChat`."""
         chat, suggests = self._current(), self.suggests
         asked = resending.resent(lambda: self._client.regenerate(chat, suggest_replies=suggests))
         async with aclosing(asked) as events:
@@ -98,11 +98,11 @@ class WebConversation:
                 yield event
 
     def begin(self, bot: str) -> None:
-        """See `Conversation`; Poe learns of it with the first question."""
+        """See `BotChat`; Poe learns of it with the first question."""
         self.bot, self._chat = bot, None
 
     async def bots(self, text: str) -> list[str]:
-        """See `Conversation`."""
+        """See `BotChat`."""
         found: list[str] = []
         if text:
             async with aclosing(self._client.bots.search(text)) as handles:
@@ -119,18 +119,18 @@ class WebConversation:
         return found
 
     async def chats(self) -> list[ChatSummary]:
-        """See `Conversation`."""
+        """See `BotChat`."""
         return list((await self._client.chats.history_page(count=_LISTED)).items)
 
     async def open(self, chat: ChatSummary | str) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         if isinstance(chat, str):
             chat, _ = await self._client.chats.open(chat)
         self._chat = chat.ref
         self.bot = chat.bot or self.bot
 
     async def history(self, count: int) -> list[Line]:
-        """See `Conversation`."""
+        """See `BotChat`."""
         if self._chat is None:
             return []
         found: list[Line] = []
@@ -142,24 +142,24 @@ class WebConversation:
         return found[::-1]
 
     async def forget(self) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         await self._client.chats.clear_context(self._current().chat_id)
 
     async def purge(self) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         await self._client.chats.purge(self._current().chat_id)
 
     async def purge_all(self) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         await self._client.chats.purge_all()
 
     async def delete(self) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         await self._client.chats.delete(self._current().chat_id)
         self._chat = None
 
     async def points(self) -> PointsReading:
-        """See `Conversation`."""
+        """See `BotChat`."""
         return await self._client.points()
 
     def _current(self) -> ChatRef:
@@ -168,7 +168,7 @@ class WebConversation:
         return self._chat
 
 
-class OfficialConversation:
+class OfficialChat:
     """A chat that is kept here and sent whole with every question, because the documented API keeps none."""
 
     def __init__(self, client: PoeOfficialClient, bot: str) -> None:
@@ -178,7 +178,7 @@ class OfficialConversation:
         self._messages: list[Message] = []
 
     async def ask(self, text: str, attachments: Sequence[Attachment] = ()) -> AsyncGenerator[Event, None]:
-        """See `Conversation`; a question without a whole answer is not kept."""
+        """See `BotChat`; a question without a whole answer is not kept."""
         question = Message("user", text, tuple(attachments))
         answer = ""
         request = ChatRequest(self.bot, [*self._messages, question])
@@ -194,7 +194,7 @@ class OfficialConversation:
                 yield event
 
     async def retry(self) -> AsyncGenerator[Event, None]:
-        """See `Conversation`."""
+        """See `BotChat`."""
         if not self._messages:
             raise poe_error(ErrorCode.CHAT_NOT_FOUND, "nothing was said in this chat yet")
         question, before = self._messages[-2], self._messages[:]
@@ -208,11 +208,11 @@ class OfficialConversation:
                 self._messages = before
 
     def begin(self, bot: str) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         self.bot, self._messages = bot, []
 
     async def bots(self, text: str) -> list[str]:
-        """See `Conversation`."""
+        """See `BotChat`."""
         names = [model.id for model in await self._client.models()]
         return [name for name in names if text.lower() in name.lower()][:_LISTED]
 
@@ -225,16 +225,16 @@ class OfficialConversation:
         raise _not_offered()
 
     async def history(self, count: int) -> list[Line]:
-        """See `Conversation`."""
+        """See `BotChat`."""
         lines = [Line("you" if message.role == "user" else self.bot, message.text) for message in self._messages]
         return lines[-count:]
 
     async def forget(self) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         self._messages = []
 
     async def purge(self) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         self._messages = []
 
     async def purge_all(self) -> None:
@@ -242,11 +242,11 @@ class OfficialConversation:
         raise _not_offered()
 
     async def delete(self) -> None:
-        """See `Conversation`."""
+        """See `BotChat`."""
         self._messages = []
 
     async def points(self) -> PointsReading:
-        """See `Conversation`."""
+        """See `BotChat`."""
         return await self._client.points()
 
 

@@ -10,7 +10,7 @@ from reverse.official.json_values import parse_object
 from reverse.official.sse import SSEParser
 
 
-class AnswerReader:
+class ResponseReader:
     """Reads one answer: `feed` the bytes of a stream and call `end` at its end, or `read_whole` a body."""
 
     def __init__(self, decoder: AnswerDecoder, config: PoeConfig) -> None:

@@ -30,12 +30,12 @@ async def test_a_message_in_a_chat_that_was_there_begins_none(connect, ask) -> N
         assert client.aftermath().chat_id is None
 
 
-async def test_a_chat_is_known_although_nobody_waited_for_its_answer(connect, asking, simulator, account) -> None:
+async def test_a_chat_is_known_although_nobody_waited_for_its_answer(connect, chat_request, simulator, account) -> None:
     simulator.enqueue(Scenario((HangStream(at=0),)))
     async with connect() as client:
 
         async def read() -> None:
-            async with aclosing(client.stream(asking("Hello"))) as events:
+            async with aclosing(client.stream(chat_request("Hello"))) as events:
                 async for _ in events:
                     pass
 
@@ -111,10 +111,10 @@ async def test_the_cost_of_one_chat_is_not_taken_for_anothers(connect, ask, simu
             assert await late == simulator.bots.named("Echo").cost
 
 
-async def test_an_answer_that_was_left_has_a_cost_as_well(connect, asking, simulator) -> None:
+async def test_an_answer_that_was_left_has_a_cost_as_well(connect, chat_request, simulator) -> None:
     simulator.enqueue(Scenario((HangStream(at=2),)))
     async with connect() as client:
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     break

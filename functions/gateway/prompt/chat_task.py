@@ -64,6 +64,7 @@ class ChatTask:
             kinds=self.request.kinds,
             is_streamed=self.request.is_streamed,
             sticky_account_id=conversation.account_id if conversation else None,
+            conversation=conversation.chat_name if conversation else None,
         )
 
     def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:

@@ -141,6 +141,8 @@ class GenerationTask:
     """What a send costs, where that is not what the request was admitted for."""
     others: OtherTasks | None = None
     """The same with the models that may answer in this one's place."""
+    conversation: str | None = None
+    """Under which name `on_end` may store the chat that was begun, to go on in it."""
 
     def new_question(self) -> Question:
         """What is asked. Raises `ValueError` for a task without a question."""

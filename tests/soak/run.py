@@ -155,7 +155,7 @@ async def _check(world: World, asked: list[Asked], ends: dict[str, str], began: 
         allowed = {one.id: one.most_sends for one in asked}
         equations.check_deliveries(paid, allowed, equations.failed_answers(entries))
         cut = sum(end == callers.CUT for end in ends.values())
-        equations.check_ends(Ends(asked=len(asked), ended=len(ends) - cut, cut=world.happened["kill"]))
+        equations.check_ends(Ends(asked=len(asked), ended=len(ends) - cut, cut=world.cuts))
         await _check_requests(store, since, until)
 
 

@@ -189,7 +189,8 @@ def _decode_payload(payload: str, *, is_base64: bool) -> bytes:
         raise _failed("the data URL can't be read") from None
 
 
-async def _addresses(target: Target, resolver: Resolver, policy: FetchPolicy) -> list[IPAddress]:
+async def resolve_target(target: Target, resolver: Resolver, policy: FetchPolicy) -> list[IPAddress]:
+    """The checked addresses of a target. Raises `RequestError`: `unsafe_url`, or `invalid_request` for no host."""
     if target.literal is not None:
         return [target.literal]
     try:
@@ -226,7 +227,7 @@ async def _follow(
     """The response that has the file, and where it came from in the end; every redirect is checked anew."""
     target = parse_target(url, policy)
     for _ in range(policy.max_redirects + 1):
-        request = _Request(target, await _addresses(target, resolver, policy), user_agent)
+        request = _Request(target, await resolve_target(target, resolver, policy), user_agent)
         reply = await _get(transport, request)
         if isinstance(reply, httpx.Response):
             return reply, target

@@ -108,9 +108,9 @@ def precision(read: Callable[[bytes], Any], explain: Callable[[Exception], tuple
 
 
 def own_reader() -> tuple[Callable[[bytes], Any], Callable[[Exception], tuple[str | None, str | None]]]:
-    from gateway.surfaces.chat.request import read_chat_call
+    from gateway.surfaces.chat.request import read_chat_request
 
-    return lambda data: read_chat_call(json.loads(data)), lambda error: (
+    return lambda data: read_chat_request(json.loads(data)), lambda error: (
         getattr(error, "param", None),
         getattr(error, "code", None),
     )

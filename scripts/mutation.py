@@ -41,7 +41,7 @@ PACKAGES = {
 # Modules without I/O, by import path, and the tests that are about them.
 MODULES = {
     "reverse/web/_protocol.py": ("reverse/web/test_protocol.py",),
-    "reverse/web/_answer.py": ("reverse/web/test_protocol.py",),
+    "reverse/web/_decoder.py": ("reverse/web/test_protocol.py",),
     "reverse/web/_signing.py": ("reverse/web/test_signing.py",),
     "reverse/web/_envelope.py": ("reverse/web/test_envelope.py",),
     "reverse/web/_mailbox.py": ("reverse/web/test_mailbox.py",),

@@ -23,6 +23,7 @@ COMMANDS = {
     "usage": ("poegw.commands.usage", "Show what was used, by model, key, account, day or hour."),
     "requests": ("poegw.commands.usage", "List requests, and follow them as they end."),
     "points": ("poegw.commands.usage", "Show the points that are left, and how long they last."),
+    "alerts": ("poegw.commands.alerts", "List what needs somebody, and set where that is posted to."),
     "audit": ("poegw.commands.audit", "List who changed what by the administration."),
     "models": ("poegw.commands.models", "List the models, with prices and what they take."),
     "chat": ("poegw.commands.chat", "Ask a model, and stream its answer."),

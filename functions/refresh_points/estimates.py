@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
-from accounts import AccountStore, LedgerEntry, Outcome, Reading, Selection, SettledBy
+from accounts import AccountStore, BalanceReading, LedgerEntry, Outcome, Selection, SettledBy
 from pool.config_names import ESTIMATES
 from refresh_points.matching import LONGEST_SEND_SECONDS
 
@@ -38,9 +38,9 @@ class Estimates:
         self._rates: list[float] = []
         self._samples: list[Sample] = []
 
-    def note_reading(self, reading: Reading | Outcome) -> None:
+    def note_reading(self, reading: BalanceReading | Outcome) -> None:
         """Take in what a balance says a point is worth."""
-        if isinstance(reading, Reading) and reading.usd_per_point is not None and len(self._rates) < MAX_RATES:
+        if isinstance(reading, BalanceReading) and reading.usd_per_point is not None and len(self._rates) < MAX_RATES:
             self._rates.append(reading.usd_per_point)
 
     def note_settled(self, entry: LedgerEntry, points: int) -> None:

@@ -26,8 +26,11 @@ from typing import Any, Protocol
 from accounts import AccountStore, AccountStoreError, open_store
 from pool.clients import ClientFactory, PoeClients
 from pool.config_names import POE
+from pool.webhook import WebhookChannel, read_webhook
+from refresh_points.alerts import Alerts, Channel
 from refresh_points.books import Books
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
+from refresh_points.chats import ChatCleaner
 from refresh_points.estimates import Estimates
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
@@ -35,6 +38,7 @@ from refresh_points.readers import points_reader
 from refresh_points.settings import Settings
 from refresh_points.settler import Settler
 from refresh_points.sweep import Limits, Sweep
+from refresh_points.topic import TopicChannel
 from reverse.config import PoeConfig
 from reverse.overrides import OverrideError, with_overrides
 from reverse.tls import tls_context
@@ -74,6 +78,7 @@ async def _run_deployed(job: Job, settings: Settings, seconds: float) -> dict[st
                 make_client=clients.make,
                 journal=journal,
                 catalogue={"official": sources.official, "web": sources.web},
+                channels=await open_channels(settings, store, journal) if job.is_ordinary else None,
             )
     finally:
         await store.aclose()
@@ -89,6 +94,21 @@ async def poe_config(settings: Settings, store: AccountStore, journal: Journal) 
         return config
 
 
+async def open_channels(settings: Settings, store: AccountStore, journal: Journal) -> dict[str, Channel]:
+    """The ways to the owner that are set up, by name. One that can't be read is left out, and is logged."""
+    channels: dict[str, Channel] = {}
+    if settings.alert_topic_arn:
+        channels["sns"] = TopicChannel(settings.alert_topic_arn)
+    try:
+        webhook = await read_webhook(store)
+    except AccountStoreError as error:
+        journal.webhook_unusable(error)
+    else:
+        if webhook is not None:
+            channels["webhook"] = WebhookChannel(webhook)
+    return channels
+
+
 async def run(
     job: Job,
     *,
@@ -98,9 +118,13 @@ async def run(
     make_client: ClientFactory,
     journal: Journal,
     catalogue: Mapping[str, ReadEntries] | None = None,
+    channels: Mapping[str, Channel] | None = None,
     wall_clock: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """Do the job in at most `seconds`, and say what was done. `catalogue` reads the lists of models, by their side."""
+    """Do the job in at most `seconds`, and say what was done.
+
+    `catalogue` reads the lists of models, by their side. `channels` are the ways to the owner, by name.
+    """
     started = time.monotonic()
     timeout = min(settings.refresh_timeout_seconds, seconds * TIMEOUT_SHARE)
     margin = min(settings.refresh_margin_seconds, seconds * TIMEOUT_SHARE)
@@ -112,9 +136,11 @@ async def run(
     source = AccountSource(store, job, now=wall_clock())
     estimates = Estimates(store, wall_clock=wall_clock)
     settler = Settler(store, wall_clock=wall_clock, note=estimates.note_settled)
-    books = Books(store, estimates, wall_clock=wall_clock, stop_at=limits.stop_at)
+    chats = ChatCleaner(store, make_client, hours=settings.delete_chats, wall_clock=wall_clock, stop_at=limits.stop_at)
+    books = Books(store, estimates, chats, wall_clock=wall_clock, stop_at=limits.stop_at)
     reader = points_reader(make_client, settler.settle, note=estimates.note_reading)
-    sweep = Sweep(store, reader, limits, is_forced=job.is_forced, wall_clock=wall_clock)
+    alerts = Alerts(store, channels or {}, wall_clock=wall_clock, stop_at=limits.stop_at)
+    sweep = Sweep(store, reader, limits, is_forced=job.is_forced, wall_clock=wall_clock, on_read=alerts.judge)
     if not job.dry_run:
         await books.before_readings()
     try:
@@ -128,6 +154,9 @@ async def run(
         journal.books_kept(books.report, settler.failures)
     eligible = await _count_eligible(store)
     journal.run_ended(report, seconds=time.monotonic() - started, eligible=eligible, is_dry=job.dry_run)
+    if job.is_ordinary:
+        await alerts.finish(eligible=eligible)
+        journal.alerts_told(alerts.report)
     models = None
     if catalogue and job.wants_catalogue:
         left = started + seconds - margin - time.monotonic()

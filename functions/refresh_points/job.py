@@ -41,9 +41,14 @@ class Job:
         return bool(self.statuses or self.account_ids)
 
     @property
+    def is_ordinary(self) -> bool:
+        """Whether this is what the schedule asks for, and not what somebody wanted to know or to repeat."""
+        return not (self.dry_run or self.is_forced)
+
+    @property
     def wants_catalogue(self) -> bool:
         """Whether the list of models is looked after as well: by ordinary runs, and by those that are told to."""
-        return self.catalogue or not (self.dry_run or self.is_forced)
+        return self.catalogue or self.is_ordinary
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Job:

@@ -10,6 +10,7 @@ from typing import TextIO
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from refresh_points.alerts import AlertsReport
 from refresh_points.books import BooksReport
 from refresh_points.sweep import Report
 
@@ -73,6 +74,16 @@ class Journal:
         """What became of the list of models; failures are codes."""
         level = self._logger.warning if failures else self._logger.info
         level("catalogue.read", extra={"models": models, "failures": dict(failures)})
+
+    def alerts_told(self, report: AlertsReport) -> None:
+        """What became of the alerts; nothing where there was nothing to do."""
+        if report.begun or report.ended or report.told or report.failures:
+            level = self._logger.warning if report.failures else self._logger.info
+            level("alerts.told", extra=asdict(report))
+
+    def webhook_unusable(self, error: Exception) -> None:
+        """The webhook's address could not be read."""
+        self._logger.warning("config.unusable", extra={"config": "alert-webhook", "code": type(error).__name__})
 
     def overrides_unusable(self, error: Exception) -> None:
         """What replaces parts of the clients' configuration could not be read, or used."""

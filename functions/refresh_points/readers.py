@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts import Account, Claim, Outcome, Reading
+from accounts import Account, BalanceReading, Claim, Outcome
 from pool.clients import ClientFactory
 from pool.outcomes import CREDENTIALS_UNUSABLE, outcome_of, reading_of
 from reverse.chat import PoeClient
@@ -17,7 +17,7 @@ from reverse.errors import PoeError
 class Read:
     """What Poe said, or how asking it failed; session data only where it changed."""
 
-    result: Reading | Outcome
+    result: BalanceReading | Outcome
     session_data: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
@@ -30,7 +30,7 @@ def points_reader(
     make_client: ClientFactory,
     after: AfterReading | None = None,
     *,
-    note: Callable[[Reading], None] = lambda _: None,
+    note: Callable[[BalanceReading], None] = lambda _: None,
 ) -> Reader:
     """A reader that opens a client for each account, and closes it after the one call, and after `after`.
 

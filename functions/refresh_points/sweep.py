@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from accounts import AccountNotFoundError, AccountStore, AccountStoreError, Claim, Outcome
+from accounts import Account, AccountNotFoundError, AccountStore, AccountStoreError, Claim, Outcome
 from refresh_points.readers import Read, Reader
 
 MAX_ERRORS_SHOWN = 20
@@ -45,7 +45,7 @@ class Limits:
 
 
 class Sweep:
-    """One run over a list of accounts. Memory does not grow with the list."""
+    """One run over a list of accounts. Memory does not grow with the list. `on_read` sees each account after it."""
 
     def __init__(
         self,
@@ -55,12 +55,14 @@ class Sweep:
         *,
         is_forced: bool = False,
         wall_clock: Callable[[], float] = time.time,
+        on_read: Callable[[Account], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._read = read
         self._limits = limits
         self._is_forced = is_forced
         self._wall_clock = wall_clock
+        self._on_read = on_read
         self._next_id = asyncio.Lock()
         self.report = Report()
 
@@ -133,7 +135,10 @@ class Sweep:
         if claim is None:
             return "skipped"
         read = await self._read_safely(claim)
-        await self._store.record_reading(account_id, read.result, session_data=read.session_data, claimed=claim.account)
+        account = await self._store.record_reading(
+            account_id, read.result, session_data=read.session_data, claimed=claim.account
+        )
+        self._on_read(account)
         return read.result.code if isinstance(read.result, Outcome) else "ok"
 
     async def _read_safely(self, claim: Claim) -> Read:

@@ -17,7 +17,7 @@ enforced), TLS, IAM authentication, and the second try that AWS gives a failed i
 """
 
 from local.function_url.cors import Cors
-from local.function_url.function import Door, Function, InvokeMode, Outcome, Report
+from local.function_url.function import Door, Function, InvocationOutcome, InvokeMode, Report
 from local.function_url.server import FunctionUrl
 
-__all__ = ["Cors", "Door", "Function", "FunctionUrl", "InvokeMode", "Outcome", "Report"]
+__all__ = ["Cors", "Door", "Function", "FunctionUrl", "InvocationOutcome", "InvokeMode", "Report"]

@@ -86,7 +86,7 @@ class Function:
         }
 
 
-class Outcome(StrEnum):
+class InvocationOutcome(StrEnum):
     """How an invocation ended."""
 
     SUCCESS = "success"
@@ -105,7 +105,7 @@ class Report:
     """What Lambda writes on its REPORT line."""
 
     request_id: str
-    outcome: Outcome
+    outcome: InvocationOutcome
     duration_ms: float
     init_ms: float | None
     """Of the cold start that this invocation waited for; `None` for a warm one."""
@@ -129,6 +129,6 @@ class Report:
             fields.append(f"Max Memory Used: {self.max_memory_mb} MB")
         if self.init_ms is not None:
             fields.append(f"Init Duration: {self.init_ms:.2f} ms")
-        if self.outcome is not Outcome.SUCCESS:
+        if self.outcome is not InvocationOutcome.SUCCESS:
             fields.append(f"Status: {self.outcome}")
         return "\t".join(fields)

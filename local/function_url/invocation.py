@@ -6,7 +6,7 @@ import logging
 from enum import Enum, auto
 from typing import Protocol
 
-from local.function_url.function import MAX_BUFFERED_BYTES, MAX_STREAMED_BYTES, Outcome
+from local.function_url.function import MAX_BUFFERED_BYTES, MAX_STREAMED_BYTES, InvocationOutcome
 from local.function_url.response import (
     STREAMING_CONTENT_TYPE,
     BadResponseError,
@@ -20,7 +20,7 @@ from local.function_url.response import (
 logger = logging.getLogger(__name__)
 
 
-class Answer(Protocol):
+class ClientResponse(Protocol):
     """Where an answer goes: the client's side. All calls return at once; after `fail` and `end` nothing follows."""
 
     def start(self, head: ResponseHead) -> None:
@@ -54,12 +54,14 @@ class _State(Enum):
 class Invocation:
     """The state between an event handed to a runtime and the runtime's next poll."""
 
-    def __init__(self, *, request_id: str, trace_id: str, event: bytes, deadline_epoch_ms: int, answer: Answer) -> None:
+    def __init__(
+        self, *, request_id: str, trace_id: str, event: bytes, deadline_epoch_ms: int, answer: ClientResponse
+    ) -> None:
         self.request_id = request_id
         self.trace_id = trace_id
         self.event = event
         self.deadline_epoch_ms = deadline_epoch_ms
-        self.outcome = Outcome.SUCCESS
+        self.outcome = InvocationOutcome.SUCCESS
         self._answer = answer
         self._state = _State.WAITING
         self._decoder: Decoder | None = None
@@ -111,12 +113,15 @@ class Invocation:
             self._state = _State.ANSWERED
             self._answer.end()
 
-    def fail(self, code: str, outcome: Outcome = Outcome.ERROR) -> None:
+    def fail(self, code: str, outcome: InvocationOutcome = InvocationOutcome.ERROR) -> None:
         """The answer will not come, or not come whole. After the end of the answer only the outcome changes.
 
         That a sandbox died explains a broken answer, which is usually noticed first.
         """
-        if self.outcome is Outcome.SUCCESS or outcome in (Outcome.CRASHED, Outcome.TIMEOUT):
+        if self.outcome is InvocationOutcome.SUCCESS or outcome in (
+            InvocationOutcome.CRASHED,
+            InvocationOutcome.TIMEOUT,
+        ):
             self.outcome = outcome
             logger.warning("invocation.failed request_id=%s code=%s outcome=%s", self.request_id, code, outcome)
         if self._state is not _State.ANSWERED:
@@ -126,7 +131,7 @@ class Invocation:
     def abandon(self) -> None:
         """Whoever asked for it ends the sandbox: what still comes, or no longer comes, is nobody's failure."""
         if self._state is not _State.ANSWERED:
-            self.outcome = Outcome.ERROR
+            self.outcome = InvocationOutcome.ERROR
             self._state = _State.ANSWERED
 
     def set_paused(self, paused: bool) -> None:
@@ -147,6 +152,6 @@ class Invocation:
         if body:
             self._body_bytes += len(body)
             if self._body_bytes > MAX_STREAMED_BYTES:
-                self.fail("Function.ResponseSizeTooLarge", Outcome.TOO_LARGE)
+                self.fail("Function.ResponseSizeTooLarge", InvocationOutcome.TOO_LARGE)
                 return
             self._answer.write(body)

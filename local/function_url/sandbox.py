@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from local.function_url.connection import HttpConnection
-from local.function_url.function import Function, Outcome, Report
+from local.function_url.function import Function, InvocationOutcome, Report
 from local.function_url.invocation import Invocation
 from local.function_url.runtime_api import RuntimeConnection
 from local.reaper import Reaper
@@ -190,7 +190,7 @@ class Sandbox:
             async with asyncio.timeout(self.function.timeout_seconds):
                 await self._wait_for_poll()
         except TimeoutError:
-            invocation.fail("Sandbox.Timedout", Outcome.TIMEOUT)
+            invocation.fail("Sandbox.Timedout", InvocationOutcome.TIMEOUT)
         except asyncio.CancelledError:
             invocation.abandon()
             # It may clean up: a lease that is not given back would be held beyond the next start.
@@ -199,7 +199,7 @@ class Sandbox:
             self._report(invocation, started, init_ms, memory, pid)
             raise
         except InitError as error:
-            invocation.fail(error.code, Outcome.CRASHED)
+            invocation.fail(error.code, InvocationOutcome.CRASHED)
         finally:
             memory = self._peak_memory_mb()
             self._invocation = None

@@ -127,3 +127,11 @@ class Plan:
         """What the bot had said after so many updates."""
         shown = [a.snapshots[-1] for a in self.actions[: self.at(updates)] if isinstance(a, Update)]
         return shown[-1] if shown else Snapshot("", 0)
+
+
+class StreamFault:
+    """A fault of an answer on its way."""
+
+    def shape(self, plan: Plan) -> Plan:
+        """The plan under this fault."""
+        raise NotImplementedError

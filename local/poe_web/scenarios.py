@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.poe_web.bots import folded
+from local.poe_web.plan import StreamFault
 from local.poe_web.request_faults import REQUEST_FAULTS, WITH_STATUS, MutationStatus, RequestFault
-from local.poe_web.stream_faults import STREAM_FAULTS, StreamFault
+from local.poe_web.stream_faults import STREAM_FAULTS
 from local.scenarios import FaultCatalogue, FaultScenario
 
 Fault = RequestFault | StreamFault

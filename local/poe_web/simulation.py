@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from local.poe_web.answers import Prompt
 from local.poe_web.delivery import Broadcaster, Delivery, refusal_plan
 from local.poe_web.journal import Journal
-from local.poe_web.plan import Plan
+from local.poe_web.plan import Plan, StreamFault
 from local.poe_web.scenarios import Fault, Target
-from local.poe_web.stream_faults import StreamFault
 from local.poe_web.world import Job, World
 from local.scenarios import ScenarioQueue
 

@@ -17,10 +17,10 @@ from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import Event
-from reverse.official.answer_reader import AnswerReader
 from reverse.official.decoding import AnswerDecoder
 from reverse.official.failures import failure_of_response
 from reverse.official.json_values import parse_object
+from reverse.official.response_reader import ResponseReader
 from reverse.official.retry import MAX_RETRIES, retry_delay
 from reverse.official.sse import ServerSentEvent, SSEParser
 from reverse.official.transport import (
@@ -151,7 +151,7 @@ class Exchange:
         """
         seconds = self.whole_answer_seconds if whole else self.config.first_event_timeout_seconds
         deadline = self._now() + seconds
-        reader = AnswerReader(new_decoder(), self.config)
+        reader = ResponseReader(new_decoder(), self.config)
         has_begun = False
         try:
             async with self._opened(request, seconds) as reply:
@@ -204,7 +204,7 @@ class Exchange:
             return reply, await read_body(reply, max_bytes, deadline)
 
     async def _next_events(
-        self, reply: StreamedReply, reader: AnswerReader, deadline: float, *, is_stream: bool
+        self, reply: StreamedReply, reader: ResponseReader, deadline: float, *, is_stream: bool
     ) -> list[Event]:
         """What the next bytes of a stream bring, perhaps nothing; all of an answer in one piece."""
         if not is_stream:

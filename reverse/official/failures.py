@@ -120,11 +120,11 @@ def failure_of_error(
         retry_after_seconds=retry_after_seconds,
         upstream_text=text_at(error, "message") or text_at(error, "text"),
         param=field if field and _FIELD_NAME.fullmatch(field) else None,
-        delivery=_delivery(code, error, status, is_told_when=retry_after_seconds is not None),
+        delivery=_delivery(code, error, status, has_retry_after=retry_after_seconds is not None),
     )
 
 
-def _delivery(code: ErrorCode, error: JSONObject, status: int | None, *, is_told_when: bool) -> Delivery | None:
+def _delivery(code: ErrorCode, error: JSONObject, status: int | None, *, has_retry_after: bool) -> Delivery | None:
     """What the response says of the message beyond its code; `None` leaves it to that.
 
     A gateway's 502 and 504 say nothing of what is behind it, a 500 that it failed. That it is overloaded, or did not
@@ -135,7 +135,7 @@ def _delivery(code: ErrorCode, error: JSONObject, status: int | None, *, is_told
     if status == _FAILED:
         return Delivery.FAILED
     is_typed = text_at(error, "type") in _BY_TYPE
-    if code is ErrorCode.OVERLOADED and (is_typed or is_told_when):
+    if code is ErrorCode.OVERLOADED and (is_typed or has_retry_after):
         return Delivery.REFUSED
     if status == _MODEL_DID_NOT_START and is_typed:
         return Delivery.REFUSED

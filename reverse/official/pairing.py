@@ -58,7 +58,7 @@ def paired(messages: Sequence[Message], legal_id: Callable[[str], str] = str) ->
         elif message.role != "tool":
             found.append(message)
         elif position in pairs.orphans:
-            found.append(_told(message))
+            found.append(_as_result(message))
     return found
 
 
@@ -193,5 +193,5 @@ class _UniqueIds:
         return own
 
 
-def _told(result: Message) -> Message:
+def _as_result(result: Message) -> Message:
     return replace(result, role="user", text=f"Result of a tool: {result.text}", tool_call_id=None, name=None)

@@ -18,7 +18,7 @@ from reverse.credentials import OfficialCredentials, WebCredentials
 from reverse.errors import PoeError
 from reverse.file_sources import attachment_from
 from reverse.official import PoeOfficialClient
-from reverse.terminal.conversations import Conversation, OfficialConversation, WebConversation
+from reverse.terminal.chats import BotChat, OfficialChat, WebChat
 from reverse.terminal.options import (
     UsageError,
     as_json,
@@ -66,18 +66,18 @@ def _chat(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> in
     is_single = bool(options.question) or not (screen.can_ask or options.interactive)
     # Most bots suggest nothing, and the prompt waits for it.
     config = dataclasses.replace(config, suggested_replies_seconds=_SUGGESTIONS_SECONDS)
-    client, conversation = _conversation(credentials, config, options.bot)
+    client, chat = _open_chat(credentials, config, options.bot)
     loop = LoopThread("poe-terminal", cleanup=client.aclose)
     try:
         if options.chat:
-            loop.run(conversation.open(options.chat))
+            loop.run(chat.open(options.chat))
         if is_single:
-            return _ask_once(options, screen, loop, conversation)
+            return _ask_once(options, screen, loop, chat)
         # Line editing and recall, where the platform has them.
         with suppress(ImportError):
             import readline  # noqa: F401 - importing it is what `input` needs
-        screen.line(f"Chat with {conversation.bot}. /help lists commands.")
-        Session(screen, loop, conversation).run()
+        screen.line(f"Chat with {chat.bot}. /help lists commands.")
+        Session(screen, loop, chat).run()
         return 0
     except PoeError as error:
         screen.error(f"poe: {error} [{error.code}]")
@@ -86,7 +86,7 @@ def _chat(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> in
         loop.close()
 
 
-def _ask_once(options: argparse.Namespace, screen: Screen, loop: LoopThread, conversation: Conversation) -> int:
+def _ask_once(options: argparse.Namespace, screen: Screen, loop: LoopThread, chat: BotChat) -> int:
     try:
         text = compose(options.question, screen.read_all, is_piped=not screen.can_ask)
         # Some locales smuggle bytes that are no text through the decoder.
@@ -101,18 +101,18 @@ def _ask_once(options: argparse.Namespace, screen: Screen, loop: LoopThread, con
         attachments = [attachment_from(source) for source in options.attach]
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from None
-    screen.answer(loop.iterate(conversation.ask(text, attachments)))
+    screen.answer(loop.iterate(chat.ask(text, attachments)))
     return 0
 
 
-def _conversation(
+def _open_chat(
     credentials: WebCredentials | OfficialCredentials, config: PoeConfig, bot: str
-) -> tuple[PoeWebClient | PoeOfficialClient, Conversation]:
+) -> tuple[PoeWebClient | PoeOfficialClient, BotChat]:
     if isinstance(credentials, OfficialCredentials):
         official = PoeOfficialClient(credentials, config)
-        return official, OfficialConversation(official, bot)
+        return official, OfficialChat(official, bot)
     web = PoeWebClient(credentials, config)
-    return web, WebConversation(web, bot)
+    return web, WebChat(web, bot)
 
 
 def _doctor(argv: Sequence[str], environ: Mapping[str, str], screen: Screen) -> int:

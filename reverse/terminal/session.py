@@ -10,7 +10,7 @@ from reverse.chat import Attachment
 from reverse.errors import PoeError
 from reverse.events import Event
 from reverse.file_sources import attachment_from
-from reverse.terminal.conversations import Conversation
+from reverse.terminal.chats import BotChat
 from reverse.terminal.screen import Screen, one_line
 from reverse.terminal.signals import EndedBySignal
 from reverse.web import ChatSummary
@@ -45,10 +45,10 @@ _ALIASES = {
 class Session:
     """One interactive chat. `run` goes on until the user leaves."""
 
-    def __init__(self, screen: Screen, loop: LoopThread, conversation: Conversation) -> None:
+    def __init__(self, screen: Screen, loop: LoopThread, chat: BotChat) -> None:
         self._screen = screen
         self._loop = loop
-        self._conversation = conversation
+        self._chat = chat
         self._attachments: list[Attachment] = []
         self._listed: list[ChatSummary] = []
         self._replies: list[str] = []
@@ -76,10 +76,10 @@ class Session:
 
     def run(self) -> None:
         """Read and answer until the user leaves. Errors are shown, and the chat goes on."""
-        self._conversation.suggests = True
+        self._chat.suggests = True
         while True:
             try:
-                line = self._screen.read(f"{self._conversation.bot}> ")
+                line = self._screen.read(f"{self._chat.bot}> ")
                 if line is None:
                     return
                 self._take(line)
@@ -120,7 +120,7 @@ class Session:
     def _ask(self, text: str) -> None:
         attachments, self._attachments = self._attachments, []
         try:
-            self._show(self._conversation.ask(text, attachments))
+            self._show(self._chat.ask(text, attachments))
         except PoeError:
             self._attachments = attachments
             raise
@@ -146,18 +146,18 @@ class Session:
         self._begin(rest)
 
     def _begin(self, bot: str) -> None:
-        self._conversation.begin(bot)
+        self._chat.begin(bot)
         self._replies, self._attachments = [], []
 
     def _new(self, _rest: str) -> None:
-        self._begin(self._conversation.bot)
+        self._begin(self._chat.bot)
 
     def _bots(self, rest: str) -> None:
-        for name in self._loop.run(self._conversation.bots(rest)):
+        for name in self._loop.run(self._chat.bots(rest)):
             self._screen.line(f"  {name}")
 
     def _chats(self, _rest: str) -> None:
-        self._listed = self._loop.run(self._conversation.chats())
+        self._listed = self._loop.run(self._chat.chats())
         for number, chat in enumerate(self._listed, 1):
             self._screen.line(f"  {number:>2}  {one_line(chat.bot or '?', 24):<24}  {one_line(chat.title or '')}")
 
@@ -166,9 +166,9 @@ class Session:
             number = int(rest)
             if not 1 <= number <= len(self._listed):
                 raise ValueError("no such number: /chats lists them")
-            self._loop.run(self._conversation.open(self._listed[number - 1]))
+            self._loop.run(self._chat.open(self._listed[number - 1]))
         elif rest:
-            self._loop.run(self._conversation.open(rest))
+            self._loop.run(self._chat.open(rest))
         else:
             raise ValueError("/open takes a number of /chats, or a chat's code")
         self._replies = []
@@ -179,7 +179,7 @@ class Session:
 
     def _history(self, rest: str) -> None:
         count = int(rest) if rest.isdecimal() else _HISTORY
-        for line in self._loop.run(self._conversation.history(count)):
+        for line in self._loop.run(self._chat.history(count)):
             self._screen.line(f"{line.speaker}: {line.text}")
 
     def _attach(self, rest: str) -> None:
@@ -189,11 +189,11 @@ class Session:
             self._screen.line(f"  with the next message: {attachment.name or one_line(attachment.url or '')}")
 
     def _retry(self, _rest: str) -> None:
-        self._show(self._conversation.retry())
+        self._show(self._chat.retry())
 
     def _suggest(self, rest: str) -> None:
         if rest in ("on", "off"):
-            self._conversation.suggests = rest == "on"
+            self._chat.suggests = rest == "on"
             return
         if not rest.isdecimal() or not 1 <= int(rest) <= len(self._replies):
             raise ValueError("no such suggestion")
@@ -202,25 +202,25 @@ class Session:
         self._ask(reply)
 
     def _forget(self, _rest: str) -> None:
-        self._loop.run(self._conversation.forget())
+        self._loop.run(self._chat.forget())
 
     def _purge(self, _rest: str) -> None:
         if self._agreed("Delete the messages of this chat?"):
-            self._loop.run(self._conversation.purge())
+            self._loop.run(self._chat.purge())
 
     def _purge_all(self, _rest: str) -> None:
         if self._agreed("Delete the messages of ALL chats?"):
-            self._loop.run(self._conversation.purge_all())
+            self._loop.run(self._chat.purge_all())
 
     def _delete(self, _rest: str) -> None:
         if self._agreed("Delete this chat?"):
-            self._loop.run(self._conversation.delete())
+            self._loop.run(self._chat.delete())
 
     def _agreed(self, question: str) -> bool:
         return (self._screen.read(f"{question} [y/N] ") or "").strip().lower() in ("y", "yes")
 
     def _points(self, _rest: str) -> None:
-        reading = self._loop.run(self._conversation.points())
+        reading = self._loop.run(self._chat.points())
         self._screen.line(f"  {'unknown' if reading.balance is None else reading.balance} points")
 
     def _quit(self, _rest: str) -> None:

@@ -24,8 +24,8 @@ from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.tls import tls_context
 from reverse.web._bundle import ChannelSettings
-from reverse.web._mailbox import Mailbox
-from reverse.web._protocol import AnswerStopped, Control, Frame, parse_frame
+from reverse.web._mailboxes import Mailboxes
+from reverse.web._protocol import Control, Frame, parse_frame
 from reverse.web._session import Session
 
 _log = logging.getLogger(__name__)
@@ -40,8 +40,6 @@ _FIRST_DELAY_SECONDS = 0.25
 _MAX_DELAY_SECONDS = 5.0
 # A connection that ends sooner counts as an attempt that got nowhere: Poe may accept and drop us over and over.
 _USEFUL_SECONDS = 1.0
-# Unknown chats whose events are kept while a new chat is being created.
-_MAX_EARLY_CHATS = 64
 # The protocol's own ping keeps proxies from closing an idle socket, and notices a dead one in mid-answer
 # (docs/reference/poe-web.md#channel).
 _PING_INTERVAL_SECONDS = 20.0
@@ -103,10 +101,8 @@ class Channel:
         self._heard_at = 0.0
         # Set when the settings in the session led to a connection that failed or was ended.
         self._settings_are_stale = False
-        self._mailboxes: set[Mailbox] = set()
-        # Events of chats that nobody listens to, while a new chat is being created whose id is not known yet.
-        self._early: dict[int, Mailbox] = {}
-        self._early_was_full = False
+        self.mailboxes = Mailboxes()
+        """Of the answers awaited."""
         self._is_closed = False
 
     async def ensure(self) -> None:
@@ -133,35 +129,6 @@ class Channel:
         finally:
             self._waiting -= 1
 
-    def listen(self, chat_id: int | None) -> Mailbox:
-        """Start keeping the chat's events; `None` stands for a chat that is about to be created. Before sending."""
-        mailbox = Mailbox(chat_id)
-        self._mailboxes.add(mailbox)
-        return mailbox
-
-    def bind(self, mailbox: Mailbox, chat_id: int) -> None:
-        """Say which chat was created; its early events are delivered."""
-        if mailbox.chat_id is not None:
-            return
-        mailbox.chat_id = chat_id
-        early = self._early.pop(chat_id, None)
-        if early is not None:
-            mailbox.take_over(early)
-        elif self._early_was_full:
-            mailbox.resync()
-        self._forget_early()
-
-    def forget(self, mailbox: Mailbox) -> None:
-        """Stop keeping events for this mailbox. Safe to call twice."""
-        self._mailboxes.discard(mailbox)
-        self._forget_early()
-
-    def note_stopped(self, chat_id: int | None, message_id: int | None) -> None:
-        """Tell the readers of an answer that it was stopped from here."""
-        for mailbox in self._mailboxes:
-            if mailbox.chat_id is not None and chat_id in (None, mailbox.chat_id):
-                mailbox.put(AnswerStopped(chat_id, message_id))
-
     def distrust(self) -> None:
         """Drop the connection because events do not come through it; answers awaited bring a new one."""
         connection = self._connection
@@ -176,8 +143,7 @@ class Channel:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-        self._mailboxes.clear()
-        self._early.clear()
+        self.mailboxes.clear()
 
     def _is_doubtful(self) -> bool:
         now = self._wall_clock()
@@ -188,7 +154,7 @@ class Channel:
         return 0 <= now - self._heard_at <= self._config.channel_trust_seconds
 
     def _is_old(self, now: float) -> bool:
-        return not self._mailboxes and now - self._opened_at > self._config.channel_max_age_seconds
+        return not self.mailboxes and now - self._opened_at > self._config.channel_max_age_seconds
 
     async def _check(self) -> None:
         """Prove the connection alive, or drop it."""
@@ -207,7 +173,7 @@ class Channel:
         error = poe_error(ErrorCode.CONNECTION_FAILED, "the channel was closed")
         failures = 0
         try:
-            while self._waiting or self._mailboxes:
+            while self._waiting or self.mailboxes:
                 cause: PoeError | None = None
                 try:
                     was_useful = await self._serve()
@@ -218,7 +184,7 @@ class Channel:
                     failures += 1
                 self._settings_are_stale = True
                 _log.debug("channel.lost code=%s failures=%d", cause and cause.code, failures)
-                delay = reconnect_delay(cause, failures, in_answer=bool(self._mailboxes), jitter=self._rng.random())
+                delay = reconnect_delay(cause, failures, in_answer=bool(self.mailboxes), jitter=self._rng.random())
                 if delay is None:
                     break
                 await asyncio.sleep(delay)
@@ -228,8 +194,7 @@ class Channel:
         finally:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_exception(error)
-            for mailbox in self._mailboxes:
-                mailbox.fail(error)
+            self.mailboxes.fail(error)
 
     async def _serve(self) -> bool:
         """Open one connection and read it to its end; says whether it lasted long enough to have been of use."""
@@ -242,8 +207,7 @@ class Channel:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
             # Whoever waits already was there before this connection, and may have missed something.
-            for mailbox in self._mailboxes:
-                mailbox.resync()
+            self.mailboxes.resync()
             await self._read(connection)
             return loop.time() - opened_at > _USEFUL_SECONDS
         finally:
@@ -316,7 +280,7 @@ class Channel:
                 data = await connection.recv(decode=False)
                 self._note_sign_of_life()
                 try:
-                    frame = parse_frame(data, self._chats_listened_to())
+                    frame = parse_frame(data, self.mailboxes.chat_ids())
                 except PoeError:
                     _log.debug("channel.frame_ignored size=%d", len(data))
                     continue
@@ -332,28 +296,7 @@ class Channel:
         if self._was_heard_lately(now):
             self._heard_at = now
 
-    def _chats_listened_to(self) -> list[int] | None:
-        """The chats whose events anybody awaits; `None` while a new chat's id is not known, and all are of interest."""
-        chat_ids = [mailbox.chat_id for mailbox in self._mailboxes if mailbox.chat_id is not None]
-        return chat_ids if len(chat_ids) == len(self._mailboxes) else None
-
     def _deliver(self, frame: Frame) -> None:
-        for update in frame.updates:
-            listeners = [mailbox for mailbox in self._mailboxes if mailbox.chat_id == update.chat_id]
-            for mailbox in listeners or self._early_mailboxes(update.chat_id):
-                mailbox.put(update)
+        self.mailboxes.deliver(frame.updates)
         if frame.min_seq is not None and frame.min_seq > self._session.min_seq:
             self._session.min_seq = frame.min_seq
-
-    def _early_mailboxes(self, chat_id: int) -> list[Mailbox]:
-        if all(mailbox.chat_id is not None for mailbox in self._mailboxes):
-            return []
-        if chat_id not in self._early and len(self._early) >= _MAX_EARLY_CHATS:
-            self._early_was_full = True
-            return []
-        return [self._early.setdefault(chat_id, Mailbox(chat_id))]
-
-    def _forget_early(self) -> None:
-        if all(mailbox.chat_id is not None for mailbox in self._mailboxes):
-            self._early.clear()
-            self._early_was_full = False

@@ -11,7 +11,7 @@ from typing import Literal
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import Event, Finished, FinishReason
-from reverse.web._answer import Answer
+from reverse.web._decoder import WebAnswerDecoder
 from reverse.web._mailbox import Mailbox, Signal
 from reverse.web._protocol import MessageUpdate, Update
 
@@ -31,7 +31,7 @@ class Following:
     `distrust` is called when the channel was silent while the answer went on: events do not come through it.
     """
 
-    answer: Answer
+    answer: WebAnswerDecoder
     mailbox: Mailbox
     lookup: Lookup
     distrust: Callable[[], None]

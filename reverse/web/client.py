@@ -21,7 +21,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Self
 
-from reverse.chat import ChatRef, ChatRequest, PointsReading, PointsSpent
+from reverse.chat import Aftermath, ChatRef, ChatRequest, PointsReading, PointsSpent
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, poe_error
@@ -29,9 +29,9 @@ from reverse.events import Event
 from reverse.web._bots import Bots
 from reverse.web._channel import Channel
 from reverse.web._chats import Chats
-from reverse.web._conversation import Conversation
 from reverse.web._graphql import GraphQL
 from reverse.web._knowledge import Knowledge
+from reverse.web._messaging import Messaging
 from reverse.web._models import AccountSettings, read_points_spent, read_settings
 from reverse.web._operations import subscriptions
 from reverse.web._paging import Page, each, next_cursor, nodes_of
@@ -83,7 +83,7 @@ class PoeWebClient:
         sources = Sources(config, fetch)
         uploader = uploader or uploader_for(config, self._graphql)
         self.bots = Bots(config, self._graphql, self._session, wall_clock)
-        self._conversation = Conversation(
+        self._messaging = Messaging(
             config,
             self._graphql,
             self._channel,
@@ -108,6 +108,10 @@ class PoeWebClient:
         """Release sockets and tasks. No network call; safe to call twice, from any state."""
         await self._channel.aclose()
         await self._transport.aclose()
+
+    def aftermath(self) -> Aftermath:
+        """What the last message left behind, told once."""
+        return self._messaging.take_aftermath()
 
     def session_data(self) -> dict[str, Any]:
         """What was derived so far, for the next client of this account: JSON values. Holds secrets."""
@@ -146,7 +150,7 @@ class PoeWebClient:
         Use it under `contextlib.aclosing`: closing early, or cancelling the task, stops the answer upstream with one
         call of at most `stop_timeout_seconds`. The message is never sent twice. Raises `PoeError`.
         """
-        return self._conversation.send(request)
+        return self._messaging.send(request)
 
     def regenerate(self, chat: ChatRef, *, suggest_replies: bool = False) -> AsyncGenerator[Event, None]:
         """Let the bot answer the chat's last question again; the new answer takes the place of the old.
@@ -154,7 +158,7 @@ class PoeWebClient:
         An answer that is still being written is waited for. Closing and cancelling are as for `stream`. Raises
         `PoeError`, also where the chat does not end with an answer.
         """
-        return self._conversation.regenerate(chat, suggest_replies=suggest_replies)
+        return self._messaging.regenerate(chat, suggest_replies=suggest_replies)
 
     async def stop(self, chat_id: int | None, *, message_id: int | None = None, text_length: int = 0) -> None:
         """Stop the answer that is being written in a chat; its stream ends with `FinishReason.CANCELLED`.
@@ -162,7 +166,7 @@ class PoeWebClient:
         Without the chat, and with the older generation of operations, the id of the bot's message is needed. Raises
         `PoeError`.
         """
-        await self._conversation.stop(chat_id, message_id, text_length)
+        await self._messaging.stop(chat_id, message_id, text_length)
 
     def _subscribe(self) -> Awaitable[object]:
         return self._graphql.mutate("SubscriptionsMutation", {"subscriptions": subscriptions(self._config)})

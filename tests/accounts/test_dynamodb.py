@@ -20,13 +20,13 @@ import pytest
 
 from accounts import (
     AccountKind,
+    BalanceReading,
     ConflictError,
     Intention,
     LeaseRequest,
     NoAccountError,
     NoAccountReason,
     Outcome,
-    Reading,
     SealBrokenError,
     SendRecord,
     StoreUnavailableError,
@@ -210,7 +210,7 @@ class TestFleets:
     async def test_the_few_subscribed_of_many_are_found(self, aws: Aws, table_name: str) -> None:
         store = aws.store(table_name, rng=random.Random(3), vault=OpenVault())
         await fill(store, 3 * PAGE, subscribed=False)
-        paid = await store.record_reading("acct_7", Reading(100, subscribed=True))
+        paid = await store.record_reading("acct_7", BalanceReading(100, subscribed=True))
         for number in range(2):
             await store.lease(wants(f"any-{number}", exclude=frozenset({paid.id})))
             assert (await store.lease(wants(f"r{number}", subscribed_only=True))).account.id == paid.id
@@ -431,7 +431,7 @@ class TestFaults:
 
         monkeypatch.setattr(store, "get_account", overtaken)
         with pytest.raises(ConflictError):
-            await store.record_reading(added.id, Reading(1))
+            await store.record_reading(added.id, BalanceReading(1))
 
 
 class TestOpening:

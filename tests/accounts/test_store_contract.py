@@ -11,13 +11,13 @@ from accounts import (
     AccountNotFoundError,
     AccountState,
     AccountStore,
+    BalanceReading,
     ConflictError,
     Intention,
     LeaseRequest,
     NoAccountError,
     NoAccountReason,
     Outcome,
-    Reading,
     SendRecord,
 )
 
@@ -222,8 +222,8 @@ class TestLeases:
 
     async def test_premium_requests_go_to_accounts_not_known_to_lack_a_subscription(self, store: AccountStore) -> None:
         free, paid = await add_web(store, "free"), await add_web(store, "paid", max_concurrency=1)
-        await store.record_reading(free.id, Reading(3000, subscribed=False))
-        await store.record_reading(paid.id, Reading(3000, subscribed=True))
+        await store.record_reading(free.id, BalanceReading(3000, subscribed=False))
+        await store.record_reading(paid.id, BalanceReading(3000, subscribed=True))
         assert (await store.lease(wants(subscribed_only=True))).account.id == paid.id
         with pytest.raises(NoAccountError) as refused:
             await store.lease(wants("r2", subscribed_only=True, sticky_account_id=free.id))
@@ -284,7 +284,7 @@ class TestOutcomes:
 
     async def test_an_account_without_points_waits_for_its_own_grant(self, store: AccountStore, clock) -> None:
         added = await add_web(store)
-        await store.record_reading(added.id, Reading(12, next_grant_at=clock() + 5_000))
+        await store.record_reading(added.id, BalanceReading(12, next_grant_at=clock() + 5_000))
         with pytest.raises(NoAccountError) as refused:
             await store.lease(wants())
         assert refused.value.reason is NoAccountReason.NO_POINTS
@@ -297,7 +297,7 @@ class TestOutcomes:
         self, store: AccountStore, clock
     ) -> None:
         added = await add_web(store)
-        await store.record_reading(added.id, Reading(500, next_grant_at=clock() + 5_000))
+        await store.record_reading(added.id, BalanceReading(500, next_grant_at=clock() + 5_000))
         await store.release(await store.lease(wants(bot="dear")), Outcome(code="insufficient_points", bot="dear"))
         assert (await store.get_account(added.id)).refresh_due_at == clock()
         with pytest.raises(NoAccountError) as refused:
@@ -310,7 +310,7 @@ class TestOutcomes:
 
     async def test_refused_credentials_log_out_only_after_a_reading_confirms(self, store: AccountStore, clock) -> None:
         added = await add_web(store)
-        await store.record_reading(added.id, Reading(3000))
+        await store.record_reading(added.id, BalanceReading(3000))
         await store.release(await store.lease(wants()), Outcome(code="not_authenticated"))
         doubted = await store.get_account(added.id)
         assert (doubted.state, doubted.refresh_due_at) == (AccountState.ACTIVE, clock())
@@ -320,7 +320,7 @@ class TestOutcomes:
         assert confirmed.refresh_due_at > clock()
         assert await store.count_eligible() == 0
         assert [i async for i in store.due_accounts(now=confirmed.refresh_due_at)] == [added.id], "probed again later"
-        assert (await store.record_reading(added.id, Reading(50))).state is AccountState.ACTIVE
+        assert (await store.record_reading(added.id, BalanceReading(50))).state is AccountState.ACTIVE
         assert await store.count_eligible() == 1
 
     async def test_what_old_credentials_did_says_nothing_about_new_ones(self, store: AccountStore) -> None:
@@ -378,28 +378,30 @@ class TestReadings:
 
     async def test_a_forced_claim_takes_an_account_that_is_not_due(self, store: AccountStore, clock) -> None:
         added = await add_web(store)
-        await store.record_reading(added.id, Reading(100))
+        await store.record_reading(added.id, BalanceReading(100))
         assert not await store.claim_refresh(added.id, now=clock(), lease_seconds=30)
         assert await store.claim_refresh(added.id, now=clock(), lease_seconds=30, force=True)
 
     async def test_a_recorded_reading_ends_the_claim(self, store: AccountStore, clock) -> None:
         added = await add_web(store)
-        for reading in (Reading(balance=5), Outcome(code="timeout", scope="network")):
+        for reading in (BalanceReading(balance=5), Outcome(code="timeout", scope="network")):
             assert await store.claim_refresh(added.id, now=clock(), lease_seconds=300, force=True)
             await store.record_reading(added.id, reading)
 
     async def test_a_reading_sets_balance_and_next_due_time(self, store: AccountStore, clock) -> None:
         added = await add_web(store)
         grant = clock() + 7_200
-        read = await store.record_reading(added.id, Reading(2500, True, 3000, grant), session_data={"channel": "c"})
+        read = await store.record_reading(
+            added.id, BalanceReading(2500, True, 3000, grant), session_data={"channel": "c"}
+        )
         assert (read.points.balance, read.points.read_at, read.points.allotment) == (2500, clock(), 3000)
         assert grant < read.refresh_due_at < grant + 3_600
         assert read == await store.get_account(added.id)
         assert (await store.read_credentials(added.id))[2] == {"channel": "c"}
-        unknown = await store.record_reading(added.id, Reading(None))
+        unknown = await store.record_reading(added.id, BalanceReading(None))
         assert unknown.points == read.points, "what Poe does not say is not zero"
         with pytest.raises(AccountNotFoundError):
-            await store.record_reading("acct_gone", Reading(1))
+            await store.record_reading("acct_gone", BalanceReading(1))
 
     async def test_disabled_accounts_are_not_due(self, store: AccountStore, clock) -> None:
         added = await add_web(store)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import Account, AccountKind, AccountState, BotLimit, Outcome, Points, Policy, Reading, Wait
+from accounts import Account, AccountKind, AccountState, BalanceReading, BotLimit, Outcome, Points, Policy, Wait
 from accounts._transitions import (
     apply_outcome,
     apply_reading,
@@ -191,7 +191,7 @@ class TestOutcomes:
         before = replace(FRESH, consecutive_errors=errors)
         outcome = Outcome(code="rate_limited", retry_after_seconds=retry_after)
         after = apply_outcome(before, outcome, NOW, jitter=jitter)
-        most = POLICY.max_cooldown_seconds if retry_after is None else POLICY.max_told_seconds
+        most = POLICY.max_cooldown_seconds if retry_after is None else POLICY.max_retry_after_seconds
         assert 0 <= after.eligible_at - NOW <= most
 
 
@@ -201,13 +201,13 @@ class TestReadings:
         [
             pytest.param(
                 DEPLETED,
-                Reading(21),
+                BalanceReading(21),
                 {"points": Points(21, NOW), "points_until": GONE, "refresh_due_at": 86_400.0},
                 id="points end the wait for points",
             ),
             pytest.param(
                 FRESH,
-                Reading(20, True, 3_000, NOW + 9_000),
+                BalanceReading(20, True, 3_000, NOW + 9_000),
                 {
                     "points": Points(20, NOW, 3_000, NOW + 9_000),
                     "subscribed": True,
@@ -218,25 +218,25 @@ class TestReadings:
             ),
             pytest.param(
                 FRESH,
-                Reading(20, None, 3_000, NOW + 900),
+                BalanceReading(20, None, 3_000, NOW + 900),
                 {"points": Points(20, NOW, 3_000, NOW + 900), "points_until": 945.0, "refresh_due_at": 1_230.0},
                 id="a grant that is near is read after it",
             ),
             pytest.param(
                 FRESH,
-                Reading(0),
+                BalanceReading(0),
                 {"points": Points(0, NOW), "points_until": 21_600.0, "refresh_due_at": 3_600.0},
                 id="an empty account of unknown grant is read again in an hour",
             ),
             pytest.param(
                 DEPLETED,
-                Reading(None, subscribed=False),
+                BalanceReading(None, subscribed=False),
                 {"subscribed": False, "refresh_due_at": 3_600.0},
                 id="a balance that Poe does not say is not a balance",
             ),
             pytest.param(
                 DOUBTED,
-                Reading(None),
+                BalanceReading(None),
                 {
                     "credentials_until": GONE,
                     "doubts": 0,
@@ -248,19 +248,19 @@ class TestReadings:
             ),
             pytest.param(
                 LIMITED,
-                Reading(3_000),
+                BalanceReading(3_000),
                 {"points": Points(3_000, NOW), "refresh_due_at": 86_400.0},
                 id="points do not end a wait for being too fast",
             ),
             pytest.param(
                 replace(LIMITED, speed_until=NOW - 1),
-                Reading(3_000),
+                BalanceReading(3_000),
                 {"points": Points(3_000, NOW), "consecutive_errors": 0, "last_error": None, "refresh_due_at": 86_400.0},
                 id="a wait that is over leaves no trace",
             ),
             pytest.param(
                 LOGGED_OUT,
-                Reading(3_000),
+                BalanceReading(3_000),
                 {
                     "state": AccountState.ACTIVE,
                     "points": Points(3_000, NOW),
@@ -274,7 +274,7 @@ class TestReadings:
             ),
             pytest.param(
                 DISABLED,
-                Reading(3_000),
+                BalanceReading(3_000),
                 {"points": Points(3_000, NOW), "refresh_due_at": 86_400.0},
                 id="disabled stays disabled",
             ),
@@ -332,19 +332,19 @@ class TestReadings:
             pytest.param(FRESH, Outcome(), {"refresh_due_at": 450.0}, id="a success without a reading says nothing"),
             pytest.param(
                 replace(FRESH, bot_limits={"dear": limit(9_000, balance=500)}),
-                Reading(501),
+                BalanceReading(501),
                 {"points": Points(501, NOW), "bot_limits": {}, "refresh_due_at": 86_400.0},
                 id="a higher balance lifts a bot's limit",
             ),
             pytest.param(
                 replace(FRESH, bot_limits={"dear": limit(9_000)}),
-                Reading(501),
+                BalanceReading(501),
                 {"points": Points(501, NOW), "bot_limits": {}, "refresh_due_at": 86_400.0},
                 id="so does one after a balance that nobody knew",
             ),
             pytest.param(
                 replace(FRESH, bot_limits={"dear": limit(9_000, balance=5_000)}),
-                Reading(500),
+                BalanceReading(500),
                 {
                     "points": Points(500, NOW),
                     "bot_limits": {"dear": limit(9_000, balance=500)},
@@ -356,7 +356,7 @@ class TestReadings:
                 replace(
                     FRESH, bot_limits={"b": limit(9_000, "bot_access_denied"), "c": limit(-1, "bot_access_denied")}
                 ),
-                Reading(500),
+                BalanceReading(500),
                 {
                     "points": Points(500, NOW),
                     "bot_limits": {"b": limit(9_000, "bot_access_denied")},
@@ -366,14 +366,14 @@ class TestReadings:
             ),
         ],
     )
-    def test_table(self, before: Account, reading: Reading | Outcome, expected: dict[str, object]) -> None:
+    def test_table(self, before: Account, reading: BalanceReading | Outcome, expected: dict[str, object]) -> None:
         assert changes(before, apply_reading(before, reading, NOW)) == expected
 
     @settings(deadline=None)
     @given(
         st.sampled_from([FRESH, DEPLETED, DOUBTED, LIMITED, LOGGED_OUT, DISABLED]),
         st.builds(
-            Reading,
+            BalanceReading,
             st.none() | st.integers(0, 10**7),
             st.none() | st.booleans(),
             st.none() | st.integers(0, 10**7),
@@ -443,7 +443,7 @@ class TestOwner:
         "act",
         [
             lambda account: change_state(account, AccountState.ACTIVE, NOW),
-            lambda account: apply_reading(account, Reading(500), NOW, is_by_owner=True),
+            lambda account: apply_reading(account, BalanceReading(500), NOW, is_by_owner=True),
             lambda account: replace_credentials(
                 account, NOW, kind=account.kind, label=account.label, max_concurrency=None
             ),

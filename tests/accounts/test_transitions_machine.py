@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from accounts import AccountKind, AccountState, LeaseRequest, NoAccountReason, Outcome, Policy, Reading
+from accounts import AccountKind, AccountState, BalanceReading, LeaseRequest, NoAccountReason, Outcome, Policy
 from accounts._selection import Refusals
 from accounts._transitions import (
     apply_outcome,
@@ -24,7 +24,7 @@ START = 1_800_000_000.0
 BOTS = ("cheap", "dear")
 PRICES = {"cheap": 10, "dear": 1_000}
 # How long after the last refusal an account may go unasked although Poe would serve it.
-BOUND_SECONDS = POLICY.max_told_seconds + POLICY.grant_delay_seconds * 2
+BOUND_SECONDS = POLICY.max_retry_after_seconds + POLICY.grant_delay_seconds * 2
 # How long after points are back, where readings succeed: one reading of an empty account, with its spread.
 POINTS_BOUND_SECONDS = POLICY.empty_reading_seconds * 1.1 + POLICY.failed_reading_seconds * 2
 
@@ -38,7 +38,7 @@ class AccountMachine(RuleBasedStateMachine):
         self.account = new_account("a", AccountKind.OFFICIAL, "l", self.now, max_concurrency=2)
         self.balance = balance
         self.grant_at: float | None = None
-        self.told_until = 0.0
+        self.retry_after_until = 0.0
         self.is_valid = True
         self.last_refusal = self.now
         self.owner_acted = False
@@ -71,13 +71,13 @@ class AccountMachine(RuleBasedStateMachine):
         self.account = replace_credentials(
             self.account, self.now, kind=self.account.kind, label="l", max_concurrency=None
         )
-        self.told_until = 0.0
+        self.retry_after_until = 0.0
 
     @rule()
     def the_owner_enables(self) -> None:
         self.account = change_state(self.account, AccountState.ACTIVE, self.now)
         assert self.account.eligible_at <= self.now
-        self.told_until = 0.0
+        self.retry_after_until = 0.0
 
     @rule()
     def the_owner_disables(self) -> None:
@@ -87,7 +87,7 @@ class AccountMachine(RuleBasedStateMachine):
     def the_owner_refreshes(self, jitter: float) -> None:
         self._read(jitter, is_by_owner=True)
         if self.is_valid:
-            self.told_until = 0.0
+            self.retry_after_until = 0.0
             assert self.account.bot_limits == {}
 
     # What Poe does.
@@ -96,7 +96,9 @@ class AccountMachine(RuleBasedStateMachine):
     def a_use_is_too_fast(self, bot: str, wait: float | None, jitter: float) -> None:
         if self._is_asked(bot):
             self._refused(Outcome(code="rate_limited", bot=bot, retry_after_seconds=wait), jitter)
-            self.told_until = max(self.told_until, self.now + min(wait or 0.0, POLICY.max_told_seconds))
+            self.retry_after_until = max(
+                self.retry_after_until, self.now + min(wait or 0.0, POLICY.max_retry_after_seconds)
+            )
 
     @rule(bot=st.sampled_from(BOTS), jitter=st.floats(0, 0.99))
     def a_use(self, bot: str, jitter: float) -> None:
@@ -140,9 +142,11 @@ class AccountMachine(RuleBasedStateMachine):
         outcome = Outcome(code="rate_limited", retry_after_seconds=wait)
         before = self.account
         self.account = apply_reading(before, outcome, self.now, jitter=jitter)
-        self.told_until = max(self.told_until, self.now + min(wait or 0.0, POLICY.max_told_seconds))
+        self.retry_after_until = max(
+            self.retry_after_until, self.now + min(wait or 0.0, POLICY.max_retry_after_seconds)
+        )
         self.last_refusal = self.now
-        longest = max(min(wait or 0.0, POLICY.max_told_seconds), POLICY.failed_reading_seconds * 2)
+        longest = max(min(wait or 0.0, POLICY.max_retry_after_seconds), POLICY.failed_reading_seconds * 2)
         assert self.account.refresh_due_at <= self.now + longest, "a short wait delays no reading for long"
 
     @rule()
@@ -158,7 +162,7 @@ class AccountMachine(RuleBasedStateMachine):
             return
         grant = self.grant_at if self.grant_at is not None and self.grant_at > self.now else None
         known = self.account.points.balance if self.account.points else None
-        reading = Reading(self.balance, next_grant_at=grant)
+        reading = BalanceReading(self.balance, next_grant_at=grant)
         self.account = apply_reading(self.account, reading, self.now, jitter=jitter, is_by_owner=is_by_owner)
         assert self.account.state is not AccountState.LOGGED_OUT
         assert self.account.credentials_until == 0.0
@@ -174,7 +178,7 @@ class AccountMachine(RuleBasedStateMachine):
         """Whether the pool would choose the account for the bot now."""
         is_asked = Refusals(self._request(bot), self.now).admits(self.account)
         if is_asked:
-            assert self.now >= self.told_until, "Poe said to wait"
+            assert self.now >= self.retry_after_until, "Poe said to wait"
         return is_asked
 
     def _refused(self, outcome: Outcome, jitter: float) -> None:
@@ -199,7 +203,7 @@ class AccountMachine(RuleBasedStateMachine):
     def an_empty_account_is_read_often(self) -> None:
         account = self.account
         if account.state is AccountState.ACTIVE and account.points_until > self.now and account.doubts == 0:
-            told = max(self.told_until - self.now, 0.0)
+            told = max(self.retry_after_until - self.now, 0.0)
             assert account.refresh_due_at <= self.now + POINTS_BOUND_SECONDS + told
 
     @invariant()

@@ -33,17 +33,18 @@ from gateway.http.multipart import is_form, read_form
 from gateway.models.parameters import ignored_header
 from gateway.prompt.answer_readers import JSONReader, JSONStreamReader, ToolCallReader
 from gateway.prompt.attachments import AttachmentReader
+from gateway.prompt.cited_links import links_in
 from gateway.prompt.conversations import digest
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
 from gateway.prompt.tool_specs import TextReader
 from gateway.prompt.turns import flatten
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_request
 from gateway.surfaces.chat.tools import ToolFields, read_tools
-from gateway.surfaces.completions.request import read_completion_call
+from gateway.surfaces.completions.request import read_completion_request
 from gateway.surfaces.media.image_request import image_from_text, read_generation
-from gateway.surfaces.media.video_jobs import read_video_call
+from gateway.surfaces.media.video_jobs import read_video_request
 from gateway.surfaces.messages.encoder import read_arguments
 from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.models import _tagged
@@ -76,7 +77,8 @@ from reverse.web._upload import _content_type as upload_type
 from reverse.web._upload import _safe_name as upload_name
 from streaming_runtime.context import _mapping
 from streaming_runtime.events import build_request, parse_event
-from streaming_runtime.http11 import Answer, AnswerParser
+from streaming_runtime.http11 import HttpResponse
+from streaming_runtime.http11 import ResponseParser as RuntimeResponseParser
 from streaming_runtime.response_head import parse_head
 from streaming_runtime.runtime_api import parse_invocation
 from tests.bounds.shapes import COMMON, Shape
@@ -252,7 +254,7 @@ def body_of(raw: str, **headers: str) -> Request:
 
 
 def chat(**fields: Any) -> object:
-    return read_chat_call({"model": "a", "messages": [{"role": "user", "content": "Hi"}], **fields})
+    return read_chat_request({"model": "a", "messages": [{"role": "user", "content": "Hi"}], **fields})
 
 
 def content(text: str) -> None:
@@ -261,7 +263,7 @@ def content(text: str) -> None:
     parts += [{"type": "input_audio", "input_audio": {"data": text, "format": "wav"}}]
     for part in parts:
         with contextlib.suppress(*EXPECTED):
-            read_chat_call({"model": "a", "messages": [{"role": "user", "content": [part]}]})
+            read_chat_request({"model": "a", "messages": [{"role": "user", "content": [part]}]})
 
 
 def told(text: str) -> None:
@@ -313,7 +315,7 @@ def media(text: str) -> None:
         {"seconds": text},
         {"parameters": {"seconds": text}},
     ):
-        for read in (read_generation, read_video_call):
+        for read in (read_generation, read_video_request):
             with contextlib.suppress(*EXPECTED):
                 read({"model": "a", "prompt": "b", **fields})
 
@@ -324,7 +326,7 @@ def document(text: str) -> dict[str, Any]:
 
 def surfaces(text: str) -> None:
     reads: tuple[tuple[Callable[[Mapping[str, Any]], object], dict[str, Any]], ...] = (
-        (read_completion_call, {"prompt": text}),
+        (read_completion_request, {"prompt": text}),
         (read_messages_request, {"max_tokens": 5, "messages": [{"role": "user", "content": text}], "system": text}),
         (read_messages_request, {"max_tokens": 5, "messages": [{"role": "user", "content": [document(text)]}]}),
         (lambda values: read_response_request(values, lambda kind: kind), {"input": text, "instructions": text}),
@@ -361,7 +363,7 @@ async def files(text: str) -> None:
     async def fetch(_url: str) -> Any:
         return File()
 
-    turns = read_chat_call(
+    turns = read_chat_request(
         {
             "model": "a",
             "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.b/c"}}]}],
@@ -592,12 +594,12 @@ def runtime_answers(text: str, size: int = 1 << 30) -> None:
     """What the Runtime API answers with, and what the application answers it."""
     for before in ("", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"):
         with contextlib.suppress(Exception):
-            parser, data = AnswerParser(), utf8(before + text)
+            parser, data = RuntimeResponseParser(), utf8(before + text)
             for at in range(0, len(data), size):
                 parser.feed(data[at : at + size])
     with contextlib.suppress(Exception):
         head = {"lambda-runtime-aws-request-id": "a", "lambda-runtime-deadline-ms": text}
-        parse_invocation(Answer(200, head, b"", True))
+        parse_invocation(HttpResponse(200, head, b"", True))
     with contextlib.suppress(Exception):
         parse_head({"status": 200, "headers": [(b"a", utf8(text)), (utf8(text), b"b")]})
 
@@ -644,6 +646,19 @@ THOUGHTS = (
     Shape("\n", _HEADING + ">"),
     Shape("*"),
     Shape("> a", _HEADING),
+    Shape("a\n", _HEADING + "> b\n"),
+    Shape("> ```\na\n", _HEADING),
+    Shape("  a\n> b\n\n", _HEADING),
+    Shape("a </thin", "<think>"),
+    Shape("\n", "<think>", "</think>"),
+)
+LINKS = (
+    Shape("[a](https://a.b/c) "),
+    Shape("["),
+    Shape("[[1]]("),
+    Shape("[a](https://a.b/(", "x"),
+    Shape("https://a.b/(c)(", "["),
+    Shape("[a](https://a.b/c", "", ")"),
 )
 PARSERS = (
     Parser("tool calls at once", tool_calls, (*IN_A_CALL, *TAGS), (OPEN, CLOSE)),
@@ -681,6 +696,7 @@ PARSERS = (
         links,
         (Shape("![a](https://a.poecdn.net/{}) "), Shape("![](https://a.poecdn.net/b) https://a.poecdn.net/b\n")),
     ),
+    Parser("cited links", lambda text: [*links_in(text)], LINKS),
     Parser("kept thinking", lambda text: kept_thinking(text, 1 << 30), THOUGHTS),
     Parser("kept thinking in pieces", lambda text: kept_thinking(text, 3), THOUGHTS, size=8192),
     Parser("text of a free-form tool", lambda text: free_form(text, 1 << 30), wrap=('{"input":"', '"}')),

@@ -186,5 +186,5 @@ def test_the_status_fits_one_screen_and_cron(poegw: CommandLine) -> None:
 def test_changes_are_listed_with_who_made_them(poegw: CommandLine) -> None:
     poegw("keys", "create", "--name", "audited")
     (row,) = poegw("audit", "--format", "json", "--action", "create_key", "--limit", "1").json
-    assert (row["key_name"], row["fields"], row["status"]) == ("admin key", ["name", "role"], 201)
+    assert (row["actor"], row["fields"], row["status"]) == ("admin key", ["name", "role"], 201)
     assert poegw("audit").out.splitlines()[0].split("\t")[:3] == ["Time", "Key", "Action"]

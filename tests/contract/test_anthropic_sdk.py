@@ -342,9 +342,9 @@ async def test_leaving_in_the_middle_stops_the_upstream(front: Front, stream: bo
                 async for _ in events.text_stream:
                     break
         else:
-            asking = asyncio.create_task(client.messages.create(**QUESTION))
+            task = asyncio.create_task(client.messages.create(**QUESTION))
             await front.house.until_asked()
-            asking.cancel()
+            task.cancel()
         while front.house.store.held or not front.house.store.released:  # noqa: ASYNC110 - the gateway's doing
             await asyncio.sleep(0.005)
     assert front.house.poe.stopped == 1

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from accounts import Reading
+from accounts import BalanceReading
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Finished, FinishReason, TextDelta, ToolCallDelta, UsageReported
 from tests.contract.conftest import Front
@@ -99,7 +99,7 @@ FAILURES = {
 async def test_upstream_errors(front: Front, name: str, stream: bool) -> None:
     """Each is the SDK's class for it, and is not tried again: the gateway did what could be done."""
     account = await front.house.add_account()
-    await front.house.store.record_reading(account, Reading(5000, next_grant_at=time.time() + 3600))
+    await front.house.store.record_reading(account, BalanceReading(5000, next_grant_at=time.time() + 3600))
     front.house.poe.enqueue(poe_error(FAILURES[name]))
     async with front.client() as client:
         with pytest.raises(openai.APIStatusError) as caught:
@@ -211,9 +211,9 @@ async def leave_helper(client: openai.AsyncOpenAI, front: Front) -> None:
 
 
 async def cancel_the_call(client: openai.AsyncOpenAI, front: Front) -> None:
-    asking = asyncio.create_task(client.chat.completions.create(**QUESTION))
+    task = asyncio.create_task(client.chat.completions.create(**QUESTION))
     await front.house.until_asked()
-    asking.cancel()
+    task.cancel()
 
 
 @pytest.mark.parametrize("leave", [leave_chat, leave_response, leave_helper, cancel_the_call])

@@ -25,6 +25,7 @@ NOT_HERE = (
     ("run",),
     ("doctor", "--aws"),
     ("accounts", "add", "official"),
+    ("alerts", "webhook", "set"),
 )
 LABEL, KEY = "me@example.org", "laptop"
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")

@@ -32,7 +32,7 @@ class Ask:
 Situation = Callable[[RunningStack], AbstractContextManager[Ask]]
 
 
-def asking(client: dict[str, Any] | None = None, **arguments: Any) -> Situation:
+def chat_with(client: dict[str, Any] | None = None, **arguments: Any) -> Situation:
     """A situation of the request alone."""
 
     @contextmanager
@@ -109,14 +109,14 @@ def held_slot(stack: RunningStack) -> Iterator[Ask]:
 
 BODY: Any = {"model": "GPT-4o", "messages": [{"role": "user", "content": "count 5"}]}
 SITUATIONS: dict[str, Situation] = {
-    "no API key": asking(extra_headers={"Authorization": openai.Omit()}),
-    "wrong API key": asking(client={"api_key": "sk-wrong"}),
+    "no API key": chat_with(extra_headers={"Authorization": openai.Omit()}),
+    "wrong API key": chat_with(client={"api_key": "sk-wrong"}),
     "model not for this key": key(models=["Echo"]),
     "unknown model": account(model="No-Such-Bot"),
     "unknown route": other_base,
-    "bad field": asking(top_p="x"),
+    "bad field": chat_with(top_p="x"),
     "prompt too long": upstream(400, code="context_length_exceeded"),
-    "body over 6 MB": asking(messages=[{"role": "user", "content": "x" * 6_400_000}]),
+    "body over 6 MB": chat_with(messages=[{"role": "user", "content": "x" * 6_400_000}]),
     "key over its rate": used_up_minute,
     "key over its budget": key(points_per_day=0),
     "no account has points": no_points,

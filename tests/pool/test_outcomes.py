@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts import Outcome, Reading
+from accounts import BalanceReading, Outcome
 from pool.outcomes import CREDENTIALS_UNUSABLE, outcome_of, reading_of
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, poe_error
@@ -27,6 +27,6 @@ def test_unusable_credentials_count_like_refused_ones() -> None:
 
 
 def test_an_unknown_balance_stays_unknown() -> None:
-    assert reading_of(PointsReading(balance=None)) == Reading(None)
+    assert reading_of(PointsReading(balance=None)) == BalanceReading(None)
     points = PointsReading(balance=5, subscribed=True, allotment=10, next_grant_at=99.0)
-    assert reading_of(points) == Reading(5, True, 10, 99.0)
+    assert reading_of(points) == BalanceReading(5, True, 10, 99.0)

@@ -110,6 +110,7 @@ class House:
         *,
         seconds: float = 60,
         catalogue: dict[str, Any] | None = None,
+        channels: dict[str, Any] | None = None,
         **changes: Any,
     ) -> dict[str, Any]:
         settings = Settings(**{name: getattr(SETTINGS, name) for name in SETTINGS.__slots__} | changes)
@@ -121,6 +122,7 @@ class House:
             make_client=self.poe.make_client,  # type: ignore[arg-type]
             journal=Journal(with_metrics=True, stream=self.output, service=f"refresh-{next(_NUMBERS)}"),
             catalogue=catalogue,
+            channels=channels,
             wall_clock=self.wall_clock,
         )
 

@@ -535,7 +535,7 @@ async def test_an_unknown_host_and_a_refused_connection_are_bad_requests() -> No
         assert caught.value.code is ErrorCode.INVALID_REQUEST
 
 
-def _certificate(folder: Path, name: str) -> ssl.SSLContext:
+def certificate(folder: Path, name: str) -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -564,7 +564,7 @@ def _certificate(folder: Path, name: str) -> ssl.SSLContext:
 async def test_tls_is_verified_for_the_name_although_the_address_is_pinned(
     tmp_path: Path, asked: str, accepted: bool
 ) -> None:
-    server_context = _certificate(tmp_path, "files.example.com")
+    server_context = certificate(tmp_path, "files.example.com")
     trusting = ssl.create_default_context(cafile=tmp_path / "server.pem")
     names: list[str | None] = []
     server_context.sni_callback = lambda _socket, name, _context: names.append(name)

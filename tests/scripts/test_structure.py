@@ -28,7 +28,7 @@ def structure():
         ("reverse/web/client.py", "reverse.web.client"),
         ("reverse/__init__.py", "reverse"),
         ("functions/gateway/http/auth.py", "gateway.http.auth"),
-        ("layers/accounts/accounts/_model.py", "accounts._model"),
+        ("layers/accounts/accounts/_store.py", "accounts._store"),
         ("layers/pool/pool/__init__.py", "pool"),
         ("tests/reverse/test_chat.py", None),
         ("scripts/structure.py", None),

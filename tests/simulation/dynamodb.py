@@ -84,7 +84,7 @@ class SimulatedDynamoDB:
             return self.engine.call(operation, payload)
         token = payload["ClientRequestToken"]
         if token in self._done:
-            return _told(self._done[token])
+            return _response(self._done[token])
         if any(key in self._locked for key in keys):
             reasons = [{"Code": "TransactionConflict" if key in self._locked else "None"} for key in keys]
             response = {"CancellationReasons": reasons}
@@ -99,14 +99,14 @@ class SimulatedDynamoDB:
                 raise error from None
         finally:
             self._locked.difference_update(keys)
-        return _told(self._done[token])
+        return _response(self._done[token])
 
     def _index_later(self, change: Callable[[], None]) -> None:
         # In the order of the writes: an index is behind, but never out of order for one item.
         asyncio.get_running_loop().call_later(self.faults.index_lag_seconds, change)
 
 
-def _told(done: dict[str, Any] | AwsError) -> dict[str, Any]:
+def _response(done: dict[str, Any] | AwsError) -> dict[str, Any]:
     if isinstance(done, AwsError):
         raise done
     return done

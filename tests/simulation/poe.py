@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from accounts import AccountKind
-from reverse.chat import ChatRequest, PointsReading, PointsSpent
+from reverse.chat import NOTHING_LEFT, Aftermath, ChatRequest, PointsReading, PointsSpent
 from reverse.errors import Delivery, ErrorCode, poe_error
 from reverse.events import Event, Finished, TextDelta, UsageReported
 
@@ -47,7 +47,7 @@ class Charge:
 
 
 @dataclass(slots=True, eq=False)
-class _Asking:
+class _OpenRequest:
     """One request under way, and whether its process is gone."""
 
     is_dead: Callable[[], bool]
@@ -62,7 +62,7 @@ class PoeAccount:
     slots: int
     charges: list[Charge] = field(default_factory=list)
     secret: str = ""
-    asking: set[_Asking] = field(default_factory=set)
+    open_requests: set[_OpenRequest] = field(default_factory=set)
     most_at_once: int = 0
     asked_too_early: int = 0
 
@@ -141,6 +141,9 @@ class SimulatedClient:
     async def aclose(self) -> None:
         """Nothing is open."""
 
+    def aftermath(self) -> Aftermath:
+        return NOTHING_LEFT
+
     def session_data(self) -> dict[str, Any]:
         return {}
 
@@ -156,16 +159,16 @@ class SimulatedClient:
         if poe.must_wait(account.secret):
             account.asked_too_early += 1
         # What a killed process had asked ends with its connection.
-        account.asking = {one for one in account.asking if not one.is_dead()}
-        asking = _Asking(self._is_dead)
-        account.asking.add(asking)
-        account.most_at_once = max(account.most_at_once, len(account.asking))
+        account.open_requests = {one for one in account.open_requests if not one.is_dead()}
+        opened = _OpenRequest(self._is_dead)
+        account.open_requests.add(opened)
+        account.most_at_once = max(account.most_at_once, len(account.open_requests))
         try:
             async for event in self._answer(request.bot, message):
                 await self._gate()
                 yield event
         finally:
-            account.asking.discard(asking)
+            account.open_requests.discard(opened)
 
     async def _answer(self, bot: str, message: str) -> AsyncGenerator[Event, None]:
         poe, account, rng, faults = self._poe, self._account, self._poe.rng, self._poe.faults

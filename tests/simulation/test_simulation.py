@@ -61,10 +61,10 @@ def without_the_condition_of_a_slot(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_the_entry_of_a_lost_send(patch: pytest.MonkeyPatch) -> None:
-    from accounts import _dynamodb
+    from accounts import _dynamodb_booking
 
-    held_of = _dynamodb.held_of
-    patch.setattr(_dynamodb, "held_of", lambda item: replace(held_of(item), intention=None))
+    held_of = _dynamodb_booking.held_of
+    patch.setattr(_dynamodb_booking, "held_of", lambda item: replace(held_of(item), intention=None))
 
 
 def without_the_condition_of_a_reservation(patch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming_runtime.errors import (
-    AnswerTooLargeError,
-    MalformedAnswerError,
     RuntimeApiError,
+    RuntimeApiMalformedResponseError,
+    RuntimeApiResponseTooLargeError,
     RuntimeApiUnreachableError,
 )
-from streaming_runtime.http11 import AnswerParser, encode_chunk, encode_head, encode_last_chunk
+from streaming_runtime.http11 import ResponseParser, encode_chunk, encode_head, encode_last_chunk
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -29,7 +29,7 @@ def test_nothing_can_be_injected_into_a_head_or_trailers(value: str):
 
 
 def test_an_answer_with_a_length_is_complete_at_its_last_byte():
-    parser = AnswerParser()
+    parser = ResponseParser()
     assert parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-A: b c \r\n\r\nab") is None
     answer = parser.feed(b"c")
     assert answer is not None
@@ -39,17 +39,17 @@ def test_an_answer_with_a_length_is_complete_at_its_last_byte():
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_statuses_without_a_body_end_with_their_head(status: int):
-    answer = AnswerParser().feed(b"HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n" % status)
+    answer = ResponseParser().feed(b"HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n" % status)
     assert answer is not None and answer.body == b""
 
 
 def test_interim_answers_are_skipped():
-    answer = AnswerParser().feed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    answer = ResponseParser().feed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
     assert answer is not None and answer.status == 202 and answer.is_success
 
 
 def test_an_answer_without_a_length_ends_with_its_connection():
-    parser = AnswerParser()
+    parser = ResponseParser()
     assert parser.feed(b"HTTP/1.0 200 OK\r\n\r\nab") is None
     assert parser.feed(b"c") is None
     answer = parser.feed_eof()
@@ -66,12 +66,12 @@ def test_an_answer_without_a_length_ends_with_its_connection():
     ],
 )
 def test_the_connection_is_kept_as_its_version_says(head: bytes, keeps: bool):
-    answer = AnswerParser().feed(head + b"Content-Length: 0\r\n\r\n")
+    answer = ResponseParser().feed(head + b"Content-Length: 0\r\n\r\n")
     assert answer is not None and answer.keeps_alive is keeps
 
 
 def test_bytes_after_the_answer_cost_the_connection():
-    answer = AnswerParser().feed(b"HTTP/1.1 202 A\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200")
+    answer = ResponseParser().feed(b"HTTP/1.1 202 A\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200")
     assert answer is not None and not answer.keeps_alive
 
 
@@ -79,7 +79,7 @@ def test_bytes_after_the_answer_cost_the_connection():
 def test_a_chunked_answer_reads_the_same_however_it_is_cut(body: bytes, cuts: list[int], size: int):
     wire = CHUNKED + b"".join(encode_chunk(body[i : i + size]) for i in range(0, len(body), size))
     wire += encode_last_chunk((("X-Trailer", "1"),))
-    parser, answer = AnswerParser(), None
+    parser, answer = ResponseParser(), None
     for cut in [*cuts, len(wire)]:
         piece, wire = wire[:cut], wire[cut:]
         answer = parser.feed(piece) if piece else answer
@@ -105,8 +105,8 @@ def test_a_chunked_answer_reads_the_same_however_it_is_cut(body: bytes, cuts: li
     ],
 )
 def test_garbage_raises_a_typed_error(wire: bytes):
-    with pytest.raises(MalformedAnswerError):
-        AnswerParser().feed(wire)
+    with pytest.raises(RuntimeApiMalformedResponseError):
+        ResponseParser().feed(wire)
 
 
 @pytest.mark.parametrize(
@@ -123,19 +123,19 @@ def test_garbage_raises_a_typed_error(wire: bytes):
     ],
 )
 def test_too_much_of_anything_raises_a_typed_error(wire: bytes):
-    with pytest.raises(AnswerTooLargeError):
-        AnswerParser(max_head_bytes=120, max_body_bytes=10).feed(wire)
+    with pytest.raises(RuntimeApiResponseTooLargeError):
+        ResponseParser(max_head_bytes=120, max_body_bytes=10).feed(wire)
 
 
 def test_an_answer_does_not_show_its_body():
     """Of `next`, it is what a user sent."""
-    answer = AnswerParser().feed(b"HTTP/1.1 200 OK\r\nX: private\r\nContent-Length: 7\r\n\r\nprivate")
+    answer = ResponseParser().feed(b"HTTP/1.1 200 OK\r\nX: private\r\nContent-Length: 7\r\n\r\nprivate")
     assert answer is not None and answer.body == b"private" and "private" not in repr(answer)
 
 
 @pytest.mark.parametrize("wire", [b"", b"HTTP/1.1 200", CHUNKED + b"5\r\nab", CHUNKED + b"1\r\na\r\n0\r\n"])
 def test_an_early_end_of_the_connection_is_a_broken_connection(wire: bytes):
-    parser = AnswerParser()
+    parser = ResponseParser()
     assert parser.feed(wire) is None
     with pytest.raises(RuntimeApiUnreachableError):
         parser.feed_eof()
@@ -143,7 +143,7 @@ def test_an_early_end_of_the_connection_is_a_broken_connection(wire: bytes):
 
 @given(st.binary(max_size=200), st.booleans())
 def test_no_input_escapes_the_error_tree(data: bytes, behind_a_head: bool):
-    parser = AnswerParser(max_head_bytes=100, max_body_bytes=100)
+    parser = ResponseParser(max_head_bytes=100, max_body_bytes=100)
     try:
         parser.feed((CHUNKED if behind_a_head else b"") + data)
         parser.feed_eof()

@@ -350,4 +350,4 @@ async def test_garbage_from_the_runtime_api_ends_the_process(runtime_api, start_
     runtime_api.enqueue_raw(b"\x00\x01garbage\r\n\r\n")
     status, out, problems = await outcome(await start_sandbox())
     assert (status, out) == (1, "imported\nshut down\n")
-    assert problems[0]["errorType"] == "MalformedAnswerError"
+    assert problems[0]["errorType"] == "RuntimeApiMalformedResponseError"

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from streaming_runtime.errors import (
-    MalformedAnswerError,
     ResponseConnectionLostError,
+    RuntimeApiMalformedResponseError,
     RuntimeApiRefusedError,
 )
 from streaming_runtime.failures import DEADLINE
@@ -134,7 +134,7 @@ async def refuse_and_close(stream: ResponseStream, peer: Peer) -> None:
     [
         (break_off, ResponseConnectionLostError),
         (refuse, RuntimeApiRefusedError),
-        (babble, MalformedAnswerError),
+        (babble, RuntimeApiMalformedResponseError),
         (refuse_and_close, RuntimeApiRefusedError),
     ],
 )

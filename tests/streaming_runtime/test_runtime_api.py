@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streaming_runtime.errors import (
-    AnswerTooLargeError,
-    MalformedAnswerError,
+    RuntimeApiMalformedResponseError,
     RuntimeApiRefusedError,
+    RuntimeApiResponseTooLargeError,
     RuntimeApiUnreachableError,
 )
 from streaming_runtime.failures import DEADLINE
@@ -93,14 +93,14 @@ GOOD = b"Lambda-Runtime-Aws-Request-Id: a\r\nLambda-Runtime-Deadline-Ms: 1\r\n"
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"\x16\x03\x01 not http\r\n\r\n", MalformedAnswerError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", MalformedAnswerError),
+        (b"\x16\x03\x01 not http\r\n\r\n", RuntimeApiMalformedResponseError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", RuntimeApiMalformedResponseError),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + GOOD.replace(b": a", b": ../b") + b"\r\n",
-            MalformedAnswerError,
+            RuntimeApiMalformedResponseError,
         ),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n", AnswerTooLargeError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), AnswerTooLargeError),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n", RuntimeApiResponseTooLargeError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), RuntimeApiResponseTooLargeError),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", RuntimeApiRefusedError),
         (b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n", RuntimeApiRefusedError),
     ],

@@ -250,3 +250,75 @@ def test_the_url_streams(full: Stack) -> None:
 
 def test_the_security_scan_finds_nothing_that_is_not_accepted(scan: Any) -> None:
     assert scan.main() == 0
+
+
+TABLE = {
+    *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+    *("dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"),
+}
+LOG, SEAL = {"logs:CreateLogStream", "logs:PutLogEvents"}, {"kms:Encrypt", "kms:Decrypt"}
+RIGHTS = {
+    "GatewayRole": {
+        "WriteOwnLog": LOG,
+        "KeepAccountsLeasesKeysAndUsage": {*TABLE, "dynamodb:BatchWriteItem"},
+        "ChooseAnAccount": {"dynamodb:Query"},
+        "SealAndOpenCredentials": SEAL,
+        "ReadTheAdminKey": {"secretsmanager:GetSecretValue"},
+    },
+    "RefreshPointsRole": {
+        "WriteOwnLog": LOG,
+        "ReadAndRecordAccounts": TABLE,
+        "FindAccountsThatAreDue": {"dynamodb:Query"},
+        "CountAccountsThatServe": {"dynamodb:Query"},
+        "OpenCredentialsAndSealRenewedOnes": SEAL,
+    },
+}
+TELLING = {"TellTheOwner": {"sns:Publish"}}
+TRACING = {"SendTraces": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
+
+
+def rights(stack: Stack) -> dict[str, dict[str, set[str]]]:
+    """What each function's role may do, by statement."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for name, properties in stack.of_type("AWS::IAM::Role").items():
+        if name not in RIGHTS:
+            continue  # SAM's own: it lets the schedule start the job.
+        found[name] = {}
+        for policy in properties["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert statement["Effect"] == "Allow"
+                actions = statement["Action"]
+                found[name][statement["Sid"]] = {actions} if isinstance(actions, str) else {*actions}
+    return found
+
+
+def test_each_function_may_do_what_it_does_and_no_more(translated: dict[str, Any]) -> None:
+    assert rights(Stack(translated, {})) == RIGHTS
+    told = rights(Stack(translated, {"AlarmEmail": "a@example.com"}))
+    assert told == RIGHTS | {"RefreshPointsRole": RIGHTS["RefreshPointsRole"] | TELLING}
+    traced = rights(Stack(translated, {"Tracing": "Active"}))
+    assert traced == {name: statements | TRACING for name, statements in RIGHTS.items()}
+
+
+def test_the_schedule_may_start_the_job_and_nothing_else(full: Stack) -> None:
+    (role,) = [item for name, item in full.of_type("AWS::IAM::Role").items() if name not in RIGHTS]
+    (statement,) = [s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]]
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert statement["Resource"] == {"Fn::GetAtt": ["RefreshPointsFunction", "Arn"]}
+
+
+def test_alerts_go_to_the_topic_of_the_alarms_alone(full: Stack, plain: Stack) -> None:
+    def topic(stack: Stack) -> Any:
+        return stack.resources["RefreshPointsFunction"]["Properties"]["Environment"]["Variables"][
+            "GATEWAY_ALERT_TOPIC_ARN"
+        ]
+
+    assert topic(full) == {"Ref": "AlarmTopic"}
+    assert topic(plain) == ""
+    resources = [
+        statement["Resource"]
+        for policy in full.resources["RefreshPointsRole"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "TellTheOwner"
+    ]
+    assert resources == [{"Ref": "AlarmTopic"}]

@@ -166,7 +166,7 @@ def test(state: State, account: str, chat: str | None) -> None:
             error.hint or "`poegw accounts show` has the last failure; new credentials go in by `accounts add`."
         )
         raise
-    state.output.item(result, [(name.replace("_", " "), _told(value)) for name, value in result.items()])
+    state.output.item(result, [(name.replace("_", " "), _cell(value)) for name, value in result.items()])
 
 
 @accounts_command.command()
@@ -257,7 +257,7 @@ def _show(state: State, account: Mapping[str, Any]) -> None:
     state.output.item(account, lines)
 
 
-def _told(value: object) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "unknown"
     if isinstance(value, bool):

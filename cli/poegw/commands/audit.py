@@ -10,7 +10,7 @@ from poegw.state import State, pass_state
 
 COLUMNS = (
     Column("Time", lambda row: row["at"]),
-    Column("Key", lambda row: row["key_name"]),
+    Column("Key", lambda row: row["actor"]),
     Column("Action", lambda row: row["action"]),
     Column("Target", lambda row: row["target"] or ""),
     Column("Fields", lambda row: ", ".join(row["fields"])),

@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from accounts import AuditEntry
 from gateway.admin.accounts import Limit, ServicesArgument
 from gateway.admin.key_shapes import Moment
 from gateway.admin.shapes import Label
-from gateway.admin.shown import iso_time
+from gateway.admin.shown import show_audit
 from gateway.http.errors import invalid
 
 router = APIRouter(prefix="/audit")
@@ -47,9 +46,10 @@ class AuditShown(BaseModel):
 
     id: str
     at: str | None
-    key: str | None
+    actor_id: str | None
     """Id of the key that did it; `null` for the admin key of the deployment."""
-    key_name: str
+    actor: str
+    """The name of that key."""
     action: str
     """What was done, such as `create_key` or `disable_account`."""
     target: str | None
@@ -94,20 +94,3 @@ async def list_audit(
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
     return {"object": "list", "data": [show_audit(entry) for entry in page.items], "next_cursor": page.cursor}
-
-
-def show_audit(entry: AuditEntry) -> dict[str, Any]:
-    """A change as administrators see it."""
-    return {
-        "id": entry.id,
-        "at": iso_time(entry.at),
-        "key": entry.actor_id,
-        "key_name": entry.actor,
-        "action": entry.action,
-        "target": entry.target,
-        "fields": list(entry.fields),
-        "address": entry.address,
-        "status": entry.status,
-        "code": entry.code,
-        "request_id": entry.request_id,
-    }

@@ -10,7 +10,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from accounts import Account, ApiKey, KeyUse, LedgerEntry, RequestRecord, Sums
+from accounts import Account, Alert, ApiKey, AuditEntry, KeyUse, LedgerEntry, RequestRecord, Sums
 from pool.status import status_of
 
 _COUNTED = tuple(item.name for item in fields(Sums) if item.name not in ("hour", "key_id", "model", "account_id"))
@@ -140,6 +140,37 @@ def show_sums(rows: Iterable[Sums]) -> dict[str, int]:
         for name in _COUNTED:
             totals[name] += getattr(row, name)
     return {_SHOWN_AS.get(name, name): value for name, value in totals.items()}
+
+
+def show_audit(entry: AuditEntry) -> dict[str, Any]:
+    """A change as administrators see it."""
+    return {
+        "id": entry.id,
+        "at": iso_time(entry.at),
+        "actor_id": entry.actor_id,
+        "actor": entry.actor,
+        "action": entry.action,
+        "target": entry.target,
+        "fields": list(entry.fields),
+        "address": entry.address,
+        "status": entry.status,
+        "code": entry.code,
+        "request_id": entry.request_id,
+    }
+
+
+def show_alert(alert: Alert) -> dict[str, Any]:
+    """An alert as its owner sees it."""
+    return {
+        "id": alert.id,
+        "at": iso_time(alert.since),
+        "kind": alert.kind,
+        "text": alert.text,
+        "account": alert.account_id,
+        "key": alert.key_id,
+        "ended_at": iso_time(alert.ended_at),
+        "told": {channel: iso_time(at) for channel, at in sorted(alert.told.items())},
+    }
 
 
 def iso_time(seconds: float | None) -> str | None:

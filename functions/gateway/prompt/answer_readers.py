@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.prompt.model_json import ValueScanner
-from gateway.prompt.request import ChatCall
+from gateway.prompt.request import GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol
 from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced
@@ -56,20 +56,20 @@ class AnswerReader:
         return reason
 
 
-def native_reader(call: ChatCall, *, knows_format: bool = True) -> AnswerReader:
+def native_reader(request: GenerationRequest, *, knows_format: bool = True) -> AnswerReader:
     """The reader for a model that is told of tools natively, and of the format if its endpoint knows formats."""
-    if call.response_format is None:
+    if request.response_format is None:
         return AnswerReader()
-    is_passed_on = knows_format and call.is_streamed
-    return JSONStreamReader(call.response_format) if is_passed_on else JSONReader(call.response_format)
+    is_passed_on = knows_format and request.is_streamed
+    return JSONStreamReader(request.response_format) if is_passed_on else JSONReader(request.response_format)
 
 
-def worded_reader(call: ChatCall) -> AnswerReader:
+def worded_reader(request: GenerationRequest) -> AnswerReader:
     """The reader for what a model is asked in words."""
-    protocol = call.web_protocol()
+    protocol = request.web_protocol()
     if protocol is not None:
-        return ToolCallReader(protocol, call.response_format)
-    return AnswerReader() if call.response_format is None else JSONReader(call.response_format)
+        return ToolCallReader(protocol, request.response_format)
+    return AnswerReader() if request.response_format is None else JSONReader(request.response_format)
 
 
 _NOT_THE_JSON = Failure("The model did not answer with the JSON asked for.", "invalid_structured_output")
@@ -189,18 +189,18 @@ class ToolCallReader(AnswerReader):
         self.failure = None
         if parser.kept_back:
             return events + self._settle(is_second)
-        if not parser.told and self._must_call and reason is FinishReason.STOP:
+        if not parser.emitted and self._must_call and reason is FinishReason.STOP:
             self.failure = Failure("The model did not call a tool as it had to.", "tool_call_missing")
             if not is_second:
                 self._ask_again("no tool was called")
             return events
         self.correction = None
-        if self._json is None or parser.told:
+        if self._json is None or parser.emitted:
             return events
         return events + self._finish_json(self._json, reason)
 
     def reason(self, reason: FinishReason) -> FinishReason:
-        return FinishReason.TOOL_CALLS if self._parser.told and reason is FinishReason.STOP else reason
+        return FinishReason.TOOL_CALLS if self._parser.emitted and reason is FinishReason.STOP else reason
 
     def _settle(self, is_second: bool) -> list[Event]:
         """Calls that do not fit: ask once more. After that, calls that could be made are made as they were written.
@@ -221,7 +221,7 @@ class ToolCallReader(AnswerReader):
 
     def _ask_again(self, problem: str) -> None:
         self.correction = Correction(self.protocol.correction(problem))
-        self._parser = ToolCallParser(self.protocol, told=self._parser.told)
+        self._parser = ToolCallParser(self.protocol, emitted=self._parser.emitted)
         self._forget()
 
     def _finish_json(self, json_reader: JSONReader, reason: FinishReason) -> list[Event]:
@@ -245,8 +245,8 @@ class ToolCallReader(AnswerReader):
         self._fed, self._fed_chars = [text], len(text)
         if fed is not None and text.startswith(fed):
             return self._shown(self._parser.feed(text[len(fed) :]))
-        if self._parser.told:
-            self._parser = ToolCallParser(self.protocol, told=self._parser.told)
+        if self._parser.emitted:
+            self._parser = ToolCallParser(self.protocol, emitted=self._parser.emitted)
             return self._shown(self._parser.feed(text))
         had_text = self._parser.has_text
         self._parser = ToolCallParser(self.protocol)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.http.bodies import decode_field
-from gateway.http.fields import Body, Field, choice, flag, mapping, nested, number, option, required_text, text
+from gateway.http.declared_body import Body, Field
+from gateway.http.fields import choice, flag, mapping, nested, number, option, required_text, text
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.models.parameters import Options, sort_options
 from gateway.prompt.request import FieldNames

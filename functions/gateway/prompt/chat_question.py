@@ -22,9 +22,11 @@ from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import AnswerReader, Correction, native_reader, worded_reader
+from gateway.prompt.cited_links import with_cited_links
 from gateway.prompt.conversations import Continuation, Conversation
-from gateway.prompt.native_calls import CallExtras, RequiredCallReader
-from gateway.prompt.request import ChatCall
+from gateway.prompt.native_calls import CallExtras
+from gateway.prompt.request import GenerationRequest
+from gateway.prompt.required_calls import RequiredCallReader
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
@@ -70,7 +72,7 @@ class ChatQuestion:
 
     def __init__(
         self,
-        call: ChatCall,
+        request: GenerationRequest,
         bot: str,
         refused: RefusedOptions,
         conversation: Conversation | None = None,
@@ -78,7 +80,7 @@ class ChatQuestion:
     ) -> None:
         """`extras` is told what comes with the answer's calls."""
         self._extras = extras
-        self._call = call
+        self._asked = request
         self._bot = bot
         self._refused = refused
         self._conversation = conversation
@@ -110,9 +112,9 @@ class ChatQuestion:
             self._request = correction
         self._kind, self._account_id = kind, account_id
         self._request = self._refused.without(self._request)
-        if self._reader is not None:
-            return self._read(client, self._reader)
-        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
+        events = self._answer(client)
+        has_text = self._asked.response_format is None
+        return with_cited_links(events) if self._asked.searches_the_web and has_text else events
 
     def changes(self, error: PoeError) -> frozenset[Change]:
         """The changes that would answer this failure of the last send."""
@@ -130,24 +132,29 @@ class ChatQuestion:
             possible.add(Change.NEW_CHAT)
         return frozenset(possible)
 
+    def _answer(self, client: PoeClient) -> AsyncGenerator[Event, None]:
+        if self._reader is not None:
+            return self._read(client, self._reader)
+        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
+
     def _begin(self, kind: AccountKind, account_id: str) -> None:
         """Make the request that tells all that this account must be told."""
-        call = self._call
+        asked = self._asked
         self._is_continued = False
         if kind is AccountKind.OFFICIAL:
             is_native = Change.FORMAT_IN_WORDS not in self._made
-            self._reader = _native_reader(call, knows_format=is_native)
+            self._reader = _native_reader(asked, knows_format=is_native)
             self._request = self._official_request()
             return
         going_on = self._continuation(account_id)
-        reads = self._conversation is not None or call.specs.tools or call.response_format is not None
-        self._reader = reader = worded_reader(call) if reads else None
+        reads = self._conversation is not None or asked.specs.tools or asked.response_format is not None
+        self._reader = reader = worded_reader(asked) if reads else None
         protocol = reader.protocol if reader else None
         if going_on is None:
-            self._request = call.web_request(self._bot, call.turns, protocol)
+            self._request = asked.web_request(self._bot, asked.turns, protocol)
             return
         self._is_continued = True
-        self._request = call.web_request(self._bot, going_on.turns, protocol, going_on.chat)
+        self._request = asked.web_request(self._bot, going_on.turns, protocol, going_on.chat)
 
     def _continuation(self, account_id: str) -> Continuation | None:
         """How to go on in the Poe chat that holds the beginning; anew where there is none, or it holds too much."""
@@ -156,13 +163,13 @@ class ChatQuestion:
         return self._conversation.continuation(account_id)
 
     def _official_request(self) -> ChatRequest:
-        request = self._call.build(self._bot, AccountKind.OFFICIAL)
+        request = self._asked.build(self._bot, AccountKind.OFFICIAL)
         if Change.WITHOUT_STOP in self._made:
             request = replace(request, stop=())
         if Change.BOT_PROTOCOL in self._made:
             request = replace(request, in_bot_protocol=True)
-        if Change.FORMAT_IN_WORDS in self._made and self._call.response_format is not None:
-            rule = Message("system", self._call.response_format.instructions())
+        if Change.FORMAT_IN_WORDS in self._made and self._asked.response_format is not None:
+            rule = Message("system", self._asked.response_format.instructions())
             request = replace(request, messages=(rule, *request.messages), response_format=None)
         return request
 
@@ -224,11 +231,11 @@ class ChatQuestion:
         return event
 
 
-def _native_reader(call: ChatCall, *, knows_format: bool) -> AnswerReader | None:
+def _native_reader(request: GenerationRequest, *, knows_format: bool) -> AnswerReader | None:
     """How the answer of a model is read that is told of tools and formats natively; `None` for as it comes."""
-    if call.specs.must_call:
-        return RequiredCallReader(call.specs)
-    return None if call.response_format is None else native_reader(call, knows_format=knows_format)
+    if request.specs.must_call:
+        return RequiredCallReader(request.specs)
+    return None if request.response_format is None else native_reader(request, knows_format=knows_format)
 
 
 async def _read_sized(read: Callable[[T], list[Event]], value: T, size: int) -> list[Event]:

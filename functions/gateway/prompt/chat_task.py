@@ -13,14 +13,16 @@ from typing import Protocol
 
 from accounts import AccountKind, AccountStore, AccountStoreError
 from gateway.generation.task import AnswerSoFar, GenerationTask
+from gateway.http.errors import invalid
 from gateway.http.request_log import Journal
-from gateway.models.capabilities import facts_of
+from gateway.models.capabilities import ModelFacts, facts_of
 from gateway.models.parameters import ignored_header
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.chat_question import ChatQuestion, RefusedOptions
 from gateway.prompt.conversations import Conversation, find_conversation
 from gateway.prompt.native_calls import CallExtras, with_extras
-from gateway.prompt.request import ChatCall
+from gateway.prompt.request import GenerationRequest
+from gateway.prompt.thinking import is_given_back
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 
 IGNORED_HEADER = "x-gateway-ignored"
@@ -33,7 +35,7 @@ _SAVE_SECONDS = 3.0
 class ChatTask:
     """What to generate for one request."""
 
-    call: ChatCall
+    request: GenerationRequest
     """As it will be asked: with files' bytes, without turns that were left out."""
     bot: str
     key_id: str
@@ -49,26 +51,30 @@ class ChatTask:
     def generation_task(self, choice: int = 0) -> GenerationTask:
         """The task of one choice. The conversation goes on with the first."""
         conversation = self.conversation if choice == 0 else None
-        extras = CallExtras() if self.call.specs.tools else None
+        extras = CallExtras() if self.request.specs.tools else None
         is_kept = conversation is not None or extras is not None
         return GenerationTask(
             key_id=self.key_id,
             model=self.bot,
-            question=ChatQuestion(self.call, self.bot, self.refused, conversation, extras),
+            question=ChatQuestion(self.request, self.bot, self.refused, conversation, extras),
             on_end=partial(self._end, conversation, extras) if is_kept else None,
             prompt_tokens=self.prompt_tokens,
-            max_tokens=self.call.max_tokens,
-            limits=self.call.limits,
-            kinds=self.call.kinds,
-            is_streamed=self.call.is_streamed,
+            max_tokens=self.request.max_tokens,
+            limits=self.request.limits,
+            kinds=self.request.kinds,
+            is_streamed=self.request.is_streamed,
             sticky_account_id=conversation.account_id if conversation else None,
+            conversation=conversation.chat_name if conversation else None,
         )
 
     def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:
         """Names of what was not taken into account; `kind` is the answering account's, if known already."""
-        return tuple(
-            sorted({*self.call.ignored(kind or self.call.kinds[0]), *map(self.call.names.of, self.refused.names)})
-        )
+        kind = kind or self.request.kinds[0]
+        names = {*self.request.ignored(kind), *map(self.request.names.of, self.refused.names)}
+        turns = self.request.turns
+        if any(turn.thinking for turn in turns) and not is_given_back(turns, bot=self.bot, kind=kind):
+            names.add(self.request.thinking_name)
+        return tuple(sorted(names))
 
     def headers(self, kind: AccountKind | None) -> dict[str, str]:
         """Headers that say so."""
@@ -84,7 +90,7 @@ class ChatTask:
         kind, account_id = answer.kind, answer.account_id
         try:
             async with asyncio.timeout(_SAVE_SECONDS):
-                if extras is not None and extras.found and went_well:
+                if extras is not None and went_well:
                     await extras.save(self.store, self.key_id)
                 if conversation is None or kind is None or account_id is None:
                     return
@@ -109,34 +115,43 @@ class ChatServices(Protocol):
     def journal(self) -> Journal: ...
 
 
-async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, services: ChatServices) -> ChatTask:
+async def prepare_chat(
+    request: GenerationRequest, *, bot: str, entry: object, key_id: str, services: ChatServices
+) -> ChatTask:
     """Make a request ready. `entry` is the model's in the catalogue, `None` if it has none.
 
     Raises `GatewayError` (400) for files and lengths that can't be served. No account is touched.
     """
     facts = facts_of(entry)
-    turns = await services.attachments.read(call.turns, facts, places=call.places, param=call.names.messages)
+    turns = await services.attachments.read(request.turns, facts, places=request.places, param=request.names.messages)
     kept = turns
-    rules_tokens = call.rules_tokens
-    if call.may_truncate:
-        kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=call.max_tokens or 0)
+    rules_tokens = request.rules_tokens
+    if request.may_truncate:
+        kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=request.max_tokens or 0)
     else:
         check_window(turns, facts.context_tokens, also=rules_tokens)
-    kept = await with_extras(kept, bot=bot, key_id=key_id, store=services.store, journal=services.journal)
-    call = replace(call, turns=kept, facts=facts)
+    kept = await with_extras(
+        kept, bot=bot, thinks=_thinks(request, facts), key_id=key_id, store=services.store, journal=services.journal
+    )
+    request = replace(request, turns=kept, facts=facts)
+    if request.specs.must_search and not request.searches_the_web:
+        message = (
+            "'tool_choice' asks for a call, but none of 'tools' is offered here: this model does not search the web."
+        )
+        raise invalid(message, param="tool_choice", code="invalid_value")
     conversation = await find_conversation(
         services.store,
         services.journal,
         key_id=key_id,
         model=bot,
-        turns=call.turns,
-        session_id=call.session_id,
-        cache_key=call.cache_key,
+        turns=request.turns,
+        session_id=request.session_id,
+        cache_key=request.cache_key,
     )
-    refused = RefusedOptions(call.options.doubtful(facts))
+    refused = RefusedOptions(request.options.doubtful(facts))
     left_out = len(turns) - len(kept)
     return ChatTask(
-        call,
+        request,
         bot,
         key_id,
         left_out,
@@ -144,5 +159,10 @@ async def prepare_chat(call: ChatCall, *, bot: str, entry: object, key_id: str, 
         refused,
         services.store,
         services.journal,
-        estimate_tokens(call.turns) + rules_tokens,
+        estimate_tokens(request.turns) + rules_tokens,
     )
+
+
+def _thinks(request: GenerationRequest, facts: ModelFacts) -> bool:
+    """Whether the model is asked to think by a budget, which is how those that want their thinking back are asked."""
+    return bool(request.options.sent(AccountKind.OFFICIAL, facts).get("thinking_budget"))

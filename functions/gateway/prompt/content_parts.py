@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field, describe, typed
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array
+from gateway.http.values import read_filled_text, required_type
 from reverse.chat import Attachment
 
 OCTETS = "application/octet-stream"
@@ -90,7 +91,7 @@ def _image_url(value: Any, body: Body, name: str) -> str:
     """The address itself, or an object that holds it: clients that speak both of OpenAI's APIs mix them up."""
     if isinstance(value, dict):
         return ImageAddress(value, body.param(name)).url
-    return fields.read_filled_text(value, body, name)
+    return read_filled_text(value, body, name)
 
 
 class TextPart(Body):
@@ -108,7 +109,7 @@ class RefusalPart(Body):
 class ImagePart(Body):
     """An image."""
 
-    image_url: Field[str] = Field(_image_url, lambda: {"anyOf": [fields.describe(ImageAddress), TEXT]})
+    image_url: Field[str] = Field(_image_url, lambda: {"anyOf": [describe(ImageAddress), TEXT]})
 
 
 class FileContent(Body):
@@ -202,7 +203,7 @@ _FILES: dict[str, tuple[type[Body], Callable[[Body], Attachment]]] = {
 def content_schema(*kinds: str) -> Schema:
     """The schema of content: a string, or an array of parts of these types."""
     bodies = {kind: _TEXTS[kind][0] if kind in _TEXTS else _FILES[kind][0] for kind in kinds}
-    return {"anyOf": [TEXT, array({"oneOf": fields.typed(bodies)})]}
+    return {"anyOf": [TEXT, array({"oneOf": typed(bodies)})]}
 
 
 def read_content(
@@ -231,7 +232,7 @@ def read_content(
 
 def _read_part(part: Body, texts: list[str], attachments: list[Attachment]) -> str | None:
     """The type of a part that nothing was read from."""
-    kind = fields.required_type(part)
+    kind = required_type(part)
     if kind in _TEXTS:
         texts.append(_TEXTS[kind][1](part))
     elif kind in _FILES:

@@ -141,10 +141,10 @@ class ToolCallParser:
         self,
         protocol: ToolProtocol,
         *,
-        told: Sequence[tuple[str, str]] = (),
+        emitted: Sequence[tuple[str, str]] = (),
         new_id: Callable[[], str] = new_call_id,
     ) -> None:
-        self.told = [*told]
+        self.emitted = [*emitted]
         """Names and arguments of the calls passed on, those of what this answer takes the place of included."""
         self.problem: str | None = None
         """Why a call was kept back; the calls after it were, too."""
@@ -152,7 +152,7 @@ class ToolCallParser:
         self.has_text = False
         """Whether text was passed on."""
         # Calls that were made already: an answer that takes another's place may repeat them.
-        self._repeatable = Counter(told)
+        self._repeatable = Counter(emitted)
         self._specs = protocol.specs
         self._reader = protocol.reader
         self._open = re.compile(
@@ -163,7 +163,7 @@ class ToolCallParser:
         self._guess: _BareGuess | None = _BareGuess(self._open, self._reader.mentions_tool)
         self._block: BlockScanner | None = None
         self._held = ""
-        self._has_block = bool(told)
+        self._has_block = bool(emitted)
 
     def feed(self, text: str) -> list[Event]:
         """Take a piece of the answer."""
@@ -237,14 +237,14 @@ class ToolCallParser:
                 self.kept_back.append(call)
             elif self._repeatable[call.name, call.arguments]:
                 self._repeatable[call.name, call.arguments] -= 1
-            elif len(self.told) < (_MAX_CALLS if self._specs.is_parallel else 1):
+            elif len(self.emitted) < (_MAX_CALLS if self._specs.is_parallel else 1):
                 events += self.tell(call)
         return events
 
     def tell(self, call: WrittenCall) -> list[Event]:
         """The events of a call, whatever its problem."""
-        index = len(self.told)
-        self.told.append((call.name, call.arguments))
+        index = len(self.emitted)
+        self.emitted.append((call.name, call.arguments))
         return [ToolCallDelta(index, "", self._new_id(), call.name), ToolCallDelta(index, call.arguments)]
 
 

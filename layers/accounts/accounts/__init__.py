@@ -1,5 +1,19 @@
 """Poe accounts and the API keys of the gateway: who may be used, by whom, and what it cost."""
 
+from accounts._account_model import (
+    Account,
+    AccountKind,
+    AccountState,
+    BalanceReading,
+    BotLimit,
+    Claim,
+    Outcome,
+    Points,
+    Wait,
+)
+from accounts._alerts import Alert
+from accounts._audit_model import AuditEntry
+from accounts._classes import percentile as first_token_percentile
 from accounts._exceptions import (
     AccountNotFoundError,
     AccountStoreError,
@@ -11,42 +25,23 @@ from accounts._exceptions import (
     StoreUnavailableError,
 )
 from accounts._factory import open_store
+from accounts._key_model import Admission, ApiKey, KeyRole, KeySettings, KeyUse, OverLimit, Reservation, Reserved
+from accounts._lease_model import Intention, Lease, LeaseRequest
 from accounts._ledger import in_points
-from accounts._memory import InMemoryAccountStore
-from accounts._model import (
-    Account,
-    AccountKind,
-    AccountState,
-    Admission,
-    ApiKey,
-    AuditEntry,
-    BotLimit,
-    ChatSession,
-    Claim,
-    Intention,
-    KeyRole,
-    KeySettings,
-    KeyUse,
-    Lease,
-    LeaseRequest,
+from accounts._ledger_model import (
     LedgerEntry,
-    Outcome,
-    OverLimit,
-    Page,
-    Points,
-    Reading,
+    RequestCount,
     RequestRecord,
-    Reservation,
-    Reserved,
     Selection,
     SendRecord,
     SettledBy,
     Settlement,
     SettlementState,
     Sums,
-    Wait,
 )
-from accounts._store import AccountStore
+from accounts._memory import InMemoryAccountStore
+from accounts._session_model import ChatSession
+from accounts._store import AccountStore, Page
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
 
 __all__ = [
@@ -58,8 +53,10 @@ __all__ = [
     "AccountStore",
     "AccountStoreError",
     "Admission",
+    "Alert",
     "ApiKey",
     "AuditEntry",
+    "BalanceReading",
     "BotLimit",
     "ChatSession",
     "Claim",
@@ -80,7 +77,7 @@ __all__ = [
     "Page",
     "Points",
     "Policy",
-    "Reading",
+    "RequestCount",
     "RequestRecord",
     "Reservation",
     "Reserved",
@@ -93,6 +90,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "first_token_percentile",
     "in_points",
     "lacks_points",
     "open_store",

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Unpack
 
-from accounts._model import ApiKey, KeySettings
+from accounts._key_model import ApiKey, KeySettings
 
 PREFIX = "sk-poe-"
 # 256 bits can't be guessed, so a plain SHA-256 suffices: slow hashes protect weak passwords.

@@ -17,8 +17,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from accounts._key_model import ApiKey, KeyUse, LimitName, OverLimit, Reservation, Reserved
 from accounts._ledger import DAY_SECONDS, day_of, next_month
-from accounts._model import ApiKey, KeyUse, LimitName, OverLimit, Reservation, Reserved
 
 MINUTE_SECONDS = 60
 # A reservation whose holder was killed before it leased an account is given back after this. What was spent under it

@@ -22,33 +22,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts import _keys, _ledger, _selection
-from accounts._dynamodb_accounts import DynamoDBAccounts
-from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
-from accounts._exceptions import AccountNotFoundError, AccountStoreError, ConflictError, NoAccountError, SealBrokenError
+from accounts._account_model import Account, AccountKind
+from accounts._dynamodb_booking import SLOT_IS_AS_SEEN, SLOT_IS_OURS, DynamoDBBooking
+from accounts._exceptions import AccountStoreError, ConflictError, NoAccountError, SealBrokenError
 from accounts._items import Item
-from accounts._model import (
-    Account,
-    AccountKind,
-    Lease,
-    LeaseRequest,
-    LedgerEntry,
-    Outcome,
-    RequestRecord,
-    SendRecord,
-)
-from accounts._records_items import entry_attributes, entry_key, held_of, request_item, slot_attributes
+from accounts._lease_model import Lease, LeaseRequest
+from accounts._records_items import slot_attributes
 from accounts._table import (
     MAX_BATCH_GET,
     ConditionFailed,
     Found,
     Table,
-    TransactionConflict,
-    Write,
     delete,
     put,
     update,
 )
-from accounts._transitions import DEFAULT_POLICY, Policy, apply_outcome
+from accounts._transitions import DEFAULT_POLICY, Policy
 from accounts._vault import Vault
 
 PAGE = 25
@@ -58,13 +47,9 @@ MAX_PAGES = 6
 MAX_ATTEMPTS = 12
 # A kind of which there was no account to be had is asked last for so long.
 ABSENT_SECONDS = 30.0
-# A use only moves `last_used_at` if that is older: one write less for a busy account.
-USE_GRANULARITY_SECONDS = 60.0
 
 # A slot may be taken when nobody has it, or when this very call took it and only the answer was lost.
 SLOT_IS_FREE = "attribute_not_exists({pk}) OR ({owner} = :owner AND {until} = :until)"
-SLOT_IS_OURS = "{owner} = :owner"
-SLOT_IS_AS_SEEN = "{owner} = :owner AND {until} = :until"
 MAY_USE_THE_BOT = "attribute_not_exists({bot_limits}.{bot}) OR {bot_limits}.{bot}.{until} <= :now"
 MAY_BE_SUBSCRIBED = "attribute_not_exists({subscribed}) OR {subscribed} = :yes"
 # Whoever cancels a call waits so long at most for what it has begun to be undone.
@@ -97,7 +82,7 @@ class _Search:
         }
 
 
-class DynamoDBAccountStore(DynamoDBAccounts):
+class DynamoDBAccountStore(DynamoDBBooking):
     """Keeps the contract of `AccountStore` in one DynamoDB table, for any number of processes at once."""
 
     def __init__(
@@ -140,167 +125,9 @@ class DynamoDBAccountStore(DynamoDBAccounts):
             raise ConflictError("the lease was lost") from error
         return replace(lease, expires_at=until)
 
-    async def release(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        *,
-        usage: SendRecord | None = None,
-        request: RequestRecord | None = None,
-        session_data: Mapping[str, Any] | None = None,
-    ) -> None:
-        now = self._clock()
-        session = await self._sealed_session(lease.account.id, session_data)
-        reserved = lease.intention.reserved if lease.intention else None
-        entry: LedgerEntry | None = None
-        if usage is not None and lease.intention is not None:
-            entry = _ledger.completed(lease, outcome, usage, now)
-            if reserved is not None:
-                entry = replace(entry, budgeted=_ledger.budget_points(entry, reserved.points))
-        record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
-        await self._book(lease, outcome, entry=entry, usage=usage, record=record, session=session)
-        if lease.intention is None or reserved is None:
-            return
-        points = 0 if entry is None else entry.budgeted
-        tokens = 0 if entry is None else _ledger.tokens_of(entry, reserved.tokens)
-        await self._correct(lease.intention.key_id, lease.owner, points=points, tokens=tokens, expected=reserved)
-
-    async def _book(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        *,
-        entry: LedgerEntry | None,
-        usage: SendRecord | None,
-        record: Item | None,
-        session: Item,
-    ) -> None:
-        """Give the slot back, write the entry, apply the outcome. Nothing if it was released before."""
-        account: Account | None = lease.account
-        slot = delete(_keys.slot(lease.account.id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
-        booking: list[Write] = [slot]
-        booking += [put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT)] if entry else []
-        booking += [put(record)] if record else []
-        for number in range(MAX_RACES):
-            await self._table.pause(number)
-            changes = [] if account is None else self._outcome_writes(account, lease, outcome, session)
-            try:
-                await self._table.write_once(*booking, *changes)
-            except TransactionConflict:
-                # Others change the account. The booking does not wait for it.
-                if account is not None:
-                    account = None
-                continue
-            except ConditionFailed as failed:
-                if min(failed.found) >= len(booking):
-                    account = None
-                    continue
-                await self._book_lost(lease, outcome, entry=entry, usage=usage, record=record, session=session)
-                return
-            if account is None:
-                await self._apply_outcome(lease, outcome, session)
-            return
-        raise ConflictError("the account is being changed by others all the time")
-
-    async def _book_lost(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        *,
-        entry: LedgerEntry | None,
-        usage: SendRecord | None,
-        record: Item | None,
-        session: Item,
-    ) -> None:
-        """Book a lease whose slot is somebody else's: it was released before, or lost and recorded as that."""
-        if record is not None:
-            await self._table.write(put(record))
-        if entry is None or usage is None:
-            if lease.expires_at <= self._clock():
-                await self._apply_outcome(lease, outcome, session)
-            return
-        now = self._clock()
-
-        def complete(lost: LedgerEntry) -> LedgerEntry | None:
-            return _ledger.finish(lost, outcome, usage, now) if lost.outcome == _ledger.LOST else None
-
-        if await self._amend(entry.id, complete) is None:
-            try:
-                await self._table.write(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
-            except ConditionFailed:
-                return
-        await self._apply_outcome(lease, outcome, session)
-
-    async def recover_slots(self, *, limit: int = 1000) -> int:
-        recovered = 0
-        after: Mapping[str, Any] | None = None
-        latest = self._clock() - self._policy.clock_tolerance_seconds
-        while recovered < limit:
-            found = await self._table.query(
-                "{due_pk} = :partition AND {due_at} <= :latest",
-                index=_keys.DUE_INDEX,
-                limit=MAX_BATCH_GET,
-                after=after,
-                partition=_keys.SLOTS_PARTITION,
-                latest=latest,
-            )
-            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found.items]
-            for item in await self._table.get_many(keys):
-                if float(item["until"]) <= latest and await self._lose(item, None):
-                    recovered += 1
-                    await self._note_use(_keys.account_id_of(item))
-            if (after := found.next_key) is None:
-                break
-        return recovered
-
-    async def _note_use(self, account_id: str) -> None:
-        """Let an account whose holder was killed count as used, so that it is read and settled."""
-        used = Outcome(code=_ledger.LOST, scope="request")
-        with suppress(AccountNotFoundError):
-            await self._change(account_id, lambda account, now: apply_outcome(account, used, now, policy=self._policy))
-
     async def aclose(self) -> None:
         if self._on_close is not None:
             await self._on_close()
-
-    async def _lose(self, item: Item, holding: Item | None) -> bool:
-        """Turn what an expired slot holds into a ledger entry, and free the slot or give it to somebody else.
-
-        `False` if the slot was changed meanwhile.
-        """
-        held = held_of(item)
-        seen = {"owner": held.owner, "until": item["until"]}
-        key = {"pk": item["pk"], "sk": item["sk"]}
-        writes = [delete(key, SLOT_IS_AS_SEEN, **seen) if holding is None else put(holding, SLOT_IS_AS_SEEN, **seen)]
-        entry: LedgerEntry | None = None
-        if held.intention is not None:
-            entry = _ledger.lost(held)
-            if held.intention.reserved is not None:
-                budgeted = _ledger.budget_points(entry, held.intention.reserved.points)
-                entry = replace(entry, budgeted=budgeted)
-            writes.append(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
-        for number in range(MAX_RACES):
-            await self._table.pause(number)
-            try:
-                await self._table.write_once(*writes)
-            except TransactionConflict:
-                continue
-            except ConditionFailed as failed:
-                if 0 in failed.found or len(writes) == 1:
-                    return False
-                # The entry is there although the slot is: its release was not one transaction.
-                writes = writes[:1]
-                continue
-            break
-        else:
-            return False
-        if entry is not None:
-            await self._reopen(entry, self._clock())
-        if held.intention is not None and held.intention.reserved is not None:
-            reserved = held.intention.reserved
-            points = entry.budgeted if entry is not None else None
-            await self._correct(held.intention.key_id, held.owner, points=points, tokens=None, expected=reserved)
-        return True
 
     async def _pages(self, search: _Search) -> AsyncGenerator[list[Item], None]:
         """Accounts whose time has come, page by page, the preferred kind first."""
@@ -464,34 +291,6 @@ class DynamoDBAccountStore(DynamoDBAccounts):
         tolerance = self._policy.clock_tolerance_seconds
         held = {(item["pk"], item["sk"]) for item in items if item["until"] + tolerance > now}
         return {slot for slot in slots if tuple(_keys.slot(*slot).values()) in held}
-
-    def _outcome_writes(self, account: Account, lease: Lease, outcome: Outcome, session: Item) -> list[Write]:
-        """The write that applies an outcome and keeps session data; none where nothing would change that matters."""
-        if account.credentials_version != lease.account.credentials_version:
-            return []  # What happened to the old credentials says nothing about the new ones.
-        now = self._clock()
-        after = apply_outcome(account, outcome, now, jitter=self._rng.random(), policy=self._policy)
-        if replace(after, last_used_at=account.last_used_at) != account:
-            after = replace(after, version=account.version + 1, updated_at=now)
-        elif not session and now - (account.last_used_at or 0.0) < USE_GRANULARITY_SECONDS:
-            return []
-        return [self._save(account, after, now, dict(session))]
-
-    async def _apply_outcome(self, lease: Lease, outcome: Outcome, session: Item) -> None:
-        """Apply an outcome apart from its booking. An account that was deleted has none."""
-        for number in range(MAX_RACES):
-            await self._table.pause(number)
-            try:
-                account = await self.get_account(lease.account.id)
-                writes = self._outcome_writes(account, lease, outcome, session)
-                if writes:
-                    await self._table.write(*writes)
-            except AccountNotFoundError:
-                return
-            except ConditionFailed:
-                continue
-            return
-        raise ConflictError("the account is being changed by others all the time")
 
     async def _refusal(self, search: _Search) -> NoAccountError:
         """The reason why there was no account, with a look at those whose time is still to come."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from accounts import _keys
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
-from accounts._dynamodb_ledger import DynamoDBLedger
+from accounts._dynamodb_sums import DynamoDBSums
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
-from accounts._model import Account, AccountKind, AccountState, Claim, Outcome, Page, Reading
+from accounts._store import Page
 from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, new_account, replace_credentials
 from accounts._vault import Vault
@@ -26,7 +28,7 @@ DEFAULT_CONCURRENCY = 2
 IS_UNCHANGED = "{version} = :expected"
 
 
-class DynamoDBAccounts(DynamoDBLedger):
+class DynamoDBAccounts(DynamoDBSums):
     """The accounts of the store, and their readings."""
 
     def __init__(
@@ -116,6 +118,22 @@ class DynamoDBAccounts(DynamoDBLedger):
     async def get_account(self, account_id: str) -> Account:
         return _keys.account_of(await self._item(account_id))
 
+    async def get_accounts(self, account_ids: Collection[str]) -> dict[str, Account]:
+        items = await self._items([*map(_keys.account, set(account_ids))], is_consistent=False)
+        accounts = map(_keys.account_of, items.values())
+        return {account.id: account for account in accounts}
+
+    async def slots_in_use(self) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        after: Mapping[str, Any] | None = None
+        while True:
+            found = await self._table.query(
+                "{due_pk} = :partition", index=_keys.DUE_INDEX, after=after, partition=_keys.SLOTS_PARTITION
+            )
+            counts.update(_keys.account_id_of(key) for key in found.items)
+            if (after := found.next_key) is None:
+                return dict(counts)
+
     async def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]:
         entries, next_cursor = await self._directory(_keys.ACCOUNTS_DIRECTORY, limit, cursor)
         items = await self._table.get_many([_keys.account(entry["account_id"]) for entry in entries])
@@ -136,6 +154,16 @@ class DynamoDBAccounts(DynamoDBLedger):
         item = await self._item(account_id)
         credentials, session_data = await self._unseal(item)
         return _keys.account_of(item), credentials, session_data
+
+    async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
+        sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
+        await self._table.write(put({**_keys.config(name), "sealed": sealed}))
+
+    async def get_sealed_config(self, name: str) -> dict[str, Any] | None:
+        item = await self._table.get(_keys.config(name))
+        if item is None or "sealed" not in item:
+            return None
+        return await self._vault.unseal(item["sealed"], account_id=f"config#{name}", purpose="config")
 
     async def count_eligible(self, *, at_most: int = 100) -> int:
         counted = 0
@@ -188,7 +216,7 @@ class DynamoDBAccounts(DynamoDBLedger):
     async def record_reading(
         self,
         account_id: str,
-        reading: Reading | Outcome,
+        reading: BalanceReading | Outcome,
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,

@@ -1,16 +1,18 @@
-"""The audit trail in DynamoDB: what administrators changed, by month."""
+"""The audit trail and the alerts in DynamoDB."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from accounts import _keys, _ledger
+from accounts._alerts import Alert
+from accounts._audit_model import AuditEntry
 from accounts._dynamodb_records import DynamoDBRecords
-from accounts._model import AuditEntry, Page
-from accounts._records_items import audit_item, audit_of
-from accounts._table import put
+from accounts._records_items import alert_item, alert_of, audit_item, audit_of
+from accounts._store import Page
+from accounts._table import ConditionFailed, put
 
 # Queries of one page of the list. A page may then be short; its cursor goes on.
 MAX_QUERIES = 15
@@ -18,7 +20,27 @@ _FILTER_PAGE = 500
 
 
 class DynamoDBAudit(DynamoDBRecords):
-    """The audit trail in one DynamoDB table."""
+    """The audit trail and the alerts in one DynamoDB table."""
+
+    async def list_alerts(self) -> Sequence[Alert]:
+        found: list[Alert] = []
+        after: Mapping[str, Any] | None = None
+        while True:
+            page = await self._table.query("{pk} = :pk", after=after, pk=_keys.ALERTS)
+            found += [alert_of(item) for item in page.items]
+            if (after := page.next_key) is None:
+                return found
+
+    async def put_alert(self, alert: Alert) -> Alert | None:
+        after = replace(alert, version=alert.version + 1)
+        item = alert_item(after, expires_at=self._clock() + after.kept_seconds)
+        condition = "{version} = :expected" if alert.version else "attribute_not_exists({pk})"
+        values = {"expected": alert.version} if alert.version else {}
+        try:
+            await self._table.write(put(item, condition, **values))
+        except ConditionFailed:
+            return None
+        return after
 
     async def record_audit(self, entry: AuditEntry) -> AuditEntry:
         kept = replace(entry, id=f"{_ledger.id_from(entry.at)}#{self._rng.getrandbits(64):016x}")

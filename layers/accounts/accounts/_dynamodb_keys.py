@@ -9,13 +9,15 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from accounts import _api_keys, _budgets, _keys
+from accounts._account_model import AccountKind
 from accounts._dynamodb_audit import DynamoDBAudit
 from accounts._dynamodb_records import configs_of
 from accounts._exceptions import ConflictError, KeyNotFoundError
 from accounts._items import Item
+from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation, Reserved
 from accounts._ledger import budget_points, tokens_of
-from accounts._model import AccountKind, Admission, ApiKey, KeySettings, KeyUse, OverLimit, Page, Reservation, Reserved
 from accounts._records_items import api_key_item, api_key_of, entry_of
+from accounts._store import Page
 from accounts._table import ConditionFailed, Table, Write, delete, put, update
 
 MAX_RACES = 8
@@ -108,6 +110,11 @@ class DynamoDBKeys(DynamoDBAudit):
         found = api_key_of(item) if item else None
         is_usable = found is not None and _api_keys.is_usable(found, self._clock())
         return found if is_usable else None, configs_of(names, items)
+
+    async def get_keys(self, key_ids: Collection[str]) -> dict[str, ApiKey]:
+        entries = await self._table.get_many([_keys.key_entry(key_id) for key_id in set(key_ids)])
+        items = await self._table.get_many([_keys.api_key(entry["hash"]) for entry in entries])
+        return {key.id: key for key in map(api_key_of, items)}
 
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]:
         entries, next_cursor = await self._directory(_keys.KEYS_DIRECTORY, limit, cursor)

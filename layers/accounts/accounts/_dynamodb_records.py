@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts import _documents, _keys
 from accounts._items import Item
-from accounts._model import ChatSession
+from accounts._session_model import ChatSession
 from accounts._table import MAX_BATCH_GET, ConditionFailed, Table, delete, put
 
 # A configuration longer than this is stored compressed.
@@ -68,6 +68,13 @@ class DynamoDBRecords:
         # Small ones stay legible in the table.
         stored = {"config": text} if len(text) <= MAX_PLAIN_CONFIG_CHARS else {"packed": _documents.pack(value)}
         await self._table.write(put({**_keys.config(name), **stored}))
+
+    async def delete_config(self, name: str) -> bool:
+        try:
+            await self._table.write(delete(_keys.config(name), "attribute_exists({pk})"))
+        except ConditionFailed:
+            return False
+        return True
 
     async def _items(self, keys: Sequence[_keys.Key], *, is_consistent: bool = True) -> dict[str, Item]:
         """Those of these items that there are, by their partition: for kinds that have one item in each."""

@@ -12,19 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from accounts._model import (
-    Account,
-    AccountKind,
-    Intention,
-    Lease,
-    LedgerEntry,
-    Outcome,
-    SendRecord,
-    SettledBy,
-    Settlement,
-    Sums,
-    entry_id,
-)
+from accounts._account_model import Account, AccountKind, Outcome
+from accounts._lease_model import Intention, Lease, entry_id
+from accounts._ledger_model import LedgerEntry, SendRecord, SettledBy, Settlement, Sums
 
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
@@ -79,6 +69,8 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
         completion_tokens=usage.completion_tokens,
         is_estimated=usage.is_estimated,
     )
+    if usage.chat_id is not None:
+        done = replace(done, chat_id=usage.chat_id, conversation=usage.conversation, chat_due_at=done.ended_at)
     if usage.is_refused and done.settled_by is None:
         return replace(done, settled=0, settled_by=SettledBy.REFUSED)
     return report(done, usage.points) if usage.points is not None else done

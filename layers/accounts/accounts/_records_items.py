@@ -8,21 +8,14 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from accounts import _keys
+from accounts._account_model import AccountKind
+from accounts._alerts import Alert
+from accounts._audit_model import AuditEntry
 from accounts._items import Item
+from accounts._key_model import ApiKey, KeyRole, Reserved
+from accounts._lease_model import Intention
 from accounts._ledger import Held, day_of, month_of
-from accounts._model import (
-    AccountKind,
-    ApiKey,
-    AuditEntry,
-    Intention,
-    KeyRole,
-    LedgerEntry,
-    RequestRecord,
-    Reserved,
-    SettledBy,
-    SettlementState,
-    Sums,
-)
+from accounts._ledger_model import LedgerEntry, RequestRecord, SettledBy, SettlementState, Sums
 
 T = TypeVar("T")
 
@@ -62,10 +55,14 @@ def held_of(item: Mapping[str, Any]) -> Held:
 def entry_attributes(entry: LedgerEntry) -> Item:
     """All attributes of an entry's item but its key; `None` for those to be absent."""
     item = _plain(entry, "id")
-    is_open = entry.settled_by is None
+    due_pk, due_at = None, None
+    if entry.settled_by is None:
+        due_pk, due_at = _keys.unsettled_partition(entry.account_id), entry.started_at
+    elif entry.chat_due_at is not None:
+        due_pk, due_at = _keys.CHATS_PARTITION, entry.chat_due_at
     return item | {
-        "due_pk": _keys.unsettled_partition(entry.account_id) if is_open else None,
-        "due_at": entry.started_at if is_open else None,
+        "due_pk": due_pk,
+        "due_at": due_at,
         "expires_at": math.ceil(entry.started_at) + LEDGER_SECONDS,
     }
 
@@ -100,6 +97,16 @@ def audit_of(item: Mapping[str, Any]) -> AuditEntry:
     values = _fields_of(AuditEntry, item) | {"id": item["sk"], "fields": tuple(item.get("fields", ()))}
     values = {"actor_id": None, "target": None} | values
     return AuditEntry(**values)
+
+
+def alert_item(alert: Alert, *, expires_at: float) -> Item:
+    told = dict(alert.told)
+    return {**_keys.alert(alert.id), **_plain(alert), "told": told, "expires_at": math.ceil(expires_at)}
+
+
+def alert_of(item: Mapping[str, Any]) -> Alert:
+    values = _fields_of(Alert, item)
+    return Alert(**values | {"told": {name: float(at) for name, at in item.get("told", {}).items()}})
 
 
 def sums_item(sums: Sums) -> Item:
@@ -144,6 +151,6 @@ def _fields_of(kind: type[Any], item: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that are fields of the dataclass, numbers as floats where a time is meant."""
     values = {field.name: item[field.name] for field in fields(kind) if field.name in item}
     return {
-        name: float(value) if name.endswith(("_at", "_seconds", "_until")) or name == "at" else value
+        name: float(value) if name.endswith(("_at", "_seconds", "_until")) or name in ("at", "since") else value
         for name, value in values.items()
     }

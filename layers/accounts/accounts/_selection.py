@@ -6,8 +6,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from accounts._account_model import Account, AccountState, Wait
 from accounts._exceptions import NoAccountError, NoAccountReason
-from accounts._model import Account, AccountState, LeaseRequest, Wait
+from accounts._lease_model import LeaseRequest
 from accounts._transitions import BOT_ACCESS_DENIED, INSUFFICIENT_POINTS
 
 # What an account weighs of which nobody knows the balance, where nobody's is known.

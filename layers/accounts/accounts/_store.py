@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Protocol, Unpack
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
-from accounts._model import (
-    Account,
-    AccountKind,
-    AccountState,
-    Admission,
-    ApiKey,
-    AuditEntry,
-    ChatSession,
-    Claim,
-    KeySettings,
-    KeyUse,
-    Lease,
-    LeaseRequest,
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._alerts import Alert
+from accounts._audit_model import AuditEntry
+from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
+from accounts._lease_model import Lease, LeaseRequest
+from accounts._ledger_model import (
     LedgerEntry,
-    Outcome,
-    OverLimit,
-    Page,
-    Reading,
+    RequestCount,
     RequestRecord,
-    Reservation,
     Selection,
     SendRecord,
     Settlement,
     SettlementState,
     Sums,
 )
+from accounts._session_model import ChatSession
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list; `cursor` asks for the next part and is `None` at the end."""
+
+    items: Sequence[T]
+    cursor: str | None = None
 
 
 class AccountStore(Protocol):
@@ -65,6 +66,12 @@ class AccountStore(Protocol):
 
     async def get_account(self, account_id: str) -> Account:
         """Raises `AccountNotFoundError`."""
+
+    async def get_accounts(self, account_ids: Collection[str]) -> Mapping[str, Account]:
+        """Those of these accounts that there are, by id, in one read. At most 100 ids."""
+
+    async def slots_in_use(self) -> Mapping[str, int]:
+        """How many requests are under way on each account that has some, those of killed holders included."""
 
     async def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]: ...
 
@@ -131,7 +138,7 @@ class AccountStore(Protocol):
     async def record_reading(
         self,
         account_id: str,
-        reading: Reading | Outcome,
+        reading: BalanceReading | Outcome,
         *,
         session_data: Mapping[str, Any] | None = None,
         credentials_version: int | None = None,
@@ -174,6 +181,9 @@ class AccountStore(Protocol):
         self, secret: str, names: Collection[str]
     ) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
         """`find_key` and `get_configs` in one read."""
+
+    async def get_keys(self, key_ids: Collection[str]) -> Mapping[str, ApiKey]:
+        """Those of these keys that there are, by id, in two reads. At most 100 ids."""
 
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]: ...
 
@@ -223,6 +233,12 @@ class AccountStore(Protocol):
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """Book final costs; what is settled stays. Returns how many entries that changed."""
 
+    async def chats_to_delete(self, *, ended_before: float, limit: int = 500) -> Sequence[LedgerEntry]:
+        """Settled entries with a chat whose answer ended before a time, the oldest first."""
+
+    async def put_off_chat(self, entry_id: str, until: float | None) -> None:
+        """Let the chat of an entry look as if its answer had ended then; `None` says that it is gone, or never was."""
+
     async def settlement_state(self, account_id: str) -> SettlementState: ...
 
     async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:
@@ -230,6 +246,38 @@ class AccountStore(Protocol):
 
     async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
         """What the entries of `[since, until)` add up to, for each hour, key, model and account. Whole hours."""
+
+    async def tally(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[Sequence[str]],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+    ) -> Sequence[Sequence[Sums]]:
+        """What the entries of `[since, until)` add up to, in several ways that are read at once. Whole hours.
+
+        `by` has, for each of them, some of `hour`, `key_id`, `model`, `account_id`; the others are empty in its rows.
+        The cost grows with the days, not with the entries, as long as the scheduled job runs.
+        """
+
+    async def count_requests(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[str],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+        outcome: str | None = None,
+    ) -> Sequence[RequestCount]:
+        """How many requests of the log ended in `[since, until)`. Whole hours. `outcome` is `ok`, `error`, or a code.
+
+        `by` has some of `hour`, `key_id`, `model`, `account_id`, `code` and `first_token_class`.
+        """
 
     async def close_hours(self) -> int:
         """Store the sums of the hours that are over; returns how many of them had entries."""
@@ -248,6 +296,9 @@ class AccountStore(Protocol):
     ) -> Page[RequestRecord]:
         """The log of requests, newest first. A page may be short and still have a cursor."""
 
+    async def get_request(self, ref: str) -> RequestRecord | None:
+        """The request with this `ref`. Raises `ValueError` for what is no ref."""
+
     # What administrators changed.
 
     async def record_audit(self, entry: AuditEntry) -> AuditEntry:
@@ -265,6 +316,14 @@ class AccountStore(Protocol):
         cursor: str | None = None,
     ) -> Page[AuditEntry]:
         """What was changed, newest first. A page may be short and still have a cursor. `ValueError` for a bad one."""
+
+    # What owners are told of.
+
+    async def list_alerts(self) -> Sequence[Alert]:
+        """All alerts that are known, those that are over for a while as well."""
+
+    async def put_alert(self, alert: Alert) -> Alert | None:
+        """Keep an alert: one version on, or `None` if somebody else changed it meanwhile, or it is there already."""
 
     # Conversations, documents, configuration.
 
@@ -292,6 +351,15 @@ class AccountStore(Protocol):
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
         """Keep a JSON document by name. Raises `ValueError` when it can't fit one item of 400 KB, compressed."""
+
+    async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
+        """As `put_config`, encrypted like credentials. Raises `ValueError` for more than some kilobytes."""
+
+    async def get_sealed_config(self, name: str) -> dict[str, Any] | None:
+        """What `put_sealed_config` kept; `None` if there is none. Raises `SealBrokenError`."""
+
+    async def delete_config(self, name: str) -> bool:
+        """Delete what is kept by this name; `False` if there was nothing."""
 
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         """What one UTC day's (`YYYY-MM-DD`) entries add up to, per key and model."""

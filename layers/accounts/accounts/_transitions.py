@@ -25,7 +25,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from accounts._model import Account, AccountKind, AccountState, BotLimit, Outcome, Points, Reading, Wait
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, BotLimit, Outcome, Points, Wait
 
 NOT_AUTHENTICATED = "not_authenticated"
 INSUFFICIENT_POINTS = "insufficient_points"
@@ -47,7 +47,7 @@ class Policy:
     """First wait; doubles with each further failure in a row."""
     max_cooldown_seconds: float = 3_600.0
     """Longest wait that we choose ourselves."""
-    max_told_seconds: float = 86_400.0
+    max_retry_after_seconds: float = 86_400.0
     """Longest wait at Poe's word, and for points."""
     grant_delay_seconds: float = 30.0
     """Nothing is expected earlier than this after a grant's time: clocks differ."""
@@ -103,7 +103,7 @@ def apply_outcome(
 
 def apply_reading(
     account: Account,
-    reading: Reading | Outcome,
+    reading: BalanceReading | Outcome,
     now: float,
     *,
     jitter: float = 0.5,
@@ -120,7 +120,7 @@ def apply_reading(
     if reading.balance is not None:
         # A low balance in dollars is too coarse for a rate: the one before stays.
         rate = reading.usd_per_point or (points.usd_per_point if points else None)
-        points = Points(reading.balance, now, reading.allotment, reading.next_grant_at, rate)
+        points = Points(reading.balance, now, reading.allotment, reading.next_grant_at, rate, reading.addon)
     read = replace(
         account,
         state=AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state,
@@ -243,7 +243,7 @@ def _after_account_error(
             until = max(before.points_until, _points_expected_at(before, now, jitter, policy))
             return replace(failed, points_until=until)
         case "rate_limited":
-            wait = _told_wait(outcome, policy) or _growing(errors, jitter, policy)
+            wait = _retry_after(outcome, policy) or _growing(errors, jitter, policy)
             return replace(failed, speed_until=max(before.speed_until, now + wait))
     if errors < policy.errors_before_cooldown:
         return failed
@@ -263,8 +263,8 @@ def _with_bot_limit(account: Account, outcome: Outcome, now: float, policy: Poli
         return account
     grant = account.points.next_grant_at if account.points else None
     wait = policy.bot_denied_seconds if outcome.code == BOT_ACCESS_DENIED else policy.bot_limit_seconds
-    if (told := _told_wait(outcome, policy)) is not None:
-        wait = told
+    if (named := _retry_after(outcome, policy)) is not None:
+        wait = named
     elif outcome.code == INSUFFICIENT_POINTS and grant is not None and grant > now:
         wait = min(grant - now + policy.grant_delay_seconds, policy.unknown_grant_wait_seconds)
     balance = account.points.balance if account.points else None
@@ -292,11 +292,11 @@ def _after_failed_reading(account: Account, outcome: Outcome, now: float, jitter
         return _after_refused_reading(account, now, jitter, policy)
     if outcome.scope == "account" and outcome.code == RATE_LIMITED:
         # Poe's word holds for uses as well; a wait that it did not name is none of theirs.
-        told = _told_wait(outcome, policy)
-        if told is None:
+        wait = _retry_after(outcome, policy)
+        if wait is None:
             return replace(account, refresh_due_at=again)
-        until = max(account.speed_until, now + told)
-        return replace(account, speed_until=until, last_error=RATE_LIMITED, refresh_due_at=max(again, now + told))
+        until = max(account.speed_until, now + wait)
+        return replace(account, speed_until=until, last_error=RATE_LIMITED, refresh_due_at=max(again, now + wait))
     if outcome.scope == "account" and outcome.code == INSUFFICIENT_POINTS:
         until = max(account.points_until, _points_expected_at(account, now, jitter, policy))
         due = now + policy.empty_reading_seconds * (0.9 + 0.2 * jitter)
@@ -320,16 +320,16 @@ def _after_refused_reading(account: Account, now: float, jitter: float, policy: 
 def _points_expected_at(account: Account, now: float, jitter: float, policy: Policy) -> float:
     grant = account.points.next_grant_at if account.points else None
     if grant is not None and grant > now:
-        return min(grant + policy.grant_delay_seconds * (1 + jitter), now + policy.max_told_seconds)
+        return min(grant + policy.grant_delay_seconds * (1 + jitter), now + policy.max_retry_after_seconds)
     return now + policy.unknown_grant_wait_seconds
 
 
-def _told_wait(outcome: Outcome, policy: Policy) -> float | None:
+def _retry_after(outcome: Outcome, policy: Policy) -> float | None:
     """How long Poe said to wait, within reason; `None` if it did not say."""
-    told = outcome.retry_after_seconds
-    if told is None or not math.isfinite(told) or told <= 0:
+    wait = outcome.retry_after_seconds
+    if wait is None or not math.isfinite(wait) or wait <= 0:
         return None
-    return min(told, policy.max_told_seconds)
+    return min(wait, policy.max_retry_after_seconds)
 
 
 def _growing(failures: int, jitter: float, policy: Policy) -> float:

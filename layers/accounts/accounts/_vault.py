@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from accounts._exceptions import SealBrokenError
 
-Purpose = Literal["credentials", "session"]
+Purpose = Literal["credentials", "session", "config"]
 
 
 class Vault(Protocol):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from accounts import AccountStore, AccountStoreError, Outcome, Reading
+from accounts import AccountStore, AccountStoreError, BalanceReading, Outcome
 from pool.config_names import ESTIMATES
 
 
-async def note_first_rate(store: AccountStore, reading: Reading | Outcome) -> None:
+async def note_first_rate(store: AccountStore, reading: BalanceReading | Outcome) -> None:
     """Keep what a point is worth by this reading, if that is not known yet; the scheduled job keeps it up to date.
 
     A failure of the store is no failure of the reading: the job will do it.
     """
-    rate = reading.usd_per_point if isinstance(reading, Reading) else None
+    rate = reading.usd_per_point if isinstance(reading, BalanceReading) else None
     if rate is None:
         return
     with suppress(AccountStoreError):

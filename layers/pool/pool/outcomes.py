@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts import Outcome, Reading
+from accounts import BalanceReading, Outcome
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, PoeError, Scope
 
@@ -21,8 +21,13 @@ def outcome_of(error: PoeError, *, bot: str | None = None, points_spent: int | N
     )
 
 
-def reading_of(points: PointsReading) -> Reading:
+def reading_of(points: PointsReading) -> BalanceReading:
     """The balance that the client read, as the store records it."""
-    return Reading(
-        points.balance, points.subscribed, points.allotment, points.next_grant_at, usd_per_point=points.usd_per_point
+    return BalanceReading(
+        points.balance,
+        points.subscribed,
+        points.allotment,
+        points.next_grant_at,
+        usd_per_point=points.usd_per_point,
+        addon=points.addon,
     )

@@ -1,19 +1,19 @@
 """What can go wrong in the runtime, as types.
 
     StreamingRuntimeError
-    ├── InitError                           this sandbox cannot serve; reported to /runtime/init/error
-    ├── RuntimeApiError                     the Runtime API did something that the loop cannot work with
-    │   ├── RuntimeApiUnreachableError      no connection, or it broke before an answer
-    │   ├── MalformedAnswerError            what arrived is not HTTP/1.1, or not an invocation
-    │   ├── AnswerTooLargeError             what arrived is over the limit
-    │   ├── RuntimeApiRefusedError          it answered with an error status
-    │   └── ResponseConnectionLostError     the connection of a streamed response broke (also an OSError)
-    ├── UnsupportedEventError               the event is not an HTTP request
-    ├── AppProtocolError                    the application broke a rule of ASGI or HTTP
-    └── SandboxSpentError                   this process is not fit for another invocation
-        ├── AppStuckError                   the application did not end when cancelled
-        ├── AppExitedError                  the application ended the process
-        └── MemoryExhaustedError            the application ran out of memory
+    ├── InitError                               this sandbox cannot serve; reported to /runtime/init/error
+    ├── RuntimeApiError                         the Runtime API did something that the loop cannot work with
+    │   ├── RuntimeApiUnreachableError          no connection, or it broke before an answer
+    │   ├── RuntimeApiMalformedResponseError    what arrived is not HTTP/1.1, or not an invocation
+    │   ├── RuntimeApiResponseTooLargeError     what arrived is over the limit
+    │   ├── RuntimeApiRefusedError              it answered with an error status
+    │   └── ResponseConnectionLostError         the connection of a streamed response broke (also an OSError)
+    ├── UnsupportedEventError                   the event is not an HTTP request
+    ├── AppProtocolError                        the application broke a rule of ASGI or HTTP
+    └── SandboxSpentError                       this process is not fit for another invocation
+        ├── AppStuckError                       the application did not end when cancelled
+        ├── AppExitedError                      the application ended the process
+        └── MemoryExhaustedError                the application ran out of memory
 
 `error_type` is the string that Lambda records. No message contains anything that the caller or the
 application sent.
@@ -44,11 +44,11 @@ class RuntimeApiUnreachableError(RuntimeApiError):
     """No connection to the Runtime API, or it broke before the answer was complete."""
 
 
-class MalformedAnswerError(RuntimeApiError):
+class RuntimeApiMalformedResponseError(RuntimeApiError):
     """The Runtime API's answer is not HTTP/1.1, or lacks what an invocation needs."""
 
 
-class AnswerTooLargeError(RuntimeApiError):
+class RuntimeApiResponseTooLargeError(RuntimeApiError):
     """The Runtime API's answer is over the limit."""
 
 

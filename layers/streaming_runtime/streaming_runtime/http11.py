@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
 
-from streaming_runtime.errors import AnswerTooLargeError, MalformedAnswerError, RuntimeApiUnreachableError
+from streaming_runtime.errors import (
+    RuntimeApiMalformedResponseError,
+    RuntimeApiResponseTooLargeError,
+    RuntimeApiUnreachableError,
+)
 
 MAX_HEAD_BYTES = 64 * 1024
 # An event is at most 6 MB on Lambda; JSON escapes and generous emulators need room.
@@ -27,8 +31,8 @@ Headers = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One complete answer."""
+class HttpResponse:
+    """One complete response."""
 
     status: int
     # Names in lower case; of repeated ones the last, except Content-Length, which must not differ.
@@ -69,7 +73,7 @@ def encode_last_chunk(trailers: Headers) -> bytes:
 
 
 class _Part(Enum):
-    """Which part of the answer comes next."""
+    """Which part of the response comes next."""
 
     HEAD = auto()
     # A body of known length.
@@ -84,11 +88,11 @@ class _Part(Enum):
     UNTIL_EOF = auto()
 
 
-class AnswerParser:
-    """Turns the bytes of one connection into one answer.
+class ResponseParser:
+    """Turns the bytes of one connection into one response.
 
-    Raises MalformedAnswerError and AnswerTooLargeError from `feed`, also RuntimeApiUnreachableError from
-    `feed_eof`; the parser, and the connection with it, is of no use afterwards.
+    `feed` raises RuntimeApiMalformedResponseError and RuntimeApiResponseTooLargeError; `feed_eof` raises these and
+    RuntimeApiUnreachableError. The parser, and the connection with it, is of no use afterwards.
     """
 
     def __init__(self, *, max_head_bytes: int = MAX_HEAD_BYTES, max_body_bytes: int = MAX_BODY_BYTES) -> None:
@@ -109,8 +113,8 @@ class AnswerParser:
         self._headers: dict[str, str] = {}
         self._keeps_alive = False
 
-    def feed(self, data: bytes) -> Answer | None:
-        """Take more bytes; the answer once it is complete. Bytes after its end cost the connection."""
+    def feed(self, data: bytes) -> HttpResponse | None:
+        """Take more bytes; the response once it is complete. Bytes after its end cost the connection."""
         self._buffer += data
         while self._advance():
             pass
@@ -118,18 +122,18 @@ class AnswerParser:
             return self._finish()
         return None
 
-    def feed_eof(self) -> Answer:
-        """The connection ended: the answer if that is its proper end. Raises RuntimeApiUnreachableError."""
+    def feed_eof(self) -> HttpResponse:
+        """The connection ended: the response if that is its proper end. Raises RuntimeApiUnreachableError."""
         if self._part is _Part.UNTIL_EOF:
             return self._finish()
-        raise RuntimeApiUnreachableError("the Runtime API closed the connection before its answer was complete")
+        raise RuntimeApiUnreachableError("the Runtime API closed the connection before its response was complete")
 
-    def _finish(self) -> Answer:
+    def _finish(self) -> HttpResponse:
         keeps_alive = self._keeps_alive and not self._buffer and self._part is not _Part.UNTIL_EOF
-        return Answer(self._status, self._headers, bytes(self._body), keeps_alive)
+        return HttpResponse(self._status, self._headers, bytes(self._body), keeps_alive)
 
     def _advance(self) -> bool:
-        """Consume one element of the buffer; False when more bytes are needed or the answer is complete."""
+        """Consume one element of the buffer; False when more bytes are needed or the response is complete."""
         match self._part:
             case _Part.HEAD:
                 return not self._status and self._read_head()
@@ -151,14 +155,14 @@ class AnswerParser:
         end = self._buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
         self._searched = len(self._buffer) if end < 0 else 0
         if end > self._max_head_bytes or (end < 0 and len(self._buffer) > self._max_head_bytes):
-            raise AnswerTooLargeError(f"the head of the answer is over {self._max_head_bytes} bytes")
+            raise RuntimeApiResponseTooLargeError(f"the head of the response is over {self._max_head_bytes} bytes")
         if end < 0:
             return False
         status_line, *fields = bytes(self._buffer[:end]).split(b"\r\n")
         del self._buffer[: end + 4]
         parsed = _STATUS_LINE.fullmatch(status_line)
         if parsed is None:
-            raise MalformedAnswerError("the answer does not begin with an HTTP/1 status line")
+            raise RuntimeApiMalformedResponseError("the response does not begin with an HTTP/1 status line")
         status = int(parsed[2])
         if status < HTTPStatus.OK:
             # Interim answers such as 100 Continue precede the real one.
@@ -177,12 +181,12 @@ class AnswerParser:
             return _Part.HEAD
         if coding is not None:
             if coding.lower() != "chunked" or length is not None:
-                raise MalformedAnswerError("the answer's framing is ambiguous or unknown")
+                raise RuntimeApiMalformedResponseError("the response's framing is ambiguous or unknown")
             return _Part.CHUNK_SIZE
         if length is None:
             return _Part.UNTIL_EOF
         if _NUMBER.fullmatch(length) is None:
-            raise MalformedAnswerError("the answer's Content-Length is not a number")
+            raise RuntimeApiMalformedResponseError("the response's Content-Length is not a number")
         self._missing = int(length)
         self._check_size()
         return _Part.LENGTH
@@ -200,7 +204,7 @@ class AnswerParser:
             return False
         parsed = _CHUNK_SIZE.fullmatch(line)
         if parsed is None:
-            raise MalformedAnswerError("the answer contains a chunk without a size")
+            raise RuntimeApiMalformedResponseError("the response contains a chunk without a size")
         self._missing = int(parsed[1], 16)
         self._check_size()
         self._part = _Part.CHUNK if self._missing else _Part.TRAILERS
@@ -211,7 +215,7 @@ class AnswerParser:
         if self._missing or len(self._buffer) < len(CRLF):
             return False
         if not self._buffer.startswith(CRLF):
-            raise MalformedAnswerError("the answer contains a chunk that is longer than its size")
+            raise RuntimeApiMalformedResponseError("the response contains a chunk that is longer than its size")
         del self._buffer[: len(CRLF)]
         self._part = _Part.CHUNK_SIZE
         return True
@@ -228,12 +232,14 @@ class AnswerParser:
     def _count_overhead(self, size: int) -> None:
         self._overhead += size
         if self._overhead > self._max_head_bytes:
-            raise AnswerTooLargeError(f"the answer has over {self._max_head_bytes} bytes of interim heads or trailers")
+            raise RuntimeApiResponseTooLargeError(
+                f"the response has over {self._max_head_bytes} bytes of interim heads or trailers"
+            )
 
     def _take_line(self) -> bytes | None:
         end = self._buffer.find(b"\r\n", 0, MAX_CHUNK_LINE_BYTES)
         if end < 0 and len(self._buffer) >= MAX_CHUNK_LINE_BYTES:
-            raise MalformedAnswerError("the answer contains a chunk line without an end")
+            raise RuntimeApiMalformedResponseError("the response contains a chunk line without an end")
         if end < 0:
             return None
         line = bytes(self._buffer[:end])
@@ -249,7 +255,7 @@ class AnswerParser:
 
     def _check_size(self) -> None:
         if len(self._body) + self._missing > self._max_body_bytes:
-            raise AnswerTooLargeError(f"the body of the answer is over {self._max_body_bytes} bytes")
+            raise RuntimeApiResponseTooLargeError(f"the body of the response is over {self._max_body_bytes} bytes")
 
 
 def _parse_fields(lines: list[bytes]) -> dict[str, str]:
@@ -257,9 +263,9 @@ def _parse_fields(lines: list[bytes]) -> dict[str, str]:
     for line in lines:
         parsed = _FIELD.fullmatch(line)
         if parsed is None:
-            raise MalformedAnswerError("the answer contains a header line that is none")
+            raise RuntimeApiMalformedResponseError("the response contains a header line that is none")
         name, value = parsed[1].decode("ascii").lower(), parsed[2].decode("latin-1").strip(" \t")
         if name == "content-length" and headers.get(name, value) != value:
-            raise MalformedAnswerError("the answer has two lengths")
+            raise RuntimeApiMalformedResponseError("the response has two lengths")
         headers[name] = value
     return headers

@@ -15,8 +15,8 @@ from streaming_runtime.errors import ResponseConnectionLostError, RuntimeApiErro
 from streaming_runtime.failures import Failure
 from streaming_runtime.http11 import (
     LAST_CHUNK,
-    Answer,
-    AnswerParser,
+    HttpResponse,
+    ResponseParser,
     encode_chunk,
     encode_head,
     encode_last_chunk,
@@ -58,7 +58,7 @@ class ResponseStream(asyncio.Protocol):
         # Headers, in lower case, that are not sent.
         self._excluded = excluded
         self._transport: asyncio.Transport | None = None
-        self._parser = AnswerParser(max_body_bytes=_MAX_ANSWER_BYTES)
+        self._parser = ResponseParser(max_body_bytes=_MAX_ANSWER_BYTES)
         # The transport's buffer is over its high-water mark.
         self.is_full = False
         self._writable = asyncio.Event()
@@ -67,7 +67,7 @@ class ResponseStream(asyncio.Protocol):
         self._is_finished = False
         # Why nothing can be sent any more; None while all is well.
         self._lost: RuntimeApiError | None = None
-        self._answer: Answer | None = None
+        self._answer: HttpResponse | None = None
         # The Runtime API has answered, or never will.
         self._settled = asyncio.Event()
 
@@ -188,7 +188,7 @@ class ResponseStream(asyncio.Protocol):
         if answer is not None:
             self._take_answer(answer)
 
-    def _take_answer(self, answer: Answer) -> None:
+    def _take_answer(self, answer: HttpResponse) -> None:
         """A refusal ends the response at once; a success before the end of the body does not."""
         self._answer = answer
         if not answer.is_success:

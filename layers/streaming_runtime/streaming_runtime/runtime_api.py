@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from streaming_runtime import __version__
-from streaming_runtime.errors import MalformedAnswerError, RuntimeApiRefusedError, RuntimeApiUnreachableError
+from streaming_runtime.errors import (
+    RuntimeApiMalformedResponseError,
+    RuntimeApiRefusedError,
+    RuntimeApiUnreachableError,
+)
 from streaming_runtime.failures import Failure
-from streaming_runtime.http11 import Answer, AnswerParser, Headers, encode_head
+from streaming_runtime.http11 import Headers, HttpResponse, ResponseParser, encode_head
 from streaming_runtime.settings import Address
 
 VERSION_PATH = "/2018-06-01/runtime"
@@ -74,7 +78,7 @@ class RuntimeApi:
         """Wait for the next invocation, for as long as it takes.
 
         Reconnects by `RETRY_PAUSES_SECONDS` when the connection breaks; then raises
-        RuntimeApiUnreachableError. Also raises MalformedAnswerError, AnswerTooLargeError,
+        RuntimeApiUnreachableError. Also raises RuntimeApiMalformedResponseError, RuntimeApiResponseTooLargeError,
         RuntimeApiRefusedError.
         """
         while True:
@@ -85,7 +89,7 @@ class RuntimeApi:
                 raise RuntimeApiRefusedError(answer.status, "next")
             await self._sleep(IDLE_PAUSE_SECONDS)
 
-    async def _next_answer(self) -> Answer:
+    async def _next_answer(self) -> HttpResponse:
         last_error: RuntimeApiUnreachableError | None = None
         for pause in (None, *RETRY_PAUSES_SECONDS):
             if pause is not None:
@@ -140,7 +144,7 @@ class RuntimeApi:
         if not answer.is_success:
             raise RuntimeApiRefusedError(answer.status, path.rpartition("/")[2])
 
-    async def _exchange(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Answer:
+    async def _exchange(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> HttpResponse:
         """One request and its answer. Whatever interrupts it, cancellation included, costs the connection."""
         connection, self._connection = self._connection, None
         try:
@@ -179,20 +183,20 @@ class RuntimeApi:
             self._connection = None
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> Answer:
-    parser = AnswerParser()
+async def _read_answer(reader: asyncio.StreamReader) -> HttpResponse:
+    parser = ResponseParser()
     while data := await reader.read(_READ_BYTES):
         if (answer := parser.feed(data)) is not None:
             return answer
     return parser.feed_eof()
 
 
-def parse_invocation(answer: Answer) -> Invocation:
-    """The invocation in an answer of `next`. Raises MalformedAnswerError if it has no usable id."""
+def parse_invocation(answer: HttpResponse) -> Invocation:
+    """The invocation in an answer of `next`. Raises RuntimeApiMalformedResponseError if it has no usable id."""
     headers: Mapping[str, str] = answer.headers
     request_id = headers.get("lambda-runtime-aws-request-id", "")
     if _REQUEST_ID.fullmatch(request_id) is None:
-        raise MalformedAnswerError("the invocation has no usable request id")
+        raise RuntimeApiMalformedResponseError("the invocation has no usable request id")
     deadline = headers.get("lambda-runtime-deadline-ms", "")
     invocation_id = headers.get(INVOCATION_ID_HEADER.lower(), "")
     return Invocation(

@@ -25,12 +25,12 @@ class Schedule:
         return cls(end - margin, end - margin / 3, end)
 
 
-def find_deadline(told_ms: int | None, now_ms: int, timeout_seconds: float | None) -> int | None:
+def find_deadline(given_ms: int | None, now_ms: int, timeout_seconds: float | None) -> int | None:
     """The deadline that holds, in milliseconds since the epoch; None where none is known.
 
     One that lies before the invocation came cannot be: emulators have sent 0, and times of their own start. Then the
     function's timeout counts from now, where it is known.
     """
-    if told_ms is not None and told_ms > now_ms:
-        return told_ms
+    if given_ms is not None and given_ms > now_ms:
+        return given_ms
     return None if timeout_seconds is None else now_ms + round(timeout_seconds * 1000)

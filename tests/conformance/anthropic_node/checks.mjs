@@ -60,8 +60,8 @@ await check('tokens counted', async () => {
 
 async function expectError(kind, status, type, options = {}, body = {}) {
   const fetch = counting();
-  const asking = new Anthropic({ baseURL: gateway, apiKey, fetch, timeout: 30_000, ...options });
-  await assert.rejects(asking.messages.create({ ...asked('Hi'), ...body }), (error) => {
+  const chat = new Anthropic({ baseURL: gateway, apiKey, fetch, timeout: 30_000, ...options });
+  await assert.rejects(chat.messages.create({ ...asked('Hi'), ...body }), (error) => {
     assert.ok(error instanceof kind, `${error.constructor.name}: ${error.message}`);
     assert.deepEqual([error.status, error.error.type, error.error.error.type], [status, 'error', type]);
     return true;

@@ -44,7 +44,7 @@ VARIABLES = {
     "buffered": {"STREAMING_RUNTIME_RESPONSE_FORM": "buffered"},
     "REST, streamed": {"STREAMING_RUNTIME_REST_FORM": "streaming"},
 }
-Check = Callable[[httpx.AsyncClient, "Asking"], Awaitable[None]]
+Check = Callable[[httpx.AsyncClient, "RequestMode"], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Framework:
 
 
 @dataclass(frozen=True)
-class Asking:
+class RequestMode:
     """How a check asks."""
 
     gates: Path
@@ -69,7 +69,7 @@ class Asking:
 
 
 @dataclass
-class Outcome:
+class Results:
     """Of one framework: checks that passed and failed, by door."""
 
     passed: dict[str, int] = field(default_factory=dict)
@@ -95,11 +95,11 @@ EXAMPLES = (
 )
 
 
-async def read_parts(client: httpx.AsyncClient, asking: Asking, path: str, mark: bytes) -> bytes:
+async def read_parts(client: httpx.AsyncClient, mode: RequestMode, path: str, mark: bytes) -> bytes:
     """Read a stream whose application waits after its first part until the reader has it."""
     gate = uuid.uuid4().hex
-    if not asking.is_streamed:
-        (asking.gates / gate).touch()
+    if not mode.is_streamed:
+        (mode.gates / gate).touch()
     received = b""
     async with client.stream("GET", path, params={"gate": gate}) as response:
         assert response.status_code == 200, response.status_code
@@ -107,90 +107,90 @@ async def read_parts(client: httpx.AsyncClient, asking: Asking, path: str, mark:
         async for part in response.aiter_raw():
             received += part
             if mark in received:
-                (asking.gates / gate).touch()
+                (mode.gates / gate).touch()
     return received
 
 
-async def check_text(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_text(client: httpx.AsyncClient, _: RequestMode) -> None:
     answer = await client.get("/text/caf%C3%A9", params={"q": "a b&c"})
     assert answer.text == "hello café a b&c", answer.text
 
 
-async def check_head(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_head(client: httpx.AsyncClient, _: RequestMode) -> None:
     answer = await client.head("/text/x")
     # Litestar's routes answer HEAD only where they say so.
     assert answer.status_code in (200, 405) and not answer.content
 
 
-async def check_stream(client: httpx.AsyncClient, asking: Asking) -> None:
-    received = await read_parts(client, asking, "/stream", b"data: 0\n\n")
+async def check_stream(client: httpx.AsyncClient, mode: RequestMode) -> None:
+    received = await read_parts(client, mode, "/stream", b"data: 0\n\n")
     assert received == b"data: 0\n\ndata: 1\n\ndata: 2\n\n", received
 
 
-async def check_sse(client: httpx.AsyncClient, asking: Asking) -> None:
-    received = await read_parts(client, asking, "/sse", b"data: 0")
+async def check_sse(client: httpx.AsyncClient, mode: RequestMode) -> None:
+    received = await read_parts(client, mode, "/sse", b"data: 0")
     assert re.findall(rb"data: (\d)", received) == [b"0", b"1", b"2"], received
 
 
-async def check_echo(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_echo(client: httpx.AsyncClient, _: RequestMode) -> None:
     value = {"text": "é", "list": list(range(1000))}
     assert (await client.post("/echo", json=value)).json() == value
 
 
-async def check_upload(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_upload(client: httpx.AsyncClient, _: RequestMode) -> None:
     files = {"file": ("a.bin", bytes(range(256)) * 100, "application/octet-stream")}
     answer = (await client.post("/upload", files=files, data={"field": "value"})).json()
     assert answer == {"name": "a.bin", "size": 25_600, "field": "value"}, answer
 
 
-async def check_large(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_large(client: httpx.AsyncClient, _: RequestMode) -> None:
     answer = await client.get("/large", headers={"accept-encoding": "identity"})
     assert hashlib.sha256(answer.content).hexdigest() == answer.headers["x-digest"]
 
 
-async def check_cookies(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_cookies(client: httpx.AsyncClient, _: RequestMode) -> None:
     answer = await client.get("/cookies", headers={"cookie": "theme=dark; session=s1"})
     assert answer.json() == {"theme": "dark", "session": "s1"}, answer.text
     assert [cookie.partition(";")[0] for cookie in answer.headers.get_list("set-cookie")] == ["a=1", "b=2"]
     client.cookies.clear()
 
 
-async def check_context(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_context(client: httpx.AsyncClient, _: RequestMode) -> None:
     assert (await client.get("/context")).text == "middleware"
 
 
-async def check_failure(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_failure(client: httpx.AsyncClient, _: RequestMode) -> None:
     answer = await client.get("/fail")
     assert answer.status_code == 500 and "meant" not in answer.text
     assert (await client.get("/text/x")).status_code == 200
 
 
-async def check_missing(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_missing(client: httpx.AsyncClient, _: RequestMode) -> None:
     assert (await client.get("/no/such/path")).status_code == 404
 
 
-async def check_state(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_state(client: httpx.AsyncClient, _: RequestMode) -> None:
     assert (await client.get("/state")).text == "started"
 
 
-async def check_background(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_background(client: httpx.AsyncClient, _: RequestMode) -> None:
     first, second = [int((await client.get("/background")).text) for _ in range(2)]
     assert second == first + 1
 
 
-async def check_gzip(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_gzip(client: httpx.AsyncClient, _: RequestMode) -> None:
     async with client.stream("GET", "/large", headers={"accept-encoding": "gzip"}) as answer:
         packed = b"".join([part async for part in answer.aiter_raw()])
     assert answer.headers["content-encoding"] == "gzip"
     assert hashlib.sha256(gzip.decompress(packed)).hexdigest() == answer.headers["x-digest"]
 
 
-async def check_range(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_range(client: httpx.AsyncClient, _: RequestMode) -> None:
     answer = await client.get("/file", headers={"range": "bytes=256-511", "accept-encoding": "identity"})
     assert answer.status_code == 206 and answer.content == bytes(range(256))
 
 
-async def check_page(client: httpx.AsyncClient, _: Asking) -> None:
+async def check_page(client: httpx.AsyncClient, _: RequestMode) -> None:
     page = await client.get("/")
     assert page.headers["content-type"].startswith("text/html") and page.text.count("<p>part") == 5
     assert (await client.get("/hello/you")).json() == {"hello": "you"}
@@ -234,26 +234,26 @@ async def ask(
         log=folder / f"{framework.name}-{door}.log",
         **DOORS[door],  # type: ignore[arg-type]
     )
-    asking = Asking(folder, door != "buffered")
+    mode = RequestMode(folder, door != "buffered")
     errors: list[str | None] = []
     async with FunctionUrl(function, sandboxes=1) as url:
         async with httpx.AsyncClient(base_url=url.url, trust_env=False, timeout=60) as client:
             for check in checks.values():
                 try:
-                    await check(client, asking)
+                    await check(client, mode)
                     errors.append(None)
                 except Exception as error:  # noqa: BLE001 - every failure is a row
                     errors.append(f"{type(error).__name__}: {error}"[:200] or "failed")
     return errors
 
 
-async def run(python: Path, frameworks: list[Framework]) -> dict[str, Outcome]:
+async def run(python: Path, frameworks: list[Framework]) -> dict[str, Results]:
     """All of them; a line for every check."""
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, Results] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for framework in frameworks:
-            outcome = outcomes[framework.name] = Outcome()
+            outcome = outcomes[framework.name] = Results()
             checks = checks_of(framework)
             for door in DOORS:
                 errors = await ask(python, framework, door, checks, folder)
@@ -266,11 +266,11 @@ async def run(python: Path, frameworks: list[Framework]) -> dict[str, Outcome]:
                 (error,) = await ask(python, example, door, {"page": check_page}, folder)
                 print(f"{example.name:28} {door:15} {'page':28} {'ok' if error is None else f'FAILED {error}'}")
                 if error is not None:
-                    outcomes.setdefault(example.name, Outcome()).failed.setdefault(door, []).append("page")
+                    outcomes.setdefault(example.name, Results()).failed.setdefault(door, []).append("page")
     return outcomes
 
 
-def table(outcomes: dict[str, Outcome]) -> str:
+def table(outcomes: dict[str, Results]) -> str:
     """For the README."""
     lock = (HERE / "requirements.txt").read_text()
     lines = ["| framework | version | " + " | ".join(DOORS) + " |", "|---|---|" + "---|" * len(DOORS)]

@@ -33,8 +33,8 @@ await check('tools', async () => {
 
 await check('structured output', async () => {
   const schema = { title: 'x', type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] };
-  const asking = model().withStructuredOutput(schema, { method: 'jsonSchema' });
-  assert.deepEqual(await asking.invoke('[[say: {"a": 1}]]'), { a: 1 });
+  const chat = model().withStructuredOutput(schema, { method: 'jsonSchema' });
+  assert.deepEqual(await chat.invoke('[[say: {"a": 1}]]'), { a: 1 });
 });
 
 await check('an error', async () => {

@@ -67,11 +67,11 @@ def _() -> None:
 
 @check("tools: call, result, answer")
 def _() -> None:
-    asking = model().bind_tools([get_weather])
-    first = asking.invoke(CALL)
+    chat = model().bind_tools([get_weather])
+    first = chat.invoke(CALL)
     assert [call["args"] for call in first.tool_calls] == [{"city": "Oslo"}]
     result = ToolMessage(get_weather.invoke(first.tool_calls[0]["args"]), tool_call_id=first.tool_calls[0]["id"])
-    assert "Snow in Oslo" in asking.invoke([HumanMessage(CALL), first, result]).content
+    assert "Snow in Oslo" in chat.invoke([HumanMessage(CALL), first, result]).content
 
 
 @check("tools: streamed, in parallel, one of them without arguments")
@@ -111,10 +111,10 @@ def _() -> None:
 
 @check("the Responses API, streamed and not")
 def _() -> None:
-    asking = model(use_responses_api=True)
-    assert asking.invoke("[[say: good day]]").text == "good day"
-    assert "".join(chunk.text for chunk in asking.stream("[[say: one two]]")) == "one two"
-    assert asking.bind_tools([get_weather]).invoke(CALL).tool_calls[0]["args"] == {"city": "Oslo"}
+    chat = model(use_responses_api=True)
+    assert chat.invoke("[[say: good day]]").text == "good day"
+    assert "".join(chunk.text for chunk in chat.stream("[[say: one two]]")) == "one two"
+    assert chat.bind_tools([get_weather]).invoke(CALL).tool_calls[0]["args"] == {"city": "Oslo"}
 
 
 @check("a conversation with an assistant's turn")

@@ -221,9 +221,9 @@ const leave = {
   },
   'by abort, while waiting for the whole': async () => {
     const [controller, options] = aborting();
-    const asking = client.chat.completions.create(story, options);
+    const chat = client.chat.completions.create(story, options);
     setTimeout(() => controller.abort(), 200);
-    await assert.rejects(asking, OpenAI.APIUserAbortError);
+    await assert.rejects(chat, OpenAI.APIUserAbortError);
   },
   "by the helper's abort": async () => {
     const stream = client.chat.completions.stream(story);

@@ -27,8 +27,8 @@ async def test_each_change_says_who_what_from_where_and_when(house: House) -> No
         ("change_account", account),
         ("delete_account", account),
     ]
-    assert (added["key"], added["key_name"]) == (made.id, "laptop")
-    assert (deleted["key"], deleted["key_name"]) == (None, "admin key")
+    assert (added["actor_id"], added["actor"]) == (made.id, "laptop")
+    assert (deleted["actor_id"], deleted["actor"]) == (None, "admin key")
     assert added["fields"] == ["credentials", "kind", "label"]
     assert changed["fields"] == ["max_concurrency"]
     assert (added["status"], added["address"] is not None, bool(added["at"])) == (201, True, True)

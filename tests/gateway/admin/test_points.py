@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from accounts import Reading, SettlementState
-from gateway.admin.points import pace_of
+from accounts import BalanceReading, SettlementState
+from gateway.admin.balances import pace_of
 from reverse.events import Finished, TextDelta, UsageReported
 from tests.gateway.scripted import House, ask
 
@@ -16,7 +16,7 @@ NOW = 1_000_000.0
 
 async def test_points_are_told_with_their_age_and_use(house: House) -> None:
     account = await house.add_account()
-    await house.store.record_reading(account, Reading(1000, True, 3000, time.time() + 7200))
+    await house.store.record_reading(account, BalanceReading(1000, True, 3000, time.time() + 7200))
     house.poe.enqueue(TextDelta("x"), UsageReported(1, 1, points=240), Finished())
     await house.call(body=ask())
     (row,) = (await house.admin("/points")).json["data"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts import AccountState, Outcome, Reading
+from accounts import AccountState, BalanceReading, Outcome
 from tests.gateway.scripted import House
 
 
@@ -19,7 +19,7 @@ async def read_accounts(house: House, count: int) -> list[str]:
     """Accounts that were just read, so that none is due."""
     ids = [await house.add_account(f"key-{n}") for n in range(count)]
     for account_id in ids:
-        await house.store.record_reading(account_id, Reading(1000))
+        await house.store.record_reading(account_id, BalanceReading(1000))
     assert not await due(house)
     return ids
 

@@ -11,11 +11,11 @@ import pytest
 
 from accounts import (
     AccountKind,
+    BalanceReading,
     Lease,
     LeaseRequest,
     NoAccountError,
     NoAccountReason,
-    Reading,
     StoreUnavailableError,
 )
 from gateway.generation.task import GenerationTask
@@ -144,7 +144,7 @@ async def test_whoever_finds_the_points_gone_hears_of_the_next_grant(house: Hous
     soon = time.time() + 600
     for name, grant in ("a", soon), ("b", None):
         account = await house.add_account(name)
-        await house.store.record_reading(account, Reading(5000, next_grant_at=grant))
+        await house.store.record_reading(account, BalanceReading(5000, next_grant_at=grant))
         house.poe.enqueue(poe_error(ErrorCode.INSUFFICIENT_POINTS))
     with pytest.raises(NoAccountError) as caught:
         await run(house)

@@ -9,8 +9,8 @@ from starlette.datastructures import QueryParams
 
 from gateway.http import fields
 from gateway.http.bodies import item_index, page_size
+from gateway.http.declared_body import Body, describe
 from gateway.http.errors import GatewayError
-from gateway.http.fields import Body, describe
 
 
 class Inner(Body):

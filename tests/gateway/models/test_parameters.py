@@ -11,7 +11,7 @@ from openai.types.chat import completion_create_params
 from accounts import AccountKind
 from gateway.models.capabilities import UNKNOWN, ModelFacts, facts_of
 from gateway.models.parameters import ignored_header
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_request
 from tests.gateway.scripted import House, ask
 
 OFFICIAL, WEB = AccountKind.OFFICIAL, AccountKind.WEB
@@ -70,7 +70,7 @@ def test_the_table_has_every_field_of_the_current_sdk() -> None:
 
 @pytest.mark.parametrize("name", sorted(VALUES))
 def test_every_field_is_honoured_or_reported(name: str) -> None:
-    call = read_chat_call(ask() | {name: VALUES[name]})
+    call = read_chat_request(ask() | {name: VALUES[name]})
     reported = set(call.ignored(OFFICIAL))
     assert reported == (set() if name in HONOURED else {name})
 
@@ -79,17 +79,17 @@ def test_what_no_account_can_be_told_of_the_messages_is_reported_once() -> None:
     image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png", "detail": "low"}}
     messages = [{"role": "user", "content": [image, image, "text"]}] * 2
     messages += [{"role": "assistant", "audio": {"id": "audio_1"}}, {"role": "user", "content": "Hi"}]  # type: ignore[list-item]
-    call = read_chat_call(ask() | {"messages": messages, "stream_options": {"include_obfuscation": True}})
+    call = read_chat_request(ask() | {"messages": messages, "stream_options": {"include_obfuscation": True}})
     expected = ("messages.audio", "messages.image_url.detail", "stream_options.include_obfuscation")
     assert call.ignored(OFFICIAL) == call.ignored(WEB) == expected
     image["image_url"] = {"url": "https://example.org/a.png", "detail": "auto"}
-    assert read_chat_call(ask([image])).ignored(WEB) == ()
+    assert read_chat_request(ask([image])).ignored(WEB) == ()
 
 
 def test_strict_tools_are_kept_to_by_the_gateway_only() -> None:
     """With a web account, whose calls it reads; Poe's official API ignores the flag."""
     tool = {"type": "function", "function": {"name": "f", "strict": True}}
-    call = read_chat_call(ask(tools=[tool]))
+    call = read_chat_request(ask(tools=[tool]))
     assert call.ignored(OFFICIAL) == ("tools.function.strict",)
     assert call.ignored(WEB) == ()
 
@@ -106,13 +106,13 @@ def test_strict_tools_are_kept_to_by_the_gateway_only() -> None:
     ],
 )
 def test_what_happens_anyway_is_not_reported(fields: dict[str, Any]) -> None:
-    call = read_chat_call(ask(**fields))
+    call = read_chat_request(ask(**fields))
     assert call.ignored(OFFICIAL) == call.ignored(WEB) == ()
     assert call.build("b", OFFICIAL).parameters == {}
 
 
 def test_a_web_account_is_told_only_what_its_model_declares() -> None:
-    call = read_chat_call(ask(temperature=0.5, reasoning_effort="high", parameters={"a": 1}))
+    call = read_chat_request(ask(temperature=0.5, reasoning_effort="high", parameters={"a": 1}))
     assert call.options.sent(WEB, UNKNOWN) == {"a": 1}
     assert call.options.ignored(WEB, UNKNOWN) == ("reasoning_effort", "temperature")
     declared = ModelFacts(parameters=frozenset({"reasoning_effort"}))
@@ -131,13 +131,13 @@ def test_a_web_account_is_told_only_what_its_model_declares() -> None:
     ],
 )
 def test_the_effort_is_sent_unless_the_model_is_known_not_to_take_it(facts: ModelFacts, is_sent: bool) -> None:
-    options = read_chat_call(ask(reasoning_effort="high")).options
+    options = read_chat_request(ask(reasoning_effort="high")).options
     assert ("reasoning_effort" in options.sent(OFFICIAL, facts)) is is_sent
     assert ("reasoning_effort" in options.ignored(OFFICIAL, facts)) is not is_sent
 
 
 def test_a_model_that_only_web_accounts_list_is_asked_there_first() -> None:
-    call = read_chat_call(ask())
+    call = read_chat_request(ask())
     assert call.kinds == (OFFICIAL, WEB)
     assert replace(call, facts=facts_of({"kinds": ["web"]})).kinds == (WEB, OFFICIAL)
     assert replace(call, facts=facts_of({"kinds": ["web", "official"]})).kinds == (OFFICIAL, WEB)
@@ -145,13 +145,13 @@ def test_a_model_that_only_web_accounts_list_is_asked_there_first() -> None:
 
 def test_one_call_at_a_time_is_seen_to_with_any_account() -> None:
     tool = {"type": "function", "function": {"name": "f"}}
-    call = read_chat_call(ask(tools=[tool], parallel_tool_calls=False))
+    call = read_chat_request(ask(tools=[tool], parallel_tool_calls=False))
     assert call.ignored(OFFICIAL) == call.ignored(WEB) == ()
     assert call.build("b", OFFICIAL).parameters == {"parallel_tool_calls": False}
 
 
 def test_options_of_the_bot_may_stand_at_the_top_if_it_declares_them() -> None:
-    call = read_chat_call(ask(enable_thinking=True, seed=3, nonsense=1))
+    call = read_chat_request(ask(enable_thinking=True, seed=3, nonsense=1))
     facts = ModelFacts(parameters=frozenset({"enable_thinking", "seed"}))
     for kind in (OFFICIAL, WEB):
         assert call.options.sent(kind, facts) == {"enable_thinking": True, "seed": 3}
@@ -159,7 +159,7 @@ def test_options_of_the_bot_may_stand_at_the_top_if_it_declares_them() -> None:
 
 
 def test_the_bots_own_parameters_win() -> None:
-    call = read_chat_call(ask(temperature=0.5, parameters={"temperature": 1.5}))
+    call = read_chat_request(ask(temperature=0.5, parameters={"temperature": 1.5}))
     assert call.build("b", OFFICIAL).parameters == {"temperature": 1.5}
 
 

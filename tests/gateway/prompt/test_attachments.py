@@ -13,7 +13,7 @@ from gateway.http.errors import GatewayError
 from gateway.models.capabilities import UNKNOWN, ModelFacts
 from gateway.prompt.attachments import MAX_FILE_BYTES, AttachmentReader
 from gateway.settings import Settings
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_request
 from reverse.chat import Attachment, Message
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.fetch import FetchedFile
@@ -148,7 +148,7 @@ async def test_a_bad_file_is_the_callers_error(file: Attachment, code: str) -> N
 @pytest.mark.parametrize("is_fetched", [True, False])
 async def test_text_in_place_of_an_image_is_the_callers_error(data: bytes, is_fetched: bool) -> None:
     """Sites answer with a page where an image was; a model would be shown its source."""
-    body = read_chat_call(
+    body = read_chat_request(
         {"model": "m", "messages": [{"role": "user", "content": [image("https://example.org/a")]}]}
     ).turns
     file = body[0].attachments[0] if is_fetched else Attachment("image.png", "image/png", data)

@@ -16,7 +16,7 @@ import pytest
 
 from accounts import AccountKind
 from gateway.prompt.turns import flatten
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_request
 from reverse.chat import Message
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.golden"))
@@ -25,7 +25,7 @@ LINE = "\n" + "=" * 80 + "\n"
 
 def write(body: dict[str, Any]) -> str:
     """The message, with its files named below."""
-    message = read_chat_call({"model": "m", **body}).build("m", AccountKind.WEB).messages[0]
+    message = read_chat_request({"model": "m", **body}).build("m", AccountKind.WEB).messages[0]
     files = "".join(f"\n+ {file.name} ({file.content_type})" for file in message.attachments)
     return message.text + files
 

@@ -234,7 +234,7 @@ def test_text_is_passed_on_as_it_comes_and_calls_as_soon_as_they_are_complete() 
     assert parser.feed("Let me") == [TextDelta("Let me")]
     assert parser.feed(" see. ") == [TextDelta(" see.")]
     assert parser.feed(f"\n{OPEN}[{OSLO}") != []
-    assert len(parser.told) == 1
+    assert len(parser.emitted) == 1
 
 
 def test_json_that_is_no_call_is_not_kept_back_for_long() -> None:

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from gateway.http.declared_body import Body, describe
 from gateway.http.errors import GatewayError
-from gateway.http.fields import Body, describe
 from gateway.models.catalogue import Model
 from gateway.openapi.document import SCHEMAS
 from gateway.prompt.request import FieldNames
-from gateway.surfaces.chat.request import ChatBody, read_chat_call
-from gateway.surfaces.completions.request import CompletionBody, read_completion_call
+from gateway.surfaces.chat.request import ChatBody, read_chat_request
+from gateway.surfaces.completions.request import CompletionBody, read_completion_request
 from gateway.surfaces.media.image_request import EditBody, ImageBody, read_generation, read_json_edit
-from gateway.surfaces.media.speech import SpeechBody, read_speech_call
-from gateway.surfaces.media.video_jobs import VideoBody, read_video_call
+from gateway.surfaces.media.speech import SpeechBody, read_speech_request
+from gateway.surfaces.media.video_jobs import VideoBody, read_video_request
 from gateway.surfaces.messages.request import NAMES as MESSAGES_NAMES
 from gateway.surfaces.messages.request import MessageBody, read_messages_request
 from gateway.surfaces.responses.request import NAMES as RESPONSES_NAMES
@@ -29,7 +29,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 def respond(values: Mapping[str, Any]) -> Any:
     asked = read_response_request(values, lambda prefix: f"{prefix}_new")
-    return asked.chat_call([], asked.items)
+    return asked.generation_request([], asked.items)
 
 
 def edit(values: Mapping[str, Any]) -> Any:
@@ -38,17 +38,17 @@ def edit(values: Mapping[str, Any]) -> Any:
 
 Read = Callable[[Mapping[str, Any]], Any]
 BODIES: dict[type[Body], tuple[Read, dict[str, Any]]] = {
-    ChatBody: (read_chat_call, {"model": "m", "messages": HELLO}),
-    CompletionBody: (read_completion_call, {"model": "m", "prompt": "Hello"}),
+    ChatBody: (read_chat_request, {"model": "m", "messages": HELLO}),
+    CompletionBody: (read_completion_request, {"model": "m", "prompt": "Hello"}),
     MessageBody: (
-        lambda values: read_messages_request(values).chat_call(None),
+        lambda values: read_messages_request(values).generation_request(None),
         {"model": "m", "messages": HELLO, "max_tokens": 9},
     ),
     ResponseBody: (respond, {"model": "m", "input": "Hello"}),
     ImageBody: (read_generation, {"model": "m", "prompt": "a cat"}),
     EditBody: (edit, {"model": "m", "prompt": "a cat", "image": "data:image/png;base64,iVBORw0KGgo="}),
-    SpeechBody: (read_speech_call, {"model": "m", "input": "Hello"}),
-    VideoBody: (read_video_call, {"model": "m", "prompt": "a cat"}),
+    SpeechBody: (read_speech_request, {"model": "m", "input": "Hello"}),
+    VideoBody: (read_video_request, {"model": "m", "prompt": "a cat"}),
 }
 FIELDS = [(body, name) for body in BODIES for name in body.declared]
 
@@ -148,7 +148,7 @@ def processor_seconds(work: Callable[[], Any]) -> float:
 
 @pytest.mark.parametrize(
     ("read", "body_of"),
-    [(read_chat_call, chat_of), (BODIES[MessageBody][0], message_of), (respond, response_of)],
+    [(read_chat_request, chat_of), (BODIES[MessageBody][0], message_of), (respond, response_of)],
     ids=["chat", "messages", "responses"],
 )
 def test_four_times_the_turns_take_about_four_times_as_long(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from accounts import AccountKind, Reading
+from accounts import AccountKind, BalanceReading
 from reverse.errors import Delivery, ErrorCode, poe_error
 from reverse.events import Finished, TextDelta, UsageReported
 from tests.gateway.scripted import Answer, House
@@ -64,7 +64,7 @@ async def ask(house: House, surface: str, **more: Any) -> dict[str, Any]:
 async def add_priced(house: House) -> None:
     """An account that tells what its points are worth, and a model with a price in dollars."""
     account = await house.add_account()
-    await house.store.record_reading(account, Reading(50_000, usd_per_point=0.00003))
+    await house.store.record_reading(account, BalanceReading(50_000, usd_per_point=0.00003))
     await house.store.put_config("models", MODELS)
 
 

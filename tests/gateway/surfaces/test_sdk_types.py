@@ -20,7 +20,7 @@ from openai.types.responses.tool_param import ToolParam
 from typing_extensions import is_typeddict
 
 from gateway.http.errors import GatewayError
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_request
 from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.responses.request import read_response_request
 
@@ -104,15 +104,15 @@ def _refusal(read: Any, values: dict[str, Any]) -> str | None:
 
 def _read_response(values: dict[str, Any]) -> None:
     asked = read_response_request({"model": "m", **values}, lambda prefix: f"{prefix}_1")
-    asked.chat_call([], [item for item in asked.items if item["type"] != "item_reference"])
+    asked.generation_request([], [item for item in asked.items if item["type"] != "item_reference"])
 
 
 def _read_message(values: dict[str, Any]) -> None:
-    read_messages_request({"model": "m", "max_tokens": 9, **values}).chat_call(None)
+    read_messages_request({"model": "m", "max_tokens": 9, **values}).generation_request(None)
 
 
 def _read_chat(values: dict[str, Any]) -> None:
-    read_chat_call({"model": "m", **values})
+    read_chat_request({"model": "m", **values})
 
 
 HELLO = {"role": "user", "content": "Hi"}

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from local.function_url import Cors, FunctionUrl, Outcome
+from local.function_url import Cors, FunctionUrl, InvocationOutcome
 
 
 async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -93,15 +93,15 @@ async def test_a_stream_without_the_integration_type_is_the_body(serve):
 @pytest.mark.parametrize(
     ("path", "outcome"),
     [
-        ("/error", Outcome.ERROR),
-        ("/garbage", Outcome.ERROR),
-        ("/say?end=1&prelude={nope", Outcome.ERROR),
-        ('/say?end=1&prelude={"headers":{"x-a":"1%5Cr%5Cnx-b: 2"}}', Outcome.ERROR),
-        ("/say?prelude={}", Outcome.ERROR),
-        ("/silent", Outcome.ERROR),
-        ("/bad-mode", Outcome.ERROR),
-        ("/exit", Outcome.CRASHED),
-        ("/hang", Outcome.TIMEOUT),
+        ("/error", InvocationOutcome.ERROR),
+        ("/garbage", InvocationOutcome.ERROR),
+        ("/say?end=1&prelude={nope", InvocationOutcome.ERROR),
+        ('/say?end=1&prelude={"headers":{"x-a":"1%5Cr%5Cnx-b: 2"}}', InvocationOutcome.ERROR),
+        ("/say?prelude={}", InvocationOutcome.ERROR),
+        ("/silent", InvocationOutcome.ERROR),
+        ("/bad-mode", InvocationOutcome.ERROR),
+        ("/exit", InvocationOutcome.CRASHED),
+        ("/hang", InvocationOutcome.TIMEOUT),
     ],
 )
 async def test_a_failure_before_the_answer_is_a_502_and_the_url_goes_on(serve, path, outcome):
@@ -112,16 +112,16 @@ async def test_a_failure_before_the_answer_is_a_502_and_the_url_goes_on(serve, p
     url.function = replace(url.function, timeout_seconds=300)
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
-    assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
+    assert [report.outcome for report in url.reports] == [outcome, InvocationOutcome.SUCCESS]
 
 
 @pytest.mark.parametrize(
     ("path", "outcome"),
     [
-        ("/trailer", Outcome.ERROR),
-        ("/stop-in-stream?exit=1", Outcome.CRASHED),
-        ("/stop-in-stream", Outcome.TIMEOUT),
-        (f"/big?bytes={200 * 1024 * 1024 + 1}", Outcome.TOO_LARGE),
+        ("/trailer", InvocationOutcome.ERROR),
+        ("/stop-in-stream?exit=1", InvocationOutcome.CRASHED),
+        ("/stop-in-stream", InvocationOutcome.TIMEOUT),
+        (f"/big?bytes={200 * 1024 * 1024 + 1}", InvocationOutcome.TOO_LARGE),
     ],
 )
 async def test_a_failure_in_mid_stream_cuts_the_connection(serve, path, outcome):
@@ -132,7 +132,7 @@ async def test_a_failure_in_mid_stream_cuts_the_connection(serve, path, outcome)
     url.function = replace(url.function, timeout_seconds=300)
     assert (await get(url, "/raw")).text == "raw"
     await until(lambda: len(url.reports) == 2)
-    assert [report.outcome for report in url.reports] == [outcome, Outcome.SUCCESS]
+    assert [report.outcome for report in url.reports] == [outcome, InvocationOutcome.SUCCESS]
 
 
 async def test_a_sandbox_killed_in_mid_stream_gives_the_client_an_error_at_once(serve):
@@ -146,7 +146,7 @@ async def test_a_sandbox_killed_in_mid_stream_gives_the_client_an_error_at_once(
                 await anext(pieces)
     await until(lambda: len(url.reports) == 1)
     assert (await get(url, "/raw")).text == "raw"
-    assert url.reports[0].outcome is Outcome.CRASHED
+    assert url.reports[0].outcome is InvocationOutcome.CRASHED
 
 
 async def test_sandboxes_are_frozen_between_invocations_and_the_same_one_is_thawed(serve):
@@ -221,7 +221,7 @@ async def test_a_client_that_leaves_does_not_stop_the_function(serve, tmp_path):
     assert not url.reports
     (tmp_path / "1").touch()
     await until(lambda: url.reports)
-    assert url.reports[0].outcome is Outcome.SUCCESS
+    assert url.reports[0].outcome is InvocationOutcome.SUCCESS
 
 
 async def test_a_client_that_does_not_read_makes_the_function_wait_and_then_gets_everything(serve):

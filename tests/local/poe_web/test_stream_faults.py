@@ -9,6 +9,7 @@ import websockets
 
 from local.poe_web import Scenario
 from local.poe_web.answers import growing
+from local.poe_web.foreign_frames import GarbageFrames, UnknownEvents
 from local.poe_web.plan import Plan
 from local.poe_web.stream_faults import (
     STREAM_FAULTS,
@@ -19,7 +20,6 @@ from local.poe_web.stream_faults import (
     DropEvents,
     DuplicateEvents,
     EarlyEvents,
-    GarbageFrames,
     HangStream,
     MessageState,
     MissedMessages,
@@ -28,7 +28,6 @@ from local.poe_web.stream_faults import (
     RefetchChannel,
     ReorderEvents,
     TitleFirst,
-    UnknownEvents,
 )
 
 WORDS = ["w0001 ", "w0001 w0002 ", "w0001 w0002 w0003 ", "w0001 w0002 w0003 w0004"]

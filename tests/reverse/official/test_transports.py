@@ -436,13 +436,13 @@ async def test_a_cancelled_reader_closes_its_connection(make: Make, config: PoeC
         return await silence(reader, writer)
 
     async with RawServer(answer).serve() as server:
-        asking = asyncio.create_task(ask(make(config), question(server.url)))
+        task = asyncio.create_task(ask(make(config), question(server.url)))
         await asked.wait()
         for _ in range(10):
             await asyncio.sleep(0)
-        asking.cancel()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await task
         await server.has_closed.wait()
 
 

@@ -91,17 +91,17 @@ def connect(simulator: PoeWebSimulator, account: SimulatedAccount) -> Connect:
 
 
 @pytest.fixture
-def asking() -> Callable[..., ChatRequest]:
+def chat_request() -> Callable[..., ChatRequest]:
     """Make a request of one user message."""
     return lambda text, bot="Echo", **fields: ChatRequest(bot, [Message("user", text)], **fields)
 
 
 @pytest.fixture
-def ask(asking: Callable[..., ChatRequest]) -> Ask:
+def ask(chat_request: Callable[..., ChatRequest]) -> Ask:
     """Ask, and wait for the whole answer."""
 
     async def whole(client: PoeWebClient, text: str, bot: str = "Echo", **fields: Any) -> Answered:
-        async with aclosing(client.stream(asking(text, bot, **fields))) as events:
+        async with aclosing(client.stream(chat_request(text, bot, **fields))) as events:
             return Answered([event async for event in events])
 
     return whole

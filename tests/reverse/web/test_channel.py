@@ -20,8 +20,9 @@ from local.poe_web.channel import Channel as SimulatedChannel
 from local.poe_web.request_faults import ChallengePage, DelayResponse, HttpError, LoginRedirect
 from local.poe_web.stream_faults import CutSocket, HangStream
 from reverse.errors import ErrorCode, PoeError, poe_error
-from reverse.web._channel import _MAX_EARLY_CHATS, reconnect_delay
+from reverse.web._channel import reconnect_delay
 from reverse.web._mailbox import Signal
+from reverse.web._mailboxes import _MAX_EARLY_CHATS
 from reverse.web._protocol import Frame, MessageUpdate
 
 pytestmark = pytest.mark.virtual_time
@@ -89,11 +90,11 @@ async def test_a_new_chat_whose_early_events_found_no_room_is_looked_up(connect)
     """Other chats of the account may be many; what was dropped of ours must not be taken for nothing."""
     async with connect() as client:
         channel = client._channel
-        mailbox = channel.listen(None)
+        mailbox = channel.mailboxes.listen(None)
         others = [MessageUpdate(chat, 1, "bot", "x", "incomplete") for chat in range(_MAX_EARLY_CHATS)]
         channel._deliver(Frame(tuple(others)))
         channel._deliver(Frame((MessageUpdate(9000, 1, "bot", "ours", "complete"),)))
-        channel.bind(mailbox, 9000)
+        channel.mailboxes.bind(mailbox, 9000)
         assert await mailbox.get(1) is Signal.RESYNC
 
 
@@ -230,7 +231,7 @@ async def test_who_awaits_an_answer_learns_at_once_that_the_connection_was_anoth
     async with connect() as client:
         channel = client._channel
         await channel.ensure()
-        mailbox = channel.listen(1000)
+        mailbox = channel.mailboxes.listen(1000)
         account.channel.cut("abrupt")
         assert await mailbox.get(5) is Signal.RESYNC
     assert sockets(simulator) == 2
@@ -334,7 +335,7 @@ async def test_closing_while_connecting_ends_the_wait(connect, ask, simulator):
         await ask(client, "again")
 
 
-async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, asking, simulator, account, monkeypatch):
+async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, chat_request, simulator, account, monkeypatch):
     """Every connection is told to refetch at once: that must not become an endless loop."""
     simulator.enqueue(Scenario(HangStream(at=1)))
     attach = SimulatedChannel.attach
@@ -345,7 +346,7 @@ async def test_a_channel_that_keeps_sending_us_away_is_given_up(connect, asking,
         return socket
 
     async with connect() as client:
-        events = client.stream(asking("hello"))
+        events = client.stream(chat_request("hello"))
         await anext(events)
         monkeypatch.setattr(SimulatedChannel, "attach", attach_and_send_away)
         account.channel.cut("abrupt")

@@ -184,10 +184,10 @@ async def test_points_that_run_out_in_mid_answer_blame_the_account(connect, ask,
     assert (caught.value.code, caught.value.scope) == (ErrorCode.INSUFFICIENT_POINTS, Scope.ACCOUNT)
 
 
-async def test_a_consumer_that_leaves_stops_the_answer_with_one_call(connect, asking, simulator, account):
+async def test_a_consumer_that_leaves_stops_the_answer_with_one_call(connect, chat_request, simulator, account):
     simulator.enqueue(Scenario(HangStream(at=2)))
     async with connect() as client:
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     break
@@ -196,12 +196,12 @@ async def test_a_consumer_that_leaves_stops_the_answer_with_one_call(connect, as
         assert account.running == 0 or chat.messages[-1].state == "cancelled"
 
 
-async def test_cancelling_the_task_stops_the_answer_and_is_not_swallowed(connect, asking, simulator):
+async def test_cancelling_the_task_stops_the_answer_and_is_not_swallowed(connect, chat_request, simulator):
     simulator.enqueue(Scenario(HangStream(at=2)))
     seen = asyncio.Event()
 
     async def consume():
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             async for _ in events:
                 seen.set()
 
@@ -214,12 +214,12 @@ async def test_cancelling_the_task_stops_the_answer_and_is_not_swallowed(connect
     assert names(simulator).count(STOP) == 1
 
 
-async def test_cancelling_while_the_message_is_on_its_way_stops_the_answer_too(connect, asking, simulator, ask):
+async def test_cancelling_while_the_message_is_on_its_way_stops_the_answer_too(connect, chat_request, simulator, ask):
     async with connect() as client:
         await ask(client, "warm")
         simulator.settings.latency_seconds = 0.2
         simulator.enqueue(Scenario(HangStream(at=1), operation=SEND))
-        task = asyncio.create_task(anext(client.stream(asking("one two three"))))
+        task = asyncio.create_task(anext(client.stream(chat_request("one two three"))))
         while names(simulator).count("sendMessageMutation") < 2:  # noqa: ASYNC110 - the simulator tells by its journal
             await asyncio.sleep(0.005)
         task.cancel()
@@ -229,10 +229,10 @@ async def test_cancelling_while_the_message_is_on_its_way_stops_the_answer_too(c
 
 
 @pytest.mark.virtual_time
-async def test_the_stop_call_is_bounded(connect, asking, simulator):
+async def test_the_stop_call_is_bounded(connect, chat_request, simulator):
     simulator.enqueue(Scenario(HangStream(at=2)), Scenario(HangRequest(), operation=STOP))
     async with connect(stop_timeout_seconds=0.2) as client:
-        events = client.stream(asking("one two three"))
+        events = client.stream(chat_request("one two three"))
         await anext(events)
         started = now()
         await events.aclose()
@@ -305,11 +305,11 @@ async def test_entering_and_closing_do_no_network_call(connect, simulator):
     assert simulator.requests == []
 
 
-async def test_closing_ends_running_streams_with_an_error_and_leaves_no_task(connect, asking, simulator):
+async def test_closing_ends_running_streams_with_an_error_and_leaves_no_task(connect, chat_request, simulator):
     simulator.enqueue(Scenario(HangStream(at=2)))
     before = asyncio.all_tasks()
     client = connect()
-    events = client.stream(asking("one two three"))
+    events = client.stream(chat_request("one two three"))
     await anext(events)
     count = len(simulator.requests)
     await client.aclose()
@@ -344,33 +344,33 @@ class TestRoundTrips:
     def _latency(self, simulator: PoeWebSimulator) -> None:
         simulator.settings.latency_seconds = 0.05
 
-    async def first_token(self, client, simulator, asking) -> int:
+    async def first_token(self, client, simulator, chat_request) -> int:
         started = time.monotonic()
-        async with aclosing(client.stream(asking("hello"))) as events:
+        async with aclosing(client.stream(chat_request("hello"))) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     return simulator.round_trips(started)
         raise AssertionError("no token")
 
-    async def test_one_when_the_channel_is_open(self, connect, simulator, asking):
+    async def test_one_when_the_channel_is_open(self, connect, simulator, chat_request):
         async with connect() as client:
-            await self.first_token(client, simulator, asking)
-            assert await self.first_token(client, simulator, asking) == 1
+            await self.first_token(client, simulator, chat_request)
+            assert await self.first_token(client, simulator, chat_request) == 1
 
-    async def test_two_with_cached_session_data(self, connect, simulator, asking, ask):
+    async def test_two_with_cached_session_data(self, connect, simulator, chat_request, ask):
         async with connect() as client:
             await ask(client, "hello")
             data = client.session_data()
         async with connect(session_data=data) as client:
-            assert await self.first_token(client, simulator, asking) == 2
+            assert await self.first_token(client, simulator, chat_request) == 2
 
-    async def test_three_with_a_supplied_form_key(self, connect, simulator, asking):
+    async def test_three_with_a_supplied_form_key(self, connect, simulator, chat_request):
         async with connect() as client:
-            assert await self.first_token(client, simulator, asking) == 3
+            assert await self.first_token(client, simulator, chat_request) == 3
 
-    async def test_four_with_nothing_but_the_cookie(self, connect, simulator, asking, account):
+    async def test_four_with_nothing_but_the_cookie(self, connect, simulator, chat_request, account):
         async with connect(credentials=WebCredentials(account.p_b)) as client:
-            assert await self.first_token(client, simulator, asking) == 4
+            assert await self.first_token(client, simulator, chat_request) == 4
 
 
 async def test_closing_ends_a_call_that_hangs(connect, simulator):

@@ -15,7 +15,7 @@ import websockets
 import reverse
 from local.poe_web import Scenario
 from local.poe_web.stream_faults import CutSocket
-from reverse.web import _conversation
+from reverse.web import _messaging
 
 # Enough to fill all that is bounded and then watch; ENDURANCE_MESSAGES=2000 watches longer.
 MESSAGES = int(os.environ.get("ENDURANCE_MESSAGES", "600"))
@@ -47,7 +47,7 @@ def descriptors() -> set[str]:
 async def test_memory_is_flat_over_many_messages(connect, ask, simulator, account, monkeypatch):
     account.points = 1_000_000
     # What is remembered of chats is bounded; it has to be full long before the tracing begins.
-    monkeypatch.setattr(_conversation, "_MAX_REMEMBERED_CHATS", 8)
+    monkeypatch.setattr(_messaging, "_MAX_REMEMBERED_CHATS", 8)
     try:
         async with connect() as client, asyncio.timeout(2.0 * MESSAGES):
             chat = None

@@ -20,7 +20,7 @@ from reverse.events import (
     UsageReported,
 )
 from reverse.web import _protocol
-from reverse.web._answer import Answer
+from reverse.web._decoder import WebAnswerDecoder
 from reverse.web._mailbox import Mailbox
 from reverse.web._protocol import (
     AnswerCancelled,
@@ -60,11 +60,11 @@ def human(text: str = QUESTION, message_id: int = HUMAN) -> dict[str, object]:
     return {"messageId": message_id, "author": "human", "text": text, "state": "complete"}
 
 
-def new_answer(**fields: object) -> Answer:
-    return Answer(ChatStarted(CHAT, "code"), QUESTION, **{"after_message_id": HUMAN, **fields})
+def new_answer(**fields: object) -> WebAnswerDecoder:
+    return WebAnswerDecoder(ChatStarted(CHAT, "code"), QUESTION, **{"after_message_id": HUMAN, **fields})
 
 
-def fold(answer: Answer, *frames: str) -> list[object]:
+def fold(answer: WebAnswerDecoder, *frames: str) -> list[object]:
     return [seen for text in frames for update in parse_frame(text).updates for seen in answer.feed(update)]
 
 
@@ -371,7 +371,7 @@ def deliveries(draw: st.DrawFn, *, reorder: bool) -> tuple[str, list[str]]:
     return texts[-1], frames
 
 
-def consume(frames: list[str], *, through_mailbox: bool) -> tuple[Answer, list[object]]:
+def consume(frames: list[str], *, through_mailbox: bool) -> tuple[WebAnswerDecoder, list[object]]:
     """Fold frames into an answer, directly or through a mailbox that its reader empties only at the end."""
     everything = [update for text in frames for update in parse_frame(text).updates]
     updates = [update for text in frames for update in parse_frame(text, [CHAT]).updates if update.chat_id == CHAT]

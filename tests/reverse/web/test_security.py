@@ -18,6 +18,7 @@ import pytest
 
 import reverse
 from local.poe_web import PoeWebSimulator, Scenario
+from local.poe_web.foreign_frames import GarbageFrames
 from local.poe_web.request_faults import (
     ChallengePage,
     DropConnection,
@@ -29,7 +30,7 @@ from local.poe_web.request_faults import (
     StaleHash,
     WrongJson,
 )
-from local.poe_web.stream_faults import CutSocket, GarbageFrames, MessageState
+from local.poe_web.stream_faults import CutSocket, MessageState
 from reverse.chat import ChatRequest, Message
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
@@ -190,11 +191,11 @@ async def test_no_thread_is_started(connect, ask):
         assert threading.active_count() == before
 
 
-async def test_a_consumer_that_leaves_takes_its_mailbox_along(connect, asking):
+async def test_a_consumer_that_leaves_takes_its_mailbox_along(connect, chat_request):
     async with connect() as client:
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             await anext(events)
-        assert not client._channel._mailboxes and not client._channel._early
+        assert not client._channel.mailboxes and not client._channel.mailboxes._early
 
 
 def test_nothing_depends_on_garbage_collection():

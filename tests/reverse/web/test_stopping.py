@@ -13,18 +13,18 @@ from local.poe_web import Scenario
 from local.poe_web.stream_faults import HangStream, OddCancellation
 from reverse.config import PoeConfig
 from reverse.events import ChatStarted, ChatTitled, Finished, FinishReason, TextDelta
-from reverse.web._answer import Answer
+from reverse.web._decoder import WebAnswerDecoder
 from reverse.web._protocol import AnswerCancelled, AnswerStopped, MessageUpdate, TitleChanged
 from reverse.web._sending import send_variables
 
 SECONDS = 5  # far less than any time-out of the client
 
 
-async def stopped(client, asking, stop):
+async def stopped(client, chat_request, stop):
     """The end of an answer that `stop` was called for once it had begun."""
     async with asyncio.timeout(SECONDS):
         chat_id = message_id = None
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             async for event in events:
                 if isinstance(event, ChatStarted):
                     chat_id, message_id = event.chat_id, event.message_id
@@ -38,40 +38,42 @@ async def stopped(client, asking, stop):
 
 @pytest.mark.parametrize("names", ["answer", "question", "nothing", "lost"])
 @pytest.mark.parametrize("generation", ["newer", "older"])
-async def test_a_stop_ends_the_reader_whatever_the_confirmation_names(connect, asking, simulator, names, generation):
+async def test_a_stop_ends_the_reader_whatever_the_confirmation_names(
+    connect, chat_request, simulator, names, generation
+):
     simulator.enqueue(Scenario((HangStream(at=2), OddCancellation(names))))
     async with connect(operation_generation=generation) as client:
 
         async def stop(chat_id, message_id):
             await client.stop(chat_id, message_id=message_id, text_length=3)
 
-        assert await stopped(client, asking, stop) is FinishReason.CANCELLED
+        assert await stopped(client, chat_request, stop) is FinishReason.CANCELLED
 
 
 @pytest.mark.parametrize("generation", ["newer", "older"])
-async def test_a_message_id_is_enough_to_stop(connect, asking, simulator, generation):
+async def test_a_message_id_is_enough_to_stop(connect, chat_request, simulator, generation):
     simulator.enqueue(Scenario((HangStream(at=2), OddCancellation("lost"))))
     async with connect(operation_generation=generation) as client:
 
         async def stop(_chat_id, message_id):
             await client.stop(None, message_id=message_id)
 
-        assert await stopped(client, asking, stop) is FinishReason.CANCELLED
+        assert await stopped(client, chat_request, stop) is FinishReason.CANCELLED
 
 
 @pytest.mark.parametrize("names", ["question", "nothing"])
-async def test_a_stop_from_elsewhere_ends_the_answer_too(connect, asking, simulator, names):
+async def test_a_stop_from_elsewhere_ends_the_answer_too(connect, chat_request, simulator, names):
     simulator.enqueue(Scenario((HangStream(at=2), OddCancellation(names))))
     async with connect() as client, connect() as other:
 
         async def stop(chat_id, _message_id):
             await other.stop(chat_id)
 
-        assert await stopped(client, asking, stop) is FinishReason.CANCELLED
+        assert await stopped(client, chat_request, stop) is FinishReason.CANCELLED
 
 
 def answer():
-    return Answer(ChatStarted(7, title="Old"), "hi", after_message_id=100)
+    return WebAnswerDecoder(ChatStarted(7, title="Old"), "hi", after_message_id=100)
 
 
 def begun():

@@ -9,6 +9,7 @@ import pytest
 
 from local.poe_web import Scenario
 from local.poe_web.answers import Snapshot
+from local.poe_web.foreign_frames import GarbageFrames, UnknownEvents
 from local.poe_web.request_faults import DropConnection, HttpError
 from local.poe_web.stream_faults import (
     BatchEvents,
@@ -18,7 +19,6 @@ from local.poe_web.stream_faults import (
     DropEvents,
     DuplicateEvents,
     EarlyEvents,
-    GarbageFrames,
     HangStream,
     MessageState,
     MissedMessages,
@@ -26,7 +26,6 @@ from local.poe_web.stream_faults import (
     RefetchChannel,
     ReorderEvents,
     TitleFirst,
-    UnknownEvents,
 )
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import ChatStarted, FileAttached, Finished, FinishReason, TextDelta, TextReplaced
@@ -178,11 +177,11 @@ async def test_a_file_that_only_the_history_shows_is_not_an_empty_answer(connect
     assert isinstance(answer.events[0], ChatStarted)
 
 
-async def test_chunks_arrive_while_the_bot_still_writes(connect, asking, simulator):
+async def test_chunks_arrive_while_the_bot_still_writes(connect, chat_request, simulator):
     simulator.settings.pace_seconds = 0.03
     arrivals = []
     async with connect() as client:
-        async for event in client.stream(asking(QUESTION)):
+        async for event in client.stream(chat_request(QUESTION)):
             if isinstance(event, TextDelta):
                 arrivals.append(time.monotonic())
                 last = now()

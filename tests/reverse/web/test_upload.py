@@ -202,9 +202,9 @@ class TestOlderGeneration:
             "AvailableBotsSelectorModalPaginationQuery",
         }
 
-    async def test_stops_an_answer_by_its_message(self, client, asking, simulator):
+    async def test_stops_an_answer_by_its_message(self, client, chat_request, simulator):
         simulator.enqueue(Scenario(HangStream(at=2)))
-        async with aclosing(client.stream(asking("one two three"))) as events:
+        async with aclosing(client.stream(chat_request("one two three"))) as events:
             await anext(events)
         assert simulator.requests[-1].query_name == "StopMessage_messageCancel_Mutation"
         assert simulator.requests[-1].status == 200

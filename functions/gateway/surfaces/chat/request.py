@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.fields import Body
+from gateway.http.declared_body import Body
 from gateway.models.parameters import PARALLEL_TOOL_CALLS
 from gateway.prompt.body import SessionMetadata, TextBody, session_id, stop_field
-from gateway.prompt.request import ChatCall, FieldNames
+from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
 from gateway.surfaces.chat.messages import MessageItem, read_turns
@@ -57,7 +57,7 @@ class ChatBody(ToolFields, TextBody):
     suggested_replies = fields.flag("Ask for the follow-up questions that Poe suggests, where the account can.")
 
 
-def read_chat_call(values: Mapping[str, Any]) -> ChatCall:
+def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = ChatBody(values)
     model = body.model.strip()
@@ -67,7 +67,7 @@ def read_chat_call(values: Mapping[str, Any]) -> ChatCall:
     left_out = set[str]()
     turns = read_turns(body.messages, left_out)
     check_content(turns, "messages")
-    return ChatCall(
+    return GenerationRequest(
         model=model,
         turns=tuple(turns),
         places=file_places(turns, lambda index: body.messages[index].param("content")),

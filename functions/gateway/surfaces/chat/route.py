@@ -19,7 +19,7 @@ from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
 from gateway.surfaces.chat.encoder import ChunkEncoder, encode_completion, new_completion_id
-from gateway.surfaces.chat.request import NAMES, read_chat_call
+from gateway.surfaces.chat.request import NAMES, read_chat_request
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 
 
@@ -28,12 +28,12 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
     deadline = request_deadline(request)
     services = context_of(request).services
     key = await authenticate(request)
-    call = read_chat_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    entry, bot = await admit(request, key, call.model, call.choices)
+    asked = read_chat_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    entry, bot = await admit(request, key, asked.model, asked.choices)
     async with asyncio.timeout_at(deadline):
-        chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
+        chat = await prepare_chat(asked, bot=bot, entry=entry, key_id=key.id, services=services)
     completion = _Completion(request, chat)
-    if call.is_streamed:
+    if asked.is_streamed:
         return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
     async with answering(request, deadline, NAMES):
         body = await completion.collect()
@@ -59,27 +59,27 @@ class _Completion:
 
     async def collect(self) -> bytes:
         """The completion object. Raises what the first failing choice raises."""
-        call = self._chat.call
-        if call.choices == 1:
+        asked = self._chat.request
+        if asked.choices == 1:
             answers = [await self._collect_choice(0, self._record)]
         else:
-            answers = await run_all(call.choices, self._collect_choice, record=self._record, width=call.choices)
+            answers = await run_all(asked.choices, self._collect_choice, record=self._record, width=asked.choices)
         return encode_completion(
             answers,
             completion_id=self._completion_id,
             created=self._created,
-            model=call.model,
-            specs=call.specs,
+            model=asked.model,
+            specs=asked.specs,
         )
 
     def stream(self) -> AsyncGenerator[bytes, None]:
         """The chunks; those of several choices as they come."""
-        if self._chat.call.choices == 1:
+        if self._chat.request.choices == 1:
             return stream_answer(self._start(0, self._record), self._encoder(None))
         return self._stream_choices()
 
     async def _stream_choices(self) -> AsyncGenerator[bytes, None]:
-        choices = self._chat.call.choices
+        choices = self._chat.request.choices
         chunks = stream_all(choices, self._stream_choice, record=self._record, width=choices)
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -102,12 +102,12 @@ class _Completion:
         return generation
 
     def _encoder(self, choice: int | None) -> ChunkEncoder:
-        call = self._chat.call
+        asked = self._chat.request
         return ChunkEncoder(
             completion_id=self._completion_id,
             created=self._created,
-            model=call.model,
-            wants_usage=call.wants_usage,
+            model=asked.model,
+            wants_usage=asked.wants_usage,
             choice=choice,
-            specs=call.specs,
+            specs=asked.specs,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.http.declared_body import describe
 from gateway.http.errors import MODEL_NOT_FOUND, NOT_READY, STORE
-from gateway.http.fields import describe
 from gateway.http.schemas import (
     ANY_OBJECT,
     COUNT,

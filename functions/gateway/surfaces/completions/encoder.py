@@ -10,27 +10,27 @@ from typing import Any
 from gateway.generation.answer import Answer, missing_links
 from gateway.generation.usage import TokenUsage
 from gateway.http.sse import DONE, encode_text
-from gateway.surfaces.completions.request import CompletionCall
+from gateway.surfaces.completions.request import CompletionRequest
 from reverse.events import Event, FinishReason, TextDelta
 
 
 class CompletionEncoder:
     """Encodes the answers to one request; `choice` makes the encoder of one streamed answer."""
 
-    def __init__(self, call: CompletionCall, *, created: int) -> None:
-        self.call = call
+    def __init__(self, request: CompletionRequest, *, created: int) -> None:
+        self.request = request
         self.head = {
             "id": f"cmpl-{secrets.token_hex(14)}",
             "object": "text_completion",
             "created": created,
-            "model": call.model,
+            "model": request.model,
         }
 
     def whole(self, answers: Sequence[Answer]) -> bytes:
         """The response that is not streamed."""
         choices = [
             {
-                "text": (self.call.prompt_of(index) if self.call.echoes else "")
+                "text": (self.request.prompt_of(index) if self.request.echoes else "")
                 + answer.text
                 + missing_links(answer.files, answer.text),
                 "index": index,
@@ -48,7 +48,7 @@ class CompletionEncoder:
 
     def end_stream(self, usage: TokenUsage) -> bytes:
         """What ends a stream after its choices, given what all of them consumed."""
-        if not self.call.wants_usage:
+        if not self.request.wants_usage:
             return DONE
         return b"data: " + _json(self.head | {"choices": [], "usage": usage.to_chat()}) + b"\n\n" + DONE
 
@@ -57,13 +57,13 @@ class ChoiceEncoder:
     """Encodes one answer of several. Each method's result is ready to be sent."""
 
     def __init__(self, parent: CompletionEncoder, index: int) -> None:
-        call = parent.call
+        request = parent.request
         self.answer = Answer()
         self._index = index
         self._open = b"data: " + _json(parent.head)[:-1] + b',"choices":[{"text":'
-        self._tail = b',"usage":null}\n\n' if call.wants_usage else b"}\n\n"
+        self._tail = b',"usage":null}\n\n' if request.wants_usage else b"}\n\n"
         # Held until the bot begins to answer: a failure before that is an ordinary error response.
-        self._start = self._chunk(call.prompt_of(index)) if call.echoes else b""
+        self._start = self._chunk(request.prompt_of(index)) if request.echoes else b""
 
     def encode(self, event: Event) -> bytes:
         """The chunk for an event; empty for events that chunks do not show."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, array
 from gateway.prompt.body import TextBody, stop_field
-from gateway.prompt.request import ChatCall, FieldNames
+from gateway.prompt.request import FieldNames, GenerationRequest
 from reverse.chat import Message
 
 MAX_PROMPTS = 20
@@ -60,14 +60,14 @@ class CompletionBody(TextBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionCall:
+class CompletionRequest:
     """One request."""
 
     prompts: tuple[str, ...] = field(repr=False)
     count: int
     """Answers per prompt."""
     echoes: bool
-    shared: ChatCall = field(repr=False)
+    shared: GenerationRequest = field(repr=False)
     """What all prompts have in common; its turns are those of the first."""
 
     @property
@@ -92,12 +92,12 @@ class CompletionCall:
         """The prompt of an answer: OpenAI numbers all answers to the first prompt first."""
         return self.prompts[index // self.count]
 
-    def chat_calls(self) -> list[ChatCall]:
+    def generation_requests(self) -> list[GenerationRequest]:
         """One request for each prompt."""
         return [replace(self.shared, turns=(Message("user", prompt),)) for prompt in self.prompts]
 
 
-def read_completion_call(values: Mapping[str, Any]) -> CompletionCall:
+def read_completion_request(values: Mapping[str, Any]) -> CompletionRequest:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = CompletionBody(values)
     model = body.model.strip()
@@ -111,11 +111,11 @@ def read_completion_call(values: Mapping[str, Any]) -> CompletionCall:
         raise invalid(f"At most {MAX_ANSWERS} answers can be asked for at once.", param="n", code="out_of_range")
     options = body.stream_options
     dropped = ["stream_options.include_obfuscation"] if options is not None and options.include_obfuscation else []
-    return CompletionCall(
+    return CompletionRequest(
         prompts=body.prompt,
         count=count,
         echoes=body.echo,
-        shared=ChatCall(
+        shared=GenerationRequest(
             model=model,
             turns=(Message("user", body.prompt[0]),),
             is_streamed=body.stream,

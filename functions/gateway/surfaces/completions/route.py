@@ -22,7 +22,7 @@ from gateway.models.catalogue import require
 from gateway.models.parameters import ignored_header
 from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
 from gateway.surfaces.completions.encoder import ChoiceEncoder, CompletionEncoder
-from gateway.surfaces.completions.request import NAMES, CompletionCall, read_completion_call
+from gateway.surfaces.completions.request import NAMES, CompletionRequest, read_completion_request
 from gateway.surfaces.context import (
     RequestContext,
     admit,
@@ -45,16 +45,16 @@ async def create_completion(request: Request) -> Response | EventStream:
     context = context_of(request)
     services = context.services
     key = await authenticate(request)
-    call = read_completion_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model, bot = await admit(request, key, call.model, call.answers)
+    asked = read_completion_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    model, bot = await admit(request, key, asked.model, asked.answers)
     require(model, "text", "completions")
     async with asyncio.timeout_at(deadline):
         chats = [
-            await prepare_chat(chat_call, bot=bot, entry=model, key_id=key.id, services=services)
-            for chat_call in call.chat_calls()
+            await prepare_chat(one_prompt, bot=bot, entry=model, key_id=key.id, services=services)
+            for one_prompt in asked.generation_requests()
         ]
-    completion = _Completion(context, call, chats)
-    if call.is_streamed:
+    completion = _Completion(context, asked, chats)
+    if asked.is_streamed:
         return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
     async with answering(request, deadline, NAMES):
         body = await completion.collect()
@@ -64,12 +64,12 @@ async def create_completion(request: Request) -> Response | EventStream:
 class _Completion:
     """The answers to one request, streamed or collected."""
 
-    def __init__(self, context: RequestContext, call: CompletionCall, chats: Sequence[ChatTask]) -> None:
+    def __init__(self, context: RequestContext, asked: CompletionRequest, chats: Sequence[ChatTask]) -> None:
         self._context = context
-        self._call = call
+        self._asked = asked
         # One for each prompt.
         self._chats = chats
-        self._encoder = CompletionEncoder(call, created=int(time.time()))
+        self._encoder = CompletionEncoder(asked, created=int(time.time()))
         self._choices: dict[int, ChoiceEncoder] = {}
         self._started: list[Generation] = []
 
@@ -82,12 +82,12 @@ class _Completion:
     async def collect(self) -> bytes:
         """The completion object. Raises what the first failing answer raises: a gap would hide or shift another one."""
         record = self._context.record
-        answers = await run_all(self._call.answers, self._collect_choice, record=record, width=MAX_PARALLEL)
+        answers = await run_all(self._asked.answers, self._collect_choice, record=record, width=MAX_PARALLEL)
         return self._encoder.whole(answers)
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """All answers in their order, so that a stream holds one account at a time."""
-        chunks = stream_all(self._call.answers, self._stream_choice, record=self._context.record, width=1)
+        chunks = stream_all(self._asked.answers, self._stream_choice, record=self._context.record, width=1)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -101,7 +101,7 @@ class _Completion:
         return stream_answer(self._start(index, record), encoder)
 
     def _start(self, index: int, record: RequestRecord) -> Generation:
-        prompt, choice = divmod(index, self._call.count)
+        prompt, choice = divmod(index, self._asked.count)
         task = self._chats[prompt].generation_task(choice)
         generation = self._context.services.generations.start(task, record)
         self._started.append(generation)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.http import fields
 from gateway.http.bodies import decode_field
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, gateway_error, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array, obj
+from gateway.http.values import read_mapping
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 from reverse.errors import PoeError
@@ -35,7 +36,7 @@ def _parameters(value: Any, body: Body, name: str) -> dict[str, Any]:
             value = decode_field(value)
         except ValueError:
             raise body.wrong(name, "an object") from None
-    return fields.read_mapping(value, body, name)
+    return read_mapping(value, body, name)
 
 
 _ADDRESS: Schema = {
@@ -79,7 +80,7 @@ class EditBody(ImageBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageCall:
+class ImageRequest:
     """One request for images."""
 
     model: str
@@ -95,12 +96,12 @@ class ImageCall:
         return bool(self.images)
 
 
-def read_generation(values: Mapping[str, Any]) -> ImageCall:
+def read_generation(values: Mapping[str, Any]) -> ImageRequest:
     """Normalise the body of a generation. Raises `GatewayError` (400)."""
     return _read(ImageBody(values), ())
 
 
-async def read_json_edit(values: Mapping[str, Any]) -> ImageCall:
+async def read_json_edit(values: Mapping[str, Any]) -> ImageRequest:
     """Normalise the JSON body of an edit, fetching what it only names. Raises `GatewayError` (400)."""
     body = EditBody(values)
     _read(body, ())  # what is wrong without them is told before anything is fetched
@@ -112,7 +113,7 @@ async def read_json_edit(values: Mapping[str, Any]) -> ImageCall:
     return _read(body, tuple(images), has_mask=body.mask is not None)
 
 
-async def read_form_edit(form: Form) -> ImageCall:
+async def read_form_edit(form: Form) -> ImageRequest:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
     body = ImageBody(_typed(form.fields))
     _read(body, ())
@@ -133,7 +134,7 @@ async def read_form_edit(form: Form) -> ImageCall:
     return _read(body, tuple(images + masks), has_mask=bool(masks))
 
 
-def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageCall:
+def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageRequest:
     if body.stream or body.partial_images:
         raise invalid(
             "Images are not streamed: the upstream makes them in one piece. Leave out 'stream' and 'partial_images'.",
@@ -142,7 +143,7 @@ def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = F
         )
     if len(images) - has_mask > MAX_INPUT_IMAGES:
         raise invalid(f"'image' may be at most {MAX_INPUT_IMAGES} images.", param="image", code="out_of_range")
-    return ImageCall(
+    return ImageRequest(
         model=body.model.strip(),
         prompt=body.prompt + _MASK_NOTE if has_mask else body.prompt,
         count=body.n or 1,

@@ -20,7 +20,7 @@ from gateway.http.errors import UNUSABLE_ANSWER, UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
-from gateway.surfaces.media.image_request import ImageCall
+from gateway.surfaces.media.image_request import ImageRequest
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached
@@ -41,7 +41,7 @@ class ImageMaker:
     services: Services
     record: RequestRecord
     key_id: str
-    call: ImageCall
+    request: ImageRequest
     bot: str
     model: Model | None
     """What is known of the bot."""
@@ -52,7 +52,7 @@ class ImageMaker:
 
         Some bots make several at once; some answers fail. What was made is given, as it was paid for.
         """
-        results = await run_each(self.call.count, self._make_one, record=self.record, width=MAX_PARALLEL)
+        results = await run_each(self.request.count, self._make_one, record=self.record, width=MAX_PARALLEL)
         made = [result for result in results if not isinstance(result, Exception)]
         files = [file for some, _ in made for file in some]
         if not files:
@@ -60,7 +60,7 @@ class ImageMaker:
         # Answers without an image cost points, too.
         spent, is_estimate = self.record.points, self.record.points_estimated
         total = replace(TokenUsage.total(usage for _, usage in made), points=spent, points_estimated=is_estimate)
-        return files[: self.call.count], total
+        return files[: self.request.count], total
 
     async def _make_one(self, _index: int, record: RequestRecord) -> tuple[list[FileAttached], TokenUsage]:
         generation = self.services.generations.start(self._task(), record)
@@ -76,7 +76,7 @@ class ImageMaker:
             key_id=self.key_id,
             model=self.bot,
             build=self._build,
-            prompt_tokens=usage.tokens(self.call.prompt) + usage.TOKENS_PER_MESSAGE,
+            prompt_tokens=usage.tokens(self.request.prompt) + usage.TOKENS_PER_MESSAGE,
             kinds=kinds_for(self.model),
             is_streamed=False,
         )
@@ -86,18 +86,18 @@ class ImageMaker:
         if kind is AccountKind.WEB and "nano-banana-2" in self.bot.lower():
             # Else this bot chats about the picture (docs/reference/poe-web.md#sending-a-message).
             parameters.setdefault("image_only", True)
-        message = Message("user", self.call.prompt, self.call.images)
+        message = Message("user", self.request.prompt, self.request.images)
         return ChatRequest(self.bot, (message,), parameters=parameters)
 
     async def encode(self, files: list[FileAttached], used: TokenUsage, *, is_buffered: bool) -> bytes:
         """OpenAI's images response. Raises `GatewayError`, `PoeError`."""
         body: dict[str, Any] = {"created": int(time.time())}
-        if self.call.wants_data:
+        if self.request.wants_data:
             limit = MAX_BUFFERED_DATA_BYTES if is_buffered else MAX_DATA_BYTES
             body["data"] = [{"b64_json": text} for text in await self._texts(files, limit)]
         else:
             body["data"] = [{"url": file.url} for file in files]
-        body["usage"] = _usage(used, has_images=self.call.is_edit)
+        body["usage"] = _usage(used, has_images=self.request.is_edit)
         return json.dumps(body, separators=(",", ":")).encode()
 
     async def _texts(self, files: list[FileAttached], limit: int) -> list[str]:

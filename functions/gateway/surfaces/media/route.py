@@ -25,7 +25,7 @@ from gateway.models.catalogue import Model, kinds_for, require, unsupported_mode
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.image_request import (
-    ImageCall,
+    ImageRequest,
     image_from_bytes,
     image_from_text,
     read_form_edit,
@@ -33,8 +33,8 @@ from gateway.surfaces.media.image_request import (
     read_json_edit,
 )
 from gateway.surfaces.media.images import ImageMaker
-from gateway.surfaces.media.speech import read_speech_call
-from gateway.surfaces.media.video_jobs import VideoCall, read_video_call
+from gateway.surfaces.media.speech import read_speech_request
+from gateway.surfaces.media.video_jobs import VideoRequest, read_video_request
 from gateway.surfaces.media.videos import VideoMaker
 from reverse.chat import ChatRequest, Message
 
@@ -47,8 +47,8 @@ async def create_image(request: Request) -> Response:
     deadline = request_deadline(request)
     key = await authenticate(request)
     settings = context_of(request).services.settings
-    call = read_generation(await read_json(request, max_bytes=settings.max_body_bytes))
-    return await _answer(request, key, call, deadline)
+    asked = read_generation(await read_json(request, max_bytes=settings.max_body_bytes))
+    return await _answer(request, key, asked, deadline)
 
 
 async def edit_image(request: Request) -> Response:
@@ -65,21 +65,21 @@ async def edit_image(request: Request) -> Response:
     if is_form(request.headers):
         form = await read_form(await read_body(request, max_bytes=limit), request.headers)
         async with bounded(request.receive, deadline):
-            call = await read_form_edit(form)
+            asked = await read_form_edit(form)
     else:
         values = await read_json(request, max_bytes=limit)
         async with bounded(request.receive, deadline):
-            call = await read_json_edit(values)
-    return await _answer(request, key, call, deadline)
+            asked = await read_json_edit(values)
+    return await _answer(request, key, asked, deadline)
 
 
-async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: float) -> Response:
+async def _answer(request: Request, key: ApiKey, asked: ImageRequest, deadline: float) -> Response:
     context = context_of(request)
     services, record = context.services, context.record
-    model, bot = await admit(request, key, call.model, call.count)
-    _check(model, call)
-    parameters, ignored = resolve(call.wishes, bot, model)
-    maker = ImageMaker(services, record, key.id, call, bot, model, parameters)
+    model, bot = await admit(request, key, asked.model, asked.count)
+    _check(model, asked)
+    parameters, ignored = resolve(asked.wishes, bot, model)
+    maker = ImageMaker(services, record, key.id, asked, bot, model, parameters)
     async with bounded(request.receive, deadline):
         files, used = await maker.make()
         body = await maker.encode(files, used, is_buffered=is_buffered(request.scope))
@@ -87,10 +87,10 @@ async def _answer(request: Request, key: ApiKey, call: ImageCall, deadline: floa
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _check(model: Model | None, call: ImageCall) -> None:
+def _check(model: Model | None, asked: ImageRequest) -> None:
     """Raises `GatewayError` (400) for what the model is known not to do."""
     require(model, "image", "images")
-    if model is None or not call.is_edit:
+    if model is None or not asked.is_edit:
         return
     if model.input_modalities is not None and "image" not in model.input_modalities:
         raise unsupported_model(f"The model '{model.id}' makes images, but takes none to edit.")
@@ -105,13 +105,13 @@ async def create_video(request: Request) -> JSONResponse:
     context = context_of(request)
     services, record = context.services, context.record
     key = await authenticate(request)
-    call = await _read_call(request, services.settings.max_body_bytes)
-    model, bot = await admit(request, key, call.model)
+    asked = await _read_video(request, services.settings.max_body_bytes)
+    model, bot = await admit(request, key, asked.model)
     require(model, "video", "videos")
     async with bounded(request.receive, deadline):
-        job, ignored = await VideoMaker(services, record, key.id).create(call, bot, model)
+        job, ignored = await VideoMaker(services, record, key.id).create(asked, bot, model)
     headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
-    shown = job.to_openai() | {"prompt": call.prompt, "usage": _points(record)}
+    shown = job.to_openai() | {"prompt": asked.prompt, "usage": _points(record)}
     return JSONResponse(shown, headers=headers)
 
 
@@ -150,7 +150,7 @@ async def _maker(request: Request) -> tuple[VideoMaker, str]:
     return VideoMaker(context.services, context.record, key.id), request.path_params["video_id"]
 
 
-async def _read_call(request: Request, limit: int) -> VideoCall:
+async def _read_video(request: Request, limit: int) -> VideoRequest:
     """The body, a form or JSON. An image to begin with is a file of the form, or `image_url` of an object."""
     from gateway.http.multipart import is_form, read_form
 
@@ -160,16 +160,16 @@ async def _read_call(request: Request, limit: int) -> VideoCall:
         if len(files) != len(form.files) or len(files) > 1:
             raise invalid("A form may have one file, called 'input_reference'.", code="unknown_parameter")
         images = tuple(image_from_bytes(part.data, part.file_name, "input_reference") for part in files)
-        return read_video_call(form.fields, images)
+        return read_video_request(form.fields, images)
     values = await read_json(request, max_bytes=limit)
-    call = read_video_call(values)
+    asked = read_video_request(values)
     reference = values.get("input_reference")
     if reference is None:
-        return call
+        return asked
     address = reference.get("image_url") if isinstance(reference, dict) else reference
     if not isinstance(address, str):
         raise invalid("'input_reference' must have an 'image_url'.", param="input_reference", code="invalid_type")
-    return read_video_call(values, (await image_from_text(address, "input_reference"),))
+    return read_video_request(values, (await image_from_text(address, "input_reference"),))
 
 
 async def create_speech(request: Request) -> FileResponse:
@@ -181,21 +181,21 @@ async def create_speech(request: Request) -> FileResponse:
     context = context_of(request)
     services, record = context.services, context.record
     key = await authenticate(request)
-    call = read_speech_call(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model, bot = await admit(request, key, call.model)
+    asked = read_speech_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    model, bot = await admit(request, key, asked.model)
     require(model, "audio", "speech")
     sent: dict[str, Any] = {}
 
     def build(kind: AccountKind) -> ChatRequest:
         sent.clear()
-        sent.update(call.sent(kind, model))
-        return ChatRequest(bot, (Message("user", call.text),), parameters=dict(sent))
+        sent.update(asked.sent(kind, model))
+        return ChatRequest(bot, (Message("user", asked.text),), parameters=dict(sent))
 
     task = GenerationTask(
         key_id=key.id,
         model=bot,
         build=build,
-        prompt_tokens=usage.tokens(call.text),
+        prompt_tokens=usage.tokens(asked.text),
         kinds=kinds_for(model),
         is_streamed=False,
     )
@@ -210,7 +210,7 @@ async def create_speech(request: Request) -> FileResponse:
         async with services.downloads.open(found[0], max_bytes=max_bytes) as opened:
             if not opened.content_type.startswith("audio/"):
                 raise _silent()
-            ignored = ", ".join(call.ignored(sent, opened.content_type))
+            ignored = ", ".join(asked.ignored(sent, opened.content_type))
             headers = {"x-gateway-points": json.dumps(record.points)}
             headers |= {"x-gateway-points-estimated": "true"} if record.points_estimated else {}
             headers |= {"x-gateway-ignored": ignored} if ignored else {}

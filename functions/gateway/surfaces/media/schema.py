@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.http.declared_body import Body, describe
 from gateway.http.errors import INVALID_REQUEST, NOT_FOUND, UPSTREAM
-from gateway.http.fields import Body, describe
 from gateway.http.schemas import (
     COUNT,
     FLAG,

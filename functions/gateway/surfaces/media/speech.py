@@ -8,8 +8,8 @@ from typing import Any
 
 from accounts import AccountKind
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, obj
 from gateway.models.catalogue import Model
 
@@ -36,7 +36,7 @@ _MAX_SHOWN = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechCall:
+class SpeechRequest:
     """One request for speech."""
 
     model: str
@@ -68,14 +68,14 @@ class SpeechCall:
 
     def ignored(self, sent: Mapping[str, Any], content_type: str) -> tuple[str, ...]:
         """What the caller asked for and did not get."""
-        unsent = [wish for wish, value in self.wishes.items() if not _is_told(wish, value, sent)]
+        unsent = [wish for wish, value in self.wishes.items() if not _is_sent_as(wish, value, sent)]
         unsent = [wish for wish in unsent if wish != "response_format"]
         if self.response_format and content_type not in _FORMAT_TYPES[self.response_format]:
             unsent.append("response_format")
         return tuple(unsent)
 
 
-def _is_told(wish: str, value: Any, sent: Mapping[str, Any]) -> bool:
+def _is_sent_as(wish: str, value: Any, sent: Mapping[str, Any]) -> bool:
     """Whether the bot is told just that, by whatever name; a bot's own spelling of a voice is the same voice."""
     told = next((sent[name] for name in _NAMES[wish] if name in sent), None)
     return told == value or (isinstance(told, str) and isinstance(value, str) and told.lower() == value.lower())
@@ -135,12 +135,12 @@ class SpeechBody(Body):
     parameters = fields.mapping("Options that the bot itself declares.")
 
 
-def read_speech_call(values: Mapping[str, Any]) -> SpeechCall:
+def read_speech_request(values: Mapping[str, Any]) -> SpeechRequest:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = SpeechBody(values)
     if body.stream_format == "sse":
         raise invalid("'stream_format' must be 'audio'.", param="stream_format", code="unsupported_value")
-    return SpeechCall(
+    return SpeechRequest(
         model=body.model.strip(),
         text=body.input,
         response_format=body.response_format,

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
@@ -29,7 +29,7 @@ _MAX_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoCall:
+class VideoRequest:
     """One request for a video."""
 
     model: str
@@ -97,14 +97,14 @@ class VideoJob:
         }
 
 
-def new_job(job_id: str, call: VideoCall) -> VideoJob:
+def new_job(job_id: str, request: VideoRequest) -> VideoJob:
     """The job of a request, before anything is known of it."""
     return VideoJob(
         id=job_id,
-        model=call.model,
+        model=request.model,
         created_at=time.time(),
-        seconds=call.seconds or _DEFAULT_SECONDS,
-        size=call.size or _DEFAULT_SIZE,
+        seconds=request.seconds or _DEFAULT_SECONDS,
+        size=request.size or _DEFAULT_SIZE,
     )
 
 
@@ -150,13 +150,13 @@ class VideoBody(Body):
     )
 
 
-def read_video_call(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoCall:
+def read_video_request(values: Mapping[str, Any], images: tuple[Attachment, ...] = ()) -> VideoRequest:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = VideoBody(values)
     own = body.parameters
     if own is not None:
         _ = own.seconds  # checked, and passed on as it is
-    return VideoCall(
+    return VideoRequest(
         model=body.model.strip(),
         prompt=body.prompt,
         seconds=body.seconds,

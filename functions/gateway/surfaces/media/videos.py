@@ -20,7 +20,7 @@ from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_parameters import resolve
-from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoCall, VideoJob, new_job
+from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoJob, VideoRequest, new_job
 from reverse.chat import ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, Finished, VideoJobStarted
@@ -38,23 +38,23 @@ class VideoMaker:
     record: RequestRecord
     key_id: str
 
-    async def create(self, call: VideoCall, bot: str, model: Model | None) -> tuple[VideoJob, tuple[str, ...]]:
+    async def create(self, request: VideoRequest, bot: str, model: Model | None) -> tuple[VideoJob, tuple[str, ...]]:
         """A new job, stored, and the names of the fields that the bot can't be told. Raises what asking raises."""
-        parameters, ignored = resolve(call.wishes, bot, model)
-        job = new_job(f"video_{secrets.token_hex(16)}", call)
-        if model is not None and _ENDPOINT in model.upstream_endpoints and not call.images:
-            fields = {"seconds": call.seconds, "size": call.size}
-            sent = {**call.wishes.parameters, **{name: value for name, value in fields.items() if value is not None}}
-            job = await self._begin(job, call, bot, sent)
+        parameters, ignored = resolve(request.wishes, bot, model)
+        job = new_job(f"video_{secrets.token_hex(16)}", request)
+        if model is not None and _ENDPOINT in model.upstream_endpoints and not request.images:
+            fields = {"seconds": request.seconds, "size": request.size}
+            sent = {**request.wishes.parameters, **{name: value for name, value in fields.items() if value is not None}}
+            job = await self._begin(job, request, bot, sent)
             # The job takes OpenAI's fields only.
-            ignored = ("aspect_ratio",) if call.wishes.aspect_ratio else ()
+            ignored = ("aspect_ratio",) if request.wishes.aspect_ratio else ()
         else:
             declared = model is not None and model.declared("seconds") is not None
-            if call.seconds is not None and not declared:
+            if request.seconds is not None and not declared:
                 ignored = (*ignored, "seconds")
-            elif call.seconds is not None:
-                parameters["seconds"] = call.seconds
-            job = await self._make(job, call, bot, model, parameters)
+            elif request.seconds is not None:
+                parameters["seconds"] = request.seconds
+            job = await self._make(job, request, bot, model, parameters)
         await self._keep(job)
         return job, ignored
 
@@ -87,13 +87,13 @@ class VideoMaker:
         async with self._jobs(job) as jobs:
             yield Download("video/mp4", None, jobs.video_content(job.upstream_id or "", max_bytes=max_bytes))
 
-    async def _begin(self, job: VideoJob, call: VideoCall, bot: str, parameters: Mapping[str, Any]) -> VideoJob:
+    async def _begin(self, job: VideoJob, request: VideoRequest, bot: str, parameters: Mapping[str, Any]) -> VideoJob:
         """Start Poe's own job on one of the accounts."""
 
         async def ask(client: PoeClient, _lease: Lease) -> AsyncGenerator[Event, None]:
             if client.videos is None:
                 raise poe_error(ErrorCode.UNSUPPORTED_FEATURE)
-            video = await client.videos.create_video(bot, call.prompt, parameters=parameters)
+            video = await client.videos.create_video(bot, request.prompt, parameters=parameters)
             yield VideoJobStarted(video.id)
             yield Finished()
 
@@ -102,7 +102,7 @@ class VideoMaker:
                 key_id=self.key_id,
                 model=bot,
                 ask=ask,
-                prompt_tokens=usage.tokens(call.prompt),
+                prompt_tokens=usage.tokens(request.prompt),
                 kinds=(AccountKind.OFFICIAL,),
                 is_streamed=False,
             ),
@@ -112,18 +112,18 @@ class VideoMaker:
         return replace(job, upstream_id=answer.video_job_id, account_id=generation.account_id)
 
     async def _make(
-        self, job: VideoJob, call: VideoCall, bot: str, model: Model | None, parameters: Mapping[str, Any]
+        self, job: VideoJob, request: VideoRequest, bot: str, model: Model | None, parameters: Mapping[str, Any]
     ) -> VideoJob:
         """Ask the bot and wait. Nothing goes on here after a response, so the job is done when it is first shown."""
 
         def build(_kind: AccountKind) -> ChatRequest:
-            return ChatRequest(bot, (Message("user", call.prompt, call.images),), parameters=dict(parameters))
+            return ChatRequest(bot, (Message("user", request.prompt, request.images),), parameters=dict(parameters))
 
         task = GenerationTask(
             key_id=self.key_id,
             model=bot,
             build=build,
-            prompt_tokens=usage.tokens(call.prompt),
+            prompt_tokens=usage.tokens(request.prompt),
             kinds=kinds_for(model),
             is_streamed=False,
         )

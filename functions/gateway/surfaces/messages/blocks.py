@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field, typed
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array
+from gateway.http.values import bad_value, read_filled_text, read_mapping, read_objects, required_type
 from gateway.prompt.content_parts import file_name, read_address, read_data_url
-from reverse.chat import Attachment, Message, Role, ToolCall
+from gateway.prompt.thinking import read_thinking_block
+from reverse.chat import Attachment, Message, Role, Thinking, ToolCall
 
 _ROLES: tuple[Role, ...] = ("user", "assistant", "system")
 _MAX_NAME = 256
+THINKING = "messages.content.thinking"
 _NO_TEXT = "The result is in the files that follow."
 
 
@@ -28,8 +31,8 @@ class Source(Body):
 
     type = fields.required_text(description="`base64`, `url`, `text` or `content`.")
     media_type = fields.text(max_length=100)
-    data: Field[str | None] = Field(fields.read_filled_text, lambda: TEXT, default=None)
-    url: Field[str | None] = Field(fields.read_filled_text, lambda: TEXT, default=None)
+    data: Field[str | None] = Field(read_filled_text, lambda: TEXT, default=None)
+    url: Field[str | None] = Field(read_filled_text, lambda: TEXT, default=None)
     content = fields.anything()
 
 
@@ -69,7 +72,7 @@ class ToolUseBlock(Body):
 
     id = fields.required_text(max_length=_MAX_NAME)
     name = fields.required_text(max_length=_MAX_NAME)
-    input: Field[dict[str, Any]] = Field(fields.read_mapping, lambda: {"type": "object"})
+    input: Field[dict[str, Any]] = Field(read_mapping, lambda: {"type": "object"})
     extra_content = fields.mapping("What came with the call. Some providers want it back.")
 
 
@@ -101,13 +104,13 @@ _KINDS: dict[str, type[Body]] = {
 def _blocks_schema() -> Schema:
     # Of blocks of other types, their text counts; without one they are left out and reported.
     others: Schema = {"type": "object", "required": ["type"], "properties": {"type": TEXT}}
-    return {"anyOf": [TEXT, array({"anyOf": [*fields.typed(_KINDS), others]}, maxItems=100)]}
+    return {"anyOf": [TEXT, array({"anyOf": [*typed(_KINDS), others]}, maxItems=100)]}
 
 
 def _role(value: Any, body: Body, name: str) -> Role:
-    role = fields.read_filled_text(value, body, name)
+    role = read_filled_text(value, body, name)
     if role not in _ROLES:
-        raise fields.bad_value(body, name, _ROLES)
+        raise bad_value(body, name, _ROLES)
     return role
 
 
@@ -163,25 +166,29 @@ class Turns:
     def _assistant(self, blocks: Sequence[Body]) -> Message:
         content = _Content(self.dropped)
         calls: list[ToolCall] = []
+        thinking: list[Thinking] = []
         for block in blocks:
-            kind = fields.required_type(block)
+            kind = required_type(block)
             if kind == "tool_use":
                 calls.append(_read_call(ToolUseBlock(block.values, block.path)))
             elif kind in ("thinking", "redacted_thinking"):
-                # Models don't take their earlier reasoning back, except from the provider that signed it.
-                self.dropped.add("messages.content.thinking")
+                # Models take their earlier reasoning back only with the seal of the provider.
+                sealed = read_thinking_block(block.values)
+                thinking += [sealed] if sealed is not None else []
+                self.dropped |= set() if sealed is not None else {THINKING}
             elif kind in _READERS:
                 self._read(block, kind, content)
             else:
                 # What tools of Anthropic's servers did earlier: no other model could make sense of it.
                 self.dropped.add(f"messages.content.{kind}")
-        return Message("assistant", "\n".join(content.texts), tuple(content.files), tuple(calls))
+        text = "\n".join(content.texts)
+        return Message("assistant", text, tuple(content.files), tuple(calls), thinking=tuple(thinking))
 
     def _add_user(self, blocks: Sequence[Body], place: str) -> None:
         content = _Content(self.dropped)
         is_empty = True
         for block in blocks:
-            kind = fields.required_type(block)
+            kind = required_type(block)
             if kind == "tool_result":
                 is_empty = not self._add_result(ToolResultBlock(block.values, block.path), content) and is_empty
             else:
@@ -197,7 +204,7 @@ class Turns:
             result.texts.append(block.content)
         elif block.content is not None:
             for inner in _blocks(block.content, block, "content"):
-                self._read(inner, fields.required_type(inner), result)
+                self._read(inner, required_type(inner), result)
         call_id, text = block.tool_use_id, "\n".join(result.texts)
         if block.is_error:
             text = f"The tool failed: {text}" if text else "The tool failed."
@@ -218,6 +225,8 @@ class Turns:
         citations = block.values.get("citations")
         if isinstance(citations, dict) and citations.get("enabled") is True:
             self.dropped.add("citations")
+        elif isinstance(citations, list) and citations:
+            self.dropped.add("messages.content.citations")
         reader(block, content)
 
     def _joined_text(self, value: Any, body: Body, name: str) -> str:
@@ -226,12 +235,12 @@ class Turns:
             return value
         content = _Content(self.dropped)
         for block in _blocks(value, body, name):
-            _read_other(block, fields.required_type(block), content)
+            _read_other(block, required_type(block), content)
         return "\n\n".join(content.texts)
 
 
 def _blocks(value: Any, body: Body, name: str) -> list[Body]:
-    return fields.read_objects(value, body, name, Body)
+    return read_objects(value, body, name, Body)
 
 
 def _read_call(block: ToolUseBlock) -> ToolCall:
@@ -294,7 +303,7 @@ def _read_inner(value: Any, item: Body, title: str, content: _Content) -> None:
     if title:
         content.texts.append(title)
     for inner in _blocks(value, item, "content") if value is not None else ():
-        match fields.required_type(inner):
+        match required_type(inner):
             case "text":
                 _read_text(inner, content)
             case "image":

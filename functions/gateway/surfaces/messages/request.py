@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.fields import Body, Field
+from gateway.http.declared_body import Body, Field
 from gateway.http.schemas import TEXT, Schema, array, const, obj
+from gateway.http.values import read_items
 from gateway.models.catalogue import Model
 from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import MAX_STOPS, STOP, SessionMetadata, TextBody, read_stops, session_id
-from gateway.prompt.request import ChatCall, FieldNames
+from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_specs import MAX_TOOLS
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
-from gateway.surfaces.messages.blocks import MessageItem, Turns
+from gateway.surfaces.messages.blocks import THINKING, MessageItem, Turns
 from gateway.surfaces.messages.tools import ToolChoice, ToolItem, read_tools
 from reverse.declared import Steering, schemas_of, steer_by_tokens, steer_by_word
 
@@ -104,7 +105,7 @@ class OutputConfig(Body):
 
 
 def _stops(value: Any, body: Body, name: str) -> tuple[str, ...]:
-    items = fields.read_items(value, body, name, MAX_STOPS)
+    items = read_items(value, body, name, MAX_STOPS)
     if not all(isinstance(item, str) for item in items):
         raise body.wrong(name, "an array of strings")
     return read_stops(items, body, name)
@@ -146,7 +147,7 @@ class MessagesRequest:
     """The bot's own options, as the caller names them."""
     effort: str | None
     body: PromptBody = field(repr=False)
-    call: ChatCall = field(repr=False)
+    shared: GenerationRequest = field(repr=False)
     """The request, except for what depends on the model's options."""
     dropped: tuple[str, ...]
     """Names of what no model gets."""
@@ -154,13 +155,13 @@ class MessagesRequest:
     @property
     def model(self) -> str:
         """As the caller wrote it."""
-        return self.call.model
+        return self.shared.model
 
-    def chat_call(self, model: Model | None) -> ChatCall:
+    def generation_request(self, model: Model | None) -> GenerationRequest:
         """The request for a model, `None` if nobody lists it."""
         parameters = {**self.thinking.options(model), **self.parameters}
         effort = parameters.pop(REASONING_EFFORT, None)
-        parallel = None if self.call.specs.is_parallel else False
+        parallel = None if self.shared.specs.is_parallel else False
         dropped = [*self.dropped, *(["thinking"] if self.thinking.is_ignored(model) else [])]
         options = self.body.read_options(
             NAMES,
@@ -168,7 +169,7 @@ class MessagesRequest:
             parameters=parameters,
             dropped=dropped,
         )
-        return replace(self.call, options=options)
+        return replace(self.shared, options=options)
 
 
 def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = False) -> MessagesRequest:
@@ -186,7 +187,7 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
     _ = body.service_tier
     metadata = body.metadata.undeclared() if body.metadata else {}
     output = body.output_config
-    call = ChatCall(
+    shared = GenerationRequest(
         model=model,
         turns=tuple(turns.messages),
         places=file_places(turns.messages, lambda index: turns.places[index]),
@@ -202,13 +203,14 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
         cache_key=body.cache_key,
         may_truncate=body.may_truncate,
         names=NAMES,
+        thinking_name=THINKING,
     )
     request = MessagesRequest(
         thinking=read_thinking(body.thinking),
         parameters=body.bot_parameters,
         effort=output.effort if output else None,
         body=body,
-        call=call,
+        shared=shared,
         dropped=(*turns.dropped, *(f"metadata.{name}" for name in metadata)),
     )
     # What is wrong with an option is said before the model is looked up.

@@ -32,12 +32,14 @@ async def create_message(request: Request) -> Response | EventStream:
     asked = read_messages_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
     model, bot = await admit(request, key, asked.model)
     async with asyncio.timeout_at(deadline):
-        chat = await prepare_chat(asked.chat_call(model), bot=bot, entry=model, key_id=key.id, services=services)
+        chat = await prepare_chat(
+            asked.generation_request(model), bot=bot, entry=model, key_id=key.id, services=services
+        )
     generation = services.generations.start(chat.generation_task(), record)
     message = MessageObject(new_message_id(), asked.model, chat.prompt_tokens)
     answer = Answer(hides_reasoning=not asked.thinking.is_shown)
     headers = partial(_headers, chat, generation)
-    if chat.call.is_streamed:
+    if chat.request.is_streamed:
         return event_stream(
             request,
             partial(stream_answer, generation, MessageEncoder(message, answer)),
@@ -69,5 +71,5 @@ async def count_tokens(request: Request) -> JSONResponse:
     await authenticate(request)
     values = await read_json(request, max_bytes=services.settings.max_body_bytes)
     asked = read_messages_request(values, counts_only=True)
-    call = asked.chat_call(await services.catalogue.find(asked.model))
-    return JSONResponse({"input_tokens": call.prompt_tokens, "estimated": True})
+    wanted = asked.generation_request(await services.catalogue.find(asked.model))
+    return JSONResponse({"input_tokens": wanted.prompt_tokens, "estimated": True})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.http.fields import describe
+from gateway.http.declared_body import describe
 from gateway.http.schemas import (
     BODY,
     COUNT,

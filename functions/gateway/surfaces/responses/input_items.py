@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field, describe, typed
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import TEXT, Schema, array
+from gateway.http.values import read_items, read_mapping, read_text, required_type
 from gateway.prompt.content_parts import content_schema
 from gateway.prompt.tool_specs import MAX_TOOLS
 
@@ -88,10 +89,11 @@ class SummaryPart(Body):
 
 
 class ReasoningItem(Body):
-    """Reasoning that a client sends back: kept for the record and reported, because no model takes it back."""
+    """Reasoning that a client sends back: given to the provider where it has its seal, else kept and reported."""
 
     id = fields.text(max_length=_MAX_NAME)
     summary = fields.objects(SummaryPart, max_items=64)
+    encrypted_content = fields.text(description="What the provider wants back, where it was given with the item.")
 
 
 class ReferenceItem(Body):
@@ -117,7 +119,7 @@ def input_schema() -> Schema:
     """The schema of `input`."""
     # Of items of other types, calls and results are told to the model; the rest is left out and reported.
     others: Schema = {"type": "object", "required": ["type"], "properties": {"type": TEXT}}
-    items = [TEXT, fields.describe(MessageItem), *fields.typed(_KINDS), others]
+    items = [TEXT, describe(MessageItem), *typed(_KINDS), others]
     return {"anyOf": [{**TEXT, "minLength": 1}, array({"anyOf": items}, minItems=1, maxItems=MAX_ITEMS)]}
 
 
@@ -140,7 +142,7 @@ def read_input(body: InputFields, new_id: NewId) -> list[Item]:
     if not value:
         raise invalid("'input' must have at least one item.", param="input", code="empty_array")
     items: list[Item] = []
-    for index, item in enumerate(fields.read_items(value, body, "input", MAX_ITEMS)):
+    for index, item in enumerate(read_items(value, body, "input", MAX_ITEMS)):
         if isinstance(item, str):
             items.append(_user_text(item, new_id))
         elif isinstance(item, dict):
@@ -205,7 +207,7 @@ def _read_parts(values: Any, item: Body, name: str, *, is_output: bool) -> list[
 
 
 class _TextPart(Body):
-    text: Field[str] = Field(fields.read_text, lambda: TEXT)
+    text: Field[str] = Field(read_text, lambda: TEXT)
 
 
 class _RefusalPart(Body):
@@ -229,7 +231,7 @@ class _FilePart(Body):
 
 
 def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
-    kind = fields.required_type(Body(values, path))
+    kind = required_type(Body(values, path))
     match kind:
         case "input_text" | "output_text" | "text":
             text = _TextPart(values, path).text
@@ -264,7 +266,7 @@ def _read_image(part: Body) -> Item:
 
 def _read_file(part: Body) -> Item:
     inner = part.values.get("file")
-    place = part if inner is None else Body(fields.read_mapping(inner, part, "file"), part.param("file"))
+    place = part if inner is None else Body(read_mapping(inner, part, "file"), part.param("file"))
     _refuse_file_id(place)
     file = _FilePart(place.values, place.path)
     given = {"filename": file.filename, "file_data": file.file_data, "file_url": file.file_url}
@@ -326,7 +328,8 @@ def _read_call_output(kind: str, item: CallOutputItem, new_id: NewId) -> Item:
 
 def _read_reasoning(item: ReasoningItem, new_id: NewId) -> Item:
     summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary]
-    return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary}
+    sealed = {"encrypted_content": item.encrypted_content} if item.encrypted_content else {}
+    return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary, **sealed}
 
 
 def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:

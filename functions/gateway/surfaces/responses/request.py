@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.fields import Body, Field
+from gateway.http.values import read_mapping, read_text
 from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import LONGEST_NAME, TextBody, stop_field
-from gateway.prompt.request import ChatCall, FieldNames
+from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import file_places
 from gateway.surfaces.responses.input_items import InputFields, Item, read_input, tools_of
 from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs
-from gateway.surfaces.responses.turns import Turns, write_turns
+from gateway.surfaces.responses.turns import THINKING, Turns, write_turns
 
 NAMES = FieldNames(
     are_turns_alike=False,
@@ -60,13 +61,13 @@ class ReasoningFields(Body):
 
 
 def _metadata(value: Any, body: Body, name: str) -> dict[str, str]:
-    pairs = fields.read_mapping(value, body, name)
+    pairs = read_mapping(value, body, name)
     if len(pairs) > _MAX_METADATA:
         raise body.wrong(name, f"an object of at most {_MAX_METADATA} pairs")
     inner = Body(pairs, body.param(name))
     longest = {"session_id": LONGEST_NAME}
     return {
-        key: "" if item is None else fields.read_text(item, inner, key, longest.get(key, _LONGEST_VALUE))
+        key: "" if item is None else read_text(item, inner, key, longest.get(key, _LONGEST_VALUE))
         for key, item in pairs.items()
     }
 
@@ -122,7 +123,7 @@ class ResponseRequest:
     previous_response_id: str | None
     store: bool | None
     """`None` where the caller did not say."""
-    shared: ChatCall = field(repr=False)
+    shared: GenerationRequest = field(repr=False)
     """The request without its turns."""
     shown: Mapping[str, Any] = field(repr=False)
     """The fields of the response that repeat the request's."""
@@ -138,11 +139,11 @@ class ResponseRequest:
         tools = read_tools(self.body, more)
         options = replace(self.shared.options, dropped=(*self.shared.options.dropped, *sorted(turns.left_out)))
         specs = tool_specs(self.body, tools)
-        call = replace(self.shared, turns=tuple(turns.messages), places=places, specs=specs, options=options)
-        return replace(self, shared=call, origins=tools.origins)
+        shared = replace(self.shared, turns=tuple(turns.messages), places=places, specs=specs, options=options)
+        return replace(self, shared=shared, origins=tools.origins)
 
-    def chat_call(self, conversation: Sequence[Item], items: Sequence[Item]) -> ChatCall:
-        """The call of the continued request. Raises `GatewayError` (400)."""
+    def generation_request(self, conversation: Sequence[Item], items: Sequence[Item]) -> GenerationRequest:
+        """The continued request. Raises `GatewayError` (400)."""
         return self.continuing(conversation, items).shared
 
 
@@ -166,7 +167,7 @@ def read_response_request(
     if not body.previous_response_id:
         # What is wrong with the choice is said at once, where no further tools can come.
         tool_specs(body, tools)
-    call = ChatCall(
+    shared = GenerationRequest(
         model=model,
         turns=(),
         is_streamed=body.stream,
@@ -183,13 +184,14 @@ def read_response_request(
         cache_key=body.cache_key,
         may_truncate=body.may_truncate,
         names=NAMES,
+        thinking_name=THINKING,
     )
     return ResponseRequest(
         items=items,
         instructions=body.instructions,
         previous_response_id=body.previous_response_id,
         store=body.store,
-        shared=call,
+        shared=shared,
         shown=_shown(body, model, text_format, verbosity) | {"tools": tools.shown},
         origins=tools.origins,
         body=body,

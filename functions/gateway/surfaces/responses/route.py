@@ -15,8 +15,9 @@ from starlette.responses import JSONResponse, Response
 from gateway.generation.answer import collect_answer, stream_answer
 from gateway.generation.generation import Generation
 from gateway.http.bodies import item_index, page_size, read_json
+from gateway.http.declared_body import Body
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
-from gateway.http.fields import Body, choice
+from gateway.http.fields import choice
 from gateway.http.sse import EventStream
 from gateway.prompt.chat_task import ChatTask, prepare_chat
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
@@ -24,7 +25,7 @@ from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
 from gateway.surfaces.responses.input_items import Item
 from gateway.surfaces.responses.request import NAMES, read_response_request
 from gateway.surfaces.responses.resource import Output, ResponseObject, item_status
-from gateway.surfaces.responses.storage import Conversation, ResponseStore, item_ids, new_response_id
+from gateway.surfaces.responses.storage import ResponseHistory, ResponseStore, item_ids, new_response_id
 
 _MAX_PAGE, _PAGE = 100, 20
 
@@ -45,17 +46,17 @@ async def create_response(request: Request) -> Response | EventStream:
     conversation = await stored.conversation(key.id, asked.previous_response_id)
     items = await stored.resolve(key.id, asked.items, conversation)
     asked = asked.continuing(conversation.items, items)
-    call = asked.shared
-    entry, bot = await admit(request, key, call.model)
+    shared = asked.shared
+    entry, bot = await admit(request, key, shared.model)
     async with asyncio.timeout_at(deadline):
-        chat = await prepare_chat(call, bot=bot, entry=entry, key_id=key.id, services=services)
+        chat = await prepare_chat(shared, bot=bot, entry=entry, key_id=key.id, services=services)
     is_kept = stored.is_on and asked.store is not False
     response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
     generation = services.generations.start(chat.generation_task(), record)
     output = Output(new_id, asked.origins)
     headers = partial(_headers, chat, generation)
-    if not call.is_streamed:
+    if not shared.is_streamed:
         async with answering(request, deadline, NAMES):
             body = await _collect(generation, response, output, keep)
         return Response(body, media_type="application/json", headers=headers())
@@ -93,8 +94,8 @@ async def count_input_tokens(request: Request) -> JSONResponse:
     stored = _stored(request)
     conversation = await stored.conversation(key.id, asked.previous_response_id)
     items = await stored.resolve(key.id, asked.items, conversation)
-    call = asked.chat_call(conversation.items, items)
-    return JSONResponse({"object": "response.input_tokens", "input_tokens": call.prompt_tokens, "estimated": True})
+    wanted = asked.generation_request(conversation.items, items)
+    return JSONResponse({"object": "response.input_tokens", "input_tokens": wanted.prompt_tokens, "estimated": True})
 
 
 async def retrieve_response(request: Request) -> JSONResponse:
@@ -176,7 +177,7 @@ def _stored(request: Request) -> ResponseStore:
     return ResponseStore(services.store, services.journal, ttl_days=services.settings.response_ttl_days)
 
 
-def _keeper(stored: ResponseStore, owner: str, items: Sequence[Item], conversation: Conversation) -> Keep:
+def _keeper(stored: ResponseStore, owner: str, items: Sequence[Item], conversation: ResponseHistory) -> Keep:
     async def keep(response: dict[str, Any]) -> dict[str, Any]:
         is_stored = await stored.put(owner, response, items, conversation)
         return response | {"store": is_stored}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.http.declared_body import describe
 from gateway.http.errors import INVALID_REQUEST, NOT_FOUND
-from gateway.http.fields import describe
 from gateway.http.schemas import (
     ANY_OBJECT,
     BODY,

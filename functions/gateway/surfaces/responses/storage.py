@@ -63,7 +63,7 @@ SECONDS_PER_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class ResponseHistory:
     """What was said before a response."""
 
     response_id: str | None = None
@@ -112,18 +112,18 @@ class ResponseStore:
         """
         return is_response_id(response_id) and await self._store.delete_document(KIND, owner, response_id)
 
-    async def conversation(self, owner: str, response_id: str | None) -> Conversation:
+    async def conversation(self, owner: str, response_id: str | None) -> ResponseHistory:
         """What was said up to and with a response.
 
         Raises `GatewayError` (400) if any part of it is gone, `AccountStoreError`.
         """
         if response_id is None:
-            return Conversation()
+            return ResponseHistory()
         last = await self.find(owner, response_id)
         if last is None:
             raise _previous_not_found(response_id)
         recent = [*last["history"], *last["input"], *last["response"]["output"]]
-        return Conversation(response_id, await self.before(owner, last["base"]), recent, last["base"])
+        return ResponseHistory(response_id, await self.before(owner, last["base"]), recent, last["base"])
 
     async def before(self, owner: str, base: str | None) -> list[Item]:
         """The items that a chain of bases leads to, oldest first. Raises `GatewayError` (400), `AccountStoreError`."""
@@ -138,7 +138,7 @@ class ResponseStore:
             base = document["base"]
         return [item for segment in reversed(segments) for item in segment]
 
-    async def resolve(self, owner: str, items: Sequence[Item], conversation: Conversation) -> list[Item]:
+    async def resolve(self, owner: str, items: Sequence[Item], conversation: ResponseHistory) -> list[Item]:
         """The items with every reference replaced by what it refers to; those to the conversation are left out.
 
         Raises `GatewayError` (404) for a reference to nothing, `AccountStoreError`.
@@ -166,7 +166,7 @@ class ResponseStore:
         return resolved
 
     async def put(
-        self, owner: str, response: Mapping[str, Any], items: Sequence[Item], conversation: Conversation
+        self, owner: str, response: Mapping[str, Any], items: Sequence[Item], conversation: ResponseHistory
     ) -> bool:
         """Whether the response was stored. An answer that was given is not lost because it can't be."""
         if sum(map(_file_characters, items)) > MAX_FILE_CHARACTERS:

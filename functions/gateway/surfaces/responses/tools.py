@@ -9,13 +9,14 @@ that OpenAI's own servers run are left out and reported: agents list some by def
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from gateway.http import fields
+from gateway.http.declared_body import Body, Field, typed
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.fields import Body, Field
 from gateway.http.schemas import Schema, enum
+from gateway.http.values import bad_value, read_objects, read_text, required_type
 from gateway.prompt.tool_specs import (
     MAX_TOOL_NAME,
     MAX_TOOLS,
@@ -28,6 +29,8 @@ from gateway.prompt.tool_specs import (
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")
+# Tells seals of reasoning that a provider of the Messages API gave from what others have encrypted.
+SEAL = "claude#"
 TOOL_SEARCH = "tool_search"
 _SENT = ("name", "description", "parameters", "strict")
 
@@ -88,14 +91,14 @@ class ToolChoice(Body):
 def _choice(value: Any, body: Body, name: str) -> str | ToolChoice:
     if isinstance(value, dict):
         return ToolChoice(value, body.param(name))
-    if fields.read_text(value, body, name) not in _MODES:
-        raise fields.bad_value(body, name, _MODES)
+    if read_text(value, body, name) not in _MODES:
+        raise bad_value(body, name, _MODES)
     return str(value)
 
 
 def _choice_schema() -> Schema:
-    function = fields.typed({"function": ChosenFunction})[0]
-    allowed = fields.typed({"allowed_tools": ToolChoice})[0]
+    function = typed({"function": ChosenFunction})[0]
+    allowed = typed({"allowed_tools": ToolChoice})[0]
     return {"anyOf": [enum(*_MODES), function, allowed]}
 
 
@@ -108,14 +111,14 @@ def _tools_schema() -> Schema:
     }
     # Tools of other types are left out.
     others: Schema = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
-    return {"type": "array", "maxItems": MAX_TOOLS, "items": {"anyOf": [*fields.typed(kinds), others]}}
+    return {"type": "array", "maxItems": MAX_TOOLS, "items": {"anyOf": [*typed(kinds), others]}}
 
 
 class ToolFields(Body):
     """The fields that offer tools."""
 
     tools: Field[list[Body]] = Field(
-        lambda value, body, name: fields.read_objects(value, body, name, Body, MAX_TOOLS), _tools_schema, default=[]
+        lambda value, body, name: read_objects(value, body, name, Body, MAX_TOOLS), _tools_schema, default=[]
     )
     tool_choice: Field[str | ToolChoice | None] = Field(_choice, _choice_schema, default=None)
     parallel_tool_calls = fields.maybe_flag("Whether one answer may hold several calls.")
@@ -151,7 +154,7 @@ class ResponseTools:
 
     def add(self, item: Body) -> bool:
         """Offer a tool; whether anything of it is offered. Raises `GatewayError` (400), naming the field."""
-        if fields.required_type(item) == "namespace":
+        if required_type(item) == "namespace":
             return self._add_namespace(NamespaceItem(item.values, item.path))
         return self._add_one(item, None)
 
@@ -162,7 +165,7 @@ class ResponseTools:
         return any(found)
 
     def _add_one(self, item: Body, namespace: str | None) -> bool:
-        match fields.required_type(item):
+        match required_type(item):
             case "function":
                 function, kind = _read_function(FunctionItem(item.values, item.path)), "function"
             case "custom":
@@ -235,7 +238,12 @@ def tool_specs(body: ToolFields, tools: ResponseTools) -> ToolSpecs:
     choice: str | ToolChoice | None = body.tool_choice
     functions: Sequence[Tool] = tools.functions
     mode: Any = choice
-    if isinstance(choice, ToolChoice):
+    names_search = isinstance(choice, ToolChoice) and is_web_search(choice.type)
+    # A choice that only a search can meet: whether the model has one is not known here.
+    must_search = bool(tools.web_searches) and (names_search or (choice == "required" and not functions))
+    if must_search:
+        mode = None
+    elif isinstance(choice, ToolChoice):
         mode, functions = _read_choice(choice, functions)
     if not functions and mode == "required":
         problem = "asks for a call, but none of 'tools' is offered here" if tools.dropped else "needs 'tools'"
@@ -248,7 +256,7 @@ def tool_specs(body: ToolFields, tools: ResponseTools) -> ToolSpecs:
         dropped=tuple(tools.dropped),
         free_form=frozenset(name for name, origin in tools.origins.items() if origin.kind == "custom"),
     )
-    return replace(specs, web_searches=() if mode == "none" else tuple(tools.web_searches))
+    return specs.searching(tools.web_searches, mode, must=must_search)
 
 
 def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Sequence[Tool]]:

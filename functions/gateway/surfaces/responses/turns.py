@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.http.fields import Body
+from gateway.http.declared_body import Body
 from gateway.prompt.content_parts import read_content
 from gateway.prompt.tool_specs import to_arguments
 from gateway.prompt.turns import check_content
 from gateway.surfaces.responses.input_items import Item
-from gateway.surfaces.responses.tools import full_name
-from reverse.chat import Message, Role, ToolCall
+from gateway.surfaces.responses.tools import SEAL, full_name
+from reverse.chat import Message, Role, Thinking, ToolCall
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 # Where calls of tools that OpenAI has built in say what they are about.
 _SUBJECTS = ("arguments", "action", "actions", "operation", "input")
+THINKING = "input.reasoning"
 _CALL, _OUTPUT = "_call", "_call_output"
 
 
@@ -33,6 +34,8 @@ class Turns:
     _calls: dict[int, list[ToolCall]] = field(default_factory=dict)
     # Whether the last turn may take further calls.
     _is_open: bool = False
+    # Sealed reasoning that belongs to the assistant turn which follows.
+    _thinking: list[Thinking] = field(default_factory=list)
 
     def add(self, item: Item, place: str) -> None:
         """Append one item. Raises `GatewayError` (400), naming the part of the item's content."""
@@ -48,17 +51,25 @@ class Turns:
                 self._add_result(item["call_id"], item["output"], Body(item, place), "output")
             case "additional_tools":
                 pass  # they count as tools of the request
+            case "reasoning" if (sealed := _sealed(item)) is not None:
+                self._thinking.append(sealed)
+                self._is_open = False
             case "mcp_call":
                 self._add_finished_call(item, place)
             case kind if kind.endswith(_CALL) and _call_id(item):
                 self._add_call(_call_id(item), kind.removesuffix(_CALL), _json(_subject(item)), place)
             case kind if (kind.endswith(_OUTPUT) or kind == "tool_search_output") and _call_id(item):
-                self._add_result(_call_id(item), _told_output(item), Body(item, place), "output")
+                self._add_result(_call_id(item), _output_for_model(item), Body(item, place), "output")
             case kind:
                 self.left_out.add(f"input.{kind}")
 
     def append(self, message: Message, place: str) -> None:
         """Append a turn."""
+        thinking, self._thinking = tuple(self._thinking), []
+        if message.role == "assistant":
+            message = replace(message, thinking=thinking)
+        elif thinking:
+            self.left_out.add(THINKING)
         self.messages.append(message)
         self.places.append(place)
         self._is_open = False
@@ -104,6 +115,15 @@ class Turns:
         self.append(Message("tool", _text(result), tool_call_id=call_id), place)
 
 
+def _sealed(item: Item) -> Thinking | None:
+    seal = item.get("encrypted_content") or ""
+    if not seal.startswith(SEAL) or seal == SEAL:
+        return None
+    text = "\n\n".join(part["text"] for part in item["summary"])
+    signature = seal.removeprefix(SEAL)
+    return Thinking(text, signature) if text else Thinking("", signature, is_redacted=True)
+
+
 def _name_of(item: Item) -> str:
     return full_name(item.get("namespace"), item["name"])
 
@@ -119,7 +139,7 @@ def _subject(item: Item) -> Any:
     return next((item[name] for name in _SUBJECTS if item.get(name) is not None), {})
 
 
-def _told_output(item: Item) -> Any:
+def _output_for_model(item: Item) -> Any:
     """What a result says: content as of a function, or JSON where it has a form of its own."""
     if item["type"] == "tool_search_output":
         tools = item.get("tools")

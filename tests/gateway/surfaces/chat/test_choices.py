@@ -97,11 +97,11 @@ async def test_leaving_stops_all(house: House, stream: bool) -> None:
     for _ in range(2):
         house.poe.enqueue(TextDelta("Hel"), Hang())
     gone = asyncio.Event()
-    asking = asyncio.create_task(house.call(body=ask(n=2, stream=stream), disconnect=gone))
+    task = asyncio.create_task(house.call(body=ask(n=2, stream=stream), disconnect=gone))
     await house.until_asked(2)
     gone.set()
     async with asyncio.timeout(30):
-        await asking
+        await task
     assert house.poe.stopped == 2
     assert not house.store.held
 

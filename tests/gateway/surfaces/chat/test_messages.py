@@ -10,14 +10,14 @@ import pytest
 
 from gateway.http.errors import GatewayError
 from gateway.prompt.turns import estimate_tokens, with_files_behind_results
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.surfaces.chat.request import read_chat_request
 from reverse.chat import Attachment, Message, ToolCall
 
 PNG = base64.b64encode(b"png").decode()
 
 
 def read(*messages: Any) -> list[Message]:
-    return list(read_chat_call({"model": "m", "messages": list(messages)}).turns)
+    return list(read_chat_request({"model": "m", "messages": list(messages)}).turns)
 
 
 def test_roles_become_turns() -> None:
@@ -149,7 +149,7 @@ def test_legacy_function_calls_are_tool_calls() -> None:
 )
 def test_what_is_wrong_is_named(messages: Any, param: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        read_chat_call({"model": "m", "messages": messages})
+        read_chat_request({"model": "m", "messages": messages})
     assert (caught.value.status, caught.value.param) == (400, param)
 
 
@@ -204,7 +204,7 @@ def test_what_no_model_gets_is_left_out_and_named() -> None:
     calls = [{"type": "later", "id": "c"}, {"id": "d", "type": "custom", "custom": {"name": "p", "input": "x"}}]
     said = {"role": "assistant", "content": "A", "reasoning_content": "hm", "tool_calls": calls}
     parts = [{"type": "hologram"}, {"type": "input_text", "text": "B"}, {"type": "new", "text": "C"}]
-    call = read_chat_call({"model": "m", "messages": [said, {"role": "user", "content": parts}]})
+    call = read_chat_request({"model": "m", "messages": [said, {"role": "user", "content": parts}]})
     assert call.turns[1].text == "B\nC"
     assert call.turns[0].tool_calls == (ToolCall("d", "p", '{"input": "x"}'),)
     assert call.options.dropped == (

@@ -9,21 +9,21 @@ import pytest
 from accounts import AccountKind
 from gateway.generation.shaping import AnswerLimits
 from gateway.http.errors import GatewayError
-from gateway.prompt.request import ChatCall
-from gateway.surfaces.chat.request import read_chat_call
+from gateway.prompt.request import GenerationRequest
+from gateway.surfaces.chat.request import read_chat_request
 from reverse.chat import Message
 from tests.gateway.scripted import ask
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
-def read(**fields: Any) -> ChatCall:
-    return read_chat_call(ask(**fields))
+def read(**fields: Any) -> GenerationRequest:
+    return read_chat_request(ask(**fields))
 
 
 def test_what_is_not_said_has_defaults() -> None:
     call = read()
-    assert call == ChatCall(model="GPT-5", turns=(Message("user", "Hi"),))
+    assert call == GenerationRequest(model="GPT-5", turns=(Message("user", "Hi"),))
     assert call.kinds == (AccountKind.OFFICIAL, AccountKind.WEB)
 
 
@@ -122,7 +122,7 @@ def test_a_provider_is_told_of_the_tools_whose_earlier_calls_it_sees() -> None:
 
 def test_a_call_of_tools_that_are_not_offered_is_refused_as_such() -> None:
     with pytest.raises(GatewayError, match="none of 'tools' is offered") as caught:
-        read(tools=[{"type": "web_search"}], tool_choice="required")
+        read(tools=[{"type": "code_interpreter"}], tool_choice="required")
     assert caught.value.param == "tool_choice"
 
 

@@ -77,11 +77,11 @@ async def test_several_are_made_at_once_within_the_accounts_places(house: House)
     pauses = [Pause() for _ in range(5)]
     for number, pause in enumerate(pauses):
         house.poe.enqueue(pause, image(str(number)), Finished())
-    asking = asyncio.create_task(generate(house, n=5))
+    task = asyncio.create_task(generate(house, n=5))
     await house.until_asked(2)
     for pause in pauses:
         pause.event.set()
-    answer = await asking
+    answer = await task
     assert len({item["url"] for item in answer.json["data"]}) == 5
     assert house.store.most_held == 2
     line = house.lines("request.ended")[-1]

@@ -11,7 +11,7 @@ import pytest
 from accounts import AccountKind
 from gateway.http.errors import GatewayError
 from gateway.models.catalogue import Model
-from gateway.surfaces.media.speech import read_speech_call
+from gateway.surfaces.media.speech import read_speech_request
 from local.poe_official.media import wav_bytes
 from reverse.events import FileAttached, Finished, TextDelta
 from tests.gateway.scripted import Answer, Hang, House
@@ -46,7 +46,7 @@ async def test_what_could_not_be_done_is_named(house: House) -> None:
 
 def test_a_declared_option_is_used_by_its_name() -> None:
     model = Model(id="m", bot="m", parameters=({"name": "voice_id"}, {"name": "output_format"}))
-    call = read_speech_call({**ASK, "speed": 2, "response_format": "opus", "parameters": {"seed": 1}})
+    call = read_speech_request({**ASK, "speed": 2, "response_format": "opus", "parameters": {"seed": 1}})
     for kind in AccountKind:
         sent = call.sent(kind, model)
         assert sent == {"voice_id": "alloy", "output_format": "opus", "seed": 1}
@@ -68,13 +68,13 @@ SPEED = {"name": "speed", "schema": {"type": "number", "minimum": 0.5, "maximum"
 )
 def test_declared_voices_and_bounds_are_kept_to(wishes: dict[str, Any], sent: dict[str, Any], ignored: Any) -> None:
     model = Model(id="m", bot="m", parameters=(VOICES, SPEED))
-    call = read_speech_call({**ASK, **wishes})
+    call = read_speech_request({**ASK, **wishes})
     assert call.sent(AccountKind.OFFICIAL, model) == sent
     assert call.ignored(sent, "audio/mpeg") == ignored
 
 
 def test_an_unknown_voice_is_refused_with_those_that_there_are() -> None:
-    call = read_speech_call({**ASK, "voice": "Nobody"})
+    call = read_speech_request({**ASK, "voice": "Nobody"})
     with pytest.raises(GatewayError, match="Sarah, River") as caught:
         call.sent(AccountKind.OFFICIAL, Model(id="m", bot="m", parameters=(VOICES,)))
     assert (caught.value.situation.status, caught.value.param) == (400, "voice")
@@ -119,9 +119,9 @@ async def test_leaving_stops_the_bot(house: House) -> None:
     await house.add_account()
     house.poe.enqueue(TextDelta("x"), Hang())
     gone = asyncio.Event()
-    asking = asyncio.create_task(house.call("/v1/audio/speech", ASK, disconnect=gone))
+    task = asyncio.create_task(house.call("/v1/audio/speech", ASK, disconnect=gone))
     await house.until_asked()
     gone.set()
-    await asking
+    await task
     assert house.poe.stopped == 1
     assert house.lines("request.ended")[-1]["error"] == "client_gone"

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from gateway.http.errors import GatewayError
-from gateway.prompt.request import ChatCall
+from gateway.prompt.request import GenerationRequest
 from gateway.surfaces.messages.request import read_messages_request
 
 
-def call_of(*messages: dict[str, Any], **more: Any) -> ChatCall:
+def call_of(*messages: dict[str, Any], **more: Any) -> GenerationRequest:
     body = {"model": "m", "max_tokens": 10, "messages": list(messages), **more}
-    return read_messages_request(body).chat_call(None)
+    return read_messages_request(body).generation_request(None)
 
 
 def user(*blocks: Any) -> dict[str, Any]:

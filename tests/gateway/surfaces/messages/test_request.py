@@ -22,18 +22,18 @@ def read(**more: Any) -> MessagesRequest:
 
 
 def unheeded(asked: MessagesRequest, model: Model | None = None) -> tuple[str, ...]:
-    return asked.chat_call(model).ignored(AccountKind.OFFICIAL)
+    return asked.generation_request(model).ignored(AccountKind.OFFICIAL)
 
 
 def test_limits_and_sampling_are_passed_on() -> None:
-    call = read(temperature=0.3, top_p=0.5, stream=True).chat_call(None)
+    call = read(temperature=0.3, top_p=0.5, stream=True).generation_request(None)
     request = call.build("bot", AccountKind.OFFICIAL)
     assert (request.max_tokens, request.parameters) == (4000, {"temperature": 0.3, "top_p": 0.5})
     assert call.is_streamed
 
 
 def test_stop_sequences_are_kept_here_and_not_told_the_upstream() -> None:
-    call = read(stop_sequences=["END"]).chat_call(None)
+    call = read(stop_sequences=["END"]).generation_request(None)
     assert call.build("bot", AccountKind.OFFICIAL).stop == ()
     assert call.limits(AccountKind.OFFICIAL).stop == ("END",)
 
@@ -47,7 +47,7 @@ def test_stop_sequences_are_kept_here_and_not_told_the_upstream() -> None:
     ],
 )
 def test_tools_have_openais_shape(choice: dict[str, Any], expected: Any) -> None:
-    request = read(tools=[TOOL], tool_choice=choice).chat_call(None).build("bot", AccountKind.OFFICIAL)
+    request = read(tools=[TOOL], tool_choice=choice).generation_request(None).build("bot", AccountKind.OFFICIAL)
     (tool,) = request.tools
     assert tool["function"]["name"] == "look"
     assert tool["function"]["parameters"] == TOOL["input_schema"]
@@ -55,17 +55,17 @@ def test_tools_have_openais_shape(choice: dict[str, Any], expected: Any) -> None
 
 
 def test_no_tool_is_offered_where_none_may_be_called() -> None:
-    assert read(tools=[TOOL], tool_choice={"type": "none"}).chat_call(None).tools == ()
+    assert read(tools=[TOOL], tool_choice={"type": "none"}).generation_request(None).tools == ()
 
 
 def test_one_call_at_a_time_is_asked_for() -> None:
     asked = read(tools=[TOOL], tool_choice={"type": "auto", "disable_parallel_tool_use": True})
-    assert asked.chat_call(None).build("m", AccountKind.OFFICIAL).parameters == {"parallel_tool_calls": False}
+    assert asked.generation_request(None).build("m", AccountKind.OFFICIAL).parameters == {"parallel_tool_calls": False}
 
 
 def test_tools_that_only_their_provider_has_are_left_out_and_reported() -> None:
     asked = read(tools=[{"type": "web_search_20250305", "name": "web_search"}, TOOL])
-    assert len(asked.chat_call(None).tools) == 1
+    assert len(asked.generation_request(None).tools) == 1
     assert unheeded(asked) == ("tools[0]",)
 
 
@@ -89,13 +89,13 @@ def test_thinking_becomes_an_option_that_the_model_declares(
     thinking: dict[str, Any], model: Model | None, parameters: dict[str, Any], ignored: tuple[str, ...]
 ) -> None:
     asked = read(thinking=thinking)
-    assert asked.chat_call(model).build("m", AccountKind.OFFICIAL).parameters == parameters
+    assert asked.generation_request(model).build("m", AccountKind.OFFICIAL).parameters == parameters
     assert unheeded(asked, model) == ignored
 
 
 def test_an_effort_of_the_callers_own_goes_before_a_budget() -> None:
     asked = read(thinking={"type": "enabled", "budget_tokens": 2000}, output_config={"effort": "high"})
-    assert asked.chat_call(EFFORT).build("m", AccountKind.OFFICIAL).parameters == {"reasoning_effort": "high"}
+    assert asked.generation_request(EFFORT).build("m", AccountKind.OFFICIAL).parameters == {"reasoning_effort": "high"}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_no_model_is_told_is_reported() -> None:
             {
                 "role": "assistant",
                 "content": [
-                    {"type": "thinking", "thinking": "hm", "signature": "x"},
+                    {"type": "thinking", "thinking": "hm", "signature": ""},
                     {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
                     {"type": "text", "text": "Ho", "citations": None},
                 ],
@@ -128,7 +128,7 @@ def test_what_no_model_is_told_is_reported() -> None:
         "metadata.user_id",
         "n",
     )
-    assert asked.chat_call(None).session_id == "s"
+    assert asked.generation_request(None).session_id == "s"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_no_model_is_told_is_reported() -> None:
 )
 def test_a_wrong_field_is_named(more: dict[str, Any], param: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        read(**more).chat_call(None)
+        read(**more).generation_request(None)
     assert (caught.value.status, caught.value.param) == (400, param)
 
 

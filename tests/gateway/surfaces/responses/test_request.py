@@ -8,7 +8,7 @@ import pytest
 
 from accounts import AccountKind
 from gateway.http.errors import GatewayError
-from gateway.prompt.request import ChatCall
+from gateway.prompt.request import GenerationRequest
 from gateway.surfaces.responses.request import ResponseRequest, read_response_request
 from reverse.chat import ChatRequest
 
@@ -20,8 +20,8 @@ def read(**fields: Any) -> ResponseRequest:
     return read_response_request({"model": " m ", "input": "Hi"} | fields, lambda prefix: f"{prefix}_new")
 
 
-def call(asked: ResponseRequest, *before: Any) -> ChatCall:
-    return asked.chat_call(before, asked.items)
+def call(asked: ResponseRequest, *before: Any) -> GenerationRequest:
+    return asked.generation_request(before, asked.items)
 
 
 def sent(**fields: Any) -> ChatRequest:

@@ -133,10 +133,10 @@ async def test_leaving_stops_the_upstream_and_stores_nothing(house: House, is_st
     await house.add_account()
     house.poe.enqueue(TextDelta("Hel"), Hang())
     gone = asyncio.Event()
-    asking = asyncio.create_task(house.call(PATH, QUESTION | {"stream": is_streamed}, disconnect=gone))
+    task = asyncio.create_task(house.call(PATH, QUESTION | {"stream": is_streamed}, disconnect=gone))
     await house.until_asked()
     gone.set()
-    await asking
+    await task
     assert house.poe.stopped == 1
     assert house.lines("request.ended")[0]["error"] == "client_gone"
 
@@ -151,12 +151,12 @@ async def test_cancelled_from_outside_a_stream_ends_as_failed(house: House) -> N
         parts.append(part)
         started.set()
 
-    asking = asyncio.create_task(house.call(PATH, STREAM, on_part=note))
+    task = asyncio.create_task(house.call(PATH, STREAM, on_part=note))
     async with asyncio.timeout(30):
         await started.wait()
-    asking.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await task
     assert b"event: response.failed" in parts[-1]
     assert b"event: error" in parts[-1]
 

@@ -1,0 +1,97 @@
+"""`/admin/requests`: callers' requests, each with its sends. Never a prompt."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from accounts import Selection
+from gateway.admin.accounts import Limit, ServicesArgument
+from gateway.admin.ledger import EntryShown
+from gateway.admin.names import names_of
+from gateway.admin.ranges import HOUR, Range, selection_of
+from gateway.admin.request_search import find_request, is_of_request
+from gateway.admin.shapes import Label
+from gateway.admin.shown import show_entry, show_request
+from gateway.http.errors import NOT_FOUND, GatewayError, invalid
+
+router = APIRouter()
+
+_LOOK_PAGE = 200
+
+
+class RequestShown(BaseModel):
+    """One request of a caller. Unknown is null."""
+
+    request_id: str
+    at: str | None
+    key: str
+    key_name: str | None
+    model: str
+    surface: str
+    status: int
+    code: str | None
+    cause: str | None
+    account: str | None
+    attempts: int
+    first_token_seconds: float | None
+    total_seconds: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    points: int | None
+    points_estimated: bool
+    is_estimated: bool
+
+
+class RequestPage(BaseModel):
+    """Newest first; `next_cursor` asks for the next one."""
+
+    object: Literal["list"] = "list"
+    data: list[RequestShown]
+    next_cursor: str | None
+
+
+class RequestWithTries(RequestShown):
+    """A request and its sends, the first one first."""
+
+    tries: list[EntryShown]
+
+
+class RequestsQuery(Range):
+    """Which requests."""
+
+    status: Label | None = None
+    """`ok`, `error`, or a code."""
+
+
+@router.get("/requests", response_model=RequestPage)
+async def list_requests(
+    services: ServicesArgument,
+    asked: Annotated[RequestsQuery, Query()],
+    limit: Limit = 50,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """Requests, newest first; those of the last seven days by default."""
+    try:
+        page = await services.store.list_requests(selection_of(asked, asked.status), limit=limit, cursor=cursor)
+    except ValueError:
+        raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
+    names = await names_of(services.store, ["key"])
+    data = [show_request(record, names) for record in page.items]
+    return {"object": "list", "data": data, "next_cursor": page.cursor}
+
+
+@router.get("/requests/{request_id}", response_model=RequestWithTries)
+async def get_request(request_id: str, services: ServicesArgument) -> dict[str, Any]:
+    """One request of the last month, with its sends."""
+    record = await find_request(services.store, request_id)
+    if record is None:
+        raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
+    since = record.at - (record.total_seconds or 0.0) - HOUR
+    wanted = Selection(since=since, until=record.at + HOUR, key_id=record.key_id)
+    page = await services.store.list_entries(wanted, limit=_LOOK_PAGE)
+    tries = sorted((entry for entry in page.items if is_of_request(entry, request_id)), key=lambda entry: entry.attempt)
+    names = await names_of(services.store, ["key"])
+    return show_request(record, names) | {"tries": [show_entry(entry) for entry in tries]}

@@ -10,20 +10,18 @@ release, or several, is written before the last byte leaves: Lambda freezes the 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from accounts import RequestRecord as KeptRequest
+from pool.log import NAMESPACE, quiet_libraries
 
 if TYPE_CHECKING:
     from gateway.http.key_budget import KeyBudget
 
 SERVICE = "gateway"
-# These write requests, headers or frames at debug or info level, whatever our own level is.
-_TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "mangum", "urllib3", "websockets")
 _MAX_FRAMES = 12
 # The client went away before the answer was complete; nobody sees this status (nginx's convention).
 CLIENT_GONE = 499
@@ -121,8 +119,7 @@ class Journal:
         self._service = service
         self._clock = clock
         self._made: Any = None
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        quiet_libraries()
 
     def request_ended(self, record: RequestRecord) -> None:
         """The one line of a request, and its metrics."""
@@ -159,7 +156,7 @@ class Journal:
     def _write_metrics(self, line: dict[str, Any], record: RequestRecord) -> None:
         from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-        metrics = EphemeralMetrics(namespace="PoeGateway", service=self._service)
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
         metrics.add_metric("Requests", MetricUnit.Count, 1)
         metrics.add_metric("Errors", MetricUnit.Count, int(record.error is not None))
         metrics.add_metric("Duration", MetricUnit.Milliseconds, line["duration_ms"])

@@ -149,6 +149,7 @@ ELSEWHERE = (
     ("accounts/_table.py", "accounts/test_dynamodb.py", PART),
     ("accounts/_vault.py", "accounts/test_vault_kms.py", "the port that the KMS vault implements"),
     ("pool/alert_message.py", "pool/test_webhook.py", PART),
+    ("pool/estimates.py", "refresh_points/test_estimates.py", "written by the job, and read by the gateway"),
     ("pool/config_names.py", "pool/test_settings.py", DECLARATIONS),
     # The streaming runtime.
     ("streaming_runtime/__main__.py", "streaming_runtime/test_wrapper.py", COMMAND),

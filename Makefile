@@ -18,7 +18,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local poegw
 
-.PHONY: simulate soak help run test check fix docs docs-test bench conformance vendor mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
+.PHONY: simulate soak help run test check fix docs docs-test bench conformance console-test console-pictures vendor mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -28,7 +28,7 @@ run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live
 	@exec $(BIN)/python -m local run
 
 test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
-	@$(BIN)/python -m pytest -m "not sam" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m "not sam and not console" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 	@$(BIN)/ruff format --check .
@@ -79,6 +79,12 @@ growth: $(VENV)/.test ## Search for inputs that take long, and keep the worst fo
 
 conformance: $(VENV)/.test ## Run other people's clients, unmodified, against the gateway: ARGS="--only llm"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
+
+console-test: $(VENV)/.test ## Test the console's pages in Chromium (skipped where there is none): ARGS=
+	@$(BIN)/python -m pytest -m console tests/console $(ARGS)
+
+console-pictures: $(VENV)/.test ## Take the pictures of docs/console from sample data
+	@$(BIN)/python -m tests.console.pictures
 
 vendor: $(VENV)/.created ## Write what the console carries of other people's code, from its lock
 	@$(BIN)/python scripts/console_packages.py vendor

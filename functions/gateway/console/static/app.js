@@ -1,3 +1,4 @@
+import { load } from "./boot.js";
 import { ApiError, call, onSignedOut } from "./lib/api.js";
 import { html, render, useCallback, useEffect, useRef, useState } from "./lib/html.js";
 import { useAction } from "./lib/resource.js";
@@ -10,21 +11,21 @@ import { forgetSecrets } from "./pages/secrets.js";
 
 /** @typedef {{ session: Session, place: import("./lib/router.js").Place }} PageProps */
 
-/** @typedef {{ title: string, load: () => Promise<{ default: any }> }} Page */
+/** @typedef {{ title: string, path: string }} Page */
 
 /** @type {Record<string, Page>} */
 const ADMINISTRATION = {
-  overview: { title: "Overview", load: () => import("./pages/overview.js") },
-  accounts: { title: "Accounts", load: () => import("./pages/accounts.js") },
-  requests: { title: "Requests", load: () => import("./pages/requests.js") },
-  usage: { title: "Usage", load: () => import("./pages/usage.js") },
-  keys: { title: "Keys", load: () => import("./pages/keys.js") },
-  models: { title: "Models", load: () => import("./pages/models.js") },
-  playground: { title: "Playground", load: () => import("./pages/playground.js") },
-  health: { title: "Health", load: () => import("./pages/health.js") },
+  overview: { title: "Overview", path: "./pages/overview.js" },
+  accounts: { title: "Accounts", path: "./pages/accounts.js" },
+  requests: { title: "Requests", path: "./pages/requests.js" },
+  usage: { title: "Usage", path: "./pages/usage.js" },
+  keys: { title: "Keys", path: "./pages/keys.js" },
+  models: { title: "Models", path: "./pages/models.js" },
+  playground: { title: "Playground", path: "./pages/playground.js" },
+  health: { title: "Health", path: "./pages/health.js" },
 };
 /** @type {Record<string, Page>} */
-const OWN = { me: { title: "My key", load: () => import("./pages/me.js") } };
+const OWN = { me: { title: "My key", path: "./pages/me.js" } };
 
 let isFirstPage = true;
 
@@ -121,6 +122,7 @@ function Frame({ session, setSession, leave }) {
   return html`<div class="frame">
     <button type="button" class="skip" onClick=${() => main.current?.focus()}>Skip to the page</button>
     <header class="side" data-open=${isOpen}>
+     <div class="side-inner">
       <div class="side-head">
         <span class="brand">Poe gateway</span>
         <button type="button" class="menu-button" aria-expanded=${isOpen} onClick=${() => setIsOpen(!isOpen)}>Menu</button>
@@ -134,6 +136,7 @@ function Frame({ session, setSession, leave }) {
         </ul>
       </nav>
       <${Who} session=${session} leave=${leave} />
+     </div>
     </header>
     <main ref=${main} tabindex="-1">
       <${PageOf} key=${page} page=${pages[page]} session=${session} place=${place} />
@@ -148,7 +151,7 @@ function PageOf({ page, session, place }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   useEffect(() => {
     let isOver = false;
-    page.load().then(
+    load(page.path).then(
       (module) => isOver || setContent(() => module.default),
       () => isOver || setError(new Error("This page could not be loaded. If the gateway was updated just now, load the console again.")),
     );
@@ -230,5 +233,8 @@ function KeyAgain({ setSession }) {
   <//>`;
 }
 
-const place = document.getElementById("app");
-if (place) render(html`<${App} />`, place);
+/** Show the console. */
+export function start() {
+  const place = document.getElementById("app");
+  if (place) render(html`<${App} />`, place);
+}

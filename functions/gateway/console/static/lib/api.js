@@ -19,6 +19,8 @@ export class ApiError extends Error {
   }
 }
 
+const ATTEMPTS = 4;
+const PAUSE_MS = 300;
 const SESSION_IS_OVER = new Set(["no_session", "session_expired", "session_ended"]);
 /** @type {((error: ApiError) => void) | null} */
 let whenSignedOut = null;
@@ -77,19 +79,24 @@ export async function call(path, { method = "GET", body, signal, isPoll = false 
 }
 
 /**
+ * One exchange. A question that the function was too busy for, which reached no gateway, is asked again; a change is not.
+ *
  * @param {string} address
  * @param {RequestInit} options
  * @returns {Promise<Response>}
  * @throws {ApiError}
  */
 export async function send(address, options) {
-  try {
-    return await fetch(address, { ...options, redirect: "error", cache: "no-store" });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError("The gateway could not be reached. Check your connection, then try again.", {
-      code: "unreachable",
-    });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const reply = await fetch(address, { ...options, redirect: "error", cache: "no-store" });
+      const isThrottled = reply.status === 429 && !reply.headers.has("x-request-id");
+      if (!isThrottled || options.method !== "GET" || attempt === ATTEMPTS) return reply;
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      throw new ApiError("The gateway could not be reached. Check your connection, then try again.", { code: "unreachable" });
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
   }
 }
 
@@ -119,6 +126,7 @@ export async function errorOf(reply) {
     const { message, code, param } = error;
     return new ApiError(String(message), { ...facts, code, param });
   } catch {
-    return new ApiError(`The gateway answered with status ${reply.status}.`, facts);
+    const words = reply.status === 429 ? "The gateway is too busy: all it may run at once is running." : `The gateway answered with status ${reply.status}.`;
+    return new ApiError(words, facts);
   }
 }

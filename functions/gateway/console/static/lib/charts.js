@@ -1,3 +1,4 @@
+import { load } from "../boot.js";
 import { compact, count, UNKNOWN } from "./format.js";
 import { html, useEffect, useId, useMemo, useRef, useState } from "./html.js";
 import { Table } from "./table.js";
@@ -21,7 +22,7 @@ import { Table } from "./table.js";
  * @property {Series[]} series From the bottom to the top where they are stacked.
  */
 
-const HEIGHT = 220;
+const HEIGHT = 210;
 // Widths of labels that do not run into each other.
 const LABEL_WIDTH = 62;
 
@@ -82,6 +83,8 @@ function options(uPlot, data, kind, width, onPoint) {
     axes: [
       {
         ...axis,
+        size: 30,
+        gap: 6,
         grid: { show: false },
         splits: () => data.labels.map((_, index) => index).filter((index) => index % step === 0),
         values: (/** @type {any} */ _, /** @type {number[]} */ places) => places.map((place) => data.labels[place] ?? ""),
@@ -180,7 +183,7 @@ function usePlot(place, data, kind, onPoint) {
     let isOver = false;
     const theme = matchMedia("(prefers-color-scheme: dark)");
     const draw = async () => {
-      const { default: uPlot } = await import("../vendor/uplot.js");
+      const { default: uPlot } = await load("./vendor/uplot.js");
       if (isOver || !element.clientWidth) return;
       plot?.destroy();
       const { places, layers } = drawn(data, kind);

@@ -5,6 +5,7 @@ const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short" });
+const momentWithSeconds = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
 const exact = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
 const dayName = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short" });
@@ -117,6 +118,16 @@ export function date(iso) {
 export function time(iso) {
   const value = date(iso);
   return value ? moment.format(value) : UNKNOWN;
+}
+
+/**
+ * A moment to the second, for logs.
+ *
+ * @param {string | null | undefined} iso
+ */
+export function timeWithSeconds(iso) {
+  const value = date(iso);
+  return value ? momentWithSeconds.format(value) : UNKNOWN;
 }
 
 /**

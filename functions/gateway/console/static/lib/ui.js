@@ -1,5 +1,5 @@
 import { ApiError } from "./api.js";
-import { exactTime, relative, time, UNKNOWN } from "./format.js";
+import { exactTime, relative, time, timeWithSeconds, UNKNOWN } from "./format.js";
 import { html, useEffect, useId, useRef, useState } from "./html.js";
 
 /** Small pieces that every page is made of. */
@@ -58,13 +58,14 @@ export function Badge({ tone, children }) {
 }
 
 /**
- * A moment, exact when pointed at. `isRelative` says how long ago.
+ * A moment, exact when pointed at. `isRelative` says how long ago, `isExact` tells the seconds.
  *
- * @param {{ at: string | null | undefined, isRelative?: boolean, absent?: string }} props
+ * @param {{ at: string | null | undefined, isRelative?: boolean, isExact?: boolean, absent?: string }} props
  */
-export function Time({ at, isRelative = false, absent = UNKNOWN }) {
+export function Time({ at, isRelative = false, isExact = false, absent = UNKNOWN }) {
   if (!at) return html`<span class="absent">${absent}</span>`;
-  return html`<time datetime=${at} title=${exactTime(at)}>${isRelative ? relative(at) : time(at)}</time>`;
+  const words = isRelative ? relative(at) : isExact ? timeWithSeconds(at) : time(at);
+  return html`<time datetime=${at} title=${exactTime(at)}>${words}</time>`;
 }
 
 /**

@@ -54,7 +54,7 @@ function Checks({ data }) {
 /** @param {{ alerts: any[] | null }} props */
 function Alerts({ alerts }) {
   const columns = [
-    { name: "When", value: (/** @type {any} */ row) => row.at, cell: (/** @type {any} */ row) => html`<${Time} at=${row.at} />` },
+    { name: "When", value: (/** @type {any} */ row) => row.at, cell: (/** @type {any} */ row) => html`<${Time} at=${row.at} isExact />` },
     {
       name: "What",
       value: (/** @type {any} */ row) => row.text,
@@ -135,7 +135,7 @@ function EditOverrides({ overrides, isRunning, error, put, onClose }) {
 function Audit({ first }) {
   const pages = useOlder(first, "admin/audit", (row) => row.id);
   const columns = [
-    { name: "When", value: (/** @type {any} */ row) => row.at, cell: (/** @type {any} */ row) => html`<${Time} at=${row.at} />` },
+    { name: "When", value: (/** @type {any} */ row) => row.at, cell: (/** @type {any} */ row) => html`<${Time} at=${row.at} isExact />` },
     { name: "Who", value: (/** @type {any} */ row) => row.actor },
     { name: "What", value: (/** @type {any} */ row) => row.action, cell: (/** @type {any} */ row) => html`${row.action}${row.fields.length > 0 && html`<p class="note">${row.fields.join(", ")}</p>`}` },
     { name: "Of", value: (/** @type {any} */ row) => row.target, cell: (/** @type {any} */ row) => (row.target ? html`<span class="mono">${row.target}</span>` : "") },

@@ -18,7 +18,7 @@ const TYPED = "typed";
 export default function Playground({ place }) {
   const known = useResource("playground");
   return html`<${PageHead} title="Playground" />
-    <p class="note">A message costs points. It goes through the gateway as a program's would, with a client key; your session opens no model.</p>
+    <p class="note lead">A message costs points. It goes through the gateway as a program's would, with a client key; your session opens no model.</p>
     <${Loaded} of=${known}>${(/** @type {any} */ data) => html`<${Talk} known=${data} named=${place.query.get("model")} />`}<//>`;
 }
 

@@ -36,7 +36,7 @@ export function RequestTable({ rows, hasAccounts = true, hasLinks = true }) {
     {
       name: "Ended",
       value: (row) => row.at,
-      cell: (row) => (hasLinks ? html`<a href=${addressOf("requests", {}, row.ref)}><${Time} at=${row.at} /></a>` : html`<${Time} at=${row.at} />`),
+      cell: (row) => (hasLinks ? html`<a href=${addressOf("requests", {}, row.ref)}><${Time} at=${row.at} isExact /></a>` : html`<${Time} at=${row.at} isExact />`),
     },
     { name: "Status", value: (row) => (row.code === null ? row.status : `${row.status} ${row.code}`), cell: (row) => html`<${Outcome} row=${row} />` },
     { name: "Model", value: (row) => row.model },

@@ -31,13 +31,13 @@ function Shown({ data }) {
         value=${html`<${Value} text=${count(data.prompt_tokens)} />, <${Value} text=${count(data.completion_tokens)} />`}
       />
     </dl>
-    <${Section} title="Tries" note="each message that was sent to Poe, in seconds since the request began">
+    <${Section} title="Tries" note="each message that was sent to Poe: grey until its first token, blue while it streams, red where it failed">
       ${data.tries.length ? html`<${Waterfall} data=${data} /><${Tries} tries=${data.tries} />` : html`<p>Nothing was sent to Poe, so nothing was paid.</p>`}
     <//>
     <${Section} title="Facts">
       <dl class="facts">
         <dt>Ended</dt>
-        <dd><${Time} at=${data.at} /></dd>
+        <dd><${Time} at=${data.at} isExact /></dd>
         <dt>Model</dt>
         <dd>${data.model}</dd>
         <dt>Key</dt>

@@ -150,6 +150,8 @@ ELSEWHERE = (
     ("accounts/_memory.py", "accounts/test_store_contract.py", CONTRACT),
     ("accounts/_*_model.py", "accounts/test_package.py", DECLARATIONS),
     ("accounts/_dynamodb_booking.py", "accounts/test_ledger_contract.py", CONTRACT),
+    ("accounts/_ledger_store.py", "accounts/test_ledger_contract.py", "the contract itself"),
+    ("accounts/_page.py", "accounts/test_package.py", DECLARATIONS),
     ("accounts/_store.py", "accounts/test_store_contract.py", "the contract itself"),
     ("accounts/_table.py", "accounts/test_dynamodb.py", PART),
     ("accounts/_vault.py", "accounts/test_vault_kms.py", "the port that the KMS vault implements"),

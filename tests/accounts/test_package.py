@@ -26,7 +26,7 @@ def _ruff_order(name: str) -> tuple[int, str]:
 
 
 def test_both_stores_have_every_method_of_the_contract() -> None:
-    wanted = {name for name in vars(AccountStore) if not name.startswith("_")}
+    wanted = {name for name in dir(AccountStore) if not name.startswith("_")}
     for store in (InMemoryAccountStore, DynamoDBAccountStore):
         assert wanted <= set(dir(store))
 

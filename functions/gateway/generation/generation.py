@@ -140,6 +140,7 @@ class Generation:
             is_estimated=spent.is_estimated,
             points=spent.points,
             is_refused=attempt.was_refused and not self._spending.is_reported,
+            conversation=self._task.conversation,
         )
 
     async def events(self) -> AsyncIterator[Event]:

@@ -121,6 +121,8 @@ class GenerationTask:
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""
     sticky_account_id: str | None = None
+    conversation: str | None = None
+    """Under which name `on_end` may store the chat that was begun, to go on in it."""
 
     def new_question(self) -> Question:
         """What is asked. Raises `ValueError` for a task without a question."""

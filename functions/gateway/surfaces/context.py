@@ -95,6 +95,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Close connections."""
+        await self.generations.late.aclose()
         await self.clients.aclose()
         if self.connections is not None:
             await self.connections.aclose()

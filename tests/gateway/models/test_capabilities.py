@@ -1,6 +1,8 @@
-"""What is known of a model beyond its name, and whom to ask for it."""
+"""Facts that a catalogue entry tells, which may leave out anything."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,41 @@ from accounts import AccountKind
 from gateway.models.capabilities import UNKNOWN, best_first, facts_of
 
 OFFICIAL, WEB = AccountKind.OFFICIAL, AccountKind.WEB
+
+ENTRY: dict[str, Any] = {
+    "context_length": 128_000,
+    "output_modalities": ["text"],
+    "architecture": {"input_modalities": ["text", "image"]},
+    "parameters": [{"name": "size", "schema": {"enum": ["a", "b"]}}],
+    "reasoning": {"supports_reasoning_effort": True},
+    "kinds": ["web"],
+}
+
+
+def test_an_entry_is_read_as_poe_writes_it() -> None:
+    facts = facts_of(ENTRY)
+    assert (facts.context_tokens, facts.takes_reasoning_effort, facts.kinds) == (128_000, True, {"web"})
+    assert facts.declares("size") is True and facts.declares("seed") is False
+    assert facts.accepts("image") is True and facts.accepts("audio") is False
+
+
+@pytest.mark.parametrize("entry", [None, {}, {"context_length": "long", "parameters": 3, "reasoning": [], "kinds": 5}])
+def test_what_nobody_said_is_unknown_and_not_no(entry: object) -> None:
+    facts = facts_of(entry)
+    assert facts == UNKNOWN
+    assert facts.declares("size") is None and facts.accepts("image") is None
+
+
+def test_a_length_of_a_model_that_makes_media_is_no_window() -> None:
+    assert facts_of(ENTRY | {"output_modalities": ["image"]}).context_tokens is None
+
+
+@pytest.mark.parametrize("odd", [7, "web", {"web": 1}, [7, None], True])
+def test_values_of_unexpected_types_count_as_not_said(odd: object) -> None:
+    length = "7" if isinstance(odd, int) else odd
+    facts = facts_of({"kinds": odd, "parameters": odd, "context_length": length, "reasoning": odd})
+    assert facts.kinds <= {"web"}
+    assert (facts.takes_reasoning_effort, facts.context_tokens) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -19,39 +56,7 @@ OFFICIAL, WEB = AccountKind.OFFICIAL, AccountKind.WEB
         (("web", "official"), (OFFICIAL, WEB)),
     ],
 )
-def test_accounts_that_list_a_model_are_asked_first_and_the_others_all_the_same(listed_by, expected) -> None:
+def test_accounts_that_list_a_model_are_asked_first_and_the_others_all_the_same(
+    listed_by: tuple[str, ...], expected: tuple[AccountKind, ...]
+) -> None:
     assert best_first(listed_by) == expected
-
-
-def test_an_entry_that_says_nothing_leaves_everything_open() -> None:
-    assert facts_of({}) == UNKNOWN == facts_of(None)
-    assert UNKNOWN.declares("reasoning_effort") is None
-    assert UNKNOWN.accepts("image") is None
-
-
-@pytest.mark.parametrize("odd", [7, "web", {"web": 1}, [7, None], True])
-def test_values_of_unexpected_types_count_as_not_said(odd) -> None:
-    length = "7" if isinstance(odd, int) else odd
-    facts = facts_of({"kinds": odd, "parameters": odd, "context_length": length, "reasoning": odd})
-    assert facts.kinds <= {"web"}
-    assert facts.takes_reasoning_effort is None
-    assert facts.context_tokens is None
-
-
-def test_a_models_own_facts_are_read() -> None:
-    entry = {
-        "kinds": ["web"],
-        "context_length": 4096,
-        "parameters": [{"name": "voice", "schema": {"type": "string"}}],
-        "reasoning": {"supports_reasoning_effort": False},
-        "input_modalities": ["text", "image"],
-        "output_modalities": ["text"],
-    }
-    facts = facts_of(entry)
-    assert (facts.kinds, facts.context_tokens, facts.takes_reasoning_effort) == ({"web"}, 4096, False)
-    assert (facts.declares("voice"), facts.declares("speed")) == (True, False)
-    assert (facts.accepts("image"), facts.accepts("audio")) == (True, False)
-
-
-def test_the_length_that_a_model_of_media_states_is_no_window() -> None:
-    assert facts_of({"context_length": 480, "output_modalities": ["image"]}).context_tokens is None

@@ -139,16 +139,9 @@ class GenerationRequest:
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
         """What of the request an account of this kind does not take into account, by the caller's names."""
-<<<<<<< HEAD
-        searches = self.specs.web_searches if self._searches_the_web else ()
-        dropped = {*self.specs.dropped} - {*searches}
-        names = {*self.options.ignored(kind, self.facts, self.names.of), *dropped}
-        if kind.traits.is_native and self.specs.has_strict:
-=======
         names = {*self.options.ignored(kind, self.facts, self.names.of), *self.specs.dropped}
         names -= {*self.specs.web_searches} if self.searches_the_web else set()
-        if kind is AccountKind.OFFICIAL and self.specs.has_strict:
->>>>>>> main
+        if kind.traits.is_native and self.specs.has_strict:
             # Poe's official API ignores it (docs/reference/poe-official.md#chat-parameters); web accounts' answers are
             # checked here.
             names.add("tools.function.strict")

@@ -37,6 +37,12 @@ class LedgerStore(Protocol):
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """Book final costs; what is settled stays. Returns how many entries that changed."""
 
+    async def chats_to_delete(self, *, ended_before: float, limit: int = 500) -> Sequence[LedgerEntry]:
+        """Settled entries with a chat whose answer ended before a time, the oldest first."""
+
+    async def put_off_chat(self, entry_id: str, until: float | None) -> None:
+        """Let the chat of an entry look as if its answer had ended then; `None` says that it is gone, or never was."""
+
     async def settlement_state(self, account_id: str) -> SettlementState: ...
 
     async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:

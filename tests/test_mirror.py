@@ -73,7 +73,6 @@ ELSEWHERE = (
     ("gateway/console/headers.py", "gateway/console/test_front.py", DECLARATIONS),
     ("gateway/console/pages/*.py", "gateway/console/pages/test_pages.py", "pages, tested by requests to them"),
     ("gateway/console/tables.py", "gateway/console/pages/test_pages.py", "tables of pages, tested by requests"),
-    ("gateway/models/capabilities.py", "gateway/models/test_parameters.py", PART),
     ("pool/estimates.py", "refresh_points/test_estimates.py", "what both functions learn of prices"),
     ("gateway/http/key_budget.py", "gateway/http/test_auth.py", "limits, tested through requests that reach them"),
     # The Poe client.
@@ -158,7 +157,6 @@ ELSEWHERE = (
     ("accounts/_table.py", "accounts/test_dynamodb.py", PART),
     ("accounts/_vault.py", "accounts/test_vault_kms.py", "the port that the KMS vault implements"),
     ("pool/alert_message.py", "pool/test_webhook.py", PART),
-    ("pool/estimates.py", "refresh_points/test_estimates.py", "written by the job, and read by the gateway"),
     ("pool/config_names.py", "pool/test_settings.py", DECLARATIONS),
     # The streaming runtime.
     ("streaming_runtime/__main__.py", "streaming_runtime/test_wrapper.py", COMMAND),

@@ -54,7 +54,6 @@ ELSEWHERE = (
     ("local/journal.py", "local/poe_web/test_journal.py", "the journal that both simulators keep"),
     ("local/listener.py", "local/poe_web/test_updates.py", THROUGH_THE_SOCKET),
     ("local/refresh.py", "e2e", COMMAND),
-    ("local/run_file.py", "local/test_main.py", COMMAND),
     ("local/scenarios.py", "local/poe_web/test_scenarios.py", "what both simulators' scenarios share"),
     ("local/server.py", "local/test_service.py", "runs the stand-ins' processes"),
     # The command line.

@@ -89,6 +89,8 @@ class PointsReading:
     next_grant_at: float | None = None
     usd_per_point: float | None = None
     """What a point is worth, where the upstream tells the balance in dollars as well (official only)."""
+    addon: int | None = None
+    """How many points of the balance were bought besides the plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,10 @@ ELSEWHERE = (
     ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
     ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
     ("gateway/console/headers.py", "gateway/console/test_front.py", DECLARATIONS),
+    ("gateway/console/pages/*.py", "gateway/console/pages/test_pages.py", "pages, tested by requests to them"),
+    ("gateway/console/tables.py", "gateway/console/pages/test_pages.py", "tables of pages, tested by requests"),
+    ("gateway/models/capabilities.py", "gateway/models/test_parameters.py", PART),
+    ("pool/estimates.py", "refresh_points/test_estimates.py", "what both functions learn of prices"),
     ("gateway/http/key_budget.py", "gateway/http/test_auth.py", "limits, tested through requests that reach them"),
     # The Poe client.
     ("reverse/config.py", "reverse/web/test_client.py", DECLARATIONS),
@@ -128,6 +132,7 @@ ELSEWHERE = (
     ("accounts/_budgets.py", "accounts/test_budgets_contract.py", CONTRACT),
     ("accounts/_dynamodb_keys.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_dynamodb_ledger.py", "accounts/test_ledger_contract.py", CONTRACT),
+    ("accounts/_dynamodb_sums.py", "accounts/test_sums_contract.py", CONTRACT),
     ("accounts/_engine.py", "accounts/test_store_contract.py", CONTRACT),
     ("accounts/_expressions.py", "accounts/test_store_contract.py", CONTRACT),
     ("accounts/_ledger.py", "accounts/test_ledger_contract.py", CONTRACT),

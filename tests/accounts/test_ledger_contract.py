@@ -323,9 +323,11 @@ class TestSums:
         from accounts._records_items import sums_item
         from accounts._table import put
 
-        await store._table.write(put(sums_item(replace(right[0], settled=999))))  # type: ignore[attr-defined]
-        assert await store.sums(since=clock() - DAY, until=clock()) != right
+        wrong = sums_item(replace(right[0], settled=999))
+        await store._table.write(put(wrong))  # type: ignore[attr-defined]
         assert await store.check_sums(since=clock() - DAY) == 1
+        assert await store._table.get({"pk": wrong["pk"], "sk": wrong["sk"]}) == sums_item(right[0])  # type: ignore[attr-defined]
+        assert await store.check_sums(since=clock() - DAY) == 0
         assert await store.sums(since=clock() - DAY, until=clock()) == right
 
     async def test_the_last_use_of_a_key_without_limits_is_noted(self, store: AccountStore, clock) -> None:

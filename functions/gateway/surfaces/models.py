@@ -107,12 +107,12 @@ async def show_own_usage(request: Request) -> JSONResponse:
             "name": key.name,
             "models": list(key.models),
             "expires_at": _iso(key.expires_at),
-            "limits": _limits(key, use),
+            "limits": limits_of(key, use),
         }
     )
 
 
-def _limits(key: ApiKey, use: KeyUse) -> list[dict[str, Any]]:
+def limits_of(key: ApiKey, use: KeyUse) -> list[dict[str, Any]]:
     """One row for each unit and window. `limit` and `left` are null where there is no limit."""
     now = datetime.fromtimestamp(use.at, UTC)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)

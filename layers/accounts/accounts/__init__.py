@@ -13,6 +13,7 @@ from accounts._account_model import (
 )
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
+from accounts._classes import percentile as first_token_percentile
 from accounts._exceptions import (
     AccountNotFoundError,
     AccountStoreError,
@@ -29,6 +30,7 @@ from accounts._lease_model import Intention, Lease, LeaseRequest
 from accounts._ledger import in_points
 from accounts._ledger_model import (
     LedgerEntry,
+    RequestCount,
     RequestRecord,
     Selection,
     SendRecord,
@@ -75,6 +77,7 @@ __all__ = [
     "Page",
     "Points",
     "Policy",
+    "RequestCount",
     "RequestRecord",
     "Reservation",
     "Reserved",
@@ -87,6 +90,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "first_token_percentile",
     "in_points",
     "lacks_points",
     "open_store",

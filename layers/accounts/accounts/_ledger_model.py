@@ -132,6 +132,27 @@ class RequestRecord:
     ttl_seconds: float = 30 * 86_400.0
     """How long it is kept; 0 keeps nothing."""
 
+    @property
+    def ref(self) -> str:
+        """Where it is in the log: its time, in milliseconds, and its id. Its characters mean nothing in an address."""
+        return f"{round(self.at * 1000):014d}~{self.request_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCount:
+    """How many requests there were of a kind. Names that were not asked for are empty."""
+
+    requests: int
+    hour: int = 0
+    """Epoch seconds of its beginning."""
+    key_id: str = ""
+    model: str = ""
+    account_id: str | None = None
+    code: str | None = None
+    """`None` for those that were answered."""
+    first_token_class: int | None = None
+    """How long the first token of an answer took; see `first_token_percentile`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -143,7 +164,7 @@ class Selection:
     model: str | None = None
     account_id: str | None = None
     outcome: str | None = None
-    """Of an entry: its outcome. Of a request: its code, or `ok`."""
+    """Of an entry: its outcome. Of a request: its code, `ok`, or `error` for any code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

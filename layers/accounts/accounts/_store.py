@@ -11,7 +11,16 @@ from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
 from accounts._lease_model import Lease, LeaseRequest
-from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, SendRecord, Settlement, SettlementState, Sums
+from accounts._ledger_model import (
+    LedgerEntry,
+    RequestCount,
+    RequestRecord,
+    Selection,
+    SendRecord,
+    Settlement,
+    SettlementState,
+    Sums,
+)
 from accounts._session_model import ChatSession
 
 T = TypeVar("T")
@@ -57,6 +66,12 @@ class AccountStore(Protocol):
 
     async def get_account(self, account_id: str) -> Account:
         """Raises `AccountNotFoundError`."""
+
+    async def get_accounts(self, account_ids: Collection[str]) -> Mapping[str, Account]:
+        """Those of these accounts that there are, by id, in one read. At most 100 ids."""
+
+    async def slots_in_use(self) -> Mapping[str, int]:
+        """How many requests are under way on each account that has some, those of killed holders included."""
 
     async def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]: ...
 
@@ -167,6 +182,9 @@ class AccountStore(Protocol):
     ) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
         """`find_key` and `get_configs` in one read."""
 
+    async def get_keys(self, key_ids: Collection[str]) -> Mapping[str, ApiKey]:
+        """Those of these keys that there are, by id, in two reads. At most 100 ids."""
+
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]: ...
 
     async def revoke_key(self, key_id: str) -> bool:
@@ -223,6 +241,38 @@ class AccountStore(Protocol):
     async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
         """What the entries of `[since, until)` add up to, for each hour, key, model and account. Whole hours."""
 
+    async def tally(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[Sequence[str]],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+    ) -> Sequence[Sequence[Sums]]:
+        """What the entries of `[since, until)` add up to, in several ways that are read at once. Whole hours.
+
+        `by` has, for each of them, some of `hour`, `key_id`, `model`, `account_id`; the others are empty in its rows.
+        The cost grows with the days, not with the entries, as long as the scheduled job runs.
+        """
+
+    async def count_requests(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[str],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+        outcome: str | None = None,
+    ) -> Sequence[RequestCount]:
+        """How many requests of the log ended in `[since, until)`. Whole hours. `outcome` is `ok`, `error`, or a code.
+
+        `by` has some of `hour`, `key_id`, `model`, `account_id`, `code` and `first_token_class`.
+        """
+
     async def close_hours(self) -> int:
         """Store the sums of the hours that are over; returns how many of them had entries."""
 
@@ -239,6 +289,9 @@ class AccountStore(Protocol):
         self, selection: Selection, *, limit: int = 50, cursor: str | None = None
     ) -> Page[RequestRecord]:
         """The log of requests, newest first. A page may be short and still have a cursor."""
+
+    async def get_request(self, ref: str) -> RequestRecord | None:
+        """The request with this `ref`. Raises `ValueError` for what is no ref."""
 
     # What administrators changed.
 

@@ -38,7 +38,7 @@ def watched(open_page: Open, house: House) -> Watched:
 def test_an_answer_arrives_in_pieces(watched: Watched, house: House, axe: str) -> None:
     page = watched.page
     page.get_by_label("Client key").fill(house.client_key)
-    page.get_by_label("Message", exact=True).fill("Tell me a story")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Tell me a story")
     page.evaluate(
         """() => {
           window.seen = new Set();
@@ -67,7 +67,7 @@ def test_an_answer_arrives_in_pieces(watched: Watched, house: House, axe: str) -
 def test_an_answer_is_stopped(watched: Watched, house: House) -> None:
     page = watched.page
     page.get_by_label("Client key").fill(house.client_key)
-    page.get_by_label("Message", exact=True).fill("Tell me a story")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Tell me a story")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("region", name="Answer")).not_to_be_empty()
     page.get_by_role("button", name="Stop").click()
@@ -79,7 +79,7 @@ def test_an_answer_is_stopped(watched: Watched, house: House) -> None:
 def test_the_same_call_elsewhere(watched: Watched, house: House, axe: str) -> None:
     page = watched.page
     page.get_by_label("Client key").fill(house.client_key)
-    page.get_by_label("Message", exact=True).fill('It\'s "quoted" <b>text</b>')
+    page.get_by_role("textbox", name="Message", exact=True).fill('It\'s "quoted" <b>text</b>')
     call = page.get_by_role("region", name="The call in curl")
     expect(call).to_contain_text(f"{house.stack.url}/v1/chat/completions")
     expect(call).not_to_contain_text(house.client_key)
@@ -95,7 +95,7 @@ def test_the_same_call_elsewhere(watched: Watched, house: House, axe: str) -> No
 def test_a_refusal_says_why(watched: Watched, axe: str) -> None:
     page = watched.page
     page.get_by_label("Client key").fill("sk-no-key-of-anybody-0000000000000000000000")
-    page.get_by_label("Message", exact=True).fill("Hello")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Hello")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_contain_text("key")
     watched.check(axe)
@@ -110,7 +110,7 @@ def test_a_key_that_was_just_made_is_offered_until_signing_out(watched: Watched,
     page.get_by_role("link", name="Try it in the playground").click()
     watched.settle()
     expect(page.get_by_label("Client key").locator("option:checked")).to_have_text("fresh, made just now")
-    page.get_by_label("Message", exact=True).fill("Hello")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Hello")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("The answer is complete")).to_be_attached(timeout=60_000)
     page.get_by_role("button", name="Sign out", exact=True).click()

@@ -27,7 +27,7 @@ def _create(watched: Watched, name: str, **fields: str) -> str:
     """Create a key by hand; its secret."""
     page = watched.page
     page.get_by_role("button", name="Create key").click()
-    page.get_by_label("Name").fill(name)
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
     for label, value in fields.items():
         page.get_by_label(label.replace("_", " ")).fill(value)
     page.get_by_role("button", name="Create", exact=True).click()
@@ -125,7 +125,7 @@ def test_a_change_leaves_alone_what_the_form_does_not_show_otherwise(watched: Wa
     )
     watched.open("keys")
     watched.page.get_by_role("button", name="Edit detailed").click()
-    watched.page.get_by_label("Name").fill("detailed, renamed")
+    watched.page.get_by_role("textbox", name="Name", exact=True).fill("detailed, renamed")
     watched.page.get_by_role("button", name="Save", exact=True).click()
     expect(_row(watched, "detailed, renamed")).to_have_count(1)
     now = house.stack.admin("GET", f"/keys/{made['id']}")

@@ -42,7 +42,8 @@ def test_an_answer_arrives_in_pieces(watched: Watched, house: House, axe: str) -
     page.evaluate(
         """() => {
           window.seen = new Set();
-          const look = () => window.seen.add(document.querySelector("[aria-label=Answer]")?.textContent ?? "");
+          const answer = "[aria-label='Text of the answer']";
+          const look = () => window.seen.add(document.querySelector(answer)?.textContent ?? "");
           new MutationObserver(look).observe(document.querySelector("main"),
             {subtree: true, childList: true, characterData: true});
         }"""
@@ -51,7 +52,7 @@ def test_an_answer_arrives_in_pieces(watched: Watched, house: House, axe: str) -
     expect(page.get_by_text("The answer is complete")).to_be_attached(timeout=90_000)
     lengths = sorted({len(text) for text in page.evaluate("() => [...window.seen]")})
     assert len([length for length in lengths if length]) > 3, lengths
-    answer = page.get_by_role("region", name="Answer")
+    answer = page.get_by_role("region", name="Text of the answer")
     assert len(answer.inner_text()) == lengths[-1]
     tiles = page.get_by_role("main")
     expect(tiles.get_by_text("the request")).to_be_visible()
@@ -69,7 +70,7 @@ def test_an_answer_is_stopped(watched: Watched, house: House) -> None:
     page.get_by_label("Client key").fill(house.client_key)
     page.get_by_role("textbox", name="Message", exact=True).fill("Tell me a story")
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("region", name="Answer")).not_to_be_empty()
+    expect(page.get_by_role("region", name="Text of the answer")).not_to_be_empty()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Send")).to_be_enabled()
     expect(page.get_by_text("stopped", exact=True)).to_be_visible()
@@ -105,7 +106,7 @@ def test_a_key_that_was_just_made_is_offered_until_signing_out(watched: Watched,
     page = watched.page
     watched.open("keys")
     page.get_by_role("button", name="Create key").click()
-    page.get_by_label("Name").fill("fresh")
+    page.get_by_role("textbox", name="Name", exact=True).fill("fresh")
     page.get_by_role("button", name="Create", exact=True).click()
     page.get_by_role("link", name="Try it in the playground").click()
     watched.settle()

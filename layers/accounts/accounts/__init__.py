@@ -40,6 +40,7 @@ from accounts._ledger_model import (
     Sums,
 )
 from accounts._memory import InMemoryAccountStore
+from accounts._selection import why_none
 from accounts._session_model import ChatSession
 from accounts._store import AccountStore, Page
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
@@ -94,4 +95,5 @@ __all__ = [
     "in_points",
     "lacks_points",
     "open_store",
+    "why_none",
 ]

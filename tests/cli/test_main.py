@@ -73,7 +73,7 @@ def on_a_terminal(*arguments: str, typed: bytes = b"", columns: int = 100) -> tu
         environment = {name: value for name, value in ENVIRONMENT.items() if name != "COLUMNS"}
         os.execve(sys.executable, [sys.executable, "-m", "poegw", *arguments], environment)
     shown = b""
-    while select.select([terminal], [], [], 60)[0]:
+    while select.select([terminal], [], [], 300)[0]:
         try:
             piece = os.read(terminal, 4096)
         except OSError:

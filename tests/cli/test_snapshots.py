@@ -92,8 +92,8 @@ def gateway(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, value)
     for name in ("FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("accounts", "keys", "usage", "alerts"):
-        monkeypatch.setattr(importlib.import_module(f"poegw.commands.{name}"), "_now", lambda: NOW)
+    for name in ("clock", "commands.keys", "commands.usage"):
+        monkeypatch.setattr(importlib.import_module(f"poegw.{name}"), "now", lambda: NOW)
 
     def request(self: Gateway, method: str, path: str, *, raises: bool = True, **_: Any) -> Reply:
         key = self._key

@@ -74,6 +74,9 @@ class QuietJob(JobJournal):
     def books_kept(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
+    def alerts_told(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
 
 @dataclass(slots=True)
 class Sandbox:
@@ -105,6 +108,10 @@ class Outcomes:
     asked: int = 0
 
 
+# The chat that every account's owner has, which is not ours.
+OWNERS_CHAT = -1
+
+
 class World:
     """One history."""
 
@@ -128,6 +135,8 @@ class World:
             vanished=0.1 * hostility,
             cut=0.1 * hostility,
             unreported=0.3 * hostility,
+            reported_late=0.5,
+            not_deleted=0.3 * hostility,
         )
         self.kills = self.rng.random() < 0.5
         self.db = SimulatedDynamoDB(random.Random(f"store {seed}"), StoreFaults())
@@ -205,7 +214,10 @@ class World:
         for number in range(self.rng.randint(1, 4)):
             kind = self.rng.choice(list(AccountKind))
             secret, slots = f"secret-{number}", self.rng.randint(1, 3)
-            self.poe.accounts[secret] = PoeAccount(kind, self.rng.choice([200, 2_000, 50_000]), slots, secret=secret)
+            poes = PoeAccount(kind, self.rng.choice([200, 2_000, 50_000]), slots, secret=secret)
+            poes.chats.add(OWNERS_CHAT)
+            poes.has_history = kind is AccountKind.OFFICIAL or self.rng.random() < 0.7
+            self.poe.accounts[secret] = poes
             account = await owner.store.put_account(
                 kind=kind, label=secret, credentials={"api_key": secret}, max_concurrency=slots
             )
@@ -264,6 +276,8 @@ class World:
         while self.loop.time() < BUSY_SECONDS:
             await asyncio.sleep(self.rng.expovariate(1 / 300))
             account = self.rng.choice(list(self.poe.accounts.values()))
+            if not account.has_history:
+                continue  # What is bought there can't be told apart from what is not spent.
             if self.rng.random() < 0.5:
                 account.balance += 3_000
             elif account.kind is AccountKind.OFFICIAL and account.balance > 500:
@@ -311,6 +325,9 @@ class World:
             await equations.check_sums(store, entries, since, until)
             equations.check_slots([item["pk"]["S"] for item in self.db.engine.items() if _is_slot(item)])
             self._check_accounts()
+            for secret, account in self.poe.accounts.items():
+                equations.check_chats(entries, self.account_ids[secret], account.chats)
+                equations.require(OWNERS_CHAT in account.chats, f"{secret}: its owner's chat was deleted")
             delivered = self.poe.delivered
             equations.check_deliveries(delivered, dict.fromkeys(delivered, 1), {})
             ended = self.outcomes.answered + self.outcomes.failed.total()
@@ -325,7 +342,16 @@ class World:
             ours = sum(charge.points for charge in account.charges if charge.name == OUR_NAME)
             others = sum(charge.points for charge in account.charges) - ours
             account_id = self.account_ids[secret]
-            rows.append(Charged(name=secret, account_id=account_id, kind=account.kind, ours=ours, others=others))
+            rows.append(
+                Charged(
+                    name=secret,
+                    account_id=account_id,
+                    kind=account.kind,
+                    ours=ours,
+                    others=others,
+                    has_history=account.has_history,
+                )
+            )
         return rows
 
     def _check_accounts(self) -> None:

@@ -97,6 +97,7 @@ class SimulatedPoe:
         self, rng: random.Random, faults: PoeFaults, now: Callable[[], float], must_wait: Callable[[str], bool]
     ) -> None:
         self.rng = rng
+        self.other_rng = random.Random(rng.getstate()[1][0])
         self.must_wait = must_wait
         self.faults = faults
         self.now = now
@@ -149,8 +150,9 @@ class SimulatedClient:
         await self._gate()
         await asyncio.sleep(0.1)
         await self._gate()
-        is_failing = self._poe.rng.random() < self._poe.faults.not_deleted
-        if is_failing and self._poe.rng.random() < 0.5:
+        rng = self._poe.other_rng
+        is_failing = rng.random() < self._poe.faults.not_deleted
+        if is_failing and rng.random() < 0.5:
             raise poe_error(ErrorCode.CONNECTION_FAILED)
         if chat_id not in self._account.chats:
             raise poe_error(ErrorCode.UPSTREAM_FAILED, status=200, upstream_text="Server Error")
@@ -179,7 +181,7 @@ class SimulatedClient:
         loop = asyncio.get_running_loop()
         late: asyncio.Future[int] = loop.create_future()
         self._left = replace(self._left, late_points=late)
-        loop.call_later(self._poe.rng.uniform(0, 15), lambda: late.done() or late.set_result(points))
+        loop.call_later(self._poe.other_rng.uniform(0, 15), lambda: late.done() or late.set_result(points))
 
     def session_data(self) -> dict[str, Any]:
         return {}
@@ -235,7 +237,7 @@ class SimulatedClient:
         if account.kind is AccountKind.WEB:
             if rng.random() >= faults.unreported:
                 yield UsageReported(points=points)
-            elif rng.random() < faults.reported_late:
+            elif poe.other_rng.random() < faults.reported_late:
                 self._report_late(points)
         yield Finished()
 

@@ -37,8 +37,20 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """Reasoning of an earlier answer with the provider's seal (see `ReasoningSigned`).
+
+    Of redacted reasoning there is only the seal.
+    """
+
+    text: str = field(repr=False)
+    signature: str = field(repr=False)
+    is_redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. `thinking` came before the rest of it."""
 
     role: Role
     text: str = field(repr=False)
@@ -46,6 +58,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    thinking: tuple[Thinking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import Protocol, cast
 
 from accounts import (
     Account,
-    AccountKind,
     AccountStore,
     AccountStoreError,
     BalanceReading,
@@ -91,7 +90,7 @@ class Settler:
             self._count(error.code.value)
             return await self._settle_by_balance(account, reading, state, now)
         sends: Sequence[LedgerEntry] = unsettled
-        if account.kind is AccountKind.WEB:
+        if account.kind.traits.reports_charges:
             # Here most sends are settled by the cost that came with the answer; the history lists them all the same.
             sends = await self._sends(account.id, begin - LONGEST_SEND_SECONDS, now)
         found = match(sends, history, state, now)

@@ -84,7 +84,7 @@ class Settler:
         try:
             history = await self._history(client, begin)
         except PoeError as error:
-            if error.code is not ErrorCode.STALE_OPERATION or account.kind is not AccountKind.WEB:
+            if error.code is not ErrorCode.STALE_OPERATION or not account.kind.traits.reports_charges:
                 raise
             # This generation of the web API has no list of what was spent.
             self._count(error.code.value)

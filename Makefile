@@ -61,8 +61,8 @@ bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, 
 build: $(VENV)/.created sam-cli ## Build what is deployed: ENV=default|dev|prod
 	@sam build --config-env $(ENV)
 
-deploy: build ## Deploy to your AWS account: ENV=default|dev|prod
-	@sam deploy --config-env $(ENV)
+deploy: $(VENV)/.run sam-cli ## Check, build, deploy to your AWS account: ENV=default|dev|prod ARGS="NAME=VALUE --yes"
+	@exec $(BIN)/poegw deploy --env $(ENV) $(ARGS)
 
 sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)

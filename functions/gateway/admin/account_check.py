@@ -106,8 +106,9 @@ async def try_account(services: Services, account_id: str, model: str | None) ->
 
 async def _ask(services: Services, account: Account, model: str) -> dict[str, Any]:
     """Ask through this account and no other for one word, booked like any send. Raises `PoeError`."""
-    listed, bot = await services.catalogue.resolve(model)
-    price = services.prices.price(listed, bot, _TEST_TOKENS, _TEST_TOKENS)
+    meant = await services.catalogue.resolve(model)
+    bot = meant.bot
+    price = services.prices.price(meant.model, bot, _TEST_TOKENS, _TEST_TOKENS)
     wanted = LeaseRequest(
         owner=secrets.token_hex(16),
         bot=bot.lower(),

@@ -149,9 +149,9 @@ class ChunkEncoder:
         choice: int | None = None,
         specs: ToolSpecs = NO_TOOLS,
     ) -> None:
-        head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self.answer = Answer()
-        self._open = b"data: " + _json(head)[:-1]
+        self._head = {"id": completion_id, "object": "chat.completion.chunk", "created": created}
+        self._index = choice or 0
         self._close = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
         self._wants_usage = wants_usage
         self._is_one_of_many = choice is not None
@@ -159,9 +159,14 @@ class ChunkEncoder:
         self._free_form = specs.free_form
         # Of calls of tools that take plain text, by index.
         self._readers: dict[int, TextReader] = {}
-        self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % (choice or 0)
-        self._before_text = self._before_delta + b'"content":'
         self._after_delta = b'},"finish_reason":null}]' + self._close
+        self.rename(model)
+
+    def rename(self, model: str) -> None:
+        """Another model answers than was expected. To be called before anything is encoded."""
+        self._open = b"data: " + _json({**self._head, "model": model})[:-1]
+        self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % self._index
+        self._before_text = self._before_delta + b'"content":'
         # The chunk with the role goes out with the first one that follows it.
         self._start = self._delta(b'"role":"assistant","content":""')
 

@@ -38,15 +38,19 @@ def new_message_id() -> str:
     return f"msg_{secrets.token_hex(12)}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MessageObject:
     """What of a message is known before its answer."""
 
     id: str
     model: str
-    """As the caller wrote it."""
+    """As the caller wrote it, or the one that answers to an alias."""
     prompt_tokens: int
     """Estimate."""
+
+    def rename(self, model: str) -> None:
+        """Another model answers than was expected. To be called before anything is encoded."""
+        self.model = model
 
     def started(self) -> dict[str, Any]:
         """The message before its first block."""

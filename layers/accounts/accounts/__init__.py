@@ -13,6 +13,7 @@ from accounts._account_model import (
 )
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
+from accounts._backup import CREDENTIALS_MISSING, AccountBackup, KeyBackup, Restored
 from accounts._classes import percentile as first_token_percentile
 from accounts._exceptions import (
     AccountNotFoundError,
@@ -45,8 +46,10 @@ from accounts._store import AccountStore, Page
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
 
 __all__ = [
+    "CREDENTIALS_MISSING",
     "DEFAULT_POLICY",
     "Account",
+    "AccountBackup",
     "AccountKind",
     "AccountNotFoundError",
     "AccountState",
@@ -63,6 +66,7 @@ __all__ = [
     "ConflictError",
     "InMemoryAccountStore",
     "Intention",
+    "KeyBackup",
     "KeyNotFoundError",
     "KeyRole",
     "KeySettings",
@@ -81,6 +85,7 @@ __all__ = [
     "RequestRecord",
     "Reservation",
     "Reserved",
+    "Restored",
     "SealBrokenError",
     "Selection",
     "SendRecord",

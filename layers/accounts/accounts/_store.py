@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
+from accounts._backup import AccountBackup, KeyBackup, Restored
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
 from accounts._lease_model import Lease, LeaseRequest
 from accounts._ledger_model import (
@@ -233,6 +234,12 @@ class AccountStore(Protocol):
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """Book final costs; what is settled stays. Returns how many entries that changed."""
 
+    async def chats_to_delete(self, *, ended_before: float, limit: int = 500) -> Sequence[LedgerEntry]:
+        """Settled entries with a chat whose answer ended before a time, the oldest first."""
+
+    async def put_off_chat(self, entry_id: str, until: float | None) -> None:
+        """Let the chat of an entry look as if its answer had ended then; `None` says that it is gone, or never was."""
+
     async def settlement_state(self, account_id: str) -> SettlementState: ...
 
     async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:
@@ -319,6 +326,21 @@ class AccountStore(Protocol):
 
     async def put_alert(self, alert: Alert) -> Alert | None:
         """Keep an alert: one version on, or `None` if somebody else changed it meanwhile, or it is there already."""
+
+    # Backups. What is there is never changed by restoring.
+
+    async def backup_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[AccountBackup]: ...
+
+    async def backup_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[KeyBackup]: ...
+
+    async def restore_account(self, backup: AccountBackup, credentials: Mapping[str, str] | None) -> Restored:
+        """Add an account as it was. Without its credentials it counts as signed out until it is given new ones."""
+
+    async def restore_key(self, backup: KeyBackup) -> Restored:
+        """Add a key as it was, by its hash, with what it has consumed of its budget."""
+
+    async def restore_entries(self, entries: Sequence[LedgerEntry]) -> list[Restored]:
+        """Add ledger entries as they were, and have their hours summed up again. At most 100."""
 
     # Conversations, documents, configuration.
 

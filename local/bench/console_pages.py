@@ -1,20 +1,18 @@
 """What each page of the console costs: processor time, calls of the table and read units, with a month of requests.
 
-    python -m local.bench.console_pages [REQUESTS]
+    make bench ARGS="--only console"
 
 The table is in this process. What the table itself does is not counted, but the bytes of its answers are parsed, as
-those of AWS are. What a page takes on Lambda is computed: the processor time at its share of a core, and a call of the
-table after the other.
+those of AWS are. What a page takes on Lambda at most is computed: the processor time at its share of a core, and a call of
+the table after the other.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import math
 import random
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -224,8 +222,3 @@ def page_rows(costs: list[PageCost]) -> list[str]:
         ),
         "",
     ]
-
-
-if __name__ == "__main__":
-    count = int(sys.argv[1]) if sys.argv[1:] else REQUESTS
-    sys.stdout.write("\n".join(page_rows(asyncio.run(measure_console_pages(count)))))

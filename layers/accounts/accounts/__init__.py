@@ -41,8 +41,9 @@ from accounts._ledger_model import (
     Sums,
 )
 from accounts._memory import InMemoryAccountStore
+from accounts._page import Page
 from accounts._session_model import ChatSession
-from accounts._store import AccountStore, Page
+from accounts._store import AccountStore
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
 
 __all__ = [

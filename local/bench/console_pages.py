@@ -3,8 +3,8 @@
     make bench ARGS="--only console"
 
 The table is in this process. What the table itself does is not counted, but the bytes of its answers are parsed, as
-those of AWS are. What a page takes on Lambda at most is computed: the processor time at its share of a core, and a call of
-the table after the other.
+those of AWS are. What a page takes on Lambda at most is computed: the processor time at its share of a core, and one
+call of the table after the other.
 """
 
 from __future__ import annotations

@@ -72,38 +72,6 @@ class LedgerStore(Protocol):
         *,
         since: float,
         until: float,
-        by: Sequence[str],
-        key_id: str | None = None,
-        model: str | None = None,
-        account_id: str | None = None,
-        outcome: str | None = None,
-    ) -> Sequence[RequestCount]:
-        """How many requests of the log ended in `[since, until)`. Whole hours. `outcome` is `ok`, `error`, or a code.
-
-        `by` has some of `hour`, `key_id`, `model`, `account_id`, `code` and `first_token_class`.
-        """
-
-    async def tally(
-        self,
-        *,
-        since: float,
-        until: float,
-        by: Sequence[Sequence[str]],
-        key_id: str | None = None,
-        model: str | None = None,
-        account_id: str | None = None,
-    ) -> Sequence[Sequence[Sums]]:
-        """What the entries of `[since, until)` add up to, in several ways that are read at once. Whole hours.
-
-        `by` has, for each of them, some of `hour`, `key_id`, `model`, `account_id`; the others are empty in its rows.
-        The cost grows with the days, not with the entries, as long as the scheduled job runs.
-        """
-
-    async def count_requests(
-        self,
-        *,
-        since: float,
-        until: float,
         by: Sequence[Sequence[str]],
         key_id: str | None = None,
         model: str | None = None,
@@ -132,9 +100,6 @@ class LedgerStore(Protocol):
         self, selection: Selection, *, limit: int = 50, cursor: str | None = None
     ) -> Page[RequestRecord]:
         """The log of requests, newest first. A page may be short and still have a cursor."""
-
-    async def get_request(self, ref: str) -> RequestRecord | None:
-        """The request with this `ref`. Raises `ValueError` for what is no ref."""
 
     async def get_request(self, ref: str) -> RequestRecord | None:
         """The request with this `ref`. Raises `ValueError` for what is no ref."""

@@ -171,6 +171,14 @@ SUITES = (
         "litellm", "litellm", "as a client: completion, streams, tools, reasoning, vision, responses, images, errors"
     ),
     Suite(
+        "chat_apps",
+        "Open WebUI, LibreChat",
+        "as their sources have it",
+        "requests of their servers: models, chats, tools, pictures, titles, images, speech, web search",
+        lambda: [sys.executable, str(HERE / "chat_apps" / "checks.py")],
+        read_json_rows,
+    ),
+    Suite(
         "schemathesis",
         "schemathesis",
         locked_version(ROOT / "requirements" / "test.txt", "schemathesis"),

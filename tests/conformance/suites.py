@@ -160,7 +160,7 @@ SUITES = (
     _python(
         "pydantic_ai",
         "pydantic-ai-slim",
-        "Responses API, chat and Messages: text, streams, tools, three kinds of output types, pictures, history, errors",
+        "Responses API, chat and Messages: text, streams, tools, three kinds of output types, pictures, history",
     ),
     _python(
         "instructor",

@@ -32,11 +32,21 @@ FATES = {
 def rules_table() -> str:
     """The rules, in their order."""
     lines = [
-        "| | situation | how the send ended | its delivery | what is done | how often | why |",
-        "|--:|---|---|---|---|---|---|",
+        "| | situation | how the send ended | its delivery | what is done | how often | then another model | why |",
+        "|--:|---|---|---|---|---|---|---|",
     ]
     for number, rule in enumerate(RULES, 1):
-        cells = (str(number), rule.name, _ending(rule), _fates(rule), _action(rule), _how_often(rule), rule.why)
+        further = "if allowed" if rule.falls_back else ""
+        cells = (
+            str(number),
+            rule.name,
+            _ending(rule),
+            _fates(rule),
+            _action(rule),
+            _how_often(rule),
+            further,
+            rule.why,
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

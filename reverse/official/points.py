@@ -39,6 +39,7 @@ def parse_balance(body: JSONObject) -> PointsReading:
         allotment=allotment,
         next_grant_at=next_at,
         usd_per_point=_rate(body, balance),
+        addon=addon,
     )
 
 

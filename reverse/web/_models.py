@@ -145,6 +145,7 @@ def read_settings(viewer: dict[str, Any]) -> AccountSettings:
         balance=balance,
         subscribed=is_active if "subscription" in viewer else None,
         allotment=integer(info.get("totalMessagePointAllotment")),
+        addon=added,
         next_grant_at=next_grant,
     )
     kind = text_or_none(plan.get("planType"))

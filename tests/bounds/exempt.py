@@ -13,6 +13,8 @@ EXEMPT: dict[str, str] = {
     "gateway/bootstrap.py:_read_secret": _OURS,
     "gateway/surfaces/responses/resource.py:OutputItem.call_id": _OURS,
     "gateway/surfaces/responses/turns.py:Turns.add": _SHORT,
+    "gateway/surfaces/responses/turns.py:_sealed": _ONE_PASS,
+    "reverse/official/messages_endpoint.py:_legal_id": _SHORT,
     "gateway/models/catalogue.py:Catalogue._embedded": _OURS,
     "gateway/models/catalogue.py:_bots_by_codename": _OURS,
     "gateway/models/catalogue.py:_codenames": _OURS,

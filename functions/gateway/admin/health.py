@@ -41,8 +41,12 @@ class Health(BaseModel):
 @router.get("", response_model=Health)
 async def show_health(services: ServicesArgument) -> dict[str, Any]:
     """Check table, encryption key, accounts, scheduled job, API keys and list of models. Reads only."""
-    checks = [check async for check in _checks(services)]
-    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "checks": checks}
+    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "checks": await check_health(services)}
+
+
+async def check_health(services: Services) -> list[Check]:
+    """All findings."""
+    return [check async for check in _checks(services)]
 
 
 async def _checks(services: Services) -> AsyncGenerator[Check, None]:

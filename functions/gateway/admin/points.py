@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -13,13 +12,12 @@ from pydantic import BaseModel
 
 from accounts import Account, Sums
 from gateway.admin.accounts import ServicesArgument
+from gateway.admin.balances import pace_of, reconciled_days
 from gateway.admin.shown import iso_time
 from pool.status import status_of
 
 router = APIRouter(prefix="/points")
 HOUR, DAY = 3600.0, 86_400.0
-# An account's pace is told only from so much use on: what little was used says nothing about the days to come.
-LEAST_SHARE_USED = 0.03
 RECONCILED_DAYS = 7
 _MAX_ACCOUNTS = 200
 
@@ -79,7 +77,7 @@ async def show_points(services: ServicesArgument, reconcile: Annotated[bool, Que
         rows: list[dict[str, Any]] = []
         for account in page.items:
             state = await services.store.settlement_state(account.id)
-            rows += _reconciled(account, used[account.id], state.elsewhere, is_read=state.read_until > 0)
+            rows += reconciled_days(account, used[account.id], state.elsewhere, is_read=state.read_until > 0)
         shown["reconciled"] = sorted(rows, key=lambda row: (row["day"], row["label"]), reverse=True)
     return shown
 
@@ -111,40 +109,3 @@ def _points(account: Account, used: list[Sums], now: float) -> dict[str, Any]:
         "points_per_hour": pace,
         "runs_out_at": iso_time(runs_out_at),
     }
-
-
-def pace_of(
-    balance: int | None, used_last_day: int, next_grant_at: float | None, now: float
-) -> tuple[float | None, float | None]:
-    """Points per hour and the time at which they run out, each `None` where it would mislead. Pure."""
-    if balance is None or used_last_day <= 0 or used_last_day < LEAST_SHARE_USED * (balance + used_last_day):
-        return None, None
-    pace = used_last_day / 24
-    runs_out_at = now + balance / pace * HOUR
-    if next_grant_at is not None and runs_out_at >= next_grant_at > now:
-        return round(pace, 1), None
-    return round(pace, 1), runs_out_at
-
-
-def _reconciled(account: Account, used: list[Sums], elsewhere: Any, *, is_read: bool) -> list[dict[str, Any]]:
-    booked: defaultdict[str, int] = defaultdict(int)
-    unsettled: defaultdict[str, int] = defaultdict(int)
-    for row in used:
-        day = datetime.fromtimestamp(row.hour, UTC).date().isoformat()
-        booked[day] += row.settled
-        unsettled[day] += row.estimated
-    rows = []
-    for day in sorted({*booked, *elsewhere}):
-        others = elsewhere.get(day, 0) if is_read else None
-        rows.append(
-            {
-                "day": day,
-                "account": account.id,
-                "label": account.label,
-                "booked": booked[day],
-                "unsettled": unsettled[day],
-                "elsewhere": others,
-                "charged": None if others is None else booked[day] + others,
-            }
-        )
-    return rows

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from accounts import AccountStore, LedgerEntry, RequestRecord, Selection
+from accounts import Selection
 from gateway.admin.accounts import Limit, ServicesArgument
 from gateway.admin.ledger import EntryShown
 from gateway.admin.names import names_of
-from gateway.admin.ranges import DAY, HOUR, Range, selection_of
+from gateway.admin.ranges import HOUR, Range, selection_of
+from gateway.admin.request_search import find_request, is_of_request
 from gateway.admin.shapes import Label
 from gateway.admin.shown import show_entry, show_request
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
 
-# How far back a request is looked for, and how many are looked at.
-_LOOK_BACK_SECONDS = 31 * DAY
-
-_LOOK_PAGES, _LOOK_PAGE = 25, 200
+_LOOK_PAGE = 200
 
 
 class RequestShown(BaseModel):
@@ -77,46 +74,24 @@ async def list_requests(
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """Requests, newest first; those of the last seven days by default."""
-    is_error = asked.status == "error"
-    selection = selection_of(asked, None if is_error else asked.status)
     try:
-        page = await services.store.list_requests(selection, limit=limit, cursor=cursor)
+        page = await services.store.list_requests(selection_of(asked, asked.status), limit=limit, cursor=cursor)
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
     names = await names_of(services.store, ["key"])
-    data = [show_request(record, names) for record in page.items if not is_error or record.code is not None]
+    data = [show_request(record, names) for record in page.items]
     return {"object": "list", "data": data, "next_cursor": page.cursor}
 
 
 @router.get("/requests/{request_id}", response_model=RequestWithTries)
 async def get_request(request_id: str, services: ServicesArgument) -> dict[str, Any]:
     """One request of the last month, with its sends."""
-    record = await _find_request(services.store, request_id)
+    record = await find_request(services.store, request_id)
     if record is None:
         raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
     since = record.at - (record.total_seconds or 0.0) - HOUR
     wanted = Selection(since=since, until=record.at + HOUR, key_id=record.key_id)
     page = await services.store.list_entries(wanted, limit=_LOOK_PAGE)
-    tries = sorted((entry for entry in page.items if _is_of(entry, request_id)), key=lambda entry: entry.attempt)
+    tries = sorted((entry for entry in page.items if is_of_request(entry, request_id)), key=lambda entry: entry.attempt)
     names = await names_of(services.store, ["key"])
     return show_request(record, names) | {"tries": [show_entry(entry) for entry in tries]}
-
-
-async def _find_request(store: AccountStore, request_id: str) -> RequestRecord | None:
-    now = time.time()
-    wanted = Selection(since=now - _LOOK_BACK_SECONDS, until=now + HOUR)
-    cursor: str | None = None
-    for _ in range(_LOOK_PAGES):
-        page = await store.list_requests(wanted, limit=_LOOK_PAGE, cursor=cursor)
-        for record in page.items:
-            if record.request_id == request_id:
-                return record
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return None
-
-
-def _is_of(entry: LedgerEntry, request_id: str) -> bool:
-    """Whether the send was for the request, or for one of its several answers."""
-    return entry.request_id == request_id or entry.request_id.startswith(f"{request_id}-")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +13,7 @@ from starlette.responses import Response
 
 from accounts import Sums
 from gateway.admin.accounts import ServicesArgument
+from gateway.admin.csv_text import csv_text
 from gateway.admin.names import names_of
 from gateway.admin.ranges import DAY, HOUR, Range
 from gateway.admin.shapes import Label
@@ -24,8 +23,6 @@ from gateway.http.errors import invalid
 router = APIRouter()
 
 _GROUPS = ("key", "model", "account", "day", "hour")
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class UsageQuery(Range):
@@ -76,18 +73,20 @@ class UsageShown(BaseModel):
 async def show_usage(services: ServicesArgument, asked: Annotated[UsageQuery, Query()]) -> Any:
     """What was used in a range of whole hours, grouped by key, model, account, day or hour. Today by default."""
     groups, (since, until) = asked.groups(), asked.hours()
-    sums = await services.store.sums(since=since, until=until, key_id=asked.key)
-    kept = [
-        row
-        for row in sums
-        if (asked.model is None or row.model == asked.model.lower())
-        and (asked.account is None or row.account_id == asked.account)
-    ]
+    by = {"key": "key_id", "account": "account_id", "day": "hour"}
+    [sums] = await services.store.tally(
+        since=since,
+        until=until,
+        by=[list(dict.fromkeys(by.get(group, group) for group in groups))],
+        key_id=asked.key,
+        model=asked.model.lower() if asked.model is not None else None,
+        account_id=asked.account,
+    )
     names = await names_of(services.store, groups)
-    rows = [_named(dict(zip(groups, group, strict=True)), names) | totals for group, totals in _grouped(kept, groups)]
+    rows = [_named(dict(zip(groups, group, strict=True)), names) | totals for group, totals in _grouped(sums, groups)]
     if asked.format == "csv":
         return _csv(rows)
-    totals = show_sums(kept)
+    totals = show_sums(sums)
     return {"from": iso_time(since), "to": iso_time(until), "by": groups, "data": rows, "totals": totals}
 
 
@@ -113,17 +112,5 @@ def _named(row: dict[str, Any], names: Mapping[tuple[str, str], str]) -> dict[st
 
 
 def _csv(rows: list[dict[str, Any]]) -> Response:
-    text = io.StringIO()
-    columns = list(rows[0]) if rows else list(show_sums([]))
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        # A spreadsheet takes text that begins like this for a formula.
-        writer.writerow(
-            {
-                name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
-                for name, value in row.items()
-            }
-        )
     headers = {"content-disposition": 'attachment; filename="usage.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    return Response(csv_text(rows, list(show_sums([]))), media_type="text/csv", headers=headers)

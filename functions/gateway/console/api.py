@@ -20,7 +20,7 @@ from gateway.admin.shown import iso_time
 from gateway.console.answers import NO_STORE, Answer, json_answer, send_answer
 from gateway.console.origin import check_origin
 from gateway.console.session import set_cookie
-from gateway.console.sign_in import Sessions, Visit, show_session
+from gateway.console.sign_in import WRONG_PAGE, Sessions, Visit, show_session
 from gateway.http.auth import CALLER_KEY, CLIENT_KEY, VIEWER_ONLY_READS, check_rights
 from gateway.http.bodies import read_json
 from gateway.http.errors import GatewayError, Situation, invalid
@@ -59,7 +59,6 @@ PAGES: Mapping[str, frozenset[KeyRole]] = {
     "health": _FOR_OWNERS,
     "me": _FOR_CLIENTS,
 }
-WRONG_PAGE = Situation(403, "permission_error", "wrong_key_role", "This page is for the holders of client keys.")
 
 
 async def serve(rest: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,8 +134,9 @@ async def _administer(rest: ASGIApp, scope: Scope, receive: Receive, send: Send,
 
 
 def _shows_secret(method: str, path: str) -> bool:
-    """Whether the answer has the secret of a key."""
-    return method == "POST" and (path == f"{ADMIN_PATH}/keys" or path.endswith("/rotate"))
+    """Whether the answer has the secret of a key, or that of the webhook."""
+    is_key = method == "POST" and (path == f"{ADMIN_PATH}/keys" or path.endswith("/rotate"))
+    return is_key or (method == "PUT" and path == f"{ADMIN_PATH}/config/alert-webhook")
 
 
 async def _page_answer(request: Request, visit: Visit) -> Answer:

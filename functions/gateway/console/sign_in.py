@@ -38,6 +38,7 @@ SESSION_ENDED = Situation(
 CONSOLE_NOT_CONFIGURED = Situation(
     503, "server_error", "console_not_configured", "The console needs an admin key: GATEWAY_ADMIN_SECRET_ID.", False
 )
+WRONG_PAGE = Situation(403, "permission_error", "wrong_key_role", "This page is for the holders of client keys.")
 _SITUATIONS = {"no_session": NO_SESSION, "session_expired": SESSION_EXPIRED, "session_ended": SESSION_ENDED}
 
 

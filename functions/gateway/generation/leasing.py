@@ -51,6 +51,10 @@ class Leasing:
         self._asked: list[Account] = []
         self._has_ticket = False
 
+    def turn_to(self, task: GenerationTask) -> None:
+        """Lease for another model from now on; its sends count along."""
+        self._task = task
+
     @property
     def is_late(self) -> bool:
         """Whether the time for sends is over."""
@@ -94,7 +98,10 @@ class Leasing:
         ticket = Ticket(secrets.token_hex(16), UNKNOWN_PRICE, None)
         if budget is not None:
             ticket = await budget.reserve(
-                prompt_tokens=self._task.prompt_tokens, max_tokens=self._task.max_tokens, is_first=not self._has_ticket
+                prompt_tokens=self._task.prompt_tokens,
+                max_tokens=self._task.max_tokens,
+                is_first=not self._has_ticket,
+                price_of=self._task.price,
             )
         self._has_ticket = True
         request = LeaseRequest(

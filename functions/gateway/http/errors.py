@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from starlette.exceptions import HTTPException
 
@@ -154,6 +155,53 @@ TIMEOUT = Situation(504, "server_error", "upstream_timeout", "The upstream took 
 STORE = Situation(503, "server_error", "store_unavailable", "The gateway's storage is not available.")
 INTERNAL = Situation(500, "server_error", "internal_error", "The gateway failed.", False)
 NOT_READY = Situation(503, "server_error", "not_ready", "No account is eligible.")
+
+
+class Fault(StrEnum):
+    """Whose part a failure is: a closed list, for metrics."""
+
+    CALLER = "caller"
+    """The request is wrong, or its key."""
+    LIMIT = "limit"
+    """A limit of the key."""
+    ACCOUNTS = "accounts"
+    """No account could serve: points, time, access, credentials."""
+    POE = "poe"
+    """Poe failed, could not be reached, or answered with what can't be used."""
+    GATEWAY = "gateway"
+    """The gateway itself, its table included."""
+    GONE = "gone"
+    """The caller went away."""
+
+
+_FAULTS: dict[Situation, Fault] = {
+    **dict.fromkeys((RATE_LIMIT, QUOTA), Fault.LIMIT),
+    **dict.fromkeys(
+        (
+            NO_POINTS,
+            BOT_LIMIT,
+            BUSY,
+            WAITING,
+            NO_ACCOUNTS,
+            CREDENTIALS_REFUSED,
+            ACCOUNTS_DISABLED,
+            NO_ACCESS,
+            NOT_READY,
+        ),
+        Fault.ACCOUNTS,
+    ),
+    **dict.fromkeys((UPSTREAM, UNREACHABLE, UNUSABLE_ANSWER, OVERLOADED, CHALLENGE, TIMEOUT), Fault.POE),
+}
+_FIRST_SERVER_ERROR = 500
+
+
+def fault_of(situation: Situation) -> Fault:
+    """Whose part it is."""
+    known = _FAULTS.get(situation)
+    if known is not None:
+        return known
+    return Fault.CALLER if situation.status < _FIRST_SERVER_ERROR else Fault.GATEWAY
+
 
 _POE: dict[ErrorCode, Situation] = {
     ErrorCode.INVALID_REQUEST: Situation(400, _INVALID, "invalid_request", "The upstream rejected the request."),

@@ -22,9 +22,11 @@ from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import AnswerReader, Correction, native_reader, worded_reader
+from gateway.prompt.cited_links import with_cited_links
 from gateway.prompt.conversations import Continuation, Conversation
-from gateway.prompt.native_calls import CallExtras, RequiredCallReader
+from gateway.prompt.native_calls import CallExtras
 from gateway.prompt.request import GenerationRequest
+from gateway.prompt.required_calls import RequiredCallReader
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
@@ -110,9 +112,9 @@ class ChatQuestion:
             self._request = correction
         self._kind, self._account_id = kind, account_id
         self._request = self._refused.without(self._request)
-        if self._reader is not None:
-            return self._read(client, self._reader)
-        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
+        events = self._answer(client)
+        has_text = self._asked.response_format is None
+        return with_cited_links(events) if self._asked.searches_the_web and has_text else events
 
     def changes(self, error: PoeError) -> frozenset[Change]:
         """The changes that would answer this failure of the last send."""
@@ -129,6 +131,11 @@ class ChatQuestion:
         if self._is_continued:
             possible.add(Change.NEW_CHAT)
         return frozenset(possible)
+
+    def _answer(self, client: PoeClient) -> AsyncGenerator[Event, None]:
+        if self._reader is not None:
+            return self._read(client, self._reader)
+        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
 
     def _begin(self, kind: AccountKind, account_id: str) -> None:
         """Make the request that tells all that this account must be told."""

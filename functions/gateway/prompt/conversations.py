@@ -66,6 +66,11 @@ class Conversation:
         """The account it was last with, if it was about the same model: another one may do better elsewhere."""
         return self._stored.account_id if self._stored and self._stored.model == self._model else None
 
+    @property
+    def chat_name(self) -> str | None:
+        """Under which name the chat is stored, if it is to be gone on with."""
+        return self._name if self._keeps_chat else None
+
     def continuation(self, account_id: str) -> Continuation | None:
         """How to go on in the chat that this account has; `None` where everything must be told anew."""
         stored = self._stored

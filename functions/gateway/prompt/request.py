@@ -91,6 +91,8 @@ class GenerationRequest:
     may_truncate: bool = False
     """Whether the oldest turns may be left out when the model's window is too small for all."""
     names: FieldNames = field(default=FieldNames(), repr=False)
+    thinking_name: str = "messages.thinking_blocks"
+    """What the caller's API calls the reasoning that it sends back."""
     facts: ModelFacts = UNKNOWN
 
     @property
@@ -139,9 +141,8 @@ class GenerationRequest:
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
         """What of the request an account of this kind does not take into account, by the caller's names."""
-        searches = self.specs.web_searches if self._searches_the_web else ()
-        dropped = {*self.specs.dropped} - {*searches}
-        names = {*self.options.ignored(kind, self.facts, self.names.of), *dropped}
+        names = {*self.options.ignored(kind, self.facts, self.names.of), *self.specs.dropped}
+        names -= {*self.specs.web_searches} if self.searches_the_web else set()
         if kind is AccountKind.OFFICIAL and self.specs.has_strict:
             # Poe's official API ignores it (docs/reference/poe-official.md#chat-parameters); web accounts' answers are
             # checked here.
@@ -149,14 +150,14 @@ class GenerationRequest:
         return tuple(sorted(names))
 
     @property
-    def _searches_the_web(self) -> bool:
+    def searches_the_web(self) -> bool:
         """Whether a hosted search was asked for, and the model has a switch for it."""
         schema = (self.facts.schemas or {}).get(WEB_SEARCH)
         return bool(self.specs.web_searches) and schema is not None and schema.get("type") == "boolean"
 
     def _parameters_for(self, kind: AccountKind) -> dict[str, Any]:
         sent = self.options.sent(kind, self.facts)
-        return {WEB_SEARCH: True, **sent} if self._searches_the_web else sent
+        return {WEB_SEARCH: True, **sent} if self.searches_the_web else sent
 
     def build(self, bot: str, kind: AccountKind) -> ChatRequest:
         """The request for one account."""

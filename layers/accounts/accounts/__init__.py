@@ -13,6 +13,8 @@ from accounts._account_model import (
 )
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
+from accounts._backup import CREDENTIALS_MISSING, AccountBackup, KeyBackup, Restored
+from accounts._classes import percentile as first_token_percentile
 from accounts._exceptions import (
     AccountNotFoundError,
     AccountStoreError,
@@ -29,6 +31,7 @@ from accounts._lease_model import Intention, Lease, LeaseRequest
 from accounts._ledger import in_points
 from accounts._ledger_model import (
     LedgerEntry,
+    RequestCount,
     RequestRecord,
     Selection,
     SendRecord,
@@ -43,8 +46,10 @@ from accounts._store import AccountStore, Page
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
 
 __all__ = [
+    "CREDENTIALS_MISSING",
     "DEFAULT_POLICY",
     "Account",
+    "AccountBackup",
     "AccountKind",
     "AccountNotFoundError",
     "AccountState",
@@ -61,6 +66,7 @@ __all__ = [
     "ConflictError",
     "InMemoryAccountStore",
     "Intention",
+    "KeyBackup",
     "KeyNotFoundError",
     "KeyRole",
     "KeySettings",
@@ -75,9 +81,11 @@ __all__ = [
     "Page",
     "Points",
     "Policy",
+    "RequestCount",
     "RequestRecord",
     "Reservation",
     "Reserved",
+    "Restored",
     "SealBrokenError",
     "Selection",
     "SendRecord",
@@ -87,6 +95,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "first_token_percentile",
     "in_points",
     "lacks_points",
     "open_store",

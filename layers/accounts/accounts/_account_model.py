@@ -38,6 +38,8 @@ class Points:
     next_grant_at: float | None = None
     usd_per_point: float | None = None
     """What a point is worth, by the last reading that told the balance in dollars as well."""
+    addon: int | None = None
+    """How many of them were bought besides the plan; `None` where Poe does not say."""
 
 
 class Wait(StrEnum):
@@ -144,6 +146,7 @@ class BalanceReading:
     allotment: int | None = None
     next_grant_at: float | None = None
     usd_per_point: float | None = None
+    addon: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

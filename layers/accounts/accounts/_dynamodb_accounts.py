@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from accounts import _keys
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
-from accounts._dynamodb_ledger import DynamoDBLedger
+from accounts._dynamodb_sums import DynamoDBSums
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
@@ -27,7 +28,7 @@ DEFAULT_CONCURRENCY = 2
 IS_UNCHANGED = "{version} = :expected"
 
 
-class DynamoDBAccounts(DynamoDBLedger):
+class DynamoDBAccounts(DynamoDBSums):
     """The accounts of the store, and their readings."""
 
     def __init__(
@@ -116,6 +117,22 @@ class DynamoDBAccounts(DynamoDBLedger):
 
     async def get_account(self, account_id: str) -> Account:
         return _keys.account_of(await self._item(account_id))
+
+    async def get_accounts(self, account_ids: Collection[str]) -> dict[str, Account]:
+        items = await self._items([*map(_keys.account, set(account_ids))], is_consistent=False)
+        accounts = map(_keys.account_of, items.values())
+        return {account.id: account for account in accounts}
+
+    async def slots_in_use(self) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        after: Mapping[str, Any] | None = None
+        while True:
+            found = await self._table.query(
+                "{due_pk} = :partition", index=_keys.DUE_INDEX, after=after, partition=_keys.SLOTS_PARTITION
+            )
+            counts.update(_keys.account_id_of(key) for key in found.items)
+            if (after := found.next_key) is None:
+                return dict(counts)
 
     async def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]:
         entries, next_cursor = await self._directory(_keys.ACCOUNTS_DIRECTORY, limit, cursor)

@@ -111,6 +111,11 @@ class DynamoDBKeys(DynamoDBAudit):
         is_usable = found is not None and _api_keys.is_usable(found, self._clock())
         return found if is_usable else None, configs_of(names, items)
 
+    async def get_keys(self, key_ids: Collection[str]) -> dict[str, ApiKey]:
+        entries = await self._table.get_many([_keys.key_entry(key_id) for key_id in set(key_ids)])
+        items = await self._table.get_many([_keys.api_key(entry["hash"]) for entry in entries])
+        return {key.id: key for key in map(api_key_of, items)}
+
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]:
         entries, next_cursor = await self._directory(_keys.KEYS_DIRECTORY, limit, cursor)
         items = await self._table.get_many([_keys.api_key(entry["hash"]) for entry in entries])

@@ -1,8 +1,7 @@
-"""The ledger in DynamoDB: entries, what they add up to, and the log of requests.
+"""The ledger in DynamoDB: entries, and the log of requests. `_dynamodb_sums` adds them up.
 
-Sums are not written with entries. An hour is summed up by the scheduled job once no entry can begin in it any more;
-until then its sums are computed from its entries when somebody asks. So sums can't disagree with entries, and no
-request waits for a counter that others are changing. An entry that is changed later opens its hour again.
+Sums are not written with entries, so that they can't disagree with them, and no request waits for a counter that
+others are changing. An entry that is changed later opens its hour again.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 from accounts import _keys, _ledger
@@ -18,7 +16,7 @@ from accounts._budgets import adjust
 from accounts._dynamodb_keys import MAX_RACES, DynamoDBKeys
 from accounts._exceptions import ConflictError
 from accounts._items import Item
-from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, Settlement, SettlementState, Sums
+from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, Settlement, SettlementState
 from accounts._records_items import (
     entry_attributes,
     entry_key,
@@ -27,11 +25,9 @@ from accounts._records_items import (
     request_of,
     settlement_item,
     settlement_of,
-    sums_item,
-    sums_of,
 )
 from accounts._store import Page
-from accounts._table import MAX_BATCH_GET, ConditionFailed, assignments, delete, put, update
+from accounts._table import MAX_BATCH_GET, ConditionFailed, assignments, put, update
 
 # How far back the first run of the job looks for entries.
 FIRST_LOOK_SECONDS = 40 * _ledger.DAY_SECONDS
@@ -52,6 +48,12 @@ class DynamoDBLedger(DynamoDBKeys):
     ) -> Page[RequestRecord]:
         items, after = await self._newest_first(_keys.requests_day, "code", selection, limit, cursor)
         return Page([request_of(item) for item in items], after)
+
+    async def get_request(self, ref: str) -> RequestRecord | None:
+        time, _, request_id = ref.partition("~")
+        at = _ledger.started_at(f"{time}#{request_id}")
+        item = await self._table.get(_keys.request(_ledger.day_of(at), at, request_id))
+        return request_of(item) if item else None
 
     async def list_entries(
         self, selection: Selection, *, limit: int = 50, cursor: str | None = None
@@ -82,6 +84,39 @@ class DynamoDBLedger(DynamoDBKeys):
                 break
         return sorted(found, key=lambda entry: entry.id)
 
+    async def chats_to_delete(self, *, ended_before: float, limit: int = 500) -> Sequence[LedgerEntry]:
+        found: list[LedgerEntry] = []
+        after: Mapping[str, Any] | None = None
+        while len(found) < limit:
+            page = await self._table.query(
+                "{due_pk} = :partition AND {due_at} < :latest",
+                index=_keys.DUE_INDEX,
+                limit=min(limit - len(found), MAX_BATCH_GET),
+                after=after,
+                partition=_keys.CHATS_PARTITION,
+                latest=ended_before,
+            )
+            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in page.items]
+            entries = [entry_of(item) for item in await self._table.get_many(keys)]
+            # The index may be behind the table.
+            found += [entry for entry in entries if entry.chat_due_at is not None and entry.chat_due_at < ended_before]
+            if (after := page.next_key) is None:
+                break
+        return sorted(found, key=lambda entry: entry.chat_due_at or 0.0)
+
+    async def put_off_chat(self, entry_id: str, until: float | None) -> None:
+        key = _keys.ledger_entry(_ledger.day_of(_ledger.started_at(entry_id)), entry_id)
+        # An entry whose cost is open is none of those that were found.
+        is_found = "{due_pk} = :chats"
+        change = (
+            "REMOVE {chat_due_at}, {due_at}, {due_pk}"
+            if until is None
+            else "SET {chat_due_at} = :until, {due_at} = :until"
+        )
+        values: dict[str, Any] = {} if until is None else {"until": until}
+        with suppress(ConditionFailed):
+            await self._table.write(update(key, change, is_found, chats=_keys.CHATS_PARTITION, **values))
+
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         done = 0
         for settlement in settlements:
@@ -109,68 +144,6 @@ class DynamoDBLedger(DynamoDBKeys):
                 raise ConflictError("another run settles this account") from error
         return after
 
-    async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
-        first, end = _ledger.hour_of(since), until
-        closed_until = await self._closed_until()
-        opened = {int(item["sk"]) for item in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS)}
-        rows: list[Sums] = []
-        if closed_until is not None:
-            last = min(closed_until, end)
-            for month in _ledger.months_between(first, last) if last > first else []:
-                items = await self._rows(
-                    "{pk} = :pk AND {sk} BETWEEN :low AND :high",
-                    pk=_keys.sums_month(month),
-                    low=f"{first:010d}",
-                    high=f"{_ledger.hour_of(last - 1):010d}#~",
-                )
-                rows += [row for row in map(sums_of, items) if row.hour not in opened]
-        fresh = max(float(first), closed_until or 0.0, end - FIRST_LOOK_SECONDS)
-        entries = [entry async for entry in self._entries(fresh, end)] if fresh < end else []
-        for hour in sorted(hour for hour in opened if first <= hour < min(fresh, end)):
-            entries += [entry async for entry in self._entries(hour, hour + _ledger.HOUR_SECONDS)]
-        rows += _ledger.add_up(entries)
-        wanted = [row for row in rows if key_id in (None, row.key_id)]
-        return sorted(wanted, key=lambda row: (row.hour, row.key_id, row.model, row.account_id))
-
-    async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
-        since = _ledger.start_of(day)
-        rows = await self.sums(since=since, until=since + _ledger.DAY_SECONDS)
-        by_name = sorted(rows, key=lambda row: (row.key_id, row.model))
-        totals = [_ledger.total(list(group)) for _, group in groupby(by_name, lambda row: (row.key_id, row.model))]
-        names = [name for name, _ in groupby(by_name, lambda row: (row.key_id, row.model))]
-        return [
-            {
-                "key_id": key_id,
-                "model": model,
-                "requests": total.sends,
-                "errors": total.errors,
-                "prompt_tokens": total.prompt_tokens,
-                "completion_tokens": total.completion_tokens,
-                "points": total.points,
-            }
-            for (key_id, model), total in zip(names, totals, strict=True)
-        ][:limit]
-
-    async def close_hours(self) -> int:
-        """Sum up the hours that are over, and those that were opened again; returns how many had entries."""
-        now = self._clock()
-        end = _ledger.hour_of(now - _ledger.CLOSE_AFTER_SECONDS)
-        begin = await self._closed_until()
-        done = 0
-        for opened in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS):
-            hour = int(opened["sk"])
-            done += await self._sum_up(hour, hour + _ledger.HOUR_SECONDS)
-            mark = delete(_keys.open_hour(hour), "{mark} = :mark", mark=opened["mark"])
-            try:
-                await self._table.write(mark)
-            except ConditionFailed:
-                continue  # It was opened once more; the next run looks again.
-        start = float(begin if begin is not None else _ledger.hour_of(now - FIRST_LOOK_SECONDS))
-        if start < end:
-            done += await self._sum_up(start, end)
-            await self.put_config(_WATERMARK, {"closed_until": end})
-        return done
-
     async def note_key_uses(self, *, since: float) -> int:
         now = self._clock()
         used: dict[str, float] = {}
@@ -181,41 +154,6 @@ class DynamoDBLedger(DynamoDBKeys):
             with suppress(ConditionFailed):
                 await self._table.write(update(_keys.limits(key_id), "SET {used_at} = :at", is_news, at=at))
         return len(used)
-
-    async def check_sums(self, *, since: float) -> int:
-        """Compare the stored sums since a time with the entries, and put right what differs; returns how many did."""
-        closed_until = await self._closed_until()
-        first = _ledger.hour_of(since)
-        if closed_until is None or closed_until <= first:
-            return 0
-        expected = _ledger.add_up([entry async for entry in self._entries(first, closed_until)])
-        stored = {(r.hour, r.key_id, r.model, r.account_id): r for r in await self._stored_sums(first, closed_until)}
-        wrong = [row for row in expected if stored.get((row.hour, row.key_id, row.model, row.account_id)) != row]
-        for row in wrong:
-            await self._table.write(put(sums_item(row)))
-        return len(wrong)
-
-    async def _stored_sums(self, since: float, until: float) -> list[Sums]:
-        rows: list[Sums] = []
-        for month in _ledger.months_between(since, until):
-            items = await self._rows(
-                "{pk} = :pk AND {sk} BETWEEN :low AND :high",
-                pk=_keys.sums_month(month),
-                low=f"{_ledger.hour_of(since):010d}",
-                high=f"{_ledger.hour_of(until - 1):010d}#~",
-            )
-            rows += map(sums_of, items)
-        return rows
-
-    async def _sum_up(self, since: float, until: float) -> int:
-        rows = _ledger.add_up([entry async for entry in self._entries(since, until)])
-        for row in rows:
-            await self._table.write(put(sums_item(row)))
-        return len({row.hour for row in rows})
-
-    async def _closed_until(self) -> int | None:
-        stored = await self.get_config(_WATERMARK)
-        return None if stored is None else int(stored["closed_until"])
 
     async def _reopen(self, entry: LedgerEntry, now: float) -> None:
         """Let the hour of a changed entry be summed up again, if it may have been already."""
@@ -341,7 +279,11 @@ def _filter(selection: Selection, outcome_name: str) -> tuple[str, dict[str, Any
     values = {name: value for name, value in values.items() if value is not None}
     conditions = [f"{{{name}}} = :{name}" for name in values]
     if selection.outcome is not None:
-        is_plain = outcome_name == "outcome" or selection.outcome != "ok"
-        conditions.append(f"{{{outcome_name}}} = :outcome" if is_plain else f"attribute_not_exists({{{outcome_name}}})")
-        values |= {"outcome": selection.outcome} if is_plain else {}
+        # Of a request's code, there is none where it was answered.
+        exists = {"ok": "attribute_not_exists", "error": "attribute_exists"} if outcome_name == "code" else {}
+        if (function := exists.get(selection.outcome)) is not None:
+            conditions.append(f"{function}({{{outcome_name}}})")
+        else:
+            conditions.append(f"{{{outcome_name}}} = :outcome")
+            values["outcome"] = selection.outcome
     return " AND ".join(conditions), values

@@ -13,6 +13,8 @@
     AUDIT#month             time#random         one change by the administration
     SUMS#month              hour#key#model#account   what the entries of one hour add up to
     SUMS#open               hour                an hour to be summed up again
+    SUMS#days               day                 the sums of the hours of a day, packed
+    REQUESTS#days           day                 how many requests there were, packed
     SESSION#key#session     META                a conversation
     DOCUMENT#kind#owner#id  META                a compressed JSON document
     CONFIG#name             META                a configuration item, as JSON, or sealed
@@ -37,6 +39,7 @@ Index `due` (due_pk, due_at) has what the scheduled job looks for, by time:
                       first" is an order over all: at 1,000 writes a second it serves some 300 accounts read per second
     slots#0           held slots, by the first expiry of their leases: a killed holder's is found here
     unsettled#account ledger entries whose final cost is not known, by the time at which they began
+    chats#0           settled ledger entries whose chat was not deleted yet, by the end of its answer
 
 The table's TTL attribute `expires_at` is whole seconds; it only tidies up. What counts is compared to `until`. A slot
 has none: it holds the beginning of a ledger entry.
@@ -61,7 +64,10 @@ DUE_PARTITION = "due#0"
 ACCOUNTS_DIRECTORY = "DIRECTORY#accounts"
 KEYS_DIRECTORY = "DIRECTORY#keys"
 SLOTS_PARTITION = "slots#0"
+CHATS_PARTITION = "chats#0"
 OPEN_HOURS = "SUMS#open"
+SUMS_DAYS = "SUMS#days"
+REQUEST_DAYS = "REQUESTS#days"
 ALERTS = "ALERTS"
 
 SELECTABLE_PARTITION = "selectable#0"
@@ -143,6 +149,10 @@ def sums(month: str, hour: int, *names: str) -> Key:
     return _key(sums_month(month), "#".join([f"{hour:010d}", *map(_part, names)]))
 
 
+def day_pack(partition: str, day: str) -> Key:
+    return _key(partition, day)
+
+
 def open_hour(hour: int) -> Key:
     return _key(OPEN_HOURS, f"{hour:010d}")
 
@@ -212,6 +222,7 @@ def account_attributes(account: Account, place: float) -> Item:
         "allotment": points.allotment if points else None,
         "next_grant_at": points.next_grant_at if points else None,
         "usd_per_point": points.usd_per_point if points else None,
+        "addon": points.addon if points else None,
         "subscribed": account.subscribed,
         "max_concurrency": account.max_concurrency,
         "consecutive_errors": account.consecutive_errors,
@@ -235,6 +246,7 @@ def account_of(item: Mapping[str, Any]) -> Account:
             item.get("allotment"),
             _number(item, "next_grant_at"),
             _number(item, "usd_per_point"),
+            item.get("addon"),
         )
     return Account(
         id=item["account_id"],

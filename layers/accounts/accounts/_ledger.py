@@ -69,6 +69,8 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
         completion_tokens=usage.completion_tokens,
         is_estimated=usage.is_estimated,
     )
+    if usage.chat_id is not None:
+        done = replace(done, chat_id=usage.chat_id, conversation=usage.conversation, chat_due_at=done.ended_at)
     if usage.is_refused and done.settled_by is None:
         return replace(done, settled=0, settled_by=SettledBy.REFUSED)
     return report(done, usage.points) if usage.points is not None else done

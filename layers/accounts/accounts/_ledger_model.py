@@ -38,6 +38,10 @@ class SendRecord:
     """The cost as the upstream reported it."""
     is_refused: bool = False
     """Whether the upstream said no before it took the message, and charged nothing."""
+    chat_id: int | None = None
+    """The chat that was begun for it at the upstream, and that is there until it is deleted."""
+    conversation: str | None = None
+    """The name of the stored conversation that may go on in this chat: while one does, the chat is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,12 @@ class LedgerEntry:
     """`None` while it is not settled."""
     budgeted: int | None = None
     """Points that the key's budget counts for this entry; `None` if the key has none."""
+    chat_id: int | None = None
+    """The chat that was begun for the send."""
+    conversation: str | None = None
+    """The stored conversation that may go on in it."""
+    chat_due_at: float | None = None
+    """From when on the chat is looked at for deletion, as old as the answer; `None` if there is nothing to delete."""
 
     @property
     def points(self) -> int | None:
@@ -132,6 +142,27 @@ class RequestRecord:
     ttl_seconds: float = 30 * 86_400.0
     """How long it is kept; 0 keeps nothing."""
 
+    @property
+    def ref(self) -> str:
+        """Where it is in the log: its time, in milliseconds, and its id. Its characters mean nothing in an address."""
+        return f"{round(self.at * 1000):014d}~{self.request_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCount:
+    """How many requests there were of a kind. Names that were not asked for are empty."""
+
+    requests: int
+    hour: int = 0
+    """Epoch seconds of its beginning."""
+    key_id: str = ""
+    model: str = ""
+    account_id: str | None = None
+    code: str | None = None
+    """`None` for those that were answered."""
+    first_token_class: int | None = None
+    """How long the first token of an answer took; see `first_token_percentile`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -143,7 +174,7 @@ class Selection:
     model: str | None = None
     account_id: str | None = None
     outcome: str | None = None
-    """Of an entry: its outcome. Of a request: its code, or `ok`."""
+    """Of an entry: its outcome. Of a request: its code, `ok`, or `error` for any code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

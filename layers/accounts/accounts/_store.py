@@ -9,9 +9,19 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
+from accounts._backup import AccountBackup, KeyBackup, Restored
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
 from accounts._lease_model import Lease, LeaseRequest
-from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, SendRecord, Settlement, SettlementState, Sums
+from accounts._ledger_model import (
+    LedgerEntry,
+    RequestCount,
+    RequestRecord,
+    Selection,
+    SendRecord,
+    Settlement,
+    SettlementState,
+    Sums,
+)
 from accounts._session_model import ChatSession
 
 T = TypeVar("T")
@@ -57,6 +67,12 @@ class AccountStore(Protocol):
 
     async def get_account(self, account_id: str) -> Account:
         """Raises `AccountNotFoundError`."""
+
+    async def get_accounts(self, account_ids: Collection[str]) -> Mapping[str, Account]:
+        """Those of these accounts that there are, by id, in one read. At most 100 ids."""
+
+    async def slots_in_use(self) -> Mapping[str, int]:
+        """How many requests are under way on each account that has some, those of killed holders included."""
 
     async def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]: ...
 
@@ -167,6 +183,9 @@ class AccountStore(Protocol):
     ) -> tuple[ApiKey | None, dict[str, dict[str, Any]]]:
         """`find_key` and `get_configs` in one read."""
 
+    async def get_keys(self, key_ids: Collection[str]) -> Mapping[str, ApiKey]:
+        """Those of these keys that there are, by id, in two reads. At most 100 ids."""
+
     async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[ApiKey]: ...
 
     async def revoke_key(self, key_id: str) -> bool:
@@ -215,6 +234,12 @@ class AccountStore(Protocol):
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """Book final costs; what is settled stays. Returns how many entries that changed."""
 
+    async def chats_to_delete(self, *, ended_before: float, limit: int = 500) -> Sequence[LedgerEntry]:
+        """Settled entries with a chat whose answer ended before a time, the oldest first."""
+
+    async def put_off_chat(self, entry_id: str, until: float | None) -> None:
+        """Let the chat of an entry look as if its answer had ended then; `None` says that it is gone, or never was."""
+
     async def settlement_state(self, account_id: str) -> SettlementState: ...
 
     async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:
@@ -222,6 +247,38 @@ class AccountStore(Protocol):
 
     async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
         """What the entries of `[since, until)` add up to, for each hour, key, model and account. Whole hours."""
+
+    async def tally(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[Sequence[str]],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+    ) -> Sequence[Sequence[Sums]]:
+        """What the entries of `[since, until)` add up to, in several ways that are read at once. Whole hours.
+
+        `by` has, for each of them, some of `hour`, `key_id`, `model`, `account_id`; the others are empty in its rows.
+        The cost grows with the days, not with the entries, as long as the scheduled job runs.
+        """
+
+    async def count_requests(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[str],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+        outcome: str | None = None,
+    ) -> Sequence[RequestCount]:
+        """How many requests of the log ended in `[since, until)`. Whole hours. `outcome` is `ok`, `error`, or a code.
+
+        `by` has some of `hour`, `key_id`, `model`, `account_id`, `code` and `first_token_class`.
+        """
 
     async def close_hours(self) -> int:
         """Store the sums of the hours that are over; returns how many of them had entries."""
@@ -239,6 +296,9 @@ class AccountStore(Protocol):
         self, selection: Selection, *, limit: int = 50, cursor: str | None = None
     ) -> Page[RequestRecord]:
         """The log of requests, newest first. A page may be short and still have a cursor."""
+
+    async def get_request(self, ref: str) -> RequestRecord | None:
+        """The request with this `ref`. Raises `ValueError` for what is no ref."""
 
     # What administrators changed.
 
@@ -265,6 +325,21 @@ class AccountStore(Protocol):
 
     async def put_alert(self, alert: Alert) -> Alert | None:
         """Keep an alert: one version on, or `None` if somebody else changed it meanwhile, or it is there already."""
+
+    # Backups. What is there is never changed by restoring.
+
+    async def backup_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[AccountBackup]: ...
+
+    async def backup_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[KeyBackup]: ...
+
+    async def restore_account(self, backup: AccountBackup, credentials: Mapping[str, str] | None) -> Restored:
+        """Add an account as it was. Without its credentials it counts as signed out until it is given new ones."""
+
+    async def restore_key(self, backup: KeyBackup) -> Restored:
+        """Add a key as it was, by its hash, with what it has consumed of its budget."""
+
+    async def restore_entries(self, entries: Sequence[LedgerEntry]) -> list[Restored]:
+        """Add ledger entries as they were, and have their hours summed up again. At most 100."""
 
     # Conversations, documents, configuration.
 

@@ -120,7 +120,7 @@ def apply_reading(
     if reading.balance is not None:
         # A low balance in dollars is too coarse for a rate: the one before stays.
         rate = reading.usd_per_point or (points.usd_per_point if points else None)
-        points = Points(reading.balance, now, reading.allotment, reading.next_grant_at, rate)
+        points = Points(reading.balance, now, reading.allotment, reading.next_grant_at, rate, reading.addon)
     read = replace(
         account,
         state=AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state,

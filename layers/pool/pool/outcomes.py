@@ -24,5 +24,10 @@ def outcome_of(error: PoeError, *, bot: str | None = None, points_spent: int | N
 def reading_of(points: PointsReading) -> BalanceReading:
     """The balance that the client read, as the store records it."""
     return BalanceReading(
-        points.balance, points.subscribed, points.allotment, points.next_grant_at, usd_per_point=points.usd_per_point
+        points.balance,
+        points.subscribed,
+        points.allotment,
+        points.next_grant_at,
+        usd_per_point=points.usd_per_point,
+        addon=points.addon,
     )

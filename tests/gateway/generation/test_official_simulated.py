@@ -247,3 +247,24 @@ async def test_parallel_calls_arrive_whole_or_end_in_an_error(
         ("go", {"b": [1, 2]}),
     ]
     assert answer.body.decode().count('"finish_reason":"tool_calls"') == 1
+
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("bot", BOTS)
+async def test_a_callers_trace_is_passed_on_and_answered_with_our_span(
+    real: House, simulator: PoeOfficialSimulator, bot: str, stream: bool
+) -> None:
+    body = {"model": bot, "stream": stream, "messages": MESSAGES}
+    answer = await real.call(body=body, headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+    assert answer.status == 200
+    (line,) = real.lines("request.ended")
+    ours = f"00-{TRACE}-{line['span_id']}-01"
+    assert (line["trace_id"], line["parent_id"], answer.headers["traceresponse"]) == (TRACE, PARENT, ours)
+    assert [request.headers.get("traceparent") for request in simulator.requests[-1:]] == [ours]
+    untraced = await real.call(body=body, headers={"traceparent": f"00-{TRACE}-{'0' * 16}-01"})
+    assert "traceresponse" not in untraced.headers
+    assert "trace_id" not in real.lines("request.ended")[-1]
+    assert "traceparent" not in simulator.requests[-1].headers

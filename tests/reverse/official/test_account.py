@@ -73,7 +73,8 @@ def test_the_next_grant_is_the_earlier_one_and_zero_is_never() -> None:
         "next_monthly_grant_time": 1_795_000_000_000_000,
         "next_monthly_grant_amount": 1_000_000,
     }
-    assert parse_balance(body) == PointsReading(7, subscribed=True, allotment=1_000_000, next_grant_at=1_795_000_000)
+    expected = PointsReading(7, subscribed=True, allotment=1_000_000, next_grant_at=1_795_000_000, addon=2)
+    assert parse_balance(body) == expected
 
 
 def test_what_the_upstream_does_not_say_stays_unknown() -> None:

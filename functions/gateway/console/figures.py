@@ -1,0 +1,130 @@
+"""Figures that several pages show: sums by hour, counts of requests, and the names beside ids."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from accounts import AccountStore, RequestCount, Sums, first_token_percentile
+from gateway.admin.shown import iso_time, show_sums
+from gateway.console.query import HOUR, Filters, Range
+from gateway.surfaces.context import Services
+
+TOP_MODELS = 6
+_NAMED = 100
+HOURLY = ("hour", "model")
+"""How `show_hours` needs its rows to be grouped."""
+
+
+def show_hours(rows: Iterable[Sums], span: Range) -> dict[str, Any]:
+    """A number for each hour: of all facts in total, and of points by model."""
+    kept = [row for row in rows if span.since <= row.hour < span.until]
+    totals = {name: [0] * span.hours for name in show_sums([])}
+    by_hour: defaultdict[int, list[Sums]] = defaultdict(list)
+    by_model: Counter[str] = Counter()
+    for row in kept:
+        by_hour[row.hour].append(row)
+        by_model[row.model] += row.points
+    for hour, group in by_hour.items():
+        for name, value in show_sums(group).items():
+            totals[name][(hour - span.since) // HOUR] = value
+    top = [model for model, _ in by_model.most_common(TOP_MODELS)]
+    series: dict[str | None, list[int]] = {model: [0] * span.hours for model in top}
+    for row in kept:
+        shown = row.model if row.model in series else None
+        series.setdefault(shown, [0] * span.hours)[(row.hour - span.since) // HOUR] += row.points
+    return {
+        **_axis(span),
+        "totals": totals,
+        "points_by_model": [{"model": model, "points": points} for model, points in series.items()],
+    }
+
+
+def show_histogram(rows: Iterable[RequestCount], span: Range) -> dict[str, Any]:
+    """Requests that were answered and that were not, for each hour."""
+    ok, errors = [0] * span.hours, [0] * span.hours
+    for row in rows:
+        (ok if row.code is None else errors)[(row.hour - span.since) // HOUR] += row.requests
+    return {**_axis(span), "ok": ok, "errors": errors}
+
+
+def _axis(span: Range) -> dict[str, Any]:
+    return {
+        "start": iso_time(span.since),
+        "start_seconds": span.since,
+        "step_seconds": HOUR,
+        "count": span.hours,
+    }
+
+
+def show_counts(rows: Sequence[RequestCount]) -> dict[str, Any]:
+    """How many requests there were, how many failed, and how long first tokens took."""
+    classes: Counter[int] = Counter()
+    for row in rows:
+        if row.first_token_class is not None:
+            classes[row.first_token_class] += row.requests
+    return {
+        "requests": sum(row.requests for row in rows),
+        "errors": sum(row.requests for row in rows if row.code is not None),
+        "first_token_p50_seconds": first_token_percentile(classes, 0.5),
+        "first_token_p95_seconds": first_token_percentile(classes, 0.95),
+        "first_token_of": classes.total(),
+    }
+
+
+async def count_requests(
+    services: Services, span: Range, filters: Filters, *, by: Sequence[str] = (), outcome: str | None = None
+) -> Sequence[RequestCount] | None:
+    """Counts by code, class of first token, and `by`; `None` where the log of requests is switched off."""
+    if services.settings.request_log_days <= 0:
+        return None
+    return await services.store.count_requests(
+        since=span.since,
+        until=span.until,
+        by=(*by, "code", "first_token_class"),
+        outcome=outcome,
+        key_id=filters["key_id"],
+        model=filters["model"],
+        account_id=filters["account_id"],
+    )
+
+
+class Names:
+    """What keys and accounts are called."""
+
+    def __init__(self, keys: Mapping[str, str], accounts: Mapping[str, str]) -> None:
+        self.keys = keys
+        self.accounts = accounts
+
+    def choices(self) -> dict[str, Any]:
+        """For filters."""
+
+        def sorted_by_name(names: Mapping[str, str]) -> list[tuple[str, str]]:
+            return sorted(names.items(), key=lambda item: (item[1].lower(), item[0]))
+
+        return {
+            "keys": [{"id": key_id, "name": name} for key_id, name in sorted_by_name(self.keys)],
+            "accounts": [{"id": account_id, "label": label} for account_id, label in sorted_by_name(self.accounts)],
+        }
+
+
+async def first_names(store: AccountStore) -> Names:
+    """The names of the first hundred keys and accounts."""
+    keys, accounts = await store.list_keys(limit=_NAMED), await store.list_accounts(limit=_NAMED)
+    return Names({key.id: key.name for key in keys.items}, {account.id: account.label for account in accounts.items})
+
+
+async def names_of(
+    store: AccountStore, key_ids: Collection[str], account_ids: Collection[str], *, known: Names | None = None
+) -> Names:
+    """The names of these, at most a hundred of each beyond those that are known. What was deleted has none."""
+    known = known or Names({}, {})
+    keys = sorted(set(key_ids) - set(known.keys) - {""})[:_NAMED]
+    accounts = sorted(set(account_ids) - set(known.accounts) - {""})[:_NAMED]
+    found_keys = await store.get_keys(keys) if keys else {}
+    found_accounts = await store.get_accounts(accounts) if accounts else {}
+    return Names(
+        {**known.keys, **{key_id: key.name for key_id, key in found_keys.items()}},
+        {**known.accounts, **{account_id: account.label for account_id, account in found_accounts.items()}},
+    )

@@ -1,0 +1,107 @@
+"""Accounts: their state in words, what they have left, and what is under way on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from accounts import Account, AccountNotFoundError, Sums
+from gateway.admin.balances import pace_of, reconciled_days
+from gateway.admin.shown import iso_time, show_account
+from gateway.console.answers import Answer, json_answer
+from gateway.console.figures import HOURLY, show_hours
+from gateway.console.query import DAY, HOUR, Query, Range, bad_cursor, read_cursor, read_limit
+from gateway.console.reasons import account_reason
+from gateway.console.sign_in import Visit
+from gateway.console.tables import MAX_ROWS, csv_answer, table_name, wants_csv
+from gateway.http.errors import NOT_FOUND, GatewayError
+from gateway.surfaces.context import Services
+
+_DAYS = 7
+
+
+async def answer(services: Services, _visit: Visit, path: str, query: Query) -> Answer:
+    """The page, its table, or one account. Raises `GatewayError` (400, 404)."""
+    now = time.time()
+    if path:
+        return await _one(services, path, now)
+    is_csv = wants_csv(query)
+    table_name(query, "accounts")
+    limit = MAX_ROWS if is_csv else read_limit(query, default=25, highest=50)
+    found: list[Account] = []
+    cursor = read_cursor(query)
+    while True:
+        try:
+            page = await services.store.list_accounts(limit=limit - len(found), cursor=cursor)
+        except ValueError:
+            raise bad_cursor() from None
+        found += page.items
+        cursor = page.cursor
+        if cursor is None or len(found) >= limit or not is_csv:
+            break
+    [used] = await services.store.tally(since=_since(now), until=now, by=[("hour", "account_id")])
+    in_use = await services.store.slots_in_use()
+    rows = [show(account, used, in_use, now) for account in found]
+    if is_csv:
+        for row in rows:
+            row["reason"] = row["reason"]["text"] if row["reason"] else None
+        return csv_answer("accounts", rows, next_cursor=cursor)
+    return json_answer(
+        {
+            "as_of": iso_time(now),
+            "can_sign_in": bool(services.settings.poe_client_id),
+            "data": rows,
+            "next_cursor": cursor,
+        }
+    )
+
+
+async def _one(services: Services, account_id: str, now: float) -> Answer:
+    try:
+        account = await services.store.get_account(account_id)
+    except AccountNotFoundError:
+        raise GatewayError(NOT_FOUND, "There is no such account.") from None
+    span = Range(int(now // DAY * DAY) - (_DAYS - 1) * DAY, int(-(-now // HOUR) * HOUR))
+    rows, days = await services.store.tally(
+        since=span.since, until=span.until, by=[HOURLY, ("hour", "account_id")], account_id=account_id
+    )
+    state = await services.store.settlement_state(account_id)
+    reconciled = reconciled_days(account, days, state.elsewhere, is_read=state.read_until > 0)
+    in_use = await services.store.slots_in_use()
+    return json_answer(
+        {
+            "as_of": iso_time(now),
+            **show(account, days, in_use, now),
+            "reconciled": [
+                {name: row[name] for name in ("day", "booked", "unsettled", "elsewhere", "charged")}
+                for row in reversed(reconciled)
+            ],
+            "hours": show_hours(rows, span),
+        }
+    )
+
+
+def show(account: Account, used: Iterable[Sums], in_use: Mapping[str, int], now: float) -> dict[str, Any]:
+    """An account with what it has left. `used` are sums by hour and account, for a day at least. Pure."""
+    rows = [row for row in used if row.account_id == account.id]
+    points = account.points
+    balance, addon = (points.balance, points.addon) if points else (None, None)
+    # Points of the plan are spent first.
+    addon = None if addon is None or balance is None else min(addon, balance)
+    last_day = sum(row.points for row in rows if row.hour >= now - DAY)
+    pace, runs_out_at = pace_of(balance, last_day, points.next_grant_at if points else None, now)
+    return show_account(account, now) | {
+        "reason": account_reason(account, now),
+        "allotment": points.allotment if points else None,
+        "plan_points": None if addon is None or balance is None else balance - addon,
+        "addon_points": addon,
+        "used_today": sum(row.points for row in rows if row.hour >= now // DAY * DAY),
+        "points_per_hour": pace,
+        "runs_out_at": iso_time(runs_out_at),
+        "slots_in_use": in_use.get(account.id, 0),
+    }
+
+
+def _since(now: float) -> float:
+    return min(now // DAY * DAY, now - DAY)

@@ -1,0 +1,54 @@
+"""My key: what the holder of a client key sees of its own use."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from gateway.admin.shown import iso_time, show_sums
+from gateway.console.answers import Answer, json_answer
+from gateway.console.figures import HOURLY, Names, count_requests, show_counts, show_hours
+from gateway.console.pages.requests import list_requests, show
+from gateway.console.query import DAY, Filters, Query, read_cursor, read_limit, read_range
+from gateway.console.sign_in import WRONG_PAGE, Visit
+from gateway.http.errors import GatewayError
+from gateway.surfaces.context import Services
+from gateway.surfaces.models import limits_of
+
+# Which account served a request is the owner's business.
+_HIDDEN = ("account", "account_label")
+
+
+async def answer(services: Services, visit: Visit, _path: str, query: Query) -> Answer:
+    """The page. Raises `GatewayError` (400)."""
+    now = time.time()
+    key = visit.caller.key
+    if key is None:
+        raise GatewayError(WRONG_PAGE)
+    span = read_range(query, now, default_seconds=7 * DAY)
+    own: Filters = {"key_id": key.id, "model": None, "account_id": None}
+    limit, cursor = read_limit(query, default=50, highest=100), read_cursor(query)
+    [rows] = await services.store.tally(since=span.since, until=span.until, by=[HOURLY], **own)
+    records, next_cursor = await list_requests(services, span, own, limit=limit, cursor=cursor)
+    counts = await count_requests(services, span, own)
+    use = await services.store.key_use(key.id)
+    names = Names({key.id: key.name}, {})
+    data: list[dict[str, Any]] = [
+        {name: value for name, value in show(record, names).items() if name not in _HIDDEN} for record in records
+    ]
+    return json_answer(
+        {
+            "as_of": iso_time(now),
+            "name": key.name,
+            "models": list(key.models),
+            "expires_at": iso_time(key.expires_at),
+            "limits": limits_of(key, use),
+            "from": iso_time(span.since),
+            "to": iso_time(span.until),
+            "totals": show_sums(rows),
+            "requests": None if counts is None else show_counts(counts),
+            "hours": show_hours(rows, span),
+            "data": data,
+            "next_cursor": next_cursor,
+        }
+    )

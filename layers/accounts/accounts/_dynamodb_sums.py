@@ -1,0 +1,321 @@
+"""What ledger entries and requests add up to, in DynamoDB.
+
+An hour is summed up by the scheduled job once nothing can begin in it any more; until then its sums are computed from
+its entries when somebody asks. The sums of an hour are items of their own, and those of a day are packed into one item
+besides, which is what pages read. An entry that is changed later opens its hour again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from operator import eq
+from typing import Any
+
+from accounts import _keys, _ledger, _packs
+from accounts._classes import class_of
+from accounts._dynamodb_ledger import FIRST_LOOK_SECONDS, DynamoDBLedger
+from accounts._ledger_model import RequestCount, RequestRecord, Sums
+from accounts._records_items import LEDGER_SECONDS, request_of, sums_item, sums_of
+from accounts._table import MAX_BATCH_GET, ConditionFailed, delete, put
+
+# Hours that were opened again, summed up by one call.
+MAX_OPENED_HOURS = 300
+_WATERMARK = "sums"
+# A day that was closed before days were packed is packed when the job finds time: so many of them with each run.
+_OLD_DAYS_AT_ONCE = 10
+_NAMES = ("key_id", "model", "account_id")
+_COUNTS = ("sends", "errors", "prompt_tokens", "completion_tokens", "settled", "estimated", "unknown", "unattributed")
+_REQUEST_NAMES = ("key_id", "model", "account_id", "code", "first_token_class")
+# Further back than any page looks.
+PACKED_SECONDS = 100 * _ledger.DAY_SECONDS
+
+
+class DynamoDBSums(DynamoDBLedger):
+    """Sums and counts in one DynamoDB table."""
+
+    async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
+        [rows] = await self.tally(since=since, until=until, by=[("hour", *_NAMES)], key_id=key_id)
+        return rows
+
+    async def tally(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[Sequence[str]],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+    ) -> Sequence[Sequence[Sums]]:
+        wanted = _wanted(key_id=key_id, model=model, account_id=account_id)
+        adders = [_packs.Adder(_NAMES, names, wanted) for names in by]
+        first, end = _ledger.hour_of(since), until
+        watermark = await self.get_config(_WATERMARK) or {}
+        closed_until: int | None = watermark.get("closed_until")
+        opened = frozenset([int(item["sk"]) for item in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS)])
+        last = min(closed_until, math.ceil(end)) if closed_until is not None else first
+        if first < last:
+            await self._add_closed(adders, first, last, watermark.get("packed_from"), opened)
+        fresh = max(float(first), closed_until or 0.0, end - FIRST_LOOK_SECONDS)
+        entries = [entry async for entry in self._entries(fresh, end)] if fresh < end else []
+        for hour in sorted(hour for hour in opened if first <= hour < min(fresh, end)):
+            entries += [entry async for entry in self._entries(hour, hour + _ledger.HOUR_SECONDS)]
+        for row in _ledger.add_up(entries):
+            _add(adders, row)
+        return [_sums_of(adder, names) for adder, names in zip(adders, by, strict=True)]
+
+    async def _add_closed(
+        self, adders: Sequence[_packs.Adder], first: int, last: int, packed_from: int | None, opened: frozenset[int]
+    ) -> None:
+        """Add the stored sums of the hours in `[first, last)`, from the packs of their days where there are some."""
+        packs = await self._day_packs(_keys.SUMS_DAYS, first, last) if packed_from is not None else {}
+        unpacked: list[tuple[int, int]] = []
+        for low, high in _days(first, last):
+            pack = packs.get(_ledger.day_of(low))
+            if pack is not None and pack.until >= high and low >= (packed_from or 0):
+                for adder in adders:
+                    adder.add_pack(pack, since=low, until=high, without=opened)
+            elif unpacked and unpacked[-1][1] == low:
+                unpacked[-1] = unpacked[-1][0], high
+            else:
+                unpacked.append((low, high))
+        for low, high in unpacked:
+            for row in await self._stored_sums(low, high):
+                if row.hour not in opened:
+                    _add(adders, row)
+
+    async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
+        since = _ledger.start_of(day)
+        rows = await self.sums(since=since, until=since + _ledger.DAY_SECONDS)
+        by_name = sorted(rows, key=lambda row: (row.key_id, row.model))
+        totals = [_ledger.total(list(group)) for _, group in groupby(by_name, lambda row: (row.key_id, row.model))]
+        names = sorted({(row.key_id, row.model) for row in rows})
+        return [
+            {
+                "key_id": key_id,
+                "model": model,
+                "requests": total.sends,
+                "errors": total.errors,
+                "prompt_tokens": total.prompt_tokens,
+                "completion_tokens": total.completion_tokens,
+                "points": total.points,
+            }
+            for (key_id, model), total in zip(names, totals, strict=True)
+        ][:limit]
+
+    async def count_requests(
+        self,
+        *,
+        since: float,
+        until: float,
+        by: Sequence[str],
+        key_id: str | None = None,
+        model: str | None = None,
+        account_id: str | None = None,
+        outcome: str | None = None,
+    ) -> Sequence[RequestCount]:
+        wanted = _wanted(key_id=key_id, model=model, account_id=account_id)
+        if outcome is not None:
+            wanted["code"] = _is_outcome(outcome)
+        adder = _packs.Adder(_REQUEST_NAMES, by, wanted)
+        first, end = _ledger.hour_of(since), math.ceil(until)
+        packs = await self._day_packs(_keys.REQUEST_DAYS, first, end)
+        for low, high in _days(first, end):
+            pack = packs.get(_ledger.day_of(low))
+            counted = low
+            if pack is not None and pack.until > low:
+                counted = min(pack.until, high)
+                adder.add_pack(pack, since=low, until=counted)
+            if counted < high:
+                await self._add_requests([adder], counted, high)
+        rows = sorted(adder.sums.items(), key=lambda row: (row[0][0], str(row[0][1])))
+        return [RequestCount(requests=counts[0], **_named(key, by)) for key, counts in rows]
+
+    async def close_hours(self) -> int:
+        """Sum up the hours that are over, and those that were opened again; returns how many had entries."""
+        end = _ledger.hour_of(self._clock() - _ledger.CLOSE_AFTER_SECONDS)
+        before = await self.get_config(_WATERMARK) or {}
+        begin: int | None = before.get("closed_until")
+        packed_from: int | None = before.get("packed_from")
+        done = 0
+        # Restoring a backup opens thousands of hours; the next runs go on.
+        for opened in (await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS))[:MAX_OPENED_HOURS]:
+            hour = int(opened["sk"])
+            done += await self._sum_up(hour, hour + _ledger.HOUR_SECONDS)
+            if begin is not None and packed_from is not None and packed_from <= hour < begin:
+                await self._pack_sums(hour, begin)
+            mark = delete(_keys.open_hour(hour), "{mark} = :mark", mark=opened["mark"])
+            try:
+                await self._table.write(mark)
+            except ConditionFailed:
+                continue  # It was opened once more; the next run looks again.
+        start = begin if begin is not None else _ledger.hour_of(end - FIRST_LOOK_SECONDS)
+        if start < end:
+            done += await self._sum_up(start, end)
+            for low, _ in _days(start, end):
+                await self._pack_sums(low, end)
+                await self._pack_requests(low, end)
+        packed_from = await self._pack_older(_day_start(start) if packed_from is None else packed_from, end)
+        after = {"closed_until": max(start, end), "packed_from": packed_from}
+        if after != before:
+            await self.put_config(_WATERMARK, after)
+        return done
+
+    async def check_sums(self, *, since: float) -> int:
+        """Compare the stored sums since a time with the entries, and put right what differs; returns how many did."""
+        closed_until = await self._closed_until()
+        first = _ledger.hour_of(since)
+        if closed_until is None or closed_until <= first:
+            return 0
+        expected = _ledger.add_up([entry async for entry in self._entries(first, closed_until)])
+        stored = {(r.hour, r.key_id, r.model, r.account_id): r for r in await self._stored_sums(first, closed_until)}
+        read = {*await self.sums(since=first, until=closed_until)}
+        wrong = [
+            row
+            for row in expected
+            if row not in read or stored.get((row.hour, row.key_id, row.model, row.account_id)) != row
+        ]
+        for row in wrong:
+            await self._table.write(put(sums_item(row)))
+        for day in sorted({_day_start(row.hour) for row in wrong}):
+            await self._pack_sums(day, closed_until)
+        return len(wrong)
+
+    async def _pack_older(self, packed_from: int, end: int) -> int:
+        """Pack some days that were closed before days were packed; returns from when on all are packed."""
+        for _ in range(_OLD_DAYS_AT_ONCE):
+            if packed_from <= end - PACKED_SECONDS:
+                break
+            packed_from -= _ledger.DAY_SECONDS
+            await self._pack_sums(packed_from, end)
+            await self._pack_requests(packed_from, end)
+        return packed_from
+
+    async def _pack_sums(self, at: int, closed_until: int) -> None:
+        """Pack the stored sums of the day of `at`, as far as its hours are closed."""
+        low, high = _day_start(at), min(_day_start(at) + _ledger.DAY_SECONDS, closed_until)
+        adder = _packs.Adder(_NAMES, ("hour", *_NAMES))
+        for row in await self._stored_sums(low, high):
+            _add([adder], row)
+        await self._write_pack(_keys.SUMS_DAYS, low, _packs.pack(adder.sums, until=high))
+
+    async def _pack_requests(self, at: int, closed_until: int) -> None:
+        """Count the requests of the day of `at` that were not counted yet, as far as its hours are closed."""
+        low, high = _day_start(at), min(_day_start(at) + _ledger.DAY_SECONDS, closed_until)
+        before = (await self._day_packs(_keys.REQUEST_DAYS, low, high)).get(_ledger.day_of(low))
+        adder = _packs.Adder(_REQUEST_NAMES, ("hour", *_REQUEST_NAMES))
+        counted = low
+        if before is not None:
+            adder.add_pack(before, since=low, until=high)
+            counted = before.until
+        if counted < high:
+            await self._add_requests([adder], counted, high)
+            await self._write_pack(_keys.REQUEST_DAYS, low, _packs.pack(adder.sums, until=high))
+
+    async def _write_pack(self, partition: str, day: int, packed: bytes | None) -> None:
+        key = _keys.day_pack(partition, _ledger.day_of(day))
+        if packed is None:
+            # Readers then take the rows themselves.
+            await self._table.write(delete(key))
+        else:
+            await self._table.write(put({**key, "packed": packed, "expires_at": day + LEDGER_SECONDS}))
+
+    async def _day_packs(self, partition: str, since: int, until: int) -> dict[str, _packs.Pack]:
+        """The packs of the days that overlap `[since, until)`, by day."""
+        days = [_ledger.day_of(low) for low, _ in _days(since, until)]
+        found: dict[str, _packs.Pack] = {}
+        for start in range(0, len(days), MAX_BATCH_GET):
+            keys = [_keys.day_pack(partition, day) for day in days[start : start + MAX_BATCH_GET]]
+            found |= {item["sk"]: _packs.unpack(item["packed"]) for item in await self._table.get_many(keys)}
+        return found
+
+    async def _add_requests(self, adders: Sequence[_packs.Adder], since: int, until: int) -> None:
+        """Add the requests that ended in `[since, until)`, which are of one day."""
+        items = await self._rows(
+            "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+            pk=_keys.requests_day(_ledger.day_of(since)),
+            low=_ledger.id_from(since),
+            high=_ledger.id_from(until),
+        )
+        for record in map(request_of, items):
+            for adder in adders:
+                adder.add(_ledger.hour_of(record.at), _names_of(record), (1,))
+
+    async def _stored_sums(self, since: float, until: float) -> list[Sums]:
+        rows: list[Sums] = []
+        for month in _ledger.months_between(since, until):
+            items = await self._rows(
+                "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                pk=_keys.sums_month(month),
+                low=f"{_ledger.hour_of(since):010d}",
+                high=f"{_ledger.hour_of(until - 1):010d}#~",
+            )
+            rows += map(sums_of, items)
+        return rows
+
+    async def _sum_up(self, since: float, until: float) -> int:
+        rows = _ledger.add_up([entry async for entry in self._entries(since, until)])
+        for row in rows:
+            await self._table.write(put(sums_item(row)))
+        return len({row.hour for row in rows})
+
+    async def _closed_until(self) -> int | None:
+        return (await self.get_config(_WATERMARK) or {}).get("closed_until")
+
+
+def _wanted(**names: str | None) -> dict[str, Callable[[_packs.Name], bool]]:
+    return {name: partial(eq, value) for name, value in names.items() if value is not None}
+
+
+def _is_outcome(outcome: str) -> Callable[[_packs.Name], bool]:
+    """Whether a code, or that there is none, is of this outcome: `ok`, `error` or a code."""
+    match outcome:
+        case "ok":
+            return lambda code: code is None
+        case "error":
+            return lambda code: code is not None
+    return partial(eq, outcome)
+
+
+def _add(adders: Iterable[_packs.Adder], row: Sums) -> None:
+    names, counts = (row.key_id, row.model, row.account_id), [getattr(row, name) for name in _COUNTS]
+    for adder in adders:
+        adder.add(row.hour, names, counts)
+
+
+def _named(key: _packs.Key, by: Sequence[str]) -> dict[str, Any]:
+    hour, names = key
+    return {"hour": hour} | dict(zip([name for name in by if name != "hour"], names, strict=True))
+
+
+def _sums_of(adder: _packs.Adder, by: Sequence[str]) -> list[Sums]:
+    """The rows, by hour and names; those that were not asked for are empty."""
+    absent = dict.fromkeys(_NAMES, "")
+    return [
+        Sums(**(absent | _named(key, by) | dict(zip(_COUNTS, counts, strict=True))))
+        for key, counts in sorted(adder.sums.items())
+    ]
+
+
+def _names_of(record: RequestRecord) -> _packs.Names:
+    seconds = record.first_token_seconds
+    return (
+        record.key_id,
+        record.model,
+        record.account_id,
+        record.code,
+        None if seconds is None or record.code is not None else class_of(seconds),
+    )
+
+
+def _day_start(at: float) -> int:
+    return int(at // _ledger.DAY_SECONDS) * _ledger.DAY_SECONDS
+
+
+def _days(since: int, until: int) -> list[tuple[int, int]]:
+    """The parts of `[since, until)` that are in one UTC day each, oldest first."""
+    starts = range(_day_start(since), until, _ledger.DAY_SECONDS)
+    return [(max(start, since), min(start + _ledger.DAY_SECONDS, until)) for start in starts]

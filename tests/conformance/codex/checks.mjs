@@ -7,8 +7,9 @@ import { apiKey, assert, base, check, client as announce } from './reporting.mjs
 
 announce('@openai/codex');
 const PROGRAM = fileURLToPath(new URL('./node_modules/@openai/codex/bin/codex.js', import.meta.url));
-// Codex has a description of this model, with which it sends other tools.
+// Codex has a description of this model, with which it sends one custom tool: a script that calls its other tools.
 const KNOWN = 'gpt-6-sol';
+const script = (name, args) => calling('exec', { input: `text(await tools.${name}(${JSON.stringify(args)}))` });
 
 function settings(extra) {
   return `
@@ -71,8 +72,8 @@ await check('a web account: a command is run, and its result read', async () => 
 
 await check(`${KNOWN}: a file is changed by apply_patch`, async () => {
   const where = place();
-  const input = '*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch\n';
-  const { items } = await codex(where, KNOWN, calling('apply_patch', { input }));
+  const patch = '*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch\n';
+  const { items } = await codex(where, KNOWN, script('apply_patch', patch));
   assert.ok(items.some(({ type }) => type === 'file_change'), JSON.stringify(items).slice(0, 500));
   assert.equal(readFileSync(join(where.work, 'new.txt'), 'utf8'), 'hello\n');
 });
@@ -80,7 +81,8 @@ await check(`${KNOWN}: a file is changed by apply_patch`, async () => {
 for (const model of ['Assistant', KNOWN]) {
   await check(`${model}: one of 150 tools of an MCP server`, async () => {
     const extra = `[mcp_servers.dictionary]\ncommand = ${JSON.stringify(process.execPath)}\nargs = ${JSON.stringify([MCP_SERVER, '150'])}\n`;
-    const { items, text } = await codex(place(), model, calling('mcp__dictionary__lookup_149', { word: 'moon' }), { extra });
+    const call = model === KNOWN ? script : calling;
+    const { items, text } = await codex(place(), model, call('mcp__dictionary__lookup_149', { word: 'moon' }), { extra });
     assert.match(text ?? '', /lookup_149 found moon/, JSON.stringify(items).slice(0, 500));
   });
 }

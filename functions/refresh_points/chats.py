@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, cast
 
 from accounts import (
     Account,
-    AccountKind,
     AccountNotFoundError,
     AccountState,
     AccountStore,
@@ -143,7 +142,7 @@ class ChatCleaner:
 
     def _pause_of(self, account: Account) -> float | None:
         """How long not to ask through this account; `None` if it may be asked."""
-        if account.kind is not AccountKind.WEB or account.state is not AccountState.ACTIVE:
+        if not account.kind.traits.keeps_chats or account.state is not AccountState.ACTIVE:
             return _UNUSABLE_SECONDS
         now = self._wall_clock()
         until = max(account.speed_until, account.credentials_until)

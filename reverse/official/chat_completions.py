@@ -15,12 +15,9 @@ from reverse.official.pairing import paired
 
 OPERATION = "chat.completions"
 
-FINISH_REASONS = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "tool_calls": FinishReason.TOOL_CALLS,
+# The values of `FinishReason` are this API's own.
+FINISH_REASONS = {reason.value: reason for reason in FinishReason if reason is not FinishReason.CANCELLED} | {
     "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.CONTENT_FILTER,
 }
 
 

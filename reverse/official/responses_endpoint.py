@@ -240,7 +240,7 @@ class ResponsesDecoder(AnswerDecoder):
     def _reason_of(self, response: JSONObject) -> FinishReason:
         if text_at(response, "status") == "incomplete":
             reason = text_at(object_at(response, "incomplete_details"), "reason")
-            return FinishReason.CONTENT_FILTER if reason == "content_filter" else FinishReason.LENGTH
+            return FinishReason.CONTENT_FILTER if reason == FinishReason.CONTENT_FILTER.value else FinishReason.LENGTH
         return FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from accounts import AccountKind, AccountNotFoundError, Restored, Selection
+from accounts import AccountNotFoundError, Restored, Selection
 from gateway.admin.accounts import Limit, ServicesArgument
 from gateway.admin.backup_shapes import (
     AccountRecord,
@@ -35,8 +35,8 @@ from gateway.admin.backup_shapes import (
 from gateway.http.auth import CALLER_KEY, Administrator
 from gateway.http.errors import GatewayError, Situation, invalid
 from gateway.surfaces.context import Services
+from pool.clients import read_credentials
 from pool.config_names import POE
-from reverse.credentials import OfficialCredentials, WebCredentials
 from reverse.overrides import OverrideError, read_overrides
 
 router = APIRouter()
@@ -118,10 +118,9 @@ def _credentials_of(item: AccountToImport, number: int) -> dict[str, str] | None
     if item.credentials is None:
         return None
     credentials = {name: value.get_secret_value() for name, value in item.credentials.items()}
-    reader = OfficialCredentials if item.kind is AccountKind.OFFICIAL else WebCredentials
     try:
         # Its messages name the credential and never its value.
-        reader.from_mapping(credentials)
+        read_credentials(item.kind, credentials)
     except ValueError as error:
         raise _invalid(number, "credentials", str(error)) from None
     return credentials

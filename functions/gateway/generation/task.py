@@ -14,7 +14,6 @@ from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import PoeError
 from reverse.events import Event
 
-AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
 """Asks a leased account's client once. Closing the generator stops the upstream."""
 
@@ -132,7 +131,7 @@ class GenerationTask:
     """How long the answer may be, for the estimate of its cost."""
     limits: Callable[[AccountKind], AnswerLimits] = lambda _: AnswerLimits()
     """Limits that the gateway itself must keep, by kind: the official API keeps some on its own."""
-    kinds: tuple[AccountKind, ...] = AnyKind
+    kinds: tuple[AccountKind, ...] = tuple(AccountKind)
     """Acceptable kinds, best first."""
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-NAMESPACE = "PoeGateway"
+from pool.log import NAMESPACE
+
 OTHER = "other"
 NONE = "none"
 # Of each process. A further model or key is counted as `other`.

@@ -11,7 +11,6 @@ release, or several, is written before the last byte leaves: Lambda freezes the 
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from accounts import NoAccountError
 from accounts import RequestRecord as KeptRequest
 from gateway.http.errors import Fault, GatewayError, fault_of
+from pool.log import quiet_libraries
 from reverse.errors import PoeError
 from reverse.tracing import Trace
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gateway.http.metrics import RequestMetrics
 
 SERVICE = "gateway"
-# These write requests, headers or frames at debug or info level, whatever our own level is.
-_TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "mangum", "urllib3", "websockets")
 _MAX_FRAMES = 12
 # The client went away before the answer was complete; nobody sees this status (nginx's convention).
 CLIENT_GONE = 499
@@ -159,8 +157,7 @@ class Journal:
         self._clock = clock
         self._made: Any = None
         self._metrics: RequestMetrics | None = None
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        quiet_libraries()
 
     def request_ended(self, record: RequestRecord) -> None:
         """The one line of a request, and its metrics."""

@@ -18,6 +18,7 @@ from typing import Any
 from accounts import AccountKind
 from gateway.http.errors import GatewayError, invalid
 from gateway.models.aliases import NO_ALIASES, Alias, AliasTable, key_of, read_aliases
+from gateway.models.capabilities import best_first
 from gateway.models.live_config import Document, LiveConfig
 from pool.config_names import ALIASES, MODELS
 
@@ -277,10 +278,8 @@ def _poe_name(name: str) -> str:
 
 
 def kinds_for(model: Model | None) -> tuple[AccountKind, ...]:
-    """Kinds of account to ask for the model, best first: the documented API, unless only web accounts list it."""
-    if model is not None and model.kinds == (AccountKind.WEB.value,):
-        return (AccountKind.WEB, AccountKind.OFFICIAL)
-    return (AccountKind.OFFICIAL, AccountKind.WEB)
+    """Kinds of account to ask for the model, best first."""
+    return best_first((model.kinds if model is not None else None) or ())
 
 
 def require(model: Model | None, modality: str, what: str) -> None:

@@ -95,7 +95,7 @@ class Conversation:
 
     async def save(self, store: AccountStore, account_id: str, kind: AccountKind, text: str) -> None:
         """Remember where the conversation stands after an answer that ended well. Raises what the store raises."""
-        chat = self._chat if kind is AccountKind.WEB and self._keeps_chat else None
+        chat = self._chat if kind.traits.keeps_chats and self._keeps_chat else None
         if chat is None and self._stored is not None and self._stored.chat_id == _NO_CHAT:
             if (self._stored.account_id, self._stored.model) == (account_id, self._model):
                 return  # nothing has changed

@@ -40,4 +40,4 @@ def read_thinking_blocks(*lists: Any) -> tuple[Thinking, ...]:
 
 def is_given_back(turns: Sequence[Message], *, bot: str, kind: AccountKind) -> bool:
     """Whether sealed thinking reaches the provider: at its own endpoint, which answers where calls were made."""
-    return kind is AccountKind.OFFICIAL and FAMILY in bot.lower() and any(turn.tool_calls for turn in turns)
+    return kind.traits.is_native and FAMILY in bot.lower() and any(turn.tool_calls for turn in turns)

@@ -21,8 +21,8 @@ from accounts._exceptions import ConflictError
 from accounts._identity import check_account_id, normal_label
 from accounts._items import Item
 from accounts._ledger_model import LedgerEntry
+from accounts._page import Page
 from accounts._records_items import LEDGER_SECONDS, api_key_item, api_key_of, entry_attributes, entry_key
-from accounts._store import Page
 from accounts._table import ConditionFailed, put
 
 # Writes at once.

@@ -17,6 +17,7 @@ from accounts._dynamodb_keys import MAX_RACES, DynamoDBKeys
 from accounts._exceptions import ConflictError
 from accounts._items import Item
 from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, Settlement, SettlementState
+from accounts._page import Page
 from accounts._records_items import (
     entry_attributes,
     entry_key,
@@ -26,7 +27,6 @@ from accounts._records_items import (
     settlement_item,
     settlement_of,
 )
-from accounts._store import Page
 from accounts._table import MAX_BATCH_GET, ConditionFailed, assignments, put, update
 
 # How far back the first run of the job looks for entries.

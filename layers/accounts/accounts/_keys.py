@@ -73,10 +73,10 @@ ALERTS = "ALERTS"
 SELECTABLE_PARTITION = "selectable#0"
 
 # Where the places of each kind begin.
-KIND_PLACES = {AccountKind.OFFICIAL: 0.0, AccountKind.WEB: 2.0}
 KIND_SPAN = 2.0
+KIND_PLACES = {kind: number * KIND_SPAN for number, kind in enumerate(AccountKind)}
 PLACE_SECONDS = 6 * 3_600
-PLACES_END = 4.0
+PLACES_END = KIND_SPAN * len(AccountKind)
 
 # A partition key may have 2,048 bytes, a sort key 1,024.
 MAX_PART_BYTES = 256

@@ -77,10 +77,10 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
 
 
 def report(entry: LedgerEntry, points: int) -> LedgerEntry:
-    """The entry with the cost that the upstream reported. The web API's is what Poe charged, so it settles."""
+    """The entry with the cost that the upstream reported. Where that is what Poe charged, it settles."""
     if entry.settled_by not in (None, SettledBy.NONE):
         return replace(entry, reported=points)
-    if entry.kind is AccountKind.WEB:
+    if entry.kind.traits.reports_charges:
         return replace(entry, reported=points, settled=points, settled_by=SettledBy.REPORTED)
     return replace(entry, reported=points)
 

@@ -14,7 +14,7 @@ from gateway.prompt.tool_specs import TextReader, to_text
 from gateway.surfaces.responses.tools import SEAL, Origin
 from reverse.events import FinishReason, TextDelta, UrlCited
 
-_INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
+_INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: FinishReason.CONTENT_FILTER.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,9 @@ class LedgerStore(Protocol):
     async def put_off_chat(self, entry_id: str, until: float | None) -> None:
         """Let the chat of an entry look as if its answer had ended then; `None` says that it is gone, or never was."""
 
+    async def held_slots(self, account_id: str) -> int:
+        """How many sends of the account are under way, or were when their holders were killed."""
+
     async def settlement_state(self, account_id: str) -> SettlementState: ...
 
     async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:
@@ -72,15 +75,16 @@ class LedgerStore(Protocol):
         *,
         since: float,
         until: float,
-        by: Sequence[str],
+        by: Sequence[Sequence[str]],
         key_id: str | None = None,
         model: str | None = None,
         account_id: str | None = None,
         outcome: str | None = None,
-    ) -> Sequence[RequestCount]:
+    ) -> Sequence[Sequence[RequestCount]]:
         """How many requests of the log ended in `[since, until)`. Whole hours. `outcome` is `ok`, `error`, or a code.
 
-        `by` has some of `hour`, `key_id`, `model`, `account_id`, `code` and `first_token_class`.
+        In several ways that are read at once, as `tally`: each of `by` has some of `hour`, `key_id`, `model`,
+        `account_id`, `code` and `first_token_class`.
         """
 
     async def close_hours(self) -> int:

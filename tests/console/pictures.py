@@ -40,7 +40,7 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
     official = stack.variables["GATEWAY_POE_OFFICIAL_BASE_URL"] + "/_sim/accounts"
     for account in stack.accounts().values():
         stack.admin("DELETE", f"/accounts/{account['id']}")
-    stack.simulated("accounts", p_b="sample-cookie-of-the-family", points=412_000)
+    stack.simulated("accounts", p_b="sample-cookie-of-the-family", points=412_000, allotment=1_000_000)
     made = []
     for label, points, addon in (("ada@example.org", 688_200, 120_000), ("work@example.org", 1_240, 0)):
         key = f"sample-key-{label}"
@@ -56,7 +56,7 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
     stack.admin("POST", "/keys", json={"name": "the family looks on", "role": "viewer"})
     used = {key["id"]: weight for key, weight in zip(keys.values(), HOW_MUCH, strict=True)}
     accounts = {account["id"]: weight for account, weight in zip(made, (6, 1, 3), strict=True)}
-    plant(stack.variables, keys=used, accounts=accounts, now=time.time(), days=30, sends=260)
+    plant(stack.variables, keys=used, accounts=accounts, now=time.time(), days=30, sends=220)
     for name, times in (("laptop", 6), ("nightly summary", 5)):
         for _ in range(times):
             _ask(stack, keys[name]["key"])

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from accounts import (
     AccountStore,
-    DynamoDBAccountStore,
     Intention,
     LeaseRequest,
     Outcome,

@@ -23,6 +23,7 @@ from accounts import (
     _keys,
     open_store,
 )
+from accounts._dynamodb import DynamoDBAccountStore
 from accounts._ledger import day_of
 from accounts._table import delete
 

@@ -99,7 +99,8 @@ class Watched:
             self.problems.append(f"a request to {parts.scheme}://{parts.netloc}")
 
     def _note_response(self, response: Any) -> None:
-        if "/console/static/" in response.url and response.status >= 400:
+        # A file that was refused because the function was busy is asked for again.
+        if "/console/static/" in response.url and response.status >= 400 and response.status != 429:
             self.problems.append(f"{response.status} {response.url}")
 
     def open(self, address: str = "") -> None:

@@ -53,5 +53,6 @@ export function Balance({ account }) {
   const words = `${points(left)}${allotment === null ? "" : ` of ${count(allotment)} granted`}`;
   return html`<span>${count(left)}${allotment !== null && html` <span class="note">of ${count(allotment)}</span>`}</span>
     <${Bar} parts=${parts} of=${of} label=${told ? `${words}: ${told}` : words} />
-    ${told && html`<span class="note">${told}</span> `}<span class="note">as of <${Time} at=${account.last_refresh_at} isRelative /></span>`;
+    ${told && html`<div class="note">${told}</div>`}
+    <div class="note">as of <${Time} at=${account.last_refresh_at} isRelative /></div>`;
 }

@@ -57,7 +57,7 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
     stack.admin("POST", "/keys", json={"name": "the family looks on", "role": "viewer"})
     used = {key["id"]: weight for key, weight in zip(keys.values(), HOW_MUCH, strict=True)}
     accounts = {account["id"]: weight for account, weight in zip(made, (6, 1, 3), strict=True)}
-    plant(stack.variables, keys=used, accounts=accounts, now=time.time(), days=30, sends=220)
+    plant(stack.variables, keys=used, accounts=accounts, now=time.time(), days=30, sends=170)
     for name, times in (("laptop", 6), ("nightly summary", 5)):
         for _ in range(times):
             _ask(stack, keys[name]["key"])

@@ -27,15 +27,12 @@ export function Cost({ row }) {
 
 /** @typedef {import("../lib/table.js").Column} Column */
 
-/** @type {Column[]} */
-const ACCOUNT = [
-  { name: "Key", value: (row) => row.key_name ?? row.key },
-  {
-    name: "Account",
-    value: (row) => row.account_label ?? row.account,
-    cell: (row) => row.account_label ?? row.account ?? html`<span class="absent">none</span>`,
-  },
-];
+/** @type {Column} */
+const WHO = {
+  name: "Key, account",
+  value: (row) => row.key_name ?? row.key,
+  cell: (row) => html`${row.key_name ?? row.key}<p class="note">${row.account_label ?? row.account ?? "no account"}</p>`,
+};
 
 /** @type {Column[]} */
 const TIMES = [
@@ -85,8 +82,8 @@ export function RequestTable({ rows, hasAccounts = true, hasLinks = true }) {
       cell: (row) => (hasLinks ? html`<a href=${addressOf("requests", {}, row.ref)}><${Time} at=${row.at} isExact /></a>` : html`<${Time} at=${row.at} isExact />`),
     },
     { name: "Status", value: (row) => (row.code === null ? row.status : `${row.status} ${row.code}`), cell: (row) => html`<${Outcome} row=${row} />` },
-    { name: "Model", value: (row) => row.model },
-    ...(hasAccounts ? ACCOUNT : []),
+    { name: "Model", value: (row) => row.model, cell: (row) => html`<span class="whole">${row.model}</span>` },
+    ...(hasAccounts ? [WHO] : []),
     ...TIMES,
   ];
   return html`<${Table}

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from accounts import AccountKind
-from local.function_url import Outcome
+from local.function_url import InvocationOutcome
 from local.schedule import InvocationError
 from local.settings import RunSettings
 from local.stack import Stack
@@ -162,7 +162,7 @@ class World:
     @property
     def cuts(self) -> int:
         """How many requests the URL cut: their sandbox was killed, or did not end in time on a busy machine."""
-        late = sum(report.outcome is Outcome.TIMEOUT for report in self.stack.function_url.reports)
+        late = sum(report.outcome is InvocationOutcome.TIMEOUT for report in self.stack.function_url.reports)
         return self.happened["kill"] + late
 
     # What is known at Poe.

@@ -11,7 +11,7 @@ tries; and a message whose delivery is unknown, or that was partly answered, is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from accounts import AccountKind, NoAccountReason
@@ -131,13 +131,15 @@ def telling(sends: Sequence[Send]) -> int:
     - How an account failed that has the bot tells more than that another one lacks it.
     - A bot is unknown where an account says so and none shows that it has it; what an account lacks itself (points,
       time, credentials) says nothing of the bot.
-    - Of two APIs that both do not help, the one that names a feature is the plainer.
+    - Of two APIs that both do not help, the one that names a feature is the plainer, unless that was found out without
+      asking, and both do not know the bot.
     """
     last = len(sends) - 1
     if sends[last].code is None:
         return last
     unknown = [number for number, send in enumerate(sends) if send.code is ErrorCode.BOT_NOT_FOUND]
-    others = [number for number, send in enumerate(sends) if not _lacks_the_bot(send)]
+    unknown_to = {sends[number].kind for number in unknown}
+    others = [number for number, send in enumerate(sends) if not _lacks_the_bot(send, unknown_to)]
     if unknown and all(sends[number].scope is Scope.ACCOUNT for number in others):
         return unknown[0]
     if not others:
@@ -148,5 +150,8 @@ def telling(sends: Sequence[Send]) -> int:
     return others[-1]
 
 
-def _lacks_the_bot(send: Send) -> bool:
+def _lacks_the_bot(send: Send, unknown_to: Collection[AccountKind]) -> bool:
+    if send.change is Change.BOT_PROTOCOL and send.code is ErrorCode.UNSUPPORTED_FEATURE:
+        # Refused before the bot was asked for. Accounts of the other kind know the bots of this protocol, too.
+        return any(kind is not send.kind for kind in unknown_to)
     return send.code in _LACKS_THE_BOT or (send.change is Change.BOT_PROTOCOL and send.code is ErrorCode.BOT_FAILED)

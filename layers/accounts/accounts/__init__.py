@@ -42,6 +42,7 @@ from accounts._ledger_model import (
 )
 from accounts._memory import InMemoryAccountStore
 from accounts._page import Page
+from accounts._selection import why_none
 from accounts._session_model import ChatSession
 from accounts._store import AccountStore
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
@@ -100,4 +101,5 @@ __all__ = [
     "in_points",
     "lacks_points",
     "open_store",
+    "why_none",
 ]

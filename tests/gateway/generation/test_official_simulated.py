@@ -268,3 +268,33 @@ async def test_a_callers_trace_is_passed_on_and_answered_with_our_span(
     assert "traceresponse" not in untraced.headers
     assert "trace_id" not in real.lines("request.ended")[-1]
     assert "traceparent" not in simulator.requests[-1].headers
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", ["chat", "two choices", "responses", "messages"])
+@pytest.mark.parametrize(
+    ("text", "shown", "code"),
+    [
+        (
+            "Unsupported value: 'high' is not supported with the 'gpt-5.2-chat-latest' model. Supported values are: "
+            "'medium'. See https://poe.example/e (req_0a1b2c3d4e5f)",
+            "Unsupported value: 'high' is not supported with the 'gpt-5.2-chat-latest' model. Supported values are: "
+            "'medium'",
+            "invalid_request",
+        ),
+        ("prompt is too long: 9 tokens > 8 maximum", "prompt is too long: 9 tokens > 8", "context_length_exceeded"),
+    ],
+)
+async def test_poes_words_about_a_request_reach_its_caller(
+    real: House, simulator: PoeOfficialSimulator, surface: str, stream: bool, text: str, shown: str, code: str
+) -> None:
+    simulator.enqueue(Scenario(HttpError(400, "invalid_request_error", message=text), times=9))
+    path, body = SURFACES[surface]
+    answer = await real.call(path, {"model": "Assistant", "stream": stream, **body})
+    assert answer.status == 400
+    assert shown in answer.error["message"]
+    assert "http" not in answer.error["message"] and "req_0" not in answer.error["message"]
+    line = real.lines("request.ended")[-1]
+    assert (line["status"], line["error"]) == (400, code)
+    assert line["cause"] == line["last_failure"]
+    assert shown not in real.log.getvalue(), "Poe's words are for the caller, not for the log"

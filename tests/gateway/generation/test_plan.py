@@ -149,6 +149,13 @@ def test_callers_are_told_what_tells_them_most(codes: list[ErrorCode], told: int
     assert telling([send(code) for code in codes]) == told
 
 
+def test_a_protocol_that_was_not_asked_knows_no_bot() -> None:
+    """The Bot Query protocol has no `tool_choice`: the client refuses before it asks whether there is such a bot."""
+    sends = [send(E.BOT_NOT_FOUND), send(E.UNSUPPORTED_FEATURE, change=Change.BOT_PROTOCOL)]
+    assert telling(sends) == 1, "the bot may be one of that protocol"
+    assert telling([*sends, send(E.BOT_NOT_FOUND, kind=AccountKind.WEB)]) == 0
+
+
 # What can come of a send, by what it did with the money: `decide` must be right whatever the order.
 _FAILURES = st.builds(
     lambda code, delivery, possible, shown, points, account, kind, wait: send(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
@@ -29,7 +29,9 @@ FLAGS = (
     "--disable-sync",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WAIT_MS = 30_000
+# A bound against hangs, not a promise of how fast a page is.
+WAIT_MS = 60_000
+expect.set_options(timeout=WAIT_MS)
 # What the browser itself logs of an answer that is no success; which answers come is what the tests are about.
 _STATUS = "Failed to load resource: the server responded with a status of"
 _NOTES = """

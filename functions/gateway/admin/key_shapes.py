@@ -13,6 +13,8 @@ from gateway.admin.shapes import Label
 
 # Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
 MAX_NUMBER = 10**12
+# The end of the year 9999, behind which there is no calendar.
+MAX_SECONDS = 253_402_300_799
 MAX_GRACE_SECONDS = 30 * 86_400
 
 
@@ -30,7 +32,7 @@ def _read_moment(value: Any) -> Any:
 
 
 Moment = Annotated[
-    Annotated[float, Field(gt=0, le=MAX_NUMBER)], BeforeValidator(_read_moment, json_schema_input_type=str | float)
+    Annotated[float, Field(gt=0, le=MAX_SECONDS)], BeforeValidator(_read_moment, json_schema_input_type=str | float)
 ]
 Amount = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
 Count = Annotated[int, Field(ge=1, le=MAX_NUMBER, strict=True)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from local.bench.figures import measure_memory, measure_round_trips, measure_table_work
 from local.bench.first_token import measure_first_tokens
 from local.bench.litellm_proxy import LiteLlm
+from local.bench.load import measure_many, measure_prompts
 from local.bench.portkey import Portkey
 from local.bench.published_client import measure_published_client
 from local.bench.report import Report, check_readme, shortened, to_markdown, update_readme
@@ -92,5 +93,7 @@ def _parts(report: Report, around: Surroundings, peers: Peers) -> dict[str, Call
         "official": lambda: measure_official(around, report.official, peers),
         "first-token": lambda: measure_first_tokens(around, report.first_tokens),
         "web": lambda: measure_web(around, report.web),
+        "many": lambda: measure_many(around, report.many),
+        "prompts": lambda: measure_prompts(around, report.prompts),
         "rest": rest,
     }

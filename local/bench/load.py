@@ -34,6 +34,10 @@ class ManyStreams:
     first_bytes: list[float]
     cpu_per_stream: float
     memory_mb_per_stream: float
+    table_calls: float
+    """Of the stand-in of DynamoDB, per stream."""
+    table_cpu: float
+    """Processor time of the stand-in, per stream."""
 
 
 @dataclass(slots=True)
@@ -54,10 +58,11 @@ async def measure_many(around: Surroundings, found: list[ManyStreams]) -> None:
             await _stream(server, api_key)
             for count in STREAMS:
                 sys.stderr.write(f"  {count} streams at once, store: {name}\n")
-                found.append(await _many(server, api_key, count, name))
+                found.append(await _many(around, server, api_key, count, name))
 
 
-async def _many(server: Server, api_key: str, count: int, store: str) -> ManyStreams:
+async def _many(around: Surroundings, server: Server, api_key: str, count: int, store: str) -> ManyStreams:
+    calls, table = sum((await around.aws_calls()).values()), cpu_seconds([around.aws_pid])
     used, (held, _) = cpu_seconds([server.pid]), memory_mb(server.pid)
     streams = [asyncio.create_task(_stream(server, api_key)) for _ in range(count)]
     peak = held
@@ -66,7 +71,15 @@ async def _many(server: Server, api_key: str, count: int, store: str) -> ManyStr
         await asyncio.sleep(0.05)
     first_bytes = [await stream for stream in streams]
     used = await settled_cpu_seconds([server.pid]) - used
-    return ManyStreams(store, count, first_bytes, used / count, (peak - held) / count)
+    return ManyStreams(
+        store,
+        count,
+        first_bytes,
+        cpu_per_stream=used / count,
+        memory_mb_per_stream=(peak - held) / count,
+        table_calls=(sum((await around.aws_calls()).values()) - calls) / count,
+        table_cpu=(cpu_seconds([around.aws_pid]) - table) / count,
+    )
 
 
 async def _stream(server: Server, api_key: str) -> float:

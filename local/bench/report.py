@@ -153,12 +153,13 @@ def _many_lines(found: list[ManyStreams]) -> list[str]:
     if not found:
         return []
     return [
-        "| streams at once, under uvicorn | first piece: p50 | p99 | CPU per stream | memory per stream |",
-        "|---|--:|--:|--:|--:|",
+        "| streams at once, under uvicorn | first piece: p50 | p99 | CPU per stream | memory per stream | "
+        "table: calls, its CPU per stream |",
+        "|---|--:|--:|--:|--:|--:|",
         *(
             f"| {one.count}, accounts and keys {one.store} | {percentile(one.first_bytes, 0.5):.2f} s | "
             f"{percentile(one.first_bytes, 0.99):.2f} s | {one.cpu_per_stream * 1000:.1f} ms | "
-            f"{one.memory_mb_per_stream * 1000:.0f} KB |"
+            f"{one.memory_mb_per_stream * 1000:.0f} KB | {one.table_calls:.1f}, {one.table_cpu * 1000:.0f} ms |"
             for one in found
         ),
         "",

@@ -18,7 +18,7 @@ MUTATION_VENV := build/mutation/venv
 export BUILD_PYTHON := $(abspath $(BIN))/python
 PACKAGES := reverse accounts pool gateway refresh_points streaming_runtime local poegw
 
-.PHONY: simulate soak help run test check fix docs docs-test bench conformance console-test console-pictures vendor mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
+.PHONY: simulate fuzz soak help run test check fix docs docs-test bench conformance console-test console-pictures vendor mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help
 
 help: ## Show the commands
@@ -61,8 +61,8 @@ bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, 
 build: $(VENV)/.created sam-cli ## Build what is deployed: ENV=default|dev|prod
 	@sam build --config-env $(ENV)
 
-deploy: build ## Deploy to your AWS account: ENV=default|dev|prod
-	@sam deploy --config-env $(ENV)
+deploy: $(VENV)/.run sam-cli ## Check, build, deploy to your AWS account: ENV=default|dev|prod ARGS="NAME=VALUE --yes"
+	@exec $(BIN)/poegw deploy --env $(ENV) $(ARGS)
 
 sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
@@ -70,6 +70,9 @@ sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a r
 
 simulate: $(VENV)/.test ## Run histories of the store, Poe and the job in virtual time: SEEDS=0-2000
 	@$(BIN)/python -m tests.simulation $(or $(SEEDS),0-500)
+
+fuzz: $(VENV)/.test ## Send changed bodies against a hostile upstream, and say which seeds fail: COUNT=9000 or COUNT=17-18
+	@$(BIN)/python -m tests.fuzz $(or $(COUNT),3000)
 
 soak: $(VENV)/.test ## Run requests through real processes that are killed, then check the books: ARGS="--requests 2000 --seed 1"
 	@$(BIN)/python -m tests.soak $(ARGS)

@@ -11,7 +11,7 @@ import runpy
 import sys
 from collections.abc import Sequence
 
-from local.run_file import read_run_file
+from local.run_file import StaleRunFileError, read_run_file
 from local.server import StartError, start_server
 from local.settings import RunSettings, SettingsError
 from local.url import UrlError, add_arguments, serve_url
@@ -67,6 +67,8 @@ def _refresh(options: argparse.Namespace, _rest: Sequence[str]) -> int:
         variables = read_run_file(settings.run_file)
     except FileNotFoundError:
         raise StartError(f"No {settings.run_file}: start `make run` in another terminal first.") from None
+    except StaleRunFileError as error:
+        raise StartError(str(error)) from None
     try:
         result = asyncio.run(refresh_once(settings, variables, json.loads(options.event)))
     except (InvocationError, json.JSONDecodeError) as error:

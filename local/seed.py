@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import secrets
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from local.files import replace_privately
+
+logger = logging.getLogger(__name__)
 WEB_COOKIES = ("sample-web-account-1", "sample-web-account-2")
 OFFICIAL_KEY = "sample-official-account-1"
 """Credentials of the simulated accounts; the simulators are started with them."""
@@ -22,15 +25,20 @@ class SeedError(Exception):
 
 
 class Seed:
-    """What the first run left for the later ones, in a file that only its owner can read."""
+    """What the first run left for the later ones, in a file that only its owner can read.
+
+    A damaged file is made anew, which is told: the API key in it is lost.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._values: dict[str, Any] = {"api_key": f"sk-local-{secrets.token_urlsafe(24)}", "has_accounts": False}
         try:
-            self._values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            # A first run, or a file that was being written when the last run was killed.
-            self._values = {"api_key": f"sk-local-{secrets.token_urlsafe(24)}", "has_accounts": False}
+            self._values = _read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # A first run.
+        except (OSError, ValueError, RecursionError):
+            logger.warning("%s is damaged. It is made anew, with another API key for this machine.", path)
 
     @property
     def api_key(self) -> str:
@@ -38,7 +46,7 @@ class Seed:
         return str(self._values["api_key"])
 
     async def plant(self, base_url: str, admin_key: str, *, sample_accounts: bool) -> None:
-        """Make sure that the key works and, once, that sample accounts exist. Raises `SeedError`."""
+        """Make sure that the key works and, once, that sample accounts exist. Raises `SeedError`, `OSError`."""
         async with httpx.AsyncClient(base_url=base_url, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
             own = await client.get("/v1/models", headers={"Authorization": f"Bearer {self.api_key}"})
             if own.status_code == 401:
@@ -52,12 +60,16 @@ class Seed:
                 account = {"kind": "official", "label": "sample-official", "credentials": {"api_key": OFFICIAL_KEY}}
                 await _post(client, admin_key, "/admin/accounts", account)
                 self._values["has_accounts"] = True
-        self._write()
+        replace_privately(self._path, json.dumps(self._values).encode())
 
-    def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(self._values, file)
+
+def _read(path: Path) -> dict[str, Any]:
+    """Raises `OSError`, `ValueError`, `RecursionError`."""
+    values = json.loads(path.read_bytes())
+    match values:
+        case {"api_key": str(key), "has_accounts": bool(_)} if key.startswith("sk-"):
+            return dict(values)
+    raise ValueError
 
 
 async def _post(client: httpx.AsyncClient, admin_key: str, path: str, body: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from local import functions
 from local.aws.client import LocalAws
 from local.function_url import FunctionUrl
 from local.reaper import Reaper
-from local.run_file import write_run_file
+from local.run_file import LOCK, write_run_file
 from local.schedule import ScheduledFunction
 from local.seed import OFFICIAL_KEY, WEB_COOKIES, Seed, SeedError
 from local.service import Service
@@ -74,11 +74,11 @@ class Stack:
         try:
             _make_private(settings.state)
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            stack.enter_context(_lock(settings.state / "lock"))
+            stack.enter_context(_lock(settings.state / LOCK))
+            # Of a run that was killed together with what looks after it.
+            settings.run_file.unlink(missing_ok=True)
         except OSError as error:
-            raise StackError(
-                f"Can't write to {settings.state} ({error.strerror or error}). Use another folder: STATE=..."
-            ) from None
+            raise _no_room(settings, error) from None
         _check_port(settings.host, settings.port)
         reaper = Reaper()
         stack.callback(reaper.close)
@@ -108,10 +108,20 @@ class Stack:
             await self.seed.plant(self.url, self.admin_key, sample_accounts=settings.upstream is Upstream.SIMULATOR)
         except (SeedError, httpx.HTTPError) as error:
             raise StackError(f"The gateway does not answer as it should ({error}). Its log: {function.log}") from error
-        write_run_file(settings.run_file, self._run_variables(function.environment))
+        except OSError as error:
+            raise _no_room(settings, error) from None
+        self._write_run_file(self._run_variables(function.environment), reaper)
         stack.callback(settings.run_file.unlink, missing_ok=True)
         schedule = asyncio.create_task(self.refresh.invoke_at_rate(functions.schedule_seconds(template)))
         stack.push_async_callback(_cancel, schedule)
+
+    def _write_run_file(self, variables: Mapping[str, str], reaper: Reaper) -> None:
+        path = self.settings.run_file
+        try:
+            write_run_file(path, variables)
+        except OSError as error:
+            raise _no_room(self.settings, error) from None
+        reaper.remove_at_end(path)
 
     async def _start_aws(self, stack: AsyncExitStack, reaper: Reaper) -> LocalAws:
         state = self.settings.upstream_state / "aws.json"
@@ -168,6 +178,11 @@ class Stack:
         finally:
             for task in waiting:
                 task.cancel()
+
+
+def _no_room(settings: RunSettings, error: OSError) -> StackError:
+    reason = error.strerror or error
+    return StackError(f"Can't write to {settings.state} ({reason}). Make room, or use another folder: STATE=...")
 
 
 def _poe_variables(addresses: Mapping[str, str]) -> dict[str, str]:

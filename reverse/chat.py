@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
@@ -36,8 +37,20 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """Reasoning of an earlier answer with the provider's seal (see `ReasoningSigned`).
+
+    Of redacted reasoning there is only the seal.
+    """
+
+    text: str = field(repr=False)
+    signature: str = field(repr=False)
+    is_redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. `thinking` came before the rest of it."""
 
     role: Role
     text: str = field(repr=False)
@@ -45,6 +58,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    thinking: tuple[Thinking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,19 @@ class PointsSpent:
     chat_name: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What a message left behind when its answer was over, or was not waited for any longer."""
+
+    chat_id: int | None = None
+    """The chat that was begun for it (web only): Poe keeps it until somebody deletes it."""
+    late_points: asyncio.Future[int] | None = field(default=None, compare=False)
+    """Gets what the answer cost, if Poe says so yet; cancelled when nothing can come any more (web only)."""
+
+
+NOTHING_LEFT = Aftermath()
+
+
 class PoeClient(Protocol):
     """What the web and the official client have in common, so that callers need not care which it is.
 
@@ -138,6 +165,9 @@ class PoeClient(Protocol):
 
     async def points(self) -> PointsReading:
         """Read the account's balance. Raises `PoeError`."""
+
+    def aftermath(self) -> Aftermath:
+        """What the last message left behind, told once. Also after a failure, and where its answer was not awaited."""
 
     def session_data(self) -> dict[str, Any]:
         """Derived data worth keeping for the next client of this account (form key, channel, bot ids): JSON values.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict, Unpack
 
 
 class Scope(StrEnum):
@@ -79,6 +80,17 @@ class ErrorCode(StrEnum):
     PROTOCOL = "protocol"
 
 
+class ErrorDetails(TypedDict, total=False):
+    """What is known of a failure besides its code; see `PoeError`."""
+
+    retry_after_seconds: float | None
+    operation: str | None
+    status: int | None
+    upstream_text: str | None
+    param: str | None
+    delivery: Delivery | None
+
+
 class PoeError(Exception):
     """A failure with a code. `retryable` says whether the same request may succeed, on this account or another.
 
@@ -88,30 +100,20 @@ class PoeError(Exception):
     `may_be_bot_only` says of a `bot_not_found` that the bot may be known in the official API's bot protocol.
     """
 
-    def __init__(
-        self,
-        code: ErrorCode,
-        message: str | None = None,
-        *,
-        retry_after_seconds: float | None = None,
-        operation: str | None = None,
-        status: int | None = None,
-        upstream_text: str | None = None,
-        param: str | None = None,
-        delivery: Delivery | None = None,
-    ) -> None:
+    def __init__(self, code: ErrorCode, message: str | None = None, **details: Unpack[ErrorDetails]) -> None:
         policy = POLICIES[code]
-        where = f" ({operation})" if operation else ""
+        self.operation = details.get("operation")
+        where = f" ({self.operation})" if self.operation else ""
         super().__init__((message or policy.message) + where)
         self.code = code
         self.scope = policy.scope
         self.retryable = policy.retryable
-        self.retry_after_seconds = retry_after_seconds
-        self.operation = operation
-        self.status = status
+        self.retry_after_seconds = details.get("retry_after_seconds")
+        self.status = details.get("status")
+        upstream_text = details.get("upstream_text")
         self.upstream_text = upstream_text[:300] if upstream_text else None
-        self.param = param
-        self.delivery = delivery or policy.delivery
+        self.param = details.get("param")
+        self.delivery = details.get("delivery") or policy.delivery
         self.may_be_bot_only = False
 
 
@@ -183,25 +185,6 @@ _CLASSES: dict[Scope, type[PoeError]] = {
 }
 
 
-def poe_error(
-    code: ErrorCode,
-    message: str | None = None,
-    *,
-    retry_after_seconds: float | None = None,
-    operation: str | None = None,
-    status: int | None = None,
-    upstream_text: str | None = None,
-    param: str | None = None,
-    delivery: Delivery | None = None,
-) -> PoeError:
+def poe_error(code: ErrorCode, message: str | None = None, **details: Unpack[ErrorDetails]) -> PoeError:
     """Build the error of the class that belongs to the code's scope."""
-    return _CLASSES[POLICIES[code].scope](
-        code,
-        message,
-        retry_after_seconds=retry_after_seconds,
-        operation=operation,
-        status=status,
-        upstream_text=upstream_text,
-        param=param,
-        delivery=delivery,
-    )
+    return _CLASSES[POLICIES[code].scope](code, message, **details)

@@ -76,6 +76,32 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningSigned:
+    """The provider's seal of the reasoning since the last one, which it wants back with that reasoning, word for word.
+
+    `is_redacted`: it stands for reasoning that is not shown at all. Official only.
+    """
+
+    signature: str = field(repr=False)
+    is_redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UrlCited:
+    """A page that the answer cites. `start` and `end` are places in the text of the whole answer, where they are known.
+
+    Each page and place once per answer.
+    """
+
+    url: str
+    title: str | None = field(default=None, repr=False)
+    start: int | None = None
+    end: int | None = None
+    quote: str | None = field(default=None, repr=False)
+    """What of the page is cited."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
     """A piece of the tool call number `index`: the first piece has `id` and `name`, later ones only arguments.
 
@@ -139,6 +165,8 @@ Event = (
     | RefusalDelta
     | TextReplaced
     | ReasoningDelta
+    | ReasoningSigned
+    | UrlCited
     | ToolCallDelta
     | FileAttached
     | VideoJobStarted

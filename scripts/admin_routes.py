@@ -8,7 +8,6 @@ code. With `--check` nothing is written, and the exit status is 1 when a table i
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,8 @@ IMPORT_FOLDERS = (".", "functions", "layers/accounts", "layers/pool", "layers/st
 sys.path[:0] = [str(ROOT / folder) for folder in IMPORT_FOLDERS if str(ROOT / folder) not in sys.path]
 
 from gateway.fastapi_app import create_application  # noqa: E402
-from scripts.configuration import meanings, with_tables  # noqa: E402
+from scripts.configuration import meanings  # noqa: E402
+from scripts.generated_page import write_page  # noqa: E402
 
 PREFIX = "/admin"
 SOURCES = ROOT / "functions/gateway/admin"
@@ -39,15 +39,7 @@ _LIMITS = {
 
 def main() -> None:
     """Write the page, or check it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
-    arguments = parser.parse_args()
-    before = PAGE.read_text(encoding="utf-8")
-    after = with_tables(before, tables())
-    if not arguments.check:
-        PAGE.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`")
+    write_page(__doc__, PAGE, tables)
 
 
 def tables() -> dict[str, str]:

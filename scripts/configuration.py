@@ -3,14 +3,12 @@
     python scripts/configuration.py [--check]
 
 The names, defaults and meanings come from the classes and the texts at their attributes; what is allowed comes from the
-error that a wrong value raises; where a variable is set in a deployment comes from template.yaml. A table stands
-between two marks, `<!-- table: name -->` and `<!-- /table -->`; what is around them is written by hand. With `--check`
+error that a wrong value raises; where a variable is set in a deployment comes from template.yaml. With `--check`
 nothing is written, and the exit status is 1 when a table is out of date.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import dataclasses
 import importlib
@@ -24,6 +22,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
+
+from scripts.generated_page import write_page  # noqa: E402
+
 PAGE = ROOT / "docs/configuration.md"
 IMPORT_FOLDERS = (".", "functions", "layers/accounts", "layers/pool", "layers/streaming_runtime")
 NOT_ALLOWED = "\x00"
@@ -85,16 +87,8 @@ LOCAL = Source("make run", "local.settings", "from_env", {}, class_name="RunSett
 
 def main() -> None:
     """Write the page, or check it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
-    arguments = parser.parse_args()
     sys.path[:0] = [str(ROOT / folder) for folder in IMPORT_FOLDERS]
-    before = PAGE.read_text(encoding="utf-8")
-    after = with_tables(before, tables())
-    if not arguments.check:
-        PAGE.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`")
+    write_page(__doc__, PAGE, tables)
 
 
 def tables() -> dict[str, str]:
@@ -105,16 +99,6 @@ def tables() -> dict[str, str]:
         "runtime": _table(variables(RUNTIME), stack),
         "run": _table(variables(LOCAL), None),
     }
-
-
-def with_tables(page: str, found: Mapping[str, str]) -> str:
-    """The page with each table between its marks. Raises `SystemExit` for a table without a place."""
-    for name, text in found.items():
-        mark = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- /table -->)", re.DOTALL)
-        page, count = mark.subn(lambda match, text=text: match[1] + text + match[2], page)
-        if count != 1:
-            raise SystemExit(f"the page must have exactly one place for the table {name!r}, and has {count}")
-    return page
 
 
 def variables(source: Source) -> list[Variable]:

@@ -7,7 +7,6 @@ With `--check` nothing is written, and the exit status is 1 when a table is out 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ PAGE = ROOT / "docs/deploy.md"
 sys.path[:0] = [str(ROOT / folder) for folder in (".", "cli") if str(ROOT / folder) not in sys.path]
 
 from poegw.deployment.cost import monthly_cost, worst_day  # noqa: E402
-from scripts.configuration import with_tables  # noqa: E402
+from scripts.generated_page import write_page  # noqa: E402
 
 CHATS_A_DAY = (0, 10, 100, 1_000, 10_000)
 CONCURRENCIES = (10, 50, 1_000)
@@ -42,15 +41,7 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
 
 def main() -> None:
     """Write the page, or check it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
-    arguments = parser.parse_args()
-    before = PAGE.read_text(encoding="utf-8")
-    after = with_tables(before, tables())
-    if not arguments.check:
-        PAGE.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`")
+    write_page(__doc__, PAGE, tables)
 
 
 def tables() -> dict[str, str]:

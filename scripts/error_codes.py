@@ -9,7 +9,6 @@ a table is out of date.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import re
 import sys
@@ -26,6 +25,7 @@ sys.path[:0] = [str(ROOT / folder) for folder in IMPORT_FOLDERS if str(ROOT / fo
 
 from gateway.http.errors import GatewayError, gateway_error  # noqa: E402
 from reverse.errors import POLICIES, ErrorCode, poe_error  # noqa: E402
+from scripts.generated_page import write_page  # noqa: E402
 
 GATEWAY = ROOT / "functions/gateway"
 # The loop answers with these itself, when the application can't.
@@ -50,25 +50,7 @@ class Answered:
 
 def main() -> None:
     """Write the page, or check it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
-    arguments = parser.parse_args()
-    before = PAGE.read_text(encoding="utf-8")
-    after = with_tables(before, tables())
-    if not arguments.check:
-        PAGE.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`")
-
-
-def with_tables(page: str, found: Mapping[str, str]) -> str:
-    """The page with each table between its marks."""
-    for name, text in found.items():
-        mark = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- /table -->)", re.DOTALL)
-        page, count = mark.subn(lambda match, text=text: match[1] + text + match[2], page)
-        if count != 1:
-            raise SystemExit(f"the page must have exactly one place for the table {name!r}, and has {count}")
-    return page
+    write_page(__doc__, PAGE, tables)
 
 
 def tables() -> dict[str, str]:

@@ -7,7 +7,6 @@ With `--check` nothing is written, and the exit status is 1 when the table is ou
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -16,20 +15,12 @@ PAGE = ROOT / "docs/from-the-original.md"
 sys.path[:0] = [str(ROOT / folder) for folder in (".", "layers/pool") if str(ROOT / folder) not in sys.path]
 
 from pool.original_names import ORIGINAL_NAMES  # noqa: E402
-from scripts.configuration import with_tables  # noqa: E402
+from scripts.generated_page import write_page  # noqa: E402
 
 
 def main() -> None:
     """Write the page, or check it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
-    arguments = parser.parse_args()
-    before = PAGE.read_text(encoding="utf-8")
-    after = with_tables(before, tables())
-    if not arguments.check:
-        PAGE.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`")
+    write_page(__doc__, PAGE, tables)
 
 
 def tables() -> dict[str, str]:

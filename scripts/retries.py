@@ -1,14 +1,12 @@
 """Write the tables of docs/retries.md from the rules of the plan and the codes of the Poe client's errors.
 
-    python scripts/retries.py
+    python scripts/retries.py [--check]
 
-A table stands between two marks, `<!-- table: name -->` and `<!-- /table -->`; what is around them is written by hand.
 The table of upstream requests per client call has marks of its own: `make conformance ARGS=--update-docs` writes it.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -19,6 +17,7 @@ sys.path[:0] = [str(ROOT / folder) for folder in IMPORT_FOLDERS if str(ROOT / fo
 
 from gateway.generation.rules import RULES, Rule  # noqa: E402
 from reverse.errors import POLICIES, Delivery, ErrorCode  # noqa: E402
+from scripts.generated_page import write_page  # noqa: E402
 
 FATES = {
     Delivery.NOT_SENT: "not sent",
@@ -32,11 +31,21 @@ FATES = {
 def rules_table() -> str:
     """The rules, in their order."""
     lines = [
-        "| | situation | how the send ended | its delivery | what is done | how often | why |",
-        "|--:|---|---|---|---|---|---|",
+        "| | situation | how the send ended | its delivery | what is done | how often | then another model | why |",
+        "|--:|---|---|---|---|---|---|---|",
     ]
     for number, rule in enumerate(RULES, 1):
-        cells = (str(number), rule.name, _ending(rule), _fates(rule), _action(rule), _how_often(rule), rule.why)
+        further = "if allowed" if rule.falls_back else ""
+        cells = (
+            str(number),
+            rule.name,
+            _ending(rule),
+            _fates(rule),
+            _action(rule),
+            _how_often(rule),
+            further,
+            rule.why,
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -94,19 +103,9 @@ def tables() -> dict[str, str]:
     return {"rules": rules_table(), "deliveries": deliveries_table()}
 
 
-def with_tables(page: str, contents: dict[str, str]) -> str:
-    """The page with these tables between their marks. Raises `SystemExit` when a mark is missing."""
-    for name, table in contents.items():
-        found = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- /table -->)", re.DOTALL)
-        page, count = found.subn(lambda match, table=table: match[1] + table + match[2], page)
-        if count != 1:
-            raise SystemExit(f"{PAGE.relative_to(ROOT)} needs the marks of the table {name!r} once")
-    return page
-
-
 def main() -> None:
-    """Write the page."""
-    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")
+    """Write the page, or check it."""
+    write_page(__doc__, PAGE, tables)
 
 
 if __name__ == "__main__":

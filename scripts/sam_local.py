@@ -24,6 +24,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+from local.run_file import StaleRunFileError, check_run  # noqa: E402
+
 LOOPBACK = ("127.0.0.1", "localhost")
 HOST_FROM_CONTAINER = "host.docker.internal"
 LOCAL_ONLY = ("AWS_ENDPOINT_URL", "GATEWAY_ADMIN_KEY", "GATEWAY_POE_")
@@ -41,6 +45,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.environment.is_file():
         sys.exit(f"No {arguments.environment}: start `make run` in another terminal first, and leave it running.")
+    try:
+        check_run(arguments.environment)
+    except StaleRunFileError as error:
+        sys.exit(str(error))
     command = arguments.sam or ["start-api", "--port", str(arguments.port), "--warm-containers", "LAZY"]
     variables = read_environment(arguments.environment.read_text())
     built = yaml.safe_load(arguments.template.read_text())

@@ -34,8 +34,12 @@ from gateway.settings import Settings
 from gateway.surfaces.context import SCOPE_KEY, RequestContext, Services, speaks_anthropic
 from gateway.surfaces.messages import encoder as anthropic
 from gateway.surfaces.routes import build_routes
+from reverse import tracing
 from reverse.tls import tls_context
+from reverse.tracing import read_traceparent
 
+# Which span of the caller's trace this was (W3C Trace Context, the draft of its level 3).
+TRACE_HEADER = b"traceresponse"
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # How long the last byte of an answer waits for the table at most.
 _KEEP_SECONDS = 2.0
@@ -101,7 +105,7 @@ class Gateway:
         services = self.services
         original_path = _SLASHES.sub("/", scope["path"])
         path = _plain_path(original_path)
-        record = RequestRecord(_request_id(scope), scope["method"], time.monotonic(), surface=path.split("/", 2)[1])
+        record = _begin_record(scope, path)
         is_started = False
 
         async def send_noted(message: Message) -> None:
@@ -119,8 +123,7 @@ class Gateway:
             await send(message)
 
         is_anthropic = speaks_anthropic(path, scope["headers"])
-        request_id = record.request_id.encode()
-        ids = [(b"x-request-id", request_id), *([(b"request-id", request_id)] if is_anthropic else [])]
+        ids = _id_headers(record, is_anthropic=is_anthropic)
         # On errors, too, whoever answers.
         ids += SECURITY_HEADERS if is_console(path) else ()
         inner: Scope = {
@@ -133,13 +136,15 @@ class Gateway:
         try:
             await self._router(inner, receive, send_noted)
         except ClientGoneError:
-            record.status, record.error = CLIENT_GONE, "client_gone"
+            record.status = CLIENT_GONE
+            record.leave()
         except asyncio.CancelledError:
-            record.error = record.error or "cancelled"
+            if record.error is None:
+                record.leave("cancelled")
             raise
         except Exception as error:  # noqa: BLE001 - the one place where every failure becomes an answer
             failure = gateway_error(error, now=time.time())
-            record.error = failure.code
+            record.fail(failure, error)
             if failure.situation is INTERNAL:
                 services.journal.crash(error, record)
             if not is_started:
@@ -196,6 +201,21 @@ async def send_error(send: Send, error: GatewayError, *, anthropic_id: str | Non
     await send({"type": "http.response.body", "body": body})
 
 
+def _begin_record(scope: Scope, path: str) -> RequestRecord:
+    """The record of a request that begins. What is asked on its behalf belongs to its trace."""
+    trace = read_traceparent([value for name, value in scope["headers"] if name == b"traceparent"])
+    tracing.current.set(None if trace is None else trace.header)
+    surface = path.split("/", 2)[1]
+    return RequestRecord(_request_id(scope), scope["method"], time.monotonic(), surface=surface, trace=trace)
+
+
+def _id_headers(record: RequestRecord, *, is_anthropic: bool) -> list[tuple[bytes, bytes]]:
+    """The headers by which a caller can name the request; Anthropic's clients read one of their own."""
+    request_id = record.request_id.encode()
+    headers = [(b"x-request-id", request_id), *([(b"request-id", request_id)] if is_anthropic else [])]
+    return headers if record.trace is None else [*headers, (TRACE_HEADER, record.trace.header.encode())]
+
+
 def _request_id(scope: Scope) -> str:
     """The caller's request id if it is a sane one, else a new one."""
     for name, value in scope["headers"]:
@@ -222,6 +242,8 @@ EXPOSED_HEADERS = (
     "retry-after",
     "x-should-retry",
     "x-gateway-ignored",
+    "x-gateway-model",
+    "traceresponse",
     "x-gateway-truncated",
     *(
         f"x-ratelimit-{fact}-{what}"

@@ -19,6 +19,7 @@ from accounts import AccountNotFoundError, ConflictError
 from gateway.admin.accounts import router as accounts_router
 from gateway.admin.alerts import router as alerts_router
 from gateway.admin.audit import router as audit_router
+from gateway.admin.backup import router as backup_router
 from gateway.admin.gate import ADMIN_PATH, DESCRIPTION_PATH, PAGE_PATH
 from gateway.admin.health import router as health_router
 from gateway.admin.keys import router as keys_router
@@ -59,6 +60,7 @@ def create_application() -> FastAPI:
         health_router,
         audit_router,
         alerts_router,
+        backup_router,
     ):
         app.include_router(router, prefix=ADMIN_PATH, responses=dict(ADMIN_FAILURES.items()))
     _add_description(app)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from accounts import AccountStore, AccountStoreError
+from refresh_points.chats import ChatCleaner
 from refresh_points.estimates import Estimates
 
 CHECK_SECONDS = 86_400.0
@@ -34,6 +35,8 @@ class BooksReport:
     corrected: int = 0
     """Stored sums that differed from their entries."""
     settled: int = 0
+    chats_deleted: int = 0
+    """Chats at Poe that the gateway had begun and that nobody needed any more."""
     failures: dict[str, str] = field(default_factory=dict)
 
 
@@ -41,9 +44,16 @@ class Books:
     """One run's work on the books. It ends early when the time is up; the next run goes on."""
 
     def __init__(
-        self, store: AccountStore, estimates: Estimates, *, wall_clock: Callable[[], float], stop_at: float
+        self,
+        store: AccountStore,
+        estimates: Estimates,
+        chats: ChatCleaner,
+        *,
+        wall_clock: Callable[[], float],
+        stop_at: float,
     ) -> None:
         self._store = store
+        self._chats = chats
         self._estimates = estimates
         self._wall_clock = wall_clock
         self._stop_at = stop_at
@@ -57,6 +67,7 @@ class Books:
         """Sum up, repair, check."""
         now = self._wall_clock()
         self.report.repaired = await self._part("repair", self._repair_limits())
+        self.report.chats_deleted = await self._part("chats", self._chats.run())
         await self._part("estimates", self._estimates.keep())
         await self._part("uses", self._store.note_key_uses(since=now - USES_SECONDS))
         self.report.hours = await self._part("hours", self._store.close_hours())

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from accounts import AccountKind, AccountState, AccountStore
+from accounts import AccountState, AccountStore
 from pool.clients import ClientFactory
 from pool.config_names import MODELS
 from reverse.catalogue import Entry, merge, of_kind, official_entry, web_entry, without_details
@@ -80,7 +80,7 @@ class CatalogueSources:
             found += [
                 account.id
                 for account in page.items
-                if account.kind is AccountKind.WEB and account.state is AccountState.ACTIVE
+                if account.kind.traits.lists_bots and account.state is AccountState.ACTIVE
             ]
             cursor = page.cursor
             if cursor is None or len(found) >= _MAX_ACCOUNTS_ASKED:

@@ -30,6 +30,7 @@ from pool.webhook import WebhookChannel, read_webhook
 from refresh_points.alerts import Alerts, Channel
 from refresh_points.books import Books
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
+from refresh_points.chats import ChatCleaner
 from refresh_points.estimates import Estimates
 from refresh_points.job import AccountSource, Job
 from refresh_points.journal import Journal
@@ -135,7 +136,8 @@ async def run(
     source = AccountSource(store, job, now=wall_clock())
     estimates = Estimates(store, wall_clock=wall_clock)
     settler = Settler(store, wall_clock=wall_clock, note=estimates.note_settled)
-    books = Books(store, estimates, wall_clock=wall_clock, stop_at=limits.stop_at)
+    chats = ChatCleaner(store, make_client, hours=settings.delete_chats, wall_clock=wall_clock, stop_at=limits.stop_at)
+    books = Books(store, estimates, chats, wall_clock=wall_clock, stop_at=limits.stop_at)
     reader = points_reader(make_client, settler.settle, note=estimates.note_reading)
     alerts = Alerts(store, channels or {}, wall_clock=wall_clock, stop_at=limits.stop_at)
     sweep = Sweep(store, reader, limits, is_forced=job.is_forced, wall_clock=wall_clock, on_read=alerts.judge)

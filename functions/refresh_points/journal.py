@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TextIO
@@ -10,14 +9,12 @@ from typing import TextIO
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from pool.log import NAMESPACE, quiet_libraries
 from refresh_points.alerts import AlertsReport
 from refresh_points.books import BooksReport
 from refresh_points.sweep import Report
 
 SERVICE = "refresh_points"
-NAMESPACE = "PoeGateway"
-# These write requests, headers or frames at debug or info level, whatever our own level is.
-_TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "urllib3", "websockets")
 
 
 class Journal:
@@ -33,8 +30,7 @@ class Journal:
     ) -> None:
         self._with_metrics = with_metrics
         self._logger = Logger(service=service, level=level.upper(), stream=stream)
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        quiet_libraries()
 
     def run_ended(self, report: Report, *, seconds: float, eligible: int | None, is_dry: bool) -> None:
         """The one line of a run that went to its end, or to its deadline."""

@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pool.settings import TEXT, SettingsError, SharedSettings, integer, number, read_settings, setting, variable_of
+from pool.settings import (
+    TEXT,
+    Reader,
+    SettingsError,
+    SharedSettings,
+    integer,
+    number,
+    read_settings,
+    setting,
+    variable_of,
+)
 
 __all__ = ["MAX_CONCURRENCY", "Settings", "SettingsError"]
 
 MAX_CONCURRENCY = 100
+
+
+def _read_age(value: str) -> float | None:
+    """Hours; `None` for never."""
+    if value.lower() == "never":
+        return None
+    return 0.0 if value.lower() == "after_answer" else number(*_HOURS)(value)
+
+
+_HOURS = (0.5, 8_760)
+_AGE = Reader("never, after_answer, or hours from 0.5 to 8760", _read_age)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +46,10 @@ class Settings(SharedSettings):
 
     catalogue_hours: float = setting(6.0, number(0.1, 1000))
     """How old the list of models may become before it is read again."""
+
+    delete_chats: float | None = setting(24.0, _AGE)
+    """When chats that the gateway began in web accounts are deleted: `never`, `after_answer`, or that many hours later.
+    A chat that a conversation with a `session_id` still goes on in stays."""
 
     alert_topic_arn: str = setting("", TEXT)
     """SNS topic that alerts are sent to. Empty for none; a webhook is set by `poegw alerts webhook`."""

@@ -14,7 +14,6 @@ from typing import Protocol, cast
 
 from accounts import (
     Account,
-    AccountKind,
     AccountStore,
     AccountStoreError,
     LedgerEntry,
@@ -79,7 +78,7 @@ class Settler:
         begin = max(min(state.read_until or oldest, oldest) - SLACK_SECONDS, now - HISTORY_SECONDS)
         history = await self._history(client, begin)
         sends: Sequence[LedgerEntry] = unsettled
-        if account.kind is AccountKind.WEB:
+        if account.kind.traits.reports_charges:
             # Here most sends are settled by the cost that came with the answer; the history lists them all the same.
             sends = await self._sends(account.id, begin - LONGEST_SEND_SECONDS, now)
         found = match(sends, history, state, now)

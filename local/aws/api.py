@@ -14,8 +14,14 @@ from werkzeug.test import Client
 
 from local.aws import COUNTERS_PATH, REGION
 from local.aws.store_faults import FaultPlan
+from local.aws.transactions import OPERATION, cheap_rollback
 
 _TARGETS = {"dynamodb": "DynamoDB_20120810", "kms": "TrentService", "secretsmanager": "secretsmanager"}
+
+_WRITE_NAMES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
+_WRITES = frozenset(f"{_TARGETS['dynamodb']}.{name}" for name in _WRITE_NAMES)
+_TRANSACTION = f"{_TARGETS['dynamodb']}.{OPERATION}"
+_UNAVAILABLE = json.dumps({"__type": "InternalServerError", "message": "nothing can be saved at the moment"}).encode()
 
 StartResponse = Callable[..., Any]
 WSGIApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -38,6 +44,9 @@ class LocalApi:
         self._lock = Lock()
         self._calls: Counter[str] = Counter()
         self._in_process = Client(self._serve_one)
+        self._is_closed = False
+        self.accepts_writes = True
+        """Whether items may be changed: not while nothing can be saved."""
 
     @property
     def total_calls(self) -> int:
@@ -52,7 +61,12 @@ class LocalApi:
             self._calls[_action_of(target)] += 1
             if self._faults is not None and target.startswith(_TARGETS["dynamodb"]):
                 return self._serve_with_faults(self._faults, environ, start_response)
-        return self._serve_one(environ, start_response)
+        return self._serve_caller(environ, start_response)
+
+    def close(self) -> None:
+        """Refuse what comes over a socket from now on; what was accepted before is done when this returns."""
+        with self._lock:
+            self._is_closed = True
 
     def call(self, service: str, action: str, **parameters: Any) -> dict[str, Any]:
         """Make a call without a socket, not counted. Raises `CallError`."""
@@ -78,19 +92,34 @@ class LocalApi:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         refusal = faults.before(operation, body)
         if refusal is None:
-            answer = self._serve_one({**environ, "wsgi.input": BytesIO(body)}, start_response)
+            answer = self._serve_caller({**environ, "wsgi.input": BytesIO(body)}, start_response)
             if (refusal := faults.after(operation)) is None:
                 return answer
-        status, content = refusal
         # The last status given counts: nothing was sent yet.
-        headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(content)))]
-        start_response(status, headers)
-        return [content]
+        return _refuse(start_response, *refusal)
+
+    def _serve_caller(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """What is carried out can be saved: the last snapshot is taken after `close`."""
+        with self._lock:
+            is_write = environ.get("HTTP_X_AMZ_TARGET") in _WRITES
+            if self._is_closed or (is_write and not self.accepts_writes):
+                return _refuse(start_response, "500 Internal Server Error", _UNAVAILABLE)
+            if environ.get("HTTP_X_AMZ_TARGET") == _TRANSACTION:
+                body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                with cheap_rollback(body):
+                    return list(self._app({**environ, "wsgi.input": BytesIO(body)}, start_response))
+            return list(self._app(environ, start_response))
 
     def _serve_one(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         with self._lock:
             # Read to its end here: a lazy body would do its work outside the lock.
             return list(self._app(environ, start_response))
+
+
+def _refuse(start_response: StartResponse, status: str, body: bytes) -> Iterable[bytes]:
+    headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(body)))]
+    start_response(status, headers)
+    return [body]
 
 
 def _action_of(target: str) -> str:

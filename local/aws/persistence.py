@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from moto.kms.models import kms_backends
 from local.aws import ACCOUNT_ID, REGION
 from local.aws.api import LocalApi
 from local.aws.resources import References
+from local.files import replace_privately
 from local.template import Template
 
 _VERSION = 1
@@ -70,7 +70,9 @@ def restore_snapshot(snapshot: dict[str, Any], api: LocalApi, references: Refere
         for name, key in snapshot["keys"].items():
             if name in references:
                 references = _give_identity(references, name, key["id"], base64.b64decode(key["material"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except StateError:
+        raise
+    except Exception as error:  # a damaged item brings moto to fail in any way
         raise StateError(f"it is not what this program writes ({type(error).__name__})") from error
     return references
 
@@ -81,7 +83,9 @@ def read_state(path: Path) -> dict[str, Any] | None:
         snapshot = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except OSError as error:
+        raise StateError(f"it can't be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
         raise StateError("it is not JSON") from error
     if not isinstance(snapshot, dict):
         raise StateError("it is not a JSON object")
@@ -89,15 +93,8 @@ def read_state(path: Path) -> dict[str, Any] | None:
 
 
 def write_state(path: Path, snapshot: dict[str, Any]) -> None:
-    """Replace the file at once or not at all; nobody but its owner can read it at any moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(json.dumps(snapshot, separators=(",", ":")).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Replace the file. Raises `OSError`."""
+    replace_privately(path, json.dumps(snapshot, separators=(",", ":")).encode())
 
 
 def _live_items(api: LocalApi, table: str, now: float) -> Iterator[dict[str, Any]]:

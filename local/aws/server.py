@@ -1,7 +1,8 @@
 """`python -m local.aws.server`: the process that serves AWS's APIs and keeps their state.
 
 Its first line on stdout is one JSON object: `endpoint_url` and `references`, what `Ref` and `GetAtt` of the template
-mean here. SIGTERM and SIGINT end it after a last write of the state.
+mean here. SIGTERM and SIGINT end it after a last write of the state. While the state can't be written, nothing that
+would have to be is accepted.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
 from local.aws.api import LocalApi
 from local.aws.persistence import StateError, read_state, restore_snapshot, take_snapshot, write_state
-from local.aws.resources import References, create_resources
+from local.aws.resources import create_resources
 from local.aws.store_faults import VARIABLE, FaultPlan, StoreFaults, StoreFaultsError
 from local.template import Template
 
@@ -35,7 +40,7 @@ class _Handler(MotoRequestHandler):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until a signal. Returns 1 if the state file can't be used."""
+    """Serve until a signal. Returns 1 if the state file can't be used, or can't be written at the end."""
     parser = argparse.ArgumentParser(prog="python -m local.aws.server", description=__doc__)
     parser.add_argument("--template", type=Path, default=Path("template.yaml"))
     parser.add_argument("--state", type=Path, help="file that keeps the state; without it everything is forgotten")
@@ -58,11 +63,14 @@ def main(argv: list[str] | None = None) -> int:
     ready = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "references": references}
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
-    _keep_saving(options.state, template, api, references, stop)
+    saver = Saver(options.state, api, lambda: take_snapshot(template, api, references))
+    while not stop.wait(_SAVE_SECONDS):
+        saver.save()
+    is_saved = saver.save_last()
     server.shutdown()
     thread.join()
     server.server_close()
-    return 0
+    return 0 if is_saved else 1
 
 
 def _faults() -> FaultPlan | None:
@@ -74,19 +82,65 @@ def _faults() -> FaultPlan | None:
         raise SystemExit(str(error)) from None
 
 
-def _keep_saving(
-    path: Path | None, template: Template, api: LocalApi, references: References, stop: threading.Event
-) -> None:
-    """Write the state whenever there were calls, and once at the end."""
-    saved_calls = -1
-    while True:
-        is_last = stop.wait(_SAVE_SECONDS)
-        calls = api.total_calls
-        if path is not None and calls != saved_calls:
-            write_state(path, take_snapshot(template, api, references))
-            saved_calls = calls
-        if is_last:
-            return
+class Saver:
+    """Keeps the state in its file; without a file it does nothing.
+
+    While it can't be written, writes are refused, so that nothing is promised that would be lost.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        api: LocalApi,
+        snapshot: Callable[[], dict[str, Any]],
+        *,
+        elsewhere: Path | None = None,
+    ) -> None:
+        self._path = path
+        self._elsewhere = elsewhere or Path(tempfile.gettempdir())
+        self._api = api
+        self._snapshot = snapshot
+        self._saved_calls = -1
+
+    def save(self) -> bool:
+        """Write the state if there were calls; whether it is as in the file now."""
+        calls = self._api.total_calls
+        if self._path is None or calls == self._saved_calls:
+            return True
+        try:
+            write_state(self._path, self._snapshot())
+        except OSError as error:
+            if self._api.accepts_writes:
+                reason = error.strerror or str(error)
+                _tell(f"{self._path} can't be written ({reason}). Nothing more is accepted until it can.")
+            self._api.accepts_writes = False
+            return False
+        if not self._api.accepts_writes:
+            _tell(f"{self._path} is written again.")
+        self._api.accepts_writes = True
+        self._saved_calls = calls
+        return True
+
+    def save_last(self) -> bool:
+        """Accept nothing more, and write the state: where there is room, if there is none in its place."""
+        self._api.close()
+        if self._path is None or self.save():
+            return True
+        elsewhere = self._elsewhere / f"{self._path.stem}-{os.getpid()}{self._path.suffix}"
+        try:
+            write_state(elsewhere, self._snapshot())
+        except OSError as error:
+            _tell(f"Nor can {elsewhere} ({error.strerror or error}). What changed since the last write is lost.")
+        else:
+            _tell(f"The state is in {elsewhere} instead. Move it to {self._path} when there is room.")
+        return False
+
+
+def _tell(line: str) -> None:
+    # Where that goes may be as full.
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

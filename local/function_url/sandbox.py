@@ -270,4 +270,6 @@ class Sandbox:
 
     def _write_log(self, line: str) -> None:
         if self._log is not None:
-            self._log.write(line.encode() + b"\n")
+            # A full disk costs lines of the log, not answers.
+            with contextlib.suppress(OSError):
+                self._log.write(line.encode() + b"\n")

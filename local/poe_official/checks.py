@@ -154,6 +154,34 @@ def check_message_pairs(messages: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
+def thinking_signature(thinking: str) -> str:
+    """The seal of a model's thinking."""
+    return base64.b64encode(hashlib.sha256(f"thinking:{thinking}".encode()).digest()).decode()
+
+
+def is_thinking(thinking: Any) -> bool:
+    """Whether the field `thinking` asks for it."""
+    return isinstance(thinking, Mapping) and thinking.get("type") == "enabled"
+
+
+def check_thinking_blocks(messages: Sequence[Mapping[str, Any]], thinking: Any) -> None:
+    """Raise `Refused` for thinking with a wrong seal, and where calls are answered without the thinking before them."""
+    for position, message in enumerate(messages):
+        content = message.get("content")
+        blocks = content if isinstance(content, list) else []
+        for block in blocks:
+            if block.get("type") == "thinking" and block.get("signature") != thinking_signature(block["thinking"]):
+                raise bad_request(f"messages.{position}.content.0: Invalid `signature` in `thinking` block")
+        calls = [block.get("type") for block in blocks].count("tool_use")
+        is_last = position == len(messages) - 2
+        if is_thinking(thinking) and calls and is_last and blocks[0].get("type") != "thinking":
+            raise bad_request(
+                f"messages.{position}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
+                f"`{blocks[0].get('type')}`. When `thinking` is enabled, a final `assistant` message must start with a "
+                "thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks)."
+            )
+
+
 def check_item_pairs(items: Sequence[Mapping[str, Any]]) -> None:
     """Raise `Refused` unless every call has an output further on, and every output a call before it."""
     open_calls: list[str] = []

@@ -7,15 +7,21 @@ from itertools import pairwise
 from typing import Any
 
 from local.poe_official.bots import Question, Turn, pieces
-from local.poe_official.checks import check_message_pairs, check_options, check_size
+from local.poe_official.checks import (
+    check_message_pairs,
+    check_options,
+    check_size,
+    check_thinking_blocks,
+    is_thinking,
+    thinking_signature,
+)
 from local.poe_official.dialect import Completion, Json, NamedInBody, Store, bad_request, error_object, read_limit
 from local.poe_official.frames import Frame, Part, data_frame
 from local.poe_official.limits import Ending
 from local.poe_official.model import MESSAGES, Model
 
-_KNOWN = (
-    "model messages max_tokens stream system stop_sequences temperature top_p top_k tools tool_choice thinking metadata"
-)
+_KNOWN = "model messages max_tokens stream system stop_sequences temperature top_p top_k tools tool_choice thinking"
+_KNOWN += " metadata output_config"
 _STOP_REASONS = {
     Ending.DONE: "end_turn",
     Ending.CALLS: "tool_use",
@@ -45,14 +51,16 @@ class Messages(NamedInBody):
         if any(first == second for first, second in pairwise(roles)):
             raise bad_request("roles must alternate")
         check_message_pairs(messages)
-        _check_thinking(body.get("thinking"), limit)
+        thinking = body.get("thinking")
+        _check_thinking(thinking, limit)
+        check_thinking_blocks(messages, thinking)
         tools = [{"name": tool.get("name"), "parameters": tool.get("input_schema")} for tool in body.get("tools") or []]
         choice = body.get("tool_choice") or {}
         question = Question(
             turns=_system(body.get("system")) + tuple(_turn(message) for message in messages),
             tools=tools,
             tool_choice=choice if choice.get("type") == "tool" else choice.get("type"),
-            parameters=parameters,
+            parameters=parameters | ({"thinking": thinking} if is_thinking(thinking) else {}),
             max_tokens=limit,
             stops=tuple(body.get("stop_sequences") or ()),
             store=store,
@@ -77,8 +85,10 @@ class Messages(NamedInBody):
     def whole(self, completion: Completion) -> Json:
         """A `message`."""
         answer, content = completion.answer, list[Json]()
-        if answer.reasoning:
-            content.append({"type": "thinking", "thinking": answer.reasoning, "signature": "c2lnbmF0dXJl"})
+        thought = answer.reasoning or ("Let me see." if completion.question.parameters.get("thinking") else "")
+        if thought:
+            signature = thinking_signature(thought)
+            content.append({"type": "thinking", "thinking": thought, "signature": signature})
         if answer.text:
             content.append({"type": "text", "text": answer.text})
         for n, (name, arguments) in enumerate(answer.calls):

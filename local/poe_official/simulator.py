@@ -129,3 +129,7 @@ class PoeOfficialSimulator:
     def enqueue(self, *scenarios: Scenario) -> None:
         """Let requests that match go wrong, from the next one on."""
         self._simulation.scenarios.waiting.extend(scenarios)
+
+    def discard_scenarios(self) -> None:
+        """Forget the scenarios that wait."""
+        self._simulation.scenarios.waiting.clear()

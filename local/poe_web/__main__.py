@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from local.poe_web.simulator import PoeWebSimulator
+from local.poe_web.state import UnreadableState
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -48,11 +49,14 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM. Returns 1 if the port is taken."""
+    """Run until SIGINT or SIGTERM. Returns 1 if the port is taken, or the state file can't be used."""
     options = _arguments(argv)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(options))
+    except UnreadableState as error:
+        sys.stderr.write(f"{options.state} can't be used: {error}. Move it away to start afresh.\n")
+        return 1
     except OSError as error:
         sys.stderr.write(f"Cannot listen on {options.host}:{options.port}: {error.strerror}\n")
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,9 @@ from local.poe_web.control import control_routes
 from local.poe_web.journal import RequestRecord, SentRecord, sequential_round_trips
 from local.poe_web.scenarios import Scenario
 from local.poe_web.simulation import Settings, Simulation
-from local.poe_web.state import dump, load, write
+from local.poe_web.state import dump, load, read, write
+
+logger = logging.getLogger(__name__)
 
 
 class PoeWebSimulator:
@@ -48,6 +51,7 @@ class PoeWebSimulator:
         self._state_path = state_path
         self._listeners: list[Listener] = []
         self._saver: asyncio.Task[None] | None = None
+        self._can_save = True
         self.base_url = ""
 
     async def __aenter__(self) -> Self:
@@ -55,8 +59,10 @@ class PoeWebSimulator:
 
         Raises `OSError` if the port is taken and `UnreadableState` if the file is not one of this version.
         """
-        if self._state_path is not None and await asyncio.to_thread(self._state_path.exists):
-            load(self.simulation.world, await asyncio.to_thread(self._state_path.read_text, "utf-8"))
+        if self._state_path is not None:
+            text = await asyncio.to_thread(read, self._state_path)
+            if text is not None:
+                load(self.simulation.world, text)
         host, port = self._where
         app = web_application(self.simulation, control_routes(self.simulation))
         self._listeners.append(await Listener.open(app, host, port))
@@ -86,7 +92,7 @@ class PoeWebSimulator:
             self._saver.cancel()
             await asyncio.gather(self._saver, return_exceptions=True)
             self._saver = None
-            await asyncio.to_thread(write, self._state_path, dump(self.simulation.world))
+            await self._save(self._state_path, dump(self.simulation.world))
 
     async def _keep_saving(self, path: Path) -> None:
         """Write the state whenever it has changed, once a second at most."""
@@ -94,9 +100,20 @@ class PoeWebSimulator:
         while True:
             await asyncio.sleep(1)
             text = dump(self.simulation.world)
-            if text != written:
-                await asyncio.to_thread(write, path, text)
+            if text != written and await self._save(path, text):
                 written = text
+
+    async def _save(self, path: Path, text: str) -> bool:
+        """Whether it could be written. What could not stays in memory, and is tried again."""
+        try:
+            await asyncio.to_thread(write, path, text)
+        except OSError as error:
+            if self._can_save:
+                logger.warning("%s can't be written (%s). What changes is in memory only.", path, error.strerror)
+            self._can_save = False
+            return False
+        self._can_save = True
+        return True
 
     @property
     def port(self) -> int:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from local.files import replace_privately
 from local.poe_web.accounts import Charge, Chat, KnowledgeSource, SimulatedAccount
 from local.poe_web.answers import Attachment
 from local.poe_web.bots import Bot
@@ -112,7 +110,7 @@ def load(world: World, text: str) -> None:
                 getattr(world, name).following = int(state["counters"][name])
     except UnreadableState:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableState(f"not a state file: {type(error).__name__}") from error
 
 
@@ -135,14 +133,17 @@ def _account(saved: dict[str, Any]) -> SimulatedAccount:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner only. Blocks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    """Replace a file in one step, readable by its owner only. Blocks. Raises `OSError`."""
+    replace_privately(path, text.encode("utf-8", "surrogatepass"))
+
+
+def read(path: Path) -> str | None:
+    """What is in a file; `None` if there is none. Blocks. Raises `UnreadableState`."""
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
+        return path.read_bytes().decode("utf-8", "surrogatepass")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnreadableState(f"it can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UnreadableState("not a state file: it is no text") from error

@@ -77,6 +77,7 @@ def _last_round(messages: list[Message]) -> dict[str, Any]:
     return {
         "tool_calls": [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            | ({"extra_content": dict(call.extra_content)} if call.extra_content else {})
             for call in messages[0].tool_calls
         ],
         "tool_results": [

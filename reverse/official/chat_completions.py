@@ -7,20 +7,17 @@ from typing import Any
 
 from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, ToolCallDelta, UsageReported
+from reverse.events import Event, FinishReason, ReasoningDelta, RefusalDelta, ToolCallDelta, UrlCited, UsageReported
 from reverse.official.attachments import chat_part
-from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage, new_call_id
-from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at
+from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage, new_call_id, url_citation
+from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at, texts_at
 from reverse.official.pairing import paired
 
 OPERATION = "chat.completions"
 
-FINISH_REASONS = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "tool_calls": FinishReason.TOOL_CALLS,
+# The values of `FinishReason` are this API's own.
+FINISH_REASONS = {reason.value: reason for reason in FinishReason if reason is not FinishReason.CANCELLED} | {
     "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.CONTENT_FILTER,
 }
 
 
@@ -141,6 +138,8 @@ class ChatCompletionDecoder(AnswerDecoder):
             reason = text_at(choice, "finish_reason")
             if reason is not None:
                 self.note_finish(self._finish_reason(reason))
+        # Models that search list their sources so, beside the answer.
+        events += self.cited(UrlCited(url) for url in texts_at(values, "citations") if url)
         usage = read_usage(object_at(values, "usage"))
         if usage is not None:
             events.append(usage)
@@ -167,11 +166,14 @@ class ChatCompletionDecoder(AnswerDecoder):
         refusal = text_at(delta, "refusal")
         if refusal:
             events.append(self.text(RefusalDelta(refusal)))
-        for position, piece in enumerate(objects_at(delta, "tool_calls")):
+        pieces = objects_at(delta, "tool_calls")
+        legacy = object_at(delta, "function_call")
+        pieces = pieces or ([{"index": 0, "function": legacy}] if legacy else [])
+        for position, piece in enumerate(pieces):
             call = self._calls.piece(piece, position)
             if call is not None:
                 events.append(self.call(call))
-        return events
+        return events + self.cited(map(url_citation, objects_at(delta, "annotations")))
 
     def _finish_reason(self, reason: str) -> FinishReason:
         known = FINISH_REASONS.get(reason, FinishReason.STOP)

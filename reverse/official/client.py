@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from reverse.chat import Attachment, ChatRequest, PointsReading
+from reverse.chat import NOTHING_LEFT, Aftermath, Attachment, ChatRequest, PointsReading
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
@@ -185,6 +185,10 @@ class PoeOfficialClient:
             if not has_more or not last or last == cursor:
                 return
             cursor = last
+
+    def aftermath(self) -> Aftermath:
+        """Nothing: the documented API keeps no chats, and says nothing of costs."""
+        return NOTHING_LEFT
 
     def session_data(self) -> dict[str, Any]:
         """Bots that answer only in the bot protocol, to save the next client of this account a round trip."""

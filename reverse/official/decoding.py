@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
 
 from reverse.errors import ErrorCode, poe_error
@@ -17,12 +17,13 @@ from reverse.events import (
     TextDelta,
     TextReplaced,
     ToolCallDelta,
+    UrlCited,
     UsageReported,
 )
 from reverse.kept_thinking import KeptThinking
 from reverse.official.failures import failure_of_error
 from reverse.official.half_pairs import HalfPairs, may_hold_halves
-from reverse.official.json_values import JSONObject, object_at, parse_object
+from reverse.official.json_values import JSONObject, number_at, object_at, parse_object, text_at
 from reverse.official.media_links import find_media
 from reverse.official.sse import ServerSentEvent
 
@@ -50,6 +51,20 @@ def measured_usage(
         return None
     details = [value if value is not None and value >= 0 else None for value in (cached, reasoning)]
     return UsageReported(*counted, *details)
+
+
+MAX_CITATIONS = 200
+
+
+def url_citation(values: JSONObject) -> UrlCited | None:
+    """A citation in the form of OpenAI's APIs, one of which nests it; `None` for annotations of another kind."""
+    found = object_at(values, "url_citation") or values
+    url = text_at(found, "url")
+    if not url or text_at(values, "type") not in (None, "url_citation"):
+        return None
+    start, end = number_at(found, "start_index"), number_at(found, "end_index")
+    is_place = start is not None and end is not None and 0 <= start < end
+    return UrlCited(url, text_at(found, "title"), start if is_place else None, end if is_place else None)
 
 
 class CallIds:
@@ -81,6 +96,7 @@ class AnswerDecoder(ABC):
         self._kept: list[str] = []
         self._kept_chars = 0
         self._files: set[str] = set()
+        self._cited: set[UrlCited] = set()
         self._said_something = False
         self._without_arguments: dict[int, None] = {}  # calls, in their order
         self._called = False
@@ -220,6 +236,12 @@ class AnswerDecoder(ABC):
         """Note a file and hand it on, once."""
         self._said_something = True
         return [event] if self._is_new(event) else []
+
+    def cited(self, citations: Iterable[UrlCited | None]) -> list[Event]:
+        """Note citations and hand them on, each once."""
+        new = [one for one in dict.fromkeys(citations) if one is not None and one not in self._cited]
+        self._cited |= {*new[: MAX_CITATIONS - len(self._cited)]}
+        return [one for one in new if one in self._cited]
 
     def _is_new(self, file: FileAttached) -> bool:
         if file.url in self._files:

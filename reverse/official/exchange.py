@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
+from reverse import tracing
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
@@ -84,7 +85,7 @@ class Exchange:
             method,
             f"{self.config.official_base_url.rstrip('/')}{path}",
             operation,
-            headers={"Authorization": f"Bearer {self._api_key}"} if self._api_key else {},
+            headers={**({"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}), **_trace()},
             **parts,
         )
 
@@ -94,7 +95,7 @@ class Exchange:
             "POST",
             f"{self.config.official_base_url.rstrip('/')}{path}",
             operation,
-            headers={"x-api-key": self._api_key, "anthropic-version": ANTHROPIC_VERSION},
+            headers={"x-api-key": self._api_key, "anthropic-version": ANTHROPIC_VERSION, **_trace()},
             json=body,
         )
 
@@ -249,3 +250,9 @@ class Exchange:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _trace() -> dict[str, str]:
+    """The trace of the request on whose behalf Poe is asked, where its caller named one."""
+    trace = tracing.current.get()
+    return {} if trace is None else {tracing.HEADER: trace}

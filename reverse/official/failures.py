@@ -69,10 +69,13 @@ _BY_STATUS: dict[int, ErrorCode] = {
     529: ErrorCode.OVERLOADED,
 }
 
-# The words of the providers behind Poe: Anthropic's, OpenAI's, Google's, xAI's.
+# The words of the providers behind Poe: Anthropic's, OpenAI's, Google's, xAI's, and those of the servers that others
+# run: vLLM's, Bedrock's, Groq's, Mistral's, Moonshot's, Zhipu's.
 _TOO_LONG = re.compile(
-    r"prompt is too long|maximum (?:context|prompt) length|context[ _]length|context window"
-    r"|input (?:token count|is too long|length)|exceeds the maximum number of tokens|too many (?:input )?tokens",
+    r"(?:prompt|message|conversation) is too long|maximum (?:context|prompt|model) length|context[ _](?:length|limit)"
+    r"|context window|input (?:token count|is too long|length)|exceeds the maximum number of tokens"
+    r"|too many (?:input )?tokens|exceed(?:s|ed)? (?:the )?(?:max(?:imum)? (?:input )?length|model token limit)"
+    r"|reduce the length of (?:the|your)",
     re.IGNORECASE,
 )
 _SEARCHED_CHARS = 1000
@@ -179,7 +182,9 @@ def _classify(error: JSONObject, status: int | None) -> ErrorCode:
 
 
 def _may_be_the_prompt(error: JSONObject, status: int | None) -> bool:
-    return status == HTTPStatus.BAD_REQUEST or (status is None and text_at(error, "type") == "invalid_request_error")
+    return status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY) or (
+        status is None and text_at(error, "type") == "invalid_request_error"
+    )
 
 
 def _by_class_of_status(status: int) -> ErrorCode:

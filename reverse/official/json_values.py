@@ -41,11 +41,16 @@ def text_at(values: JSONObject, name: str) -> str | None:
 
 
 def arguments_at(values: JSONObject, name: str) -> str:
-    """Arguments of a tool call as JSON text: what is there as text, or an object that some upstreams send instead."""
+    """Arguments of a tool call as JSON text: what is there as text, or a value that some upstreams send instead.
+
+    An empty list is what some of them make of an empty object.
+    """
     value = values.get(name)
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, dict) else ""
+    if value is None or value == []:
+        return ""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def texts_at(values: JSONObject, name: str) -> tuple[str, ...]:

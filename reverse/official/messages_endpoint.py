@@ -7,18 +7,26 @@ what a conversation repeats.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from reverse.chat import ChatRequest, Message
+from reverse.chat import ChatRequest, Message, Thinking
 from reverse.errors import ErrorCode, poe_error
-from reverse.events import Event, FinishReason, ReasoningDelta, ToolCallDelta
+from reverse.events import Event, FinishReason, ReasoningDelta, ReasoningSigned, ToolCallDelta, UrlCited
 from reverse.official.attachments import messages_block
 from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage
-from reverse.official.json_values import JSONObject, number_at, object_at, objects_at, parse_object, text_at
+from reverse.official.json_values import (
+    JSONObject,
+    arguments_at,
+    number_at,
+    object_at,
+    objects_at,
+    parse_object,
+    text_at,
+)
 from reverse.official.pairing import paired
 
 OPERATION = "messages"
@@ -27,6 +35,10 @@ OPERATION = "messages"
 # of the models that are still made allows.
 UNKNOWN_MAX_TOKENS = 32_000
 
+# A conversation begins with the user here.
+_NO_BEGINNING = "(The conversation begins with the assistant.)"
+_BROKEN = "arguments"
+_LEAST_BUDGET = 1024
 _CACHED = {"cache_control": {"type": "ephemeral"}}
 
 # Other providers' ids have colons and dots, and are longer.
@@ -46,21 +58,31 @@ _STOP_REASONS = {
 def build_messages_body(request: ChatRequest, max_output_tokens: int | None = None) -> dict[str, Any]:
     """The JSON body for `request`. Without a limit of its own the model may write as much as it can.
 
-    Raises `unsupported_feature` for a response format, which this endpoint has not, and `invalid_request` for tool
-    arguments that are no JSON object.
+    Raises `unsupported_feature` for a response format, which this endpoint has not.
     """
     if request.response_format is not None and request.response_format.get("type") != "text":
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="response_format")
     body: dict[str, Any] = dict(request.parameters)
     # This endpoint's word for it is part of the tool choice.
     is_one_call = body.pop("parallel_tool_calls", None) is False
+    budget, effort = body.pop("thinking_budget", None), body.pop("output_effort", None)
     body["model"] = request.bot
-    system = "\n\n".join(message.text for message in request.messages if message.role == "system" and message.text)
+    told = request.messages
+    if all(message.role == "system" for message in told):
+        told = [replace(message, role="user") for message in told]  # there is no answer to instructions alone
+    system = "\n\n".join(message.text for message in told if message.role == "system" and message.text)
     if system:
         body["system"] = [{"type": "text", "text": system} | _CACHED]
-    spoken = [message for message in request.messages if message.role != "system"]
-    body["messages"] = _turns(paired(spoken, _legal_id))
+    spoken = paired([message for message in told if message.role != "system"], _legal_id)
+    body["messages"] = _turns(spoken)
     body["max_tokens"] = request.max_tokens or max_output_tokens or UNKNOWN_MAX_TOKENS
+    if effort is not None:
+        body["output_config"] = {"effort": effort}
+    if (
+        budget is not None
+        and (thinking := _thinking(budget, body["max_tokens"], request.tool_choice, spoken)) is not None
+    ):
+        body["thinking"] = thinking
     body["stream"] = True
     stops = [sequence for sequence in request.stop if sequence.strip()]
     if stops:
@@ -72,6 +94,37 @@ def build_messages_body(request: ChatRequest, max_output_tokens: int | None = No
     return body
 
 
+def _thinking(budget: Any, max_tokens: int, choice: Any, spoken: Sequence[Message]) -> dict[str, Any] | None:
+    """The field that stands for a budget; `None` where the provider would refuse it.
+
+    It wants room for the answer beyond the budget, does not think where it must call a tool, and goes on with calls
+    only if it gets back what it thought before them.
+    """
+    if not isinstance(budget, int) or budget <= 0:
+        return None
+    budget = min(budget, max_tokens - 1)
+    is_forced = choice == "required" or isinstance(choice, Mapping)
+    if budget < _LEAST_BUDGET or is_forced or _goes_on_without_thinking(spoken):
+        return None
+    return {"type": "enabled", "budget_tokens": budget}
+
+
+def _goes_on_without_thinking(messages: Sequence[Message]) -> bool:
+    """Whether calls are answered before which the assistant's thinking is missing."""
+    return any(message.tool_calls and not message.thinking for message in messages[_step(messages) :])
+
+
+def _step(messages: Sequence[Message]) -> int:
+    """Where the turns after the user's last words begin: earlier thinking is not read again.
+
+    What the user says right behind results is one turn with them.
+    """
+    for at in range(len(messages) - 1, -1, -1):
+        if messages[at].role == "user" and (at == 0 or messages[at - 1].role != "tool"):
+            return at + 1
+    return 0
+
+
 def _legal_id(call_id: str) -> str:
     return _ILLEGAL_IN_ID.sub("_", call_id)[:_LONGEST_ID]
 
@@ -79,16 +132,25 @@ def _legal_id(call_id: str) -> str:
 def _turns(messages: list[Message]) -> list[dict[str, Any]]:
     """Alternating turns: neighbours of one role become one turn, as tool results must."""
     turns: list[dict[str, Any]] = []
-    for message in messages:
+    begin = _step(messages)
+    for position, message in enumerate(messages):
         role = "assistant" if message.role == "assistant" else "user"
-        blocks = _blocks(message)
+        blocks = [_thinking_block(one) for one in message.thinking if position >= begin] + _blocks(message)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         elif blocks:
             turns.append({"role": role, "content": blocks})
+    if turns and turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _NO_BEGINNING}]})
     if turns:
         turns[-1]["content"][-1] |= _CACHED
     return turns
+
+
+def _thinking_block(thinking: Thinking) -> dict[str, Any]:
+    if thinking.is_redacted:
+        return {"type": "redacted_thinking", "data": thinking.signature}
+    return {"type": "thinking", "thinking": thinking.text, "signature": thinking.signature}
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
@@ -99,9 +161,9 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
         blocks.append({"type": "text", "text": message.text})
     for call in message.tool_calls:
         arguments = parse_object(call.arguments or "{}")
-        if arguments is None:
-            raise poe_error(ErrorCode.INVALID_REQUEST, "tool arguments are no JSON object", operation=OPERATION)
-        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+        # Arguments that were cut stay in a history: they are told as they are, because an object it must be.
+        given = {_BROKEN: call.arguments} if arguments is None else arguments
+        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": given})
     return blocks
 
 
@@ -132,6 +194,9 @@ class MessagesDecoder(AnswerDecoder):
         self._ids = CallIds()
         self._inputs: dict[int, str] = {}  # of blocks that opened with their whole input: nothing follows then
         self._usage: dict[str, int] = {}
+        # Places of the text block that is open, and of all text; citations of it, whose place is the whole block.
+        self._begin = self._chars = 0
+        self._citations: list[JSONObject] = []
 
     def decode_event(self, values: JSONObject) -> list[Event]:
         """Decode one parsed event; types that say nothing about the answer are passed over."""
@@ -167,33 +232,56 @@ class MessagesDecoder(AnswerDecoder):
         return [*events, *self._usage_events(), *self.finish()]
 
     def _block(self, block: JSONObject, index: int, *, whole: bool = False) -> list[Event]:
-        if text_at(block, "type") == "tool_use":
+        kind = text_at(block, "type")
+        if kind == "tool_use":
             own = self._calls[index] = self._count
             self._count += 1
-            given = object_at(block, "input")
+            given = arguments_at(block, "input")
+            has_input = given not in ("", "{}")
             # A streamed block opens with an empty input whose text follows in deltas.
-            arguments = _compact(given) if whole else ""
-            if given and not whole:
-                self._inputs[index] = _compact(given)
-            call_id = self._ids.own(text_at(block, "id"))
-            return [self.call(ToolCallDelta(own, arguments, id=call_id, name=text_at(block, "name") or ""))]
-        return self._delta(block, index)
+            if has_input and not whole:
+                self._inputs[index] = given
+            call_id, extra = self._ids.own(text_at(block, "id")), object_at(block, "extra_content") or None
+            name = text_at(block, "name") or ""
+            call = ToolCallDelta(own, (given or "{}") if whole else "", id=call_id, name=name, extra_content=extra)
+            return [self.call(call)]
+        data = text_at(block, "data")
+        if kind == "redacted_thinking" and data:
+            return [ReasoningSigned(data, is_redacted=True)]
+        self._begin = self._chars
+        events = self._delta(block, index)
+        return events + self._close(index) if whole else events
 
     def _delta(self, delta: JSONObject, index: int) -> list[Event]:
         text, thinking = text_at(delta, "text"), text_at(delta, "thinking")
-        arguments = text_at(delta, "partial_json")
+        arguments, signature = arguments_at(delta, "partial_json"), text_at(delta, "signature")
+        self._citations += [one for one in (object_at(delta, "citation"), *objects_at(delta, "citations")) if one]
+        events: list[Event] = []
         if text:
-            return self.said(text)
+            self._chars += len(text)
+            events += self.said(text)
         if thinking:
-            return [self.reasoning(ReasoningDelta(thinking))]
+            events.append(self.reasoning(ReasoningDelta(thinking)))
+        if signature:
+            events.append(ReasoningSigned(signature))
         if arguments and index in self._calls:
             self._inputs.pop(index, None)
-            return [self.call(ToolCallDelta(self._calls[index], arguments))]
-        return []
+            events.append(self.call(ToolCallDelta(self._calls[index], arguments)))
+        return events
 
     def _close(self, index: int) -> list[Event]:
         given = self._inputs.pop(index, None)
-        return [self.call(ToolCallDelta(self._calls[index], given))] if given else []
+        citations, self._citations = self._citations, []
+        cited = self.cited(self._citation(one) for one in citations)
+        return cited + ([self.call(ToolCallDelta(self._calls[index], given))] if given else [])
+
+    def _citation(self, values: JSONObject) -> UrlCited | None:
+        url = text_at(values, "url") or text_at(values, "source")
+        if not url or not url.startswith(("https://", "http://")):
+            return None  # of a document that the caller sent
+        is_place = self._begin < self._chars
+        place = {"start": self._begin, "end": self._chars} if is_place else {}
+        return UrlCited(url, text_at(values, "title"), quote=text_at(values, "cited_text"), **place)
 
     def _note_reason(self, values: JSONObject) -> None:
         reason = text_at(values, "stop_reason")
@@ -214,7 +302,3 @@ class MessagesDecoder(AnswerDecoder):
             cached=cached,
         )
         return [] if found is None else [found]
-
-
-def _compact(values: JSONObject) -> str:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

@@ -23,6 +23,7 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "stop": ("stop_sequences", "stop sequence", "stop sequences"),
     "max_tokens": ("max_completion_tokens", "max_output_tokens"),
     "tools": ("tool calling", "function calling", "functions"),
+    "output_effort": ("output_config.effort", "output_config", "effort"),
     "thinking_budget": ("thinking.budget_tokens", "budget_tokens", "thinking"),
 }
 _QUOTED = re.compile(r"[`'\"]([A-Za-z][\w.\[\]-]{0,63})[`'\"]")

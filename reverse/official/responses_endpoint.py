@@ -7,6 +7,7 @@ system prompt travels as an input item; `previous_response_id` is broken, so the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from reverse.chat import ChatRequest, Message
@@ -22,7 +23,7 @@ from reverse.events import (
 )
 from reverse.official.attachments import responses_part
 from reverse.official.chat_completions import normalize_tools
-from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage
+from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage, url_citation
 from reverse.official.failures import failure_of_error
 from reverse.official.json_values import JSONObject, arguments_at, number_at, object_at, objects_at, text_at
 from reverse.official.pairing import paired
@@ -66,6 +67,7 @@ def _items(message: Message) -> list[dict[str, Any]]:
     spoken = [{"role": message.role, "content": content}] if content else []
     calls = [
         {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+        | ({"extra_content": dict(call.extra_content)} if call.extra_content else {})
         for call in message.tool_calls
     ]
     return [*spoken, *calls]
@@ -104,6 +106,8 @@ class ResponsesDecoder(AnswerDecoder):
         self._by_call_id: dict[str | None, _Key] = {}  # where a call was first heard of
         self._with_arguments: set[_Key] = set()
         self._texts: dict[_Key, list[str]] = {}  # what was told of an item
+        self._begins: dict[_Key, int] = {}  # where in the text of the whole answer a message begins
+        self._chars = 0
 
     def decode_event(self, values: JSONObject) -> list[Event]:
         """Decode one parsed event; types that say nothing about the answer are passed over."""
@@ -116,6 +120,8 @@ class ResponsesDecoder(AnswerDecoder):
                 return self._refusal(key, text_at(values, "delta"))
             case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
                 return self._reasoning(key, text_at(values, "delta"))
+            case "response.output_text.annotation.added":
+                return self._cited_in(key, [object_at(values, "annotation")])
             case "response.output_item.added":
                 return self._open(_key(values, text_at(item, "id")), item, arguments="")
             case "response.function_call_arguments.delta":
@@ -170,12 +176,19 @@ class ResponsesDecoder(AnswerDecoder):
         return []
 
     def _message(self, key: _Key, parts: list[JSONObject]) -> list[Event]:
-        if self._was_emitted(key, [text_at(part, "text") or text_at(part, "refusal") for part in parts]):
-            return []
         events: list[Event] = []
-        for part in parts:
-            events += self._text(key, text_at(part, "text")) or self._refusal(key, text_at(part, "refusal"))
-        return events
+        if not self._was_emitted(key, [text_at(part, "text") or text_at(part, "refusal") for part in parts]):
+            for part in parts:
+                events += self._text(key, text_at(part, "text")) or self._refusal(key, text_at(part, "refusal"))
+        return events + self._cited_in(key, [note for part in parts for note in objects_at(part, "annotations")])
+
+    def _cited_in(self, key: _Key, annotations: list[JSONObject]) -> list[Event]:
+        begin = self._begins.get(key, 0)
+        found = [citation for note in annotations if (citation := url_citation(note)) is not None]
+        return self.cited(
+            one if one.start is None or one.end is None else replace(one, start=one.start + begin, end=one.end + begin)
+            for one in found
+        )
 
     def _was_emitted(self, key: _Key, parts: list[str | None]) -> bool:
         text = "".join(part for part in parts if part)
@@ -197,7 +210,9 @@ class ResponsesDecoder(AnswerDecoder):
             self._by_call_id.setdefault(wire_id, key)
         if arguments:
             self._with_arguments.add(key)
-        return [self.call(ToolCallDelta(index, arguments, id=self._ids.own(wire_id), name=name))]
+        extra = object_at(item, "extra_content") or None
+        call = ToolCallDelta(index, arguments, id=self._ids.own(wire_id), name=name, extra_content=extra)
+        return [self.call(call)]
 
     def _arguments(self, key: _Key, arguments: str | None) -> list[Event]:
         if not arguments or key not in self._calls:
@@ -206,7 +221,11 @@ class ResponsesDecoder(AnswerDecoder):
         return [self.call(ToolCallDelta(self._calls[key], arguments))]
 
     def _text(self, key: _Key, text: str | None) -> list[Event]:
-        return self.said(self._noted(key, text)) if text else []
+        if not text:
+            return []
+        self._begins.setdefault(key, self._chars)
+        self._chars += len(text)
+        return self.said(self._noted(key, text))
 
     def _refusal(self, key: _Key, text: str | None) -> list[Event]:
         return [self.text(RefusalDelta(self._noted(key, text)))] if text else []
@@ -221,7 +240,7 @@ class ResponsesDecoder(AnswerDecoder):
     def _reason_of(self, response: JSONObject) -> FinishReason:
         if text_at(response, "status") == "incomplete":
             reason = text_at(object_at(response, "incomplete_details"), "reason")
-            return FinishReason.CONTENT_FILTER if reason == "content_filter" else FinishReason.LENGTH
+            return FinishReason.CONTENT_FILTER if reason == FinishReason.CONTENT_FILTER.value else FinishReason.LENGTH
         return FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP
 
 

@@ -28,7 +28,10 @@ class Route(StrEnum):
 # From about 4,000 tokens on a provider caches a prompt; below it the endpoint makes no difference in price.
 _LONG_PROMPT_CHARS = 16_000
 
-_MESSAGES_PARAMETERS = frozenset({"temperature", "top_p", "top_k", "parallel_tool_calls"})
+# `thinking_budget` and `output_effort` have words of their own there.
+_MESSAGES_PARAMETERS = frozenset(
+    {"temperature", "top_p", "top_k", "parallel_tool_calls", "thinking_budget", "output_effort"}
+)
 # Higher ones are a matter of chat completions.
 _MAX_MESSAGES_TEMPERATURE = 1.0
 

@@ -78,6 +78,20 @@ class Chats:
                 return chat
         raise poe_error(ErrorCode.CHAT_NOT_FOUND)
 
+    async def exists(self, chat_id: int) -> bool:
+        """Whether the account has this chat. Poe refuses what it does not have, or answers without it."""
+        variables = {"count": 1, "cursor": None, "id": global_id("Chat", chat_id)}
+        try:
+            data = await self._graphql.query("ChatListPaginationQuery", variables)
+        except PoeError as error:
+            if error.code is not ErrorCode.UPSTREAM_FAILED or error.upstream_text is None:
+                raise
+        else:
+            return bool(mapping(data.get("node")))
+        # It refuses a lot in these words: it must answer something that does not depend on the chat.
+        await self.history_page(count=1)
+        return False
+
     async def messages_page(
         self, chat_id: int, *, count: int = _MESSAGES_PAGE, cursor: Cursor | None = None
     ) -> Page[StoredMessage]:

@@ -224,9 +224,15 @@ class WebAnswerDecoder:
         self.replies_known = bool(self._replies)
         return events
 
+    def is_its_cost(self, update: CostReported) -> bool:
+        """Whether a cost is of this answer.
+
+        That of the turn before may come late: it names another message, or comes before this answer began.
+        """
+        return self._started and update.message_id in (None, self._message_id, self._after)
+
     def _on_cost(self, update: CostReported) -> list[Event]:
-        # The cost of the turn before may come late: it names another message, or comes before this answer began.
-        if not self._started or (update.message_id not in (None, self._message_id, self._after)):
+        if not self.is_its_cost(update):
             return []
         self.cost_known = True
         return self._announced([UsageReported(points=update.points)])

@@ -7,9 +7,10 @@ import random
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any, Literal
 
-from reverse.chat import ChatRef, ChatRequest, Message
+from reverse.chat import NOTHING_LEFT, Aftermath, ChatRef, ChatRequest, Message
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event
@@ -57,6 +58,12 @@ class Messaging:
         self._rng = rng
         self._splits_thinking = splits_thinking
         self._newest_message: OrderedDict[int, int] = OrderedDict()
+        self._aftermath = NOTHING_LEFT
+
+    def take_aftermath(self) -> Aftermath:
+        """See `PoeClient.aftermath`."""
+        aftermath, self._aftermath = self._aftermath, NOTHING_LEFT
+        return aftermath
 
     async def send(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one message and yield its answer: see `PoeWebClient.stream`."""
@@ -76,6 +83,7 @@ class Messaging:
     async def _begin(self, request: ChatRequest) -> tuple[Mailbox, WebAnswerDecoder]:
         """Send the message. Whoever takes the mailbox forgets it in the end."""
         message = _only_message(request)
+        self._aftermath = NOTHING_LEFT
         try:
             uploaded = await self._prepare(message)
         except PoeError as error:
@@ -103,6 +111,7 @@ class Messaging:
                 if request.chat is not None and await self._is_lost(request.chat, request.bot, error):
                     raise poe_error(ErrorCode.CHAT_NOT_FOUND, operation=SEND) from None
             raise
+        self._note_begun(sent, chat_id)
         self._channel.mailboxes.bind(mailbox, sent.chat_id)
         code = (request.chat.chat_code if request.chat else None) or sent.chat_code
         baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))
@@ -241,6 +250,9 @@ class Messaging:
             raise
         finally:
             self._remember_newest(answer)
+            if answer.has_started and not answer.cost_known:
+                expected = self._channel.mailboxes.expect_cost(chat_id, answer.is_its_cost)
+                self._aftermath = replace(self._aftermath, late_points=expected)
             if not answer.is_over:
                 await self._stop_quietly(chat_id, answer.message_id, len(answer.text))
 
@@ -260,11 +272,17 @@ class Messaging:
         except asyncio.CancelledError:
             with suppress(PoeError, TimeoutError):
                 async with asyncio.timeout(self._config.stop_timeout_seconds):
-                    await self.stop(read(await sending).chat_id, None, 0)
+                    sent = read(await sending)
+                    self._note_begun(sent, chat_id)
+                    await self.stop(sent.chat_id, None, 0)
             raise
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+
+    def _note_begun(self, sent: Sent, asked_chat_id: int | None) -> None:
+        if asked_chat_id is None:
+            self._aftermath = Aftermath(sent.chat_id)
 
     async def _is_unknown(self, bot: str) -> bool:
         """Whether Poe knows no such bot: it refuses unknown bots and those one may not use in the same words."""

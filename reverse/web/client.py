@@ -21,7 +21,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Self
 
-from reverse.chat import ChatRef, ChatRequest, PointsReading, PointsSpent
+from reverse.chat import Aftermath, ChatRef, ChatRequest, PointsReading, PointsSpent
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, poe_error
@@ -108,6 +108,10 @@ class PoeWebClient:
         """Release sockets and tasks. No network call; safe to call twice, from any state."""
         await self._channel.aclose()
         await self._transport.aclose()
+
+    def aftermath(self) -> Aftermath:
+        """What the last message left behind, told once."""
+        return self._messaging.take_aftermath()
 
     def session_data(self) -> dict[str, Any]:
         """What was derived so far, for the next client of this account: JSON values. Holds secrets."""

@@ -363,3 +363,65 @@ class TestRequests:
         for outcome, expected in (("ok", ["r2"]), ("rate_limit_exceeded", ["r1"])):
             page = await store.list_requests(Selection(**span, outcome=outcome))
             assert [record.request_id for record in page.items] == expected
+
+
+class TestChats:
+    """Chats that were begun at the upstream, until they are deleted."""
+
+    async def test_a_settled_sends_chat_is_found_once_its_answer_is_old_enough(
+        self, store: AccountStore, clock
+    ) -> None:
+        await add(store, AccountKind.WEB)
+        lease = await take(store)
+        clock.advance(5)
+        await store.release(lease, Outcome(), usage=SendRecord(points=3, chat_id=7, conversation="chat:s"))
+        assert await store.chats_to_delete(ended_before=clock()) == []
+        clock.advance(1)
+        [found] = await store.chats_to_delete(ended_before=clock())
+        assert (found.id, found.chat_id, found.conversation) == (lease.entry_id, 7, "chat:s")
+
+    async def test_a_chat_is_found_when_its_cost_is_known_and_not_before(self, store: AccountStore, clock) -> None:
+        account = await add(store, AccountKind.WEB)
+        lease = await take(store)
+        await store.release(lease, Outcome(), usage=SendRecord(chat_id=7))
+        clock.advance(1)
+        assert await store.chats_to_delete(ended_before=clock()) == []
+        await store.put_off_chat(lease.entry_id, None)
+        assert [entry.id for entry in await store.unsettled(account)] == [lease.entry_id]
+        await store.settle([Settlement(entry_id=lease.entry_id, points=3, by=SettledBy.HISTORY)])
+        assert len(await store.chats_to_delete(ended_before=clock())) == 1
+        assert await store.unsettled(account) == []
+
+    async def test_it_can_be_put_off_and_is_forgotten_in_the_end(self, store: AccountStore, clock) -> None:
+        await add(store, AccountKind.WEB)
+        lease = await take(store)
+        await store.release(lease, Outcome(), usage=SendRecord(points=3, chat_id=7))
+        await store.put_off_chat(lease.entry_id, clock() + 100)
+        clock.advance(99)
+        assert await store.chats_to_delete(ended_before=clock()) == []
+        clock.advance(2)
+        assert len(await store.chats_to_delete(ended_before=clock())) == 1
+        await store.put_off_chat(lease.entry_id, None)
+        await store.put_off_chat(lease.entry_id, None)
+        await store.put_off_chat(lease.entry_id, clock() - 50)
+        assert await store.chats_to_delete(ended_before=clock()) == []
+        entry = await store.get_entry(lease.entry_id)
+        assert entry is not None and (entry.chat_id, entry.chat_due_at, entry.settled) == (7, None, 3)
+
+    async def test_the_oldest_come_first_and_no_more_than_asked_for(self, store: AccountStore, clock) -> None:
+        await add(store, AccountKind.WEB)
+        for number in range(5):
+            lease = await take(store, f"o{number}")
+            await store.release(lease, Outcome(), usage=SendRecord(points=3, chat_id=number))
+            clock.advance(1)
+        found = await store.chats_to_delete(ended_before=clock(), limit=3)
+        assert [entry.chat_id for entry in found] == [0, 1, 2]
+
+    async def test_a_lost_send_whose_holder_comes_back_tells_its_chat(self, store: AccountStore, clock) -> None:
+        await add(store, AccountKind.WEB)
+        lease = await take(store)
+        clock.advance(61 + TOLERANCE)
+        await store.recover_slots()
+        await store.release(lease, Outcome(), usage=SendRecord(points=3, chat_id=7))
+        clock.advance(1)
+        assert [entry.chat_id for entry in await store.chats_to_delete(ended_before=clock())] == [7]

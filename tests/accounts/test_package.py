@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import types
 
+import pytest
+
 import accounts
-from accounts import AccountStore, InMemoryAccountStore
+from accounts import AccountKind, AccountStore, InMemoryAccountStore
 from accounts._dynamodb import DynamoDBAccountStore
 
 
@@ -23,7 +26,7 @@ def _ruff_order(name: str) -> tuple[int, str]:
 
 
 def test_both_stores_have_every_method_of_the_contract() -> None:
-    wanted = {name for name in vars(AccountStore) if not name.startswith("_")}
+    wanted = {name for name in dir(AccountStore) if not name.startswith("_")}
     for store in (InMemoryAccountStore, DynamoDBAccountStore):
         assert wanted <= set(dir(store))
 
@@ -39,3 +42,8 @@ def test_a_lambda_sandbox_opens_the_store_without_botocore() -> None:
     paths = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     ran = subprocess.run([sys.executable, "-c", code], env=paths, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", AccountKind)
+def test_every_kind_of_account_says_what_it_can_do(kind: AccountKind) -> None:
+    assert all(isinstance(getattr(kind.traits, field.name), bool) for field in dataclasses.fields(kind.traits))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from accounts import Account, AccountKind, AccountState, BotLimit, LeaseRequest, NoAccountReason, Points
-from accounts._selection import Refusals, is_able, order, weights
+from accounts._selection import Refusals, is_able, order, weights, why_none
 
 NOW = 1_800_000_000.0
 ACCOUNT = Account(id="a", kind=AccountKind.WEB, label="l")
@@ -155,3 +155,13 @@ def test_accounts_that_can_not_be_selected_are_named_where_there_are_no_others(s
     assert Refusals(REQUEST, NOW).error(others).reason is reason
     web_only = replace(REQUEST, kinds=(AccountKind.OFFICIAL,))
     assert Refusals(web_only, NOW).error(others).reason is NoAccountReason.NONE_CONFIGURED
+
+
+def test_why_no_account_can_be_had_is_told_of_those_at_hand() -> None:
+    """As a search would say it: see the cases above."""
+    able, disabled = ACCOUNT, replace(ACCOUNT, state=AccountState.DISABLED)
+    assert why_none([able, disabled], NOW) is None
+    none = why_none([], NOW)
+    assert none is not None and none.reason is NoAccountReason.NONE_CONFIGURED
+    off = why_none([disabled], NOW)
+    assert off is not None and off.reason is NoAccountReason.DISABLED

@@ -33,6 +33,7 @@ from gateway.http.multipart import is_form, read_form
 from gateway.models.parameters import ignored_header
 from gateway.prompt.answer_readers import JSONReader, JSONStreamReader, ToolCallReader
 from gateway.prompt.attachments import AttachmentReader
+from gateway.prompt.cited_links import links_in
 from gateway.prompt.conversations import digest
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.structured_output import ResponseFormat
@@ -645,6 +646,19 @@ THOUGHTS = (
     Shape("\n", _HEADING + ">"),
     Shape("*"),
     Shape("> a", _HEADING),
+    Shape("a\n", _HEADING + "> b\n"),
+    Shape("> ```\na\n", _HEADING),
+    Shape("  a\n> b\n\n", _HEADING),
+    Shape("a </thin", "<think>"),
+    Shape("\n", "<think>", "</think>"),
+)
+LINKS = (
+    Shape("[a](https://a.b/c) "),
+    Shape("["),
+    Shape("[[1]]("),
+    Shape("[a](https://a.b/(", "x"),
+    Shape("https://a.b/(c)(", "["),
+    Shape("[a](https://a.b/c", "", ")"),
 )
 PARSERS = (
     Parser("tool calls at once", tool_calls, (*IN_A_CALL, *TAGS), (OPEN, CLOSE)),
@@ -682,6 +696,7 @@ PARSERS = (
         links,
         (Shape("![a](https://a.poecdn.net/{}) "), Shape("![](https://a.poecdn.net/b) https://a.poecdn.net/b\n")),
     ),
+    Parser("cited links", lambda text: [*links_in(text)], LINKS),
     Parser("kept thinking", lambda text: kept_thinking(text, 1 << 30), THOUGHTS),
     Parser("kept thinking in pieces", lambda text: kept_thinking(text, 3), THOUGHTS, size=8192),
     Parser("text of a free-form tool", lambda text: free_form(text, 1 << 30), wrap=('{"input":"', '"}')),

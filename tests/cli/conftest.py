@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,19 +48,29 @@ class CommandLine:
         return Ended(status, shown.out, shown.err)
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[House, str]]:
+@contextmanager
+def serving(environ: dict[str, str] | None = None) -> Iterator[tuple[House, str]]:
+    """A gateway of its own on loopback, and its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    house = House(Settings.from_env({"GATEWAY_STORE": "memory", "GATEWAY_ADMIN_KEY": ADMIN_KEY}))
+    settings = {"GATEWAY_STORE": "memory", "GATEWAY_ADMIN_KEY": ADMIN_KEY, **(environ or {})}
+    house = House(Settings.from_env(settings))
     server = uvicorn.Server(uvicorn.Config(house.app, log_level="critical", lifespan="on", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=asyncio.run, args=(_serve(house, server, listener),))
     thread.start()
     listener.listen()
-    yield house, f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    try:
+        yield house, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[House, str]]:
+    with serving() as running:
+        yield running
 
 
 async def _serve(house: House, server: uvicorn.Server, listener: socket.socket) -> None:

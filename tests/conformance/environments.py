@@ -88,7 +88,7 @@ class NodeEnvironment:
         """How to run its checks. Raises `NotInstalled`, `WrongPackage`."""
         folder = self.folder()
         # Node looks for packages beside the file that names them.
-        for script in (*(HERE / self.name).glob("*.mjs"), HERE / "reporting.mjs"):
+        for script in (*(HERE / self.name).glob("*.mjs"), *HERE.glob("*.mjs")):
             shutil.copy(script, folder)
         return [self.node(), str(folder / "checks.mjs")]
 

@@ -67,9 +67,9 @@ def locked_version(requirements: Path, package: str) -> str:
     return found[1] if found else "?"
 
 
-def _node(name: str, package: str, tried: str) -> Suite:
+def _node(name: str, package: str, tried: str, seconds: float = 240.0) -> Suite:
     version = json.loads((HERE / name / "package.json").read_text())["dependencies"][package]
-    return Suite(name, package, version, tried, NodeEnvironment(name).command, read_json_rows)
+    return Suite(name, package, version, tried, NodeEnvironment(name).command, read_json_rows, seconds=seconds)
 
 
 def _python(name: str, package: str, tried: str) -> Suite:
@@ -128,9 +128,24 @@ SUITES = (
     _node(
         "vercel_ai",
         "ai",
-        "Node, with `@ai-sdk/openai-compatible`: text, streams, reasoning, tools in steps, objects, vision, errors",
+        "Node, with `@ai-sdk/openai-compatible`, `@ai-sdk/openai` (responses and chat) and `@ai-sdk/anthropic`: text, "
+        "streams, reasoning, tools in steps, objects, vision, errors",
     ),
     _node("langchain_js", "@langchain/openai", "Node: invoke, stream, tools, structured output, errors"),
+    _node(
+        "codex",
+        "@openai/codex",
+        "`codex exec`: models that it knows and does not know, commands, `apply_patch`, 150 tools of an MCP server, "
+        "pictures, `--output-schema`, a session that is resumed, over both kinds of account",
+        seconds=900.0,
+    ),
+    _node(
+        "claude_code",
+        "@anthropic-ai/claude-code",
+        "`claude -p`: models that it knows and does not know, commands, edits, 150 tools of an MCP server with and "
+        "without tool search, pictures, a session that is resumed, over both kinds of account",
+        seconds=900.0,
+    ),
     _python("llm", "llm", "`extra-openai-models.yaml`: streams, conversation, tools, schemas, attachments, errors"),
     _python(
         "langchain_openai",
@@ -143,7 +158,25 @@ SUITES = (
         "Responses API and chat: streams, tools, handoffs, output types, reasoning, conversations, errors",
     ),
     _python(
+        "pydantic_ai",
+        "pydantic-ai-slim",
+        "Responses API, chat and Messages: text, streams, tools, three kinds of output types, pictures, history",
+    ),
+    _python(
+        "instructor",
+        "instructor",
+        "`from_openai` and `from_provider`: tools, strict tools, JSON schema, partial and iterable answers, errors",
+    ),
+    _python(
         "litellm", "litellm", "as a client: completion, streams, tools, reasoning, vision, responses, images, errors"
+    ),
+    Suite(
+        "chat_apps",
+        "Open WebUI, LibreChat",
+        "as their sources have it",
+        "requests of their servers: models, chats, tools, pictures, titles, images, speech, web search",
+        lambda: [sys.executable, str(HERE / "chat_apps" / "checks.py")],
+        read_json_rows,
     ),
     Suite(
         "schemathesis",

@@ -104,7 +104,11 @@ class Watched:
 
     def open(self, address: str = "") -> None:
         """Go to a page of the console by its fragment, and wait until it is there."""
-        self.page.goto(f"{self.url}/console/#/{address}")
+        target = f"{self.url}/console/#/{address}"
+        if self.page.url == target:
+            self.page.reload()
+        else:
+            self.page.goto(target)
         self.page.locator("main h1").wait_for()
         self.settle()
 
@@ -117,7 +121,7 @@ class Watched:
         self.page.goto(f"{self.url}/console/")
         self.page.get_by_label("Key", exact=True).fill(key)
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.get_by_role("navigation", name="Pages").wait_for(state="attached")
+        self.page.locator("nav").wait_for(state="attached")
 
     def check(self, axe: str | None = None) -> None:
         """Fail if anything went wrong so far, if the page is wider than its window, or not accessible to everybody."""

@@ -100,6 +100,8 @@ def _furnish(stack: RunningStack) -> House:
     used = {made["laptop"]["id"]: 5, made[MARKUP]["id"]: 2}
     accounts = {account["id"]: 1 for account in stack.accounts().values()}
     plant(stack.variables, keys=used, accounts=accounts, now=time.time(), days=7, sends=60)
+    for account in accounts:
+        stack.admin("POST", f"/accounts/{account}/refresh-points")
     return House(stack, made["looks on"]["key"], made["laptop"]["key"], made["laptop"]["id"])
 
 

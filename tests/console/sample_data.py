@@ -178,7 +178,8 @@ async def _send(
         prompt_tokens=tokens[0],
         completion_tokens=tokens[1] if is_answered else 0,
         points=points if is_answered else 0,
-        is_estimated=True,
+        points_estimated=is_answered and model.weight <= 2,
+        is_estimated=model.weight < 3,
     )
     # A failure of the sample is not one of the account: nothing here makes it wait.
     await store.release(lease, Outcome(code=code, scope="request"), usage=usage, request=request)

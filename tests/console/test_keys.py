@@ -27,7 +27,7 @@ def _create(watched: Watched, name: str, **fields: str) -> str:
     """Create a key by hand; its secret."""
     page = watched.page
     page.get_by_role("button", name="Create key").click()
-    page.get_by_label("Name").fill(name)
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
     for label, value in fields.items():
         page.get_by_label(label.replace("_", " ")).fill(value)
     page.get_by_role("button", name="Create", exact=True).click()
@@ -69,7 +69,7 @@ def test_a_key_with_a_budget_is_used_up(watched: Watched, house: House, axe: str
     watched.page.get_by_role("button", name="Edit thrifty").click()
     watched.page.get_by_label("Requests per minute").fill("")
     watched.page.get_by_label("Points per day").fill("30")
-    watched.page.get_by_role("button", name="Save").click()
+    watched.page.get_by_role("button", name="Save", exact=True).click()
     expect(_row(watched, "thrifty")).to_contain_text("0 of 30 points today")
     watched.settle()
     answers = [_ask(house, secret).status_code for _ in range(40)]
@@ -125,8 +125,8 @@ def test_a_change_leaves_alone_what_the_form_does_not_show_otherwise(watched: Wa
     )
     watched.open("keys")
     watched.page.get_by_role("button", name="Edit detailed").click()
-    watched.page.get_by_label("Name").fill("detailed, renamed")
-    watched.page.get_by_role("button", name="Save").click()
+    watched.page.get_by_role("textbox", name="Name", exact=True).fill("detailed, renamed")
+    watched.page.get_by_role("button", name="Save", exact=True).click()
     expect(_row(watched, "detailed, renamed")).to_have_count(1)
     now = house.stack.admin("GET", f"/keys/{made['id']}")
     kept = ("models", "ip_ranges", "expires_at", "routes", "points_per_day")
@@ -141,7 +141,7 @@ def test_a_change_that_comes_too_late_is_refused(watched: Watched, house: House)
     watched.page.get_by_role("button", name="Edit contested").click()
     house.stack.admin("PATCH", f"/keys/{made['id']}", json={"points_per_day": 10})
     watched.page.get_by_label("Points per day").fill("99")
-    watched.page.get_by_role("button", name="Save").click()
+    watched.page.get_by_role("button", name="Save", exact=True).click()
     expect(watched.page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
     assert house.stack.admin("GET", f"/keys/{made['id']}")["points_per_day"] == 10
     watched.check()

@@ -38,11 +38,12 @@ def watched(open_page: Open, house: House) -> Watched:
 def test_an_answer_arrives_in_pieces(watched: Watched, house: House, axe: str) -> None:
     page = watched.page
     page.get_by_label("Client key").fill(house.client_key)
-    page.get_by_label("Message", exact=True).fill("Tell me a story")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Tell me a story")
     page.evaluate(
         """() => {
           window.seen = new Set();
-          const look = () => window.seen.add(document.querySelector("[aria-label=Answer]")?.textContent ?? "");
+          const answer = "[aria-label='Text of the answer']";
+          const look = () => window.seen.add(document.querySelector(answer)?.textContent ?? "");
           new MutationObserver(look).observe(document.querySelector("main"),
             {subtree: true, childList: true, characterData: true});
         }"""
@@ -51,7 +52,7 @@ def test_an_answer_arrives_in_pieces(watched: Watched, house: House, axe: str) -
     expect(page.get_by_text("The answer is complete")).to_be_attached(timeout=90_000)
     lengths = sorted({len(text) for text in page.evaluate("() => [...window.seen]")})
     assert len([length for length in lengths if length]) > 3, lengths
-    answer = page.get_by_role("region", name="Answer")
+    answer = page.get_by_role("region", name="Text of the answer")
     assert len(answer.inner_text()) == lengths[-1]
     tiles = page.get_by_role("main")
     expect(tiles.get_by_text("the request")).to_be_visible()
@@ -67,9 +68,9 @@ def test_an_answer_arrives_in_pieces(watched: Watched, house: House, axe: str) -
 def test_an_answer_is_stopped(watched: Watched, house: House) -> None:
     page = watched.page
     page.get_by_label("Client key").fill(house.client_key)
-    page.get_by_label("Message", exact=True).fill("Tell me a story")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Tell me a story")
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("region", name="Answer")).not_to_be_empty()
+    expect(page.get_by_role("region", name="Text of the answer")).not_to_be_empty()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Send")).to_be_enabled()
     expect(page.get_by_text("stopped", exact=True)).to_be_visible()
@@ -79,7 +80,7 @@ def test_an_answer_is_stopped(watched: Watched, house: House) -> None:
 def test_the_same_call_elsewhere(watched: Watched, house: House, axe: str) -> None:
     page = watched.page
     page.get_by_label("Client key").fill(house.client_key)
-    page.get_by_label("Message", exact=True).fill('It\'s "quoted" <b>text</b>')
+    page.get_by_role("textbox", name="Message", exact=True).fill('It\'s "quoted" <b>text</b>')
     call = page.get_by_role("region", name="The call in curl")
     expect(call).to_contain_text(f"{house.stack.url}/v1/chat/completions")
     expect(call).not_to_contain_text(house.client_key)
@@ -95,7 +96,7 @@ def test_the_same_call_elsewhere(watched: Watched, house: House, axe: str) -> No
 def test_a_refusal_says_why(watched: Watched, axe: str) -> None:
     page = watched.page
     page.get_by_label("Client key").fill("sk-no-key-of-anybody-0000000000000000000000")
-    page.get_by_label("Message", exact=True).fill("Hello")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Hello")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_contain_text("key")
     watched.check(axe)
@@ -105,12 +106,12 @@ def test_a_key_that_was_just_made_is_offered_until_signing_out(watched: Watched,
     page = watched.page
     watched.open("keys")
     page.get_by_role("button", name="Create key").click()
-    page.get_by_label("Name").fill("fresh")
+    page.get_by_role("textbox", name="Name", exact=True).fill("fresh")
     page.get_by_role("button", name="Create", exact=True).click()
     page.get_by_role("link", name="Try it in the playground").click()
     watched.settle()
     expect(page.get_by_label("Client key").locator("option:checked")).to_have_text("fresh, made just now")
-    page.get_by_label("Message", exact=True).fill("Hello")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Hello")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("The answer is complete")).to_be_attached(timeout=60_000)
     page.get_by_role("button", name="Sign out", exact=True).click()

@@ -128,7 +128,7 @@ def test_what_shows_a_secret_asks_for_the_key_again(open_page: Open, house: Hous
 
     page.route("**/console/api/admin/keys", refuse_once)
     page.get_by_role("button", name="Create key").click()
-    page.get_by_label("Name").fill("after a while")
+    page.get_by_role("textbox", name="Name", exact=True).fill("after a while")
     page.get_by_role("button", name="Create", exact=True).click()
     again = page.get_by_role("dialog", name="Enter your key again")
     expect(again).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,14 @@ async def front() -> AsyncIterator[Front]:
         )
     )
     await house.add_key()
+    async with serving(house) as front:
+        yield front
+    assert house.poe.active == 0, "every answer was ended"
+
+
+@asynccontextmanager
+async def serving(house: House) -> AsyncIterator[Front]:
+    """The house behind a socket. Every lease must be released in the end."""
     front = Front(house, "")
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -62,5 +71,4 @@ async def front() -> AsyncIterator[Front]:
     server.should_exit = True
     await serving
     listener.close()
-    assert house.poe.active == 0, "every answer was ended"
     assert not house.store.held, "every lease was released"

@@ -40,7 +40,7 @@ def check_make(words: list[str]) -> None:
 def check_poegw(words: list[str], folder: Path) -> None:
     """Parsed by the commands themselves, without being carried out. Files that are named are made."""
     for word in words:
-        if re.fullmatch(r"[\w-]+\.(json|txt)", word):
+        if re.fullmatch(r"[\w-]+\.(jsonl?|txt)", word):
             (folder / word).write_text("{}", encoding="utf-8")
     command: click.Command = poegw
     with ExitStack() as stack:

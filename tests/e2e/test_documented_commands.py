@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from local.seed import OFFICIAL_KEY, WEB_COOKIES
+from poegw.backup.file import Writer
 from tests.docs.blocks import ROOT, all_blocks, commands, program
 
 # These need AWS, a browser, somebody at the terminal, or a program that is not here: tests/docs parses them.
@@ -84,6 +85,8 @@ def last_request(stack) -> str:
 def test_a_command_does_what_it_says(gateway, words, tmp_path: Path):
     (tmp_path / "cookies.txt").write_text(f"p-b={WEB_COOKIES[1]}")
     (tmp_path / "accounts.json").write_text(f'[{{"email": "old@example.org", "poe_p_b": "{WEB_COOKIES[1]}"}}]')
+    with Writer(tmp_path / "backup.jsonl", gateway="https://example.com", gateway_version=None, passphrase=None):
+        pass  # A backup of nothing.
     arguments = [last_request(gateway) if _REQUEST_ID.fullmatch(word) else word for word in words]
     environment = {
         **gateway.variables,

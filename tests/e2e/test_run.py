@@ -158,8 +158,12 @@ def test_state_survives_a_restart_and_no_process_does(tmp_path, start_stack):
         )
         assert answer.choices[0].message.content == "w0001 w0002", "the credentials could not be opened any more"
         descendants = second.descendants()
+        last = second.admin("POST", "/keys", json={"name": "promised a moment before the kill"})
     finally:
         second.close_clients()
         second.process.kill()
         second.process.wait()
     second.wait_until(lambda: not second.survivors(descendants))
+    assert not (state / "run.env").exists(), "nobody takes it for that of a run"
+    kept = json.loads((state / "simulator" / "aws.json").read_text())["tables"]["AccountsTable"]
+    assert last["id"] in json.dumps(kept), "what was acknowledged is lost"

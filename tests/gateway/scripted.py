@@ -27,7 +27,7 @@ from gateway.http.request_log import Journal
 from gateway.prompt.attachments import Fetch
 from gateway.settings import Settings
 from gateway.surfaces.context import Services
-from reverse.chat import ChatRequest, PointsReading
+from reverse.chat import NOTHING_LEFT, Aftermath, ChatRequest, PointsReading
 from reverse.errors import PoeError
 from reverse.events import Event, Finished, TextDelta
 
@@ -67,6 +67,7 @@ class ScriptedPoe:
         self.most_active = 0
         self.readings: list[PointsReading | PoeError] = []
         self.stopped_event = threading.Event()
+        self.aftermaths: list[Aftermath] = []
 
     def enqueue(self, *steps: Step | Reply, secret: str | None = None) -> None:
         """What the next answer is; of the account with this secret, if one is named."""
@@ -145,6 +146,9 @@ class FakePoeClient:
         if isinstance(reading, PoeError):
             raise reading
         return reading
+
+    def aftermath(self) -> Aftermath:
+        return self._poe.aftermaths.pop(0) if self._poe.aftermaths else NOTHING_LEFT
 
     def session_data(self) -> dict[str, Any]:
         return self.derived

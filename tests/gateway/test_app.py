@@ -101,7 +101,7 @@ async def test_a_defect_is_a_500_that_tells_nothing(house: House) -> None:
     async def fail(*_: Any) -> Any:
         raise RuntimeError("secret in a defect")
 
-    house.services.catalogue.find = fail  # type: ignore[method-assign]
+    house.services.catalogue.resolve = fail  # type: ignore[method-assign]
     answer = await house.call(body=ask())
     assert_envelope(answer, 500, "internal_error")
     crash = house.lines("request.crashed")[0]

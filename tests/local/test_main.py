@@ -33,7 +33,9 @@ def test_a_folder_that_can_not_be_written_is_said(tmp_path):
     with command("run", STATE=str(tmp_path / "file" / "state"), PORT="0") as process:
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert errors.startswith(f"Can't write to {tmp_path}/file/state (Not a directory). Use another folder: STATE=...")
+    assert errors.startswith(
+        f"Can't write to {tmp_path}/file/state (Not a directory). Make room, or use another folder: STATE=..."
+    )
     assert "Traceback" not in errors
 
 

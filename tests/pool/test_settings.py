@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
 
 from pool.settings import (
     SECRET,
+    TEXT,
     WORDS,
     SettingsError,
     SharedSettings,
+    address,
     integer,
     number,
+    one_of,
     read_settings,
     setting,
     unknown_variables,
+    variable_of,
 )
 
 
@@ -65,3 +70,108 @@ def test_unknown_variables_are_named_with_what_they_resemble() -> None:
     environ = {"GATEWAY_COUNTS": "1", "GATEWAY_COUNT": "1", "GATEWAY_ZEBRA": "1", "HOME": "/"}
     known = ("GATEWAY_COUNT", "GATEWAY_SECONDS")
     assert unknown_variables(environ, known) == {"GATEWAY_COUNTS": "GATEWAY_COUNT", "GATEWAY_ZEBRA": None}
+
+
+@pytest.mark.parametrize(
+    ("reader", "taken", "refused", "allowed"),
+    [
+        (one_of("on", "off"), {"on": "on", "OFF": "off"}, ["", "onn", "on off"], "one of on, off"),
+        (integer(1, 5), {"1": 1, "5": 5}, ["0", "6", "1.0", ""], "an integer from 1 to 5"),
+        (number(0.5, 2), {"0.5": 0.5, "2": 2.0}, ["0.4", "2.1", "nan", "inf", "-inf"], "a number from 0.5 to 2"),
+        (TEXT, {"a b": "a b"}, ["\x00", "a\nb", "\x7f", "\u00e9"], "printable ASCII"),
+        (SECRET, {"x" * 16: "x" * 16}, ["x" * 15, "\u00e9" * 16], "at least 16 printable ASCII characters"),
+        (WORDS, {" a ,b,, c ": ("a", "b", "c"), ",": ()}, [], "a list separated by commas"),
+        (
+            address("https", "http"),
+            {
+                "https://a.example/": "https://a.example",
+                "http://a.example:80/b//": "http://a.example:80/b",
+                "https://tch{n}.{base_host}": "https://tch{n}.{base_host}",
+            },
+            [
+                "a.example",
+                "ftp://a.example",
+                "https://",
+                "https://:80",
+                "https://a:0",
+                "https://a:x",
+                "https://a:70000",
+            ],
+            "an address that begins with https:// or http://",
+        ),
+    ],
+    ids=lambda value: getattr(value, "allowed", None),
+)
+def test_each_reader_takes_what_it_says(reader, taken, refused, allowed) -> None:
+    assert {text: reader(text) for text in taken} == taken
+    for text in refused:
+        with pytest.raises(ValueError) as caught:
+            reader(text)
+        assert str(caught.value) == allowed
+        # What is not allowed may be a secret.
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+
+
+def test_a_refusal_names_the_variable_the_value_and_what_is_allowed() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(Example, {"GATEWAY_COUNT": "x" * 100})
+    assert str(caught.value) == f"GATEWAY_COUNT: '{'x' * 80}' is not allowed; it must be an integer from 1 to 5"
+    with pytest.raises(SettingsError) as caught:
+        read_settings(Example, {"GATEWAY_WORD": "hush"})
+    expected = "GATEWAY_WORD: its value is not allowed; it must be at least 16 printable ASCII characters"
+    assert str(caught.value) == expected
+
+
+def test_a_value_is_read_without_the_space_around_it() -> None:
+    assert read_settings(Example, {"GATEWAY_COUNT": " 3 "}).count == 3
+
+
+def test_a_variable_is_named_after_its_setting() -> None:
+    assert variable_of("poe_web_base_url") == "GATEWAY_POE_WEB_BASE_URL"
+
+
+def test_nothing_is_set_unless_somebody_sets_it() -> None:
+    """But for what is logged: nothing reaches elsewhere than to Poe, and no metric costs money."""
+    values = dataclasses.asdict(SharedSettings())
+    assert values.pop("log_level") == "info"
+    assert values.pop("metrics") == "off"
+    assert set(values.values()) == {""}
+
+
+ADDRESSES = {
+    "poe_web_base_url": ("web_base_url", "https://w.example", "wss://w.example"),
+    "poe_web_channel_url": ("channel_url", "wss://c.example", "https://c.example"),
+    "poe_official_base_url": ("official_base_url", "http://o.example", "ws://o.example"),
+    "poe_upload_url": ("upload_url", "https://u.example", "file:///u"),
+    "proxy": ("proxy", "http://name:word@p.example:3128", "socks5://p.example"),
+    "user_agent": ("user_agent", "mine/1.0", "mine\n1.0"),
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_what_is_set_reaches_the_clients_under_its_name_and_nothing_else_changes(name: str) -> None:
+    theirs, value, wrong = ADDRESSES[name]
+    default = dataclasses.asdict(SharedSettings().poe_config())
+    changed = dataclasses.asdict(read_settings(SharedSettings, {variable_of(name): value}).poe_config())
+    assert changed == default | {theirs: value}
+    with pytest.raises(SettingsError, match=variable_of(name)):
+        read_settings(SharedSettings, {variable_of(name): wrong})
+
+
+@pytest.mark.parametrize("name", ["proxy", "word"])
+def test_a_secret_is_in_no_repr(name: str) -> None:
+    value = "http://name:hushhushhush@p.example"
+    assert "hushhush" not in repr(read_settings(Example, {variable_of(name): value}))
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical"])
+def test_every_level_of_the_log_is_taken_in_any_case(level: str) -> None:
+    assert read_settings(SharedSettings, {"GATEWAY_LOG_LEVEL": level.upper()}).log_level == level
+
+
+def test_only_variables_of_ours_are_unknown_and_the_nearest_name_is_told() -> None:
+    environ = dict.fromkeys(["GATEWAY_SECONS", "GATEWAY_B", "GATEWAY_A", "MY_GATEWAY_C", "gateway_d"], "1")
+    found = unknown_variables(environ, ("GATEWAY_SECOND", "GATEWAY_SECONDS", "GATEWAY_COUNT"))
+    assert found == {"GATEWAY_A": None, "GATEWAY_B": None, "GATEWAY_SECONS": "GATEWAY_SECONDS"}
+    assert list(found) == sorted(found)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.generated_page import with_tables
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/configuration.py"
 NAME = re.compile(r"\b(?:GATEWAY|STREAMING_RUNTIME)_[A-Z][A-Z_]*[A-Z]\b")
@@ -37,7 +39,7 @@ def found(configuration):
 
 def test_the_page_is_up_to_date(configuration):
     page = configuration.PAGE.read_text(encoding="utf-8")
-    assert configuration.with_tables(page, configuration.tables()) == page, "run `make docs`"
+    assert with_tables(page, configuration.tables()) == page, "run `make docs`"
 
 
 def test_every_setting_is_explained(found):
@@ -109,7 +111,7 @@ Resources: {One: {Properties: {Environment: {Variables: {C: "on", D: !Ref Table}
 
 def test_a_page_without_a_place_for_a_table_is_refused(configuration):
     with pytest.raises(SystemExit, match="exactly one place"):
-        configuration.with_tables("# Nothing\n", {"run": "| |\n"})
+        with_tables("# Nothing\n", {"run": "| |\n"})
 
 
 def test_functions_that_disagree_about_a_variable_are_refused(configuration, monkeypatch):

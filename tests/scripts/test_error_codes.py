@@ -9,6 +9,7 @@ import pytest
 
 from gateway.http import errors as table
 from gateway.http.errors import Situation
+from scripts.generated_page import with_tables
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/error_codes.py"
@@ -26,7 +27,7 @@ def error_codes():
 
 def test_the_page_is_up_to_date(error_codes):
     page = error_codes.PAGE.read_text(encoding="utf-8")
-    assert error_codes.with_tables(page, error_codes.tables()) == page, "run `make docs`"
+    assert with_tables(page, error_codes.tables()) == page, "run `make docs`"
 
 
 def test_every_situation_of_the_table_is_found(error_codes):

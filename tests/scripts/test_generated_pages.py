@@ -10,7 +10,7 @@ import yaml
 
 from poegw.deployment.cost import monthly_cost, worst_day
 from scripts import admin_routes, deployment_page, original_names_page
-from scripts.configuration import with_tables
+from scripts.generated_page import with_tables
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = (admin_routes, deployment_page, original_names_page)

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from scripts.generated_page import with_tables
+
 SCRIPT = Path(__file__).parents[2] / "scripts/retries.py"
 
 
@@ -22,7 +24,7 @@ def retries() -> ModuleType:
 
 def test_the_page_is_up_to_date(retries: ModuleType) -> None:
     page = retries.PAGE.read_text(encoding="utf-8")
-    assert retries.with_tables(page, retries.tables()) == page, "run `make docs`"
+    assert with_tables(page, retries.tables()) == page, "run `make docs`"
 
 
 def test_every_rule_and_every_code_is_on_the_page(retries: ModuleType) -> None:
@@ -33,4 +35,4 @@ def test_every_rule_and_every_code_is_on_the_page(retries: ModuleType) -> None:
 
 def test_a_page_without_the_marks_is_refused(retries: ModuleType) -> None:
     with pytest.raises(SystemExit):
-        retries.with_tables("nothing", retries.tables())
+        with_tables("nothing", retries.tables())

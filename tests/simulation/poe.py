@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from accounts import AccountKind
-from reverse.chat import ChatRequest, PointsReading, PointsSpent
+from reverse.chat import NOTHING_LEFT, Aftermath, ChatRequest, PointsReading, PointsSpent
 from reverse.errors import Delivery, ErrorCode, poe_error
 from reverse.events import Event, Finished, TextDelta, UsageReported
 
@@ -140,6 +140,9 @@ class SimulatedClient:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+    def aftermath(self) -> Aftermath:
+        return NOTHING_LEFT
 
     def session_data(self) -> dict[str, Any]:
         return {}

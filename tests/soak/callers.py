@@ -67,12 +67,14 @@ def _end_of_body(status: int, body: bytes, asked: Asked) -> str:
 async def _end_of_stream(reply: httpx.Response, asked: Asked) -> str:
     """What the stream ended with: its end, an error, or nothing, which is a cut."""
     end: str | None = None
+    # A failed response is told twice, as `response.failed` and as `error`; `[DONE]` follows whatever came.
+    may_follow = ()
     async for event, data in _events(reply):
-        found = "answered" if data == "[DONE]" else _ending(event, json.loads(data))
-        if end is not None and found != "answered":
+        if end is not None and not (event in may_follow or data == "[DONE]"):
             raise Unheard(f"{asked.id} went on after its end ({end}): {event} {data[:100]}")
-        if found is not None and (end is None or data != "[DONE]"):
-            end = found
+        found = "answered" if data == "[DONE]" else _ending(event, json.loads(data))
+        may_follow = ("error",) if event == "response.failed" else ()
+        end = end or found
     return CUT if end is None else end
 
 

@@ -68,6 +68,11 @@ ASKED = Asked(id="soak-000001", surface="chat", path="/v1/chat/completions", bod
         ("", callers.CUT),
         ('data: {"error": {"code": "upstream_error"}}\n\ndata: [DONE]\n\n', "in the stream: upstream_error"),
         ('event: response.completed\ndata: {"type": "response.completed"}\n\n', "answered"),
+        (
+            'event: response.failed\ndata: {"type": "response.failed", "response": {"error": {"code": "x"}}}\n\n'
+            'event: error\ndata: {"type": "error", "code": "x"}\n\n',
+            "in the stream: x",
+        ),
         ('event: error\ndata: {"type": "error", "error": {"type": "api_error"}}\n\n', "in the stream: api_error"),
     ],
 )

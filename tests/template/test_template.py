@@ -155,7 +155,12 @@ def test_each_function_gets_the_variables_its_settings_read(template, functions)
                 "POWERTOOLS_SERVICE_NAME",
             )
         },
-        "RefreshPointsFunction": {"GATEWAY_ALERT_TOPIC_ARN", "GATEWAY_METRICS", "POWERTOOLS_SERVICE_NAME"},
+        "RefreshPointsFunction": {
+            "GATEWAY_ALERT_TOPIC_ARN",
+            "GATEWAY_DELETE_CHATS",
+            "GATEWAY_METRICS",
+            "POWERTOOLS_SERVICE_NAME",
+        },
     }
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import click
 
 from poegw.api import ApiError, Gateway, segment
+from poegw.clock import age
 from poegw.cookies import CookieError, read_cookies
 from poegw.errors import CommandError, Exit
+from poegw.lookup import find_one
 from poegw.output import Column
 from poegw.prompts import confirm, read_secret
-from poegw.quantities import ago, number
+from poegw.quantities import number
 from poegw.state import State, pass_state
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def status_in_words(row: Mapping[str, Any]) -> str:
@@ -43,9 +40,9 @@ COLUMNS = (
     Column("Label", lambda row: row["label"]),
     Column("Status", status_in_words),
     Column("Points", lambda row: number(row["message_point_balance"]), is_number=True),
-    Column("As of", lambda row: ago(row["last_refresh_at"], _now())),
-    Column("Next grant", lambda row: ago(row["next_grant_at"], _now()) if row["next_grant_at"] else "unknown"),
-    Column("Last used", lambda row: ago(row["last_used_at"], _now())),
+    Column("As of", lambda row: age(row["last_refresh_at"])),
+    Column("Next grant", lambda row: age(row["next_grant_at"]) if row["next_grant_at"] else "unknown"),
+    Column("Last used", lambda row: age(row["last_used_at"])),
 )
 
 
@@ -174,9 +171,7 @@ def test(state: State, account: str, chat: str | None) -> None:
 @pass_state
 def refresh(state: State, account: str) -> None:
     """Read an account's points at Poe now."""
-    gateway = state.gateway()
-    found = find(gateway, account)
-    _show(state, gateway.send("POST", f"/admin/accounts/{segment(found['id'])}/refresh-points"))
+    _act(state, account, "refresh-points")
 
 
 @accounts_command.command()
@@ -184,8 +179,7 @@ def refresh(state: State, account: str) -> None:
 @pass_state
 def enable(state: State, account: str) -> None:
     """Let the gateway use an account again."""
-    gateway = state.gateway()
-    _show(state, gateway.send("POST", f"/admin/accounts/{segment(find(gateway, account)['id'])}/enable"))
+    _act(state, account, "enable")
 
 
 @accounts_command.command()
@@ -193,8 +187,7 @@ def enable(state: State, account: str) -> None:
 @pass_state
 def disable(state: State, account: str) -> None:
     """Keep the gateway from using an account."""
-    gateway = state.gateway()
-    _show(state, gateway.send("POST", f"/admin/accounts/{segment(find(gateway, account)['id'])}/disable"))
+    _act(state, account, "disable")
 
 
 @accounts_command.command("set")
@@ -230,15 +223,7 @@ def find(gateway: Gateway, name: str) -> dict[str, Any]:
         account: dict[str, Any] = gateway.get(f"/admin/accounts/{segment(name)}")
         return account
     found = [row for row in gateway.pages("/admin/accounts") if row["label"].lower() == name.lower()]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CommandError(
-            f"{len(found)} accounts are called {name[:80]!r}.",
-            hint=f"Use an id: {', '.join(row['id'] for row in found)}.",
-            status=Exit.USAGE,
-        )
-    raise CommandError(f"There is no account {name[:80]!r}.", hint="`poegw accounts list` shows them.")
+    return find_one(found, name, noun="account")
 
 
 def _add(state: State, gateway: Gateway, body: dict[str, Any], max_concurrency: int | None, is_unchecked: bool) -> None:
@@ -247,6 +232,11 @@ def _add(state: State, gateway: Gateway, body: dict[str, Any], max_concurrency: 
     if is_unchecked:
         body["check"] = False
     _show(state, gateway.send("POST", "/admin/accounts", body))
+
+
+def _act(state: State, account: str, action: str) -> None:
+    gateway = state.gateway()
+    _show(state, gateway.send("POST", f"/admin/accounts/{segment(find(gateway, account)['id'])}/{action}"))
 
 
 def _show(state: State, account: Mapping[str, Any]) -> None:

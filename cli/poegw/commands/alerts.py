@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
+from poegw.clock import age
 from poegw.output import Column
 from poegw.prompts import read_secret
-from poegw.quantities import ago
 from poegw.state import State, pass_state
 
 _WEBHOOK = "/admin/config/alert-webhook"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 COLUMNS = (
-    Column("Since", lambda row: ago(row["at"], _now())),
+    Column("Since", lambda row: age(row["at"])),
     Column("Kind", lambda row: row["kind"]),
     Column("What", lambda row: row["text"]),
     Column("Told", lambda row: ", ".join(row["told"]) or "nobody"),
-    Column("Ended", lambda row: ago(row["ended_at"], _now()) if row["ended_at"] else ""),
+    Column("Ended", lambda row: age(row["ended_at"]) if row["ended_at"] else ""),
 )
 
 

@@ -29,15 +29,25 @@ def _with_stack(command: Any) -> Any:
 @click.command()
 @_with_stack
 @click.option("--parameter", "texts", multiple=True, metavar="NAME=VALUE", help="A parameter of template.yaml.")
+@click.option("--env", "environment", default="default", show_default=True, help="Environment of samconfig.toml.")
 @click.option("--diff", is_flag=True, help="Show what would change, and change nothing.")
+@click.argument("more", nargs=-1, metavar="[NAME=VALUE]...")
 @pass_state
 def deploy_command(
-    state: State, *, stack: str | None, region: str | None, aws_profile: str | None, texts: tuple[str, ...], diff: bool
+    state: State,
+    *,
+    stack: str | None,
+    region: str | None,
+    aws_profile: str | None,
+    texts: tuple[str, ...],
+    environment: str,
+    diff: bool,
+    more: tuple[str, ...],
 ) -> None:
     """Deploy a gateway to your AWS account, from a clone of the repository.
 
     Asks the first time for the region, an address for alarms, a monthly budget and a Poe API key, and remembers all but
-    the key. What can fail is checked before anything is created.
+    the key. What can fail is checked before anything is created. NAME=VALUE is the same as --parameter.
     """
     from poegw.aws import call, open_session, read_stack
     from poegw.deployment import choices, sam
@@ -45,13 +55,17 @@ def deploy_command(
     from poegw.deployment.preflight import NEW_ACCOUNT_LIMIT, Preflight
 
     root = Path.cwd()
-    known = choices.load(root)
+    configured, known = choices.environment_of(root, environment), choices.load(root, environment)
     if region:
         known["region"] = region
-    known["parameters"] = {**known.get("parameters", {}), **choices.parameters_of(texts)}
+    known["parameters"] = {
+        **configured["parameters"],
+        **known.get("parameters", {}),
+        **choices.parameters_of(texts + more),
+    }
     if is_interactive():
         known = choices.ask(known, default_region=_default_region(aws_profile))
-    name = stack or known.get("stack") or choices.DEFAULT_STACK
+    name = stack or known.get("stack") or configured.get("stack") or choices.DEFAULT_STACK
     session = open_session(known.get("region"), aws_profile)
     preflight = Preflight(root, name, session, call)
     _check(state, preflight)
@@ -68,7 +82,7 @@ def deploy_command(
         return
     confirm(f"Deploy {name} to {session.region_name}?", is_sure=state.is_sure)
     sam.deploy(root, **where)
-    choices.save(root, {**known, "stack": name, "region": session.region_name})
+    choices.save(root, {**known, "stack": name, "region": session.region_name}, environment)
     deployed = read_stack(name, region=session.region_name, profile=aws_profile)
     from poegw.deployment.first_token import greet
 
@@ -77,13 +91,12 @@ def deploy_command(
 
 @click.command()
 @_with_stack
+@click.option("--env", "environment", default="default", show_default=True, help="Environment of samconfig.toml.")
 @click.option("--diff", is_flag=True, help="Show what would change, and change nothing.")
 @click.pass_context
-def upgrade_command(
-    context: click.Context, stack: str | None, region: str | None, aws_profile: str | None, diff: bool
-) -> None:
+def upgrade_command(context: click.Context, /, **options: Any) -> None:
     """Deploy this version over an older one, with the parameters of before. The table only gains attributes."""
-    context.invoke(deploy_command, stack=stack, region=region, aws_profile=aws_profile, texts=(), diff=diff)
+    context.invoke(deploy_command, texts=(), more=(), **options)
 
 
 @click.command()

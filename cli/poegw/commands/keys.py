@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import click
 
 from poegw.api import Gateway, segment
+from poegw.clock import age, now
 from poegw.errors import CommandError, Exit
+from poegw.lookup import find_one
 from poegw.output import Column
 from poegw.prompts import confirm
-from poegw.quantities import ago, number, parse_budget, parse_duration, parse_moment
+from poegw.quantities import number, parse_budget, parse_duration, parse_moment
 from poegw.state import State, pass_state
 
 ROLES = ("client", "viewer", "admin")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def budget_in_words(row: Mapping[str, Any]) -> str:
@@ -38,8 +36,8 @@ COLUMNS = (
     Column("Role", lambda row: row.get("role", "client")),
     Column("Budget", budget_in_words),
     Column("Models", lambda row: ", ".join(row["models"]) or "all"),
-    Column("Expires", lambda row: ago(row["expires_at"], _now()) if row["expires_at"] else "never"),
-    Column("Last used", lambda row: ago(row.get("last_used_at"), _now())),
+    Column("Expires", lambda row: age(row["expires_at"]) if row["expires_at"] else "never"),
+    Column("Last used", lambda row: age(row.get("last_used_at"))),
 )
 
 
@@ -64,10 +62,10 @@ class Expiry(click.ParamType[str]):
         if value == "never":
             return ""
         try:
-            moment = _now() + timedelta(seconds=parse_duration(value))
+            moment = now() + timedelta(seconds=parse_duration(value))
         except ValueError:
             try:
-                moment = parse_moment(value, _now())
+                moment = parse_moment(value, now())
             except ValueError as error:
                 self.fail(f"It must be {error}, or never.", param, ctx)
         return moment.astimezone(UTC).isoformat(timespec="seconds")
@@ -196,15 +194,7 @@ def revoke(state: State, key: str) -> None:
 def find(gateway: Gateway, name: str) -> dict[str, Any]:
     """The key with this id or name. Raises `CommandError` if there is none, or more than one."""
     found = [row for row in gateway.pages("/admin/keys") if name in (row["id"], row["name"])]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CommandError(
-            f"{len(found)} keys are called {name[:80]!r}.",
-            hint=f"Use an id: {', '.join(row['id'] for row in found)}.",
-            status=Exit.USAGE,
-        )
-    raise CommandError(f"There is no key {name[:80]!r}.", hint="`poegw keys list` shows them.")
+    return find_one(found, name, noun="key")
 
 
 def _limits(

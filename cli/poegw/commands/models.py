@@ -19,12 +19,20 @@ def price_in_words(row: Mapping[str, Any]) -> str:
     return "; ".join(told) or "unknown"
 
 
+def stands_for(row: Mapping[str, Any]) -> str:
+    """Of an alias: the model, and those that may answer in its place."""
+    if not row.get("alias_of"):
+        return ""
+    return ", else ".join([row["alias_of"], *row.get("fallbacks", ())])
+
+
 COLUMNS = (
     Column("Model", lambda row: row["id"]),
     Column("By", lambda row: row["owned_by"]),
     Column("Makes", lambda row: ", ".join(row["output_modalities"] or ()) or "unknown"),
     Column("Context", lambda row: number(row["context_length"]), is_number=True),
     Column("Price", price_in_words),
+    Column("Stands for", stands_for),
 )
 
 
@@ -34,7 +42,10 @@ COLUMNS = (
 @click.option("--sort", type=click.Choice(["name", "price", "context"]), default="name", show_default=True)
 @pass_state
 def models_command(state: State, search: str | None, makes: str | None, sort: str) -> None:
-    """List the models, with prices and what they take. A price that nobody knows is unknown, not free."""
+    """List the models, with prices and what they take. A price that nobody knows is unknown, not free.
+
+    Names of your own stand among them, with the models they stand for. `poegw api PUT /admin/config/models` sets them.
+    """
     gateway = state.client()
     rows = [
         row

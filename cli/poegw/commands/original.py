@@ -1,26 +1,15 @@
-"""`import`: accounts out of the original gateway's database."""
+"""`import --mongo-export`: accounts out of the original gateway's database."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from poegw.errors import CommandError
 from poegw.original import read_accounts
-from poegw.state import State, pass_state
+from poegw.state import State
 
 
-@click.command()
-@click.option(
-    "--mongo-export",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON export of the original gateway's accounts collection, its credentials in clear.",
-)
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@pass_state
-def import_command(state: State, mongo_export: Path, dry_run: bool) -> None:
+def import_original(state: State, mongo_export: Path, *, is_dry: bool) -> None:
     """Bring over the accounts of the original gateway. Poe is asked about each before it is stored."""
     try:
         text = mongo_export.read_text(encoding="utf-8")
@@ -30,7 +19,7 @@ def import_command(state: State, mongo_export: Path, dry_run: bool) -> None:
     gateway = state.gateway()
     failed = 0
     for account in accounts:
-        if dry_run:
+        if is_dry:
             state.output.note(f"Would add {account['label']}.")
             continue
         try:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import click
 
 from poegw.api import Gateway, segment
+from poegw.clock import age, now
 from poegw.errors import NEARLY_NO_POINTS, CommandError, Exit
 from poegw.output import Column
-from poegw.quantities import ago, number, parse_moment
+from poegw.quantities import number, parse_moment
 from poegw.state import State, pass_state
 
 GROUPS = ("model", "key", "account", "day", "hour")
 FOLLOW_SECONDS = 2.0
 # The original's threshold for "nearly no points".
 FEW_POINTS = 20
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Moment(click.ParamType[str]):
@@ -32,7 +29,7 @@ class Moment(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return parse_moment(value, _now()).astimezone(UTC).isoformat(timespec="seconds")
+            return parse_moment(value, now()).astimezone(UTC).isoformat(timespec="seconds")
         except ValueError as error:
             self.fail(f"It must be {error}.", param, ctx)
 
@@ -170,8 +167,8 @@ def points_command(state: State, context: click.Context, reconcile: bool) -> Non
 _POINTS = (
     Column("Account", lambda row: str(row["label"])),
     Column("Points", lambda row: number(row["balance"]), is_number=True),
-    Column("As of", lambda row: ago(row["as_of"], _now())),
-    Column("Next grant", lambda row: ago(row["next_grant_at"], _now()) if row["next_grant_at"] else "unknown"),
+    Column("As of", lambda row: age(row["as_of"])),
+    Column("Next grant", lambda row: age(row["next_grant_at"]) if row["next_grant_at"] else "unknown"),
     Column("Used today", lambda row: number(row["used_today"]), is_number=True),
     Column("Lasts until", lambda row: row["runs_out_at"] or "unknown"),
 )
@@ -187,7 +184,7 @@ _RECONCILED = (
 def _followed(gateway: Gateway, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Requests as they end, the oldest first; each once, also those of the same second."""
     seen: dict[str, None] = {}
-    since = _now().isoformat(timespec="seconds")
+    since = now().isoformat(timespec="seconds")
     while True:
         rows = list(gateway.pages("/admin/requests", limit=200, **{**query, "from": since}))
         for row in reversed(rows):

@@ -14,26 +14,56 @@ from poegw.errors import CommandError, Exit
 
 FILE = ".local/deployment.json"
 DEFAULT_STACK = "poe-gateway"
+DEFAULT_ENVIRONMENT = "default"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9]*)=(.*)", re.DOTALL)
 
 
-def load(root: Path) -> dict[str, Any]:
+def load(root: Path, environment: str = DEFAULT_ENVIRONMENT) -> dict[str, Any]:
     """The answers of before; empty the first time. Raises `CommandError`."""
+    path = root / _file(environment)
     try:
-        choices = json.loads((root / FILE).read_text(encoding="utf-8"))
+        choices = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        raise CommandError(f"{FILE} can't be read.", hint="Mend or remove it.") from None
+        raise CommandError(f"{_file(environment)} can't be read.", hint="Mend or remove it.") from None
     return choices if isinstance(choices, dict) else {}
 
 
-def save(root: Path, choices: Mapping[str, Any]) -> None:
+def save(root: Path, choices: Mapping[str, Any], environment: str = DEFAULT_ENVIRONMENT) -> None:
     """Keep the answers. No secret is among them."""
-    path = root / FILE
+    path = root / _file(environment)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_text(json.dumps(dict(choices), indent=2) + "\n", encoding="utf-8")
+
+
+def environment_of(root: Path, name: str) -> dict[str, Any]:
+    """The stack's name and the parameters that `samconfig.toml` has for an environment. Raises `CommandError`."""
+    import tomllib
+
+    try:
+        config = tomllib.loads((root / "samconfig.toml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        config = {}
+    except (OSError, ValueError):
+        raise CommandError("samconfig.toml can't be read.", hint="Mend it.") from None
+    known = {key: value for key, value in config.items() if isinstance(value, dict)}
+    if name not in known:
+        if name == DEFAULT_ENVIRONMENT:
+            return {"parameters": {}}
+        raise CommandError(
+            f"samconfig.toml has no environment {name[:80]!r}.",
+            hint=f"There are: {', '.join(known) or 'none'}.",
+            status=Exit.USAGE,
+        )
+    chosen = known[name].get("global", {}).get("parameters", {})
+    found: dict[str, Any] = {"parameters": parameters_of(tuple(chosen.get("parameter_overrides", ())))}
+    return found | ({"stack": chosen["stack_name"]} if "stack_name" in chosen else {})
+
+
+def _file(environment: str) -> str:
+    return FILE if environment == DEFAULT_ENVIRONMENT else FILE.replace(".json", f"-{environment}.json")
 
 
 def parameters_of(texts: tuple[str, ...]) -> dict[str, str]:

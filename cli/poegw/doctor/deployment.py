@@ -131,7 +131,7 @@ class DeploymentChecks:
                 "concurrency",
                 State.WARN,
                 f"There is no cap below the account's {limit} requests at once.",
-                "Deploy with GatewayConcurrency=10: `make deploy ARGS='GatewayConcurrency=10'`.",
+                "Deploy with a cap: `poegw deploy GatewayConcurrency=10`.",
             )
 
     def table(self) -> Iterator[Finding]:

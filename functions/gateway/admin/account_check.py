@@ -24,7 +24,7 @@ from gateway.http.deadline import to_the_end
 from gateway.http.errors import UPSTREAM, GatewayError, Situation
 from gateway.surfaces.context import Services
 from pool.outcomes import outcome_of, reading_of
-from reverse.chat import ChatRequest, Message
+from reverse.chat import NOTHING_LEFT, ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError, Scope
 from reverse.events import TextDelta, TextReplaced, UsageReported
 
@@ -106,8 +106,9 @@ async def try_account(services: Services, account_id: str, model: str | None) ->
 
 async def _ask(services: Services, account: Account, model: str) -> dict[str, Any]:
     """Ask through this account and no other for one word, booked like any send. Raises `PoeError`."""
-    listed, bot = await services.catalogue.resolve(model)
-    price = services.prices.price(listed, bot, _TEST_TOKENS, _TEST_TOKENS)
+    meant = await services.catalogue.resolve(model)
+    bot = meant.bot
+    price = services.prices.price(meant.model, bot, _TEST_TOKENS, _TEST_TOKENS)
     wanted = LeaseRequest(
         owner=secrets.token_hex(16),
         bot=bot.lower(),
@@ -129,15 +130,18 @@ async def _ask(services: Services, account: Account, model: str) -> dict[str, An
 
 
 async def _send(services: Services, lease: Lease, bot: str) -> dict[str, Any]:
-    outcome, reported, is_answered = NOTHING_SENT, UsageReported(), False
+    outcome, reported, is_answered, left = NOTHING_SENT, UsageReported(), False, NOTHING_LEFT
     request = ChatRequest(bot, (Message("user", "Answer with the word yes."),), max_tokens=_TEST_TOKENS)
     try:
         async with services.make_client(lease.account.kind, lease.credentials, lease.session_data) as client:
-            async with aclosing(client.stream(request)) as events:
-                async for event in events:
-                    is_answered = is_answered or isinstance(event, TextDelta | TextReplaced)
-                    if isinstance(event, UsageReported):
-                        reported = event
+            try:
+                async with aclosing(client.stream(request)) as events:
+                    async for event in events:
+                        is_answered = is_answered or isinstance(event, TextDelta | TextReplaced)
+                        if isinstance(event, UsageReported):
+                            reported = event
+            finally:
+                left = client.aftermath()
         outcome = Outcome(bot=bot.lower())
     except PoeError as error:
         outcome = outcome_of(error, bot=bot.lower())
@@ -148,6 +152,7 @@ async def _send(services: Services, lease: Lease, bot: str) -> dict[str, Any]:
             prompt_tokens=reported.prompt_tokens,
             completion_tokens=reported.completion_tokens,
             points=reported.points,
+            chat_id=left.chat_id,
         )
         await to_the_end(services.store.release(lease, outcome, usage=usage), name="account-test-release")
     return {"answered": is_answered, "points": reported.points}

@@ -28,10 +28,10 @@ from gateway.admin.shapes import (
 from gateway.admin.shown import show_account
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
 from gateway.surfaces.context import Services, context_of
+from pool.clients import read_credentials
 from pool.estimates import note_first_rate
 from pool.outcomes import outcome_of, reading_of
 from pool.status import AccountStatus, status_of
-from reverse.credentials import OfficialCredentials, WebCredentials
 from reverse.errors import PoeError
 
 router = APIRouter(prefix="/accounts")
@@ -78,10 +78,9 @@ async def store_account(
 
     Raises `GatewayError` for credentials that can't be any, or that Poe refuses; then nothing is stored.
     """
-    reader = OfficialCredentials if kind is AccountKind.OFFICIAL else WebCredentials
     try:
         # Their messages name the credential and never its value.
-        reader.from_mapping(credentials)
+        read_credentials(kind, credentials)
     except ValueError as error:
         raise _not_valid(error) from None
     checked = await check_credentials(services, kind, credentials) if is_checked else None

@@ -20,6 +20,7 @@ ADMIN_PATH = "/admin"
 DESCRIPTION_PATH = "/openapi.json"
 PAGE_PATH = "/docs"
 MAX_BODY_BYTES = 256 * 1024
+MAX_IMPORT_BYTES = 2 * 1024 * 1024
 _OF_THE_BODY = (b"content-type", b"content-encoding", b"content-length")
 _FOR_ADMINS = (f"{ADMIN_PATH}/config", f"{ADMIN_PATH}/export")
 
@@ -53,7 +54,8 @@ class GuardedApplication:
                 request.headers, method=scope["method"], is_secret=is_secret(path)
             )
             _check_query(request)
-            body = await read_body(request, max_bytes=MAX_BODY_BYTES)
+            is_import = path.startswith(f"{ADMIN_PATH}/import/")
+            body = await read_body(request, max_bytes=MAX_IMPORT_BYTES if is_import else MAX_BODY_BYTES)
             scope = {**scope, CALLER_KEY: caller, "headers": _as_json(scope["headers"]) if body else scope["headers"]}
             receive = _Replay(body, receive)
         elif path in (DESCRIPTION_PATH, PAGE_PATH) and context_of(request).services.settings.docs == "admin":

@@ -1,4 +1,4 @@
-"""`/admin/accounts/refresh-all`, `/admin/models/reload` and `/admin/config/poe`: upkeep while everything runs.
+"""`/admin/accounts/refresh-all`, `/admin/models/reload` and `/admin/config/…`: upkeep while everything runs.
 
 Nothing goes on in Lambda after a response, and reading thousands of accounts takes longer than a request may. So
 `refresh-all` marks accounts as due, and the scheduled job's next run reads them: within minutes, whichever sandbox is
@@ -23,8 +23,9 @@ from gateway.admin.shown import iso_time
 from gateway.http.auth import CALLER_KEY, Administrator
 from gateway.http.errors import invalid
 from gateway.http.schemas import events
+from gateway.models.aliases import AliasError, AliasTable, read_aliases
 from gateway.surfaces.context import Services
-from pool.config_names import POE
+from pool.config_names import ALIASES, POE
 from pool.status import status_of
 from reverse.override_names import read_new_overrides
 from reverse.overrides import OverrideError
@@ -192,3 +193,56 @@ async def replace_poe_config(services: ServicesArgument, body: Annotated[dict[st
         raise invalid("The overrides are too large.", code="invalid_value") from None
     services.poe_settings.forget()
     return document
+
+
+class AliasBody(BaseModel):
+    """What a name stands for, and which models may answer in its place, in order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    fallbacks: list[str] = Field(default_factory=list)
+
+
+class AliasesBody(BaseModel):
+    """Names, or patterns of names with `*`, by what they stand for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    aliases: dict[str, str | AliasBody] = Field(default_factory=dict)
+
+
+class AliasesShown(AliasesBody):
+    """`unlisted` names those models that the list does not have: Poe has more than any list, but it may be a typo."""
+
+    unlisted: list[str]
+
+
+@router.get("/config/models", response_model=AliasesShown)
+async def show_aliases(services: ServicesArgument) -> dict[str, Any]:
+    """The owner's own names for models, as they are stored."""
+    return _shown(services, read_aliases(await services.store.get_config(ALIASES) or {}))
+
+
+@router.put("/config/models", response_model=AliasesShown)
+async def replace_aliases(services: ServicesArgument, body: AliasesBody) -> dict[str, Any]:
+    """Replace all of the owner's names for models; an empty object removes them.
+
+    Other warm sandboxes follow within a minute.
+    """
+    try:
+        table = read_aliases(body.model_dump())
+        await services.store.put_config(ALIASES, table.to_json())
+    except AliasError as error:
+        raise invalid(f"{error}.", param=error.field, code="invalid_value") from None
+    except ValueError:
+        raise invalid("The aliases are too large.", param="aliases", code="invalid_value") from None
+    services.catalogue.forget_aliases()
+    await services.catalogue.models()
+    return _shown(services, table)
+
+
+def _shown(services: Services, table: AliasTable) -> dict[str, Any]:
+    meant = {name for alias in table.aliases for name in (alias.model, *alias.fallbacks)} - {"*"}
+    unlisted = sorted(name for name in meant if services.catalogue.known(name) is None)
+    return {**table.to_json(), "unlisted": unlisted}

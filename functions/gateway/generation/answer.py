@@ -17,23 +17,28 @@ from reverse.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    ReasoningSigned,
     RefusalDelta,
     SuggestedReply,
     TextDelta,
     TextReplaced,
     ToolCallDelta,
+    UrlCited,
     VideoJobStarted,
 )
 
 if TYPE_CHECKING:
     from gateway.generation.generation import Generation
 
-PartKind = Literal["text", "refusal", "reasoning", "tool_call"]
+PartKind = Literal["text", "refusal", "reasoning", "redacted", "tool_call"]
 
 
 @dataclass(slots=True, eq=False)
 class AnswerPart:
-    """A stretch of one kind. `pieces` of a tool call are its arguments, which together are JSON text."""
+    """A stretch of one kind. `pieces` of a tool call are its arguments, which together are JSON text.
+
+    Redacted reasoning has no pieces: there is only its `signature`.
+    """
 
     kind: PartKind
     pieces: list[str] = field(default_factory=list, repr=False)
@@ -42,6 +47,10 @@ class AnswerPart:
     """The name of the called tool."""
     extra_content: Mapping[str, Any] | None = field(default=None, repr=False)
     """What the provider wants back with a tool call (see `ToolCallDelta`)."""
+    signature: str = field(default="", repr=False)
+    """The provider's seal of reasoning (see `ReasoningSigned`)."""
+    citations: list[UrlCited] = field(default_factory=list, repr=False)
+    """Pages that a text cites."""
 
     @property
     def text(self) -> str:
@@ -57,17 +66,21 @@ class Answer:
         """In the order in which they began. Pieces of parallel tool calls may arrive interleaved."""
         self.files: list[FileAttached] = []
         self.suggested_replies: list[str] = []
+        self.citations: list[UrlCited] = []
+        """All pages that are cited. Each belongs to a part with text, as soon as there is one."""
         self.finish_reason = FinishReason.STOP
         self.matched_stop: str | None = None
         """The stop sequence that ended the answer, where the gateway found it."""
         self.video_job_id: str | None = None
         self._hides_reasoning = hides_reasoning
         self._calls: dict[int, AnswerPart] = {}
+        # Citations that came before the text that they belong to.
+        self._waiting: list[UrlCited] = []
         self._final_text: str | None = None
         self._usage: TokenUsage | None = None
 
     def add(self, event: Event) -> AnswerPart | None:
-        """Take in one event; returns the part that it belongs to, whose last piece it is, if it belongs to one."""
+        """Take in one event; returns the part that it belongs to, whose last piece it is, if it is a piece of one."""
         match event:
             case RefusalDelta(text):  # a kind of `TextDelta`
                 return self._append("refusal", text)
@@ -78,8 +91,20 @@ class Answer:
             case ToolCallDelta():
                 return self._append_call(event)
             case TextReplaced(text):
-                self.parts = [part for part in self.parts if part.kind != "text"]
-                return self._append("text", text) if text else None
+                return self._replace(text)
+            case _:
+                self._note(event)
+        return None
+
+    def _note(self, event: Event) -> None:
+        """Take in what is no piece of a part."""
+        match event:
+            case ReasoningSigned():
+                self._seal(event)
+            case UrlCited():
+                self.citations.append(event)
+                is_text = bool(self.parts) and self.parts[-1].kind == "text"
+                (self.parts[-1].citations if is_text else self._waiting).append(event)
             case FileAttached():
                 self.files.append(event)
             case SuggestedReply(text):
@@ -88,13 +113,15 @@ class Answer:
                 self.video_job_id = job_id
             case Finished(reason):
                 self.finish_reason = reason
-        return None
 
     def close(self, *, text: str, usage: TokenUsage, matched_stop: str | None = None) -> None:
         """Take in what is only known when the generation has ended: its text as shown, and what it consumed."""
         self._final_text = text
         self._usage = usage
         self.matched_stop = matched_stop
+        last = next((part for part in reversed(self.parts) if part.kind == "text"), None)
+        if last is not None:
+            last.citations += self._take_waiting()
 
     @property
     def text(self) -> str:
@@ -117,9 +144,40 @@ class Answer:
         """The text of all parts of a kind."""
         return "".join(part.text for part in self.parts if part.kind == kind)
 
+    @property
+    def thinking(self) -> list[AnswerPart]:
+        """Reasoning that the provider wants back: what it has sealed."""
+        return [part for part in self.parts if part.signature]
+
+    def begin_of(self, part: AnswerPart) -> int:
+        """Where in the answer's text a part with text begins."""
+        before = self.parts[: self.parts.index(part)]
+        return sum(len(piece) for one in before if one.kind == "text" for piece in one.pieces)
+
+    def _replace(self, text: str) -> AnswerPart | None:
+        self._waiting = [*self.citations]
+        self.parts = [part for part in self.parts if part.kind != "text"]
+        return self._append("text", text) if text else None
+
+    def _seal(self, event: ReasoningSigned) -> None:
+        """Sealed reasoning takes no more text: what follows is a part of its own."""
+        if event.is_redacted:
+            self.parts.append(AnswerPart("redacted", signature=event.signature))
+            return
+        last = self.parts[-1] if self.parts else None
+        if last is None or last.kind != "reasoning" or last.signature:
+            self.parts.append(last := AnswerPart("reasoning"))
+        last.signature = event.signature
+
+    def _take_waiting(self) -> list[UrlCited]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
     def _append(self, kind: PartKind, text: str) -> AnswerPart:
-        if not self.parts or self.parts[-1].kind != kind:
+        if not self.parts or self.parts[-1].kind != kind or self.parts[-1].signature:
             self.parts.append(AnswerPart(kind))
+            if kind == "text":
+                self.parts[-1].citations += self._take_waiting()
         part = self.parts[-1]
         part.pieces.append(text)
         return part
@@ -202,6 +260,19 @@ def file_name(file: FileAttached) -> str:
     except ValueError:
         return "file"
     return unquote(path.rsplit("/", 1)[-1]) or "file"
+
+
+def placed(citation: UrlCited, text: str, begin: int = 0) -> dict[str, Any]:
+    """OpenAI's fields for a citation in `text`, which begins at `begin` of the answer.
+
+    Where its place is not known, it is that of its address in the text, or none (0 to 0).
+    """
+    start, end = citation.start, citation.end
+    if start is None or end is None or not 0 <= start - begin < end - begin <= len(text):
+        found = text.find(citation.url)
+        start, end = (begin, begin) if found < 0 else (begin + found, begin + found + len(citation.url))
+    place = {"start_index": start - begin, "end_index": end - begin}
+    return {"url": citation.url, "title": citation.title or citation.url, **place}
 
 
 def _citation(file: FileAttached, text: str) -> dict[str, Any]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
 from accounts import RequestRecord as KeptRequest
 from gateway.generation.client_pool import WarmClient, WarmClients
+from gateway.generation.late_reports import LateReports
 from gateway.generation.task import AnswerRejectedError, Ask
 from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal, RequestKeeper
 from pool.outcomes import outcome_of
+from reverse.chat import NOTHING_LEFT
 from reverse.errors import Delivery, ErrorCode, PoeError, Scope, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, UsageReported
 
@@ -47,6 +49,10 @@ class Resources:
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     keeper: RequestKeeper = field(default_factory=RequestKeeper)
+    late: LateReports = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.late = LateReports(self.store, self.journal)
 
 
 class Attempt:
@@ -66,6 +72,7 @@ class Attempt:
         self._clients = shared.clients
         self._policy = shared.policy
         self._journal = shared.journal
+        self._late = shared.late
         self._warm: WarmClient | None = None
         self._is_ended = False
         self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")
@@ -138,10 +145,21 @@ class Attempt:
 
     async def _settle(self, usage: SendRecord | None, request: KeptRequest | None) -> None:
         session_data: dict[str, Any] | None = None
+        aftermath = self._warm.client.aftermath() if self._warm is not None else NOTHING_LEFT
+        late = aftermath.late_points
+        if usage is not None:
+            is_known = late is not None and late.done() and not late.cancelled()
+            usage = replace(
+                usage,
+                chat_id=aftermath.chat_id,
+                points=late.result() if usage.points is None and late is not None and is_known else usage.points,
+            )
         try:
             session_data = await self._give_client_back()
         finally:
-            await self._release(usage, request, session_data)
+            is_booked = await self._release(usage, request, session_data)
+            if is_booked and late is not None and usage is not None and usage.points is None:
+                self._late.expect(self.lease.entry_id, late)
 
     async def _give_client_back(self) -> dict[str, Any] | None:
         """Returns derived data that the account's next client should have, if it changed."""
@@ -154,7 +172,8 @@ class Attempt:
 
     async def _release(
         self, usage: SendRecord | None, request: KeptRequest | None, session_data: dict[str, Any] | None
-    ) -> None:
+    ) -> bool:
+        """Whether that went well."""
         points = usage.points if usage else None
         try:
             async with asyncio.timeout(self._policy.release_seconds):
@@ -163,6 +182,8 @@ class Attempt:
                 )
         except (AccountStoreError, TimeoutError) as error:
             self._journal.event("lease.release_failed", code=type(error).__name__)
+            return False
+        return True
 
     def _outcome(self, points: int | None) -> Outcome:
         if self.error is not None:

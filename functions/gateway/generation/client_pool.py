@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import AccountKind, Lease
+from accounts import Lease
 from pool.clients import ClientFactory
 from reverse.chat import PoeClient
 
@@ -56,8 +56,8 @@ class WarmClients:
         """
         account = lease.account
         settings: object = None
-        # The official API has nothing that would have to be replaced at run time: its chats need no look at the table.
-        if self._refresh_settings is not None and account.kind is AccountKind.WEB:
+        # A kind without such settings needs no look at the table.
+        if self._refresh_settings is not None and account.kind.traits.has_run_time_settings:
             settings = await self._refresh_settings()
         version = account.credentials_version
 

@@ -1,7 +1,8 @@
 """One answer from one of the accounts: what every surface of the gateway goes through.
 
 A `Generation` leases an account, sends the question through a warm client, does what the plan says when that does not
-lead to an answer (see `plan`; never another model), yields the events that a surface encodes, and books each send:
+lead to an answer (see `plan`; another model only where the owner allows one), yields the events that a surface encodes,
+and books each send:
 
     async with generations.start(task, record) as generation:
         async for event in generation.events():
@@ -19,11 +20,11 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from accounts import AccountKind, NoAccountError, SendRecord
+from accounts import AccountKind, Lease, NoAccountError, SendRecord
 from accounts import RequestRecord as KeptRequest
 from gateway.generation.attempt import Attempt, Resources
 from gateway.generation.leasing import Leasing
-from gateway.generation.plan import Again, GiveUp, decide, telling
+from gateway.generation.plan import Again, GiveUp, NextModel, decide, may_fall_back, telling
 from gateway.generation.rules import Change, Send, failed_send, rejected_send
 from gateway.generation.shaping import AnswerShaper
 from gateway.generation.task import AnswerRejectedError, GenerationTask
@@ -61,6 +62,9 @@ class Generation:
         # The sends before it, and what each ended with.
         self._sends: list[Send] = []
         self._failures: list[PoeError | AnswerRejectedError] = []
+        # The same of models in whose place this one is asked: how many sends, and what the first would have ended with.
+        self._sends_before = 0
+        self._asked_failure: Exception | None = None
         # Whether Poe may have taken one of them; whether the caller has seen anything.
         self._is_taken = False
         self._is_shown = False
@@ -84,6 +88,11 @@ class Generation:
     def kind(self) -> AccountKind | None:
         """What kind of account answers."""
         return self._attempt.lease.account.kind if self._attempt else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the upstream has begun to answer; from then on the model stays."""
+        return self._attempt is not None and self._attempt.has_answered
 
     @property
     def usage(self) -> TokenUsage:
@@ -120,8 +129,7 @@ class Generation:
             # Nobody waits for the answer any more; how it ended is for the caller of this block to say.
             return None
         failure = gateway_error(error, now=self._shared.now())
-        if isinstance(error, PoeError):
-            self._record.cause = error.code.value
+        self._record.fail(failure, error)
         return self._shared.keeper.item(self._record, status=failure.status, code=failure.code)
 
     def _is_free(self, attempt: Attempt) -> bool:
@@ -140,6 +148,7 @@ class Generation:
             is_estimated=spent.is_estimated,
             points=spent.points,
             is_refused=attempt.was_refused and not self._spending.is_reported,
+            conversation=self._task.conversation,
         )
 
     async def events(self) -> AsyncIterator[Event]:
@@ -178,7 +187,7 @@ class Generation:
             except (PoeError, AnswerRejectedError) as error:
                 failure = error
             again = await self._after(attempt, failure, leasing)
-            self._change = again.change
+            self._change = again.change if again is not None else None
 
     def _shape(self, event: Event) -> list[Event]:
         """Note what concerns the booking, and let the shaper decide what is shown."""
@@ -196,22 +205,55 @@ class Generation:
 
     async def _begin(self, leasing: Leasing, again: Again | None) -> Attempt:
         """The next send, with its lease; nothing is sent yet. Raises what tells most where no account is left."""
+        lease = await self._lease(leasing, again)
         shared, task, record = self._shared, self._task, self._record
-        try:
-            lease = await leasing.next(again)
-        except NoAccountError as none:
-            failure = self._failures[telling(self._sends)] if self._sends else None
-            raise _raised(await leasing.explain(none, failure)) from None
         record.attempts += 1
-        record.account = lease.account.id
+        record.account, record.account_kind = lease.account.id, lease.account.kind.value
         attempt = self._attempt = Attempt(lease, shared, bot=task.model.lower())
         self._spending.begin(lease.intention.estimate if lease.intention else None)
         if not self._is_shown:
             self._shaper = AnswerShaper(task.limits(lease.account.kind), is_streamed=task.is_streamed)
         return attempt
 
-    async def _after(self, attempt: Attempt, failure: PoeError | AnswerRejectedError, leasing: Leasing) -> Again:
-        """Note how a send ended, and what the plan says. Raises what the caller is told when it gives up."""
+    async def _lease(self, leasing: Leasing, again: Again | None) -> Lease:
+        """An account for the next send, or for the first send to the next model. Raises what tells most."""
+        while True:
+            try:
+                return await leasing.next(again)
+            except NoAccountError as none:
+                failure = self._failures[telling(self._sends)] if self._sends else None
+                told = _raised(await leasing.explain(none, failure))
+                if not may_fall_back(self._sends, none.reason) or not await self._turn(leasing, told):
+                    raise self._told(told) from None
+                again = None
+            except GatewayError as refused:  # the key's budget
+                raise self._told(refused) from None
+
+    async def _turn(self, leasing: Leasing, told: Exception) -> bool:
+        """Turn to the next model that may answer in this one's place, if there is one. `told` is how this one ended."""
+        others = self._task.others
+        task = await others.next() if others is not None else None
+        if task is None:
+            return False
+        self._asked_failure = self._asked_failure or told
+        self._sends_before += len(self._sends)
+        self._sends, self._failures, self._change = [], [], None
+        self._shared.journal.event("model.fallback", self._record, model=task.model, instead_of=self._task.model)
+        self._task, self._question = task, task.new_question()
+        self._record.model = task.model
+        leasing.turn_to(task)
+        return True
+
+    def _told(self, failure: Exception) -> Exception:
+        """What the caller is told: how the model ended that was asked for, unless another may have been paid for."""
+        is_open = isinstance(failure, PoeError) and failure.delivery in (Delivery.UNKNOWN, Delivery.PARTIAL)
+        return failure if self._asked_failure is None or is_open or self._is_shown else self._asked_failure
+
+    async def _after(self, attempt: Attempt, failure: PoeError | AnswerRejectedError, leasing: Leasing) -> Again | None:
+        """Note how a send ended, and what the plan says; `None` is the first send to the next model.
+
+        Raises what the caller is told when it gives up.
+        """
         send = self._note(attempt, failure)
         policy = self._shared.policy
         decision = decide(
@@ -220,6 +262,8 @@ class Generation:
             max_sends=policy.max_attempts,
             is_late=leasing.is_late,
             jitter=random.random(),  # noqa: S311 - spreads callers, protects nothing
+            sends_before=self._sends_before,
+            fallbacks=self._task.others.left if self._task.others is not None else 0,
         )
         self._shared.journal.event(
             "attempt.failed",
@@ -227,17 +271,22 @@ class Generation:
             code=send.code.value if send.code else "answer_rejected",
             operation=failure.operation if isinstance(failure, PoeError) else None,
             delivery=send.fate.value,
-            decision=decision.where.value if isinstance(decision, Again) else "give up",
+            decision=_in_words(decision),
             rule=decision.rule.name if decision.rule else "limit reached",
         )
         if isinstance(decision, GiveUp):
-            raise _raised(self._failures[decision.number]) from None
+            raise self._told(_raised(self._failures[decision.number])) from None
         # Only one account is ever leased: this one is given back before the next is looked for.
         was_answered, is_free = attempt.has_answered, self._is_free(attempt)
         await attempt.end(self._booking(attempt))
         self._spending.end(was_answered=was_answered, is_free=is_free)
         self._attempt = None
-        return decision
+        if isinstance(decision, Again):
+            return decision
+        told = _raised(self._failures[telling(self._sends)])
+        if not await self._turn(leasing, told):
+            raise self._told(told) from None
+        return None
 
     def _note(self, attempt: Attempt, failure: PoeError | AnswerRejectedError) -> Send:
         if attempt.reported is not None and not self._spending.is_reported:
@@ -265,10 +314,17 @@ class Generation:
                 is_shown=self._is_shown,
                 points=self._spending.points,
             )
+        self._record.last_failure = send.code.value if send.code else "answer_rejected"
         self._sends.append(send)
         self._failures.append(failure)
         self._is_taken = self._is_taken or send.fate not in (Delivery.NOT_SENT, Delivery.REFUSED)
         return send
+
+
+def _in_words(decision: Again | NextModel | GiveUp) -> str:
+    if isinstance(decision, NextModel):
+        return "the next model"
+    return decision.where.value if isinstance(decision, Again) else "give up"
 
 
 def _raised(failure: Exception) -> Exception:

@@ -21,7 +21,7 @@ from gateway.generation.plan import Again
 from gateway.generation.rules import Where
 from gateway.generation.task import GenerationTask
 from gateway.http.deadline import to_the_end
-from gateway.http.errors import MAX_RETRY_AFTER_SECONDS
+from gateway.http.errors import MAX_RETRY_AFTER_SECONDS, WRONG_KIND, GatewayError
 from gateway.http.key_budget import UNKNOWN_PRICE, Ticket
 from gateway.http.request_log import RequestRecord
 from reverse.errors import ErrorCode, PoeError
@@ -50,6 +50,10 @@ class Leasing:
         self._last_send_at = shared.clock() + shared.policy.attempts_seconds
         self._asked: list[Account] = []
         self._has_ticket = False
+
+    def turn_to(self, task: GenerationTask) -> None:
+        """Lease for another model from now on; its sends count along."""
+        self._task = task
 
     @property
     def is_late(self) -> bool:
@@ -94,7 +98,10 @@ class Leasing:
         ticket = Ticket(secrets.token_hex(16), UNKNOWN_PRICE, None)
         if budget is not None:
             ticket = await budget.reserve(
-                prompt_tokens=self._task.prompt_tokens, max_tokens=self._task.max_tokens, is_first=not self._has_ticket
+                prompt_tokens=self._task.prompt_tokens,
+                max_tokens=self._task.max_tokens,
+                is_first=not self._has_ticket,
+                price_of=self._task.price,
             )
         self._has_ticket = True
         request = LeaseRequest(
@@ -143,6 +150,10 @@ class Leasing:
 
     async def explain(self, none: NoAccountError, failure: Exception | None) -> Exception:
         """What to raise where no account is left: that, or the failure before it, whichever tells more."""
+        if failure is None and none.reason is NoAccountReason.NONE_CONFIGURED and await self._has_other_kinds():
+            wanted = " or ".join(f"'{kind.value}'" for kind in self._task.kinds)
+            message = f"This request needs an account of kind {wanted}, and there is none. /admin/accounts adds one."
+            return GatewayError(WRONG_KIND, message)
         if not isinstance(failure, PoeError):
             return none if failure is None else failure
         if failure.code is ErrorCode.INSUFFICIENT_POINTS:
@@ -157,6 +168,15 @@ class Leasing:
             is_soon = retry_at is not None and retry_at - self._shared.now() <= MAX_RETRY_AFTER_SECONDS
             return none if is_soon or none.reason is NoAccountReason.BUSY else failure
         return failure
+
+    async def _has_other_kinds(self) -> bool:
+        """Whether there are accounts at all, where none of the wanted kind was found."""
+        if set(self._task.kinds) == set(AccountKind):
+            return False
+        try:
+            return bool((await self._shared.store.list_accounts(limit=1)).items)
+        except AccountStoreError:
+            return False
 
     async def _free_at(self) -> float | None:
         """When the first of the asked accounts may be asked again, if they wait."""

@@ -2,7 +2,8 @@
 
 A *send* is one message to a bot through one account, corrections and repetitions included. `decide` takes the sends of
 one request so far, the failed one last, and says: the same again (changed how), through another account, or give up
-(with which error). Nothing else in the gateway sends a chat again.
+(with which error). Nothing else in the gateway sends a chat again. Where the owner names models that may answer in the
+asked one's place, the next of them follows where nothing else is left to do for this one; the sends of all count.
 
 Two things hold whatever the rules say: a request makes at most `max_sends` sends, none of them later than its time for
 tries; and a message whose delivery is unknown, or that was partly answered, is never sent again.
@@ -10,10 +11,10 @@ tries; and a message whose delivery is unknown, or that was partly answered, is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from accounts import AccountKind
+from accounts import AccountKind, NoAccountReason
 from gateway.generation.rules import MAX_WAIT_SECONDS, RULES, Change, Rule, Send, Where
 from reverse.errors import ErrorCode, Scope
 
@@ -39,6 +40,13 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
+class NextModel:
+    """Ask the next of the models that may answer in this one's place."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Raise what the send with this number ended with."""
 
@@ -54,15 +62,27 @@ def decide(
     max_sends: int,
     is_late: bool = False,
     jitter: float = 0.0,
-) -> Again | GiveUp:
-    """What to do after the last of `sends`. `kinds` may serve the request, best first; `jitter` is random in 0..1."""
+    sends_before: int = 0,
+    fallbacks: int = 0,
+) -> Again | NextModel | GiveUp:
+    """What to do after the last of `sends`, which are those to one model.
+
+    `kinds` may serve the request, best first; `jitter` is random in 0..1. `sends_before` went to other models, and
+    `fallbacks` models may still be asked in this one's place.
+    """
     last = sends[-1]
-    if len(sends) >= max_sends or is_late:
+    left = max_sends - sends_before - len(sends)
+    if left <= 0 or is_late:
         return GiveUp(None, telling(sends))
     rule = _rule_for(sends)
+    # Each fallback is to have its turn; other accounts of this model have the sends that are left besides. Where it is
+    # the account that can't, others that can come before other models.
+    kept = min(fallbacks, 1) if last.scope is Scope.ACCOUNT else fallbacks
+    if rule.falls_back and left <= kept:
+        return NextModel(rule)
     able = _able_kinds(sends, kinds)
     if rule.where is None or not able or (rule.where is Where.SAME and last.kind not in able):
-        return GiveUp(rule, telling(sends))
+        return NextModel(rule) if rule.falls_back and fallbacks else GiveUp(rule, telling(sends))
     pause = _FIRST_PAUSE_SECONDS * 2.0 ** (len(sends) - 1) * (0.5 + jitter / 2) if rule.pauses else 0.0
     return Again(
         rule,
@@ -73,6 +93,14 @@ def decide(
         last.account_id,
         max(pause, min(last.retry_after_seconds or 0.0, MAX_WAIT_SECONDS)) if rule.pauses else 0.0,
     )
+
+
+_MODEL_CAN_NOT_BE_HAD = frozenset({NoAccountReason.BOT_DENIED, NoAccountReason.COOLING_DOWN, NoAccountReason.NO_POINTS})
+
+
+def may_fall_back(sends: Sequence[Send], reason: NoAccountReason) -> bool:
+    """Whether a model that no account is left for, after these sends to it, may be followed by another one."""
+    return _rule_for(sends).falls_back if sends else reason in _MODEL_CAN_NOT_BE_HAD
 
 
 def _rule_for(sends: Sequence[Send]) -> Rule:
@@ -103,13 +131,15 @@ def telling(sends: Sequence[Send]) -> int:
     - How an account failed that has the bot tells more than that another one lacks it.
     - A bot is unknown where an account says so and none shows that it has it; what an account lacks itself (points,
       time, credentials) says nothing of the bot.
-    - Of two APIs that both do not help, the one that names a feature is the plainer.
+    - Of two APIs that both do not help, the one that names a feature is the plainer, unless that was found out without
+      asking, and both do not know the bot.
     """
     last = len(sends) - 1
     if sends[last].code is None:
         return last
     unknown = [number for number, send in enumerate(sends) if send.code is ErrorCode.BOT_NOT_FOUND]
-    others = [number for number, send in enumerate(sends) if not _lacks_the_bot(send)]
+    unknown_to = {sends[number].kind for number in unknown}
+    others = [number for number, send in enumerate(sends) if not _lacks_the_bot(send, unknown_to)]
     if unknown and all(sends[number].scope is Scope.ACCOUNT for number in others):
         return unknown[0]
     if not others:
@@ -120,5 +150,8 @@ def telling(sends: Sequence[Send]) -> int:
     return others[-1]
 
 
-def _lacks_the_bot(send: Send) -> bool:
+def _lacks_the_bot(send: Send, unknown_to: Collection[AccountKind]) -> bool:
+    if send.change is Change.BOT_PROTOCOL and send.code is ErrorCode.UNSUPPORTED_FEATURE:
+        # Refused before the bot was asked for. Accounts of the other kind know the bots of this protocol, too.
+        return any(kind is not send.kind for kind in unknown_to)
     return send.code in _LACKS_THE_BOT or (send.change is Change.BOT_PROTOCOL and send.code is ErrorCode.BOT_FAILED)

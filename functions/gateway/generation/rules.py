@@ -133,6 +133,8 @@ class Rule:
     """`None` gives up."""
     pauses: bool = False
     """Whether the same account is given a moment first."""
+    falls_back: bool = False
+    """Whether a model that the owner names for this one may be asked where nothing else is left to do."""
 
     def matches(self, send: Send) -> bool:
         """Whether the row is about this send."""
@@ -231,6 +233,7 @@ RULES: tuple[Rule, ...] = (
         codes=_OF_ONE_API,
         fates=_FREE,
         where=Where.OTHER_API,
+        falls_back=True,
     ),
     Rule(
         name="stale form key",
@@ -248,11 +251,13 @@ RULES: tuple[Rule, ...] = (
         is_once=True,
         where=Where.OTHER_OR_SAME,
         pauses=True,
+        falls_back=True,
     ),
     Rule(
         name="failed answer again",
         why="A third one would cost more than it is likely to bring.",
         fates=frozenset({Delivery.FAILED}),
+        falls_back=True,
     ),
     Rule(
         name="free again soon",
@@ -262,6 +267,7 @@ RULES: tuple[Rule, ...] = (
         within=MAX_WAIT_SECONDS,
         where=Where.OTHER_OR_SAME,
         pauses=True,
+        falls_back=True,
     ),
     Rule(
         name="refused by the account or for the bot",
@@ -270,6 +276,7 @@ RULES: tuple[Rule, ...] = (
         scopes=frozenset({Scope.ACCOUNT, Scope.BOT}),
         is_retryable=True,
         where=Where.OTHER,
+        falls_back=True,
     ),
     Rule(
         name="refused on the way",
@@ -277,6 +284,7 @@ RULES: tuple[Rule, ...] = (
         codes=_codes(ErrorCode.BLOCKED, ErrorCode.OVERLOADED, ErrorCode.STALE_FORM_KEY, ErrorCode.PROTOCOL),
         fates=_FREE,
         where=Where.OTHER,
+        falls_back=True,
     ),
     Rule(
         name="never taken",

@@ -9,11 +9,11 @@ from typing import Protocol
 from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.shaping import AnswerLimits
+from gateway.http.key_budget import PriceOf
 from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import PoeError
 from reverse.events import Event
 
-AnyKind = (AccountKind.OFFICIAL, AccountKind.WEB)
 Ask = Callable[[PoeClient, Lease], AsyncGenerator[Event, None]]
 """Asks a leased account's client once. Closing the generator stops the upstream."""
 
@@ -94,6 +94,20 @@ class AnswerSoFar(Protocol):
     @property
     def kind(self) -> AccountKind | None: ...
 
+    @property
+    def has_begun(self) -> bool: ...
+
+
+class OtherTasks(Protocol):
+    """The same request to the models that the owner allows in the asked one's place, one after the other."""
+
+    @property
+    def left(self) -> int:
+        """How many were not asked yet."""
+
+    async def next(self) -> GenerationTask | None:
+        """The task for the next one, `None` where none is left that can do what is asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationTask:
@@ -117,11 +131,17 @@ class GenerationTask:
     """How long the answer may be, for the estimate of its cost."""
     limits: Callable[[AccountKind], AnswerLimits] = lambda _: AnswerLimits()
     """Limits that the gateway itself must keep, by kind: the official API keeps some on its own."""
-    kinds: tuple[AccountKind, ...] = AnyKind
+    kinds: tuple[AccountKind, ...] = tuple(AccountKind)
     """Acceptable kinds, best first."""
     is_streamed: bool = True
     """Whether the consumer can't take back what it was given: decides how replaced text is told."""
     sticky_account_id: str | None = None
+    price: PriceOf | None = None
+    """What a send costs, where that is not what the request was admitted for."""
+    others: OtherTasks | None = None
+    """The same with the models that may answer in this one's place."""
+    conversation: str | None = None
+    """Under which name `on_end` may store the chat that was begun, to go on in it."""
 
     def new_question(self) -> Question:
         """What is asked. Raises `ValueError` for a task without a question."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from starlette.exceptions import HTTPException
 
@@ -118,7 +119,14 @@ NO_ACCOUNTS = Situation(
     503,
     "server_error",
     "no_accounts",
-    "No account can serve this request: there is none, or none that is able to. /admin/accounts shows and adds them.",
+    "No account can serve this request: there is none. /admin/accounts adds one.",
+    False,
+)
+WRONG_KIND = Situation(
+    503,
+    "server_error",
+    "no_account_of_kind",
+    "No account can serve this request: there is none of the kind that it needs. /admin/accounts shows and adds them.",
     False,
 )
 CREDENTIALS_REFUSED = Situation(
@@ -139,7 +147,7 @@ UNREACHABLE = Situation(
     502,
     "server_error",
     "upstream_unreachable",
-    "Poe can't be reached from here: no connection came about. Nothing was sent.",
+    "Poe can't be reached from here: no connection came about, or not in time. Nothing was sent.",
     False,
 )
 UPSTREAM = Situation(502, "server_error", "upstream_error", "The upstream failed.", False)
@@ -154,6 +162,54 @@ TIMEOUT = Situation(504, "server_error", "upstream_timeout", "The upstream took 
 STORE = Situation(503, "server_error", "store_unavailable", "The gateway's storage is not available.")
 INTERNAL = Situation(500, "server_error", "internal_error", "The gateway failed.", False)
 NOT_READY = Situation(503, "server_error", "not_ready", "No account is eligible.")
+
+
+class Fault(StrEnum):
+    """Whose part a failure is: a closed list, for metrics."""
+
+    CALLER = "caller"
+    """The request is wrong, or its key."""
+    LIMIT = "limit"
+    """A limit of the key."""
+    ACCOUNTS = "accounts"
+    """No account could serve: points, time, access, credentials."""
+    POE = "poe"
+    """Poe failed, could not be reached, or answered with what can't be used."""
+    GATEWAY = "gateway"
+    """The gateway itself, its table included."""
+    GONE = "gone"
+    """The caller went away."""
+
+
+_FAULTS: dict[Situation, Fault] = {
+    **dict.fromkeys((RATE_LIMIT, QUOTA), Fault.LIMIT),
+    **dict.fromkeys(
+        (
+            NO_POINTS,
+            BOT_LIMIT,
+            BUSY,
+            WAITING,
+            NO_ACCOUNTS,
+            WRONG_KIND,
+            CREDENTIALS_REFUSED,
+            ACCOUNTS_DISABLED,
+            NO_ACCESS,
+            NOT_READY,
+        ),
+        Fault.ACCOUNTS,
+    ),
+    **dict.fromkeys((UPSTREAM, UNREACHABLE, UNUSABLE_ANSWER, OVERLOADED, CHALLENGE, TIMEOUT), Fault.POE),
+}
+_FIRST_SERVER_ERROR = 500
+
+
+def fault_of(situation: Situation) -> Fault:
+    """Whose part it is."""
+    known = _FAULTS.get(situation)
+    if known is not None:
+        return known
+    return Fault.CALLER if situation.status < _FIRST_SERVER_ERROR else Fault.GATEWAY
+
 
 _POE: dict[ErrorCode, Situation] = {
     ErrorCode.INVALID_REQUEST: Situation(400, _INVALID, "invalid_request", "The upstream rejected the request."),
@@ -228,7 +284,7 @@ def gateway_error(
 
 def _of_poe(error: PoeError, field_name: Callable[[str], str]) -> GatewayError:
     situation = _POE.get(error.code, UPSTREAM)
-    if error.code is ErrorCode.CONNECTION_FAILED and error.delivery is Delivery.NOT_SENT:
+    if error.code in (ErrorCode.CONNECTION_FAILED, ErrorCode.TIMEOUT) and error.delivery is Delivery.NOT_SENT:
         situation = UNREACHABLE
     param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
     if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
@@ -292,12 +348,16 @@ _ID = re.compile(
     re.IGNORECASE,
 )
 _NOTE_OF_AN_ID = re.compile(r"[\s,(\[]*(?:request|trace|error)[ _-]?id\s*[:=]?\s*…?[)\]]?", re.IGNORECASE)
+# `error_user_message_too_long`: what it means is said already.
+_MACHINE_WORD = re.compile(r"[a-z]{1,40}(?:_[a-z]{1,40}){1,9}")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
 def cleaned(text: str | None) -> str | None:
     """The words on one line; `None` if nothing is left."""
     if not text:
+        return None
+    if _MACHINE_WORD.fullmatch(text.strip()):
         return None
     line = _SPACE.sub(" ", text[: 4 * MAX_CHARS])
     line = _NOTE_OF_AN_ID.sub("", _ID.sub("…", _ADDRESS.sub("…", line))).strip(" .…")

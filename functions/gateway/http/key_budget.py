@@ -81,10 +81,15 @@ class KeyBudget:
         if not self._reserves and self.key.requests_per_minute is not None:
             await self._take(Reservation(owners=(), requests=self._answers))
 
-    async def reserve(self, *, prompt_tokens: int, max_tokens: int | None, is_first: bool) -> Ticket:
-        """What a send may spend. `is_first` says that it is the first for its answer. Raises `GatewayError` (429)."""
+    async def reserve(
+        self, *, prompt_tokens: int, max_tokens: int | None, is_first: bool, price_of: PriceOf | None = None
+    ) -> Ticket:
+        """What a send may spend. `is_first` says that it is the first for its answer. Raises `GatewayError` (429).
+
+        `price_of` is for a send to another model than the request was admitted for.
+        """
         answer_tokens = EXPECTED_TOKENS if max_tokens is None else min(max_tokens, MAX_EXPECTED_TOKENS)
-        price = self._price(prompt_tokens, answer_tokens)
+        price = (price_of or self._price)(prompt_tokens, answer_tokens)
         if not self._reserves:
             return Ticket(secrets.token_hex(16), price, None)
         points = self._unpriced_points if price.reserved is None else price.reserved

@@ -10,20 +10,25 @@ release, or several, is written before the last byte leaves: Lambda freezes the 
 
 from __future__ import annotations
 
-import logging
+import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
+from accounts import NoAccountError
 from accounts import RequestRecord as KeptRequest
+from gateway.http.errors import Fault, GatewayError, fault_of
+from pool.log import quiet_libraries
+from reverse.errors import PoeError
+from reverse.tracing import Trace
 
 if TYPE_CHECKING:
     from gateway.http.key_budget import KeyBudget
+    from gateway.http.metrics import RequestMetrics
 
 SERVICE = "gateway"
-# These write requests, headers or frames at debug or info level, whatever our own level is.
-_TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "mangum", "urllib3", "websockets")
 _MAX_FRAMES = 12
 # The client went away before the answer was complete; nobody sees this status (nginx's convention).
 CLIENT_GONE = 499
@@ -41,6 +46,8 @@ class RequestRecord:
     key: str | None = None
     """The API key's name."""
     model: str | None = None
+    alias: str | None = None
+    """The owner's alias by which the model was asked for."""
     account: str | None = None
     """The account's id, as the administration shows it."""
     attempts: int = 0
@@ -65,11 +72,33 @@ class RequestRecord:
     points_estimated: bool = False
     """Whether any of the points are an estimate."""
     cause: str | None = None
-    """Code of the upstream's failure behind `error`."""
+    """What is behind `error`: the code of the upstream's failure, or why there was no account."""
+    last_failure: str | None = None
+    """Code of the last send that failed, whatever came after it."""
+    fault: Fault | None = None
+    """Whose part `error` is."""
+    account_kind: str | None = None
+    is_listed: bool = False
+    """Whether the list of models has the model."""
+    trace: Trace | None = None
+    """The trace that the caller named."""
     is_part: bool = False
     """Whether this is one of several answers, whose request has a record of its own."""
     is_kept: bool = False
     """Whether the request is in the log that its owner reads."""
+
+    def fail(self, failure: GatewayError, error: BaseException) -> None:
+        """Note how the request ended: what the caller is told, and the `error` behind it."""
+        self.error, self.fault = failure.code, fault_of(failure.situation)
+        behind = error.__cause__ if isinstance(error, GatewayError) else error
+        if isinstance(behind, PoeError):
+            self.cause = behind.code.value
+        elif isinstance(behind, NoAccountError):
+            self.cause = behind.cause or behind.reason.value
+
+    def leave(self, code: str = "client_gone") -> None:
+        """Note that the caller went away."""
+        self.error, self.fault = code, Fault.GONE
 
     def part(self, index: int) -> RequestRecord:
         """A record for one of several answers to the request."""
@@ -79,16 +108,22 @@ class RequestRecord:
             self.started_at,
             key=self.key,
             model=self.model,
+            alias=self.alias,
             budget=self.budget,
             surface=self.surface,
             key_id=self.key_id,
+            is_listed=self.is_listed,
+            trace=self.trace,
             is_part=True,
         )
 
     def merge(self, part: RequestRecord) -> None:
         """Add what became of one of several answers."""
         self.attempts += part.attempts
+        self.model = part.model or self.model
         self.account = self.account or part.account
+        self.account_kind = self.account_kind or part.account_kind
+        self.last_failure = part.last_failure or self.last_failure
         self.finish = self.finish or part.finish
         self.cause = self.cause or part.cause
         if part.first_token_at is not None:
@@ -121,8 +156,8 @@ class Journal:
         self._service = service
         self._clock = clock
         self._made: Any = None
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        self._metrics: RequestMetrics | None = None
+        quiet_libraries()
 
     def request_ended(self, record: RequestRecord) -> None:
         """The one line of a request, and its metrics."""
@@ -136,38 +171,59 @@ class Journal:
         }
         if record.first_byte_at is not None:
             line["first_byte_ms"] = _milliseconds(record.first_byte_at - record.started_at)
-        for name in ("key", "model", "account", "finish", "error"):
+        for name in ("key", "model", "alias", "account", "finish", "error", "cause", "last_failure"):
             if (value := getattr(record, name)) is not None:
                 line[name] = value
         if record.attempts:
             line |= {"attempts": record.attempts, "stream": record.is_stream, "chunks": record.chunks}
-        self._logger.info("request.ended", extra=line | record.usage)
+        if record.points is not None:
+            line |= {"points": record.points, "points_estimated": record.points_estimated}
+        self._logger.info("request.ended", extra=line | record.usage | _trace(record))
         if self._with_metrics:
             self._write_metrics(line, record)
 
     def event(self, name: str, record: RequestRecord | None = None, **fields: str | int | float | None) -> None:
         """Something worth knowing happened: `name` is a constant, `fields` hold nothing that users or Poe wrote."""
-        about = {} if record is None else {"request_id": record.request_id, "account": record.account}
+        about = {} if record is None else {"request_id": record.request_id, "account": record.account, **_trace(record)}
         self._logger.warning(name, extra=about | fields)
 
     def crash(self, error: BaseException, record: RequestRecord | None = None) -> None:
         """An exception nobody expected: its type and where it came from, never its text."""
         request_id = record.request_id if record else None
-        line = {"request_id": request_id, "error_type": type(error).__name__, "frames": _frames(error)}
+        line: dict[str, Any] = {"request_id": request_id, "error_type": type(error).__name__, "frames": _frames(error)}
+        line |= _trace(record) if record else {}
         self._logger.error("request.crashed", extra=line)
 
     def _write_metrics(self, line: dict[str, Any], record: RequestRecord) -> None:
-        from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+        """Write them to the standard output, which Lambda's log is."""
+        if self._metrics is None:
+            from gateway.http.metrics import RequestMetrics
 
-        metrics = EphemeralMetrics(namespace="PoeGateway", service=self._service)
-        metrics.add_metric("Requests", MetricUnit.Count, 1)
-        metrics.add_metric("Errors", MetricUnit.Count, int(record.error is not None))
-        metrics.add_metric("Duration", MetricUnit.Milliseconds, line["duration_ms"])
-        if record.attempts:
-            metrics.add_metric("Attempts", MetricUnit.Count, record.attempts)
-            if "first_byte_ms" in line:
-                metrics.add_metric("TimeToFirstByte", MetricUnit.Milliseconds, line["first_byte_ms"])
-        metrics.flush_metrics()
+            self._metrics = RequestMetrics(self._service)
+        is_callers = record.fault in (Fault.CALLER, Fault.LIMIT)
+        is_ours = record.error is not None and not is_callers and record.fault is not Fault.GONE
+        counts: dict[str, float | None] = {
+            "Requests": 1,
+            "Errors": int(is_ours),
+            "CallerErrors": int(is_callers),
+            "Duration": line["duration_ms"],
+            "TimeToFirstByte": line.get("first_byte_ms") if record.attempts else None,
+            "Attempts": record.attempts or None,
+            "Points": record.points,
+            "PromptTokens": record.usage.get("prompt_tokens"),
+            "CompletionTokens": record.usage.get("completion_tokens"),
+        }
+        document = self._metrics.document(
+            {name: value for name, value in counts.items() if value is not None},
+            timestamp_ms=round(time.time() * 1000),
+            status=record.status,
+            fault=record.fault.value if record.fault else None,
+            model=record.model if record.is_listed else None,
+            key_id=record.key_id,
+            account_kind=record.account_kind,
+        )
+        sys.stdout.write(json.dumps(document, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
 
     @property
     def _logger(self) -> Any:
@@ -177,6 +233,11 @@ class Journal:
 
             self._made = Logger(service=self._service, level=self._level, stream=self._stream, location=None)
         return self._made
+
+
+def _trace(record: RequestRecord) -> dict[str, str]:
+    trace = record.trace
+    return {} if trace is None else {"trace_id": trace.trace_id, "span_id": trace.span_id, "parent_id": trace.parent_id}
 
 
 def _milliseconds(seconds: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.deadline import ClientGoneError, bounded
-from gateway.http.errors import INTERNAL, TIMEOUT, GatewayError, encode_error_event
+from gateway.http.errors import INTERNAL, TIMEOUT, GatewayError, encode_error_event, fault_of
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 
 # A comment is the only keep-alive that both official SDKs ignore (docs/reference/openai-wire.md#streamed-chat).
@@ -88,11 +88,12 @@ class EventStream:
         except asyncio.CancelledError:
             await _end(keep_alive)
             if outlet.has_begun:
-                self._record.error = TIMEOUT.code
+                self._record.error, self._record.fault = TIMEOUT.code, fault_of(TIMEOUT)
                 await outlet.close(self._encode_error(GatewayError(TIMEOUT)))
             raise
         except ClientGoneError:
-            self._record.error, self._record.status = "client_gone", CLIENT_GONE
+            self._record.status = CLIENT_GONE
+            self._record.leave()
             return
         finally:
             await _end(keep_alive)
@@ -119,7 +120,7 @@ class EventStream:
             if not outlet.has_begun:
                 # What nobody expected keeps its own traceback for the log.
                 raise error if failure.situation is INTERNAL else failure from error
-            record.error = failure.code
+            record.fail(failure, error)
             if failure.situation is INTERNAL:
                 record.crash = error
             return self._encode_error(failure)
@@ -178,7 +179,8 @@ class _Outlet:
         try:
             await self._message(self._take() + data, more_body=False)
         except OSError:
-            self._record.error, self._record.status = "client_gone", CLIENT_GONE
+            self._record.status = CLIENT_GONE
+            self._record.leave()
 
     async def keep_alive(self, seconds: float) -> None:
         """Send a comment after each time of that length without a message, until cancelled."""

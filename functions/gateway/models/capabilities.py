@@ -5,10 +5,11 @@ Unknown is not "no": a question that only the upstream can answer is left to the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from accounts import AccountKind
 from reverse.declared import Schemas, schemas_of
 
 
@@ -21,8 +22,8 @@ class ModelFacts:
     """Names of the options that the model declares."""
     input_modalities: frozenset[str] | None = None
     takes_reasoning_effort: bool | None = None
-    is_web_only: bool = False
-    """Whether only web accounts list it: then the official API hardly knows it."""
+    kinds: frozenset[str] = frozenset()
+    """The kinds of account that list it."""
     schemas: Schemas | None = field(default=None, repr=False)
     """The JSON Schemas of the declared options."""
 
@@ -36,6 +37,11 @@ class ModelFacts:
 
 
 UNKNOWN = ModelFacts()
+
+
+def best_first(listed_by: Collection[str]) -> tuple[AccountKind, ...]:
+    """Kinds of account to ask for a model: those that list it, then the others, which may know it all the same."""
+    return tuple(sorted(AccountKind, key=lambda kind: kind.value not in listed_by))
 
 
 def facts_of(entry: object) -> ModelFacts:
@@ -57,7 +63,7 @@ def facts_of(entry: object) -> ModelFacts:
         schemas=schemas_of(parameters if isinstance(parameters, list | tuple) else None) or None,
         input_modalities=_input_modalities(entry),
         takes_reasoning_effort=effort if isinstance(effort, bool) else None,
-        is_web_only=_names(_value(entry, "kinds")) == frozenset({"web"}),
+        kinds=_names(_value(entry, "kinds")) or frozenset(),
     )
 
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from accounts import AccountKind
 from gateway.http.errors import GatewayError, invalid
+from gateway.models.aliases import NO_ALIASES, Alias, AliasTable, key_of, read_aliases
+from gateway.models.capabilities import best_first
 from gateway.models.live_config import Document, LiveConfig
-from pool.config_names import MODELS
+from pool.config_names import ALIASES, MODELS
 
 REFRESH_SECONDS = 300.0
+ALIASES_REFRESH_SECONDS = 60.0
 # A new deployment has no stored list until the scheduled job has run for the first time.
 ABSENT_REFRESH_SECONDS = 5.0
 CHAT_ENDPOINT = "/v1/chat/completions"
@@ -66,6 +69,10 @@ class Model:
     """Where the official API says that it answers; empty where it doesn't."""
     kinds: tuple[str, ...] | None = None
     """Kinds of account that list it."""
+    alias_of: str | None = None
+    """Of an entry for an alias of the owner's: the model that it stands for."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that may answer in its place, in order."""
 
     @property
     def tokens(self) -> int | None:
@@ -96,6 +103,7 @@ class Model:
 
     def to_openai(self) -> dict[str, Any]:
         """OpenAI's model object; the rest is extensions, of which the original had `tokens` and `endpoints`."""
+        alias = {} if self.alias_of is None else {"alias_of": self.alias_of, "fallbacks": list(self.fallbacks)}
         return {
             "id": self.id,
             "object": "model",
@@ -115,7 +123,38 @@ class Model:
             "description": self.description,
             "aliases": list(self.aliases),
             "kinds": _listed(self.kinds),
+            **alias,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A model that is meant: its entry, if it is listed, and the name to ask Poe for."""
+
+    model: Model | None
+    bot: str
+
+    @property
+    def name(self) -> str:
+        """What callers are told."""
+        return self.bot if self.model is None else self.model.id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What lists of allowed models may call it."""
+        return (self.bot,) if self.model is None else (self.model.id, self.bot)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved(Named):
+    """What a caller's name means. `alias` is the owner's alias that said so, with models that may take its place."""
+
+    alias: Alias | None = None
+    fallbacks: tuple[Named, ...] = ()
+
+    def told(self, asked: str) -> str:
+        """What an answer names as its model: what an alias stands for, else the name as it was asked for."""
+        return asked if self.alias is None else self.name
 
 
 class Catalogue:
@@ -133,6 +172,8 @@ class Catalogue:
             every_seconds=REFRESH_SECONDS,
             every_seconds_if_absent=ABSENT_REFRESH_SECONDS,
         )
+        self._aliases: AliasTable = NO_ALIASES
+        live.watch(ALIASES, self._take_aliases, every_seconds=ALIASES_REFRESH_SECONDS)
 
     async def models(self) -> Sequence[Model]:
         """All models, sorted by id. The same object until there is another list."""
@@ -147,18 +188,56 @@ class Catalogue:
 
     def known(self, name: str) -> Model | None:
         """The model with this name or alias in the list at hand, without looking for a newer one."""
-        return self._embedded().get(_key(name))
+        return self._embedded().get(key_of(name))
 
-    async def resolve(self, name: str) -> tuple[Model | None, str]:
-        """The model with this name or alias, if it is listed, and the name to ask Poe for in any case."""
-        found = await self.find(name)
-        return found, _poe_name(name) if found is None else found.bot
+    async def resolve(self, name: str) -> Resolved:
+        """What is meant by a caller's name: an alias of the owner's, a listed model, or what only Poe knows."""
+        await self._live.refresh()
+        alias = self._aliases.exact(name)
+        found = self.known(name) if alias is None else None
+        if alias is None and found is None:
+            alias = self._aliases.matching(name)
+        meant = self.named(name if alias is None else alias.model)
+        fallbacks = tuple(map(self.named, alias.fallbacks)) if alias is not None else ()
+        return Resolved(meant.model, meant.bot, alias, fallbacks)
+
+    def named(self, name: str) -> Named:
+        """The model that Poe, or the list, has under this name."""
+        found = self.known(name)
+        return Named(found, _poe_name(name) if found is None else found.bot)
+
+    async def entry(self, name: str) -> Model | None:
+        """What the list of models has under a name: a model, or an alias; `None` for what nobody lists."""
+        meant = await self.resolve(name)
+        if meant.alias is None or (meant.model is None and meant.alias.is_pattern):
+            return meant.model
+        return _alias_entry(name, meant)
+
+    async def entries(self) -> Sequence[Model]:
+        """All models and exact aliases, sorted by id. An alias hides the model of its name."""
+        models = await self.models()
+        aliases = [alias for alias in self._aliases.aliases if not alias.is_pattern]
+        if not aliases:
+            return models
+        shown = {key_of(model.id): model for model in models}
+        for alias in aliases:
+            meant = self.named(alias.model)
+            entry = Resolved(meant.model, meant.bot, alias, tuple(map(self.named, alias.fallbacks)))
+            shown[key_of(alias.name)] = _alias_entry(alias.name, entry)
+        return sorted(shown.values(), key=lambda model: model.id.lower())
+
+    def forget_aliases(self) -> None:
+        """Read them again with the next request: they were changed here."""
+        self._live.forget(ALIASES)
 
     async def reload(self) -> Sequence[Model]:
         """The list in the table, now. Raises `AccountStoreError`; the last good list stays."""
         await self._live.reload(MODELS)
         self._embedded()
         return self._models
+
+    def _take_aliases(self, document: Document | None) -> None:
+        self._aliases = read_aliases(document) if document else NO_ALIASES
 
     def _embedded(self) -> dict[str, Model]:
         if not self._by_name:
@@ -178,12 +257,19 @@ class Catalogue:
         models = _parse(document)
         self._models = sorted(models, key=lambda model: model.id.lower())
         # Makers write dashes where Poe has dots (`claude-sonnet-4-5`). A model's own name wins over another's alias.
-        dashed = [_key(model.id).replace(".", "-") for model in models]
+        dashed = [key_of(model.id).replace(".", "-") for model in models]
         times = Counter(dashed)
         self._by_name = {name: model for name, model in zip(dashed, models, strict=True) if times[name] == 1}
-        self._by_name |= {_key(alias): model for model in models for alias in model.aliases}
-        self._by_name |= {_key(model.id): model for model in models}
+        self._by_name |= {key_of(alias): model for model in models for alias in model.aliases}
+        self._by_name |= {key_of(model.id): model for model in models}
         self.updated_at = document.get("updated_at")
+
+
+def _alias_entry(name: str, meant: Resolved) -> Model:
+    entry = meant.model or Model(id=meant.bot, bot=meant.bot)
+    return replace(
+        entry, id=name, aliases=(), alias_of=meant.name, fallbacks=tuple(other.name for other in meant.fallbacks)
+    )
 
 
 def _poe_name(name: str) -> str:
@@ -192,10 +278,8 @@ def _poe_name(name: str) -> str:
 
 
 def kinds_for(model: Model | None) -> tuple[AccountKind, ...]:
-    """Kinds of account to ask for the model, best first: the documented API, unless only web accounts list it."""
-    if model is not None and model.kinds == (AccountKind.WEB.value,):
-        return (AccountKind.WEB, AccountKind.OFFICIAL)
-    return (AccountKind.OFFICIAL, AccountKind.WEB)
+    """Kinds of account to ask for the model, best first."""
+    return best_first((model.kinds if model is not None else None) or ())
 
 
 def require(model: Model | None, modality: str, what: str) -> None:
@@ -208,10 +292,6 @@ def require(model: Model | None, modality: str, what: str) -> None:
 def unsupported_model(message: str) -> GatewayError:
     """The model exists and can't do what is asked for."""
     return invalid(message, param="model", code="unsupported_endpoint")
-
-
-def _key(name: str) -> str:
-    return name.lower().replace(" ", "")
 
 
 def _parse(document: Mapping[str, Any]) -> list[Model]:

@@ -94,7 +94,7 @@ def _is_sent(name: str, kind: AccountKind, facts: ModelFacts) -> bool:
     declared = facts.declares(name)
     if declared:
         return True
-    if kind is AccountKind.WEB:
+    if not kind.traits.is_native:
         return False
     if name == REASONING_EFFORT:
         # Poe's documentation says that it is ignored; recorded replies show that it is passed on and checked

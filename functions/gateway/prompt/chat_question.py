@@ -22,9 +22,11 @@ from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import AnswerReader, Correction, native_reader, worded_reader
+from gateway.prompt.cited_links import with_cited_links
 from gateway.prompt.conversations import Continuation, Conversation
-from gateway.prompt.native_calls import CallExtras, RequiredCallReader
+from gateway.prompt.native_calls import CallExtras
 from gateway.prompt.request import GenerationRequest
+from gateway.prompt.required_calls import RequiredCallReader
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
@@ -91,7 +93,7 @@ class ChatQuestion:
         self._reader: AnswerReader | None = None
         self._is_continued = False
         self._account_id = ""
-        self._kind = AccountKind.OFFICIAL
+        self._kind: AccountKind | None = None
         self._chat: ChatStarted | None = None
         self._blamed: frozenset[str] = frozenset()
 
@@ -110,9 +112,9 @@ class ChatQuestion:
             self._request = correction
         self._kind, self._account_id = kind, account_id
         self._request = self._refused.without(self._request)
-        if self._reader is not None:
-            return self._read(client, self._reader)
-        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
+        events = self._answer(client)
+        has_text = self._asked.response_format is None
+        return with_cited_links(events) if self._asked.searches_the_web and has_text else events
 
     def changes(self, error: PoeError) -> frozenset[Change]:
         """The changes that would answer this failure of the last send."""
@@ -130,24 +132,29 @@ class ChatQuestion:
             possible.add(Change.NEW_CHAT)
         return frozenset(possible)
 
+    def _answer(self, client: PoeClient) -> AsyncGenerator[Event, None]:
+        if self._reader is not None:
+            return self._read(client, self._reader)
+        return client.stream(self._request) if self._extras is None else self._noting(client, self._extras)
+
     def _begin(self, kind: AccountKind, account_id: str) -> None:
         """Make the request that tells all that this account must be told."""
         asked = self._asked
         self._is_continued = False
-        if kind is AccountKind.OFFICIAL:
+        if kind.traits.is_native:
             is_native = Change.FORMAT_IN_WORDS not in self._made
             self._reader = _native_reader(asked, knows_format=is_native)
-            self._request = self._official_request()
+            self._request = self._native_request(kind)
             return
         going_on = self._continuation(account_id)
         reads = self._conversation is not None or asked.specs.tools or asked.response_format is not None
         self._reader = reader = worded_reader(asked) if reads else None
         protocol = reader.protocol if reader else None
         if going_on is None:
-            self._request = asked.web_request(self._bot, asked.turns, protocol)
+            self._request = asked.text_request(self._bot, kind, asked.turns, protocol)
             return
         self._is_continued = True
-        self._request = asked.web_request(self._bot, going_on.turns, protocol, going_on.chat)
+        self._request = asked.text_request(self._bot, kind, going_on.turns, protocol, going_on.chat)
 
     def _continuation(self, account_id: str) -> Continuation | None:
         """How to go on in the Poe chat that holds the beginning; anew where there is none, or it holds too much."""
@@ -155,8 +162,8 @@ class ChatQuestion:
             return None
         return self._conversation.continuation(account_id)
 
-    def _official_request(self) -> ChatRequest:
-        request = self._asked.build(self._bot, AccountKind.OFFICIAL)
+    def _native_request(self, kind: AccountKind) -> ChatRequest:
+        request = self._asked.build(self._bot, kind)
         if Change.WITHOUT_STOP in self._made:
             request = replace(request, stop=())
         if Change.BOT_PROTOCOL in self._made:
@@ -171,7 +178,7 @@ class ChatQuestion:
         correction = self._reader.correction if self._reader else None
         if correction is None:
             return None
-        if self._kind is AccountKind.OFFICIAL:
+        if self._kind is not None and self._kind.traits.is_native:
             return _with_the_conversation(self._request, correction)
         if self._chat is None or account_id not in (None, self._account_id):
             return None

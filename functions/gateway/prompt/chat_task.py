@@ -13,14 +13,16 @@ from typing import Protocol
 
 from accounts import AccountKind, AccountStore, AccountStoreError
 from gateway.generation.task import AnswerSoFar, GenerationTask
+from gateway.http.errors import invalid
 from gateway.http.request_log import Journal
-from gateway.models.capabilities import facts_of
+from gateway.models.capabilities import ModelFacts, facts_of
 from gateway.models.parameters import ignored_header
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.chat_question import ChatQuestion, RefusedOptions
 from gateway.prompt.conversations import Conversation, find_conversation
 from gateway.prompt.native_calls import CallExtras, with_extras
 from gateway.prompt.request import GenerationRequest
+from gateway.prompt.thinking import is_given_back
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 
 IGNORED_HEADER = "x-gateway-ignored"
@@ -62,15 +64,17 @@ class ChatTask:
             kinds=self.request.kinds,
             is_streamed=self.request.is_streamed,
             sticky_account_id=conversation.account_id if conversation else None,
+            conversation=conversation.chat_name if conversation else None,
         )
 
     def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:
         """Names of what was not taken into account; `kind` is the answering account's, if known already."""
-        return tuple(
-            sorted(
-                {*self.request.ignored(kind or self.request.kinds[0]), *map(self.request.names.of, self.refused.names)}
-            )
-        )
+        kind = kind or self.request.kinds[0]
+        names = {*self.request.ignored(kind), *map(self.request.names.of, self.refused.names)}
+        turns = self.request.turns
+        if any(turn.thinking for turn in turns) and not is_given_back(turns, bot=self.bot, kind=kind):
+            names.add(self.request.thinking_name)
+        return tuple(sorted(names))
 
     def headers(self, kind: AccountKind | None) -> dict[str, str]:
         """Headers that say so."""
@@ -86,7 +90,7 @@ class ChatTask:
         kind, account_id = answer.kind, answer.account_id
         try:
             async with asyncio.timeout(_SAVE_SECONDS):
-                if extras is not None and extras.found and went_well:
+                if extras is not None and went_well:
                     await extras.save(self.store, self.key_id)
                 if conversation is None or kind is None or account_id is None:
                     return
@@ -126,8 +130,15 @@ async def prepare_chat(
         kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=request.max_tokens or 0)
     else:
         check_window(turns, facts.context_tokens, also=rules_tokens)
-    kept = await with_extras(kept, bot=bot, key_id=key_id, store=services.store, journal=services.journal)
+    kept = await with_extras(
+        kept, bot=bot, thinks=_thinks(request, facts), key_id=key_id, store=services.store, journal=services.journal
+    )
     request = replace(request, turns=kept, facts=facts)
+    if request.specs.must_search and not request.searches_the_web:
+        message = (
+            "'tool_choice' asks for a call, but none of 'tools' is offered here: this model does not search the web."
+        )
+        raise invalid(message, param="tool_choice", code="invalid_value")
     conversation = await find_conversation(
         services.store,
         services.journal,
@@ -150,3 +161,8 @@ async def prepare_chat(
         services.journal,
         estimate_tokens(request.turns) + rules_tokens,
     )
+
+
+def _thinks(request: GenerationRequest, facts: ModelFacts) -> bool:
+    """Whether the model is asked to think by a budget, which is how those that want their thinking back are asked."""
+    return bool(request.options.sent(AccountKind.OFFICIAL, facts).get("thinking_budget"))

@@ -66,6 +66,11 @@ class Conversation:
         """The account it was last with, if it was about the same model: another one may do better elsewhere."""
         return self._stored.account_id if self._stored and self._stored.model == self._model else None
 
+    @property
+    def chat_name(self) -> str | None:
+        """Under which name the chat is stored, if it is to be gone on with."""
+        return self._name if self._keeps_chat else None
+
     def continuation(self, account_id: str) -> Continuation | None:
         """How to go on in the chat that this account has; `None` where everything must be told anew."""
         stored = self._stored
@@ -90,7 +95,7 @@ class Conversation:
 
     async def save(self, store: AccountStore, account_id: str, kind: AccountKind, text: str) -> None:
         """Remember where the conversation stands after an answer that ended well. Raises what the store raises."""
-        chat = self._chat if kind is AccountKind.WEB and self._keeps_chat else None
+        chat = self._chat if kind.traits.keeps_chats and self._keeps_chat else None
         if chat is None and self._stored is not None and self._stored.chat_id == _NO_CHAT:
             if (self._stored.account_id, self._stored.model) == (account_id, self._model):
                 return  # nothing has changed

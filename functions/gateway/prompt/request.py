@@ -11,7 +11,7 @@ from typing import Any
 from accounts import AccountKind
 from gateway.generation import usage
 from gateway.generation.shaping import AnswerLimits
-from gateway.models.capabilities import UNKNOWN, ModelFacts
+from gateway.models.capabilities import UNKNOWN, ModelFacts, best_first
 from gateway.models.parameters import REASONING_EFFORT, Options
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
@@ -91,6 +91,8 @@ class GenerationRequest:
     may_truncate: bool = False
     """Whether the oldest turns may be left out when the model's window is too small for all."""
     names: FieldNames = field(default=FieldNames(), repr=False)
+    thinking_name: str = "messages.thinking_blocks"
+    """What the caller's API calls the reasoning that it sends back."""
     facts: ModelFacts = UNKNOWN
 
     @property
@@ -110,9 +112,7 @@ class GenerationRequest:
     @property
     def kinds(self) -> tuple[AccountKind, ...]:
         """Kinds of account that can do what is asked for, best first."""
-        if self.facts.is_web_only:
-            return (AccountKind.WEB, AccountKind.OFFICIAL)
-        return (AccountKind.OFFICIAL, AccountKind.WEB)
+        return best_first(self.facts.kinds)
 
     @property
     def rules_tokens(self) -> int:
@@ -133,35 +133,34 @@ class GenerationRequest:
         are cut where the estimate can't be that wrong.
         """
         allowed = self.max_tokens
-        if allowed is not None and kind is AccountKind.OFFICIAL:
+        if allowed is not None and kind.traits.is_native:
             allowed = 2 * allowed + _UNCERTAIN_TOKENS
         return AnswerLimits(allowed, self.stop)
 
     def ignored(self, kind: AccountKind) -> tuple[str, ...]:
         """What of the request an account of this kind does not take into account, by the caller's names."""
-        searches = self.specs.web_searches if self._searches_the_web else ()
-        dropped = {*self.specs.dropped} - {*searches}
-        names = {*self.options.ignored(kind, self.facts, self.names.of), *dropped}
-        if kind is AccountKind.OFFICIAL and self.specs.has_strict:
+        names = {*self.options.ignored(kind, self.facts, self.names.of), *self.specs.dropped}
+        names -= {*self.specs.web_searches} if self.searches_the_web else set()
+        if kind.traits.is_native and self.specs.has_strict:
             # Poe's official API ignores it (docs/reference/poe-official.md#chat-parameters); web accounts' answers are
             # checked here.
             names.add("tools.function.strict")
         return tuple(sorted(names))
 
     @property
-    def _searches_the_web(self) -> bool:
+    def searches_the_web(self) -> bool:
         """Whether a hosted search was asked for, and the model has a switch for it."""
         schema = (self.facts.schemas or {}).get(WEB_SEARCH)
         return bool(self.specs.web_searches) and schema is not None and schema.get("type") == "boolean"
 
     def _parameters_for(self, kind: AccountKind) -> dict[str, Any]:
         sent = self.options.sent(kind, self.facts)
-        return {WEB_SEARCH: True, **sent} if self._searches_the_web else sent
+        return {WEB_SEARCH: True, **sent} if self.searches_the_web else sent
 
     def build(self, bot: str, kind: AccountKind) -> ChatRequest:
         """The request for one account."""
-        if kind is AccountKind.WEB:
-            return self.web_request(bot, self.turns, self.web_protocol())
+        if not kind.traits.is_native:
+            return self.text_request(bot, kind, self.turns, self.web_protocol())
         # Some providers refuse earlier calls of tools that they do not get.
         withheld = self.specs.withheld if any(turn.tool_calls for turn in self.turns) else ()
         return ChatRequest(
@@ -182,16 +181,21 @@ class GenerationRequest:
         """How tools are called in-band, if there are any; new marks each time."""
         return ToolProtocol(self.specs) if self.specs.tools else None
 
-    def web_request(
-        self, bot: str, turns: Sequence[Message], protocol: ToolProtocol | None, chat: ChatRef | None = None
+    def text_request(
+        self,
+        bot: str,
+        kind: AccountKind,
+        turns: Sequence[Message],
+        protocol: ToolProtocol | None,
+        chat: ChatRef | None = None,
     ) -> ChatRequest:
-        """The one message for a web account with these turns and the instructions that the gateway must add."""
+        """One message of text with these turns and the instructions that the gateway must add."""
         rules = [protocol.manual()] if protocol else []
         if self.response_format is not None:
             rules.append(self.response_format.instructions())
         prompt = flatten(turns, rules=rules, write_calls=protocol.write_calls if protocol else None)
         message = Message("user", prompt.text, prompt.attachments)
-        parameters = self._parameters_for(AccountKind.WEB)
+        parameters = self._parameters_for(kind)
         return ChatRequest(
             bot, (message,), chat=chat, parameters=parameters, suggest_replies=self.wants_suggested_replies
         )

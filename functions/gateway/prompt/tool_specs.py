@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.prompt.model_json import decode
@@ -42,6 +42,8 @@ class ToolSpecs:
     """What was left out, by its place."""
     web_searches: tuple[str, ...] = ()
     """Places of the hosted searches of the web, which some models have as an option."""
+    must_search: bool = False
+    """Whether the choice asks for such a search, or for a call of which nothing else is offered."""
     free_form: frozenset[str] = frozenset()
     """Names of the functions that stand for tools that take plain text (see `free_form`)."""
 
@@ -67,6 +69,11 @@ class ToolSpecs:
             dropped=dropped,
             free_form=free_form,
         )
+
+    def searching(self, places: Iterable[str], choice: Any, *, must: bool = False) -> ToolSpecs:
+        """The same with hosted searches of the web, unless the choice forbids all tools."""
+        found = () if choice == "none" else tuple(places)
+        return replace(self, web_searches=found, must_search=must and bool(found))
 
     @property
     def must_call(self) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.requests import Request
@@ -15,12 +15,12 @@ from accounts import AccountStore, ApiKey
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
-from gateway.http.auth import AdminGate, Authenticator
+from gateway.http.auth import AdminGate, Authenticator, may_use
 from gateway.http.deadline import bounded, deadline_of
 from gateway.http.errors import GatewayError, encode_error_event, gateway_error
 from gateway.http.request_log import Journal, RequestKeeper, RequestRecord
 from gateway.http.sse import EventStream
-from gateway.models.catalogue import Catalogue, Model
+from gateway.models.catalogue import Catalogue, Resolved
 from gateway.models.live_config import PoeSettings
 from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader
@@ -95,6 +95,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Close connections."""
+        await self.generations.late.aclose()
         await self.clients.aclose()
         if self.connections is not None:
             await self.connections.aclose()
@@ -128,19 +129,25 @@ async def authenticate(request: Request) -> ApiKey:
     return key
 
 
-async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1) -> tuple[Model | None, str]:
-    """The model, if it is listed, and the name to ask Poe for, noted in the record; the key may use it, and is counted.
+async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1) -> Resolved:
+    """What is meant by the name, noted in the record; the key may use it, and is counted.
 
-    Raises `GatewayError` (403, 429).
+    A key that may use an alias may use what stands behind it; of another one's fallbacks only those of its own list are
+    left. Raises `GatewayError` (403, 429).
     """
     context = context_of(request)
     context.services.prepare()
-    model, bot = await context.services.catalogue.resolve(model_name)
-    context.record.model = bot
+    meant = await context.services.catalogue.resolve(model_name)
+    context.record.model, context.record.is_listed = meant.bot, meant.model is not None
+    if meant.alias is not None:
+        context.record.alias = meant.alias.name
+    price = partial(context.services.prices.price, meant.model, meant.bot)
     context.record.budget = await context.services.authenticator.admit(
-        key, model_name, bot, answers=answers, price=partial(context.services.prices.price, model, bot)
+        key, model_name, *meant.names, answers=answers, price=price
     )
-    return model, bot
+    if meant.fallbacks and not may_use(key, (model_name,)):
+        return replace(meant, fallbacks=tuple(other for other in meant.fallbacks if may_use(key, other.names)))
+    return meant
 
 
 def request_deadline(request: Request) -> float:

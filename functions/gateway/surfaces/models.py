@@ -27,8 +27,8 @@ from gateway.surfaces.context import authenticate, context_of, speaks_anthropic
 async def list_models(request: Request) -> Response:
     """The models that the caller's key may use. Raises `GatewayError` (400) for a page that is none."""
     key = await authenticate(request)
-    models = await context_of(request).services.catalogue.models()
-    models = [model for model in models if may_use(key, (model.id, model.bot))]
+    models = await context_of(request).services.catalogue.entries()
+    models = [model for model in models if may_use(key, _names(model))]
     if _wants_anthropic(request):
         return _tagged(request, list_page(models, request.query_params))
     return _tagged(request, {"object": "list", "data": [model.to_openai() for model in models]})
@@ -37,12 +37,17 @@ async def list_models(request: Request) -> Response:
 async def retrieve_model(request: Request) -> Response:
     """One model, by its name or an alias. Raises `GatewayError` (404)."""
     key = await authenticate(request)
-    model = await context_of(request).services.catalogue.find(request.path_params["model"])
-    if model is None or not may_use(key, (model.id, model.bot)):
+    model = await context_of(request).services.catalogue.entry(request.path_params["model"])
+    if model is None or not may_use(key, _names(model)):
         raise GatewayError(MODEL_NOT_FOUND, param="model")
     if _wants_anthropic(request):
         return _tagged(request, to_anthropic(model))
     return _tagged(request, model.to_openai())
+
+
+def _names(model: Model) -> tuple[str, ...]:
+    """What a key's list of models may call it."""
+    return (model.id, model.bot) if model.alias_of is None else (model.id, model.alias_of, model.bot)
 
 
 def _wants_anthropic(request: Request) -> bool:
@@ -69,7 +74,7 @@ def to_anthropic(model: Model) -> dict[str, Any]:
     return {
         "type": "model",
         "id": model.id,
-        "display_name": model.id,
+        "display_name": model.alias_of or model.id,
         "created_at": datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lifecycle": "active",
         "max_input_tokens": model.context_length,

@@ -110,10 +110,29 @@ async def healthz(_request: Request) -> JSONResponse:
 
 
 async def readyz(request: Request) -> JSONResponse:
-    """Whether an account could be leased, and nothing more: anybody may ask. Raises `GatewayError` (503) if none."""
+    """Whether an account could be leased, and nothing more: anybody may ask. Raises `GatewayError` (503) if none.
+
+    With an administrator's key it says which accounts there are, and why none can serve.
+    """
+    if await _is_administrator(request):
+        from gateway.surfaces.readiness import look
+
+        status, found = await look(context_of(request).services)
+        return JSONResponse(found, status_code=status)
     if not await context_of(request).services.readiness.is_ready(time.monotonic()):
         raise GatewayError(NOT_READY)
     return JSONResponse({"status": "ready"})
+
+
+async def _is_administrator(request: Request) -> bool:
+    """Whether the request has a key that may see the accounts; whoever has none, or another one, is anybody."""
+    if "authorization" not in request.headers and "x-api-key" not in request.headers:
+        return False
+    try:
+        await context_of(request).services.admin.check(request.headers, method="GET")
+    except GatewayError:
+        return False
+    return True
 
 
 Endpoint = Callable[[Request], Awaitable[Any]]

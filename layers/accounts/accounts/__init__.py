@@ -13,6 +13,7 @@ from accounts._account_model import (
 )
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
+from accounts._backup import CREDENTIALS_MISSING, AccountBackup, KeyBackup, Restored
 from accounts._classes import percentile as first_token_percentile
 from accounts._exceptions import (
     AccountNotFoundError,
@@ -40,13 +41,17 @@ from accounts._ledger_model import (
     Sums,
 )
 from accounts._memory import InMemoryAccountStore
+from accounts._page import Page
+from accounts._selection import why_none
 from accounts._session_model import ChatSession
-from accounts._store import AccountStore, Page
+from accounts._store import AccountStore
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
 
 __all__ = [
+    "CREDENTIALS_MISSING",
     "DEFAULT_POLICY",
     "Account",
+    "AccountBackup",
     "AccountKind",
     "AccountNotFoundError",
     "AccountState",
@@ -63,6 +68,7 @@ __all__ = [
     "ConflictError",
     "InMemoryAccountStore",
     "Intention",
+    "KeyBackup",
     "KeyNotFoundError",
     "KeyRole",
     "KeySettings",
@@ -81,6 +87,7 @@ __all__ = [
     "RequestRecord",
     "Reservation",
     "Reserved",
+    "Restored",
     "SealBrokenError",
     "Selection",
     "SendRecord",
@@ -94,4 +101,5 @@ __all__ = [
     "in_points",
     "lacks_points",
     "open_store",
+    "why_none",
 ]

@@ -8,13 +8,59 @@ from enum import StrEnum
 from typing import Any
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindTraits:
+    """What the API of a kind of account can do: all that decisions about a request depend on."""
+
+    is_native: bool
+    """Whether turns, tools, formats and limits are sent as they are. Otherwise a request is one message of text, which
+    tells the rest in words."""
+    ignores_unknown_parameters: bool
+    """Whether a parameter that a model does not declare has no effect. Otherwise the request is refused."""
+    keeps_chats: bool
+    """Whether an answer belongs to a chat that a later request can continue."""
+    reports_charges: bool
+    """Whether the cost that comes with an answer is what Poe charged. Otherwise it may differ from the history."""
+    has_video_jobs: bool
+    lists_bots: bool
+    """Whether its client lists bots, so that the list of models can be completed from it."""
+    has_run_time_settings: bool
+    """Whether its client is configured by a document that may change at run time."""
+
+
 class AccountKind(StrEnum):
-    """Which of Poe's two APIs the account's credentials open."""
+    """Which of Poe's APIs the account's credentials open. The first one is preferred."""
 
     OFFICIAL = "official"
     """An API key of the documented API."""
     WEB = "web"
     """Browser cookies, for the unofficial web API."""
+
+    @property
+    def traits(self) -> KindTraits:
+        return _TRAITS[self]
+
+
+_TRAITS = {
+    AccountKind.OFFICIAL: KindTraits(
+        is_native=True,
+        ignores_unknown_parameters=False,
+        keeps_chats=False,
+        reports_charges=False,
+        has_video_jobs=True,
+        lists_bots=False,
+        has_run_time_settings=False,
+    ),
+    AccountKind.WEB: KindTraits(
+        is_native=False,
+        ignores_unknown_parameters=True,
+        keeps_chats=True,
+        reports_charges=True,
+        has_video_jobs=False,
+        lists_bots=True,
+        has_run_time_settings=True,
+    ),
+}
 
 
 class AccountState(StrEnum):

@@ -23,7 +23,8 @@ from typing import Any
 
 from accounts import _keys, _ledger, _selection
 from accounts._account_model import Account, AccountKind
-from accounts._dynamodb_booking import SLOT_IS_AS_SEEN, SLOT_IS_OURS, DynamoDBBooking
+from accounts._dynamodb_backup import DynamoDBBackup
+from accounts._dynamodb_booking import SLOT_IS_AS_SEEN, SLOT_IS_OURS
 from accounts._exceptions import AccountStoreError, ConflictError, NoAccountError, SealBrokenError
 from accounts._items import Item
 from accounts._lease_model import Lease, LeaseRequest
@@ -82,7 +83,7 @@ class _Search:
         }
 
 
-class DynamoDBAccountStore(DynamoDBBooking):
+class DynamoDBAccountStore(DynamoDBBackup):
     """Keeps the contract of `AccountStore` in one DynamoDB table, for any number of processes at once."""
 
     def __init__(

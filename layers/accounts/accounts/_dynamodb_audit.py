@@ -10,8 +10,8 @@ from accounts import _keys, _ledger
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
 from accounts._dynamodb_records import DynamoDBRecords
+from accounts._page import Page
 from accounts._records_items import alert_item, alert_of, audit_item, audit_of
-from accounts._store import Page
 from accounts._table import ConditionFailed, put
 
 # Queries of one page of the list. A page may then be short; its cursor goes on.

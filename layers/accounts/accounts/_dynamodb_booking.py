@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from accounts import _keys, _ledger
 from accounts._account_model import Account, Outcome
@@ -39,6 +39,19 @@ SLOT_IS_OURS = "{owner} = :owner"
 SLOT_IS_AS_SEEN = "{owner} = :owner AND {until} = :until"
 
 
+class _End(NamedTuple):
+    """How a lease ends: what is booked together."""
+
+    lease: Lease
+    outcome: Outcome
+    entry: LedgerEntry | None
+    usage: SendRecord | None
+    record: Item | None
+    """The request's own item, where it is kept."""
+    session: Item
+    """Sealed session data; empty to leave what is stored."""
+
+
 class DynamoDBBooking(DynamoDBAccounts):
     """Books how leases end, in one DynamoDB table."""
 
@@ -60,32 +73,24 @@ class DynamoDBBooking(DynamoDBAccounts):
             if reserved is not None:
                 entry = replace(entry, budgeted=_ledger.budget_points(entry, reserved.points))
         record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
-        await self._book(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+        await self._book(_End(lease, outcome, entry, usage, record, session))
         if lease.intention is None or reserved is None:
             return
         points = 0 if entry is None else entry.budgeted
         tokens = 0 if entry is None else _ledger.tokens_of(entry, reserved.tokens)
         await self._correct(lease.intention.key_id, lease.owner, points=points, tokens=tokens, expected=reserved)
 
-    async def _book(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        *,
-        entry: LedgerEntry | None,
-        usage: SendRecord | None,
-        record: Item | None,
-        session: Item,
-    ) -> None:
+    async def _book(self, end: _End) -> None:
         """Give the slot back, write the entry, apply the outcome. Nothing if it was released before."""
+        lease, entry = end.lease, end.entry
         account: Account | None = lease.account
         slot = delete(_keys.slot(lease.account.id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
         booking: list[Write] = [slot]
         booking += [put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT)] if entry else []
-        booking += [put(record)] if record else []
+        booking += [put(end.record)] if end.record else []
         for number in range(MAX_RACES):
             await self._table.pause(number)
-            changes = [] if account is None else self._outcome_writes(account, lease, outcome, session)
+            changes = [] if account is None else self._outcome_writes(account, lease, end.outcome, end.session)
             try:
                 await self._table.write_once(*booking, *changes)
             except TransactionConflict:
@@ -97,29 +102,21 @@ class DynamoDBBooking(DynamoDBAccounts):
                 if min(failed.found) >= len(booking):
                     account = None
                     continue
-                await self._book_lost(lease, outcome, entry=entry, usage=usage, record=record, session=session)
+                await self._book_lost(end)
                 return
             if account is None:
-                await self._apply_outcome(lease, outcome, session)
+                await self._apply_outcome(lease, end.outcome, end.session)
             return
         raise ConflictError("the account is being changed by others all the time")
 
-    async def _book_lost(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        *,
-        entry: LedgerEntry | None,
-        usage: SendRecord | None,
-        record: Item | None,
-        session: Item,
-    ) -> None:
+    async def _book_lost(self, end: _End) -> None:
         """Book a lease whose slot is somebody else's: it was released before, or lost and recorded as that."""
-        if record is not None:
-            await self._table.write(put(record))
+        lease, outcome, entry, usage = end.lease, end.outcome, end.entry, end.usage
+        if end.record is not None:
+            await self._table.write(put(end.record))
         if entry is None or usage is None:
             if lease.expires_at <= self._clock():
-                await self._apply_outcome(lease, outcome, session)
+                await self._apply_outcome(lease, outcome, end.session)
             return
         now = self._clock()
 
@@ -131,7 +128,7 @@ class DynamoDBBooking(DynamoDBAccounts):
                 await self._table.write(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
             except ConditionFailed:
                 return
-        await self._apply_outcome(lease, outcome, session)
+        await self._apply_outcome(lease, outcome, end.session)
 
     async def recover_slots(self, *, limit: int = 1000) -> int:
         recovered = 0

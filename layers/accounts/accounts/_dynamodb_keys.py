@@ -16,8 +16,8 @@ from accounts._exceptions import ConflictError, KeyNotFoundError
 from accounts._items import Item
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation, Reserved
 from accounts._ledger import budget_points, tokens_of
+from accounts._page import Page
 from accounts._records_items import api_key_item, api_key_of, entry_of
-from accounts._store import Page
 from accounts._table import ConditionFailed, Table, Write, delete, put, update
 
 MAX_RACES = 8

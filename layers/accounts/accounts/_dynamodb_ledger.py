@@ -17,6 +17,7 @@ from accounts._dynamodb_keys import MAX_RACES, DynamoDBKeys
 from accounts._exceptions import ConflictError
 from accounts._items import Item
 from accounts._ledger_model import LedgerEntry, RequestRecord, Selection, Settlement, SettlementState
+from accounts._page import Page
 from accounts._records_items import (
     entry_attributes,
     entry_key,
@@ -26,7 +27,6 @@ from accounts._records_items import (
     settlement_item,
     settlement_of,
 )
-from accounts._store import Page
 from accounts._table import MAX_BATCH_GET, ConditionFailed, assignments, put, update
 
 # How far back the first run of the job looks for entries.
@@ -83,6 +83,39 @@ class DynamoDBLedger(DynamoDBKeys):
             if (after := page.next_key) is None:
                 break
         return sorted(found, key=lambda entry: entry.id)
+
+    async def chats_to_delete(self, *, ended_before: float, limit: int = 500) -> Sequence[LedgerEntry]:
+        found: list[LedgerEntry] = []
+        after: Mapping[str, Any] | None = None
+        while len(found) < limit:
+            page = await self._table.query(
+                "{due_pk} = :partition AND {due_at} < :latest",
+                index=_keys.DUE_INDEX,
+                limit=min(limit - len(found), MAX_BATCH_GET),
+                after=after,
+                partition=_keys.CHATS_PARTITION,
+                latest=ended_before,
+            )
+            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in page.items]
+            entries = [entry_of(item) for item in await self._table.get_many(keys)]
+            # The index may be behind the table.
+            found += [entry for entry in entries if entry.chat_due_at is not None and entry.chat_due_at < ended_before]
+            if (after := page.next_key) is None:
+                break
+        return sorted(found, key=lambda entry: entry.chat_due_at or 0.0)
+
+    async def put_off_chat(self, entry_id: str, until: float | None) -> None:
+        key = _keys.ledger_entry(_ledger.day_of(_ledger.started_at(entry_id)), entry_id)
+        # An entry whose cost is open is none of those that were found.
+        is_found = "{due_pk} = :chats"
+        change = (
+            "REMOVE {chat_due_at}, {due_at}, {due_pk}"
+            if until is None
+            else "SET {chat_due_at} = :until, {due_at} = :until"
+        )
+        values: dict[str, Any] = {} if until is None else {"until": until}
+        with suppress(ConditionFailed):
+            await self._table.write(update(key, change, is_found, chats=_keys.CHATS_PARTITION, **values))
 
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         done = 0

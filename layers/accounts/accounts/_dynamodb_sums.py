@@ -21,6 +21,8 @@ from accounts._ledger_model import RequestCount, RequestRecord, Sums
 from accounts._records_items import LEDGER_SECONDS, request_of, sums_item, sums_of
 from accounts._table import MAX_BATCH_GET, ConditionFailed, delete, put
 
+# Hours that were opened again, summed up by one call.
+MAX_OPENED_HOURS = 300
 _WATERMARK = "sums"
 # A day that was closed before days were packed is packed when the job finds time: so many of them with each run.
 _OLD_DAYS_AT_ONCE = 10
@@ -139,7 +141,8 @@ class DynamoDBSums(DynamoDBLedger):
         begin: int | None = before.get("closed_until")
         packed_from: int | None = before.get("packed_from")
         done = 0
-        for opened in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS):
+        # Restoring a backup opens thousands of hours; the next runs go on.
+        for opened in (await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS))[:MAX_OPENED_HOURS]:
             hour = int(opened["sk"])
             done += await self._sum_up(hour, hour + _ledger.HOUR_SECONDS)
             if begin is not None and packed_from is not None and packed_from <= hour < begin:

@@ -39,6 +39,7 @@ Index `due` (due_pk, due_at) has what the scheduled job looks for, by time:
                       first" is an order over all: at 1,000 writes a second it serves some 300 accounts read per second
     slots#0           held slots, by the first expiry of their leases: a killed holder's is found here
     unsettled#account ledger entries whose final cost is not known, by the time at which they began
+    chats#0           settled ledger entries whose chat was not deleted yet, by the end of its answer
 
 The table's TTL attribute `expires_at` is whole seconds; it only tidies up. What counts is compared to `until`. A slot
 has none: it holds the beginning of a ledger entry.
@@ -63,6 +64,7 @@ DUE_PARTITION = "due#0"
 ACCOUNTS_DIRECTORY = "DIRECTORY#accounts"
 KEYS_DIRECTORY = "DIRECTORY#keys"
 SLOTS_PARTITION = "slots#0"
+CHATS_PARTITION = "chats#0"
 OPEN_HOURS = "SUMS#open"
 SUMS_DAYS = "SUMS#days"
 REQUEST_DAYS = "REQUESTS#days"
@@ -71,10 +73,10 @@ ALERTS = "ALERTS"
 SELECTABLE_PARTITION = "selectable#0"
 
 # Where the places of each kind begin.
-KIND_PLACES = {AccountKind.OFFICIAL: 0.0, AccountKind.WEB: 2.0}
 KIND_SPAN = 2.0
+KIND_PLACES = {kind: number * KIND_SPAN for number, kind in enumerate(AccountKind)}
 PLACE_SECONDS = 6 * 3_600
-PLACES_END = 4.0
+PLACES_END = KIND_SPAN * len(AccountKind)
 
 # A partition key may have 2,048 bytes, a sort key 1,024.
 MAX_PART_BYTES = 256

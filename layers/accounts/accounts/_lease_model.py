@@ -40,7 +40,7 @@ class LeaseRequest:
     """The model, lower case: accounts that recently hit their limit for it are passed over."""
     ttl_seconds: float
     """After this a lease frees itself: the holder was killed."""
-    kinds: Sequence[AccountKind] = (AccountKind.OFFICIAL, AccountKind.WEB)
+    kinds: Sequence[AccountKind] = tuple(AccountKind)
     """Acceptable kinds, best first."""
     sticky_account_id: str | None = None
     """Take this account if it can be had; otherwise any other."""

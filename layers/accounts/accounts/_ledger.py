@@ -69,16 +69,18 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
         completion_tokens=usage.completion_tokens,
         is_estimated=usage.is_estimated,
     )
+    if usage.chat_id is not None:
+        done = replace(done, chat_id=usage.chat_id, conversation=usage.conversation, chat_due_at=done.ended_at)
     if usage.is_refused and done.settled_by is None:
         return replace(done, settled=0, settled_by=SettledBy.REFUSED)
     return report(done, usage.points) if usage.points is not None else done
 
 
 def report(entry: LedgerEntry, points: int) -> LedgerEntry:
-    """The entry with the cost that the upstream reported. The web API's is what Poe charged, so it settles."""
+    """The entry with the cost that the upstream reported. Where that is what Poe charged, it settles."""
     if entry.settled_by not in (None, SettledBy.NONE):
         return replace(entry, reported=points)
-    if entry.kind is AccountKind.WEB:
+    if entry.kind.traits.reports_charges:
         return replace(entry, reported=points, settled=points, settled_by=SettledBy.REPORTED)
     return replace(entry, reported=points)
 

@@ -38,6 +38,10 @@ class SendRecord:
     """The cost as the upstream reported it."""
     is_refused: bool = False
     """Whether the upstream said no before it took the message, and charged nothing."""
+    chat_id: int | None = None
+    """The chat that was begun for it at the upstream, and that is there until it is deleted."""
+    conversation: str | None = None
+    """The name of the stored conversation that may go on in this chat: while one does, the chat is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,12 @@ class LedgerEntry:
     """`None` while it is not settled."""
     budgeted: int | None = None
     """Points that the key's budget counts for this entry; `None` if the key has none."""
+    chat_id: int | None = None
+    """The chat that was begun for the send."""
+    conversation: str | None = None
+    """The stored conversation that may go on in it."""
+    chat_due_at: float | None = None
+    """From when on the chat is looked at for deletion, as old as the answer; `None` if there is nothing to delete."""
 
     @property
     def points(self) -> int | None:

@@ -55,10 +55,14 @@ def held_of(item: Mapping[str, Any]) -> Held:
 def entry_attributes(entry: LedgerEntry) -> Item:
     """All attributes of an entry's item but its key; `None` for those to be absent."""
     item = _plain(entry, "id")
-    is_open = entry.settled_by is None
+    due_pk, due_at = None, None
+    if entry.settled_by is None:
+        due_pk, due_at = _keys.unsettled_partition(entry.account_id), entry.started_at
+    elif entry.chat_due_at is not None:
+        due_pk, due_at = _keys.CHATS_PARTITION, entry.chat_due_at
     return item | {
-        "due_pk": _keys.unsettled_partition(entry.account_id) if is_open else None,
-        "due_at": entry.started_at if is_open else None,
+        "due_pk": due_pk,
+        "due_at": due_at,
         "expires_at": math.ceil(entry.started_at) + LEDGER_SECONDS,
     }
 

@@ -122,3 +122,13 @@ class Refusals:
         if codes == {BOT_ACCESS_DENIED} and is_all:
             return NoAccountReason.BOT_DENIED
         return NoAccountReason.COOLING_DOWN
+
+
+def why_none(accounts: Sequence[Account], now: float) -> NoAccountError | None:
+    """Why none of these accounts could be leased for a model without limits of its own; `None` if one could.
+
+    Whether their slots are taken is not looked at.
+    """
+    refusals = Refusals(LeaseRequest(owner="", bot="", ttl_seconds=0.0), now)
+    # A generator: those before the first that is admitted leave their reasons, and all do where there is none.
+    return None if any(refusals.admits(account) for account in accounts) else refusals.error(accounts)

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, Unpack
+from typing import Any, Protocol, Unpack
 
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
+from accounts._backup import AccountBackup, KeyBackup, Restored
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation
 from accounts._lease_model import Lease, LeaseRequest
 from accounts._ledger_model import (
     LedgerEntry,
-    RequestCount,
     RequestRecord,
-    Selection,
     SendRecord,
-    Settlement,
-    SettlementState,
-    Sums,
 )
+from accounts._ledger_store import LedgerStore
+from accounts._page import Page
 from accounts._session_model import ChatSession
 
-T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Part of a list; `cursor` asks for the next part and is `None` at the end."""
-
-    items: Sequence[T]
-    cursor: str | None = None
-
-
-class AccountStore(Protocol):
+class AccountStore(LedgerStore, Protocol):
     """Accounts, leases, API keys, sessions, usage and small configuration items.
 
     Every method may raise `StoreUnavailableError`. Cancelling a call abandons it: the write may or may not happen,
@@ -214,85 +201,6 @@ class AccountStore(Protocol):
     async def repair_limits(self, key_id: str) -> int:
         """End the reservations whose holders were killed, by what their ledger entries say; returns how many."""
 
-    # The ledger.
-
-    async def list_entries(
-        self, selection: Selection, *, limit: int = 50, cursor: str | None = None
-    ) -> Page[LedgerEntry]:
-        """Ledger entries, newest first. A page may be short and still have a cursor. `ValueError` for a bad cursor."""
-
-    async def get_entry(self, entry_id: str) -> LedgerEntry | None:
-        """Raises `ValueError` for what is no id of an entry."""
-
-    async def late_report(self, entry_id: str, points: int) -> bool:
-        """Book a cost that the upstream reported after the release; `False` if that changes nothing."""
-
-    async def unsettled(self, account_id: str, *, limit: int = 1000) -> Sequence[LedgerEntry]:
-        """The account's entries whose final cost is not known, oldest first."""
-
-    async def settle(self, settlements: Sequence[Settlement]) -> int:
-        """Book final costs; what is settled stays. Returns how many entries that changed."""
-
-    async def settlement_state(self, account_id: str) -> SettlementState: ...
-
-    async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:
-        """The state as it is stored, one version on. Raises `ConflictError` unless the stored one is of its version."""
-
-    async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
-        """What the entries of `[since, until)` add up to, for each hour, key, model and account. Whole hours."""
-
-    async def tally(
-        self,
-        *,
-        since: float,
-        until: float,
-        by: Sequence[Sequence[str]],
-        key_id: str | None = None,
-        model: str | None = None,
-        account_id: str | None = None,
-    ) -> Sequence[Sequence[Sums]]:
-        """What the entries of `[since, until)` add up to, in several ways that are read at once. Whole hours.
-
-        `by` has, for each of them, some of `hour`, `key_id`, `model`, `account_id`; the others are empty in its rows.
-        The cost grows with the days, not with the entries, as long as the scheduled job runs.
-        """
-
-    async def count_requests(
-        self,
-        *,
-        since: float,
-        until: float,
-        by: Sequence[str],
-        key_id: str | None = None,
-        model: str | None = None,
-        account_id: str | None = None,
-        outcome: str | None = None,
-    ) -> Sequence[RequestCount]:
-        """How many requests of the log ended in `[since, until)`. Whole hours. `outcome` is `ok`, `error`, or a code.
-
-        `by` has some of `hour`, `key_id`, `model`, `account_id`, `code` and `first_token_class`.
-        """
-
-    async def close_hours(self) -> int:
-        """Store the sums of the hours that are over; returns how many of them had entries."""
-
-    async def note_key_uses(self, *, since: float) -> int:
-        """Keep, for `key_use`, when keys without limits were last used; returns how many were used since."""
-
-    async def check_sums(self, *, since: float) -> int:
-        """Compare stored sums with the entries and put right what differs; returns how many rows did."""
-
-    async def record_request(self, record: RequestRecord) -> None:
-        """Write a request to the log, where no release does."""
-
-    async def list_requests(
-        self, selection: Selection, *, limit: int = 50, cursor: str | None = None
-    ) -> Page[RequestRecord]:
-        """The log of requests, newest first. A page may be short and still have a cursor."""
-
-    async def get_request(self, ref: str) -> RequestRecord | None:
-        """The request with this `ref`. Raises `ValueError` for what is no ref."""
-
     # What administrators changed.
 
     async def record_audit(self, entry: AuditEntry) -> AuditEntry:
@@ -318,6 +226,21 @@ class AccountStore(Protocol):
 
     async def put_alert(self, alert: Alert) -> Alert | None:
         """Keep an alert: one version on, or `None` if somebody else changed it meanwhile, or it is there already."""
+
+    # Backups. What is there is never changed by restoring.
+
+    async def backup_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[AccountBackup]: ...
+
+    async def backup_keys(self, *, limit: int = 50, cursor: str | None = None) -> Page[KeyBackup]: ...
+
+    async def restore_account(self, backup: AccountBackup, credentials: Mapping[str, str] | None) -> Restored:
+        """Add an account as it was. Without its credentials it counts as signed out until it is given new ones."""
+
+    async def restore_key(self, backup: KeyBackup) -> Restored:
+        """Add a key as it was, by its hash, with what it has consumed of its budget."""
+
+    async def restore_entries(self, entries: Sequence[LedgerEntry]) -> list[Restored]:
+        """Add ledger entries as they were, and have their hours summed up again. At most 100."""
 
     # Conversations, documents, configuration.
 

@@ -18,6 +18,17 @@ ClientFactory = Callable[[AccountKind, Mapping[str, str], Mapping[str, Any] | No
 names no value, for credentials that can't be any."""
 
 
+_CREDENTIALS: dict[AccountKind, type[OfficialCredentials | WebCredentials]] = {
+    AccountKind.OFFICIAL: OfficialCredentials,
+    AccountKind.WEB: WebCredentials,
+}
+
+
+def read_credentials(kind: AccountKind, values: Mapping[str, str]) -> OfficialCredentials | WebCredentials:
+    """The credentials of an account. Raises `ValueError`, which names no value, for those that can't be any."""
+    return _CREDENTIALS[kind].from_mapping(values)
+
+
 class PoeClients:
     """Makes clients with the configuration of the moment.
 

@@ -8,3 +8,6 @@ ESTIMATES = "estimates"
 
 POE = "poe"
 """Overrides of the Poe clients' configuration: written by the administration, read by both functions."""
+
+ALIASES = "model_aliases"
+"""The owner's own names for models: written by the administration, read by the gateway."""

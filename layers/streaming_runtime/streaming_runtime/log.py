@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,8 +53,9 @@ def problem(event: str, level: str = "ERROR", **fields: object) -> None:
     if isinstance(_log.sink, FramedSink):
         _log.sink.write(line + "\n", level=number, is_json=True)
     else:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
 
 
 def app_error(event: str, error: BaseException, level: str = "ERROR", *, request_id: str = "") -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Protocol
 
 DESCRIPTOR_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
@@ -18,7 +19,7 @@ _LINE_JOINT = "\r"
 
 
 class Sink(Protocol):
-    """Takes whole messages."""
+    """Takes whole messages. One that can't be written (a full disk) is lost: it must not fail an invocation."""
 
     def write(self, message: str, *, level: int = logging.NOTSET, is_json: bool = False) -> None:
         """Write a message, which ends its own last line. `level` is a level of `logging`."""
@@ -33,8 +34,9 @@ class StandardSink:
     def write(self, message: str, *, level: int = logging.NOTSET, is_json: bool = False) -> None:
         """Write a message, and flush: the sandbox may be frozen next."""
         del level, is_json  # the message says so itself
-        sys.stdout.write(message)
-        sys.stdout.flush()
+        with suppress(OSError):
+            sys.stdout.write(message)
+            sys.stdout.flush()
 
     def write_lines(self, lines: list[str], *, level: int = logging.ERROR) -> None:
         """Write lines as one event."""
@@ -48,12 +50,13 @@ class FramedSink:
         self._descriptor = descriptor
 
     def write(self, message: str, *, level: int = logging.NOTSET, is_json: bool = False) -> None:
-        """Write one frame. Raises OSError."""
+        """Write one frame."""
         data = message.encode("utf-8", "backslashreplace")
         head = frame_type(level, is_json=is_json) + len(data).to_bytes(4, "big")
         frame = memoryview(head + (time.time_ns() // 1000).to_bytes(8, "big") + data)
-        while frame:
-            frame = frame[os.write(self._descriptor, frame) :]
+        with suppress(OSError):
+            while frame:
+                frame = frame[os.write(self._descriptor, frame) :]
 
     def write_lines(self, lines: list[str], *, level: int = logging.ERROR) -> None:
         """Write lines as one frame."""

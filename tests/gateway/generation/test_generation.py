@@ -19,6 +19,7 @@ from accounts import (
     StoreUnavailableError,
 )
 from gateway.generation.task import GenerationTask
+from gateway.http.errors import GatewayError
 from gateway.http.request_log import RequestRecord
 from gateway.settings import Settings
 from reverse.chat import ChatRequest, Message
@@ -169,6 +170,18 @@ async def test_without_accounts_that_is_said(house: House) -> None:
     assert caught.value.reason is NoAccountReason.NONE_CONFIGURED
 
 
+@pytest.mark.parametrize(
+    ("has", "wants"), [(AccountKind.WEB, AccountKind.OFFICIAL), (AccountKind.OFFICIAL, AccountKind.WEB)]
+)
+async def test_accounts_of_another_kind_are_told_from_none(house: House, has: AccountKind, wants: AccountKind) -> None:
+    await house.add_account("a", has)
+    with pytest.raises(GatewayError) as caught:
+        await run(house, kinds=(wants,))
+    assert (caught.value.status, caught.value.code) == (503, "no_account_of_kind")
+    assert f"'{wants.value}'" in caught.value.message
+    assert not house.poe.requests
+
+
 async def test_a_busy_account_is_waited_for(house: House) -> None:
     await house.add_account("a", max_concurrency=1)
     pause = Pause()
@@ -199,7 +212,7 @@ async def test_the_request_is_built_for_the_kind_of_account(house: House) -> Non
     await house.add_account("cookie", AccountKind.WEB)
     await run(house)
     assert house.poe.requests[0].messages[0].text == "for web"
-    with pytest.raises(NoAccountError):
+    with pytest.raises(GatewayError):
         await run(house, kinds=(AccountKind.OFFICIAL,))
 
 

@@ -247,3 +247,54 @@ async def test_parallel_calls_arrive_whole_or_end_in_an_error(
         ("go", {"b": [1, 2]}),
     ]
     assert answer.body.decode().count('"finish_reason":"tool_calls"') == 1
+
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("bot", BOTS)
+async def test_a_callers_trace_is_passed_on_and_answered_with_our_span(
+    real: House, simulator: PoeOfficialSimulator, bot: str, stream: bool
+) -> None:
+    body = {"model": bot, "stream": stream, "messages": MESSAGES}
+    answer = await real.call(body=body, headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+    assert answer.status == 200
+    (line,) = real.lines("request.ended")
+    ours = f"00-{TRACE}-{line['span_id']}-01"
+    assert (line["trace_id"], line["parent_id"], answer.headers["traceresponse"]) == (TRACE, PARENT, ours)
+    assert [request.headers.get("traceparent") for request in simulator.requests[-1:]] == [ours]
+    untraced = await real.call(body=body, headers={"traceparent": f"00-{TRACE}-{'0' * 16}-01"})
+    assert "traceresponse" not in untraced.headers
+    assert "trace_id" not in real.lines("request.ended")[-1]
+    assert "traceparent" not in simulator.requests[-1].headers
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", ["chat", "two choices", "responses", "messages"])
+@pytest.mark.parametrize(
+    ("text", "shown", "code"),
+    [
+        (
+            "Unsupported value: 'high' is not supported with the 'gpt-5.2-chat-latest' model. Supported values are: "
+            "'medium'. See https://poe.example/e (req_0a1b2c3d4e5f)",
+            "Unsupported value: 'high' is not supported with the 'gpt-5.2-chat-latest' model. Supported values are: "
+            "'medium'",
+            "invalid_request",
+        ),
+        ("prompt is too long: 9 tokens > 8 maximum", "prompt is too long: 9 tokens > 8", "context_length_exceeded"),
+    ],
+)
+async def test_poes_words_about_a_request_reach_its_caller(
+    real: House, simulator: PoeOfficialSimulator, surface: str, stream: bool, text: str, shown: str, code: str
+) -> None:
+    simulator.enqueue(Scenario(HttpError(400, "invalid_request_error", message=text), times=9))
+    path, body = SURFACES[surface]
+    answer = await real.call(path, {"model": "Assistant", "stream": stream, **body})
+    assert answer.status == 400
+    assert shown in answer.error["message"]
+    assert "http" not in answer.error["message"] and "req_0" not in answer.error["message"]
+    line = real.lines("request.ended")[-1]
+    assert (line["status"], line["error"]) == (400, code)
+    assert line["cause"] == line["last_failure"]
+    assert shown not in real.log.getvalue(), "Poe's words are for the caller, not for the log"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import AccountKind
-from gateway.generation.plan import Again, GiveUp, decide, telling
+from accounts import AccountKind, NoAccountReason
+from gateway.generation.plan import Again, GiveUp, NextModel, decide, may_fall_back, telling
 from gateway.generation.rules import MAX_WAIT_SECONDS, RULES, Change, Send, Where, failed_send, rejected_send
 from reverse.errors import POLICIES, Delivery, ErrorCode, Scope, poe_error
 
@@ -26,7 +26,7 @@ def send(code: ErrorCode | None, delivery: Delivery | None = None, *possible: Ch
     return failed_send(error, possible=frozenset(possible), **facts)
 
 
-def after(*sends: Send, kinds: tuple[AccountKind, ...] = BOTH, **more: Any) -> Again | GiveUp:
+def after(*sends: Send, kinds: tuple[AccountKind, ...] = BOTH, **more: Any) -> Again | NextModel | GiveUp:
     return decide(sends, kinds=kinds, **({"max_sends": 9} | more))
 
 
@@ -149,6 +149,13 @@ def test_callers_are_told_what_tells_them_most(codes: list[ErrorCode], told: int
     assert telling([send(code) for code in codes]) == told
 
 
+def test_a_protocol_that_was_not_asked_knows_no_bot() -> None:
+    """The Bot Query protocol has no `tool_choice`: the client refuses before it asks whether there is such a bot."""
+    sends = [send(E.BOT_NOT_FOUND), send(E.UNSUPPORTED_FEATURE, change=Change.BOT_PROTOCOL)]
+    assert telling(sends) == 1, "the bot may be one of that protocol"
+    assert telling([*sends, send(E.BOT_NOT_FOUND, kind=AccountKind.WEB)]) == 0
+
+
 # What can come of a send, by what it did with the money: `decide` must be right whatever the order.
 _FAILURES = st.builds(
     lambda code, delivery, possible, shown, points, account, kind, wait: send(
@@ -182,6 +189,7 @@ def test_no_sequence_of_faults_sends_pays_or_delivers_more_than_allowed(
     for number, fault in enumerate(faults):
         made.append(fault)
         decision = decide(made, kinds=BOTH, max_sends=max_sends, is_late=number >= late_after, jitter=jitter)
+        assert not isinstance(decision, NextModel), "nobody allowed another model"
         if isinstance(decision, GiveUp):
             assert 0 <= decision.number < len(made)
             break
@@ -213,3 +221,95 @@ def test_a_code_that_allows_no_hope_is_repeated_only_with_a_change_or_the_other_
     if not POLICIES[code].retryable and isinstance(decision, Again):
         assert decision.change is not None or decision.where is Where.OTHER_API
     assert POLICIES[code].scope in Scope
+
+
+FALLS_BACK = [
+    send(E.BOT_UNAVAILABLE),
+    send(E.BOT_LIMIT_REACHED),
+    send(E.BOT_ACCESS_DENIED),
+    send(E.BOT_NOT_FOUND),
+    send(E.BOT_FAILED),
+    send(E.EMPTY_ANSWER),
+    send(E.UNSUPPORTED_FEATURE),
+    send(E.OVERLOADED, D.REFUSED),
+]
+STAYS = [
+    send(E.CONNECTION_FAILED, D.NOT_SENT),
+    send(E.CONNECTION_FAILED),
+    send(E.TIMEOUT),
+    send(E.UPSTREAM_FAILED),
+    send(E.BOT_UNAVAILABLE, D.UNKNOWN),
+    send(E.BOT_FAILED, D.PARTIAL),
+    send(E.BOT_UNAVAILABLE, is_shown=True),
+    send(E.CONTENT_REFUSED),
+    send(E.INVALID_REQUEST),
+    send(E.MESSAGE_TOO_LONG),
+    send(E.CHALLENGE),
+    send(None, None, Change.CORRECTION),
+    send(None),
+]
+
+
+def within_three(*sends: Send, **more: Any) -> Again | NextModel | GiveUp:
+    return after(*sends, **({"max_sends": 3} | more))
+
+
+@pytest.mark.parametrize("failed", FALLS_BACK, ids=lambda failed: failed.code)
+def test_a_model_that_can_not_be_had_is_followed_by_the_next_one(failed: Send) -> None:
+    """Two sends are left for two models."""
+    decision = within_three(failed, fallbacks=2)
+    assert isinstance(decision, NextModel)
+    assert not isinstance(within_three(failed), NextModel), "nobody allowed one"
+    assert isinstance(within_three(failed, failed, failed, fallbacks=2), GiveUp), "no send is left"
+    assert isinstance(within_three(failed, sends_before=2, fallbacks=1), GiveUp), "the sends to all models count"
+    assert isinstance(within_three(failed, fallbacks=2, is_late=True), GiveUp)
+
+
+@pytest.mark.parametrize("failed", STAYS, ids=lambda failed: f"{failed.code}-{failed.delivery}-{failed.is_shown}")
+def test_what_another_model_does_not_cure_or_may_pay_twice_stays_with_the_model(failed: Send) -> None:
+    for sends in ([failed], [failed, replace(failed, account_id="b")]):
+        assert not isinstance(within_three(*sends, fallbacks=2), NextModel)
+        assert not may_fall_back(sends, NoAccountReason.BOT_DENIED)
+
+
+def test_other_accounts_come_first_where_the_account_is_what_can_not() -> None:
+    poor = send(E.INSUFFICIENT_POINTS)
+    assert isinstance(within_three(poor, fallbacks=2), Again)
+    assert isinstance(within_three(poor, replace(poor, account_id="b"), fallbacks=2), NextModel)
+
+
+def test_one_fallback_leaves_a_send_for_another_account() -> None:
+    down = send(E.BOT_UNAVAILABLE)
+    assert isinstance(within_three(down, fallbacks=1), Again)
+    assert isinstance(within_three(down, replace(down, account_id="b"), fallbacks=1), NextModel)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [(reason, reason.value in ("bot_denied", "cooling_down", "no_points")) for reason in NoAccountReason],
+)
+def test_without_a_send_the_lack_of_accounts_says_whether_another_model_helps(
+    reason: NoAccountReason, expected: bool
+) -> None:
+    assert may_fall_back([], reason) is expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_FAILURES, min_size=1, max_size=12), st.integers(1, 5), st.integers(0, 5))
+def test_no_sequence_of_faults_and_models_sends_more_than_allowed_or_after_an_unknown_end(
+    faults: list[Send], max_sends: int, fallbacks: int
+) -> None:
+    made: list[Send] = []
+    before, total = 0, 0
+    for fault in faults:
+        made.append(fault)
+        total += 1
+        decision = decide(made, kinds=BOTH, max_sends=max_sends, sends_before=before, fallbacks=fallbacks)
+        if isinstance(decision, GiveUp):
+            break
+        assert fault.code is None or (fault.fate not in (D.UNKNOWN, D.PARTIAL) and not fault.is_shown)
+        if isinstance(decision, NextModel):
+            before, made, fallbacks = total, [], fallbacks - 1
+            assert fallbacks >= 0
+            assert fault.code is not None
+    assert total <= max_sends

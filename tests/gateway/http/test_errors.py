@@ -75,6 +75,9 @@ def test_each_reason_why_nothing_can_be_sent_has_its_own_code() -> None:
     none = gateway_error(NoAccountError(NoAccountReason.NONE_CONFIGURED))
     offline = gateway_error(poe_error(ErrorCode.CONNECTION_FAILED, delivery=Delivery.NOT_SENT))
     lost = gateway_error(poe_error(ErrorCode.CONNECTION_FAILED))
+    silent = gateway_error(poe_error(ErrorCode.TIMEOUT, delivery=Delivery.NOT_SENT))
+    assert (silent.status, silent.code) == (502, "upstream_unreachable")
+    assert gateway_error(poe_error(ErrorCode.TIMEOUT)).code == "upstream_timeout"
     shown = [(error.status, error.code) for error in (refused, disabled, none, offline, lost)]
     assert shown == [
         (503, "accounts_signed_out"),

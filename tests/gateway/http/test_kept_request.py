@@ -68,6 +68,37 @@ async def test_failures_are_kept_with_code_and_cause(house: House) -> None:
     assert (await house.call(body=ask())).status == 400
     (request,) = await kept(house)
     assert (request.status, request.code, request.cause) == (400, "content_filter", "content_refused")
+    (line,) = house.lines("request.ended")
+    assert (line["error"], line["cause"], line["last_failure"]) == (
+        "content_filter",
+        "content_refused",
+        "content_refused",
+    )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_line_of_a_request_has_the_last_failure_whatever_came_of_it(house: House, stream: bool) -> None:
+    account = await house.add_account()
+    house.poe.enqueue(poe_error(ErrorCode.BOT_FAILED))
+    assert (await house.call(body=ask(stream=stream))).status == 200
+    line = house.lines("request.ended")[-1]
+    assert (line["last_failure"], line["attempts"], line["account"]) == ("bot_failed", 2, account)
+    assert "error" not in line and "cause" not in line
+    for _ in range(2):
+        house.poe.enqueue(poe_error(ErrorCode.BOT_FAILED))
+    assert (await house.call(body=ask(stream=stream))).status == 502
+    line = house.lines("request.ended")[-1]
+    assert (line["error"], line["cause"], line["last_failure"]) == ("upstream_error", "bot_failed", "bot_failed")
+
+
+async def test_the_line_says_why_there_was_no_account(house: House) -> None:
+    await house.call(body=ask())
+    assert house.lines("request.ended")[-1]["cause"] == "none_configured"
+    account = await house.add_account()
+    await house.admin(f"/accounts/{account}/disable", method="POST")
+    await house.call(body=ask())
+    line = house.lines("request.ended")[-1]
+    assert (line["error"], line["cause"]) == ("accounts_disabled", "disabled")
 
 
 async def test_a_request_that_finds_no_account_is_kept(house: House) -> None:

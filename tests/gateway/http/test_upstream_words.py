@@ -18,6 +18,8 @@ from gateway.http.errors import MAX_CHARS, cleaned
         ("a\r\nb\x00c", "a b c"),
         ("See https://poe.com/help?x=1 for it", "See … for it"),
         ("Key sk-abc123def456 of me@example.org at 10.0.0.7:443", "Key … of … at"),
+        ("error_user_message_too_long", None),
+        ("too_many_tokens", None),
         ("Bad. Request ID: req_011CXabcdefgh", "Bad"),
         ("Bad (request id: 7f1b0d9e-1111-2222-3333-444455556666)", "Bad"),
         ("max_tokens: must be <= 8192", "max_tokens: must be <= 8192"),

@@ -60,7 +60,7 @@ EVERYTHING = {
     ],
 )
 async def test_names_are_found_without_regard_to_case_and_unknown_ones_passed_on(name: str, bot: str) -> None:
-    assert (await catalogue_over(InMemoryAccountStore()).resolve(name))[1] == bot
+    assert (await catalogue_over(InMemoryAccountStore()).resolve(name)).bot == bot
 
 
 async def test_dashes_stand_for_dots_only_where_that_leaves_no_doubt() -> None:
@@ -69,7 +69,7 @@ async def test_dashes_stand_for_dots_only_where_that_leaves_no_doubt() -> None:
     await store.put_config("models", {"models": [{"id": name} for name in ids]})
     catalogue = catalogue_over(store)
     await catalogue.reload()
-    found = {name: (await catalogue.resolve(name))[1] for name in ("a-1-5", "b-1-2-3", "c-2-5")}
+    found = {name: (await catalogue.resolve(name)).bot for name in ("a-1-5", "b-1-2-3", "c-2-5")}
     assert found == {"a-1-5": "A-1-5", "b-1-2-3": "b-1-2-3", "c-2-5": "C-2.5"}
 
 
@@ -85,10 +85,10 @@ async def test_an_alias_never_takes_a_name_that_a_model_has() -> None:
         await store.put_config("models", {"models": models[::-1] if reverse else models})
         catalogue = catalogue_over(store)
         await catalogue.reload()
-        found = {name: (await catalogue.resolve(name))[1] for name in ("writer", "WRITER", "speaker-1.5")}
+        found = {name: (await catalogue.resolve(name)).bot for name in ("writer", "WRITER", "speaker-1.5")}
         assert found == {"writer": "Writer", "WRITER": "Writer", "speaker-1.5": "Speaker-1.5"}
         # Dashes for dots are only a guess: a name that somebody wrote down wins over it.
-        assert (await catalogue.resolve("speaker-1-5"))[1] == "Painter"
+        assert (await catalogue.resolve("speaker-1-5")).bot == "Painter"
 
 
 async def test_the_embedded_list_is_sound_and_claims_no_more_than_is_known() -> None:
@@ -114,9 +114,9 @@ async def test_a_newer_list_replaces_the_stored_one_within_minutes() -> None:
     catalogue = catalogue_over(store, clock)
     assert await catalogue.find("New-Model") is None
     await store.put_config("models", {"models": [{"id": "New-Model", "bot": "New_Bot", "aliases": ["nm"]}]})
-    assert (await catalogue.resolve("nm"))[1] == "nm"
+    assert (await catalogue.resolve("nm")).bot == "nm"
     clock.now += REFRESH_SECONDS
-    assert (await catalogue.resolve("nm"))[1] == "New_Bot"
+    assert (await catalogue.resolve("nm")).bot == "New_Bot"
     assert [model.id for model in await catalogue.models()] == ["New-Model"]
 
 
@@ -165,4 +165,4 @@ async def test_a_table_that_can_not_be_read_changes_nothing() -> None:
 
     catalogue = catalogue_over(Store())
     assert len(await catalogue.models()) > 10
-    assert (await catalogue.resolve("unknown"))[1] == "unknown"
+    assert (await catalogue.resolve("unknown")).bot == "unknown"

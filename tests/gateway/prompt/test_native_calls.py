@@ -1,4 +1,4 @@
-"""`tool_choice` that demands a call, on accounts that know tools natively: checked and corrected on every surface."""
+"""What came with a call goes back with its result, also when the caller sends only ids."""
 
 from __future__ import annotations
 
@@ -6,91 +6,185 @@ from typing import Any
 
 import pytest
 
-from gateway.prompt.native_calls import RequiredCallReader
-from gateway.prompt.tool_specs import ToolSpecs
-from reverse.events import Event, Finished, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from accounts import StoreUnavailableError
+from reverse.chat import Thinking
+from reverse.events import Finished, ReasoningDelta, ReasoningSigned, TextDelta, ToolCallDelta
+from tests.gateway.prompt.test_required_calls import BODIES
 from tests.gateway.scripted import Answer, House
 
-SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
-BODIES: dict[str, dict[str, Any]] = {
+EXTRA = {"google": {"thought_signature": "c2ln"}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+HISTORIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {
-        "messages": [{"role": "user", "content": "Hi"}],
-        "tools": [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in ("f", "g")],
-        "tool_choice": {"type": "function", "function": {"name": "f"}},
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+        ]
     },
     "/v1/responses": {
-        "input": "Hi",
-        "tools": [{"type": "function", "name": name, "parameters": SCHEMA} for name in ("f", "g")],
-        "tool_choice": {"type": "function", "name": "f"},
+        "input": [
+            {"role": "user", "content": "Hi"},
+            {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_1", "output": "x"},
+        ]
     },
     "/v1/messages": {
-        "max_tokens": 100,
-        "messages": [{"role": "user", "content": "Hi"}],
-        "tools": [{"name": name, "input_schema": SCHEMA} for name in ("f", "g")],
-        "tool_choice": {"type": "tool", "name": "f"},
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "call_1", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "x"}]},
+        ]
     },
 }
-ANY: dict[str, Any] = {"/v1/messages": {"type": "any"}}
 
 
-async def call(house: House, path: str, *, named: bool, stream: bool) -> Answer:
-    choice = {} if named else {"tool_choice": ANY.get(path, "required")}
-    return await house.call(path, {"model": "GPT-5", "stream": stream, **BODIES[path], **choice})
+async def first(house: House, path: str, model: str, *, stream: bool = False, choice: Any = None) -> None:
+    house.poe.enqueue(ToolCallDelta(0, "", "call_1", "f"), ToolCallDelta(0, "{}", extra_content=EXTRA), Finished())
+    body = {"model": model, "stream": stream, **BODIES[path], "tool_choice": choice}
+    assert (await house.call(path, body)).status == 200
+
+
+async def sent(house: House, path: str, model: str) -> Any:
+    body = {"model": model, **BODIES[path], "tool_choice": None, **HISTORIES[path]}
+    assert (await house.call(path, body)).status == 200
+    return house.poe.requests[-1].messages[1].tool_calls[0].extra_content
 
 
 @pytest.mark.parametrize("path", BODIES)
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("named", [True, False])
-async def test_a_plain_answer_is_corrected_once(house: House, path: str, stream: bool, named: bool) -> None:
+async def test_a_signature_is_remembered_by_the_calls_id(house: House, path: str, stream: bool) -> None:
     await house.add_account()
-    wrong = [ToolCallDelta(0, "{}", "other_call", "g")] if named else [TextDelta("I will not tell.")]
-    house.poe.enqueue(*wrong, Finished())
-    house.poe.enqueue(TextDelta("Well."), ToolCallDelta(0, '{"a":1}', "own_call", "f"), Finished())
-    answer = await call(house, path, named=named, stream=stream)
+    await first(house, path, "Gemini-3-Pro", stream=stream)
+    for other in BODIES:
+        assert await sent(house, other, "gemini-3-pro") == EXTRA
+
+
+async def test_a_signature_is_remembered_of_an_answer_that_is_read(house: House) -> None:
+    await house.add_account()
+    await first(house, "/v1/chat/completions", "Gemini-3-Pro", choice="required")
+    assert await sent(house, "/v1/chat/completions", "Gemini-3-Pro") == EXTRA
+
+
+async def test_other_models_get_none(house: House) -> None:
+    await house.add_account()
+    await first(house, "/v1/chat/completions", "GPT-5")
+    assert await sent(house, "/v1/chat/completions", "GPT-5") is None
+
+
+async def test_a_store_that_fails_fails_no_request(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailableError("Query", "timeout")
+
+    monkeypatch.setattr(house.store, "put_document", fail)
+    monkeypatch.setattr(house.store, "get_document", fail)
+    await house.add_account()
+    await first(house, "/v1/chat/completions", "Gemini-2.5-Pro")
+    assert await sent(house, "/v1/chat/completions", "Gemini-2.5-Pro") is None
+    assert {line["message"] for line in house.lines()} >= {"session.write_failed", "call_extra.read_failed"}
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_signature_is_remembered_for_the_whole_conversation(house: House, path: str) -> None:
+    await house.add_account()
+    await first(house, path, "Gemini-3-Pro")
+    house.poe.enqueue(TextDelta("Hi"), Finished())
+    key = "input" if path == "/v1/responses" else "messages"
+    history = [*HISTORIES[path][key], {"role": "assistant", "content": "Done."}, {"role": "user", "content": "Go on"}]
+    body = {"model": "Gemini-3-Pro", "max_tokens": 100, key: history}
+    assert (await house.call(path, body)).status == 200
+    assert house.poe.requests[-1].messages[1].tool_calls[0].extra_content == EXTRA
+
+
+CLAUDE = "Claude-Sonnet-4.5"
+BUDGET = [{"name": "thinking_budget", "schema": {"type": "integer", "maximum": 30_000}}]
+SEALED = (Thinking("Hm. So.", "c2VhbA=="), Thinking("", "aGlkZGVu", is_redacted=True))
+
+
+async def think(house: House, path: str, *, stream: bool = False) -> Answer:
+    await house.store.put_config("models", {"models": [{"id": CLAUDE, "parameters": BUDGET}]})
+    house.poe.enqueue(
+        ReasoningDelta("Hm. "),
+        ReasoningDelta("So."),
+        ReasoningSigned("c2VhbA=="),
+        ReasoningSigned("aGlkZGVu", is_redacted=True),
+        TextDelta("I look."),
+        ToolCallDelta(0, "{}", "call_1", "f"),
+        Finished(),
+    )
+    body = {"model": CLAUDE, "stream": stream, **BODIES[path], "tool_choice": None}
+    answer = await house.call(path, body)
     assert answer.status == 200
-    assert b"own_call" in answer.body
-    assert b"other_call" not in answer.body
-    assert b"not tell" not in answer.body
-    first, second = house.poe.requests
-    assert second.tool_choice == first.tool_choice
-    assert "no tool was called" in second.messages[-1].text
+    return answer
 
 
 @pytest.mark.parametrize("path", BODIES)
 @pytest.mark.parametrize("stream", [True, False])
-async def test_an_answer_that_stays_plain_is_an_error(house: House, path: str, stream: bool) -> None:
+async def test_sealed_thinking_is_remembered_by_the_calls_id_while_the_model_thinks(
+    house: House, path: str, stream: bool
+) -> None:
     await house.add_account()
-    for _ in range(2):
-        house.poe.enqueue(ReasoningDelta("hm") if not stream else TextDelta("No"), TextDelta("No."), Finished())
-    answer = await call(house, path, named=False, stream=stream)
-    assert b"tool_call_missing" in answer.body
-    assert len(house.poe.requests) == 2
+    await think(house, path, stream=stream)
+    for other in BODIES:
+        body = {"model": CLAUDE, **BODIES[other], "tool_choice": None, **HISTORIES[other]}
+        answer = await house.call(other, {**body, "thinking_budget": 2000})
+        assert answer.status == 200, answer.body
+        assert house.poe.requests[-1].messages[1].thinking == SEALED
+        assert "x-gateway-ignored" not in answer.headers
+        await house.call(other, body)
+        assert house.poe.requests[-1].messages[1].thinking == ()
 
 
-def read(specs: ToolSpecs, reason: FinishReason, *events: Event) -> tuple[RequiredCallReader, list[Event]]:
-    reading = RequiredCallReader(specs)
-    told = [shown for event in events for shown in reading.feed(event)]
-    return reading, [*told, *reading.finish(reason)]
+@pytest.mark.parametrize("path", BODIES)
+async def test_sealed_thinking_that_is_sent_back_reaches_the_provider_or_is_reported(house: House, path: str) -> None:
+    await house.add_account()
+    answer = (await think(house, path)).json
+    results = {
+        "/v1/chat/completions": lambda: [
+            answer["choices"][0]["message"],
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+        ],
+        "/v1/responses": lambda: [
+            *answer["output"],
+            {"type": "function_call_output", "call_id": "call_1", "output": "x"},
+        ],
+        "/v1/messages": lambda: [
+            {"role": "assistant", "content": answer["content"]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "x"}]},
+        ],
+    }[path]()
+    key = "input" if path == "/v1/responses" else "messages"
+    body = {"model": CLAUDE, **BODIES[path], "tool_choice": None, key: [{"role": "user", "content": "Hi"}, *results]}
+    second = await house.call(path, body)
+    assert second.status == 200, second.body
+    (turn,) = [turn for turn in house.poe.requests[-1].messages if turn.thinking]
+    assert (turn.thinking, turn.text, [call.id for call in turn.tool_calls]) == (SEALED, "I look.", ["call_1"])
+    assert "x-gateway-ignored" not in second.headers
+    # Another provider's model gets none of it.
+    other = await house.call(path, {**body, "model": "GPT-5"})
+    name = {"/v1/responses": "input.reasoning", "/v1/messages": "messages.content.thinking"}
+    assert other.headers["x-gateway-ignored"] == name.get(path, "messages.thinking_blocks")
 
 
-TOOL = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
-REQUIRED = ToolSpecs(tools=(TOOL,), choice="required")
-NAMED = ToolSpecs(tools=(TOOL,), choice={"type": "function", "function": {"name": "f"}})
+async def test_other_models_that_do_not_think_are_not_looked_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.add_account()
+    asked: list[str] = []
+    get_document = house.store.get_document
+
+    async def note(kind: str, owner: str, document_id: str) -> Any:
+        asked.append(kind)
+        return await get_document(kind, owner, document_id)
+
+    monkeypatch.setattr(house.store, "get_document", note)
+    for model in ("GPT-5", CLAUDE):
+        await sent(house, "/v1/chat/completions", model)
+    assert asked == []
 
 
-@pytest.mark.parametrize("reason", [FinishReason.LENGTH, FinishReason.CONTENT_FILTER, FinishReason.CANCELLED])
-def test_what_was_cut_short_is_given_as_it_is(reason: FinishReason) -> None:
-    reading, told = read(REQUIRED, reason, TextDelta("I thi"))
-    assert (told, reading.failure, reading.correction) == ([TextDelta("I thi")], None, None)
-
-
-def test_a_refusal_is_an_answer() -> None:
-    reading, told = read(REQUIRED, FinishReason.STOP, RefusalDelta("No."))
-    assert (told, reading.failure) == ([RefusalDelta("No.")], None)
-
-
-def test_calls_of_other_tools_leave_no_gap() -> None:
-    other, own = ToolCallDelta(0, "{}", "a", "g"), ToolCallDelta(1, "", "b", "f")
-    reading, told = read(NAMED, FinishReason.STOP, TextDelta("So."), other, own, ToolCallDelta(1, "{}"))
-    assert told == [TextDelta("So."), ToolCallDelta(0, "", "b", "f"), ToolCallDelta(0, "{}")]
-    assert reading.reason(FinishReason.STOP) is FinishReason.TOOL_CALLS
+@pytest.mark.parametrize("path", BODIES)
+async def test_calls_without_a_signature_are_text_for_models_that_refuse_them(house: House, path: str) -> None:
+    await house.add_account()
+    body = {"model": "Gemini-3-Pro", **BODIES[path], "tool_choice": None, **HISTORIES[path]}
+    assert (await house.call(path, body)).status == 200
+    turns = [(turn.role, turn.text) for turn in house.poe.requests[-1].messages[-2:]]
+    assert turns == [("assistant", "(Called f with {})"), ("user", "Result of a tool: x")]

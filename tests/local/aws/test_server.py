@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
+import signal
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,22 +15,29 @@ from typing import Any
 import boto3
 import pytest
 import pytest_asyncio
+from botocore.config import Config
+from moto import mock_aws
 
+from local.aws.api import LocalApi
 from local.aws.client import LocalAws
 from local.aws.persistence import StateError, read_state, restore_snapshot
+from local.aws.resources import create_resources
+from local.aws.server import Saver
 from local.reaper import Reaper
 from local.service import ServiceError
+from local.template import Template
 
 on_one_server = pytest.mark.asyncio(loop_scope="module")
 
 
-def client(aws: LocalAws, service: str) -> Any:
+def client(aws: LocalAws, service: str, **options: Any) -> Any:
     return boto3.client(
         service,
         endpoint_url=aws.endpoint_url,
         region_name="us-east-1",
         aws_access_key_id="local",
         aws_secret_access_key="local",
+        config=Config(retries={"total_max_attempts": options["retries"] + 1}) if options else None,
     )
 
 
@@ -112,6 +121,105 @@ async def test_a_state_that_can_not_be_used_stops_the_start_and_is_left_alone(tm
         await start(state, reaper)
     assert state.read_text() == "{"
     assert "Move it away" in capfd.readouterr().err
+
+
+async def answer_of(dynamodb: Any, table: str, name: str) -> str:
+    """How a write ends."""
+    item = {"pk": {"S": name}, "sk": {"S": "x"}, "text": {"S": "y" * 1_000}}
+    try:
+        await asyncio.to_thread(dynamodb.put_item, TableName=table, Item=item)
+    except dynamodb.exceptions.InternalServerError as error:
+        return str(error)
+    return "written"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process's files")
+async def test_while_the_disk_is_full_nothing_is_promised_and_nothing_promised_is_lost(tmp_path, reaper, capfd):
+    """A limit of the size of its files stands for the full disk: root meets it as well."""
+    state = tmp_path / "aws.json"
+    aws = await start(state, reaper)
+    dynamodb, table = client(aws, "dynamodb", retries=0), aws.references["AccountsTable"]
+    _, hard = resource.prlimit(aws.service.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(aws.service.pid, resource.RLIMIT_FSIZE, (8_000, hard))
+    promised = []
+    async with asyncio.timeout(60):
+        while (answer := await answer_of(dynamodb, table, str(len(promised)))) == "written":
+            promised.append(str(len(promised)))
+            await asyncio.sleep(0.05)
+    assert "nothing can be saved at the moment" in answer
+    said = capfd.readouterr().err
+    assert f"{state} can't be written (File too large). Nothing more is accepted until it can." in said
+    assert await asyncio.to_thread(dynamodb.scan, TableName=table), "reading goes on"
+    resource.prlimit(aws.service.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    async with asyncio.timeout(60):
+        while await answer_of(dynamodb, table, "after") != "written":  # noqa: ASYNC110 (another process)
+            await asyncio.sleep(0.05)
+    aws.service._signal(signal.SIGTERM)
+    assert await aws.service.wait() == 0
+    kept = {item["pk"]["S"] for item in json.loads(state.read_text())["tables"]["AccountsTable"]}
+    assert kept == {*promised, "after"}
+    await aws.stop()
+
+
+class TestSaver:
+    """The end of a run whose disk stays full."""
+
+    @pytest.fixture
+    def api(self) -> LocalApi:
+        return LocalApi(lambda environ, start_response: [b""])
+
+    def test_what_finds_no_room_is_put_where_there_is_some(self, tmp_path, api, capfd):
+        (tmp_path / "full").write_text("no folder")
+        path = tmp_path / "full" / "aws.json"
+        saver = Saver(path, api, lambda: {"version": 1}, elsewhere=tmp_path)
+        assert not saver.save() and not api.accepts_writes
+        assert not saver.save_last()
+        [elsewhere] = tmp_path.glob("aws-*.json")
+        assert read_state(elsewhere) == {"version": 1}
+        said = capfd.readouterr().err.splitlines()
+        assert len(said) == 2, "each is said once"
+        assert (
+            said[1] == f"The state is in {elsewhere} instead. Move it to {tmp_path}/full/aws.json when there is room."
+        )
+
+    def test_where_there_is_no_room_at_all_that_is_said(self, tmp_path, api, capfd):
+        (full := tmp_path / "full").write_text("no folder")
+        saver = Saver(full / "aws.json", api, lambda: {"version": 1}, elsewhere=full)
+        assert not saver.save_last()
+        assert "What changed since the last write is lost." in capfd.readouterr().err
+
+    def test_after_the_last_write_nothing_is_accepted(self, api):
+        saver = Saver(None, api, dict)
+        assert saver.save_last()
+        answered: list[str] = []
+        environ = {"HTTP_X_AMZ_TARGET": "DynamoDB_20120810.GetItem", "PATH_INFO": "/"}
+        assert b"InternalServerError" in b"".join(api(environ, lambda status, _: answered.append(status)))
+        assert answered == ["500 Internal Server Error"]
+
+
+@pytest.mark.parametrize(
+    "damage", [b"{", b"\xff\xff", b"[" * 100_000, None], ids=["not JSON", "no text", "too deep", "a folder"]
+)
+def test_a_file_that_can_not_be_read_is_recognised(tmp_path, damage):
+    path = tmp_path / "aws.json"
+    path.write_bytes(damage) if damage is not None else path.mkdir()
+    with pytest.raises(StateError):
+        read_state(path)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{}, {"pk": {"S": "A"}}, {"pk": {"N": "x"}, "sk": {"S": "B"}}, {"pk": "A", "sk": "B"}, 5],
+    ids=str,
+)
+def test_a_damaged_item_is_recognised(item):
+    """Whatever moto makes of it, with the table that the template defines."""
+    api = LocalApi()
+    with mock_aws():
+        references = create_resources(Template.load(Path("template.yaml")), api)
+        snapshot = {"version": 1, "tables": {"AccountsTable": [item]}, "keys": {}, "secrets": {}}
+        with pytest.raises(StateError, match="it is not what this program writes"):
+            restore_snapshot(snapshot, api, references)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": 99}', '{"version": 1, "tables": 3}', '{"version": 1}'])

@@ -344,6 +344,12 @@ async def test_closing_cuts_an_answer_without_a_warning(serve, caplog, tmp_path)
     assert report.startswith("REPORT RequestId:") and report.endswith("Status: error")
 
 
+async def test_a_full_disk_costs_lines_of_the_log_and_no_answer(serve):
+    url = await serve(log=Path("/dev/full"))
+    for _ in range(2):
+        assert (await get(url, "/echo")).status_code == 200
+
+
 async def test_closing_right_after_an_answer_reports_a_success(serve, tmp_path):
     url = await serve(sandboxes=1)
     await get(url, "/raw")

@@ -135,6 +135,15 @@ async def test_a_refusal_of_the_simulated_api_names_the_option(
         "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).",
         "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
         "Your input exceeds the context window of this model.",
+        "Input is too long for requested model.",
+        "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
+        "Please reduce the length of the messages or completion.",
+        "The decoder prompt (length 9000) is longer than the maximum model length of 8192.",
+        "Invalid request: Your request exceeded model token limit: 8192",
+        "Prompt exceeds max length",
+        "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+        "Range of input length should be [1, 30720]",
+        "too many tokens: total number of tokens in the prompt cannot exceed 4081",
     ],
 )
 async def test_a_prompt_that_is_too_long_is_told_by_its_words(
@@ -145,3 +154,23 @@ async def test_a_prompt_that_is_too_long_is_told_by_its_words(
         async for _ in client.stream(request()):
             pass
     assert caught.value.code is ErrorCode.MESSAGE_TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (400, "max_tokens is too large: 100000. This model supports at most 16384 completion tokens"),
+        (400, "Invalid 'messages[0].name': name is too long"),
+        (400, "Unsupported value: 'high' is not supported"),
+        (429, "Request too large for the model: reduce the length of the messages. Limit 30000 tokens per min"),
+        (503, "The context window service is overloaded"),
+    ],
+)
+async def test_other_refusals_are_not_taken_for_a_prompt_that_is_too_long(
+    client: PoeOfficialClient, simulator: PoeOfficialSimulator, status: int, text: str
+) -> None:
+    simulator.enqueue(Scenario(HttpError(status, "invalid_request_error", message=text)))
+    with pytest.raises(PoeError) as caught:
+        async for _ in client.stream(request()):
+            pass
+    assert caught.value.code is not ErrorCode.MESSAGE_TOO_LONG

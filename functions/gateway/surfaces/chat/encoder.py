@@ -12,11 +12,29 @@ import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from gateway.generation.answer import Answer, AnswerPart, distinct_files, file_name, missing_links, url_citations
+from gateway.generation.answer import (
+    Answer,
+    AnswerPart,
+    distinct_files,
+    file_name,
+    missing_links,
+    placed,
+    url_citations,
+)
 from gateway.generation.usage import TokenUsage
 from gateway.http.sse import DONE, encode_text
 from gateway.prompt.tool_specs import NO_TOOLS, TextReader, ToolSpecs, to_text
-from reverse.events import Event, FileAttached, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from reverse.events import (
+    Event,
+    FileAttached,
+    FinishReason,
+    ReasoningDelta,
+    ReasoningSigned,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    UrlCited,
+)
 
 
 def new_completion_id() -> str:
@@ -52,19 +70,20 @@ def finish_reason(reason: FinishReason, *, is_legacy: bool = False) -> str:
     return "stop" if reason is FinishReason.CANCELLED else reason.value
 
 
-def describe_files(files: Sequence[FileAttached], text: str) -> tuple[str, dict[str, Any]]:
-    """What to append to `text`, and the fields of the message that describe the files; none without files.
+def describe_files(
+    files: Sequence[FileAttached], text: str, cited: Sequence[UrlCited] = ()
+) -> tuple[str, dict[str, Any]]:
+    """What to append to `text`, and the fields of the message that describe files and cited pages; none without any.
 
     `annotations` has OpenAI's form for addresses in a text; `attachments` is an extension with the rest.
     """
-    if not files:
+    if not files and not cited:
         return "", {}
     links = missing_links(files, text)
-    citations = url_citations(files, text + links)
-    return links, {
-        "annotations": [{"type": "url_citation", "url_citation": citation} for citation in citations],
-        "attachments": [_attachment(file) for file in distinct_files(files)],
-    }
+    citations = [*(placed(one, text) for one in cited), *url_citations(files, text + links)]
+    annotations = [{"type": "url_citation", "url_citation": citation} for citation in citations]
+    attachments = {"attachments": [_attachment(file) for file in distinct_files(files)]} if files else {}
+    return links, {"annotations": annotations, **attachments}
 
 
 def _attachment(file: FileAttached) -> dict[str, Any]:
@@ -74,7 +93,7 @@ def _attachment(file: FileAttached) -> dict[str, Any]:
 
 def _message(answer: Answer, specs: ToolSpecs) -> dict[str, Any]:
     """The assistant's message. Content is null only where calls or a refusal come without text."""
-    links, described = describe_files(answer.files, answer.text)
+    links, described = describe_files(answer.files, answer.text, answer.citations)
     text, refusal, calls = answer.text + links, answer.joined("refusal"), answer.tool_calls
     message: dict[str, Any] = {
         "role": "assistant",
@@ -83,6 +102,8 @@ def _message(answer: Answer, specs: ToolSpecs) -> dict[str, Any]:
     }
     if reasoning := answer.joined("reasoning"):
         message["reasoning_content"] = reasoning
+    if thinking := answer.thinking:
+        message["thinking_blocks"] = [thinking_block(part) for part in thinking]
     if calls and specs.is_legacy:
         message["function_call"] = _function(calls[0])
     elif calls:
@@ -90,6 +111,13 @@ def _message(answer: Answer, specs: ToolSpecs) -> dict[str, Any]:
     if answer.suggested_replies:
         message["suggested_replies"] = answer.suggested_replies
     return message | described
+
+
+def thinking_block(part: AnswerPart) -> dict[str, str]:
+    """Sealed reasoning, as an extension: the form in which LiteLLM's clients send it back."""
+    if part.kind == "redacted":
+        return {"type": "redacted_thinking", "data": part.signature}
+    return {"type": "thinking", "thinking": part.text, "signature": part.signature}
 
 
 def _call(call: AnswerPart, index: int, free_form: Collection[str]) -> dict[str, Any]:
@@ -121,9 +149,9 @@ class ChunkEncoder:
         choice: int | None = None,
         specs: ToolSpecs = NO_TOOLS,
     ) -> None:
-        head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self.answer = Answer()
-        self._open = b"data: " + _json(head)[:-1]
+        self._head = {"id": completion_id, "object": "chat.completion.chunk", "created": created}
+        self._index = choice or 0
         self._close = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
         self._wants_usage = wants_usage
         self._is_one_of_many = choice is not None
@@ -131,9 +159,14 @@ class ChunkEncoder:
         self._free_form = specs.free_form
         # Of calls of tools that take plain text, by index.
         self._readers: dict[int, TextReader] = {}
-        self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % (choice or 0)
-        self._before_text = self._before_delta + b'"content":'
         self._after_delta = b'},"finish_reason":null}]' + self._close
+        self.rename(model)
+
+    def rename(self, model: str) -> None:
+        """Another model answers than was expected. To be called before anything is encoded."""
+        self._open = b"data: " + _json({**self._head, "model": model})[:-1]
+        self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % self._index
+        self._before_text = self._before_delta + b'"content":'
         # The chunk with the role goes out with the first one that follows it.
         self._start = self._delta(b'"role":"assistant","content":""')
 
@@ -155,6 +188,8 @@ class ChunkEncoder:
                 return self._delta(b'"reasoning_content":' + encode_text(text))
             case RefusalDelta(text):
                 return self._delta(b'"refusal":' + encode_text(text))
+            case ReasoningSigned():
+                return self._delta(b'"thinking_blocks":' + _json([thinking_block(self.answer.thinking[-1])]))
             case ToolCallDelta() if self._is_legacy:
                 piece = tool_call_delta(event)["function"]
                 return b"" if event.index else self._delta(b'"function_call":' + _json(piece))
@@ -181,7 +216,7 @@ class ChunkEncoder:
     async def end(self) -> bytes:
         """All that ends the answer: links to files with their description, suggested replies, the finish reason."""
         answer = self.answer
-        links, described = describe_files(answer.files, answer.text) if answer.files else ("", {})
+        links, described = describe_files(answer.files, answer.text, answer.citations)
         delta: dict[str, Any] = ({"content": links} if links else {}) | described
         if answer.suggested_replies:
             delta["suggested_replies"] = answer.suggested_replies

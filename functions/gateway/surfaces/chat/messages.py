@@ -13,8 +13,9 @@ from gateway.http.declared_body import Body, Field
 from gateway.http.schemas import Schema
 from gateway.http.values import bad_value, read_filled_text
 from gateway.prompt.content_parts import content_schema, read_content
+from gateway.prompt.thinking import read_thinking_blocks
 from gateway.prompt.tool_specs import to_arguments
-from reverse.chat import Message, Role, ToolCall
+from reverse.chat import Message, Role, Thinking, ToolCall
 
 # OpenAI's roles and the turn each becomes. `function` is the predecessor of `tool`.
 _ROLES: dict[str, Role] = {
@@ -109,7 +110,9 @@ def _unsupported_parts(items: Sequence[MessageItem]) -> set[str]:
         if item.audio is not None:
             names.add("messages.audio")
         if item.role == "assistant":
-            names |= {f"messages.{name}" for name in _REASONING if item.values.get(name)}
+            # What has the provider's seal holds the rest.
+            unsealed = () if _read_thinking(item) else _REASONING
+            names |= {f"messages.{name}" for name in (*unsealed, "annotations") if item.values.get(name)}
         for part in item.content if isinstance(item.content, list) else ():
             image = part.get("image_url") if isinstance(part, dict) else None
             if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
@@ -126,7 +129,12 @@ def _read_message(item: MessageItem, left_out: set[str]) -> Message:
     left_out |= {f"messages.content.{kind}" for kind in unknown}
     calls = _read_tool_calls(item, left_out) if role == "assistant" else ()
     call_id = (item.tool_call_id or item.name) if role == "tool" else None
-    return Message(role, text, attachments, calls, call_id, item.name)
+    thinking = _read_thinking(item) if role == "assistant" else ()
+    return Message(role, text, attachments, calls, call_id, item.name, thinking)
+
+
+def _read_thinking(item: MessageItem) -> tuple[Thinking, ...]:
+    return read_thinking_blocks(item.values.get("thinking_blocks"), item.values.get("reasoning_details"))
 
 
 def _read_tool_calls(item: MessageItem, left_out: set[str]) -> tuple[ToolCall, ...]:

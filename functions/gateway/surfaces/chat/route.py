@@ -17,7 +17,7 @@ from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
-from gateway.prompt.chat_task import ChatTask, prepare_chat
+from gateway.prompt.other_models import ModelChoice, prepare_choice
 from gateway.surfaces.chat.encoder import ChunkEncoder, encode_completion, new_completion_id
 from gateway.surfaces.chat.request import NAMES, read_chat_request
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
@@ -29,10 +29,12 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
     services = context_of(request).services
     key = await authenticate(request)
     asked = read_chat_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    entry, bot = await admit(request, key, asked.model, asked.choices)
+    meant = await admit(request, key, asked.model, asked.choices)
     async with asyncio.timeout_at(deadline):
-        chat = await prepare_chat(asked, bot=bot, entry=entry, key_id=key.id, services=services)
-    completion = _Completion(request, chat)
+        model_choice = await prepare_choice(
+            meant, lambda _: asked, key_id=key.id, services=services, has_others=asked.choices == 1
+        )
+    completion = _Completion(request, model_choice)
     if asked.is_streamed:
         return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
     async with answering(request, deadline, NAMES):
@@ -43,11 +45,12 @@ async def create_chat_completion(request: Request) -> Response | EventStream:
 class _Completion:
     """The answers to one request, streamed or collected."""
 
-    def __init__(self, request: Request, chat: ChatTask) -> None:
+    def __init__(self, request: Request, model_choice: ModelChoice) -> None:
         context = context_of(request)
         self._record = context.record
         self._generations = context.services.generations
-        self._chat = chat
+        self._model_choice = model_choice
+        self._request = model_choice.chat.request
         self._first: Generation | None = None
         self._encoders: dict[int, ChunkEncoder] = {}
         self._completion_id = new_completion_id()
@@ -55,11 +58,11 @@ class _Completion:
 
     def headers(self) -> dict[str, str]:
         """What is known of the answer by now."""
-        return self._chat.headers(self._first.kind if self._first else None)
+        return self._model_choice.headers(self._first)
 
     async def collect(self) -> bytes:
         """The completion object. Raises what the first failing choice raises."""
-        asked = self._chat.request
+        asked = self._request
         if asked.choices == 1:
             answers = [await self._collect_choice(0, self._record)]
         else:
@@ -68,18 +71,20 @@ class _Completion:
             answers,
             completion_id=self._completion_id,
             created=self._created,
-            model=asked.model,
+            model=self._model_choice.model,
             specs=asked.specs,
         )
 
     def stream(self) -> AsyncGenerator[bytes, None]:
         """The chunks; those of several choices as they come."""
-        if self._chat.request.choices == 1:
-            return stream_answer(self._start(0, self._record), self._encoder(None))
+        if self._request.choices == 1:
+            encoder = self._encoder(None)
+            self._model_choice.on_change(encoder.rename)
+            return stream_answer(self._start(0, self._record), encoder)
         return self._stream_choices()
 
     async def _stream_choices(self) -> AsyncGenerator[bytes, None]:
-        choices = self._chat.request.choices
+        choices = self._request.choices
         chunks = stream_all(choices, self._stream_choice, record=self._record, width=choices)
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -96,17 +101,17 @@ class _Completion:
         return await collect_answer(self._start(choice, record))
 
     def _start(self, choice: int, record: RequestRecord) -> Generation:
-        generation = self._generations.start(self._chat.generation_task(choice), record)
+        generation = self._generations.start(self._model_choice.task(choice), record)
         if choice == 0:
             self._first = generation
         return generation
 
     def _encoder(self, choice: int | None) -> ChunkEncoder:
-        asked = self._chat.request
+        asked = self._request
         return ChunkEncoder(
             completion_id=self._completion_id,
             created=self._created,
-            model=asked.model,
+            model=self._model_choice.model,
             wants_usage=asked.wants_usage,
             choice=choice,
             specs=asked.specs,

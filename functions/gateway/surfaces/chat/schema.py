@@ -27,6 +27,7 @@ from gateway.http.schemas import (
     ref,
 )
 from gateway.surfaces.chat.request import ChatBody
+from reverse.events import FinishReason
 
 _FUNCTION_CALL = obj("name arguments", name=NAME, arguments=TEXT)
 _TOOL_CALL = obj(
@@ -44,7 +45,7 @@ _USAGE = obj(
     estimated={**FLAG, "description": "Whether these are the gateway's own estimate."},
     **POINTS,
 )
-_FINISH = enum("stop", "length", "tool_calls", "content_filter")
+_FINISH = enum(*(reason.value for reason in FinishReason if reason is not FinishReason.CANCELLED))
 _NAMES = optional(array(TEXT))
 # What nobody said is `null`.
 _MODEL = obj(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from gateway.http import fields
@@ -91,6 +90,14 @@ def read_tools(body: ToolFields) -> ToolSpecs:
         choice = _legacy_choice(body) if is_legacy else choice
     if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
         tools, choice = _allowed(choice, tools, body)
+    searches = [f"tools[{index}]" for index, item in enumerate(body.tools) if is_web_search(item.type)]
+    searches += ["web_search_options"] if body.values.get("web_search_options") is not None else []
+    # A choice that only a search can meet: whether the model has one is not known here.
+    names_search = _is_search_choice(choice)
+    if names_search and not searches:
+        raise _bad_choice(body)
+    must_search = names_search or (choice == "required" and not tools and bool(searches))
+    choice = None if must_search else choice
     if not tools and choice not in (None, "none", "auto"):
         problem = "asks for a call, but none of 'tools' is offered here" if dropped else "is only allowed with 'tools'"
         raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
@@ -98,8 +105,7 @@ def read_tools(body: ToolFields) -> ToolSpecs:
     specs = ToolSpecs.offering(
         tools, choice, is_parallel=is_parallel, is_legacy=is_legacy, dropped=dropped, free_form=free_form
     )
-    searches = tuple(f"tools[{index}]" for index, item in enumerate(body.tools) if is_web_search(item.type))
-    specs = replace(specs, web_searches=() if choice == "none" else searches)
+    specs = specs.searching(searches, choice, must=must_search)
     if specs.tools and not specs.callable_tools:
         raise invalid("'tool_choice' names no function of 'tools'.", param="tool_choice", code="invalid_value")
     return specs
@@ -144,9 +150,15 @@ def _read_choice(body: ToolFields) -> Any:
     if isinstance(value, dict):
         if value.get("type") == "allowed_tools":
             return value
+        if _is_search_choice(value):
+            return value
         if (name := _chosen_name(value)) is not None:
             return {"type": "function", "function": {"name": name}}
     raise _bad_choice(body)
+
+
+def _is_search_choice(choice: Any) -> bool:
+    return isinstance(choice, Mapping) and is_web_search(choice.get("type"))
 
 
 def _chosen_name(value: Mapping[str, Any]) -> str | None:

@@ -17,13 +17,13 @@ from reverse.events import Event, FinishReason, TextDelta
 class CompletionEncoder:
     """Encodes the answers to one request; `choice` makes the encoder of one streamed answer."""
 
-    def __init__(self, request: CompletionRequest, *, created: int) -> None:
+    def __init__(self, request: CompletionRequest, *, created: int, model: str) -> None:
         self.request = request
-        self.head = {
+        self.head: dict[str, Any] = {
             "id": f"cmpl-{secrets.token_hex(14)}",
             "object": "text_completion",
             "created": created,
-            "model": request.model,
+            "model": model,
         }
 
     def whole(self, answers: Sequence[Answer]) -> bytes:
@@ -41,6 +41,10 @@ class CompletionEncoder:
         ]
         usage = TokenUsage.total(answer.usage for answer in answers)
         return _json(self.head | {"choices": choices, "usage": usage.to_chat()})
+
+    def rename(self, model: str) -> None:
+        """Another model answers than was expected."""
+        self.head["model"] = model
 
     def choice(self, index: int) -> ChoiceEncoder:
         """The encoder of one answer."""
@@ -60,10 +64,17 @@ class ChoiceEncoder:
         request = parent.request
         self.answer = Answer()
         self._index = index
-        self._open = b"data: " + _json(parent.head)[:-1] + b',"choices":[{"text":'
+        self._parent = parent
         self._tail = b',"usage":null}\n\n' if request.wants_usage else b"}\n\n"
+        self.rename(parent.head["model"])
+
+    def rename(self, model: str) -> None:
+        """Another model answers than was expected. To be called before anything is encoded."""
+        request, head = self._parent.request, self._parent.head
+        head["model"] = model
+        self._open = b"data: " + _json(head)[:-1] + b',"choices":[{"text":'
         # Held until the bot begins to answer: a failure before that is an ordinary error response.
-        self._start = self._chunk(request.prompt_of(index)) if request.echoes else b""
+        self._start = self._chunk(request.prompt_of(self._index)) if request.echoes else b""
 
     def encode(self, event: Event) -> bytes:
         """The chunk for an event; empty for events that chunks do not show."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,9 +19,11 @@ from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
-from gateway.models.catalogue import require
+from gateway.models.catalogue import Model, require
 from gateway.models.parameters import ignored_header
-from gateway.prompt.chat_task import IGNORED_HEADER, ChatTask, prepare_chat
+from gateway.prompt.chat_task import IGNORED_HEADER
+from gateway.prompt.other_models import ModelChoice, prepare_choice
+from gateway.prompt.request import GenerationRequest
 from gateway.surfaces.completions.encoder import ChoiceEncoder, CompletionEncoder
 from gateway.surfaces.completions.request import NAMES, CompletionRequest, read_completion_request
 from gateway.surfaces.context import (
@@ -46,11 +49,13 @@ async def create_completion(request: Request) -> Response | EventStream:
     services = context.services
     key = await authenticate(request)
     asked = read_completion_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model, bot = await admit(request, key, asked.model, asked.answers)
-    require(model, "text", "completions")
+    meant = await admit(request, key, asked.model, asked.answers)
+    require(meant.model, "text", "completions")
     async with asyncio.timeout_at(deadline):
         chats = [
-            await prepare_chat(one_prompt, bot=bot, entry=model, key_id=key.id, services=services)
+            await prepare_choice(
+                meant, partial(_same, one_prompt), key_id=key.id, services=services, has_others=asked.answers == 1
+            )
             for one_prompt in asked.generation_requests()
         ]
     completion = _Completion(context, asked, chats)
@@ -61,23 +66,29 @@ async def create_completion(request: Request) -> Response | EventStream:
     return Response(body, media_type="application/json", headers=completion.headers())
 
 
+def _same(request: GenerationRequest, _: Model | None) -> GenerationRequest:
+    return request
+
+
 class _Completion:
     """The answers to one request, streamed or collected."""
 
-    def __init__(self, context: RequestContext, asked: CompletionRequest, chats: Sequence[ChatTask]) -> None:
+    def __init__(self, context: RequestContext, asked: CompletionRequest, chats: Sequence[ModelChoice]) -> None:
         self._context = context
         self._asked = asked
         # One for each prompt.
         self._chats = chats
-        self._encoder = CompletionEncoder(asked, created=int(time.time()))
+        self._encoder = CompletionEncoder(asked, created=int(time.time()), model=chats[0].model)
+        chats[0].on_change(self._encoder.rename)
         self._choices: dict[int, ChoiceEncoder] = {}
         self._started: list[Generation] = []
 
     def headers(self) -> dict[str, str]:
         """What is known of the answers by now."""
         kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
-        ignored = {name for chat in self._chats for kind in kinds for name in chat.ignored(kind)}
-        return {IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else {}
+        ignored = {name for choice in self._chats for kind in kinds for name in choice.chat.ignored(kind)}
+        headers = self._chats[0].headers(self._started[-1] if self._started else None)
+        return {**headers, IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else headers
 
     async def collect(self) -> bytes:
         """The completion object. Raises what the first failing answer raises: a gap would hide or shift another one."""
@@ -98,11 +109,12 @@ class _Completion:
 
     def _stream_choice(self, index: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
         encoder = self._choices[index] = self._encoder.choice(index)
+        self._chats[0].on_change(encoder.rename)
         return stream_answer(self._start(index, record), encoder)
 
     def _start(self, index: int, record: RequestRecord) -> Generation:
         prompt, choice = divmod(index, self._asked.count)
-        task = self._chats[prompt].generation_task(choice)
+        task = self._chats[prompt].task(choice)
         generation = self._context.services.generations.start(task, record)
         self._started.append(generation)
         return generation

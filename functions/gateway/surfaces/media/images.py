@@ -83,7 +83,7 @@ class ImageMaker:
 
     def _build(self, kind: AccountKind) -> ChatRequest:
         parameters = dict(self.parameters)
-        if kind is AccountKind.WEB and "nano-banana-2" in self.bot.lower():
+        if kind.traits.ignores_unknown_parameters and "nano-banana-2" in self.bot.lower():
             # Else this bot chats about the picture (docs/reference/poe-web.md#sending-a-message).
             parameters.setdefault("image_only", True)
         message = Message("user", self.request.prompt, self.request.images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
 from gateway.http.file_response import Download, FileResponse, is_buffered
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for, require, unsupported_model
+from gateway.prompt.other_models import model_header
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.image_request import (
@@ -76,14 +78,15 @@ async def edit_image(request: Request) -> Response:
 async def _answer(request: Request, key: ApiKey, asked: ImageRequest, deadline: float) -> Response:
     context = context_of(request)
     services, record = context.services, context.record
-    model, bot = await admit(request, key, asked.model, asked.count)
+    meant = await admit(request, key, asked.model, asked.count)
+    model, bot = meant.model, meant.bot
     _check(model, asked)
     parameters, ignored = resolve(asked.wishes, bot, model)
     maker = ImageMaker(services, record, key.id, asked, bot, model, parameters)
     async with bounded(request.receive, deadline):
         files, used = await maker.make()
         body = await maker.encode(files, used, is_buffered=is_buffered(request.scope))
-    headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
+    headers = {**model_header(meant), **({"x-gateway-ignored": ", ".join(ignored)} if ignored else {})}
     return Response(body, media_type="application/json", headers=headers)
 
 
@@ -106,11 +109,12 @@ async def create_video(request: Request) -> JSONResponse:
     services, record = context.services, context.record
     key = await authenticate(request)
     asked = await _read_video(request, services.settings.max_body_bytes)
-    model, bot = await admit(request, key, asked.model)
-    require(model, "video", "videos")
+    meant = await admit(request, key, asked.model)
+    require(meant.model, "video", "videos")
+    asked = replace(asked, model=meant.told(asked.model))
     async with bounded(request.receive, deadline):
-        job, ignored = await VideoMaker(services, record, key.id).create(asked, bot, model)
-    headers = {"x-gateway-ignored": ", ".join(ignored)} if ignored else None
+        job, ignored = await VideoMaker(services, record, key.id).create(asked, meant.bot, meant.model)
+    headers = {**model_header(meant), **({"x-gateway-ignored": ", ".join(ignored)} if ignored else {})}
     shown = job.to_openai() | {"prompt": asked.prompt, "usage": _points(record)}
     return JSONResponse(shown, headers=headers)
 
@@ -182,7 +186,8 @@ async def create_speech(request: Request) -> FileResponse:
     services, record = context.services, context.record
     key = await authenticate(request)
     asked = read_speech_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model, bot = await admit(request, key, asked.model)
+    meant = await admit(request, key, asked.model)
+    model, bot = meant.model, meant.bot
     require(model, "audio", "speech")
     sent: dict[str, Any] = {}
 
@@ -213,6 +218,7 @@ async def create_speech(request: Request) -> FileResponse:
             ignored = ", ".join(asked.ignored(sent, opened.content_type))
             headers = {"x-gateway-points": json.dumps(record.points)}
             headers |= {"x-gateway-points-estimated": "true"} if record.points_estimated else {}
+            headers |= model_header(meant)
             headers |= {"x-gateway-ignored": ignored} if ignored else {}
             yield Download(opened.content_type, opened.size, opened.chunks, headers)
 

@@ -60,7 +60,7 @@ class SpeechRequest:
                 name = next((name for name in _NAMES[wish] if model.declared(name) is not None), None)
                 given = _fitted(wish, value, model.declared(name)) if name is not None else None
             else:
-                name = wish if kind is AccountKind.WEB and wish in ("voice", "speed") else None
+                name = wish if kind.traits.ignores_unknown_parameters and wish in ("voice", "speed") else None
                 given = value
             if name is not None and given is not None:
                 found[name] = given

@@ -103,7 +103,7 @@ class VideoMaker:
                 model=bot,
                 ask=ask,
                 prompt_tokens=usage.tokens(request.prompt),
-                kinds=(AccountKind.OFFICIAL,),
+                kinds=tuple(kind for kind in AccountKind if kind.traits.has_video_jobs),
                 is_streamed=False,
             ),
             self.record,

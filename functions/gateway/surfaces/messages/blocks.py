@@ -17,10 +17,12 @@ from gateway.http.errors import invalid
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.http.values import bad_value, read_filled_text, read_mapping, read_objects, required_type
 from gateway.prompt.content_parts import file_name, read_address, read_data_url
-from reverse.chat import Attachment, Message, Role, ToolCall
+from gateway.prompt.thinking import read_thinking_block
+from reverse.chat import Attachment, Message, Role, Thinking, ToolCall
 
 _ROLES: tuple[Role, ...] = ("user", "assistant", "system")
 _MAX_NAME = 256
+THINKING = "messages.content.thinking"
 _NO_TEXT = "The result is in the files that follow."
 
 
@@ -164,19 +166,23 @@ class Turns:
     def _assistant(self, blocks: Sequence[Body]) -> Message:
         content = _Content(self.dropped)
         calls: list[ToolCall] = []
+        thinking: list[Thinking] = []
         for block in blocks:
             kind = required_type(block)
             if kind == "tool_use":
                 calls.append(_read_call(ToolUseBlock(block.values, block.path)))
             elif kind in ("thinking", "redacted_thinking"):
-                # Models don't take their earlier reasoning back, except from the provider that signed it.
-                self.dropped.add("messages.content.thinking")
+                # Models take their earlier reasoning back only with the seal of the provider.
+                sealed = read_thinking_block(block.values)
+                thinking += [sealed] if sealed is not None else []
+                self.dropped |= set() if sealed is not None else {THINKING}
             elif kind in _READERS:
                 self._read(block, kind, content)
             else:
                 # What tools of Anthropic's servers did earlier: no other model could make sense of it.
                 self.dropped.add(f"messages.content.{kind}")
-        return Message("assistant", "\n".join(content.texts), tuple(content.files), tuple(calls))
+        text = "\n".join(content.texts)
+        return Message("assistant", text, tuple(content.files), tuple(calls), thinking=tuple(thinking))
 
     def _add_user(self, blocks: Sequence[Body], place: str) -> None:
         content = _Content(self.dropped)
@@ -219,6 +225,8 @@ class Turns:
         citations = block.values.get("citations")
         if isinstance(citations, dict) and citations.get("enabled") is True:
             self.dropped.add("citations")
+        elif isinstance(citations, list) and citations:
+            self.dropped.add("messages.content.citations")
         reader(block, content)
 
     def _joined_text(self, value: Any, body: Body, name: str) -> str:

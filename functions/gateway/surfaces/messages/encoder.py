@@ -24,7 +24,7 @@ from gateway.generation.usage import UNKNOWN_POINTS, TokenUsage
 from gateway.http.errors import OVERLOADED, TOO_LONG, UNUSABLE_ANSWER, GatewayError
 from gateway.http.sse import encode_text
 from gateway.prompt.model_json import decode
-from reverse.events import Event, FinishReason, TextDelta
+from reverse.events import Event, FinishReason, ReasoningSigned, TextDelta, UrlCited
 
 _STOP_REASONS = {
     FinishReason.LENGTH: "max_tokens",
@@ -38,15 +38,19 @@ def new_message_id() -> str:
     return f"msg_{secrets.token_hex(12)}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MessageObject:
     """What of a message is known before its answer."""
 
     id: str
     model: str
-    """As the caller wrote it."""
+    """As the caller wrote it, or the one that answers to an alias."""
     prompt_tokens: int
     """Estimate."""
+
+    def rename(self, model: str) -> None:
+        """Another model answers than was expected. To be called before anything is encoded."""
+        self.model = model
 
     def started(self) -> dict[str, Any]:
         """The message before its first block."""
@@ -88,8 +92,22 @@ def _block(part: AnswerPart, *, is_cut: bool) -> dict[str, Any]:
                 raise GatewayError(UNUSABLE_ANSWER, message, code="invalid_tool_call")
             return block_opening(part) | {"input": arguments or {}}
         case "reasoning":
-            return block_opening(part) | {"thinking": part.text}
-    return block_opening(part) | {"text": part.text}
+            return block_opening(part) | {"thinking": part.text, "signature": part.signature}
+        case "redacted":
+            return block_opening(part)
+    citations = {"citations": [citation_json(one) for one in part.citations]} if part.citations else {}
+    return block_opening(part) | {"text": part.text} | citations
+
+
+def citation_json(citation: UrlCited) -> dict[str, Any]:
+    """A cited page. It has no index, because no model of Anthropic's is to read it again."""
+    return {
+        "type": "web_search_result_location",
+        "url": citation.url,
+        "title": citation.title,
+        "cited_text": citation.quote or "",
+        "encrypted_index": "",
+    }
 
 
 def block_opening(part: AnswerPart) -> dict[str, Any]:
@@ -101,6 +119,8 @@ def block_opening(part: AnswerPart) -> dict[str, Any]:
             return {"type": "tool_use", "id": call_id, "name": part.name, "input": {}, **extra}
         case "reasoning":
             return {"type": "thinking", "thinking": "", "signature": ""}
+        case "redacted":
+            return {"type": "redacted_thinking", "data": part.signature}
     return {"type": "text", "text": ""}
 
 
@@ -155,11 +175,25 @@ class MessageEncoder:
         """The events for a piece of the answer; empty for what a message does not show, and for what has to wait."""
         part = self.answer.add(event)
         if part is None:
-            return b""
+            return self._mark(event)
         if part is self._open:
             piece = part.pieces[-1]
             return self._head + encode_text(piece) + _TAIL if piece else b""
         return self._advance(is_over=False)
+
+    def _mark(self, event: Event) -> bytes:
+        """The events for what is no piece of a block but said of one: seals and citations."""
+        match event:
+            case ReasoningSigned() if self._open is self.answer.parts[-1]:
+                return self._mark_delta("signature_delta", signature=event.signature)
+            case ReasoningSigned():
+                return self._advance(is_over=False)
+            case UrlCited() if self._open is not None and event in self._open.citations:
+                return self._mark_delta("citations_delta", citation=citation_json(event))
+        return b""
+
+    def _mark_delta(self, kind: str, **fields: Any) -> bytes:
+        return _event("content_block_delta", {"index": self._index, "delta": {"type": kind, **fields}})
 
     async def end(self) -> bytes:
         """All that ends a stream."""
@@ -188,14 +222,18 @@ class MessageEncoder:
     def _begin(self, part: AnswerPart) -> bytes:
         self._open = part
         self._index += 1
-        kind, name = _DELTAS[part.kind]
+        kind, name = _DELTAS.get(part.kind, ("", ""))
         fields = json.dumps({"type": "content_block_delta", "index": self._index}, separators=(",", ":"))
         self._head = f'event: content_block_delta\ndata: {fields[:-1]},"delta":{{"type":"{kind}","{name}":'.encode()
         opening = _event("content_block_start", {"index": self._index, "content_block": block_opening(part)})
         if not self._is_started:
             opening = self._start() + opening + PING
         text = part.text
-        return opening + (self._head + encode_text(text) + _TAIL if text else b"")
+        opening += self._head + encode_text(text) + _TAIL if text else b""
+        if part.kind == "reasoning" and part.signature:
+            opening += self._mark_delta("signature_delta", signature=part.signature)
+        cited = [self._mark_delta("citations_delta", citation=citation_json(one)) for one in part.citations]
+        return opening + b"".join(cited)
 
     def _start(self) -> bytes:
         self._is_started = True

@@ -17,7 +17,7 @@ from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_specs import MAX_TOOLS
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
-from gateway.surfaces.messages.blocks import MessageItem, Turns
+from gateway.surfaces.messages.blocks import THINKING, MessageItem, Turns
 from gateway.surfaces.messages.tools import ToolChoice, ToolItem, read_tools
 from reverse.declared import Steering, schemas_of, steer_by_tokens, steer_by_word
 
@@ -203,6 +203,7 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
         cache_key=body.cache_key,
         may_truncate=body.may_truncate,
         names=NAMES,
+        thinking_name=THINKING,
     )
     request = MessagesRequest(
         thinking=read_thinking(body.thinking),

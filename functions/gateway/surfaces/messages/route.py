@@ -13,7 +13,7 @@ from gateway.generation.answer import Answer, collect_answer, missing_links, str
 from gateway.generation.generation import Generation
 from gateway.http.bodies import read_json
 from gateway.http.sse import EventStream
-from gateway.prompt.chat_task import ChatTask, prepare_chat
+from gateway.prompt.other_models import prepare_choice
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.messages.encoder import MessageEncoder, MessageObject, encode_error_event, new_message_id
 from gateway.surfaces.messages.request import NAMES, read_messages_request
@@ -30,16 +30,15 @@ async def create_message(request: Request) -> Response | EventStream:
     services, record = context.services, context.record
     key = await authenticate(request)
     asked = read_messages_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    model, bot = await admit(request, key, asked.model)
+    meant = await admit(request, key, asked.model)
     async with asyncio.timeout_at(deadline):
-        chat = await prepare_chat(
-            asked.generation_request(model), bot=bot, entry=model, key_id=key.id, services=services
-        )
-    generation = services.generations.start(chat.generation_task(), record)
-    message = MessageObject(new_message_id(), asked.model, chat.prompt_tokens)
+        choice = await prepare_choice(meant, asked.generation_request, key_id=key.id, services=services)
+    generation = services.generations.start(choice.task(), record)
+    message = MessageObject(new_message_id(), choice.model, choice.chat.prompt_tokens)
+    choice.on_change(message.rename)
     answer = Answer(hides_reasoning=not asked.thinking.is_shown)
-    headers = partial(_headers, chat, generation)
-    if chat.request.is_streamed:
+    headers = partial(choice.headers, generation)
+    if choice.chat.request.is_streamed:
         return event_stream(
             request,
             partial(stream_answer, generation, MessageEncoder(message, answer)),
@@ -61,15 +60,11 @@ async def _collect(generation: Generation, message: MessageObject, answer: Answe
     return json.dumps(message.finished(answer), separators=(",", ":")).encode()
 
 
-def _headers(chat: ChatTask, generation: Generation) -> dict[str, str]:
-    return chat.headers(generation.kind)
-
-
 async def count_tokens(request: Request) -> JSONResponse:
     """How many tokens a message's prompt has, as the gateway estimates it. Raises `GatewayError` (400)."""
     services = context_of(request).services
     await authenticate(request)
     values = await read_json(request, max_bytes=services.settings.max_body_bytes)
     asked = read_messages_request(values, counts_only=True)
-    wanted = asked.generation_request(await services.catalogue.find(asked.model))
+    wanted = asked.generation_request((await services.catalogue.resolve(asked.model)).model)
     return JSONResponse({"input_tokens": wanted.prompt_tokens, "estimated": True})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from gateway.http import fields
@@ -41,11 +40,15 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
             tools.append({"type": "function", "function": _function(item)})
         else:
             dropped.append(f"tools[{index}]")
-    mode = None if choice is None else _mode(choice, tools, has_others=bool(dropped))
+    searches = {item.name: f"tools[{index}]" for index, item in enumerate(items) if is_web_search(item.type)}
+    # A choice that only a search can meet: whether the model has one is not known here.
+    must_search = choice is not None and (
+        (choice.type == "any" and not tools and bool(searches)) or (choice.type == "tool" and choice.name in searches)
+    )
+    mode = None if choice is None or must_search else _mode(choice, tools, has_others=bool(dropped))
     is_parallel = choice is None or not choice.disable_parallel_tool_use
     specs = ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
-    searches = tuple(f"tools[{index}]" for index, item in enumerate(items) if is_web_search(item.type))
-    return replace(specs, web_searches=() if mode == "none" else searches)
+    return specs.searching(searches.values(), mode, must=must_search)
 
 
 def _function(item: ToolItem) -> dict[str, Any]:

@@ -19,8 +19,16 @@ from typing import Any
 from gateway.generation.answer import Answer, AnswerPart
 from gateway.http.errors import GatewayError
 from gateway.http.sse import encode_text
-from gateway.surfaces.responses.resource import Output, OutputItem, ResponseObject, item_status, link_files
-from reverse.events import Event, TextDelta
+from gateway.surfaces.responses.resource import (
+    Output,
+    OutputItem,
+    ResponseObject,
+    cited,
+    is_sealed_only,
+    item_status,
+    link_files,
+)
+from reverse.events import Event, ReasoningSigned, TextDelta, UrlCited
 
 Keep = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 """Stores a finished response where that is wanted; returns it saying whether it was stored."""
@@ -69,16 +77,30 @@ class ResponseEncoder:
         """
         part = self._output.answer.add(event)
         if part is None:
-            return b""
+            return self._mark(event)
         item = self._output.find(part)
-        if item is not None:
-            return self._piece(item)
+        return self._begin(part) if item is None else self._piece(item)
+
+    def _mark(self, event: Event) -> bytes:
+        """The events for what is no piece of an item but said of one: citations, and reasoning that is not shown."""
+        parts = self.answer.parts
+        if isinstance(event, ReasoningSigned) and self._output.find(parts[-1]) is None:
+            return self._begin(parts[-1])
+        current = self._output.current
+        if isinstance(event, UrlCited) and current is not None and event in current.part.citations:
+            return self._annotate([cited(self.answer, current.part, event)])
+        return b""
+
+    def _begin(self, part: AnswerPart) -> bytes:
         start = b"" if self.is_started else self.start()
         # Another kind of part begins, which completes the one before.
         before = self._output.current
         item = self._output.add(part)
         closing = b"" if before is None else self._closing(before)
-        return start + closing + self._opening(item) + self._piece(item)
+        opened = start + closing + self._opening(item)
+        if not part.pieces:
+            return opened
+        return opened + self._piece(item) + self._annotate([cited(self.answer, part, one) for one in part.citations])
 
     async def end(self) -> bytes:
         """All that ends a stream. The response is stored before."""
@@ -111,7 +133,7 @@ class ResponseEncoder:
     def _opening(self, item: OutputItem) -> bytes:
         empty = item.to_json(is_empty=True)
         added = self._event("response.output_item.added", output_index=item.index, item=empty)
-        if item.part.kind == "tool_call":
+        if item.part.kind == "tool_call" or is_sealed_only(item.part):
             return added
         kind, index, tail = _DELTAS[item.part.kind]
         fields = json.dumps({"type": kind, **_place(item), index: 0}, separators=(",", ":")).encode()
@@ -156,6 +178,8 @@ class ResponseEncoder:
         match item.part.kind:
             case "tool_call":
                 encoded = self._call_closing(item)
+            case "redacted" | "reasoning" if is_sealed_only(item.part):
+                encoded = b""
             case "reasoning":
                 place |= {"summary_index": 0}
                 encoded = self._event("response.reasoning_summary_text.done", **place, text=text)

@@ -89,10 +89,11 @@ class SummaryPart(Body):
 
 
 class ReasoningItem(Body):
-    """Reasoning that a client sends back: kept for the record and reported, because no model takes it back."""
+    """Reasoning that a client sends back: given to the provider where it has its seal, else kept and reported."""
 
     id = fields.text(max_length=_MAX_NAME)
     summary = fields.objects(SummaryPart, max_items=64)
+    encrypted_content = fields.text(description="What the provider wants back, where it was given with the item.")
 
 
 class ReferenceItem(Body):
@@ -327,7 +328,8 @@ def _read_call_output(kind: str, item: CallOutputItem, new_id: NewId) -> Item:
 
 def _read_reasoning(item: ReasoningItem, new_id: NewId) -> Item:
     summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary]
-    return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary}
+    sealed = {"encrypted_content": item.encrypted_content} if item.encrypted_content else {}
+    return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary, **sealed}
 
 
 def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:

@@ -17,7 +17,7 @@ from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import file_places
 from gateway.surfaces.responses.input_items import InputFields, Item, read_input, tools_of
 from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs
-from gateway.surfaces.responses.turns import Turns, write_turns
+from gateway.surfaces.responses.turns import THINKING, Turns, write_turns
 
 NAMES = FieldNames(
     are_turns_alike=False,
@@ -184,6 +184,7 @@ def read_response_request(
         cache_key=body.cache_key,
         may_truncate=body.may_truncate,
         names=NAMES,
+        thinking_name=THINKING,
     )
     return ResponseRequest(
         items=items,

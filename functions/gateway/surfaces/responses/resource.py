@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.generation.answer import Answer, AnswerPart, missing_links, url_citations
+from gateway.generation.answer import Answer, AnswerPart, missing_links, placed, url_citations
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
 from gateway.prompt.model_json import decode_tolerantly
 from gateway.prompt.tool_specs import TextReader, to_text
-from gateway.surfaces.responses.tools import Origin
-from reverse.events import FinishReason, TextDelta
+from gateway.surfaces.responses.tools import SEAL, Origin
+from reverse.events import FinishReason, TextDelta, UrlCited
 
-_INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
+_INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: FinishReason.CONTENT_FILTER.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ def to_usage(usage: TokenUsage) -> dict[str, Any]:
 
 
 IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"
-_ID_PREFIXES = {"text": "msg", "refusal": "msg", "reasoning": "rs"}
+_ID_PREFIXES = {"text": "msg", "refusal": "msg", "reasoning": "rs", "redacted": "rs"}
 _CALL_PREFIXES = {"function": "fc", "custom": "ctc", "tool_search": "tsc"}
 _PLAIN = Origin("")
 
@@ -136,8 +136,10 @@ class OutputItem:
         match self.part.kind:
             case "tool_call":
                 return self._call(is_empty=is_empty)
-            case "reasoning":
-                return {"id": self.id, "type": "reasoning", "summary": content}
+            case "reasoning" | "redacted":
+                sealed = {"encrypted_content": SEAL + self.part.signature} if self.part.signature else {}
+                summary = [] if is_sealed_only(self.part) else content
+                return {"id": self.id, "type": "reasoning", "summary": summary, **sealed}
         return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
 
     def _call(self, *, is_empty: bool) -> dict[str, Any]:
@@ -193,7 +195,8 @@ class Output:
         if links:
             self.answer.add(TextDelta(links))
         for part in self.answer.parts:
-            self.add(part)
+            item = self.add(part)
+            item.annotations.extend(cited(self.answer, part, one) for one in part.citations)
         if annotations and self.current is not None:
             self.current.annotations.extend(annotations)
 
@@ -219,6 +222,16 @@ class Output:
         if self.current is not None:
             self.current.status = COMPLETED
             self.current = None
+
+
+def is_sealed_only(part: AnswerPart) -> bool:
+    """Whether it is reasoning of which nothing is shown."""
+    return part.kind == "redacted" or (part.kind == "reasoning" and not part.pieces)
+
+
+def cited(answer: Answer, part: AnswerPart, citation: UrlCited) -> dict[str, Any]:
+    """The annotation of a part with text for a cited page."""
+    return {"type": "url_citation", **placed(citation, part.text, answer.begin_of(part))}
 
 
 def link_files(answer: Answer) -> tuple[str, list[dict[str, Any]]]:

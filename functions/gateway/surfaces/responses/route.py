@@ -19,7 +19,7 @@ from gateway.http.declared_body import Body
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 from gateway.http.fields import choice
 from gateway.http.sse import EventStream
-from gateway.prompt.chat_task import ChatTask, prepare_chat
+from gateway.prompt.other_models import prepare_choice
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
 from gateway.surfaces.responses.input_items import Item
@@ -47,15 +47,17 @@ async def create_response(request: Request) -> Response | EventStream:
     items = await stored.resolve(key.id, asked.items, conversation)
     asked = asked.continuing(conversation.items, items)
     shared = asked.shared
-    entry, bot = await admit(request, key, shared.model)
+    meant = await admit(request, key, shared.model)
     async with asyncio.timeout_at(deadline):
-        chat = await prepare_chat(shared, bot=bot, entry=entry, key_id=key.id, services=services)
+        choice = await prepare_choice(meant, lambda _: shared, key_id=key.id, services=services)
     is_kept = stored.is_on and asked.store is not False
-    response = ResponseObject(id=response_id, created_at=int(time.time()), shown=asked.shown, store=is_kept)
+    shown = {**asked.shown, "model": choice.model}
+    choice.on_change(partial(shown.__setitem__, "model"))
+    response = ResponseObject(id=response_id, created_at=int(time.time()), shown=shown, store=is_kept)
     keep = _keeper(stored, key.id, items, conversation) if is_kept else _forget
-    generation = services.generations.start(chat.generation_task(), record)
+    generation = services.generations.start(choice.task(), record)
     output = Output(new_id, asked.origins)
-    headers = partial(_headers, chat, generation)
+    headers = partial(choice.headers, generation)
     if not shared.is_streamed:
         async with answering(request, deadline, NAMES):
             body = await _collect(generation, response, output, keep)
@@ -79,10 +81,6 @@ async def _collect(generation: Generation, response: ResponseObject, output: Out
     output.close(item_status(answer.finish_reason))
     body = response.finished(answer, output.to_json(), completed_at=int(time.time()))
     return json.dumps(await keep(body), separators=(",", ":")).encode()
-
-
-def _headers(chat: ChatTask, generation: Generation) -> dict[str, str]:
-    return chat.headers(generation.kind)
 
 
 async def count_input_tokens(request: Request) -> JSONResponse:

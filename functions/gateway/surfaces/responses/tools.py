@@ -9,7 +9,7 @@ that OpenAI's own servers run are left out and reported: agents list some by def
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from gateway.http import fields
@@ -29,6 +29,8 @@ from gateway.prompt.tool_specs import (
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")
+# Tells seals of reasoning that a provider of the Messages API gave from what others have encrypted.
+SEAL = "claude#"
 TOOL_SEARCH = "tool_search"
 _SENT = ("name", "description", "parameters", "strict")
 
@@ -236,7 +238,12 @@ def tool_specs(body: ToolFields, tools: ResponseTools) -> ToolSpecs:
     choice: str | ToolChoice | None = body.tool_choice
     functions: Sequence[Tool] = tools.functions
     mode: Any = choice
-    if isinstance(choice, ToolChoice):
+    names_search = isinstance(choice, ToolChoice) and is_web_search(choice.type)
+    # A choice that only a search can meet: whether the model has one is not known here.
+    must_search = bool(tools.web_searches) and (names_search or (choice == "required" and not functions))
+    if must_search:
+        mode = None
+    elif isinstance(choice, ToolChoice):
         mode, functions = _read_choice(choice, functions)
     if not functions and mode == "required":
         problem = "asks for a call, but none of 'tools' is offered here" if tools.dropped else "needs 'tools'"
@@ -249,7 +256,7 @@ def tool_specs(body: ToolFields, tools: ResponseTools) -> ToolSpecs:
         dropped=tuple(tools.dropped),
         free_form=frozenset(name for name, origin in tools.origins.items() if origin.kind == "custom"),
     )
-    return replace(specs, web_searches=() if mode == "none" else tuple(tools.web_searches))
+    return specs.searching(tools.web_searches, mode, must=must_search)
 
 
 def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Sequence[Tool]]:

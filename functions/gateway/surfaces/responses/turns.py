@@ -12,12 +12,13 @@ from gateway.prompt.content_parts import read_content
 from gateway.prompt.tool_specs import to_arguments
 from gateway.prompt.turns import check_content
 from gateway.surfaces.responses.input_items import Item
-from gateway.surfaces.responses.tools import full_name
-from reverse.chat import Message, Role, ToolCall
+from gateway.surfaces.responses.tools import SEAL, full_name
+from reverse.chat import Message, Role, Thinking, ToolCall
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 # Where calls of tools that OpenAI has built in say what they are about.
 _SUBJECTS = ("arguments", "action", "actions", "operation", "input")
+THINKING = "input.reasoning"
 _CALL, _OUTPUT = "_call", "_call_output"
 
 
@@ -33,6 +34,8 @@ class Turns:
     _calls: dict[int, list[ToolCall]] = field(default_factory=dict)
     # Whether the last turn may take further calls.
     _is_open: bool = False
+    # Sealed reasoning that belongs to the assistant turn which follows.
+    _thinking: list[Thinking] = field(default_factory=list)
 
     def add(self, item: Item, place: str) -> None:
         """Append one item. Raises `GatewayError` (400), naming the part of the item's content."""
@@ -48,6 +51,9 @@ class Turns:
                 self._add_result(item["call_id"], item["output"], Body(item, place), "output")
             case "additional_tools":
                 pass  # they count as tools of the request
+            case "reasoning" if (sealed := _sealed(item)) is not None:
+                self._thinking.append(sealed)
+                self._is_open = False
             case "mcp_call":
                 self._add_finished_call(item, place)
             case kind if kind.endswith(_CALL) and _call_id(item):
@@ -59,6 +65,11 @@ class Turns:
 
     def append(self, message: Message, place: str) -> None:
         """Append a turn."""
+        thinking, self._thinking = tuple(self._thinking), []
+        if message.role == "assistant":
+            message = replace(message, thinking=thinking)
+        elif thinking:
+            self.left_out.add(THINKING)
         self.messages.append(message)
         self.places.append(place)
         self._is_open = False
@@ -102,6 +113,15 @@ class Turns:
         call_id, arguments = str(item["id"]), arguments if isinstance(arguments, str) else _json(arguments)
         self._add_call(call_id, name if isinstance(name, str) and name else "mcp", arguments, place)
         self.append(Message("tool", _text(result), tool_call_id=call_id), place)
+
+
+def _sealed(item: Item) -> Thinking | None:
+    seal = item.get("encrypted_content") or ""
+    if not seal.startswith(SEAL) or seal == SEAL:
+        return None
+    text = "\n\n".join(part["text"] for part in item["summary"])
+    signature = seal.removeprefix(SEAL)
+    return Thinking(text, signature) if text else Thinking("", signature, is_redacted=True)
 
 
 def _name_of(item: Item) -> str:

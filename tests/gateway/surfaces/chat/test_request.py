@@ -122,7 +122,7 @@ def test_a_provider_is_told_of_the_tools_whose_earlier_calls_it_sees() -> None:
 
 def test_a_call_of_tools_that_are_not_offered_is_refused_as_such() -> None:
     with pytest.raises(GatewayError, match="none of 'tools' is offered") as caught:
-        read(tools=[{"type": "web_search"}], tool_choice="required")
+        read(tools=[{"type": "code_interpreter"}], tool_choice="required")
     assert caught.value.param == "tool_choice"
 
 

@@ -115,7 +115,7 @@ def test_what_no_model_is_told_is_reported() -> None:
             {
                 "role": "assistant",
                 "content": [
-                    {"type": "thinking", "thinking": "hm", "signature": "x"},
+                    {"type": "thinking", "thinking": "hm", "signature": ""},
                     {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
                     {"type": "text", "text": "Ho", "citations": None},
                 ],

@@ -70,7 +70,7 @@ export function Table({ name, columns, rows, rowKey, isSorted = true, hasExport 
       isDown: now.name === column.name ? !now.isDown : Boolean(column.isNumber),
     }));
   return html`<div class="table-block">
-    <div class="table-wrap" tabindex="0" role="region" aria-label=${name}>
+    <div class="table-wrap" tabindex="0" role="region" aria-label=${`Table: ${name}`}>
       <table role="table">
         <caption class="hidden">
           ${name}

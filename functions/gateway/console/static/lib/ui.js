@@ -123,7 +123,7 @@ export function Loaded({ of, children }) {
 }
 
 /**
- * A dialog over the page. The browser keeps the focus in it, and gives it back.
+ * A dialog over the page. The browser keeps the focus in it; afterwards it is where it was.
  *
  * @param {{ title: string, isWide?: boolean, onClose: () => void, children?: any }} props
  */
@@ -132,8 +132,13 @@ export function Dialog({ title, isWide = false, onClose, children }) {
   const id = useId();
   useEffect(() => {
     const dialog = element.current;
+    const opener = document.activeElement;
     if (dialog && !dialog.open) dialog.showModal();
-    return () => dialog?.close();
+    return () => {
+      dialog?.close();
+      // The browser gives the focus back only from a dialog that is still in the page.
+      if (opener instanceof HTMLElement && opener.isConnected) setTimeout(() => opener.focus());
+    };
   }, []);
   /** @param {Event} event */
   const cancel = (event) => {

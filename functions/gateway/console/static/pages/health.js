@@ -29,7 +29,7 @@ export default function Health({ session }) {
 /** @param {{ data: any }} props */
 function Checks({ data }) {
   const columns = [
-    { name: "Check", value: (/** @type {any} */ row) => row.name.replaceAll("_", " ") },
+    { name: "Check", value: (/** @type {any} */ row) => row.name },
     {
       name: "State",
       value: (/** @type {any} */ row) => row.state,
@@ -51,7 +51,7 @@ function Checks({ data }) {
   <//>`;
 }
 
-/** @param {{ alerts: any[] | null }} props */
+/** @param {{ alerts: any[] }} props */
 function Alerts({ alerts }) {
   const columns = [
     { name: "When", value: (/** @type {any} */ row) => row.at, cell: (/** @type {any} */ row) => html`<${Time} at=${row.at} isExact />` },
@@ -60,14 +60,17 @@ function Alerts({ alerts }) {
       value: (/** @type {any} */ row) => row.text,
       cell: (/** @type {any} */ row) => (row.account ? html`<a href=${addressOf("accounts", {}, row.account)}>${row.text}</a>` : row.text),
     },
+    {
+      name: "Over since",
+      value: (/** @type {any} */ row) => row.ended_at,
+      cell: (/** @type {any} */ row) => (row.ended_at ? html`<${Time} at=${row.ended_at} isExact />` : html`<${Badge} tone="warn">open<//>`),
+    },
     { name: "Kind", value: (/** @type {any} */ row) => row.kind },
   ];
   return html`<${Section} title="Alerts">
-    ${alerts === null
-      ? html`<p>Alerts are not known here.</p>`
-      : alerts.length
-        ? html`<${Table} name="Alerts" columns=${columns} rows=${alerts} rowKey=${(/** @type {any} */ row) => row.id} />`
-        : html`<p>None was raised.</p>`}
+    ${alerts.length
+      ? html`<${Table} name="Alerts" columns=${columns} rows=${alerts} rowKey=${(/** @type {any} */ row) => row.id} />`
+      : html`<p>None was raised.</p>`}
   <//>`;
 }
 

@@ -38,7 +38,7 @@ function matches(model, { q, modality, kind, used }) {
   const text = [model.id, model.owned_by, ...model.aliases].join(" ").toLowerCase();
   return (
     words.every((word) => text.includes(word)) &&
-    (!modality || model.output_modalities.includes(modality)) &&
+    (!modality || (model.output_modalities ?? []).includes(modality)) &&
     (!kind || model.kinds.includes(kind)) &&
     (!used || model.measured !== null)
   );
@@ -49,11 +49,12 @@ function Shown({ data, filters, change }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const found = useMemo(() => data.data.filter((/** @type {any} */ model) => matches(model, filters)), [data, filters]);
   const options = (/** @type {string} */ key) =>
-    [...new Set(/** @type {string[]} */ (data.data.flatMap((/** @type {any} */ model) => model[key])))].sort().map((value) => [value, value]);
+    [...new Set(/** @type {string[]} */ (data.data.flatMap((/** @type {any} */ model) => model[key] ?? [])))].sort().map((value) => [value, value]);
   const age = data.updated_at
     ? html`list of Poe's as of <${Time} at=${data.updated_at} />`
     : "the list that the gateway was made with: no list of Poe's was read yet";
   const isUsed = filters.used !== "";
+  const price = `$${data.usd_per_point} a point, ${data.is_rate_read ? "as an account was told" : "the published price"}`;
   return html`<form class="filters" role="search" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
       <div class="choice">
         <label for="model-search">Search</label>
@@ -63,9 +64,14 @@ function Shown({ data, filters, change }) {
       <${Choice} label="Account" value=${filters.kind} options=${[["", "Any kind"], ...options("kinds")]} onChange=${(/** @type {string} */ kind) => change({ kind })} />
       <label><input type="checkbox" checked=${isUsed} onChange=${() => change({ used: isUsed ? "" : "1" })} />Used here</label>
     </form>
-    <${Section} title=${quantity(found.length, "model")} note=${html`${age}; ${`$${data.usd_per_point}`} a point`}>
+    <${Section} title=${quantity(found.length, "model")} note=${html`${age}; ${price}`}>
       ${found.length ? html`<${Rows} models=${found} since=${data.measured_from} />` : html`<${Empty}><p>No model matches.</p><//>`}
     <//>`;
+}
+
+/** @param {string[] | null} words */
+function listed(words) {
+  return words?.length ? words.join(", ") : UNKNOWN;
 }
 
 /** @type {import("../lib/table.js").Column[]} */
@@ -77,8 +83,8 @@ const COLUMNS = [
   },
   {
     name: "Takes, gives",
-    value: (row) => `${row.input_modalities.join(" ")} → ${row.output_modalities.join(" ")}`,
-    cell: (row) => html`${row.input_modalities.join(", ") || UNKNOWN} → ${row.output_modalities.join(", ") || UNKNOWN}`,
+    value: (row) => `${listed(row.input_modalities)} → ${listed(row.output_modalities)}`,
+    cell: (row) => html`<${Value} text=${listed(row.input_modalities)} /> → <${Value} text=${listed(row.output_modalities)} />`,
   },
   { name: "Context", isNumber: true, value: (row) => row.context_length, cell: (row) => html`<${Value} text=${count(row.context_length)} />` },
   { name: "$ per 1M in", isNumber: true, value: (row) => perMillion(row, "prompt"), cell: (row) => html`<${Value} text=${dollars(perMillion(row, "prompt"))} />` },

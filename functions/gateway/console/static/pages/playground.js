@@ -133,7 +133,7 @@ function Answer({ heard, isRunning }) {
   const { usage } = heard;
   const state = isRunning ? "running" : heard.totalSeconds === null ? "stopped" : (heard.finish ?? "ended");
   return html`${heard.thinking && html`<details><summary>Thinking</summary><div class="answer note">${heard.thinking}</div></details>`}
-    <div class="answer" tabindex="0" role="region" aria-label="Answer" aria-busy=${isRunning}>${heard.text}</div>
+    <div class="answer" tabindex="0" role="region" aria-label="Text of the answer" aria-busy=${isRunning}>${heard.text}</div>
     <p class="hidden" role="status">${isRunning ? "" : `The answer is complete: ${state}.`}</p>
     <dl class="tiles">
       <${Tile} name="First token" value=${heard.firstSeconds === null ? html`<span class="absent">${isRunning ? "waiting" : "none"}</span>` : duration(heard.firstSeconds)} />
@@ -162,7 +162,7 @@ function Paid({ requestId }) {
   if (error instanceof ApiError && error.status === 404) return html`<${Tile} name="Points" value=${html`<${Value} text=${UNKNOWN} />`} note="not in the log of requests" />`;
   if (error) return html`<${Tile} name="Points" value=${html`<${Value} text=${UNKNOWN} />`} note=${error.message} />`;
   if (!found) return html`<${Tile} name="Points" value=${html`<span class="absent">asking</span>`} />`;
-  const sure = found.points === null ? "" : found.is_estimated ? "estimated; " : "settled; ";
+  const sure = found.points === null ? "" : found.points_estimated ? "estimated; " : "";
   return html`<${Tile}
     name="Points"
     value=${html`<${Value} text=${count(found.points)} />`}

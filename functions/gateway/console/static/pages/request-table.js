@@ -22,7 +22,7 @@ export function Outcome({ row }) {
  */
 export function Cost({ row }) {
   if (row.points === null) return html`<${Value} text=${UNKNOWN} />`;
-  return html`${count(row.points)}${row.is_estimated && html` <span class="note">estimated</span>`}`;
+  return html`${count(row.points)}${row.points_estimated && html` <span class="note">estimated</span>`}`;
 }
 
 /**

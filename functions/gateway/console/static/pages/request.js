@@ -20,7 +20,7 @@ export function OneRequest({ id }) {
 
 /** @param {{ data: any }} props */
 function Shown({ data }) {
-  const estimated = data.is_estimated ? "estimated" : "settled";
+  const estimated = data.points_estimated ? "estimated" : "settled or reported";
   return html`<dl class="tiles">
       <${Tile} name="Status" value=${html`<${Outcome} row=${data} />`} />
       <${Tile} name="Points" value=${html`<${Value} text=${count(data.points)} />`} note=${data.points === null ? "" : estimated} />

@@ -1,0 +1,85 @@
+"""A request as CloudWatch metrics, in the embedded metric format: one JSON object in the log. Pure.
+
+Written here instead of by Powertools, which gives every metric of a document the same dimensions: each combination of
+values is a metric that AWS charges. Whose fault a failure was is a word of a closed list (`errors.Fault`).
+Source: the Embedded Metric Format specification in CloudWatch's documentation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pool.log import NAMESPACE
+
+OTHER = "other"
+NONE = "none"
+# Of each process. A further model or key is counted as `other`.
+MAX_MODELS = 20
+MAX_KEYS = 20
+
+Units = dict[str, str]
+_EVERYWHERE: Units = {"Requests": "Count", "Errors": "Count", "CallerErrors": "Count"}
+_SPENT: Units = {"Points": "Count", "PromptTokens": "Count", "CompletionTokens": "Count"}
+_TIMES: Units = {"Duration": "Milliseconds", "TimeToFirstByte": "Milliseconds", "Attempts": "Count"}
+
+
+class Bounded:
+    """At most so many different values; what comes later is `other`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """The value, or `other`."""
+        if value not in self._seen and len(self._seen) >= self._most:
+            return OTHER
+        self._seen.add(value)
+        return value
+
+
+class RequestMetrics:
+    """Makes the documents of one process."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._model = Bounded(MAX_MODELS)
+        self._key = Bounded(MAX_KEYS)
+
+    def document(
+        self,
+        values: dict[str, float],
+        *,
+        timestamp_ms: int,
+        status: int,
+        fault: str | None,
+        model: str | None,
+        key_id: str | None,
+        account_kind: str | None,
+    ) -> dict[str, Any]:
+        """The document for one request. `model` is `None` where none was asked for, or where no list has it."""
+        dimensions = {"service": self._service, "status_class": f"{status // 100}xx"}
+        directives = [_directive([["service"]], {**_EVERYWHERE, **_SPENT, **_TIMES}, values)]
+        directives.append(_directive([["service", "status_class"]], {"Requests": "Count"}, values))
+        if key_id is not None:
+            dimensions |= {
+                "model": OTHER if model is None else self._model(model.lower()),
+                "key": self._key(key_id),
+                "account_kind": account_kind or NONE,
+            }
+            sets = [["service", name] for name in ("model", "key", "account_kind")]
+            directives.append(_directive(sets, {**_EVERYWHERE, **_SPENT}, values))
+        if fault is not None:
+            dimensions["fault"] = fault
+            values = {**values, "Faults": 1}
+            directives.append(_directive([["service", "fault"]], {"Faults": "Count"}, values))
+        return {
+            "_aws": {"Timestamp": timestamp_ms, "CloudWatchMetrics": directives},
+            **dimensions,
+            **values,
+        }
+
+
+def _directive(dimensions: list[list[str]], units: Units, values: dict[str, float]) -> dict[str, Any]:
+    metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if name in values]
+    return {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics}

@@ -27,7 +27,7 @@ _PATH = "/callback"
 _PAGE = b"<!doctype html><title>poegw</title><p>You can close this page and go back to the terminal."
 
 
-def sign_in(gateway: Gateway, output: Output, *, label: str, opens_browser: bool) -> dict[str, Any]:
+def sign_in(gateway: Gateway, output: Output, *, label: str | None, opens_browser: bool) -> dict[str, Any]:
     """Add an account by signing in. Returns it. Raises `CommandError`."""
     if not opens_browser:
         return _complete(gateway, _by_pasting(gateway, output), label)
@@ -51,12 +51,14 @@ def _by_pasting(gateway: Gateway, output: Output) -> tuple[dict[str, Any], str]:
     return begun, click.prompt("Address", err=True).strip()
 
 
-def _complete(gateway: Gateway, begun_and_url: tuple[dict[str, Any], str], label: str) -> dict[str, Any]:
+def _complete(gateway: Gateway, begun_and_url: tuple[dict[str, Any], str], label: str | None) -> dict[str, Any]:
     begun, url = begun_and_url
     if not urlsplit(url).query:
         raise CommandError("That address has no code in it.", hint="It looks like http://127.0.0.1:…/callback?code=…")
     account: dict[str, Any] = gateway.send(
-        "POST", f"/admin/accounts/sign-in/{segment(begun['sign_in_id'])}", {"redirected_url": url, "label": label}
+        "POST",
+        f"/admin/accounts/sign-in/{segment(begun['sign_in_id'])}",
+        {"redirected_url": url, **({"label": label} if label else {})},
     )
     return account
 

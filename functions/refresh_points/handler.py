@@ -28,7 +28,7 @@ from pool.clients import ClientFactory, PoeClients
 from pool.config_names import POE
 from pool.webhook import WebhookChannel, read_webhook
 from refresh_points.alerts import Alerts, Channel
-from refresh_points.books import Books
+from refresh_points.books import Books, BooksReport
 from refresh_points.catalogue import CatalogueReport, CatalogueSources, ReadEntries, refresh_catalogue
 from refresh_points.chats import ChatCleaner
 from refresh_points.estimates import Estimates
@@ -37,7 +37,7 @@ from refresh_points.journal import Journal
 from refresh_points.readers import points_reader
 from refresh_points.settings import Settings
 from refresh_points.settler import Settler
-from refresh_points.sweep import Limits, Sweep
+from refresh_points.sweep import Limits, Report, Sweep
 from refresh_points.topic import TopicChannel
 from reverse.config import PoeConfig
 from reverse.overrides import OverrideError, with_overrides
@@ -164,6 +164,12 @@ async def run(
         models = await _refresh_catalogue(
             store, catalogue, journal, now=wall_clock(), max_age_seconds=age, seconds=left
         )
+    answer = _shown(report, None if job.dry_run else books.report, models)
+    return answer | ({"cursor": source.cursor} if job.statuses and report.remaining else {})
+
+
+def _shown(report: Report, books: BooksReport | None, models: CatalogueReport | None) -> dict[str, Any]:
+    """What the function answers; parts that were not asked for are left out."""
     answer: dict[str, Any] = {
         "total": report.total,
         "succeeded": report.succeeded,
@@ -172,11 +178,11 @@ async def run(
         "errors": report.errors,
         "remaining": report.remaining,
     }
-    if not job.dry_run:
-        answer["books"] = asdict(books.report)
+    if books is not None:
+        answer["books"] = asdict(books)
     if models is not None:
         answer["catalogue"] = {"models": models.models, "failures": dict(models.failures)}
-    return answer | ({"cursor": source.cursor} if job.statuses and report.remaining else {})
+    return answer
 
 
 async def _refresh_catalogue(

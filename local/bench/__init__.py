@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local.bench.console_pages import measure_console_pages
 from local.bench.figures import measure_memory, measure_round_trips, measure_table_work
 from local.bench.first_token import measure_first_tokens
 from local.bench.litellm_proxy import LiteLlm
@@ -89,6 +90,9 @@ def _parts(report: Report, around: Surroundings, peers: Peers) -> dict[str, Call
         report.memory = await measure_memory(around)
         report.published = await measure_published_client()
 
+    async def console() -> None:
+        report.pages = await measure_console_pages()
+
     return {
         "official": lambda: measure_official(around, report.official, peers),
         "first-token": lambda: measure_first_tokens(around, report.first_tokens),
@@ -96,4 +100,5 @@ def _parts(report: Report, around: Surroundings, peers: Peers) -> dict[str, Call
         "many": lambda: measure_many(around, report.many),
         "prompts": lambda: measure_prompts(around, report.prompts),
         "rest": rest,
+        "console": console,
     }

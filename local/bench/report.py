@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from local.bench import first_token
+from local.bench.console_pages import PageCost, page_rows
 from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import SHARE, FirstTokens
 from local.bench.load import LargePrompt, ManyStreams
@@ -38,6 +39,7 @@ class Report:
     """Of the published client; empty where it is not installed."""
     table_work: list[TableWork] = field(default_factory=list)
     memory: Memory | None = None
+    pages: list[PageCost] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """What there was no time for."""
 
@@ -55,6 +57,7 @@ def to_markdown(report: Report) -> str:
         *_many_lines(report.many),
         *_prompt_lines(report.prompts),
         *_other_lines(report),
+        *(page_rows(report.pages) if report.pages else []),
     ]
     if report.missing:
         lines += [f"No time was left for: {', '.join(report.missing)}.", ""]

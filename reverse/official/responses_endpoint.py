@@ -125,7 +125,7 @@ class ResponsesDecoder(AnswerDecoder):
             case "response.output_item.added":
                 return self._open(_key(values, text_at(item, "id")), item, arguments="")
             case "response.function_call_arguments.delta":
-                return self._arguments(key, text_at(values, "delta"))
+                return self._arguments(key, arguments_at(values, "delta"))
             case "response.output_item.done":
                 return self._item(_key(values, text_at(item, "id")), item)
             case "response.completed" | "response.incomplete" | "response.failed":

@@ -65,6 +65,8 @@ class WebAnswerDecoder:
         """Set by the update that ends the answer; events may still follow (cost, suggested replies)."""
         self.has_failed = False
         """Set when the bot ended with an error: there is nothing left to stop."""
+        self.has_citations = False
+        """Whether Poe says that the answer names sources, which it tells when asked."""
         self.cost_known = False
         self.replies_known = False
         self._chat = chat
@@ -155,6 +157,7 @@ class WebAnswerDecoder:
         if self._thinking is not None:
             events = self._thinking.events(events) + (self._thinking.end() if update.is_terminal else [])
         events += self._files(update)
+        self.has_citations = self.has_citations or update.has_citations
         if update.is_terminal:
             self.reason = FinishReason.CANCELLED if update.state == "cancelled" else FinishReason.STOP
             events += self._suggestions(update)

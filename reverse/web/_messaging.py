@@ -13,14 +13,15 @@ from typing import Any, Literal
 from reverse.chat import NOTHING_LEFT, Aftermath, ChatRef, ChatRequest, Message
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
-from reverse.events import ChatStarted, Event
+from reverse.events import ChatStarted, Event, Finished, UrlCited
 from reverse.web._channel import Channel
 from reverse.web._decoder import WebAnswerDecoder
 from reverse.web._following import Following
 from reverse.web._graphql import GraphQL
 from reverse.web._mailbox import Mailbox
+from reverse.web._models import read_citation
 from reverse.web._paging import nodes_of
-from reverse.web._protocol import MessageUpdate, global_id, mapping, parse_message
+from reverse.web._protocol import MessageUpdate, clean, global_id, mapping, parse_message, sequence
 from reverse.web._sending import SEND, Sent, read_sent, send_variables
 from reverse.web._transport import Part
 from reverse.web._upload import Sources, Uploaded, Uploader
@@ -31,6 +32,7 @@ _MAX_REMEMBERED_CHATS = 256
 _LOOKUP_COUNT = 10
 # How often an answer that is still being written is looked at before it is asked for again.
 _POLL_SECONDS = 0.5
+_MAX_CITATIONS = 200
 _REGENERATE = "RegenerateMessageMutation"
 
 
@@ -72,6 +74,9 @@ class Messaging:
             try:
                 async with aclosing(self._follow(answer, mailbox, request.suggest_replies)) as events:
                     async for event in events:
+                        if isinstance(event, Finished) and answer.has_citations and _searches(request):
+                            for citation in await self._citations(answer.message_id):
+                                yield citation
                         yield event
             finally:
                 self._channel.mailboxes.forget(mailbox)
@@ -227,6 +232,16 @@ class Messaging:
     async def _upload(self, message: Message) -> Uploaded:
         return await self._uploader.upload(await self._sources.read_all(message.attachments))
 
+    async def _citations(self, message_id: int | None) -> list[UrlCited]:
+        """The pages that an answer names: one bounded question, without which the answer is an answer all the same."""
+        with suppress(PoeError, TimeoutError):
+            async with asyncio.timeout(self._config.stop_timeout_seconds):
+                data = await self._graphql.query("MessageCitationSourceModalQuery", {"messageId": message_id})
+                nodes = sequence(mapping(data.get("message")).get("citations"))[:_MAX_CITATIONS]
+                found = [read_citation(mapping(node)) for node in nodes]
+                return [UrlCited(clean(one.url), one.title and clean(one.title)) for one in found if one.url]
+        return []
+
     async def _follow(
         self, answer: WebAnswerDecoder, mailbox: Mailbox, suggest_replies: bool
     ) -> AsyncGenerator[Event, None]:
@@ -305,6 +320,11 @@ class Messaging:
         self._newest_message[answer.chat_id] = answer.message_id
         if len(self._newest_message) > _MAX_REMEMBERED_CHATS:
             self._newest_message.popitem(last=False)
+
+
+def _searches(request: ChatRequest) -> bool:
+    """Whether a search of the web was switched on: only then somebody looks for what an answer cites."""
+    return request.parameters.get("web_search") is True
 
 
 def _only_message(request: ChatRequest) -> Message:

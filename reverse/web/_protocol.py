@@ -54,6 +54,7 @@ class MessageUpdate:
     state_text: str | None = field(default=None, repr=False)
     files: tuple[File, ...] = ()
     replies: tuple[str, ...] = field(default=(), repr=False)
+    has_citations: bool = False
 
     @property
     def is_terminal(self) -> bool:
@@ -205,6 +206,7 @@ def parse_message(chat_id: int, node: dict[str, Any], *, default_state: str = "i
         state_text if isinstance(state_text, str) else None,
         parse_files(node.get("attachments")),
         tuple(clean(reply) for reply in replies if isinstance(reply, str) and reply.strip()),
+        node.get("hasCitations") is True,
     )
 
 

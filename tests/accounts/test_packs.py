@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from operator import eq
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import _packs
-from accounts._packs import Adder, Key, pack, unpack
+from accounts._packs import Adder, DayPacks, Key, pack_day
 
 NAMES = ("key_id", "code")
 HOUR = 3600
@@ -25,18 +24,42 @@ ROWS = st.dictionaries(
 )
 
 
-@given(ROWS, st.integers(0, 24), st.integers(0, 24), st.sampled_from([(), ("hour",), ("code",), ("hour", "key_id")]))
+VIEWS = (("hour", *NAMES), ("hour", "key_id"), ("code",))
+
+
+@given(
+    ROWS,
+    st.integers(0, 24),
+    st.integers(0, 24),
+    st.sampled_from([(), ("hour",), ("code",), ("hour", "key_id"), ("key_id", "code"), ("hour", *NAMES)]),
+)
 def test_packed_rows_add_up_to_what_the_rows_do(
     rows: dict[Key, list[int]], low: int, high: int, by: tuple[str, ...]
 ) -> None:
-    packed = pack(rows, until=24 * HOUR)
-    assert packed is not None
-    plain, from_pack = Adder(NAMES, by), Adder(NAMES, by)
-    for (hour, names), counts in rows.items():
-        if low * HOUR <= hour < high * HOUR and hour != 5 * HOUR:
-            plain.add(hour, names, counts)
-    from_pack.add_pack(unpack(packed), since=low * HOUR, until=high * HOUR, without=frozenset({5 * HOUR}))
-    assert from_pack.sums == plain.sums
+    attributes = pack_day(rows, VIEWS, day=0, until=24 * HOUR)
+    assert attributes is not None
+    packed = DayPacks(attributes, VIEWS)
+    for since, until, without in ((low * HOUR, high * HOUR, {5 * HOUR}), (0, 24 * HOUR, set())):
+        plain, from_pack = Adder(NAMES, by), Adder(NAMES, by)
+        for (hour, names), counts in rows.items():
+            if since <= hour < until and hour not in without:
+                plain.add(hour, names, counts)
+        packed.add_to(from_pack, since=since, until=until, is_whole=not without, without=without)
+        assert from_pack.sums == plain.sums
+
+
+def test_what_asks_for_few_names_is_answered_from_few_rows() -> None:
+    rows = {(hour * HOUR, (f"key_{number}", "ok")): [1] for hour in range(24) for number in range(10)}
+    attributes = pack_day(rows, VIEWS, day=0, until=24 * HOUR)
+    assert attributes is not None
+    del attributes["v0"]
+    packed = DayPacks({**attributes, "v0": b"never read"}, VIEWS)
+    adder = Adder(NAMES, ("code",))
+    packed.add_to(adder, since=0, until=24 * HOUR, is_whole=True)
+    assert adder.sums == {(0, ("ok",)): [240]}
+    adder = Adder(NAMES, ("hour",), {"key_id": partial(eq, "key_1")})
+    packed.add_to(adder, since=HOUR, until=3 * HOUR, is_whole=False)
+    assert adder.sums == {(HOUR, ()): [1], (2 * HOUR, ()): [1]}
 
 
 def test_rows_that_are_not_wanted_are_left_out() -> None:
@@ -48,18 +71,19 @@ def test_rows_that_are_not_wanted_are_left_out() -> None:
 
 
 def test_a_pack_of_no_rows_says_until_when_there_were_none() -> None:
-    packed = pack({}, until=7)
-    assert packed is not None
-    found = unpack(packed)
-    assert (found.until, list(found.hours)) == (7, [])
+    attributes = pack_day({}, VIEWS, day=0, until=7)
+    assert attributes is not None
+    found = DayPacks(attributes, VIEWS)
+    assert found.until == 7
     adder = Adder(NAMES, ())
-    adder.add_pack(found, since=0, until=100)
+    found.add_to(adder, since=0, until=100, is_whole=True)
     assert adder.sums == {}
 
 
 def test_rows_that_fit_no_item_are_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_packs, "MAX_DOCUMENT_BYTES", 100)
-    assert pack({(hour, (str(hour), None)): [hour * 997, 1] for hour in range(500)}, until=500) is None
+    rows = {(hour, (str(hour), None)): [hour * 997, 1] for hour in range(500)}
+    assert pack_day(rows, VIEWS, day=0, until=500) is None
 
 
 def test_a_day_of_many_thousand_rows_fits_one_item() -> None:
@@ -68,5 +92,4 @@ def test_a_day_of_many_thousand_rows_fits_one_item() -> None:
         (number % 24 * HOUR, (f"key_{number % 5}", f"model-{number}")): [1, number % 2, number * 37 % 4_000]
         for number in range(7_000)
     }
-    assert pack(rows, until=24 * HOUR) is not None
-    assert Counter(hour for hour, _ in rows)[0] > 0
+    assert pack_day(rows, VIEWS, day=0, until=24 * HOUR) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,19 @@ def test_variables_are_printed_for_a_shell(poegw: CommandLine) -> None:
     assert f"export OPENAI_BASE_URL={poegw.url}/v1\n" in told
     assert f"export ANTHROPIC_BASE_URL={poegw.url}\n" in told
     assert poegw("env", "--shell", "fish").out.startswith("set -gx OPENAI_BASE_URL ")
+
+
+def test_names_of_ones_own_are_listed_with_what_they_stand_for(poegw: CommandLine, tmp_path: Path) -> None:
+    aliases = tmp_path / "aliases.json"
+    aliases.write_text('{"aliases": {"my-model": {"model": "GPT-4o", "fallbacks": ["Grok-4"]}}}')
+    assert poegw("api", "PUT", "/admin/config/models", "--input", str(aliases)).status == 0
+    try:
+        (line,) = [line for line in poegw("models").out.splitlines() if line.startswith("my-model")]
+        assert line.endswith("GPT-4o, else Grok-4")
+        assert poegw("models", "--search", "my-model", "--format", "json").json[0]["alias_of"] == "GPT-4o"
+    finally:
+        aliases.write_text("{}")
+        assert poegw("api", "PUT", "/admin/config/models", "--input", str(aliases)).status == 0
 
 
 def test_any_address_of_the_administration_can_be_asked(poegw: CommandLine) -> None:

@@ -227,7 +227,7 @@ async def test_thoughts_replies_points_and_estimates(front: Front, stream: bool)
     assert extras["reasoning_content"] == "Hm."
     assert extras["suggested_replies"] == ["More?"]
     assert usage is not None
-    assert usage.model_extra == {"estimated": True, "points": 12}
+    assert usage.model_extra == {"estimated": True, "points": 12, "points_estimated": False}
 
 
 @pytest.mark.parametrize("stream", [True, False])

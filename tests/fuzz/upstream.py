@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -185,8 +186,8 @@ def _spoilt(frames: list[str], random: Random) -> str:
                 )
             case _:
                 head, mark, data = frames[at].partition("data: ")
-                with_data = json.dumps(changed(json.loads(data), random)) if mark and data.startswith("{") else data
-                frames[at] = head + mark + with_data
+                with suppress(ValueError):
+                    frames[at] = head + mark + json.dumps(changed(json.loads(data), random))
         if not frames:
             break
     return "\n\n".join([*frames, random.choice(["data: [DONE]", ""]), ""])

@@ -28,5 +28,5 @@ def test_unusable_credentials_count_like_refused_ones() -> None:
 
 def test_an_unknown_balance_stays_unknown() -> None:
     assert reading_of(PointsReading(balance=None)) == BalanceReading(None)
-    points = PointsReading(balance=5, subscribed=True, allotment=10, next_grant_at=99.0)
-    assert reading_of(points) == BalanceReading(5, True, 10, 99.0)
+    points = PointsReading(5, subscribed=True, allotment=10, next_grant_at=99.0, usd_per_point=3e-05, addon=4)
+    assert reading_of(points) == BalanceReading(5, True, 10, 99.0, usd_per_point=3e-05, addon=4)

@@ -73,16 +73,21 @@ def test_unknown_variables_are_named_with_what_they_resemble() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reader", "taken", "refused", "allowed"),
+    ("make", "taken", "refused", "allowed"),
     [
-        (one_of("on", "off"), {"on": "on", "OFF": "off"}, ["", "onn", "on off"], "one of on, off"),
-        (integer(1, 5), {"1": 1, "5": 5}, ["0", "6", "1.0", ""], "an integer from 1 to 5"),
-        (number(0.5, 2), {"0.5": 0.5, "2": 2.0}, ["0.4", "2.1", "nan", "inf", "-inf"], "a number from 0.5 to 2"),
-        (TEXT, {"a b": "a b"}, ["\x00", "a\nb", "\x7f", "\u00e9"], "printable ASCII"),
-        (SECRET, {"x" * 16: "x" * 16}, ["x" * 15, "\u00e9" * 16], "at least 16 printable ASCII characters"),
-        (WORDS, {" a ,b,, c ": ("a", "b", "c"), ",": ()}, [], "a list separated by commas"),
+        (lambda: one_of("on", "off"), {"on": "on", "OFF": "off"}, ["", "onn", "on off"], "one of on, off"),
+        (lambda: integer(1, 5), {"1": 1, "5": 5}, ["0", "6", "1.0", ""], "an integer from 1 to 5"),
         (
-            address("https", "http"),
+            lambda: number(0.5, 2),
+            {"0.5": 0.5, "2": 2.0},
+            ["0.4", "2.1", "nan", "inf"],
+            "a number from 0.5 to 2",
+        ),
+        (lambda: TEXT, {"a b": "a b"}, ["\x00", "a\nb", "\x7f", "\u00e9"], "printable ASCII"),
+        (lambda: SECRET, {"x" * 16: "x" * 16}, ["x" * 15, "\u00e9" * 16], "at least 16 printable ASCII characters"),
+        (lambda: WORDS, {" a ,b,, c ": ("a", "b", "c"), ",": ()}, [], "a list separated by commas"),
+        (
+            lambda: address("https", "http"),
             {
                 "https://a.example/": "https://a.example",
                 "http://a.example:80/b//": "http://a.example:80/b",
@@ -100,9 +105,12 @@ def test_unknown_variables_are_named_with_what_they_resemble() -> None:
             "an address that begins with https:// or http://",
         ),
     ],
-    ids=lambda value: getattr(value, "allowed", None),
+    ids=["word", "integer", "number", "text", "secret", "words", "address"],
 )
-def test_each_reader_takes_what_it_says(reader, taken, refused, allowed) -> None:
+def test_each_reader_takes_what_it_says(make, taken, refused, allowed) -> None:
+    reader = make()
+    assert reader.allowed == allowed
+    assert "lambda" not in repr(reader)
     assert {text: reader(text) for text in taken} == taken
     for text in refused:
         with pytest.raises(ValueError) as caught:
@@ -175,3 +183,18 @@ def test_only_variables_of_ours_are_unknown_and_the_nearest_name_is_told() -> No
     found = unknown_variables(environ, ("GATEWAY_SECOND", "GATEWAY_SECONDS", "GATEWAY_COUNT"))
     assert found == {"GATEWAY_A": None, "GATEWAY_B": None, "GATEWAY_SECONS": "GATEWAY_SECONDS"}
     assert list(found) == sorted(found)
+
+
+def test_a_settings_class_is_read_by_its_own_declarations() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Own:
+        size: int = setting(3, integer(1, 9))
+        word: str = setting("none", SECRET, secret=True)
+
+    assert Own() == Own(size=3, word="none")
+    read = read_settings(Own, {"GATEWAY_SIZE": "9", "GATEWAY_WORD": "hush" * 4})
+    assert (read.size, read.word) == (9, "hush" * 4)
+    assert "size=9" in repr(read)
+    assert "hush" not in repr(read)
+    with pytest.raises(SettingsError, match=r"^GATEWAY_SIZE: '10' is not allowed; it must be an integer from 1 to 9$"):
+        read_settings(Own, {"GATEWAY_SIZE": "10"})

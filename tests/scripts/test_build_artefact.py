@@ -54,6 +54,18 @@ def test_a_package_may_have_a_module_named_like_something_that_goes(tree):
     assert left(root) == ["pkg/bin/__init__.py", "pkg/test_client.py", "pkg/testing.py"]
 
 
+def test_the_console_is_shipped_compressed(tmp_path):
+    static = tmp_path / "gateway/console/static"
+    static.mkdir(parents=True)
+    (static / "app.js").write_text("export const a = 1;\n" * 100)
+    (static / "index.html").write_text("<p>" * 500)
+    (tmp_path / "gateway/other").mkdir()
+    (tmp_path / "gateway/other/app.js").write_text("export const a = 1;\n" * 100)
+    build_artefact.compress(tmp_path)
+    made = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.gz")]
+    assert made == ["gateway/console/static/app.js.gz"]
+
+
 def test_parts_of_dependencies_that_nothing_imports_go(tree):
     root = tree("websockets/client.py", "websockets/legacy/client.py", "aws_lambda_powertools/event_handler/a.py")
     build_artefact.strip(root)

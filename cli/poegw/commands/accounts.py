@@ -73,7 +73,11 @@ def add() -> None:
 
 
 @add.command()
-@click.option("--label", help="What to call the account.  [default: official]", metavar="TEXT")
+@click.option(
+    "--label",
+    help="What to call the account.  [default: official; with --login another name where that is taken]",
+    metavar="TEXT",
+)
 @click.option("--key-stdin", is_flag=True, help="Read the API key from standard input.")
 @click.option("--login", "signs_in", is_flag=True, help="Sign in at Poe in the browser, instead of giving a key.")
 @click.option("--no-browser", is_flag=True, help="With --login: print the address, and paste the one it leads to.")
@@ -95,7 +99,7 @@ def official(
     if signs_in:
         from poegw.sign_in import sign_in
 
-        _show(state, sign_in(gateway, state.output, label=label or "official", opens_browser=not no_browser))
+        _show(state, sign_in(gateway, state.output, label=label, opens_browser=not no_browser))
         return
     key = read_secret("Poe API key", from_stdin=key_stdin, option="--key-stdin")
     _add(

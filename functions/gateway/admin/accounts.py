@@ -117,7 +117,7 @@ async def list_accounts(
     """
     now = time.time()
     if asked.is_numbered:
-        async with aclosing(_all_accounts(services.store)) as every:
+        async with aclosing(all_accounts(services.store)) as every:
             accounts = [account async for account in every if asked.takes(account, now)]
         accounts.sort(key=lambda account: account.updated_at, reverse=True)
         number, size = asked.page or 1, asked.page_size or _ORIGINAL_PAGE
@@ -134,7 +134,7 @@ async def list_accounts(
     return {"object": "list", "data": [show_account(account, now) for account in taken], "next_cursor": cursor}
 
 
-async def _all_accounts(store: AccountStore) -> AsyncGenerator[Account, None]:
+async def all_accounts(store: AccountStore) -> AsyncGenerator[Account, None]:
     """Every account, as far as a request has time for."""
     cursor: str | None = None
     for _ in range(_MAX_PAGES):
@@ -171,7 +171,7 @@ async def summarize_accounts(
 @router.post("/refresh-points", response_model=AccountShown)
 async def refresh_points_by_email(body: EmailBody, services: ServicesArgument) -> dict[str, Any]:
     """Read one account's points now; the account is named as the original gateway did."""
-    async with aclosing(_all_accounts(services.store)) as accounts:
+    async with aclosing(all_accounts(services.store)) as accounts:
         async for account in accounts:
             if account.label.lower() == body.email.strip().lower():
                 return await refresh_points(account.id, services)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from accounts import Account, Alert, ApiKey, AuditEntry, KeyUse, LedgerEntry, RequestRecord, Sums
@@ -20,6 +21,10 @@ _SHOWN_AS = {
     "unknown": "sends_unknown",
     "unattributed": "sends_unattributed",
 }
+SUMS = tuple(_SHOWN_AS.get(name, name) for name in _COUNTED)
+"""What the facts of sums are called."""
+counts_of = attrgetter(*_COUNTED)
+"""These facts of a row, in that order."""
 
 
 def show_account(account: Account, now: float) -> dict[str, Any]:
@@ -135,11 +140,8 @@ def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) ->
 
 def show_sums(rows: Iterable[Sums]) -> dict[str, int]:
     """What rows add up to, each fact under its name."""
-    totals = dict.fromkeys(_COUNTED, 0)
-    for row in rows:
-        for name in _COUNTED:
-            totals[name] += getattr(row, name)
-    return {_SHOWN_AS.get(name, name): value for name, value in totals.items()}
+    columns = list(zip(*map(counts_of, rows), strict=True))
+    return dict(zip(SUMS, map(sum, columns) if columns else [0] * len(SUMS), strict=True))
 
 
 def show_audit(entry: AuditEntry) -> dict[str, Any]:

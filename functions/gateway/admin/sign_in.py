@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import aclosing
+from itertools import count
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from accounts import AccountKind
-from gateway.admin.accounts import ServicesArgument, store_account
+from accounts import AccountKind, AccountStore
+from gateway.admin.accounts import ServicesArgument, all_accounts, store_account
 from gateway.admin.shapes import AccountShown, Label
 from gateway.admin.shown import iso_time
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, Situation, invalid
@@ -25,6 +27,7 @@ router = APIRouter(prefix="/accounts/sign-in")
 LIFETIME_SECONDS = 600.0
 _DOCUMENT = "sign_in"
 _OWNER = "admin"
+_LABEL = "official"
 # What is pasted by people without a browser on this machine.
 DEFAULT_REDIRECT = "http://127.0.0.1:8765/callback"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -60,7 +63,9 @@ class Complete(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     redirected_url: Annotated[str, Field(max_length=4000)]
-    label: Label = "official"
+    label: Label | None = None
+    """What to call the account; an account of that name gets the new key. Left out, it is `official`, or `official-2`
+    and so on where that is another one's name."""
 
 
 @router.post("", response_model=Begun, status_code=201)
@@ -119,4 +124,13 @@ async def complete_sign_in(sign_in_id: str, body: Complete, services: ServicesAr
             UPSTREAM, f"Poe could not be asked for the key ({error.code.value}).", code=error.code
         ) from None
     credentials = {"api_key": login.credentials.api_key}
-    return await store_account(services, AccountKind.OFFICIAL, body.label, credentials, is_checked=True)
+    label = body.label or await _free_label(services.store)
+    return await store_account(services, AccountKind.OFFICIAL, label, credentials, is_checked=True)
+
+
+async def _free_label(store: AccountStore) -> str:
+    """A name that no official account has: nobody asked to replace one."""
+    async with aclosing(all_accounts(store)) as accounts:
+        taken = {account.label.lower() async for account in accounts if account.kind is AccountKind.OFFICIAL}
+    names = (_LABEL if number == 1 else f"{_LABEL}-{number}" for number in count(1))
+    return next(name for name in names if name not in taken)

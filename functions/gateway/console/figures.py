@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from accounts import AccountStore, RequestCount, Sums, first_token_percentile
-from gateway.admin.shown import iso_time, show_sums
+from gateway.admin.shown import SUMS, counts_of, iso_time
 from gateway.console.query import HOUR, Filters, Range
 from gateway.surfaces.context import Services
 
@@ -19,25 +19,22 @@ HOURLY = ("hour", "model")
 
 def show_hours(rows: Iterable[Sums], span: Range) -> dict[str, Any]:
     """A number for each hour: of all facts in total, and of points by model."""
-    kept = [row for row in rows if span.since <= row.hour < span.until]
-    totals = {name: [0] * span.hours for name in show_sums([])}
-    by_hour: defaultdict[int, list[Sums]] = defaultdict(list)
-    by_model: Counter[str] = Counter()
-    for row in kept:
-        by_hour[row.hour].append(row)
-        by_model[row.model] += row.points
-    for hour, group in by_hour.items():
-        for name, value in show_sums(group).items():
-            totals[name][(hour - span.since) // HOUR] = value
-    top = [model for model, _ in by_model.most_common(TOP_MODELS)]
-    series: dict[str | None, list[int]] = {model: [0] * span.hours for model in top}
-    for row in kept:
-        shown = row.model if row.model in series else None
-        series.setdefault(shown, [0] * span.hours)[(row.hour - span.since) // HOUR] += row.points
+    totals = [[0] * span.hours for _ in SUMS]
+    by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0] * span.hours)
+    for row in rows:
+        if span.since <= row.hour < span.until:
+            index = (row.hour - span.since) // HOUR
+            by_model[row.model][index] += row.points
+            for column, value in zip(totals, counts_of(row), strict=True):
+                column[index] += value
+    ordered = sorted(by_model.items(), key=lambda item: -sum(item[1]))
+    series: list[tuple[str | None, list[int]]] = [*ordered[:TOP_MODELS]]
+    if others := [points for _, points in ordered[TOP_MODELS:]]:
+        series.append((None, [sum(values) for values in zip(*others, strict=True)]))
     return {
         **_axis(span),
-        "totals": totals,
-        "points_by_model": [{"model": model, "points": points} for model, points in series.items()],
+        "totals": dict(zip(SUMS, totals, strict=True)),
+        "points_by_model": [{"model": model, "points": points} for model, points in series],
     }
 
 
@@ -73,16 +70,27 @@ def show_counts(rows: Sequence[RequestCount]) -> dict[str, Any]:
     }
 
 
+BY_CLASS = ("code", "first_token_class")
+"""How `show_counts` needs its rows to be grouped."""
+BY_HOUR = ("hour", "code")
+"""How `show_histogram` needs them."""
+
+
 async def count_requests(
-    services: Services, span: Range, filters: Filters, *, by: Sequence[str] = (), outcome: str | None = None
-) -> Sequence[RequestCount] | None:
-    """Counts by code, class of first token, and `by`; `None` where the log of requests is switched off."""
+    services: Services,
+    span: Range,
+    filters: Filters,
+    *,
+    by: Sequence[Sequence[str]] = (BY_CLASS,),
+    outcome: str | None = None,
+) -> Sequence[Sequence[RequestCount]]:
+    """Counts of requests, grouped in each of these ways; nothing where the log of requests is switched off."""
     if services.settings.request_log_days <= 0:
-        return None
+        return []
     return await services.store.count_requests(
         since=span.since,
         until=span.until,
-        by=(*by, "code", "first_token_class"),
+        by=by,
         outcome=outcome,
         key_id=filters["key_id"],
         model=filters["model"],

@@ -12,10 +12,12 @@ from gateway.prompt.json_schema import find_violation
 from gateway.prompt.model_json import TooDeepError, decode_strictly_at, is_too_deep
 from gateway.prompt.schema_budget import Budget
 
-# Where a JSON object or array may begin.
-_OPENING = re.compile(r"[{\[]")
+# Where a JSON object or array may begin, by what comes first in it: links and sets in prose are no attempt.
+_OPENING = re.compile(r'\{(?=\s*+["}])|\[(?=\s*+[\]\[{"\-0-9tfn])')
 # How much is read in vain, as a multiple of the answer, before looking for JSON is given up.
 _EFFORT_PER_CHARACTER = 20
+_LINES_PER_CHARACTER = 64
+_LEAST_COST = 64
 _CONTAINERS = frozenset({"object", "array"})
 _MAX_REFERENCES = 8
 
@@ -79,7 +81,7 @@ class ResponseFormat:
                 raise
             except ValueError as error:
                 at = opening.end()
-                effort -= getattr(error, "pos", len(answer)) - opening.start()
+                effort -= _cost(error, opening.start(), len(answer))
                 continue
             fits = ("object" if isinstance(value, dict) else "array") in wanted
             if fits or not is_wanted:
@@ -87,6 +89,12 @@ class ResponseFormat:
             at = end
         # Where looking further would take too long nobody knows which one is the last.
         return last if effort >= 0 else None
+
+
+def _cost(error: ValueError, start: int, size: int) -> int:
+    """What an attempt has cost, in characters: those that were read, and Python's search for the line of its error."""
+    place = getattr(error, "pos", size)
+    return place - start + place // _LINES_PER_CHARACTER + _LEAST_COST
 
 
 def _root_types(schema: Any) -> frozenset[str]:

@@ -29,6 +29,21 @@ _OLD_DAYS_AT_ONCE = 10
 _NAMES = ("key_id", "model", "account_id")
 _COUNTS = ("sends", "errors", "prompt_tokens", "completion_tokens", "settled", "estimated", "unknown", "unattributed")
 _REQUEST_NAMES = ("key_id", "model", "account_id", "code", "first_token_class")
+# By what days are packed. The first view has everything; of those that have what is asked for, the last one is read.
+_SUM_VIEWS = (
+    ("hour", *_NAMES),
+    ("hour", "key_id", "model"),
+    _NAMES,
+    ("hour", "model"),
+    ("hour", "account_id"),
+)
+_REQUEST_VIEWS = (
+    ("hour", *_REQUEST_NAMES),
+    ("key_id", "code", "first_token_class"),
+    ("hour", "key_id", "code"),
+    ("hour", "code"),
+    ("code", "first_token_class"),
+)
 # Further back than any page looks.
 PACKED_SECONDS = 100 * _ledger.DAY_SECONDS
 
@@ -71,13 +86,14 @@ class DynamoDBSums(DynamoDBLedger):
         self, adders: Sequence[_packs.Adder], first: int, last: int, packed_from: int | None, opened: frozenset[int]
     ) -> None:
         """Add the stored sums of the hours in `[first, last)`, from the packs of their days where there are some."""
-        packs = await self._day_packs(_keys.SUMS_DAYS, first, last) if packed_from is not None else {}
+        packs = await self._day_packs(_keys.SUMS_DAYS, _SUM_VIEWS, first, last) if packed_from is not None else {}
         unpacked: list[tuple[int, int]] = []
         for low, high in _days(first, last):
             pack = packs.get(_ledger.day_of(low))
             if pack is not None and pack.until >= high and low >= (packed_from or 0):
+                is_whole = high - low == _ledger.DAY_SECONDS and not any(low <= hour < high for hour in opened)
                 for adder in adders:
-                    adder.add_pack(pack, since=low, until=high, without=opened)
+                    pack.add_to(adder, since=low, until=high, is_whole=is_whole, without=opened)
             elif unpacked and unpacked[-1][1] == low:
                 unpacked[-1] = unpacked[-1][0], high
             else:
@@ -111,28 +127,29 @@ class DynamoDBSums(DynamoDBLedger):
         *,
         since: float,
         until: float,
-        by: Sequence[str],
+        by: Sequence[Sequence[str]],
         key_id: str | None = None,
         model: str | None = None,
         account_id: str | None = None,
         outcome: str | None = None,
-    ) -> Sequence[RequestCount]:
+    ) -> Sequence[Sequence[RequestCount]]:
         wanted = _wanted(key_id=key_id, model=model, account_id=account_id)
         if outcome is not None:
             wanted["code"] = _is_outcome(outcome)
-        adder = _packs.Adder(_REQUEST_NAMES, by, wanted)
+        adders = [_packs.Adder(_REQUEST_NAMES, names, wanted) for names in by]
         first, end = _ledger.hour_of(since), math.ceil(until)
-        packs = await self._day_packs(_keys.REQUEST_DAYS, first, end)
+        packs = await self._day_packs(_keys.REQUEST_DAYS, _REQUEST_VIEWS, first, end)
         for low, high in _days(first, end):
             pack = packs.get(_ledger.day_of(low))
             counted = low
             if pack is not None and pack.until > low:
                 counted = min(pack.until, high)
-                adder.add_pack(pack, since=low, until=counted)
+                is_whole = counted - low == _ledger.DAY_SECONDS
+                for adder in adders:
+                    pack.add_to(adder, since=low, until=counted, is_whole=is_whole)
             if counted < high:
-                await self._add_requests([adder], counted, high)
-        rows = sorted(adder.sums.items(), key=lambda row: (row[0][0], str(row[0][1])))
-        return [RequestCount(requests=counts[0], **_named(key, by)) for key, counts in rows]
+                await self._add_requests(adders, counted, high)
+        return [_counts_of(adder, names) for adder, names in zip(adders, by, strict=True)]
 
     async def close_hours(self) -> int:
         """Sum up the hours that are over, and those that were opened again; returns how many had entries."""
@@ -200,36 +217,39 @@ class DynamoDBSums(DynamoDBLedger):
         adder = _packs.Adder(_NAMES, ("hour", *_NAMES))
         for row in await self._stored_sums(low, high):
             _add([adder], row)
-        await self._write_pack(_keys.SUMS_DAYS, low, _packs.pack(adder.sums, until=high))
+        await self._write_pack(_keys.SUMS_DAYS, low, _packs.pack_day(adder.sums, _SUM_VIEWS, day=low, until=high))
 
     async def _pack_requests(self, at: int, closed_until: int) -> None:
         """Count the requests of the day of `at` that were not counted yet, as far as its hours are closed."""
         low, high = _day_start(at), min(_day_start(at) + _ledger.DAY_SECONDS, closed_until)
-        before = (await self._day_packs(_keys.REQUEST_DAYS, low, high)).get(_ledger.day_of(low))
+        before = (await self._day_packs(_keys.REQUEST_DAYS, _REQUEST_VIEWS, low, high)).get(_ledger.day_of(low))
         adder = _packs.Adder(_REQUEST_NAMES, ("hour", *_REQUEST_NAMES))
         counted = low
         if before is not None:
-            adder.add_pack(before, since=low, until=high)
+            before.add_to(adder, since=low, until=high, is_whole=False)
             counted = before.until
         if counted < high:
             await self._add_requests([adder], counted, high)
-            await self._write_pack(_keys.REQUEST_DAYS, low, _packs.pack(adder.sums, until=high))
+            packed = _packs.pack_day(adder.sums, _REQUEST_VIEWS, day=low, until=high)
+            await self._write_pack(_keys.REQUEST_DAYS, low, packed)
 
-    async def _write_pack(self, partition: str, day: int, packed: bytes | None) -> None:
+    async def _write_pack(self, partition: str, day: int, packed: Mapping[str, Any] | None) -> None:
         key = _keys.day_pack(partition, _ledger.day_of(day))
         if packed is None:
             # Readers then take the rows themselves.
             await self._table.write(delete(key))
         else:
-            await self._table.write(put({**key, "packed": packed, "expires_at": day + LEDGER_SECONDS}))
+            await self._table.write(put({**key, **packed, "expires_at": day + LEDGER_SECONDS}))
 
-    async def _day_packs(self, partition: str, since: int, until: int) -> dict[str, _packs.Pack]:
+    async def _day_packs(
+        self, partition: str, views: Sequence[_packs.View], since: int, until: int
+    ) -> dict[str, _packs.DayPacks]:
         """The packs of the days that overlap `[since, until)`, by day."""
         days = [_ledger.day_of(low) for low, _ in _days(since, until)]
-        found: dict[str, _packs.Pack] = {}
+        found: dict[str, _packs.DayPacks] = {}
         for start in range(0, len(days), MAX_BATCH_GET):
             keys = [_keys.day_pack(partition, day) for day in days[start : start + MAX_BATCH_GET]]
-            found |= {item["sk"]: _packs.unpack(item["packed"]) for item in await self._table.get_many(keys)}
+            found |= {item["sk"]: _packs.DayPacks(item, views) for item in await self._table.get_many(keys)}
         return found
 
     async def _add_requests(self, adders: Sequence[_packs.Adder], since: int, until: int) -> None:
@@ -293,11 +313,19 @@ def _named(key: _packs.Key, by: Sequence[str]) -> dict[str, Any]:
 
 def _sums_of(adder: _packs.Adder, by: Sequence[str]) -> list[Sums]:
     """The rows, by hour and names; those that were not asked for are empty."""
-    absent = dict.fromkeys(_NAMES, "")
-    return [
-        Sums(**(absent | _named(key, by) | dict(zip(_COUNTS, counts, strict=True))))
-        for key, counts in sorted(adder.sums.items())
-    ]
+    plain = [name for name in by if name != "hour"]
+    places = [plain.index(name) if name in plain else None for name in _NAMES]
+    fields = ("hour", *_NAMES, *_COUNTS)
+    rows: list[Sums] = []
+    for (hour, names), counts in sorted(adder.sums.items()):
+        values: tuple[Any, ...] = (hour, *("" if at is None else names[at] for at in places), *counts)
+        rows.append(Sums(**dict(zip(fields, values, strict=True))))
+    return rows
+
+
+def _counts_of(adder: _packs.Adder, by: Sequence[str]) -> list[RequestCount]:
+    rows = sorted(adder.sums.items(), key=lambda row: (row[0][0], str(row[0][1])))
+    return [RequestCount(requests=counts[0], **_named(key, by)) for key, counts in rows]
 
 
 def _names_of(record: RequestRecord) -> _packs.Names:

@@ -72,15 +72,16 @@ class LedgerStore(Protocol):
         *,
         since: float,
         until: float,
-        by: Sequence[str],
+        by: Sequence[Sequence[str]],
         key_id: str | None = None,
         model: str | None = None,
         account_id: str | None = None,
         outcome: str | None = None,
-    ) -> Sequence[RequestCount]:
+    ) -> Sequence[Sequence[RequestCount]]:
         """How many requests of the log ended in `[since, until)`. Whole hours. `outcome` is `ok`, `error`, or a code.
 
-        `by` has some of `hour`, `key_id`, `model`, `account_id`, `code` and `first_token_class`.
+        In several ways that are read at once, as `tally`: each of `by` has some of `hour`, `key_id`, `model`,
+        `account_id`, `code` and `first_token_class`.
         """
 
     async def close_hours(self) -> int:

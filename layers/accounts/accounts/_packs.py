@@ -1,7 +1,8 @@
 """Counts by hour, packed by day: how they are stored, and how they are added up by some of their names. Pure.
 
 A month of a busy gateway is tens of thousands of counted hours. As items of their own they take seconds to read; packed
-they are thirty items, and are added up without making an object of each.
+they are thirty items. A day is packed several times, by fewer and fewer names: what asks for few names is answered from
+few rows.
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from operator import add
+from typing import Any
 
 from accounts._documents import MAX_DOCUMENT_BYTES
 
 Name = str | int | None
 Names = tuple[Name, ...]
 Key = tuple[int, Names]
-"""An hour, 0 for all of them, and names."""
+"""An hour, and names."""
+View = Sequence[str]
+"""The names by which a day is packed, `hour` among them or not."""
+HOUR = "hour"
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """The counts of one day, in columns, by hour. Complete up to `until`."""
+    """The counts of one day, in columns, by hour."""
 
-    until: int
     names: Sequence[Names] = field(repr=False)
     hours: Sequence[int] = field(repr=False)
     who: Sequence[int] = field(repr=False)
@@ -35,51 +39,32 @@ class Pack:
     """A column for each count."""
 
 
-def pack(rows: Mapping[Key, Sequence[int]], *, until: int) -> bytes | None:
-    """Rows for one item; `None` if they do not fit one."""
-    ordered = sorted(rows.items(), key=lambda row: (row[0][0], str(row[0][1])))
-    names = {names: number for number, names in enumerate(dict.fromkeys(names for (_, names), _ in ordered))}
-    document = {
-        "until": until,
-        "names": list(names),
-        "hours": [hour for (hour, _), _ in ordered],
-        "who": [names[who] for (_, who), _ in ordered],
-        "counts": [list(column) for column in zip(*(counts for _, counts in ordered), strict=True)],
-    }
-    packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 6)
-    return packed if len(packed) <= MAX_DOCUMENT_BYTES else None
-
-
-def unpack(packed: bytes) -> Pack:
-    """What was packed."""
-    found = json.loads(zlib.decompress(packed))
-    names = [tuple(names) for names in found["names"]]
-    return Pack(found["until"], names, found["hours"], found["who"], found["counts"])
-
-
 class Adder:
     """Adds counts up by some of their names, and by hour if that is one of them.
 
     `names` are those that rows have, `by` those to group by. `wanted` says of some names which values count.
     """
 
-    def __init__(
-        self, names: Sequence[str], by: Sequence[str], wanted: Mapping[str, Callable[[Name], bool]] | None = None
-    ) -> None:
+    def __init__(self, names: View, by: View, wanted: Mapping[str, Callable[[Name], bool]] | None = None) -> None:
         self.sums: dict[Key, list[int]] = {}
-        self._by_hour = "hour" in by
-        self._by = [names.index(name) for name in by if name != "hour"]
-        self._wanted = [(names.index(name), is_wanted) for name, is_wanted in (wanted or {}).items()]
+        self.needed = frozenset(by) | frozenset(wanted or {})
+        self._names = names
+        self._by_hour = HOUR in by
+        self._by = [name for name in by if name != HOUR]
+        self._wanted = dict(wanted or {})
 
     def add(self, hour: int, names: Names, counts: Iterable[int]) -> None:
         """Add one row."""
-        key = self._group(names)
-        if key is not None:
-            self._add((hour if self._by_hour else 0, key), counts)
+        group = self._group(names, self._names)
+        if group is not None:
+            self._add((hour if self._by_hour else 0, group), counts)
 
-    def add_pack(self, packed: Pack, *, since: int, until: int, without: AbstractSet[int] = frozenset()) -> None:
+    def add_pack(
+        self, packed: Pack, view: View, *, since: int, until: int, without: AbstractSet[int] = frozenset()
+    ) -> None:
         """Add the rows of the hours in `[since, until)` that are not in `without`."""
-        groups = [self._group(names) for names in packed.names]
+        kept = _plain(view)
+        groups = [self._group(names, kept) for names in packed.names]
         low, high = bisect_left(packed.hours, since), bisect_left(packed.hours, until)
         columns = [column[low:high] for column in (packed.hours, packed.who, *packed.counts)]
         by_hour = self._by_hour
@@ -92,8 +77,69 @@ class Adder:
         before = self.sums.get(key)
         self.sums[key] = list(counts) if before is None else list(map(add, before, counts))
 
-    def _group(self, names: Names) -> Names | None:
+    def _group(self, names: Names, of: View) -> Names | None:
         """The names to group by; `None` if the row is not wanted."""
-        if not all(is_wanted(names[position]) for position, is_wanted in self._wanted):
+        values = dict(zip(of, names, strict=True))
+        if not all(is_wanted(values[name]) for name, is_wanted in self._wanted.items()):
             return None
-        return tuple(names[position] for position in self._by)
+        return tuple(values[name] for name in self._by)
+
+
+class DayPacks:
+    """One day, packed by several views. Each is unpacked when it is first asked for."""
+
+    def __init__(self, item: Mapping[str, Any], views: Sequence[View]) -> None:
+        self.until = int(item["until"])
+        """Complete up to this."""
+        self._views = views
+        self._packed = [item[f"v{number}"] for number in range(len(views))]
+        self._unpacked: dict[int, Pack] = {}
+
+    def add_to(
+        self, adder: Adder, *, since: int, until: int, is_whole: bool, without: AbstractSet[int] = frozenset()
+    ) -> None:
+        """Add the hours in `[since, until)` but those in `without`. `is_whole` says that these are all of the day."""
+        needed = adder.needed if is_whole else adder.needed | {HOUR}
+        number = max(number for number, view in enumerate(self._views) if needed <= set(view))
+        if number not in self._unpacked:
+            self._unpacked[number] = _unpack(self._packed[number])
+        adder.add_pack(self._unpacked[number], self._views[number], since=since, until=until, without=without)
+
+
+def pack_day(
+    rows: Mapping[Key, Sequence[int]], views: Sequence[View], *, day: int, until: int
+) -> dict[str, Any] | None:
+    """The attributes of the item of a day, which begins at `day`; `None` if they do not fit one item.
+
+    `rows` have the names of the first view. The views after it have fewer and fewer.
+    """
+    attributes: dict[str, Any] = {"until": until}
+    for number, view in enumerate(views):
+        adder = Adder(_plain(views[0]), view)
+        for (hour, names), counts in rows.items():
+            adder.add(hour, names, counts)
+        found = adder.sums if HOUR in view else {(day, names): counts for (_, names), counts in adder.sums.items()}
+        attributes[f"v{number}"] = _pack(found)
+    is_short = sum(len(value) for value in attributes.values() if isinstance(value, bytes)) <= MAX_DOCUMENT_BYTES
+    return attributes if is_short else None
+
+
+def _plain(view: View) -> list[str]:
+    return [name for name in view if name != HOUR]
+
+
+def _pack(rows: Mapping[Key, Sequence[int]]) -> bytes:
+    ordered = sorted(rows.items(), key=lambda row: (row[0][0], str(row[0][1])))
+    names = {names: number for number, names in enumerate(dict.fromkeys(names for (_, names), _ in ordered))}
+    columns = [
+        list(names),
+        [hour for (hour, _), _ in ordered],
+        [names[who] for (_, who), _ in ordered],
+        [list(column) for column in zip(*(counts for _, counts in ordered), strict=True)],
+    ]
+    return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 6)
+
+
+def _unpack(packed: bytes) -> Pack:
+    names, hours, who, counts = json.loads(zlib.decompress(packed))
+    return Pack([tuple(one) for one in names], hours, who, counts)

@@ -55,6 +55,16 @@ async def test_signing_in_adds_an_account_and_shows_no_key(signing_in: House) ->
     assert credentials["api_key"] not in added.body.decode()
 
 
+async def test_a_second_account_without_a_name_does_not_replace_the_first(signing_in: House) -> None:
+    labels = []
+    for given in ({}, {}, {"label": "official-3"}, {}, {"label": "official"}):
+        begun = (await signing_in.admin("/accounts/sign-in", {}, method="POST")).json
+        body = {"redirected_url": await returned(begun["authorize_url"]), **given}
+        labels.append((await signing_in.admin(f"/accounts/sign-in/{begun['sign_in_id']}", body)).json["label"])
+    assert labels == ["official", "official-2", "official-3", "official-4", "official"]
+    assert len((await signing_in.admin("/accounts")).json["data"]) == 4
+
+
 async def test_a_sign_in_counts_once(signing_in: House) -> None:
     begun = (await signing_in.admin("/accounts/sign-in", {}, method="POST")).json
     body = {"redirected_url": await returned(begun["authorize_url"])}

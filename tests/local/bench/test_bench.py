@@ -11,7 +11,9 @@ from datetime import date
 
 import pytest
 
+from gateway.console.api import PAGES
 from local.bench import PAGE, README
+from local.bench.console_pages import measure_console_pages
 from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import STACK, FirstTokens
 from local.bench.load import LargePrompt, ManyStreams, large_prompts
@@ -272,3 +274,14 @@ def test_the_rows_in_the_readme_are_those_of_the_measuring_page():
     rows = [line for line in readme if line.startswith("|")]
     assert len(rows) == 2 + 5
     assert set(readme) <= set(page)
+
+
+async def test_each_page_of_the_console_is_measured_and_scans_nothing():
+    """A few requests only: what a page costs with a month of them is for the bench to say."""
+    costs = await measure_console_pages(requests=50, rounds=1)
+    assert {cost.name.partition(",")[0] for cost in costs} == set(PAGES)
+    for cost in costs:
+        assert 0 < cost.calls <= 20, cost.name
+        assert 0 < cost.read_units < 250, cost.name
+    lines = to_markdown(Report(date(2027, 1, 15), "2 cores", pages=costs)).splitlines()
+    assert any(line.startswith("| overview, 30 days | ") for line in lines)

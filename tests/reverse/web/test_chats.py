@@ -8,7 +8,9 @@ import pytest
 
 from local.poe_web import Scenario
 from local.poe_web.request_faults import MutationStatus, WrongJson
+from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
+from reverse.events import Finished, UrlCited
 
 pytestmark = pytest.mark.virtual_time
 
@@ -136,6 +138,25 @@ async def test_citations(client, ask, account):
         (raw.get("title"), raw.get("url")) for raw in answer.citations
     ]
     assert await client.chats.citations(7) == ()
+
+
+async def test_a_search_names_its_sources_with_the_answer(client, account):
+    for parameters, expected in (
+        ({"web_search": True}, [UrlCited("https://example.invalid/source", "An example source")]),
+        ({}, []),
+    ):
+        request = ChatRequest("Librarian", [Message("user", "cite")], parameters=parameters)
+        events = [event async for event in client.stream(request)]
+        assert [event for event in events if isinstance(event, UrlCited)] == expected
+        assert isinstance(events[-1], Finished)
+
+
+async def test_a_search_whose_sources_can_not_be_read_is_answered(client, simulator):
+    simulator.enqueue(Scenario(WrongJson(), operation="MessageCitationSourceModalQuery", times=5))
+    request = ChatRequest("Librarian", [Message("user", "cite")], parameters={"web_search": True})
+    events = [event async for event in client.stream(request)]
+    assert not [event for event in events if isinstance(event, UrlCited)]
+    assert isinstance(events[-1], Finished)
 
 
 async def test_context_optimization(client, ask, account):

@@ -46,7 +46,7 @@ async def answer(services: Services, visit: Visit, _path: str, query: Query) -> 
             "from": iso_time(span.since),
             "to": iso_time(span.until),
             "totals": show_sums(rows),
-            "requests": None if counts is None else show_counts(counts),
+            "requests": show_counts(*counts) if counts else None,
             "hours": show_hours(rows, span),
             "data": data,
             "next_cursor": next_cursor,

@@ -46,7 +46,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
             "points": _points(accounts.items, recent, now),
             "used": _used(recent, day_start, now),
             "sends": show_sums(rows),
-            "requests": None if counts is None else show_counts(counts),
+            "requests": show_counts(*counts) if counts else None,
             "hours": hours,
             "attention": attention(accounts, keys.items, await store.list_alerts(), now),
             "has_more_accounts": accounts.cursor is not None,

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from accounts import LedgerEntry, RequestRecord, Selection
+from accounts import LedgerEntry, RequestCount, RequestRecord, Selection
 from gateway.admin.request_search import find_request, is_of_request
 from gateway.admin.shown import iso_time, show_entry, show_request
 from gateway.console.answers import Answer, json_answer
-from gateway.console.figures import Names, count_requests, first_names, names_of, show_counts, show_histogram
+from gateway.console.figures import (
+    BY_CLASS,
+    BY_HOUR,
+    Names,
+    count_requests,
+    first_names,
+    names_of,
+    show_counts,
+    show_histogram,
+)
 from gateway.console.query import (
     DAY,
     Filters,
@@ -49,9 +59,9 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     rows = [show(record, names) for record in records]
     if is_csv:
         return csv_answer("requests", rows, next_cursor=next_cursor)
-    counts = None
+    counts: Sequence[Sequence[RequestCount]] = []
     if cursor is None:
-        counts = await count_requests(services, span, filters, by=("hour",), outcome=outcome)
+        counts = await count_requests(services, span, filters, by=(BY_HOUR, BY_CLASS), outcome=outcome)
     return json_answer(
         {
             "as_of": iso_time(now),
@@ -60,8 +70,8 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
             "is_kept": services.settings.request_log_days > 0,
             "data": rows,
             "next_cursor": next_cursor,
-            "histogram": None if counts is None else show_histogram(counts, span),
-            "counts": None if counts is None else show_counts(counts),
+            "histogram": show_histogram(counts[0], span) if counts else None,
+            "counts": show_counts(counts[1]) if counts else None,
             "names": None if known is None else known.choices(),
         }
     )

@@ -41,7 +41,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
             "from": iso_time(span.since),
             "to": iso_time(span.until),
             "totals": show_sums(groups),
-            "requests": None if counts is None else show_counts(counts),
+            "requests": show_counts(*counts) if counts else None,
             "hours": hours,
             "breakdown": breakdown,
             "names": known.choices(),

@@ -21,6 +21,7 @@ MAX_ITEMS = 4096
 _ROLES = ("user", "assistant", "system", "developer")
 _MAX_NAME = 256
 _USER_PARTS = ("input_text", "input_image", "input_file", "input_audio")
+_ANNOTATIONS = ("url_citation", "file_citation", "container_file_citation", "file_path")
 _ANSWER_PARTS = ("output_text", "refusal")
 
 
@@ -236,7 +237,8 @@ def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
         case "input_text" | "output_text" | "text":
             text = _TextPart(values, path).text
             if is_output:
-                return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+                annotations = _annotations(values.get("annotations"))
+                return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
             return {"type": "input_text", "text": text}
         case "refusal":
             return {"type": "refusal", "refusal": _RefusalPart(values, path).refusal or ""}
@@ -247,6 +249,12 @@ def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
         case "input_audio":
             return {"type": "input_audio", "input_audio": values.get("input_audio")}
     return values
+
+
+def _annotations(given: Any) -> list[Item]:
+    """Those of the kinds that OpenAI has: they are listed as they came, and told to no model."""
+    notes = given if isinstance(given, list) else []
+    return [note for note in notes if isinstance(note, dict) and note.get("type") in _ANNOTATIONS]
 
 
 def _read_image(part: Body) -> Item:

@@ -83,6 +83,8 @@ class Turns:
         role, left_out = _ROLES[item["role"]], set[str]()
         text, files = read_content(item["content"], Body(item, place), "content", left_out=left_out)
         self.left_out |= {f"input.content.{kind}" for kind in left_out}
+        if any(part.get("annotations") for part in item["content"]):
+            self.left_out.add("input.content.annotations")
         if role == "assistant" and self._is_open and len(self.messages) - 1 in self._calls:
             # An answer may go on after its calls, whose results must follow them at once: it is one turn.
             turn = self.messages[-1]

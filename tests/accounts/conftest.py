@@ -1,7 +1,12 @@
-"""Stores under test: in memory, and in DynamoDB, reached by both ways to AWS."""
+"""Stores under test: in memory, and in DynamoDB, reached by both ways to AWS.
+
+Where `DYNALITE_URL` names one, also in dynalite, another stand-in for DynamoDB (`make conformance` starts it).
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Iterator
 
@@ -37,14 +42,20 @@ def table_name(aws: Aws) -> Iterator[str]:
     aws.delete_table(name)
 
 
-@pytest.fixture(params=["memory", "dynamodb-lean", "dynamodb-boto"])
+DYNALITE = ["dynalite"] if os.environ.get("DYNALITE_URL") else []
+
+
+@pytest.fixture(params=["memory", "dynamodb-lean", "dynamodb-boto", *DYNALITE])
 async def store(request: pytest.FixtureRequest, clock: SteppedClock) -> AsyncIterator[AccountStore]:
     """An empty store with a clock that stands and seeded randomness."""
     opened: AccountStore
     if request.param == "memory":
         opened = InMemoryAccountStore(clock=clock, rng=random.Random(7))
+    elif request.param == "dynalite":
+        aws: Aws = request.getfixturevalue("aws").with_dynalite(os.environ["DYNALITE_URL"])
+        opened = aws.store(await asyncio.to_thread(aws.create_table), clock=clock, rng=random.Random(7))
     else:
-        aws: Aws = request.getfixturevalue("aws")
+        aws = request.getfixturevalue("aws")
         table = request.getfixturevalue("table_name")
         opened = aws.store(table, request.param.partition("-")[2], clock=clock, rng=random.Random(7))
     yield opened

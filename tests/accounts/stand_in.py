@@ -16,6 +16,7 @@ from accounts._aws_choice import open_exchange
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
 from accounts._vault_kms import KmsVault
+from tests.accounts.dynalite import DynaliteExchange
 
 SERVER = Path(__file__).with_name("aws_server.py")
 
@@ -64,11 +65,20 @@ class Aws:
         vault = options.pop("vault", None) or KmsVault(client, self.kms_key_id)
         return DynamoDBAccountStore(Table(client, table), vault, on_close=client.aclose, **options)
 
+    def with_dynalite(self, url: str) -> Aws:
+        """The same, with dynalite for DynamoDB."""
+        environ = {**self.environ, "AWS_ENDPOINT_URL_DYNAMODB": url}
+        return Aws(environ, self.kms_key_id, {"lean": DynaliteExchange(open_exchange(environ, prefer="lean"))})
+
     def create_table(self) -> str:
         """An empty table like the deployment's."""
         name = f"test-{secrets.token_hex(8)}"
-        self.exchanges["lean"].send("dynamodb", "CreateTable", table_definition(name))
-        return name
+        send = self.exchanges["lean"].send
+        send("dynamodb", "CreateTable", table_definition(name))
+        for _ in range(1_000):
+            if send("dynamodb", "DescribeTable", {"TableName": name})["Table"]["TableStatus"] == "ACTIVE":
+                return name
+        raise TimeoutError(f"{name} is not there yet")
 
     def delete_table(self, name: str) -> None:
         self.exchanges["lean"].send("dynamodb", "DeleteTable", {"TableName": name})

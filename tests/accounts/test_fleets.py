@@ -23,7 +23,8 @@ from accounts import (
 from accounts import _keys as keys
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._engine import Engine
-from accounts._table import Table, put, update
+from accounts._items import to_wire
+from accounts._table import Table, update
 from tests.accounts.stand_in import SteppedClock
 
 READS = {"GetItem", "Query", "BatchGetItem"}
@@ -66,12 +67,14 @@ class Fleet:
         """Accounts `acct_0` and so on; a field may be a function of the number."""
         store = self.store()
         await store.put_account(kind=AccountKind.WEB, label="first", credentials={"p_b": "x"}, account_id="acct_0")
-        item = await store._item("acct_0")
+        stored = next(item for item in self.engine.items() if item["sk"]["S"] == "META" and "sel_pk" in item)
         for number in range(count):
             own = {name: value(number) if callable(value) else value for name, value in fields.items()}
             name = f"acct_{number}"
-            copy = {**item, **own, **keys.account(name), "account_id": name, "eligible_at": 2 + 2 * self.rng.random()}
-            await store._table.write(put(copy))
+            own |= {**keys.account(name), "account_id": name, "eligible_at": 2 + 2 * self.rng.random()}
+            # Beside the door: what accounts have in common is shared, so that 100,000 of them fit.
+            copy = {**stored, **to_wire({name: value for name, value in own.items() if value is not None})}
+            self.engine._store(copy, copy)
         await store._table.write(update(keys.fleet(), "SET {web} = :count", count=count))
 
 
@@ -108,7 +111,7 @@ async def test_uses_follow_the_points_that_are_left_however_cold_the_sandboxes_a
     assert min(rich) > 0, "no account starves of those that should serve most"
 
 
-@pytest.mark.parametrize("count", [10, 1_000, 20_000])
+@pytest.mark.parametrize("count", [10, 1_000, 100_000])
 async def test_a_chat_costs_the_same_with_any_number_of_accounts(fleet: Fleet, clock: SteppedClock, count: int) -> None:
     await fleet.fill(count)
     limits: list[tuple[dict[str, int], int]] = [

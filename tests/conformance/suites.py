@@ -111,6 +111,18 @@ def _aws_emulator() -> Suite:
     return Suite("aws_emulator", "aws-lambda-rie", version, tried, command, read_pytest_rows, needs_stack=False)
 
 
+def _dynalite() -> Suite:
+    """Another stand-in for DynamoDB."""
+    folder, environment = HERE / "dynalite", NodeEnvironment("dynalite")
+    version = json.loads((folder / "package.json").read_text())["dependencies"]["dynalite"]
+
+    def command() -> list[str]:
+        return [sys.executable, str(folder / "run.py"), environment.node(), str(environment.folder())]
+
+    tried = "the contract of the account store; it has no transactions, which are made of its single writes"
+    return Suite("dynalite", "dynalite", version, tried, command, read_pytest_rows, needs_stack=False, seconds=900.0)
+
+
 _DESCRIPTION = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", _DESCRIPTION_TEST]
 
 SUITES = (
@@ -207,6 +219,7 @@ SUITES = (
     ),
     _own("cargo_lambda", "cargo-lambda", "the streaming runtime under its emulator: URL, every kind of event"),
     _aws_emulator(),
+    _dynalite(),
     _runtime(
         "awslambdaric",
         "awslambdaric",

@@ -73,7 +73,6 @@ ELSEWHERE = (
     ("gateway/console/headers.py", "gateway/console/test_front.py", DECLARATIONS),
     ("gateway/console/pages/*.py", "gateway/console/pages/test_pages.py", "pages, tested by requests to them"),
     ("gateway/console/tables.py", "gateway/console/pages/test_pages.py", "tables of pages, tested by requests"),
-    ("gateway/http/key_budget.py", "gateway/http/test_auth.py", "limits, tested through requests that reach them"),
     # The Poe client.
     ("reverse/config.py", "reverse/web/test_client.py", DECLARATIONS),
     ("reverse/credentials.py", "reverse/web/test_security.py", "what counts is what never shows"),

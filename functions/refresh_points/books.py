@@ -9,11 +9,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from accounts import AccountStore, AccountStoreError
+from accounts import AccountStore, AccountStoreError, Selection, SettledBy, Settlement
 from refresh_points.chats import ChatCleaner
 from refresh_points.estimates import Estimates
 
 CHECK_SECONDS = 86_400.0
+# An account that is read at all is read within 27 hours of a send's end, and its sends are settled then.
+UNKNOWN_AFTER_SECONDS = 27 * 3_600.0 + 1_200.0
+GIVE_UP_EVERY_SECONDS = 3_600.0
+FIRST_LOOK_SECONDS = 3 * 86_400.0
 # How far back the daily check looks. What is settled later than a day says so, and opens its hour again.
 CHECKED_SECONDS = 3 * 86_400.0
 # Uses of keys are noted from the entries of so long ago on: some runs may have failed.
@@ -35,6 +39,8 @@ class BooksReport:
     corrected: int = 0
     """Stored sums that differed from their entries."""
     settled: int = 0
+    given_up: int = 0
+    """Sends whose cost could not be found for more than a day."""
     chats_deleted: int = 0
     """Chats at Poe that the gateway had begun and that nobody needed any more."""
     failures: dict[str, str] = field(default_factory=dict)
@@ -67,6 +73,7 @@ class Books:
         """Sum up, repair, check."""
         now = self._wall_clock()
         self.report.repaired = await self._part("repair", self._repair_limits())
+        self.report.given_up = await self._part("give up", self._give_up(now))
         self.report.chats_deleted = await self._part("chats", self._chats.run())
         await self._part("estimates", self._estimates.keep())
         await self._part("uses", self._store.note_key_uses(since=now - USES_SECONDS))
@@ -96,9 +103,34 @@ class Books:
         """Once a day all stored sums of the last days are compared with their entries."""
         if time.monotonic() >= self._stop_at:
             return 0
-        checked = (await self._store.get_config(_CHECK_NAME) or {}).get("checked_at", 0.0)
-        if now - float(checked) < CHECK_SECONDS:
+        document = await self._store.get_config(_CHECK_NAME) or {}
+        if now - float(document.get("checked_at", 0.0)) < CHECK_SECONDS:
             return 0
         corrected = await self._store.check_sums(since=now - CHECKED_SECONDS)
-        await self._store.put_config(_CHECK_NAME, {"checked_at": now})
+        await self._store.put_config(_CHECK_NAME, document | {"checked_at": now})
         return corrected
+
+    async def _give_up(self, now: float) -> int:
+        """Say that nothing will be known of sends of accounts that are not read any more: deleted, or logged out.
+
+        Each entry is looked at once, after a day and some hours; the settlement of its account came first.
+        """
+        document = await self._store.get_config(_CHECK_NAME) or {}
+        until = now - UNKNOWN_AFTER_SECONDS
+        since = float(document.get("given_up_until", until - FIRST_LOOK_SECONDS))
+        if until - since < GIVE_UP_EVERY_SECONDS:
+            return 0
+        given_up = 0
+        selection, cursor = Selection(since=since, until=until), None
+        while time.monotonic() < self._stop_at:
+            page = await self._store.list_entries(selection, limit=_PAGE, cursor=cursor)
+            unknown = [
+                Settlement(entry_id=entry.id, points=None, by=SettledBy.NONE)
+                for entry in page.items
+                if entry.settled_by is None
+            ]
+            given_up += await self._store.settle(unknown)
+            if (cursor := page.cursor) is None:
+                await self._store.put_config(_CHECK_NAME, document | {"given_up_until": until})
+                break
+        return given_up

@@ -22,7 +22,7 @@ class Read:
 
 
 Reader = Callable[[Claim], Awaitable[Read]]
-AfterReading = Callable[[Account, PoeClient], Awaitable[None]]
+AfterReading = Callable[[Account, PoeClient, BalanceReading], Awaitable[None]]
 """What else is done with the client of an account that was read. Raises nothing that concerns the reading."""
 
 
@@ -50,7 +50,7 @@ def points_reader(
             reading = reading_of(points)
             note(reading)
             if after is not None:
-                await after(claim.account, client)
+                await after(claim.account, client, reading)
             session_data = client.session_data()
         is_changed = bool(session_data) and session_data != claim.session_data
         return Read(reading, session_data if is_changed else None)

@@ -207,7 +207,7 @@ async def test_the_stop_sequence_that_matched_is_named(front: Front, kind: Accou
     [
         (FinishReason.LENGTH, "max_tokens"),
         (FinishReason.CONTENT_FILTER, "refusal"),
-        (FinishReason.CANCELLED, "end_turn"),
+        (FinishReason.CANCELLED, "max_tokens"),
     ],
 )
 async def test_every_ending_has_its_word(front: Front, reason: FinishReason, told: str) -> None:

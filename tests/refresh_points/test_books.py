@@ -142,3 +142,23 @@ async def test_a_dry_run_writes_nothing(house: House, clock: SteppedClock) -> No
     assert "books" not in await house.run({"dry_run": True})
     page = await house.store.list_entries(Selection(since=0, until=clock() + HOUR))
     assert page.items == []
+
+
+async def test_sends_of_an_account_that_is_not_read_any_more_say_that_nothing_is_known(
+    house: House, clock: SteppedClock
+) -> None:
+    gone = await house.add("a")
+    lease = await send(house, "o1", clock)
+    paid = await send(house, "o2", clock, points=5)
+    await house.store.delete_account(gone.id)
+    clock.advance(26 * HOUR)
+    assert (await house.run())["books"]["given_up"] == 0
+    clock.advance(2 * HOUR)
+    assert (await house.run())["books"]["given_up"] == 1
+    entry, other = await house.store.get_entry(lease.entry_id), await house.store.get_entry(paid.entry_id)
+    assert (entry.settled, entry.settled_by, entry.points) == (None, "none", 10)
+    assert other.settled == 5
+    clock.advance(2 * HOUR)
+    assert (await house.run())["books"]["given_up"] == 0
+    day = await house.store.sums(since=clock() - 40 * HOUR, until=clock())
+    assert sum(row.unattributed for row in day) == 1

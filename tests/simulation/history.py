@@ -74,6 +74,9 @@ class QuietJob(JobJournal):
     def books_kept(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
+    def alerts_told(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
 
 @dataclass(slots=True)
 class Sandbox:
@@ -105,12 +108,18 @@ class Outcomes:
     asked: int = 0
 
 
+# The chat that every account's owner has, which is not ours.
+OWNERS_CHAT = -1
+
+
 class World:
     """One history."""
 
     def __init__(self, seed: int, *, requests: int = 40, has_skew: bool | None = None) -> None:
         self.seed = seed
         self.rng = random.Random(f"history {seed}")
+        # What was added later has numbers of its own, so that older histories stay as they were.
+        self.other_rng = random.Random(f"other {seed}")
         self.loop = asyncio.get_running_loop()
         # Some histories are gentle, so that what a single fault does is seen as well.
         hostility = self.rng.choice([0.0, 0.3, 1.0])
@@ -128,6 +137,8 @@ class World:
             vanished=0.1 * hostility,
             cut=0.1 * hostility,
             unreported=0.3 * hostility,
+            reported_late=0.5,
+            not_deleted=0.3 * hostility,
         )
         self.kills = self.rng.random() < 0.5
         self.db = SimulatedDynamoDB(random.Random(f"store {seed}"), StoreFaults())
@@ -183,6 +194,10 @@ class World:
         """Everything that happens. Raises `Violated`."""
         owner = self.new_sandbox()
         await self._prepare(owner)
+        if not all(account.has_history for account in self.poe.accounts.values()):
+            # Their balance is known from before their first use, as it is when accounts are added.
+            await self._job(owner, is_complete=True)
+            await asyncio.sleep(self.other_rng.choice([5.0, 400.0]))
         self.db.faults, self.poe.faults = self.store_faults, self.poe_faults
         skews = [self.rng.uniform(-150, 150) if self.has_skew else 0.0 for _ in range(3)]
         self.sandboxes = [self.new_sandbox(skew=skew) for skew in skews]
@@ -205,7 +220,10 @@ class World:
         for number in range(self.rng.randint(1, 4)):
             kind = self.rng.choice(list(AccountKind))
             secret, slots = f"secret-{number}", self.rng.randint(1, 3)
-            self.poe.accounts[secret] = PoeAccount(kind, self.rng.choice([200, 2_000, 50_000]), slots, secret=secret)
+            poes = PoeAccount(kind, self.rng.choice([200, 2_000, 50_000]), slots, secret=secret)
+            poes.chats.add(OWNERS_CHAT)
+            poes.has_history = kind is AccountKind.OFFICIAL or self.other_rng.random() < 0.7
+            self.poe.accounts[secret] = poes
             account = await owner.store.put_account(
                 kind=kind, label=secret, credentials={"api_key": secret}, max_concurrency=slots
             )
@@ -264,6 +282,8 @@ class World:
         while self.loop.time() < BUSY_SECONDS:
             await asyncio.sleep(self.rng.expovariate(1 / 300))
             account = self.rng.choice(list(self.poe.accounts.values()))
+            if not account.has_history:
+                continue  # What is bought there can't be told apart from what is not spent.
             if self.rng.random() < 0.5:
                 account.balance += 3_000
             elif account.kind is AccountKind.OFFICIAL and account.balance > 500:
@@ -311,6 +331,9 @@ class World:
             await equations.check_sums(store, entries, since, until)
             equations.check_slots([item["pk"]["S"] for item in self.db.engine.items() if _is_slot(item)])
             self._check_accounts()
+            for secret, account in self.poe.accounts.items():
+                equations.check_chats(entries, self.account_ids[secret], account.chats)
+                equations.require(OWNERS_CHAT in account.chats, f"{secret}: its owner's chat was deleted")
             delivered = self.poe.delivered
             equations.check_deliveries(delivered, dict.fromkeys(delivered, 1), {})
             ended = self.outcomes.answered + self.outcomes.failed.total()
@@ -325,7 +348,16 @@ class World:
             ours = sum(charge.points for charge in account.charges if charge.name == OUR_NAME)
             others = sum(charge.points for charge in account.charges) - ours
             account_id = self.account_ids[secret]
-            rows.append(Charged(name=secret, account_id=account_id, kind=account.kind, ours=ours, others=others))
+            rows.append(
+                Charged(
+                    name=secret,
+                    account_id=account_id,
+                    kind=account.kind,
+                    ours=ours,
+                    others=others,
+                    has_history=account.has_history,
+                )
+            )
         return rows
 
     def _check_accounts(self) -> None:

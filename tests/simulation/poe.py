@@ -11,7 +11,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from accounts import AccountKind
@@ -65,6 +65,9 @@ class PoeAccount:
     open_requests: set[_OpenRequest] = field(default_factory=set)
     most_at_once: int = 0
     asked_too_early: int = 0
+    has_history: bool = True
+    chats: set[int] = field(default_factory=set)
+    """Begun for messages, and not deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,10 @@ class PoeFaults:
     """The answer breaks off in the middle, and is charged."""
     unreported: float = 0.0
     """Web: the answer does not say what it cost."""
+    reported_late: float = 0.0
+    """Web, of those: Poe says it up to a minute after the answer."""
+    not_deleted: float = 0.0
+    """Web: a chat is not deleted when that is asked for, or the answer to it is lost."""
 
 
 class SimulatedPoe:
@@ -90,12 +97,13 @@ class SimulatedPoe:
         self, rng: random.Random, faults: PoeFaults, now: Callable[[], float], must_wait: Callable[[str], bool]
     ) -> None:
         self.rng = rng
+        self.other_rng = random.Random(rng.getstate()[1][0])
         self.must_wait = must_wait
         self.faults = faults
         self.now = now
         self.accounts: dict[str, PoeAccount] = {}
         self.delivered: Counter[str] = Counter()
-        self._numbers = itertools.count()
+        self.numbers = itertools.count()
 
     def charge(self, account: PoeAccount, bot: str, message: str, name: str = OUR_NAME) -> int:
         points = PRICES[bot]
@@ -110,7 +118,7 @@ class SimulatedPoe:
                 message=message,
                 listed_at=at + self.rng.uniform(1, 240),
                 landed_at=at + self.rng.uniform(1, 400),
-                number=next(self._numbers),
+                number=next(self.numbers),
             )
         )
         if message:
@@ -131,6 +139,30 @@ class SimulatedClient:
         self._account = account
         self._gate = process.gate
         self._is_dead = lambda: process.is_dead
+        self._left = NOTHING_LEFT
+
+    @property
+    def chats(self) -> Self:
+        return self
+
+    async def delete(self, chat_id: int) -> None:
+        """Delete a chat, or fail before or after that."""
+        await self._gate()
+        await asyncio.sleep(0.1)
+        await self._gate()
+        rng = self._poe.other_rng
+        is_failing = rng.random() < self._poe.faults.not_deleted
+        if is_failing and rng.random() < 0.5:
+            raise poe_error(ErrorCode.CONNECTION_FAILED)
+        if chat_id not in self._account.chats:
+            raise poe_error(ErrorCode.UPSTREAM_FAILED, status=200, upstream_text="Server Error")
+        self._account.chats.discard(chat_id)
+        if is_failing:
+            raise poe_error(ErrorCode.CONNECTION_FAILED)
+
+    async def exists(self, chat_id: int) -> bool:
+        await self._gate()
+        return chat_id in self._account.chats
 
     async def __aenter__(self) -> Self:
         return self
@@ -142,7 +174,14 @@ class SimulatedClient:
         """Nothing is open."""
 
     def aftermath(self) -> Aftermath:
-        return NOTHING_LEFT
+        left, self._left = self._left, NOTHING_LEFT
+        return left
+
+    def _report_late(self, points: int) -> None:
+        loop = asyncio.get_running_loop()
+        late: asyncio.Future[int] = loop.create_future()
+        self._left = replace(self._left, late_points=late)
+        loop.call_later(self._poe.other_rng.uniform(0, 15), lambda: late.done() or late.set_result(points))
 
     def session_data(self) -> dict[str, Any]:
         return {}
@@ -150,6 +189,7 @@ class SimulatedClient:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         poe, account, rng, faults = self._poe, self._account, self._poe.rng, self._poe.faults
         message = request.messages[-1].text
+        self._left = NOTHING_LEFT
         await self._gate()
         if rng.random() < faults.not_sent:
             raise poe_error(ErrorCode.CONNECTION_FAILED, delivery=Delivery.NOT_SENT)
@@ -184,14 +224,21 @@ class SimulatedClient:
             await asyncio.sleep(rng.uniform(0, 5))
             raise poe_error(ErrorCode.CONNECTION_FAILED, delivery=Delivery.UNKNOWN)
         points = poe.charge(account, bot, message)
+        if account.kind is AccountKind.WEB:
+            chat_id = next(poe.numbers)
+            account.chats.add(chat_id)
+            self._left = Aftermath(chat_id)
         await asyncio.sleep(rng.expovariate(1 / 0.8))
         yield TextDelta("first ")
         await asyncio.sleep(rng.expovariate(1 / 4.0))
         if rng.random() < faults.cut:
             raise poe_error(ErrorCode.CONNECTION_FAILED, delivery=Delivery.PARTIAL)
         yield TextDelta("and last")
-        if account.kind is AccountKind.WEB and rng.random() >= faults.unreported:
-            yield UsageReported(points=points)
+        if account.kind is AccountKind.WEB:
+            if rng.random() >= faults.unreported:
+                yield UsageReported(points=points)
+            elif poe.other_rng.random() < faults.reported_late:
+                self._report_late(points)
         yield Finished()
 
     async def points(self) -> PointsReading:
@@ -205,6 +252,8 @@ class SimulatedClient:
         await asyncio.sleep(0.1)
         await self._gate()
         now = self._poe.now()
+        if not self._account.has_history:
+            raise poe_error(ErrorCode.STALE_OPERATION)
         for charge in sorted(self._account.charges, key=lambda charge: -charge.at):
             if charge.listed_at <= now:
                 is_official = self._account.kind is AccountKind.OFFICIAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
 
@@ -13,6 +14,11 @@ from gateway.admin.shapes import Label
 
 # Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
 MAX_NUMBER = 10**12
+# The end of the year 9999, with which dates end.
+MAX_MOMENT = 253_402_300_799
+# More digits than a date has: `20261130` is a day.
+_EPOCH = re.compile(r"[0-9]{9,13}(\.[0-9]{1,9})?")
+_SPACED_ZONE = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})$")
 MAX_GRACE_SECONDS = 30 * 86_400
 
 
@@ -21,8 +27,12 @@ def _read_moment(value: Any) -> Any:
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     if isinstance(value, str):
+        if _EPOCH.fullmatch(value):
+            return float(value)
+        # Whoever writes an address by hand leaves the plus of a time zone as it is, which stands for a space there.
+        text = _SPACED_ZONE.sub(r"\1+\2", value)
         try:
-            moment = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError("it must be an ISO 8601 time, such as 2027-01-31T00:00:00Z, or epoch seconds") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -30,7 +40,7 @@ def _read_moment(value: Any) -> Any:
 
 
 Moment = Annotated[
-    Annotated[float, Field(gt=0, le=MAX_NUMBER)], BeforeValidator(_read_moment, json_schema_input_type=str | float)
+    Annotated[float, Field(gt=0, le=MAX_MOMENT)], BeforeValidator(_read_moment, json_schema_input_type=str | float)
 ]
 Amount = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
 Count = Annotated[int, Field(ge=1, le=MAX_NUMBER, strict=True)]

@@ -14,6 +14,8 @@ from gateway.http.errors import invalid
 HOUR, DAY = 3600.0, 86_400.0
 
 MAX_RANGE_SECONDS = 400 * DAY
+# The year 9000.
+_FAR_FUTURE = 221_845_392_000.0
 
 
 class Range(BaseModel):
@@ -27,9 +29,13 @@ class Range(BaseModel):
     model: Label | None = None
     account: Label | None = None
 
+    def end(self) -> float:
+        """The end, now by default. What lies in the far future is brought into the calendar."""
+        return min(self.until, _FAR_FUTURE) if self.until is not None else time.time()
+
     def times(self, *, default_seconds: float) -> tuple[float, float]:
         """Both ends in epoch seconds. Raises `GatewayError` (400)."""
-        until = self.until if self.until is not None else time.time()
+        until = self.end()
         since = self.since if self.since is not None else until - default_seconds
         if not since < until or until - since > MAX_RANGE_SECONDS:
             raise invalid("'from' must be before 'to', by at most 400 days.", param="from", code="invalid_value")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+import calendar
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from accounts import Sums
+from accounts import AccountStore, Sums
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.csv_text import csv_text
 from gateway.admin.names import names_of
@@ -22,15 +23,27 @@ from gateway.http.errors import invalid
 
 router = APIRouter()
 
+# Accounts whose history is looked at for what others spent.
+_MOST_ACCOUNTS = 200
 _GROUPS = ("key", "model", "account", "day", "hour")
+
+
+_Year = r"^[12]\d{3}"
 
 
 class UsageQuery(Range):
     """How usage is added up."""
 
+    # A misspelt range would be answered with today's usage.
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+
     by: Label = "key,model"
-    day: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
-    """One UTC day, instead of a range."""
+    day: Annotated[str, Field(pattern=_Year + r"-\d{2}-\d{2}$")] | None = None
+    """One UTC day, `2026-11-30`, instead of `from` and `to`."""
+    week: Annotated[str, Field(pattern=_Year + r"-W\d{2}$")] | None = None
+    """One ISO week, `2026-W48`, from Monday on."""
+    month: Annotated[str, Field(pattern=_Year + r"-\d{2}$")] | None = None
+    """One month, `2026-11`."""
     format: Literal["json", "csv"] = "json"
 
     def groups(self) -> list[str]:
@@ -42,17 +55,33 @@ class UsageQuery(Range):
 
     def hours(self) -> tuple[float, float]:
         """Whole hours that cover the range; today by default. Raises `GatewayError` (400)."""
-        if self.day is not None:
-            try:
-                start = datetime.fromisoformat(self.day).replace(tzinfo=UTC)
-            except ValueError:
-                raise invalid("'day' is no day of the calendar.", param="day", code="invalid_value") from None
-            return start.timestamp(), (start + timedelta(days=1)).timestamp()
+        periods = {name: value for name in _PERIODS if (value := getattr(self, name)) is not None}
+        if periods:
+            name = next(iter(periods))
+            if len(periods) > 1 or self.since is not None or self.until is not None:
+                raise invalid(
+                    "A range is 'from' and 'to', or one of 'day', 'week', 'month'.", param=name, code="invalid_value"
+                )
+            return _period(name, periods[name])
         if self.since is None:
-            now = self.until if self.until is not None else time.time()
-            return now // DAY * DAY, -(-now // HOUR) * HOUR
+            # The day that ends then, or is under way.
+            end = -(-self.end() // HOUR) * HOUR
+            return (end - HOUR) // DAY * DAY, end
         since, until = self.times(default_seconds=DAY)
         return since // HOUR * HOUR, -(-until // HOUR) * HOUR
+
+
+_PERIODS = ("day", "week", "month")
+
+
+def _period(name: str, value: str) -> tuple[float, float]:
+    """The beginning and the end of a calendar period. Raises `GatewayError` (400) where there is no such one."""
+    try:
+        begin = datetime.fromisoformat(f"{value}-01" if name == "month" else value).replace(tzinfo=UTC)
+    except ValueError:
+        raise invalid(f"'{name}' is not in the calendar.", param=name, code="invalid_value") from None
+    days = {"day": 1, "week": 7, "month": calendar.monthrange(begin.year, begin.month)[1]}[name]
+    return begin.timestamp(), (begin + timedelta(days=days)).timestamp()
 
 
 class UsageShown(BaseModel):
@@ -65,6 +94,9 @@ class UsageShown(BaseModel):
     by: list[str]
     data: list[dict[str, Any]]
     totals: dict[str, int]
+    spent_elsewhere: int | None
+    """Points that other programs spent with these accounts on the days of the range, by Poe's history. Null with `key`
+    or `model`, and where there are too many accounts."""
 
 
 @router.get(
@@ -87,7 +119,23 @@ async def show_usage(services: ServicesArgument, asked: Annotated[UsageQuery, Qu
     if asked.format == "csv":
         return _csv(rows)
     totals = show_sums(sums)
-    return {"from": iso_time(since), "to": iso_time(until), "by": groups, "data": rows, "totals": totals}
+    shown = {"from": iso_time(since), "to": iso_time(until), "by": groups, "data": rows, "totals": totals}
+    is_of_accounts = asked.key is None and asked.model is None
+    elsewhere = await _elsewhere(services.store, asked.account, since, until) if is_of_accounts else None
+    return shown | {"spent_elsewhere": elsewhere}
+
+
+async def _elsewhere(store: AccountStore, account_id: str | None, since: float, until: float) -> int | None:
+    """What others spent with the accounts, on the UTC days that the range touches."""
+    ids = [account_id] if account_id is not None else []
+    if account_id is None:
+        page = await store.list_accounts(limit=_MOST_ACCOUNTS)
+        if page.cursor is not None:
+            return None
+        ids = [account.id for account in page.items]
+    first, last = (datetime.fromtimestamp(at, UTC).date().isoformat() for at in (since, max(since, until - 1)))
+    states = await asyncio.gather(*(store.settlement_state(found) for found in ids))
+    return sum(points for state in states for day, points in state.elsewhere.items() if first <= day <= last)
 
 
 def _grouped(rows: Iterable[Sums], groups: list[str]) -> list[tuple[tuple[str, ...], dict[str, int]]]:

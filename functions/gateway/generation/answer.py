@@ -231,6 +231,15 @@ async def stream_answer(generation: Generation, encoder: AnswerEncoder) -> Async
     yield await encoder.end()
 
 
+CUT = frozenset({FinishReason.LENGTH, FinishReason.CANCELLED})
+"""Reasons with which an answer ends before its bot had said all."""
+
+
+def native_reason(reason: FinishReason) -> dict[str, str]:
+    """The extension that says why an answer ended where a surface has no word for it: it was stopped at Poe."""
+    return {"native_finish_reason": reason.value} if reason is FinishReason.CANCELLED else {}
+
+
 def missing_links(files: Sequence[FileAttached], text: str) -> str:
     """What to append to `text` so that it links to every file: addresses that it lacks, each on a line of its own."""
     addresses = [url for url in dict.fromkeys(file.url for file in files) if url not in text]

@@ -17,6 +17,7 @@ from gateway.http.request_log import Journal
 # How long a cost is waited for, in pieces: while a sandbox is frozen, only one of them passes.
 _PIECES = 20
 _PIECE_SECONDS = 0.5
+SECONDS = _PIECES * _PIECE_SECONDS
 MOST = 64
 
 

@@ -8,12 +8,22 @@ what it reserved by what it consumed.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from accounts import AccountStore, AccountStoreError, ApiKey, KeyUse, OverLimit, Reservation, Reserved
+from accounts import (
+    AccountStore,
+    AccountStoreError,
+    ApiKey,
+    KeyUse,
+    OverLimit,
+    Reservation,
+    Reserved,
+    seconds_to_next_month,
+)
 from gateway.http.errors import QUOTA, RATE_LIMIT, GatewayError
 
 # Tokens that an answer without a limit is expected to have, and at most if it has one: programs set it high to be safe.
@@ -117,17 +127,14 @@ class KeyBudget:
         key, use = self.key, self._use
         if use is None:
             return {}
-        rows = (
-            ("requests", key.requests_per_minute, use.requests_this_minute, _MINUTE_SECONDS - use.at % _MINUTE_SECONDS),
-            ("tokens", key.tokens_per_day, use.tokens_today, _DAY_SECONDS - use.at % _DAY_SECONDS),
-            ("points", key.points_per_day, use.points_today, _DAY_SECONDS - use.at % _DAY_SECONDS),
-        )
+        windows = {"requests": [_Window(key.requests_per_minute, use.requests_this_minute, _minute_left(use.at))]}
+        windows |= {unit: _windows(key, use, unit) for unit in ("tokens", "points")}
         headers: dict[str, str] = {}
-        for name, most, used, seconds in rows:
-            if most is not None:
-                headers[f"x-ratelimit-limit-{name}"] = str(most)
-                headers[f"x-ratelimit-remaining-{name}"] = str(max(0, most - used))
-                headers[f"x-ratelimit-reset-{name}"] = f"{max(1, round(seconds))}s"
+        for unit, found in windows.items():
+            if (tightest := min((w for w in found if w.most is not None), key=_Window.rank, default=None)) is not None:
+                headers[f"x-ratelimit-limit-{unit}"] = str(tightest.most)
+                headers[f"x-ratelimit-remaining-{unit}"] = str(tightest.left)
+                headers[f"x-ratelimit-reset-{unit}"] = f"{max(1, math.ceil(tightest.seconds))}s"
         return headers
 
     async def _reserve(self, count: int, points: int, tokens: int, *, requests: int) -> None:
@@ -141,31 +148,69 @@ class KeyBudget:
         admission = await self._store.reserve_budget(self.key, wanted)
         self._use = admission.use
         if admission.over is not None:
-            raise over_limit(admission.over, points_left=points_left(self.key, admission.use), points=_points(wanted))
+            raise over_limit(admission.over, self.key, admission.use, wanted)
         return admission.reserved
 
 
-def points_left(key: ApiKey, use: KeyUse) -> int:
-    """What is left of the tighter budget of points; 0 if there is none."""
-    rows = ((key.points_per_day, use.points_today), (key.points_per_month, use.points_this_month))
-    return max(0, min((most - used for most, used in rows if most is not None), default=0))
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """One limit of a key, what is used of it, and in how many seconds it begins anew."""
+
+    most: int | None
+    used: int
+    seconds: float
+
+    @property
+    def left(self) -> int:
+        return max(0, (self.most or 0) - self.used)
+
+    def rank(self) -> tuple[int, float]:
+        """The window that keeps more out comes first: it has less left, or lasts longer."""
+        return self.left, -self.seconds
 
 
-def _points(wanted: Reservation) -> int:
-    return wanted.points * len(wanted.owners)
+def _windows(key: ApiKey, use: KeyUse, unit: str) -> list[_Window]:
+    """The day's and the month's limit of points or tokens."""
+    day, month = _DAY_SECONDS - use.at % _DAY_SECONDS, seconds_to_next_month(use.at)
+    if unit == "points":
+        return [
+            _Window(key.points_per_day, use.points_today, day),
+            _Window(key.points_per_month, use.points_this_month, month),
+        ]
+    return [
+        _Window(key.tokens_per_day, use.tokens_today, day),
+        _Window(key.tokens_per_month, use.tokens_this_month, month),
+    ]
 
 
-def over_limit(over: OverLimit, *, points_left: int = 0, points: int = 0) -> GatewayError:
-    """The refusal for a limit that was reached. `points` is what the request may cost."""
+def _minute_left(at: float) -> float:
+    return _MINUTE_SECONDS - at % _MINUTE_SECONDS
+
+
+def over_limit(over: OverLimit, key: ApiKey, use: KeyUse, wanted: Reservation) -> GatewayError:
+    """The refusal for a limit that was reached, with what is left and what the request may take."""
+    seconds = float(over)
     match over.limit:
         case "rate":
-            return GatewayError(RATE_LIMIT, retry_after_seconds=float(over))
+            return GatewayError(RATE_LIMIT, retry_after_seconds=seconds)
         case "concurrency":
             message = "This API key has as many requests under way as it may have."
-            return GatewayError(RATE_LIMIT, message, retry_after_seconds=float(over))
-        case "tokens":
-            return GatewayError(QUOTA, "This API key has used up its tokens.", retry_after_seconds=float(over))
-        case "budget" if 0 < points_left < points:
-            message = f"This API key has {points_left} points of its budget left; the request may cost up to {points}."
-            return GatewayError(QUOTA, message, retry_after_seconds=float(over))
-    return GatewayError(QUOTA, retry_after_seconds=float(over))
+            return GatewayError(RATE_LIMIT, message, retry_after_seconds=seconds)
+    unit, verb = ("tokens", "take") if over.limit == "tokens" else ("points", "cost")
+    each = wanted.tokens if unit == "tokens" else wanted.points
+    needed = each * len(wanted.owners)
+    limits = [window for window in _windows(key, use, unit) if window.most is not None]
+    left = min((window.left for window in limits), default=0)
+    whole = min((window.most or 0 for window in limits), default=0)
+    if 0 < whole < needed:
+        message = f"The request may {verb} up to {needed} {unit}, more than this API key's whole budget of {whole}."
+        return GatewayError(QUOTA, message, retry_after_seconds=seconds)
+    if 0 < left < needed:
+        told = f"This API key has {left} {unit} of its budget left; the request may {verb} up to {needed}."
+        return GatewayError(QUOTA, told, retry_after_seconds=seconds)
+    text = "This API key has used up its tokens." if unit == "tokens" else None
+    return (
+        GatewayError(QUOTA, text, retry_after_seconds=seconds)
+        if text
+        else GatewayError(QUOTA, retry_after_seconds=seconds)
+    )

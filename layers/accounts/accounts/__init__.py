@@ -28,7 +28,7 @@ from accounts._exceptions import (
 from accounts._factory import open_store
 from accounts._key_model import Admission, ApiKey, KeyRole, KeySettings, KeyUse, OverLimit, Reservation, Reserved
 from accounts._lease_model import Intention, Lease, LeaseRequest
-from accounts._ledger import in_points
+from accounts._ledger import in_points, seconds_to_next_month
 from accounts._ledger_model import (
     LedgerEntry,
     RequestCount,
@@ -101,5 +101,6 @@ __all__ = [
     "in_points",
     "lacks_points",
     "open_store",
+    "seconds_to_next_month",
     "why_none",
 ]

@@ -130,6 +130,11 @@ class DynamoDBLedger(DynamoDBKeys):
     async def late_report(self, entry_id: str, points: int) -> bool:
         return await self._amend(entry_id, lambda entry: _ledger.report(entry, points)) is not None
 
+    async def held_slots(self, account_id: str) -> int:
+        partition = _keys.slot(account_id, 0)["pk"]
+        slots = "{pk} = :pk AND {sk} BETWEEN :low AND :high"
+        return len(await self._rows(slots, pk=partition, low="SLOT#", high="SLOT#~"))
+
     async def settlement_state(self, account_id: str) -> SettlementState:
         item = await self._table.get(_keys.settlement(account_id))
         return settlement_of(item) if item else SettlementState()

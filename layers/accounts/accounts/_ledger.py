@@ -143,6 +143,11 @@ def next_month(at: float) -> float:
     return (first + timedelta(days=32)).replace(day=1).timestamp()
 
 
+def seconds_to_next_month(at: float) -> float:
+    """How long the UTC month lasts from then on."""
+    return next_month(at) - at
+
+
 def days_between(since: float, until: float) -> list[str]:
     """The UTC days that overlap `[since, until)`, oldest first."""
     first, last = int(since // DAY_SECONDS), int((until - 0.001) // DAY_SECONDS)

@@ -114,6 +114,11 @@ class SettlementState:
     pending: Mapping[str, int] = field(default_factory=dict)
     """Costs to book, by entry: written with the claims of the history entries that pay for them, before they are
     booked, so that a run that is killed in between books them when it is repeated, and pays for nothing else."""
+    balance: int | None = None
+    """The balance from which on sends are open, where the history can't be read (web)."""
+    balance_at: float = 0.0
+    grant_at: float | None = None
+    """When the next grant was due by that reading."""
     version: int = 0
 
 

@@ -43,6 +43,9 @@ class LedgerStore(Protocol):
     async def put_off_chat(self, entry_id: str, until: float | None) -> None:
         """Let the chat of an entry look as if its answer had ended then; `None` says that it is gone, or never was."""
 
+    async def held_slots(self, account_id: str) -> int:
+        """How many sends of the account are under way, or were when their holders were killed."""
+
     async def settlement_state(self, account_id: str) -> SettlementState: ...
 
     async def put_settlement_state(self, account_id: str, state: SettlementState) -> SettlementState:

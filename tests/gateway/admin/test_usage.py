@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -66,3 +67,71 @@ async def test_a_spreadsheet_gets_no_formula(house: House) -> None:
     (row,) = csv.DictReader(io.StringIO(answer.body.decode()))
     assert row["key_name"].startswith("'=")
     assert row["sends"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("query", "begin", "end"),
+    [
+        ("day=2026-11-30", "2026-11-30T00:00:00+00:00", "2026-12-01T00:00:00+00:00"),
+        ("week=2026-W48", "2026-11-23T00:00:00+00:00", "2026-11-30T00:00:00+00:00"),
+        ("week=2020-W53", "2020-12-28T00:00:00+00:00", "2021-01-04T00:00:00+00:00"),
+        ("month=2028-02", "2028-02-01T00:00:00+00:00", "2028-03-01T00:00:00+00:00"),
+        ("month=2026-12", "2026-12-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00"),
+        # A time that ends at midnight is of the day before.
+        ("to=2026-11-30T00:00:00Z", "2026-11-29T00:00:00+00:00", "2026-11-30T00:00:00+00:00"),
+        ("to=2026-11-30T00:00:01Z", "2026-11-30T00:00:00+00:00", "2026-11-30T01:00:00+00:00"),
+        # Zones, a plus that an address was written with as it is, half hours, and epoch seconds.
+        ("from=2026-11-30T00:30:00%2B05:30&to=2026-11-30", "2026-11-29T19:00:00+00:00", "2026-11-30T00:00:00+00:00"),
+        ("from=2026-11-30T02:00:00+02:00&to=2026-12-01", "2026-11-30T00:00:00+00:00", "2026-12-01T00:00:00+00:00"),
+        ("from=1796000400&to=1796003600.5", "2026-11-30T01:00:00+00:00", "2026-11-30T02:00:00+00:00"),
+    ],
+)
+async def test_a_range_is_whole_hours_of_utc(house: House, query: str, begin: str, end: str) -> None:
+    shown = (await house.admin(f"/usage?{query}")).json
+    assert (shown["from"], shown["to"]) == (begin, end)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "week=2026-W54",
+        "week=2026-48",
+        "month=2026-13",
+        "month=2026-1",
+        "day=9999-12-31",
+        "day=2026-11-30&from=2026-01-01",
+        "month=2026-11&week=2026-W48",
+        "from=999999999999999",
+        "from=nan",
+        "range=week",
+        "limit=5",
+    ],
+)
+async def test_what_is_no_range_is_refused_and_not_taken_for_today(house: House, query: str) -> None:
+    answer = await house.admin(f"/usage?{query}")
+    assert (answer.status, answer.error["code"]) == (400, "invalid_value")
+
+
+@pytest.mark.parametrize("path", ["/usage", "/ledger", "/requests"])
+@pytest.mark.parametrize("query", ["to=9999-12-31T23:59:59Z", "from=9998-12-31&to=9999-12-31", "to=253402300799"])
+async def test_the_end_of_the_calendar_is_no_failure(house: House, path: str, query: str) -> None:
+    assert (await house.admin(f"{path}?{query}")).status in (200, 400)
+
+
+async def test_what_others_spent_is_told_apart(house: House) -> None:
+    one, two = await house.add_account("one"), await house.add_account("two")
+    store = house.store
+    elsewhere = {"2026-11-29": 100, "2026-11-30": 7}
+    await store.put_settlement_state(one, replace(await store.settlement_state(one), elsewhere=elsewhere))
+    await store.put_settlement_state(two, replace(await store.settlement_state(two), elsewhere={"2026-11-30": 5}))
+
+    async def spent(query: str) -> int | None:
+        return (await house.admin(f"/usage?{query}")).json["spent_elsewhere"]
+
+    assert await spent("day=2026-11-30") == 12
+    assert await spent("month=2026-11") == 112
+    assert await spent(f"month=2026-11&account={one}") == 107
+    assert await spent("day=2026-11-28") == 0
+    # It is nobody's key, and of no model that is known.
+    assert await spent("month=2026-11&key=k") is None
+    assert await spent("month=2026-11&model=m") is None

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from accounts import ApiKey, InMemoryAccountStore
+from accounts import AccountKind, ApiKey, InMemoryAccountStore
 from gateway.http.auth import Authenticator, may_use, read_token
 from gateway.http.errors import GatewayError
+from reverse.events import Finished, TextDelta, UsageReported
 from tests.gateway.scripted import API_KEY, House, ask
 
 
@@ -155,4 +156,50 @@ async def test_a_budget_that_is_too_small_for_the_request_says_so(house: House) 
     await house.store.create_key(name="small", secret=API_KEY + "s", points_per_day=50)
     answer = await house.call(body=ask(), key=API_KEY + "s")
     assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
-    assert "50 points of its budget left; the request may cost up to 100" in answer.error["message"]
+    assert "may cost up to 100 points, more than this API key's whole budget of 50" in answer.error["message"]
+
+
+async def test_a_budget_with_too_little_left_says_how_much(house: House) -> None:
+    await house.add_account(kind=AccountKind.WEB)
+    await house.store.create_key(name="small", secret=API_KEY + "s", points_per_day=150)
+    house.poe.enqueue(TextDelta("Hi"), UsageReported(points=80), Finished())
+    assert (await house.call(body=ask(), key=API_KEY + "s")).status == 200
+    answer = await house.call(body=ask(), key=API_KEY + "s")
+    assert "70 points of its budget left; the request may cost up to 100" in answer.error["message"]
+
+
+async def test_tokens_that_do_not_suffice_are_told_like_points(house: House) -> None:
+    await house.store.create_key(name="small", secret=API_KEY + "s", tokens_per_day=500)
+    answer = await house.call(body=ask(), key=API_KEY + "s")
+    assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
+    assert "more than this API key's whole budget of 500" in answer.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        ({"points_per_month": 300}, ("300", "200")),
+        ({"points_per_day": 1_000, "points_per_month": 300}, ("300", "200")),
+        ({"points_per_day": 300, "points_per_month": 1_000}, ("300", "200")),
+        ({"points_per_day": 300, "points_per_month": 300}, ("300", "200")),
+    ],
+)
+async def test_headers_show_the_budget_that_ends_first(
+    house: House, limits: dict[str, int], shown: tuple[str, str]
+) -> None:
+    await house.add_account()
+    await house.store.create_key(name="limited", secret=API_KEY + "l", **limits)
+    headers = (await house.call(body=ask(), key=API_KEY + "l")).headers
+    assert (headers["x-ratelimit-limit-points"], headers["x-ratelimit-remaining-points"]) == shown
+
+
+async def test_several_prompts_and_answers_reserve_together_or_not_at_all(house: House) -> None:
+    await house.add_account(max_concurrency=9)
+    key, _ = await house.store.create_key(name="limited", secret=API_KEY + "l", points_per_day=299)
+    prompts = {"model": "GPT-5", "prompt": ["a", "b", "c"]}
+    assert (await house.call("/v1/completions", prompts, key=API_KEY + "l")).status == 429
+    assert (await house.call("/v1/completions", prompts | {"prompt": ["a"], "n": 3}, key=API_KEY + "l")).status == 429
+    assert (await house.store.key_use(key.id)).points_today == 0, "nothing of it stays reserved"
+    assert house.poe.requests == []
+    assert (await house.call("/v1/completions", prompts | {"prompt": ["a", "b"]}, key=API_KEY + "l")).status == 200
+    assert (await house.store.key_use(key.id)).points_today == 200

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gateway.generation.answer import (
@@ -18,6 +18,7 @@ from gateway.generation.answer import (
     distinct_files,
     file_name,
     missing_links,
+    native_reason,
     placed,
     url_citations,
 )
@@ -60,14 +61,15 @@ def encode_completion(
 def to_choice(answer: Answer, index: int, specs: ToolSpecs = NO_TOOLS) -> dict[str, Any]:
     """OpenAI's choice object."""
     reason = finish_reason(answer.finish_reason, is_legacy=specs.is_legacy)
-    return {"index": index, "message": _message(answer, specs), "logprobs": None, "finish_reason": reason}
+    choice = {"index": index, "message": _message(answer, specs), "logprobs": None, "finish_reason": reason}
+    return choice | native_reason(answer.finish_reason)
 
 
 def finish_reason(reason: FinishReason, *, is_legacy: bool = False) -> str:
-    """OpenAI's value. An answer that was cancelled elsewhere counts as stopped."""
+    """OpenAI's value. An answer that somebody stopped at Poe was cut, like one at its token limit."""
     if is_legacy and reason is FinishReason.TOOL_CALLS:
         return "function_call"
-    return "stop" if reason is FinishReason.CANCELLED else reason.value
+    return "length" if reason is FinishReason.CANCELLED else reason.value
 
 
 def describe_files(
@@ -224,6 +226,7 @@ class ChunkEncoder:
         extras = b"".join(self._calls({"index": index, "custom": {"input": rest}}) for index, rest in rests if rest)
         extras += self._delta(_json(delta)[1:-1]) if delta else b""
         reason = _json(finish_reason(answer.finish_reason, is_legacy=self._is_legacy))
+        reason += b"".join(b',"%s":"%s"' % pair for pair in _encoded(native_reason(answer.finish_reason)))
         end = self._start + extras + self._before_delta + b'},"finish_reason":' + reason + b"}]" + self._close
         return end if self._is_one_of_many else end + self.end_stream(answer.usage)
 
@@ -247,6 +250,10 @@ def tool_call_delta(event: ToolCallDelta) -> dict[str, Any]:
         return {"index": event.index, "function": {"arguments": event.arguments}} | extra
     function = {"name": event.name or "", "arguments": event.arguments}
     return {"index": event.index, "id": event.id, "type": "function", "function": function} | extra
+
+
+def _encoded(fields: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in fields.items()]
 
 
 def _json(value: Any) -> bytes:

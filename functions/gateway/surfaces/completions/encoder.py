@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.generation.answer import Answer, missing_links
+from gateway.generation.answer import Answer, missing_links, native_reason
 from gateway.generation.usage import TokenUsage
 from gateway.http.sse import DONE, encode_text
 from gateway.surfaces.completions.request import CompletionRequest
@@ -37,6 +37,7 @@ class CompletionEncoder:
                 "logprobs": None,
                 "finish_reason": finish_reason(answer.finish_reason),
             }
+            | native_reason(answer.finish_reason)
             for index, answer in enumerate(answers)
         ]
         usage = TokenUsage.total(answer.usage for answer in answers)
@@ -87,16 +88,20 @@ class ChoiceEncoder:
     async def end(self) -> bytes:
         """All that ends the answer."""
         links = missing_links(self.answer.files, self.answer.text)
-        return self._start + self._chunk(links, finish_reason(self.answer.finish_reason))
+        reason = self.answer.finish_reason
+        return self._start + self._chunk(links, finish_reason(reason), native_reason(reason))
 
-    def _chunk(self, text: str, reason: str | None = None) -> bytes:
-        rest = b',"index":%d,"logprobs":null,"finish_reason":%s}]' % (self._index, _json(reason))
+    def _chunk(self, text: str, reason: str | None = None, native: Mapping[str, str] | None = None) -> bytes:
+        more = b"," + _json(native)[1:-1] if native else b""
+        rest = b',"index":%d,"logprobs":null,"finish_reason":%s%s}]' % (self._index, _json(reason), more)
         return self._open + encode_text(text) + rest + self._tail
 
 
 def finish_reason(reason: FinishReason) -> str:
     """OpenAI's value. This endpoint has none for tool calls, which nobody can ask for here."""
-    return "stop" if reason in (FinishReason.TOOL_CALLS, FinishReason.CANCELLED) else reason.value
+    if reason is FinishReason.CANCELLED:
+        return "length"
+    return "stop" if reason is FinishReason.TOOL_CALLS else reason.value
 
 
 def _json(value: Any) -> bytes:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.generation.answer import Answer, AnswerPart, missing_links
+from gateway.generation.answer import CUT, Answer, AnswerPart, missing_links, native_reason
 from gateway.generation.usage import UNKNOWN_POINTS, TokenUsage
 from gateway.http.errors import OVERLOADED, TOO_LONG, UNUSABLE_ANSWER, GatewayError
 from gateway.http.sse import encode_text
@@ -28,6 +28,7 @@ from reverse.events import Event, FinishReason, ReasoningSigned, TextDelta, UrlC
 
 _STOP_REASONS = {
     FinishReason.LENGTH: "max_tokens",
+    FinishReason.CANCELLED: "max_tokens",
     FinishReason.TOOL_CALLS: "tool_use",
     FinishReason.CONTENT_FILTER: "refusal",
 }
@@ -74,12 +75,12 @@ def ending(answer: Answer) -> dict[str, Any]:
     found: dict[str, Any] = {"stop_reason": kind, "stop_sequence": answer.matched_stop}
     if kind == "refusal":
         found["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
-    return found
+    return found | native_reason(answer.finish_reason)
 
 
 def content_blocks(answer: Answer) -> list[dict[str, Any]]:
     """All blocks. Raises `GatewayError` (502) for arguments that are no JSON object, unless the answer was cut."""
-    is_cut = answer.finish_reason is FinishReason.LENGTH
+    is_cut = answer.finish_reason in CUT
     return [_block(part, is_cut=is_cut) for part in answer.parts]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.generation.answer import Answer, AnswerPart, missing_links, placed, url_citations
+from gateway.generation.answer import Answer, AnswerPart, missing_links, native_reason, placed, url_citations
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
 from gateway.prompt.model_json import decode_tolerantly
@@ -14,7 +14,11 @@ from gateway.prompt.tool_specs import TextReader, to_text
 from gateway.surfaces.responses.tools import SEAL, Origin
 from reverse.events import FinishReason, TextDelta, UrlCited
 
-_INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: FinishReason.CONTENT_FILTER.value}
+_INCOMPLETE = {
+    FinishReason.LENGTH: "max_output_tokens",
+    FinishReason.CANCELLED: "max_output_tokens",
+    FinishReason.CONTENT_FILTER: "content_filter",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,8 @@ class ResponseObject:
             more["suggested_replies"] = answer.suggested_replies
         cut = _INCOMPLETE.get(answer.finish_reason)
         if cut is not None:
-            return self._with("incomplete", output, incomplete_details={"reason": cut}, **more)
+            details = {"reason": cut} | native_reason(answer.finish_reason)
+            return self._with("incomplete", output, incomplete_details=details, **more)
         return self._with("completed", output, completed_at=completed_at, **more)
 
     def failed(self, error: GatewayError, output: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

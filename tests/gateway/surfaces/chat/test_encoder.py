@@ -97,5 +97,6 @@ async def test_the_end_with_usage_has_a_chunk_without_choices() -> None:
     assert parse(encoder(wants_usage=True).encode(TextDelta("x")))[0]["usage"] is None
 
 
-async def test_a_cancelled_answer_just_stops() -> None:
-    assert parse(await end(encoder(), FinishReason.CANCELLED))[1]["choices"][0]["finish_reason"] == "stop"
+async def test_an_answer_that_was_stopped_at_poe_was_cut() -> None:
+    choice = parse(await end(encoder(), FinishReason.CANCELLED))[1]["choices"][0]
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == ("length", "cancelled")

@@ -96,4 +96,5 @@ import gateway.asgi
 print((time.process_time() - libraries) / (libraries - started))
 """
     ratios = sorted(float(run(code)) for _ in range(3))
-    assert ratios[0] < 1.5
+    # About 1.3 on a quiet machine; FastAPI alone would make it 3.
+    assert ratios[0] < 2.0

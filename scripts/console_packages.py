@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "conformance"))
+sys.path.append(str(ROOT / "tests" / "conformance"))
 
 from environments import NodeEnvironment, NotInstalled, WrongPackage  # noqa: E402  the repository is not installed
 

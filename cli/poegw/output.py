@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, TextIO
 from poegw.errors import CommandError, Exit
 
 FORMATS = ("table", "json", "jsonl", "csv")
+# Narrower columns break words into letters.
+_LEAST_COLUMN_CHARS = 8
 # A spreadsheet takes text that begins like this for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -88,13 +90,16 @@ class Output:
     def item(self, item: Mapping[str, Any], lines: Sequence[tuple[str, str]]) -> None:
         """One thing. `lines` are its names and values for people."""
         if self.form == "table":
-            width = max((len(name) for name, _ in lines), default=0)
-            for name, value in lines:
-                self.text(f"{name:<{width}}  {value}")
+            self._lines(lines)
         elif self.form == "csv":
             self._csv([self._chosen(item)])
         else:
             self.text(_json(self._chosen(item), indent=2 if self.form == "json" else None))
+
+    def _lines(self, lines: Sequence[tuple[str, str]]) -> None:
+        width = max((len(name) for name, _ in lines), default=0)
+        for name, value in lines:
+            self.text(f"{_one_line(name):<{width}}  {_one_line(value)}".rstrip())
 
     def _chosen(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self._fields:
@@ -122,13 +127,20 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        console = Console(file=self._out, no_color=not self.has_color, highlight=False)
+        if console.width < _LEAST_COLUMN_CHARS * len(columns):
+            # Too narrow for a table: one thing below the other.
+            for number, row in enumerate(rows):
+                self.text("\n" if number else "", end="")
+                self._lines([(column.title, column.show(row)) for column in columns])
+            return
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold" if self.has_color else "")
         for column in columns:
             table.add_column(column.title, justify="right" if column.is_number else "left", overflow="fold")
         for row in rows:
             # `Text`, because names and labels may hold what rich would take for markup.
             table.add_row(*(Text(_one_line(column.show(row))) for column in columns))
-        Console(file=self._out, no_color=not self.has_color, highlight=False).print(table)
+        console.print(table)
 
 
 def _json(value: Any, indent: int | None = None) -> str:
@@ -139,11 +151,13 @@ def _cell(value: Any) -> Any:
     """A value as a spreadsheet may be given it."""
     if isinstance(value, dict | list):
         value = _json(value)
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    # Somebody may look at it with `cat`.
+    value = _one_line(value, *"\n\t")
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
-def _one_line(text: str) -> str:
-    """Printable, on one line: a label must not move the cursor of somebody's terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+def _one_line(text: str, *kept: str) -> str:
+    """Printable, on one line but for what is kept: a label must not move the cursor of somebody's terminal."""
+    return "".join(c if c.isprintable() or c in kept else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -162,6 +162,8 @@ async def _wind_up(services: Services, record: RequestRecord) -> None:
     if record.budget is not None:
         await to_the_end(record.budget.close(), name="budget-end")
     services.journal.request_ended(record)
+    if services.telemetry is not None:
+        await to_the_end(services.telemetry.export(record), name="telemetry")
 
 
 async def _keep(services: Services, record: RequestRecord) -> None:

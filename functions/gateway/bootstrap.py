@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from accounts import AccountStore, InMemoryAccountStore, StoreUnavailableError
+from gateway import __version__
 from gateway.generation.attempt import GenerationPolicy
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
@@ -27,6 +28,7 @@ from pool.clients import ClientFactory, PoeClients
 from reverse.tls import tls_context
 
 if TYPE_CHECKING:
+    from gateway.http.telemetry import Telemetry
     from reverse.official import ModelInfo
 
 
@@ -74,7 +76,17 @@ def build_services(
         poe_settings=poe_settings,
         downloads=Downloads((settings.poe_web_base_url, settings.poe_official_base_url)),
         connections=connections,
+        telemetry=_telemetry(settings, journal),
     )
+
+
+def _telemetry(settings: Settings, journal: Journal) -> Telemetry | None:
+    if not settings.otlp_endpoint:
+        return None
+    # Whoever wants no spans does not pay for them at a cold start.
+    from gateway.http.telemetry import Telemetry
+
+    return Telemetry(settings.otlp_endpoint, journal, version=__version__)
 
 
 def _build_store(settings: Settings) -> AccountStore:

@@ -11,6 +11,7 @@ from pool.settings import (
     WORDS,
     SettingsError,
     SharedSettings,
+    address,
     integer,
     number,
     one_of,
@@ -61,6 +62,8 @@ class Settings(SharedSettings):
     """How long `/v1/responses` keeps what it answered, unless the caller says `store: false`; 0 keeps nothing."""
     request_log_days: float = setting(30.0, number(0, 400))
     """How long the log of requests keeps each, without prompts; 0 keeps none."""
+    otlp_endpoint: str = setting("", address("http", "https"))
+    """OpenTelemetry collector that gets a span for each request, by OTLP/HTTP: `http://localhost:4318`."""
     max_body_bytes: int = setting(6 * 1024 * 1024, integer(1024, 100 * 1024 * 1024))
     """Largest request body; a longer one is refused with 413. Lambda itself takes 6 MB."""
 

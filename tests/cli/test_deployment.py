@@ -215,6 +215,7 @@ WELL: dict[str, Any] = {
     "describe_continuous_backups": {
         "ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "ENABLED"}}
     },
+    "describe_time_to_live": {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}},
     "list_schedules": {"Schedules": [{"State": "ENABLED", "Target": {"Arn": "arn:aws:lambda:x:1:function:r"}}]},
     "describe_alarms": {"MetricAlarms": [{"AlarmActions": ["arn:topic"]}]},
     "list_subscriptions_by_topic": {"Subscriptions": [{"SubscriptionArn": "arn:aws:sns:x"}]},
@@ -235,11 +236,31 @@ def test_a_deployment_that_is_well_is_told_so() -> None:
     assert set(states().values()) == {State.OK}
 
 
+PERMISSIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
+SECRET_IN_ENVIRONMENT = {
+    "Runtime": "python3.13",
+    "Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime", "GATEWAY_ADMIN_KEY": "x"}},
+}
+
+
+def granting(*actions: str) -> dict[str, str]:
+    """A function's policy that lets everybody do these."""
+    return {"Policy": json.dumps({"Statement": [{"Action": action, "Principal": "*"} for action in actions]})}
+
+
+def schedules(state: str) -> dict[str, Any]:
+    return {"Schedules": [{"State": state, "Target": {"Arn": "arn:aws:lambda:x:1:function:r"}}]}
+
+
 @pytest.mark.parametrize(
     ("name", "changed", "state"),
     [
         ("function url", {"get_function_url_config": {"InvokeMode": "BUFFERED", "AuthType": "NONE"}}, State.FAIL),
         ("permissions", {"get_policy": {"Policy": '{"Statement": []}'}}, State.FAIL),
+        *(("permissions", {"get_policy": granting(action)}, State.FAIL) for action in PERMISSIONS),
+        ("table", {"describe_time_to_live": {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}}, State.WARN),
+        ("schedule", {"list_schedules": schedules("DISABLED")}, State.FAIL),
+        ("secrets", {"get_function_configuration": SECRET_IN_ENVIRONMENT}, State.WARN),
         ("runtime", {"get_function_configuration": {"Environment": {"Variables": {}}}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {"ReservedConcurrentExecutions": 0}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {}}, State.WARN),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from accounts import AccountKind, Outcome
 from poegw.api import Gateway, Reply
 from poegw.doctor import Finding, State, run_checks
 from poegw.doctor.remote import RemoteChecks
 from poegw.errors import CommandError
-from tests.cli.conftest import CommandLine
+from tests.cli.conftest import CommandLine, serving
+from tests.gateway.scripted import ADMIN_KEY
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -110,3 +116,70 @@ class Streaming(Planted):
 def test_a_buffered_deployment_is_measured_not_read_from_settings(gaps: list[float], state: State) -> None:
     gateway = Streaming(gaps)
     assert findings("streaming", gateway, clock=lambda: gateway.now)[0].state is state
+
+
+# Faults inside a gateway, found by the command over HTTP.
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Any]:
+    """A gateway with one account and one key with a budget; `look` is what the doctor says of a check."""
+    with serving() as (house, url):
+        monkeypatch.setenv("POEGW_CONFIG", str(tmp_path / "profiles.json"))
+        monkeypatch.setenv("GATEWAY_URL", url)
+        monkeypatch.setenv("GATEWAY_ADMIN_KEY", ADMIN_KEY)
+        poegw = CommandLine(house, url, capsys)
+
+        def look(name: str) -> tuple[str, str, int]:
+            ended = poegw("doctor", "--format", "json")
+            (row,) = [row for row in ended.json if row["name"] == name]
+            return row["state"], row["remedy"], ended.status
+
+        key = poegw("keys", "list", "--format", "json").json[0]["id"]
+        poegw("keys", "update", key, "--budget", "2000/day")
+        asyncio.run(house.add_account())
+        yield look, house, poegw
+
+
+def test_a_gateway_without_a_fault_has_none(planted: Any) -> None:
+    look, _, _ = planted
+    for name in ("accounts", "scheduled job", "keys", "table", "encryption", "streaming", "cors", "clock"):
+        assert look(name)[0] in ("ok", "skipped"), name
+
+
+def test_a_key_without_a_budget_is_found(planted: Any) -> None:
+    look, _, poegw = planted
+    poegw("keys", "create", "--name", "endless")
+    assert look("keys")[:2] == ("warn", "Give them one: `poegw keys update NAME --budget 2000/day`.")
+
+
+def test_refused_credentials_are_found(planted: Any) -> None:
+    look, house, _ = planted
+
+    async def refuse(label: str) -> None:
+        account = await house.store.put_account(kind=AccountKind.WEB, label=label, credentials={"p_b": "x"})
+        for _ in range(3):
+            await house.store.record_reading(account.id, Outcome(code="not_authenticated", scope="account"))
+
+    asyncio.run(refuse("refused"))
+    state, remedy, _ = look("accounts")
+    assert (state, "poegw accounts add" in remedy) == ("warn", True)
+
+
+def test_a_stale_job_is_found(planted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, house, _ = planted
+    (account,) = asyncio.run(house.store.list_accounts()).items
+    # A reading that was due when the gateway's clock was five hours behind.
+    claimed = asyncio.run(
+        house.store.claim_refresh(account.id, now=time.time() - 5 * 3_600, lease_seconds=0, force=True)
+    )
+    assert claimed
+    state, remedy, status = look("scheduled job")
+    assert (state, "poegw doctor --aws" in remedy, status) == ("fail", True, 5)
+
+
+def test_a_gateway_without_an_account_is_found(planted: Any) -> None:
+    look, house, poegw = planted
+    (account,) = asyncio.run(house.store.list_accounts()).items
+    poegw("accounts", "remove", account.id, "--yes")
+    assert look("accounts")[::2] == ("fail", 5)

@@ -69,8 +69,8 @@ def _running(folder: Path, **settings: str) -> Iterator[RunningStack]:
 
 
 @pytest.fixture(scope="session")
-def empty_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Without an account, a key or a request, and with as few sandboxes as by default."""
+def empty_stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Without an account, a key or a request, with as few sandboxes as by default. Not started without a browser."""
     with _running(tmp_path_factory.mktemp("console-empty")) as stack:
         for account in stack.accounts().values():
             stack.admin("DELETE", f"/accounts/{account['id']}")
@@ -80,7 +80,7 @@ def empty_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSta
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """With accounts, keys, and a week of use. Some names are such as a page must not take for markup."""
     # Pages whose requests are watched have no cache, and ask for all modules at once.
     with _running(tmp_path_factory.mktemp("console"), GATEWAY_POE_CLIENT_ID="sample-client", SANDBOXES="12") as stack:

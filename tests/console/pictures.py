@@ -24,7 +24,8 @@ from tests.e2e.conftest import RunningStack, start_stack
 
 ROOT = Path(__file__).parents[2]
 DAY = 86_400.0
-QUALITY = 82
+QUALITY = 75
+TALLEST = 1400
 WIDE, PHONE = (1280, 800), (390, 844)
 KEYS: Mapping[str, Mapping[str, Any]] = {
     "laptop": {"points_per_day": 6000, "requests_per_minute": 60},
@@ -40,7 +41,7 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
     official = stack.variables["GATEWAY_POE_OFFICIAL_BASE_URL"] + "/_sim/accounts"
     for account in stack.accounts().values():
         stack.admin("DELETE", f"/accounts/{account['id']}")
-    stack.simulated("accounts", p_b="sample-cookie-of-the-family", points=412_000)
+    stack.simulated("accounts", p_b="sample-cookie-of-the-family", points=412_000, allotment=1_000_000)
     made = []
     for label, points, addon in (("ada@example.org", 688_200, 120_000), ("work@example.org", 1_240, 0)):
         key = f"sample-key-{label}"
@@ -56,7 +57,7 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
     stack.admin("POST", "/keys", json={"name": "the family looks on", "role": "viewer"})
     used = {key["id"]: weight for key, weight in zip(keys.values(), HOW_MUCH, strict=True)}
     accounts = {account["id"]: weight for account, weight in zip(made, (6, 1, 3), strict=True)}
-    plant(stack.variables, keys=used, accounts=accounts, now=time.time(), days=30, sends=260)
+    plant(stack.variables, keys=used, accounts=accounts, now=time.time(), days=30, sends=170)
     for name, times in (("laptop", 6), ("nightly summary", 5)):
         for _ in range(times):
             _ask(stack, keys[name]["key"])
@@ -129,9 +130,9 @@ def _save(watched: Watched, path: Path, size: tuple[int, int]) -> None:
     if page.locator(".plot").count():
         page.locator(".plot canvas").first.wait_for()
     page.mouse.move(0, 0)
-    # As high as the page, so that nothing stands still in the middle of it.
-    height = page.evaluate("() => Math.min(2400, document.documentElement.scrollHeight)")
-    page.set_viewport_size({"width": size[0], "height": max(size[1], height)})
+    # As high as the page, up to where a long list goes on in the same way.
+    height = page.evaluate("() => document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size[0], "height": min(max(size[1], height), TALLEST)})
     # The browser's own encoder, which Playwright does not offer for this format.
     session = page.context.new_cdp_session(page)
     shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})

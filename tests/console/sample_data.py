@@ -20,8 +20,12 @@ from accounts import (
     SendRecord,
     SettledBy,
     Settlement,
+    _keys,
     open_store,
 )
+from accounts._dynamodb import DynamoDBAccountStore
+from accounts._ledger import day_of
+from accounts._table import delete
 
 HOUR, DAY = 3_600.0, 86_400.0
 FAILURES = ("rate_limited", "server_error", "timeout")
@@ -104,12 +108,20 @@ async def _plant(
                 settlements.append(entry)
         for begin in range(0, len(settlements), 100):
             await store.settle(settlements[begin : begin + 100])
+        await _forget_counts(store, since, now)
         # As the scheduled job does once the hours are over.
-        await store.put_config("sums", {"closed_until": since})
         clock.now = now
         await store.close_hours()
     finally:
         await store.aclose()
+
+
+async def _forget_counts(store: DynamoDBAccountStore, since: float, now: float) -> None:
+    """The job of the running stack has summed up the hours before now, when nothing was in them."""
+    for start in range(int(since), int(now + DAY), int(DAY)):
+        for partition in (_keys.SUMS_DAYS, _keys.REQUEST_DAYS):
+            await store._table.write(delete(_keys.day_pack(partition, day_of(start))))
+    await store.put_config("sums", {"closed_until": int(since)})
 
 
 def _moments(rng: random.Random, since: float, until: float, sends: int) -> list[float]:

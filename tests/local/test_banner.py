@@ -47,5 +47,10 @@ def test_a_folder_with_a_space_is_quoted(upstream):
 
 
 @pytest.mark.parametrize("upstream", Upstream)
+def test_the_console_is_named_with_what_opens_it(upstream):
+    assert "http://127.0.0.1:8000/console/ (sign in with the GATEWAY_ADMIN_KEY of .local/run.env)" in text(upstream)
+
+
+@pytest.mark.parametrize("upstream", Upstream)
 def test_the_way_out_is_the_last_line(upstream):
     assert text(upstream).endswith("\nCtrl-C ends it.\n")

@@ -30,7 +30,7 @@ def status_in_words(row: Mapping[str, Any]) -> str:
         case "cooldown":
             return f"waits{until}" + (f" ({error})" if error else "")
         case "invalid":
-            return "credentials refused"
+            return "credentials missing" if error == "credentials_missing" else "credentials refused"
     return str(status)
 
 

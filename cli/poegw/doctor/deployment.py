@@ -11,6 +11,7 @@ from poegw.doctor import Check, Finding, State
 _WRAPPER = "/opt/streaming-runtime"
 _NEW_ACCOUNT_LIMIT = 10
 _INDEXES = {"selectable", "due"}
+_TTL_ATTRIBUTE = "expires_at"
 
 
 class DeploymentChecks:
@@ -143,6 +144,8 @@ class DeploymentChecks:
         recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"][
             "PointInTimeRecoveryStatus"
         ]
+        lifetime = call("read the table's TTL", database.describe_time_to_live, TableName=name)
+        forgets = lifetime["TimeToLiveDescription"].get("AttributeName") == _TTL_ATTRIBUTE
         missing = _INDEXES - {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())}
         if missing:
             yield Finding(
@@ -150,6 +153,13 @@ class DeploymentChecks:
                 State.FAIL,
                 f"It lacks the index {', '.join(sorted(missing))}.",
                 "Deploy again: `poegw deploy`.",
+            )
+        elif not forgets:
+            yield Finding(
+                "table",
+                State.WARN,
+                "Old items are never deleted from it.",
+                f"Turn TTL on, by the attribute {_TTL_ATTRIBUTE}: docs/runbook.md#restore.",
             )
         elif recovery != "ENABLED" or not table.get("DeletionProtectionEnabled"):
             yield Finding(

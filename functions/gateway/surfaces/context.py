@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
@@ -28,6 +29,9 @@ from gateway.prompt.request import FieldNames
 from gateway.settings import Settings
 from pool.clients import ClientFactory, PoeClients
 from reverse.errors import PoeError
+
+if TYPE_CHECKING:
+    from gateway.http.telemetry import Telemetry
 
 # A "no" ends soon after an account was added.
 READY_SECONDS = 60.0
@@ -78,6 +82,8 @@ class Services:
     downloads: Downloads
     connections: PoeClients | None = None
     """What the clients share; `None` where somebody else makes them."""
+    telemetry: Telemetry | None = None
+    """Sends spans to a collector; `None` where there is none."""
 
     def prepare(self, *, is_first: bool = False) -> None:
         """Begin to connect to Poe where a chat will need it. Never raises, and nobody has to wait."""

@@ -25,6 +25,8 @@ import { Table } from "./table.js";
 const HEIGHT = 210;
 // Widths of labels that do not run into each other.
 const LABEL_WIDTH = 62;
+// What is counted is whole.
+const STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 /**
  * @param {number[]} sums
@@ -89,7 +91,7 @@ function options(uPlot, data, kind, width, onPoint) {
         splits: () => data.labels.map((_, index) => index).filter((index) => index % step === 0),
         values: (/** @type {any} */ _, /** @type {number[]} */ places) => places.map((place) => data.labels[place] ?? ""),
       },
-      { ...axis, grid, size: 52, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map(compact) },
+      { ...axis, grid, size: 52, incrs: STEPS, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map(compact) },
     ],
     series: [
       {},

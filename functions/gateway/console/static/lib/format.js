@@ -5,7 +5,9 @@ const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short" });
-const momentWithSeconds = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
+const SECONDS = /** @type {const} */ ({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const momentWithSeconds = new Intl.DateTimeFormat(LOCALE, SECONDS);
+const otherYear = new Intl.DateTimeFormat(LOCALE, { ...SECONDS, year: "numeric" });
 const exact = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
 const dayName = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short" });
@@ -121,13 +123,14 @@ export function time(iso) {
 }
 
 /**
- * A moment to the second, for logs.
+ * A moment to the second, for logs; the year only where it is another one.
  *
  * @param {string | null | undefined} iso
  */
 export function timeWithSeconds(iso) {
   const value = date(iso);
-  return value ? momentWithSeconds.format(value) : UNKNOWN;
+  if (!value) return UNKNOWN;
+  return (value.getFullYear() === new Date().getFullYear() ? momentWithSeconds : otherYear).format(value);
 }
 
 /**

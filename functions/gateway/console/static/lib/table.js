@@ -55,9 +55,9 @@ export function saveTable(name, columns, rows) {
  * `isSorted` is for a table that is there as a whole; a page of a longer list stays in its order.
  *
  * @param {{ name: string, columns: Column[], rows: any[], rowKey: (row: any) => string, isSorted?: boolean,
- *   hasExport?: boolean, foot?: any[] }} props
+ *   hasExport?: boolean, saved?: Column[] }} props `saved` are the columns of the file, where it has more of them.
  */
-export function Table({ name, columns, rows, rowKey, isSorted = true, hasExport = true, foot }) {
+export function Table({ name, columns, rows, rowKey, isSorted = true, hasExport = true, saved = columns }) {
   const [order, setOrder] = useState({ name: "", isDown: false });
   const shown = useMemo(
     () => sorted(rows, columns.find((column) => column.name === order.name), order.isDown),
@@ -83,22 +83,11 @@ export function Table({ name, columns, rows, rowKey, isSorted = true, hasExport 
         <tbody role="rowgroup">
           ${shown.map((row) => html`<${Row} key=${rowKey(row)} row=${row} columns=${columns} />`)}
         </tbody>
-        ${foot &&
-        html`<tfoot role="rowgroup">
-          <tr role="row">
-            ${columns.map(
-              (column, index) =>
-                html`<td key=${column.name} role="cell" class=${column.isNumber ? "number" : ""} data-label=${column.name}>
-                  ${foot[index]}
-                </td>`,
-            )}
-          </tr>
-        </tfoot>`}
       </table>
     </div>
     ${hasExport &&
     html`<div class="table-tools">
-      <button type="button" class="quiet" onClick=${() => saveTable(name, columns, shown)}>Save as CSV</button>
+      <button type="button" class="quiet" onClick=${() => saveTable(name, saved, shown)}>Save as CSV</button>
     </div>`}
   </div>`;
 }

@@ -51,7 +51,8 @@ export function Balance({ account }) {
   const parts = plan === null ? [{ value: left, tone: "plan" }] : [{ value: plan, tone: "plan" }, { value: addon ?? 0, tone: "addon" }];
   const told = [plan !== null && `${count(plan)} plan`, addon !== null && addon > 0 && `${count(addon)} add-on`].filter(Boolean).join(", ");
   const words = `${points(left)}${allotment === null ? "" : ` of ${count(allotment)} granted`}`;
-  return html`<span>${count(left)}${allotment !== null && html` <span class="note">of ${count(allotment)}</span>`}</span>
+  return html`<span class="whole">${count(left)}${allotment !== null && html` <span class="note">of ${count(allotment)}</span>`}</span>
     <${Bar} parts=${parts} of=${of} label=${told ? `${words}: ${told}` : words} />
-    <span class="note">${told && html`${told}; `}as of <${Time} at=${account.last_refresh_at} isRelative /></span>`;
+    ${told && html`<div class="note whole">${told}</div>`}
+    <div class="note">as of <${Time} at=${account.last_refresh_at} isRelative /></div>`;
 }

@@ -39,7 +39,7 @@ export function Limits({ limits, isBrief = false }) {
       return html`<li key=${`${row.unit} ${row.window}`}>
         <span>${words(row)}</span>
         ${row.limit !== null && html`<${Bar} parts=${[{ value: row.limit === 0 ? 1 : row.used, tone }]} of=${row.limit || 1} label=${words(row)} />`}
-        ${row.resets_at && row.window !== "minute" && html`<span class="note">resets <${Time} at=${row.resets_at} isRelative /></span>`}
+        ${row.limit !== null && row.resets_at && row.window !== "minute" && html`<span class="note">resets <${Time} at=${row.resets_at} isRelative /></span>`}
       </li>`;
     })}
   </ul>`;

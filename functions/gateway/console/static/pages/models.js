@@ -74,7 +74,18 @@ function listed(words) {
   return words?.length ? words.join(", ") : UNKNOWN;
 }
 
-/** @type {import("../lib/table.js").Column[]} */
+/**
+ * Two prices in one cell.
+ *
+ * @param {string} input
+ * @param {string} output
+ */
+function pair(input, output) {
+  if (input === UNKNOWN && output === UNKNOWN) return html`<${Value} text=${UNKNOWN} />`;
+  return html`<${Value} text=${input} /> / <${Value} text=${output} />`;
+}
+
+/** @type {import("../lib/table.js").Column[]} What is sorted by and saved. */
 const COLUMNS = [
   {
     name: "Model",
@@ -118,6 +129,24 @@ const COLUMNS = [
   },
 ];
 
+/** @type {import("../lib/table.js").Column[]} What is shown: prices of both ways in one column. */
+const SHOWN = [
+  ...COLUMNS.slice(0, 3),
+  {
+    name: "$ per 1M tokens in / out",
+    isNumber: true,
+    value: (row) => perMillion(row, "prompt"),
+    cell: (row) => pair(dollars(perMillion(row, "prompt")), dollars(perMillion(row, "completion"))),
+  },
+  {
+    name: "Points per 1M in / out",
+    isNumber: true,
+    value: (row) => row.points?.prompt_per_million ?? null,
+    cell: (row) => pair(count(row.points?.prompt_per_million), count(row.points?.completion_per_million)),
+  },
+  ...COLUMNS.slice(7),
+];
+
 /** @param {{ row: any }} props */
 function PerMessage({ row }) {
   const price = row.points_per_message ?? row.points?.request ?? null;
@@ -135,7 +164,7 @@ function Rows({ models, since }) {
   /** @type {[string, string][]} */
   const orders = COLUMNS.filter(({ name }) => name !== "Takes, gives").map(({ name }) => [name, name]);
   return html`<div class="filters"><${Choice} label="Sort by" value=${order} options=${orders} onChange=${setOrder} /></div>
-    <${Table} name="Models" columns=${COLUMNS} rows=${all.slice(0, limit)} rowKey=${(/** @type {any} */ row) => row.id} isSorted=${false} hasExport=${false} />
+    <${Table} name="Models" columns=${SHOWN} rows=${all.slice(0, limit)} rowKey=${(/** @type {any} */ row) => row.id} isSorted=${false} hasExport=${false} />
     <div class="table-tools">
       ${limit < all.length && html`<button type="button" onClick=${() => setLimit(limit + PAGE)}>Show ${Math.min(PAGE, all.length - limit)} more of ${all.length}</button>`}
       <button type="button" class="quiet" onClick=${() => saveTable("Models", COLUMNS, all)}>Save as CSV</button>

@@ -4,7 +4,7 @@ import { useResource } from "../lib/resource.js";
 import { addressOf } from "../lib/router.js";
 import { Table } from "../lib/table.js";
 import { Copyable, Loaded, PageHead, Section, Tile, Time, Value } from "../lib/ui.js";
-import { Cost, Outcome } from "./request-table.js";
+import { Outcome } from "./request-table.js";
 
 /**
  * One request, with its sends to Poe as a waterfall.
@@ -20,10 +20,10 @@ export function OneRequest({ id }) {
 
 /** @param {{ data: any }} props */
 function Shown({ data }) {
-  const estimated = data.points_estimated ? "estimated" : "settled or reported";
+  const cost = costOf(data);
   return html`<dl class="tiles">
       <${Tile} name="Status" value=${html`<${Outcome} row=${data} />`} />
-      <${Tile} name="Points" value=${html`<${Value} text=${count(data.points)} />`} note=${data.points === null ? "" : estimated} />
+      <${Tile} name="Points" value=${html`<${Value} text=${count(cost.points)} />`} note=${cost.words} />
       <${Tile} name="First token" value=${data.first_token_seconds === null ? html`<span class="absent">none</span>` : duration(data.first_token_seconds)} />
       <${Tile} name="Total" value=${html`<${Value} text=${duration(data.total_seconds)} />`} />
       <${Tile}
@@ -46,11 +46,24 @@ function Shown({ data }) {
         <dd>${data.account ? html`<a href=${addressOf("accounts", {}, data.account)}>${data.account_label ?? data.account}</a>` : "none"}</dd>
         <dt>Surface</dt>
         <dd>${data.surface}</dd>
-        <dt>Points</dt>
-        <dd><${Cost} row=${data} /></dd>
       </dl>
       <${Copyable} label="Request id" text=${data.request_id} />
     <//>`;
+}
+
+/**
+ * What all tries cost: as Poe charged where that is known of each, otherwise as the log has it.
+ *
+ * @param {any} data
+ * @returns {{ points: number | null, words: string }}
+ */
+function costOf(data) {
+  const settled = data.tries.map((/** @type {any} */ row) => row.settled);
+  if (settled.length && settled.every((/** @type {number | null} */ points) => points !== null)) {
+    return { points: settled.reduce((/** @type {number} */ sum, /** @type {number} */ points) => sum + points, 0), words: "settled" };
+  }
+  if (data.points === null) return { points: null, words: "" };
+  return { points: data.points, words: data.points_estimated ? "estimated" : "as reported" };
 }
 
 /** @param {number} value @param {number} of */

@@ -163,7 +163,7 @@ function Heat({ hours }) {
   ];
   const busiest = rows.reduce((best, row) => (row.points > best.points ? row : best));
   const summary = `Points by weekday and hour. Most on ${busiest.day} from ${busiest.hour}:00: ${count(busiest.points)}.`;
-  return html`<${Section} title="By weekday and hour" note="points, in your time zone; darker is more">
+  return html`<${Section} title="By weekday and hour" note="points, in your time zone; the stronger the colour, the more">
     <div class="heat" role="img" aria-label=${summary}>
       <span></span>
       ${Array.from({ length: 24 }, (_, hour) => html`<span key=${hour} class="hour">${hour % 6 === 0 ? hour : ""}</span>`)}

@@ -102,7 +102,6 @@ def test_models_in_examples_are_those_that_the_list_shows(stack):
         # The scheduled job reads the list beside the start of the stack.
         while missing := named - {model.id for model in client.models.list().data}:
             assert time.monotonic() < deadline, missing
-            time.sleep(0.5)
 
 
 def test_requests_and_programs_are_found():

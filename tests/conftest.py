@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.virtual_time import VirtualTimeLoop
 
@@ -17,6 +18,10 @@ HERE = Path(__file__).parent
 ONE_AFTER_THE_OTHER = ("e2e", "soak", "layers", "local/bench")
 # What takes long begins first, or at the end one worker waits for another.
 FIRST = (*ONE_AFTER_THE_OTHER, "reverse/web/test_endurance.py", "template/test_template.py", "local/aws")
+
+# The same examples in each run, and no test fails because the machine is busy.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:

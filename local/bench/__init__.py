@@ -15,6 +15,7 @@ from local.bench.console_pages import measure_console_pages
 from local.bench.figures import measure_memory, measure_round_trips, measure_table_work
 from local.bench.first_token import measure_first_tokens
 from local.bench.litellm_proxy import LiteLlm
+from local.bench.load import measure_many, measure_prompts
 from local.bench.portkey import Portkey
 from local.bench.published_client import measure_published_client
 from local.bench.report import Report, check_readme, shortened, to_markdown, update_readme
@@ -96,6 +97,8 @@ def _parts(report: Report, around: Surroundings, peers: Peers) -> dict[str, Call
         "official": lambda: measure_official(around, report.official, peers),
         "first-token": lambda: measure_first_tokens(around, report.first_tokens),
         "web": lambda: measure_web(around, report.web),
+        "many": lambda: measure_many(around, report.many),
+        "prompts": lambda: measure_prompts(around, report.prompts),
         "rest": rest,
         "console": console,
     }

@@ -12,6 +12,7 @@ from local.bench import first_token
 from local.bench.console_pages import PageCost, page_rows
 from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import SHARE, FirstTokens
+from local.bench.load import LargePrompt, ManyStreams
 from local.bench.measure import median, percentile
 from local.bench.published_client import INSTALL
 from local.bench.streaming import DIRECT, INCLUDES, ON_RUNTIME, Contest
@@ -31,6 +32,8 @@ class Report:
     official: Contest = field(default_factory=lambda: Contest("official route"))
     web: Contest = field(default_factory=lambda: Contest("web route"))
     first_tokens: dict[str, FirstTokens] = field(default_factory=dict)
+    many: list[ManyStreams] = field(default_factory=list)
+    prompts: list[LargePrompt] = field(default_factory=list)
     round_trips: list[RoundTrips] = field(default_factory=list)
     published: list[RoundTrips] | None = None
     """Of the published client; empty where it is not installed."""
@@ -51,6 +54,8 @@ def to_markdown(report: Report) -> str:
         *_contest_lines(report.web),
         *_streaming_notes(report),
         *_first_token_lines(report.first_tokens),
+        *_many_lines(report.many),
+        *_prompt_lines(report.prompts),
         *_other_lines(report),
         *(page_rows(report.pages) if report.pages else []),
     ]
@@ -143,6 +148,45 @@ def _first_token_lines(found: dict[str, FirstTokens]) -> list[str]:
         "From the start of the process to the first streamed piece, over TLS to Poe and AWS, with a list of 362 models "
         "stored. Lambda gives the init phase a whole core and an invocation at 512 MB the named share; what that makes "
         "of the processor time is computed. The clock's column is at full speed, beside what else the machine does.",
+        "",
+    ]
+
+
+def _many_lines(found: list[ManyStreams]) -> list[str]:
+    if not found:
+        return []
+    return [
+        "| streams at once, under uvicorn | first piece: p50 | p99 | CPU per stream | memory per stream | "
+        "table: calls, its CPU per stream |",
+        "|---|--:|--:|--:|--:|--:|",
+        *(
+            f"| {one.count}, accounts and keys {one.store} | {percentile(one.first_bytes, 0.5):.2f} s | "
+            f"{percentile(one.first_bytes, 0.99):.2f} s | {one.cpu_per_stream * 1000:.1f} ms | "
+            f"{one.memory_mb_per_stream * 1000:.0f} KB | {one.table_calls:.1f}, {one.table_cpu * 1000:.0f} ms |"
+            for one in found
+        ),
+        "",
+        "All begin at the same moment, on official accounts with slots enough; 20 pieces, 50 ms apart. The client, the "
+        "simulator and the stand-in of DynamoDB share the machine's cores with the gateway.",
+        "",
+    ]
+
+
+def _prompt_lines(found: list[LargePrompt]) -> list[str]:
+    rows = [row for row in found if row.used]
+    if not rows:
+        return []
+    kinds = list(rows[0].used)
+    return [
+        f"| large requests | size | {' | '.join(f'CPU, {kind} account' for kind in kinds)} |",
+        f"|---|--:|{'--:|' * len(kinds)}",
+        *(
+            f"| {row.name} | {row.body_bytes / 1000:,.0f} KB | "
+            f"{' | '.join(_ms(row.used[kind]) if kind in row.used else '' for kind in kinds)} |"
+            for row in rows
+        ),
+        "",
+        "The whole request under uvicorn, with an answer of five words, which alone costs some 10 ms.",
         "",
     ]
 

@@ -49,8 +49,17 @@ class Surroundings:
     @property
     def sandbox_pids(self) -> list[int]:
         """Of the stack's own emulator."""
+        return self._children(b"streaming_runtime")
+
+    @property
+    def aws_pid(self) -> int:
+        """Of the stand-in of AWS."""
+        [pid] = self._children(b"local.aws.server")
+        return pid
+
+    def _children(self, word: bytes) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"streaming_runtime" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in children if word in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     @property
     def gateway(self) -> Function:

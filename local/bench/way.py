@@ -64,10 +64,10 @@ async def add_round(way: Way, samples: Samples) -> None:
 async def _used(way: Way, wanted: int, pace: float, samples: Samples | None = None) -> float:
     """Processor time of one stream, from before the request until all that it leaves behind is done."""
     await way.upstream.set_pace(pace)
-    before = await _settled_cpu_seconds(way.pids)
+    before = await settled_cpu_seconds(way.pids)
     since = time.monotonic()
     chunks = await _ask(way, wanted, pace)
-    used = await _settled_cpu_seconds(way.pids) - before
+    used = await settled_cpu_seconds(way.pids) - before
     if samples is not None:
         samples.delays += await way.upstream.delays(chunks, since)
     return used
@@ -82,7 +82,7 @@ async def _ask(way: Way, wanted: int, pace: float) -> list[TextChunk]:
     return chunks
 
 
-async def _settled_cpu_seconds(pids: Iterable[int]) -> float:
+async def settled_cpu_seconds(pids: Iterable[int]) -> float:
     """Once what a stream leaves behind (booking, logging) is done too, which is waited for a second at most."""
     used = cpu_seconds(pids)
     for _ in range(_QUIET_CHECKS if used else 0):

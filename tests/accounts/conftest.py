@@ -21,6 +21,13 @@ def clock() -> SteppedClock:
     return SteppedClock()
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in of DynamoDB is one process in Python, and slow on a busy machine."""
+    for module in ("_aws_lean", "_aws_boto"):
+        monkeypatch.setattr(f"accounts.{module}.READ_TIMEOUT_SECONDS", 60.0)
+
+
 @pytest.fixture(scope="session")
 def aws() -> Iterator[Aws]:
     with run_aws() as running:

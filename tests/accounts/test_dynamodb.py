@@ -20,6 +20,7 @@ import pytest
 
 from accounts import (
     AccountKind,
+    AuditEntry,
     BalanceReading,
     ConflictError,
     Intention,
@@ -349,6 +350,24 @@ class TestFaults:
             await store.lease(wants("r1"))
         await store.release(lease, Outcome())
         await store.lease(wants("r2"))
+
+    async def test_a_lost_answer_does_not_fail_what_was_recorded(self, aws: Aws, table_name: str) -> None:
+        """An administrator's change was made and noted; only the answer to the note was lost."""
+        store = aws.store(table_name)
+        client = store._table._aws
+        call = client.call
+
+        async def twice(service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+            await call(service, operation, payload)
+            return await call(service, operation, payload)
+
+        client.call = twice
+        now = time.time()
+        kept = await store.record_audit(
+            AuditEntry(at=now, action="create_account", actor_id="k", actor="k", target="a", status=201)
+        )
+        client.call = call
+        assert (await store.list_audit(since=now - 60, until=now + 60)).items == [kept]
 
     async def test_a_table_that_is_not_there(self, aws: Aws) -> None:
         store = aws.store("no-such-table")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -489,3 +490,31 @@ def test_enabling_makes_a_reading_due_and_disabling_changes_nothing_else() -> No
         "refresh_due_at": 0.0,
     }
     assert changes(LIMITED, change_state(LIMITED, AccountState.DISABLED, NOW)) == {"state": AccountState.DISABLED}
+
+
+ODD_SECONDS = (math.nan, math.inf, -math.inf, -5.0, 0.0, 1e-9, 1e12)
+
+
+@pytest.mark.parametrize("seconds", ODD_SECONDS)
+@pytest.mark.parametrize("scope", ["account", "bot", "network"])
+@pytest.mark.parametrize("code", ["rate_limited", "insufficient_points", "overloaded", "not_authenticated"])
+def test_a_wait_that_no_clock_can_show_is_none_or_ends_within_a_day(code: str, scope: str, seconds: float) -> None:
+    account = replace(FRESH, kind=AccountKind.OFFICIAL)
+    outcome = Outcome(code=code, scope=scope, bot="m", retry_after_seconds=seconds)
+    used = apply_outcome(account, outcome, NOW, policy=POLICY)
+    read = apply_reading(account, outcome, NOW, jitter=0.5, policy=POLICY)
+    for after in (used, read):
+        assert after.eligible_at <= NOW + 86_400
+        assert after.refresh_due_at <= NOW + 86_400
+        assert all(limit.until <= NOW + 86_400 for limit in after.bot_limits.values())
+
+
+@pytest.mark.parametrize("grant", [None, NOW - 100, NOW + 1e9, math.nan, math.inf])
+@pytest.mark.parametrize("balance", [None, -3, 0, 10**15])
+def test_a_balance_or_a_grant_that_can_not_be_keeps_no_account_from_being_read_again(
+    balance: int | None, grant: float | None
+) -> None:
+    reading = BalanceReading(balance, True, 10**12, grant)
+    after = apply_reading(FRESH, reading, NOW, jitter=0.5, policy=POLICY)
+    assert after.eligible_at <= NOW + 86_400
+    assert NOW < after.refresh_due_at <= NOW + 40 * 86_400

@@ -22,6 +22,7 @@ EXEMPT: dict[str, str] = {
     "gateway/http/bodies.py:unpacked": _ONE_PASS,
     "gateway/http/schemas.py:obj": _OURS,
     "gateway/app.py:preload": _OURS,
+    "gateway/surfaces/readiness.py:can_connect": _OURS,
     "gateway/console/api.py:_administer": _SHORT,
     "gateway/console/api.py:_page_answer": _SHORT,
     "gateway/console/files.py:_file": _OURS,

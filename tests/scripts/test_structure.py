@@ -104,7 +104,7 @@ def test_two_versions_stand_beside_each_other(structure):
 
 def test_the_command_compares_with_a_revision():
     done = subprocess.run(
-        [sys.executable, SCRIPT, "--against", "HEAD", "--json"], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, SCRIPT, "--against", "HEAD", "--json"], capture_output=True, text=True, check=True, timeout=600
     )
     found = json.loads(done.stdout)
     assert found["figures"].keys() == found["figures"].keys() | {"cycles", "files: gateway"}

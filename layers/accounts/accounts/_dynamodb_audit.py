@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +45,9 @@ class DynamoDBAudit(DynamoDBRecords):
 
     async def record_audit(self, entry: AuditEntry) -> AuditEntry:
         kept = replace(entry, id=f"{_ledger.id_from(entry.at)}#{self._rng.getrandbits(64):016x}")
-        await self._table.write(put(audit_item(kept), "attribute_not_exists({pk})"))
+        # The id is random: what is there already is this very entry, and only the answer to its write was lost.
+        with suppress(ConditionFailed):
+            await self._table.write(put(audit_item(kept), "attribute_not_exists({pk})"))
         return kept
 
     async def list_audit(

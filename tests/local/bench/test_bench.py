@@ -16,6 +16,7 @@ from local.bench import PAGE, README
 from local.bench.console_pages import measure_console_pages
 from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import STACK, FirstTokens
+from local.bench.load import LargePrompt, ManyStreams, large_prompts
 from local.bench.measure import Piece, TextChunk, cpu_seconds, memory_mb, percentile, post, text_chunks
 from local.bench.model_list import entries
 from local.bench.report import BEGIN, END, Report, check_readme, shortened, to_markdown, update_readme
@@ -73,6 +74,13 @@ async def serve_once(answer: list[bytes]) -> tuple[asyncio.Server, str]:
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+
+
+def test_large_requests_are_as_large_as_their_names_say():
+    sizes = [len(json.dumps(body)) for body in large_prompts().values()]
+    assert sizes[:4] == [pytest.approx(size, rel=0.05) for size in (10_000, 100_000, 1_000_000, 4_000_000)]
+    assert len(large_prompts()["1,000 messages"]["messages"]) == 1000
+    assert len(large_prompts()["100 tools"]["tools"]) == 100
 
 
 async def test_pieces_of_an_answer_have_the_times_at_which_they_came():
@@ -161,6 +169,10 @@ def report() -> Report:
         "this gateway, official account": FirstTokens(init=[0.3], wait=[0.05], work=[0.029]),
         STACK: FirstTokens(init=[1.0], wait=[0.1], work=[0.058]),
     }
+    filled.many = [
+        ManyStreams("in memory", 100, [0.1, 0.5, 0.2], 0.005, 0.04, table_calls=0.0, table_cpu=0.0),
+    ]
+    filled.prompts = [LargePrompt("of 1 MB", 1_000_056, {"official": [0.02, 0.021, 0.022], "web": [0.03]})]
     filled.round_trips = [RoundTrips("warm", 1, 108.4)]
     filled.published = []
     filled.table_work = [TableWork("warm", 1, 2)]
@@ -182,6 +194,12 @@ def test_the_first_token_is_told_at_the_share_of_a_processor(report):
     text = to_markdown(report)
     # 300 ms of init, and 29 ms of work that become 100.
     assert "| 300 (300 to 300) ms | 50 (50 to 50) ms | 29 (29 to 29) ms | 100 ms | 400 (400 to 400) ms | 0.33 |" in text
+
+
+def test_many_streams_and_large_requests_have_rows(report):
+    text = to_markdown(report)
+    assert "| 100, accounts and keys in memory | 0.20 s | 0.50 s | 5.0 ms | 40 KB | 0.0, 0 ms |" in text
+    assert "| of 1 MB | 1,000 KB | 21 (20 to 22) ms | 30 (30 to 30) ms |" in text
 
 
 def test_what_there_was_no_time_for_is_named_and_the_rest_is_there(report):

@@ -20,10 +20,12 @@ from accounts import (
     SettledBy,
     SettlementState,
 )
-from gateway.admin.key_shapes import MAX_NUMBER
+from gateway.admin.key_shapes import MAX_MOMENT, MAX_NUMBER
 from gateway.admin.shapes import Label
 
-Seconds = Annotated[float, Field(ge=0, le=MAX_NUMBER, allow_inf_nan=False)]
+# Windows of budgets reach a month further.
+_YEAR_SECONDS = 366 * 86_400
+Seconds = Annotated[float, Field(ge=0, le=MAX_MOMENT - _YEAR_SECONDS, allow_inf_nan=False)]
 """Epoch seconds: exact, where the other routes show ISO 8601."""
 Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Balance = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
@@ -129,7 +131,7 @@ class KeyRecord(_Shape):
     points_per_month: Count | None = None
     tokens_per_day: Count | None = None
     tokens_per_month: Count | None = None
-    expires_at: Seconds | None = None
+    expires_at: Annotated[float, Field(ge=0, le=MAX_MOMENT)] | None = None
     created_at: Seconds
     version: Count
     use: KeyUseRecord

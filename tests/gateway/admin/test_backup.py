@@ -188,3 +188,16 @@ async def test_a_request_has_a_hundred_items_and_two_megabytes_at_most(house: Ho
     assert len(str(long)) > MAX_BODY_BYTES
     assert (await house.admin("/import/accounts", {"data": [long]})).json == {"results": ["created"]}
     assert (await house.admin("/import/ledger", {"data": [], "x": "y" * 2_500_000})).status == 413
+
+
+async def test_a_moment_that_no_calendar_has_is_refused_by_its_place(house: House) -> None:
+    use = {"tokens_today": 1, "points_today": 1, "points_this_month": 1, "tokens_this_month": 1}
+    key = {"role": "client", "version": 1, "enabled": True, "created_at": 1.7e9, "name": "k", "id": "z"}
+    for at in (335_508_261_415.9, 253_402_300_799):
+        item = {**key, "hash": "0" * 64, "use": {**use, "at": at}}
+        refused = await house.admin("/import/keys", {"data": [item]}, method="POST")
+        assert (refused.status, refused.error["param"]) == (400, "data.0.use.at")
+    refused = await house.admin("/keys", {"name": "far", "expires_at": 10**12}, method="POST")
+    assert refused.status == 400
+    assert (await house.admin("/keys", {"name": "last", "expires_at": "9999-12-31"}, method="POST")).status == 201
+    assert (await house.admin("/keys")).status == 200

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -35,6 +36,7 @@ SETTINGS = {
 FUNCTION_SECONDS = 60.0
 QUIET_SECONDS = 120.0
 BUDGET = 400
+LISTING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,10 @@ class World:
         """Accounts of both kinds, and keys: one without limits, one with a budget, one with few requests at once."""
         for account in (await self.admin("GET", "/accounts"))["data"]:
             await self.admin("DELETE", f"/accounts/{account['id']}")
-        await self.simulated("PATCH", f"{self.official}/settings", json={"pace_seconds": 0.005, "listing_seconds": 1.0})
-        quick = {"pace_seconds": 0.005, "answer_delay_seconds": 0.01, "history_delay_seconds": 1.0}
+        await self.simulated(
+            "PATCH", f"{self.official}/settings", json={"pace_seconds": 0.005, "listing_seconds": LISTING_SECONDS}
+        )
+        quick = {"pace_seconds": 0.005, "answer_delay_seconds": 0.01, "history_delay_seconds": LISTING_SECONDS}
         await self.simulated("POST", f"{self.web}/settings", json=quick)
         for number in range(official + web):
             kind = AccountKind.OFFICIAL if number < official else AccountKind.WEB
@@ -158,6 +162,17 @@ class World:
         await self.simulated("DELETE", f"{self.official}/scenarios")
         await self.simulated("POST", f"{self.web}/reset", json={})
         await until(lambda: all(one.is_frozen or not one.is_alive for one in self.stack.function_url.sandboxes))
+        # The stand-ins' clocks are not moved: until then their histories lack entries, or show them with a cost of 0.
+        latest = [await self._final_at(owned) for owned in self.accounts]
+        await until(lambda: time.time() > max(latest, default=0.0))
+
+    async def _final_at(self, owned: Owned) -> float:
+        """When the history of an account shows all that it was charged."""
+        if owned.kind is AccountKind.OFFICIAL:
+            listed = await self.simulated("GET", f"{self.official}/charges", params={"api_key": owned.secret})
+            return max((one["settled_at"] for one in listed), default=0.0)
+        listed = await self.simulated("GET", f"{self.web}/charges", params={"p_b": owned.secret})
+        return max((one["at"] / 1e6 + LISTING_SECONDS for one in listed), default=0.0)
 
     @property
     def cuts(self) -> int:

@@ -52,6 +52,7 @@ def _what_examples_add_is_removed(stack):
     before = {account["id"] for account in stack.accounts().values()}
     yield
     stack.admin("PUT", "/config/poe", json={})
+    stack.admin("PUT", "/config/models", json={})
     for account in stack.accounts().values():
         if account["id"] not in before:
             stack.admin("DELETE", f"/accounts/{account['id']}")

@@ -33,11 +33,11 @@ def noted(folder: Path, name: str, body: str) -> list[str]:
 
 
 def test_a_callback_that_works_for_long_is_noted_with_its_name(tmp_path: Path) -> None:
-    (line,) = noted(tmp_path, "hog", "work(0.15)")
+    (line,) = noted(tmp_path, "hog", "work(0.3)")
     assert "hog" in line
 
 
 def test_waiting_threads_and_many_short_callbacks_are_not(tmp_path: Path) -> None:
-    assert noted(tmp_path, "sleeper", "await asyncio.sleep(0.2)") == []
-    assert noted(tmp_path, "thread", "await asyncio.to_thread(work, 0.2)") == []
+    assert noted(tmp_path, "sleeper", "await asyncio.sleep(0.4)") == []
+    assert noted(tmp_path, "thread", "await asyncio.to_thread(work, 0.4)") == []
     assert noted(tmp_path, "giver", "[(work(0.03), await asyncio.sleep(0)) for _ in range(8)]") == []

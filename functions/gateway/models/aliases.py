@@ -3,7 +3,7 @@
 A document names each alias with its model, and if wanted with the models that may answer in its place:
 
     {"aliases": {
-        "gpt-4o": "GPT-5",
+        "gpt-4-turbo": "GPT-5",
         "claude-sonnet-4-5-2025*": {"model": "Claude-Sonnet-4.5", "fallbacks": ["Claude-Haiku-4.5"]},
         "openai/*": "*"
     }}

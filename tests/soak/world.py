@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,13 @@ class World:
         return reply.json() if reply.content else None
 
     async def simulated(self, method: str, address: str, **options: Any) -> Any:
-        reply = await self._http.request(method, address, **options)
-        assert reply.is_success, reply.text
-        return reply.json()
+        for _ in range(3):
+            # A kept connection may end just as it is used; what is asked for twice here does no harm.
+            with suppress(httpx.TransportError):
+                reply = await self._http.request(method, address, **options)
+                assert reply.is_success, reply.text
+                return reply.json()
+        raise AssertionError(f"{method} {address}: no answer")
 
     async def prepare(self, *, official: int, web: int, slots: int) -> None:
         """Accounts of both kinds, and keys: one without limits, one with a budget, one with few requests at once."""

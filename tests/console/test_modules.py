@@ -16,13 +16,18 @@ NEW_YORK = "America/New_York"
 
 
 def _caller(watched: Watched) -> Call:
-    watched.page.goto(f"{watched.url}/console/")
+    watched.page.goto(f"{watched.url}/console/", wait_until="networkidle")
     base = watched.page.locator("script[src]").first.get_attribute("src")
     assert base is not None
     folder = base.rpartition("/")[0]
 
     def call(module: str, function: str, *arguments: Any) -> Any:
-        script = "async ([path, name, given]) => (await import(new URL(path, document.baseURI).href))[name](...given)"
+        # With all sandboxes busy a file is refused for the moment, and a browser does not ask for a module again.
+        script = """async ([path, name, given]) => {
+            const address = new URL(path, document.baseURI).href;
+            while (!(await fetch(address)).ok) await new Promise((done) => setTimeout(done, 200));
+            return (await import(address))[name](...given);
+        }"""
         return watched.page.evaluate(script, [f"{folder}/lib/{module}.js", function, list(arguments)])
 
     return call

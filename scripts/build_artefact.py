@@ -35,6 +35,7 @@ DROPPED_PATHS = {
     "websockets/sync",
     "websockets/trio",
     "pydantic/v1",  # FastAPI and pydantic do without where it is missing
+    *("anyio/pytest_plugin.py", "anyio/_backends/_trio.py", "httpx/_main.py", "pydantic/mypy.py"),  # for other uses
     "aws_lambda_powertools/event_handler",  # a second web framework, with the scripts of its API browser
     *(f"aws_lambda_powertools/utilities/{name}" for name in POWERTOOLS_UNUSED),
 }
@@ -118,7 +119,10 @@ def unused(root: Path) -> Iterator[Path]:
         dropped = {name for name in folders if name in DROPPED_FOLDERS or (inside / name).as_posix() in DROPPED_PATHS}
         yield from (here / name for name in dropped)
         folders[:] = [name for name in folders if name not in dropped]
-        yield from (here / name for name in files if name in DROPPED_NAMES or Path(name).suffix in DROPPED_SUFFIXES)
+        for name in files:
+            is_dropped = name in DROPPED_NAMES or Path(name).suffix in DROPPED_SUFFIXES
+            if is_dropped or (inside / name).as_posix() in DROPPED_PATHS:
+                yield here / name
 
 
 def precompile(root: Path) -> None:

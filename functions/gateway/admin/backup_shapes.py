@@ -25,10 +25,11 @@ from gateway.admin.shapes import Label
 
 # Windows of budgets reach a month further.
 _YEAR_SECONDS = 366 * 86_400
-Seconds = Annotated[float, Field(ge=0, le=MAX_MOMENT - _YEAR_SECONDS, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_MOMENT - _YEAR_SECONDS, allow_inf_nan=False, strict=True)]
 """Epoch seconds: exact, where the other routes show ISO 8601."""
-Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
-Balance = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Count = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
+Balance = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[str, StringConstraints(max_length=200)]
@@ -71,8 +72,8 @@ class AccountRecord(_Shape):
     label: Label
     state: AccountState
     points: PointsRecord | None = None
-    subscribed: bool | None = None
-    max_concurrency: int = Field(ge=1, le=16)
+    subscribed: Flag | None = None
+    max_concurrency: int = Field(ge=1, le=16, strict=True)
     last_used_at: Seconds | None = None
     created_at: Seconds
     settlement: SettlementRecord = Field(default_factory=SettlementRecord)
@@ -121,7 +122,7 @@ class KeyRecord(_Shape):
     previous: dict[Hash, Seconds] = Field(default_factory=dict, max_length=20)
     """Hashes of earlier secrets that still work, and until when."""
     role: KeyRole
-    enabled: bool
+    enabled: Flag
     models: list[Label] = Field(default_factory=list, max_length=100)
     routes: list[Label] = Field(default_factory=list, max_length=100)
     ip_ranges: list[Label] = Field(default_factory=list, max_length=100)
@@ -131,7 +132,7 @@ class KeyRecord(_Shape):
     points_per_month: Count | None = None
     tokens_per_day: Count | None = None
     tokens_per_month: Count | None = None
-    expires_at: Annotated[float, Field(ge=0, le=MAX_MOMENT)] | None = None
+    expires_at: Annotated[float, Field(ge=0, le=MAX_MOMENT, allow_inf_nan=False, strict=True)] | None = None
     created_at: Seconds
     version: Count
     use: KeyUseRecord
@@ -162,14 +163,14 @@ class EntryRecord(_Shape):
     model: Word
     surface: Word
     request_id: Word
-    attempt: int = Field(ge=1, le=1000)
+    attempt: int = Field(ge=1, le=1000, strict=True)
     started_at: Seconds
     ended_at: Seconds | None = None
     first_token_at: Seconds | None = None
     outcome: Word
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
-    is_estimated: bool
+    is_estimated: Flag
     estimate: Count | None = None
     reported: Count | None = None
     settled: Count | None = None

@@ -23,7 +23,7 @@ class AccountBody(BaseModel):
     """`api_key` for an official account; `p_b`, and optionally `p_lat`, `form_key` and so on, for a web account."""
     max_concurrency: int | None = Field(default=None, ge=1, le=16, strict=True)
     """Most requests at once; 2 for a new account, unchanged for one that there is."""
-    check: bool = True
+    check: bool = Field(default=True, strict=True)
     """Whether the credentials are tried at Poe first. Nothing is stored if Poe refuses them."""
 
 
@@ -72,7 +72,7 @@ class UpsertBody(BaseModel):
     formkey: SecretStr | None = None
     poe_revision: SecretStr | None = None
     user_agent: SecretStr | None = None
-    check: bool = True
+    check: bool = Field(default=True, strict=True)
 
     def credentials(self) -> dict[str, str]:
         """Under the names of the Poe client; the original sent empty strings for what it did not have."""

@@ -201,3 +201,9 @@ async def test_a_moment_that_no_calendar_has_is_refused_by_its_place(house: Hous
     assert refused.status == 400
     assert (await house.admin("/keys", {"name": "last", "expires_at": "9999-12-31"}, method="POST")).status == 201
     assert (await house.admin("/keys")).status == 200
+
+
+@pytest.mark.parametrize("field", ["expires_at", "created_at", "points_per_day", "version"])
+async def test_a_truth_value_is_no_number(house: House, field: str) -> None:
+    refused = await house.admin("/import/keys", {"data": [KEY | {field: False}]}, method="POST")
+    assert (refused.status, refused.error["param"]) == (400, f"data.0.{field}")

@@ -181,7 +181,7 @@ async def _() -> None:
     await break_next({"type": "points_run_out", "at": 3}, operation="/bot")
     await _fails(BotErrorNoRetry, fp.get_final_response(query("x"), "Echo", KEY, base_url=BOT))
     async with httpx.AsyncClient() as client:
-        await client.post(f"{BASE}/_sim/accounts", json={"api_key": KEY})
+        await client.post(f"{BASE}/_sim/accounts", json={"api_key": KEY, "points": 1_000_000})
 
 
 @call("stream_request: cut socket, twice: the client tries once more even after text")

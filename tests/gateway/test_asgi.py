@@ -95,6 +95,5 @@ libraries = time.process_time()
 import gateway.asgi
 print((time.process_time() - libraries) / (libraries - started))
 """
-    ratios = sorted(float(run(code)) for _ in range(3))
-    # About 1.3 on a quiet machine; FastAPI alone would make it 3.
-    assert ratios[0] < 2.0
+    # Other work on the machine only ever adds to it: one quick run of several shows that it is quick.
+    assert any(float(run(code)) < 1.5 for _ in range(9))

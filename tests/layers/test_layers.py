@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.sam
 
-BUDGET_BYTES = 26_000_000
+BUDGET_BYTES = 25_000_000
 MODULES = """
 import importlib, pkgutil
 package = importlib.import_module({package!r})

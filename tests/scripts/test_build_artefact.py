@@ -72,6 +72,12 @@ def test_parts_of_dependencies_that_nothing_imports_go(tree):
     assert left(root) == ["websockets/client.py"]
 
 
+def test_a_file_goes_by_its_whole_path(tree):
+    root = tree("pydantic/mypy.py", "pydantic/main.py", "other/pydantic/mypy.py")
+    build_artefact.strip(root)
+    assert left(root) == ["other/pydantic/mypy.py", "pydantic/main.py"]
+
+
 def library(loaded, rest):
     """An ELF64 file with one segment that covers all of `loaded`, then `rest`, which no loader maps."""
     size = 64 + 56 + len(loaded)

@@ -173,6 +173,9 @@ class Exchange:
         except PoeError as error:
             if has_begun:
                 error.delivery = Delivery.PARTIAL
+            elif reader.has_begun and error.delivery is Delivery.REFUSED:
+                # Whatever Poe says in mid-stream, it had taken the message, and may have charged for it.
+                error.delivery = Delivery.FAILED
             raise
 
     async def server_sent_events(self, request: OutgoingRequest) -> AsyncGenerator[ServerSentEvent, None]:

@@ -19,6 +19,8 @@ class ResponseReader:
         """Whether the last event of the answer was returned."""
         self.is_over = False
         """Whether to stop reading: the answer is complete, or there is a failure."""
+        self.has_begun = False
+        """Whether anything came of an answer before a failure, if only its frame."""
         self.awaits_trailer = False
         """Whether the answer is whole, and only usage or an end mark can follow."""
         self.failure: PoeError | None = None
@@ -35,6 +37,7 @@ class ResponseReader:
         try:
             for sent in self._parser.feed(data):
                 events += decoder.decode(sent)
+                self.has_begun = True
                 if decoder.is_complete:
                     break
         except PoeError as error:

@@ -103,6 +103,24 @@ async def test_every_route_takes_tool_results_back(
 
 
 @pytest.mark.parametrize(("route", "bot"), THREE_ROUTES)
+@pytest.mark.parametrize(("at", "delivery"), [(0, Delivery.REFUSED), (1, Delivery.FAILED)])
+async def test_a_message_that_was_taken_was_not_refused(
+    client: PoeOfficialClient,
+    simulator: PoeOfficialSimulator,
+    question: Question,
+    route: Route,
+    bot: str,
+    at: int,
+    delivery: Delivery,
+) -> None:
+    """The first frame has no text yet, but Poe has begun, and may charge for it."""
+    simulator.enqueue(Scenario(PointsRunOut(at)))
+    with pytest.raises(PoeError) as caught:
+        await ask(client, question(bot, "a b c"), route)
+    assert (caught.value.code, caught.value.delivery) == (ErrorCode.INSUFFICIENT_POINTS, delivery)
+
+
+@pytest.mark.parametrize(("route", "bot"), THREE_ROUTES)
 @pytest.mark.parametrize(
     ("fault", "code"),
     [

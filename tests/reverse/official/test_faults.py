@@ -142,6 +142,9 @@ async def test_a_message_is_sent_once_whatever_fails(
         (CutSocket(3), Delivery.PARTIAL),
         (ErrorEvent(3), Delivery.PARTIAL),
         (PointsRunOut(3), Delivery.PARTIAL),
+        # Before anything of an answer it is a refusal; after its first frame, which has no text yet, it is not.
+        (PointsRunOut(0), Delivery.REFUSED),
+        (PointsRunOut(1), Delivery.FAILED),
     ],
     ids=repr,
 )

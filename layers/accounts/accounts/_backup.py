@@ -11,6 +11,7 @@ from accounts._account_model import Account, AccountState
 from accounts._budgets import Windows
 from accounts._key_model import ApiKey, KeyUse
 from accounts._ledger_model import SettlementState
+from accounts._transitions import without_waits
 
 CREDENTIALS_MISSING = "credentials_missing"
 """The last error of an account that came back without its credentials."""
@@ -48,21 +49,7 @@ class AccountBackup:
 
 def restored_account(account: Account, now: float, *, has_credentials: bool) -> Account:
     """The account as it comes back: no wait of before counts, and a reading is due."""
-    back = replace(
-        account,
-        speed_until=0.0,
-        points_until=0.0,
-        credentials_until=0.0,
-        errors_until=0.0,
-        bot_limits={},
-        consecutive_errors=0,
-        doubts=0,
-        last_error=None,
-        refresh_due_at=now,
-        updated_at=now,
-        version=1,
-        credentials_version=1,
-    )
+    back = replace(without_waits(account, now), updated_at=now, version=1, credentials_version=1)
     if has_credentials:
         # Whether they are still good, its first reading tells.
         state = AccountState.DISABLED if account.state is AccountState.DISABLED else AccountState.ACTIVE

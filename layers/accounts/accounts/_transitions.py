@@ -196,7 +196,7 @@ def replace_credentials(
     """
     state = AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state
     return replace(
-        _without_waits(account, now),
+        without_waits(account, now),
         kind=kind,
         label=label,
         state=state,
@@ -208,11 +208,12 @@ def replace_credentials(
 def change_state(account: Account, state: AccountState, now: float) -> Account:
     """The account enabled, disabled or logged out by hand. Enabling ends every wait and makes a reading due."""
     if state is AccountState.ACTIVE:
-        return replace(_without_waits(account, now), state=state)
+        return replace(without_waits(account, now), state=state)
     return replace(account, state=state)
 
 
-def _without_waits(account: Account, now: float) -> Account:
+def without_waits(account: Account, now: float) -> Account:
+    """The account with nothing to wait for and no error behind it; a reading is due."""
     return replace(
         account,
         speed_until=0.0,

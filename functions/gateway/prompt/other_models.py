@@ -26,6 +26,7 @@ def model_header(meant: Resolved) -> dict[str, str]:
 
 
 def _told(name: str) -> dict[str, str]:
+    # Names of bots may have any characters, headers may not.
     return {MODEL_HEADER: quote(name, safe=" !#$&'()*+,/:;=?@[]~")}
 
 
@@ -100,6 +101,7 @@ class ModelChoice:
             self.model = named.name
             for note in self._on_change:
                 note(named.name)
+            # The budget was reserved at the price of the model that was asked for; this one has its own.
             price = partial(self._services.prices.price, named.model, named.bot)
             return replace(self.task(), price=price, others=self)
         return None

@@ -12,6 +12,7 @@ from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, gateway_error, invalid
 from gateway.http.schemas import TEXT, Schema, array, obj
 from gateway.http.values import read_mapping
+from gateway.prompt.attachments import MAX_TOTAL_BYTES
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 from reverse.errors import PoeError
@@ -105,8 +106,11 @@ async def read_json_edit(values: Mapping[str, Any]) -> ImageRequest:
     """Normalise the JSON body of an edit, fetching what it only names. Raises `GatewayError` (400)."""
     body = EditBody(values)
     _read(body, ())  # what is wrong without them is told before anything is fetched
-    # One after the other: 16 at once would be up to 320 MB in memory.
-    images = [await image_from_text(text, param) for text, param in _addresses(body)]
+    images: list[Attachment] = []
+    for text, param in _addresses(body):
+        images.append(await image_from_text(text, param))
+        # After each: sixteen of them would be 320 MB in memory before their sum was known.
+        _check_total(images)
     if not images:
         raise body.missing("image")
     if body.mask is not None:
@@ -146,6 +150,7 @@ def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = F
             param="stream" if body.stream else "partial_images",
             code="unsupported_value",
         )
+    _check_total(images)
     if len(images) - has_mask > MAX_INPUT_IMAGES:
         raise invalid(f"'image' may be at most {MAX_INPUT_IMAGES} images.", param="image", code="out_of_range")
     return ImageRequest(
@@ -163,6 +168,12 @@ def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = F
         ),
         images=images,
     )
+
+
+def _check_total(images: Sequence[Attachment]) -> None:
+    """Raises `GatewayError` (400) for images that are too large together, as for the files of a conversation."""
+    if sum(len(image.data or b"") for image in images) > MAX_TOTAL_BYTES:
+        raise invalid("The images are too large together.", param="image", code="file_too_large")
 
 
 _FORM_TYPES: dict[str, Callable[[str], Any]] = {

@@ -48,7 +48,7 @@ class ImageMaker:
     parameters: Mapping[str, Any]
 
     async def make(self) -> tuple[list[FileAttached], TokenUsage]:
-        """The images, at least one, and what they consumed. Raises what the last failure was.
+        """The images, at least one, and what they consumed. Raises the first failure if all failed.
 
         Some bots make several at once; some answers fail. What was made is given, as it was paid for.
         """

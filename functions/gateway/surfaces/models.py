@@ -129,6 +129,7 @@ def limits_of(key: ApiKey, use: KeyUse) -> list[dict[str, Any]]:
     now = datetime.fromtimestamp(use.at, UTC)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = day + timedelta(days=1)
+    # 32 days after the first are in the next month, however long this one is.
     next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
     next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     rows = (

@@ -176,6 +176,7 @@ class ChunkEncoder:
     def rename(self, model: str) -> None:
         """Another model answers than was expected. To be called before anything is encoded."""
         self._open = b"data: " + _json({**self._head, "model": model})[:-1]
+        # Everything around a piece is the same for the whole answer.
         self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % self._index
         self._before_text = self._before_delta + b'"content":'
         # The chunk with the role goes out with the first one that follows it.

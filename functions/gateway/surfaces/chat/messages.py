@@ -177,6 +177,7 @@ def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
             calls: list[ToolCall] = []
             for call in turn.tool_calls:
                 is_legacy = call.id == call.name
+                # Only calls without an id of their own are numbered.
                 counts[call.name] += is_legacy
                 calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
             read.append(replace(turn, tool_calls=tuple(calls)))

@@ -50,6 +50,7 @@ async def create_completion(request: Request) -> Response | EventStream:
     key = await authenticate(request)
     asked = read_completion_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
     meant = await admit(request, key, asked.model, asked.answers)
+    # A bot without text would answer a prompt with an address.
     require(meant.model, "text", "completions")
     async with asyncio.timeout_at(deadline):
         # All prompts are made ready before any is sent: a mistake in the last one must not come after others were paid

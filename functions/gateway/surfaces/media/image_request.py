@@ -121,6 +121,7 @@ async def read_json_edit(values: Mapping[str, Any]) -> ImageRequest:
 
 async def read_form_edit(form: Form) -> ImageRequest:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
+    # The same fields as in JSON, once their text is turned into values.
     body = ImageBody(_typed(form.fields))
     _read(body, ())
     files = [part for part in form.files if part.field_name != "mask"]

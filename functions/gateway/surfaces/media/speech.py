@@ -94,6 +94,7 @@ def _fitted(wish: str, value: Any, declared: Mapping[str, Any] | None) -> Any:
     schema = schema if isinstance(schema, Mapping) else {}
     allowed = schema.get("enum")
     if isinstance(allowed, list) and allowed:
+        # Bots have spellings of their own for the same voices.
         same = next((one for one in allowed if str(one).lower() == str(value).lower()), None)
         if same is not None or wish != "voice":
             return same

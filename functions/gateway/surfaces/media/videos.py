@@ -50,6 +50,7 @@ class VideoMaker:
             # The job takes OpenAI's fields only.
             ignored = ("aspect_ratio",) if request.wishes.aspect_ratio else ()
         else:
+            # A bot is told only what it declares; the official API refuses anything else.
             declared = model is not None and model.declared("seconds") is not None
             if request.seconds is not None and not declared:
                 ignored = (*ignored, "seconds")

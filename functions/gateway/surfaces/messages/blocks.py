@@ -275,6 +275,7 @@ def _read_text(block: Body, content: _Content) -> None:
 
 def _read_image(block: Body, content: _Content) -> None:
     source = ImageBlock(block.values, block.path).source
+    # For a source without a type. In the end the bytes decide.
     content.files.append(_file(source, "image", default_type="image/png", fetched_type="image/*"))
 
 
@@ -287,6 +288,7 @@ def _read_document(block: Body, content: _Content) -> None:
         case "text":
             if source.data is None:
                 raise source.missing("data")
+            # Plain text needs no file: every model reads it in the message.
             content.texts.append(_titled(title, source.data))
         case "content":
             _read_inner(source.content, source, title, content)

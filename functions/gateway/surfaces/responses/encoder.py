@@ -96,6 +96,7 @@ class ResponseEncoder:
         # Another kind of part begins, which completes the one before.
         before = self._output.current
         item = self._output.add(part)
+        # After `add`, which sets the item's status: the closing event shows it as completed.
         closing = b"" if before is None else self._closing(before)
         opened = start + closing + self._opening(item)
         if not part.pieces:

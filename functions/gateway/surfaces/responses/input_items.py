@@ -276,6 +276,7 @@ def _read_image(part: Body) -> Item:
         url, detail = image.image_url, image.detail
     if not url:
         raise part.missing("image_url")
+    # Listed with OpenAI's default; Poe has no such option.
     return {"type": "input_image", "detail": detail or "auto", "image_url": url}
 
 
@@ -303,6 +304,7 @@ def _read_call(item: CallItem, new_id: NewId) -> Item:
     call = {
         "id": item.id or new_id("fc"),
         "type": "function_call",
+        # What a caller sends is complete, and OpenAI lists it so.
         "status": "completed",
         "call_id": item.call_id,
         "name": item.name,

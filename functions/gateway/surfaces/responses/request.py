@@ -199,6 +199,7 @@ def read_response_request(
         store=body.store,
         shared=shared,
         shown=_shown(body, model, text_format, verbosity) | {"tools": tools.shown},
+        # Calls are told as what the caller declared, not as what the model was told.
         origins=tools.origins,
         body=body,
     )
@@ -221,6 +222,7 @@ def _shown(body: ResponseBody, model: str, text_format: Mapping[str, Any], verbo
         "safety_identifier": body.safety_identifier,
         "temperature": body.temperature,
         "text": {"format": text_format} | ({"verbosity": verbosity} if verbosity else {}),
+        # As the caller wrote it: a response repeats its request.
         "tool_choice": (choice.values if isinstance(choice, ToolChoice) else choice) or "auto",
         "top_p": body.top_p,
         "truncation": body.truncation or "disabled",

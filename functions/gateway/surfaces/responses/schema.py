@@ -80,6 +80,7 @@ OPERATIONS: dict[str, Operation] = {
         headers=IGNORED,
         situations=(*GENERATION, NOT_FOUND),
     ),
+    # Its body may lack the model, which only an answer needs.
     "count_input_tokens": Operation(
         summary="Estimate the tokens of an input",
         tag="Responses",

@@ -125,6 +125,7 @@ class ResponseStore:
         last = await self.find(owner, response_id)
         if last is None:
             raise _previous_not_found(response_id)
+        # In the order in which it was said.
         recent = [*last["history"], *last["input"], *last["response"]["output"]]
         return ResponseHistory(response_id, await self.before(owner, last["base"]), recent, last["base"])
 

@@ -159,6 +159,7 @@ class ResponseTools:
         return self._add_one(item, None)
 
     def _add_namespace(self, namespace: NamespaceItem) -> bool:
+        # A list, not a generator: `any` would stop at the first one that is offered.
         found = [self._add_one(inner, namespace.name) for inner in namespace.tools]
         # There is no place for it: functions are offered one by one.
         if namespace.description:

@@ -80,6 +80,7 @@ class Turns:
 
     def close(self) -> None:
         """Give the assistant turns their calls."""
+        # At the end, because the calls of one turn come as items of their own.
         for index, calls in self._calls.items():
             self.messages[index] = replace(self.messages[index], tool_calls=tuple(calls))
 

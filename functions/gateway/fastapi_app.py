@@ -23,7 +23,6 @@ from gateway.admin.backup import router as backup_router
 from gateway.admin.gate import ADMIN_PATH, DESCRIPTION_PATH, PAGE_PATH
 from gateway.admin.health import router as health_router
 from gateway.admin.keys import router as keys_router
-from gateway.admin.ledger import router as ledger_router
 from gateway.admin.points import router as points_router
 from gateway.admin.requests import router as requests_router
 from gateway.admin.sign_in import router as sign_in_router
@@ -46,7 +45,9 @@ class DescribedApplication(FastAPI):
 
 def create_application() -> FastAPI:
     """Every address. Its caller has checked the admin key where one is needed, and answers what this raises."""
+    # FastAPI's own pages are off: they are open to everybody, and load scripts from elsewhere.
     app = DescribedApplication(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    # The table of the thin front, so that a request is answered alike whichever way it takes.
     app.router.routes.extend(build_routes())
     for router in (
         upkeep_router,
@@ -54,7 +55,6 @@ def create_application() -> FastAPI:
         accounts_router,
         keys_router,
         usage_router,
-        ledger_router,
         requests_router,
         points_router,
         health_router,
@@ -96,9 +96,11 @@ async def _raise_conflict(_request: Request, _error: Exception) -> NoReturn:
 
 async def _raise_invalid(_request: Request, error: Exception) -> NoReturn:
     """The first wrong field. Only its place and the rule are told: the value may be a credential."""
+    # One at a time, like the readers of the other surfaces.
     first = cast(RequestValidationError, error).errors()[0]
     if first["type"] == "json_invalid":
         raise GatewayError(INVALID_JSON)
+    # The first part says "body", "query" or "path", which is no name of a field.
     place = ".".join(str(part) for part in first["loc"][1:])
     if not place:
         raise GatewayError(INVALID_JSON, "The body must be a JSON object.")

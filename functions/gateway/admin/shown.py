@@ -72,6 +72,7 @@ def show_key(key: ApiKey, use: KeyUse | None = None) -> dict[str, Any]:
         "expires_at": iso_time(key.expires_at),
         "created_at": iso_time(key.created_at),
         "last_used_at": iso_time(use.last_used_at) if use else None,
+        "last_success_at": iso_time(use.last_success_at) if use else None,
         "version": key.version,
     }
 

@@ -28,6 +28,7 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
         return await _one(services, path, now)
     is_csv = wants_csv(query)
     table_name(query, "accounts")
+    # A table is wanted whole; the page goes on with its cursor.
     limit = MAX_ROWS if is_csv else read_limit(query, default=25, highest=50)
     found: list[Account] = []
     cursor = read_cursor(query)
@@ -40,11 +41,13 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
         cursor = page.cursor
         if cursor is None or len(found) >= limit or not is_csv:
             break
+    # One read of sums for all rows, instead of one for each account.
     [used] = await services.store.tally(since=_since(now), until=now, by=[("hour", "account_id")])
     in_use = await services.store.slots_in_use()
     rows = [show(account, used, in_use, now) for account in found]
     if is_csv:
         for row in rows:
+            # A cell holds a text.
             row["reason"] = row["reason"]["text"] if row["reason"] else None
         return csv_answer("accounts", rows, next_cursor=cursor)
     return json_answer(
@@ -62,11 +65,13 @@ async def _one(services: Services, account_id: str, now: float) -> Answer:
         account = await services.store.get_account(account_id)
     except AccountNotFoundError:
         raise GatewayError(NOT_FOUND, "There is no such account.") from None
+    # Whole days, as the reconciliation has them, up to the present hour.
     span = Range(int(now // DAY * DAY) - (_DAYS - 1) * DAY, int(-(-now // HOUR) * HOUR))
     rows, days = await services.store.tally(
         since=span.since, until=span.until, by=[HOURLY, ("hour", "account_id")], account_id=account_id
     )
     state = await services.store.settlement_state(account_id)
+    # What Poe charged beside what was booked: a difference is somebody else's use, or an error of ours.
     reconciled = reconciled_days(account, days, state.elsewhere, is_read=state.read_until > 0)
     in_use = await services.store.slots_in_use()
     return json_answer(
@@ -104,4 +109,5 @@ def show(account: Account, used: Iterable[Sums], in_use: Mapping[str, int], now:
 
 
 def _since(now: float) -> float:
+    # The pace needs the last 24 hours, "today" the calendar's day: whichever began earlier.
     return min(now // DAY * DAY, now - DAY)

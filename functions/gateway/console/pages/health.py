@@ -24,8 +24,10 @@ async def answer(services: Services, visit: Visit, _path: str, _query: Query) ->
     """The page."""
     now = time.time()
     is_admin = visit.session.role is KeyRole.ADMIN
+    # A minute ahead, for entries of a sandbox whose clock is a little fast.
     changes = await services.store.list_audit(since=now - _CHANGES_DAYS * DAY, until=now + 60, limit=_CHANGES)
     alerts = sorted(await services.store.list_alerts(), key=lambda alert: (alert.is_open, alert.since), reverse=True)
+    # Viewers see none: overrides may hold addresses and hashes of the owner's own.
     overrides: dict[str, Any] | None = await services.store.get_config(POE) or {} if is_admin else None
     return json_answer(
         {

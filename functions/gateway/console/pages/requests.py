@@ -54,12 +54,14 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     cursor = read_cursor(query)
     limit = MAX_ROWS if is_csv else read_limit(query, default=50, highest=100)
     records, next_cursor = await list_requests(services, span, filters, outcome, limit=limit, cursor=cursor)
+    # With the first part only: the page keeps the choices of its filters.
     known = await first_names(services.store) if cursor is None and not is_csv else None
     names = await _names_of(services, records, known)
     rows = [show(record, names) for record in records]
     if is_csv:
         return csv_answer("requests", rows, next_cursor=next_cursor)
     counts: Sequence[Sequence[RequestCount]] = []
+    # Counts are of the whole range, and do not change with the part that is shown.
     if cursor is None:
         counts = await count_requests(services, span, filters, by=(BY_HOUR, BY_CLASS), outcome=outcome)
     return json_answer(
@@ -112,9 +114,11 @@ async def _one(services: Services, ref: str) -> Answer:
     try:
         record = await services.store.get_request(ref)
     except ValueError:
+        # The address may hold a caller's own request id, from a log or an error message.
         record = await find_request(services.store, ref)
     if record is None:
         raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
+    # The log and the ledger are joined by time and request id: an entry of the ledger has no index by it.
     tries = await _tries(services, record)
     names = await names_of(
         services.store, {record.key_id}, {record.account_id or "", *(entry.account_id for entry in tries)}
@@ -137,6 +141,7 @@ async def _tries(services: Services, record: RequestRecord) -> list[LedgerEntry]
     )
     found: list[LedgerEntry] = []
     cursor: str | None = None
+    # Bounded: a busy key may have made thousands of sends in that time.
     for _ in range(_TRIES_PAGES):
         page = await services.store.list_entries(wanted, limit=_TRIES, cursor=cursor)
         found += [entry for entry in page.items if is_of_request(entry, record.request_id)]
@@ -158,4 +163,5 @@ def _show_try(entry: LedgerEntry, started_at: float, names: Names) -> dict[str, 
 
 
 def _after(start: float, moment: float | None) -> float | None:
+    # Clocks of two sandboxes may differ by a little; before its beginning nothing happens.
     return None if moment is None else round(max(0.0, moment - start), 3)

@@ -23,6 +23,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
     now = time.time()
     span, filters = read_range(query, now, default_seconds=7 * DAY), read_filters(query)
     is_csv, table = wants_csv(query), table_name(query, "breakdown", "hours")
+    # Both groupings from one read of the sums.
     rows, groups = await services.store.tally(since=span.since, until=span.until, by=[HOURLY, _BY_NAMES], **filters)
     hours = show_hours(rows, span)
     if is_csv and table == "hours":
@@ -50,6 +51,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
 
 
 def _breakdown(groups: Sequence[Sums], names: Names) -> list[dict[str, Any]]:
+    # By names last, so that equal rows keep their order from one look to the next.
     ordered = sorted(groups, key=lambda row: (-row.points, -row.sends, row.key_id, row.model, row.account_id))
     return [
         {

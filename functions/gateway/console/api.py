@@ -123,7 +123,8 @@ def _shown(visit: Visit) -> dict[str, Any]:
 def _signed_out() -> Answer:
     return json_answer(
         # The browser forgets what the pages kept, so that the next person at it finds nothing.
-        {"ended": True}, headers=[("set-cookie", set_cookie("", 0)), ("clear-site-data", '"cache", "storage"')]
+        {"ended": True},
+        headers=[("set-cookie", set_cookie("", 0)), ("clear-site-data", '"cache", "storage"')],
     )
 
 

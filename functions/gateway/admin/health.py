@@ -53,6 +53,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
     try:
         accounts = list((await services.store.list_accounts(limit=_PAGE)).items)
         keys = list((await services.store.list_keys(limit=_PAGE)).items)
+    # Nothing else can be looked at without the table.
     except AccountStoreError as error:
         remedy = "Check the function's rights to the table and the region's health."
         yield Check(
@@ -62,6 +63,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
     yield Check(name="table", state="ok", detail="The table answers.")
     now = time.time()
     if accounts:
+        # One is enough: all are sealed with the same key.
         yield await _encryption(services, accounts[0])
     yield accounts_check(accounts, now)
     yield job_check(accounts, now)
@@ -72,6 +74,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
 async def _encryption(services: Services, account: Account) -> Check:
     try:
         await services.store.read_credentials(account.id)
+    # Wrong rights look like this, and so does a table that was taken over without its key.
     except AccountStoreError as error:
         return Check(
             name="encryption",
@@ -93,6 +96,7 @@ def accounts_check(accounts: list[Account], now: float) -> Check:
         )
     counts = Counter(status_of(account, now) for account in accounts)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    # Told even where others can serve: these come back only by somebody's hand.
     refused = [account.label for account in accounts if status_of(account, now) is AccountStatus.INVALID]
     if not counts[AccountStatus.ACTIVE]:
         return Check(
@@ -113,7 +117,9 @@ def accounts_check(accounts: list[Account], now: float) -> Check:
 
 def job_check(accounts: list[Account], now: float) -> Check:
     """Whether the scheduled job reads balances: seen from readings that are long overdue. Pure."""
+    # Accounts that are switched off are not read by the job.
     waiting = [account for account in accounts if status_of(account, now) is not AccountStatus.DISABLED]
+    # The job leaves no trace of its own where it does not run; overdue readings are what shows it.
     overdue = [account for account in waiting if account.refresh_due_at < now - _OLD_DUE_SECONDS]
     if overdue:
         hours = max(now - account.refresh_due_at for account in overdue) / 3600
@@ -129,6 +135,7 @@ def job_check(accounts: list[Account], now: float) -> Check:
 def keys_check(keys: list[ApiKey]) -> Check:
     """Whether a lost key could cost much. Pure."""
     clients = [key for key in keys if key.role is KeyRole.CLIENT and key.enabled]
+    # A budget of tokens bounds no points: models differ in their prices a hundredfold.
     endless = [key.name for key in clients if key.points_per_day is None and key.points_per_month is None]
     if endless:
         return Check(
@@ -142,6 +149,7 @@ def keys_check(keys: list[ApiKey]) -> Check:
 
 async def _models(services: Services, now: float) -> Check:
     await services.catalogue.models()
+    # `None` is the embedded list, which is as old as the deployment.
     updated_at = services.catalogue.updated_at
     if updated_at is None:
         return Check(

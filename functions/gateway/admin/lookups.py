@@ -33,7 +33,9 @@ async def names_of(store: AccountStore, groups: Iterable[str]) -> dict[tuple[str
 async def find_request(store: AccountStore, request_id: str) -> RequestRecord | None:
     """The request with this id, if it is among the latest 5,000 of a month."""
     now = time.time()
+    # An hour ahead, for sandboxes whose clock is fast.
     wanted = Selection(since=now - _LOOK_BACK_SECONDS, until=now + _HOUR)
+    # Closed at once when it is found, instead of whenever the garbage collector comes.
     async with aclosing(_first(partial(store.list_requests, wanted))) as records:
         async for record in records:
             if record.request_id == request_id:
@@ -43,12 +45,14 @@ async def find_request(store: AccountStore, request_id: str) -> RequestRecord | 
 
 def is_of_request(entry: LedgerEntry, request_id: str) -> bool:
     """Whether the send was for the request, or for one of its several answers."""
+    # Several answers to one request are told apart by a number behind its id (`RequestRecord.part`).
     return entry.request_id == request_id or entry.request_id.startswith(f"{request_id}-")
 
 
 async def _first(list_page: Callable[..., Awaitable[Page[T]]]) -> AsyncGenerator[T, None]:
     """What the first pages hold, page by page."""
     cursor: str | None = None
+    # Bounded, since the function has a deadline, and each page is paid for.
     for _ in range(_PAGES):
         page = await list_page(limit=_PAGE, cursor=cursor)
         for item in page.items:

@@ -38,6 +38,7 @@ class EntryShown(BaseModel):
     prompt_tokens: int | None
     completion_tokens: int | None
     tokens_estimated: bool
+    # In the order in which they become known. What a send cost is the last of them that is there.
     estimate: int | None
     reported: int | None
     settled: int | None
@@ -68,6 +69,7 @@ async def list_ledger(
     """Sends, newest first; those of the last seven days by default."""
     try:
         page = await services.store.list_entries(selection_of(asked, asked.outcome), limit=limit, cursor=cursor)
+    # Cursors come back from outside, and hold a place in one list.
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
     return {"object": "list", "data": [show_entry(entry) for entry in page.items], "next_cursor": page.cursor}
@@ -129,6 +131,7 @@ async def list_requests(
         page = await services.store.list_requests(selection_of(asked, asked.status), limit=limit, cursor=cursor)
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
+    # Keys only: an account is shown by its id, as in the log.
     names = await names_of(services.store, ["key"])
     data = [show_request(record, names) for record in page.items]
     return {"object": "list", "data": data, "next_cursor": page.cursor}
@@ -137,9 +140,11 @@ async def list_requests(
 @router.get("/requests/{request_id}", response_model=RequestWithTries)
 async def get_request(request_id: str, services: ServicesArgument) -> dict[str, Any]:
     """One request of the last month, with its sends."""
+    # By the caller's own id, which a log or an error message shows; the table has no index by it.
     record = await find_request(services.store, request_id)
     if record is None:
         raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
+    # Sends begin while the request runs. Wide, since its length is not always known.
     since = record.at - (record.total_seconds or 0.0) - HOUR
     wanted = Selection(since=since, until=record.at + HOUR, key_id=record.key_id)
     page = await services.store.list_entries(wanted, limit=_LOOK_PAGE)

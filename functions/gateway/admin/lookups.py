@@ -16,6 +16,10 @@ from accounts import AccountStore, LedgerEntry, Page, RequestRecord, Selection
 T = TypeVar("T")
 _PAGE, _PAGES = 200, 25
 _HOUR, _DAY = 3600.0, 86_400.0
+# A request and its sends are of one process, whose clock is its own.
+_SLACK_SECONDS = 2.0
+# Of the sends while a request ran, those of the same key.
+_TRIES_PAGES = 5
 # How far back a request is looked for.
 _LOOK_BACK_SECONDS = 31 * _DAY
 
@@ -43,17 +47,33 @@ async def find_request(store: AccountStore, request_id: str) -> RequestRecord | 
     return None
 
 
-def is_of_request(entry: LedgerEntry, request_id: str) -> bool:
+async def tries_of(store: AccountStore, record: RequestRecord) -> list[LedgerEntry]:
+    """The sends of a request, the first one first.
+
+    They began while it ran. Where its length is not known, a day is looked through.
+    """
+    # The log and the ledger are joined by time and request id: an entry of the ledger has no index by it.
+    length = _DAY if record.total_seconds is None else record.total_seconds
+    wanted = Selection(
+        since=record.at - length - _SLACK_SECONDS, until=record.at + _SLACK_SECONDS, key_id=record.key_id
+    )
+    # Bounded: a busy key may have made thousands of sends in that time.
+    async with aclosing(_first(partial(store.list_entries, wanted), pages=_TRIES_PAGES)) as entries:
+        found = [entry async for entry in entries if _is_of_request(entry, record.request_id)]
+    return sorted(found, key=lambda entry: (entry.started_at, entry.attempt))
+
+
+def _is_of_request(entry: LedgerEntry, request_id: str) -> bool:
     """Whether the send was for the request, or for one of its several answers."""
     # Several answers to one request are told apart by a number behind its id (`RequestRecord.part`).
     return entry.request_id == request_id or entry.request_id.startswith(f"{request_id}-")
 
 
-async def _first(list_page: Callable[..., Awaitable[Page[T]]]) -> AsyncGenerator[T, None]:
+async def _first(list_page: Callable[..., Awaitable[Page[T]]], *, pages: int = _PAGES) -> AsyncGenerator[T, None]:
     """What the first pages hold, page by page."""
     cursor: str | None = None
     # Bounded, since the function has a deadline, and each page is paid for.
-    for _ in range(_PAGES):
+    for _ in range(pages):
         page = await list_page(limit=_PAGE, cursor=cursor)
         for item in page.items:
             yield item

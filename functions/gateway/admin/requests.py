@@ -10,16 +10,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from accounts import Selection
 from gateway.admin.accounts import Limit, ServicesArgument
-from gateway.admin.lookups import find_request, is_of_request, names_of
-from gateway.admin.shapes import HOUR, Label, Range, selection_of
+from gateway.admin.lookups import find_request, names_of, tries_of
+from gateway.admin.shapes import Label, Range, selection_of
 from gateway.admin.shown import show_entry, show_request
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
-# Of the sends around a request, those of the same key.
-_LOOK_PAGE = 200
 
 
 class EntryShown(BaseModel):
@@ -144,10 +141,6 @@ async def get_request(request_id: str, services: ServicesArgument) -> dict[str, 
     record = await find_request(services.store, request_id)
     if record is None:
         raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
-    # Sends begin while the request runs. Wide, since its length is not always known.
-    since = record.at - (record.total_seconds or 0.0) - HOUR
-    wanted = Selection(since=since, until=record.at + HOUR, key_id=record.key_id)
-    page = await services.store.list_entries(wanted, limit=_LOOK_PAGE)
-    tries = sorted((entry for entry in page.items if is_of_request(entry, request_id)), key=lambda entry: entry.attempt)
+    tries = await tries_of(services.store, record)
     names = await names_of(services.store, ["key"])
     return show_request(record, names) | {"tries": [show_entry(entry) for entry in tries]}

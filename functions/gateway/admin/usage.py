@@ -96,7 +96,7 @@ class UsageShown(BaseModel):
     totals: dict[str, int]
     spent_elsewhere: int | None
     """Points that other programs spent with these accounts on the days of the range, by Poe's history. Null with `key`
-    or `model`, and where there are too many accounts."""
+    or `model`, where there are too many accounts, and where the history of one of them was not read yet."""
 
 
 @router.get(
@@ -141,6 +141,9 @@ async def _elsewhere(store: AccountStore, account_id: str | None, since: float, 
     # `until` is exclusive: a range that ends at midnight does not touch the day that begins then.
     first, last = (datetime.fromtimestamp(at, UTC).date().isoformat() for at in (since, max(since, until - 1)))
     states = await asyncio.gather(*(store.settlement_state(found) for found in ids))
+    # A history that was never read has nothing to say, and a sum without it would be too low.
+    if any(state.read_until <= 0 for state in states):
+        return None
     return sum(points for state in states for day, points in state.elsewhere.items() if first <= day <= last)
 
 

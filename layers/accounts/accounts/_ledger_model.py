@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from accounts._account_model import AccountKind
+from lazy_dataclasses import dataclass
 
 
 class SettledBy(StrEnum):

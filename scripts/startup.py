@@ -1,13 +1,15 @@
 """Measure what decisions about the cold start rest on: pairs of ways to start, side by side.
 
-    python scripts/startup.py fastapi | aws | bytecode [--rounds 7]
+    python scripts/startup.py fastapi | aws | bytecode | certificates | client [--rounds 7]
 
 Each way is started in a process of its own, the two in turns, and the medians are printed: processor time of the whole
 process, which other load on the machine hardly changes, and elapsed time, which it does.
 
 - `fastapi`: the application as deployed, and with the FastAPI application loaded, too;
 - `aws`: from nothing to the first answer of DynamoDB (a stand-in here), with the lean transport and with boto3;
-- `bytecode`: importing the application with byte code at hand, and without.
+- `bytecode`: importing the application with byte code at hand, and without;
+- `certificates`: a TLS context from one file with all certificates, and from a folder of files with hashed names;
+- `client`: what a command of `poegw` loads, with the standard library's HTTP client and with httpx.
 """
 
 from __future__ import annotations
@@ -27,6 +29,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import certifi
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.hashed_certificates import write_hashed
+
 ROOT = Path(__file__).resolve().parent.parent
 IMPORT_FOLDERS = (".", "functions", "layers/accounts", "layers/pool", "layers/streaming_runtime")
 APPLICATION = "import gateway.asgi"
@@ -39,6 +47,8 @@ async def main():
     await store.aclose()
 asyncio.run(main())
 """
+CONTEXT = "import ssl\nssl.create_default_context({source}={path!r})"
+CLIENTS = {"http.client": "import click, http.client, json", "httpx": "import click, httpx, json"}
 
 
 @dataclass(frozen=True)
@@ -53,24 +63,11 @@ class Way:
 def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=("fastapi", "aws", "bytecode"))
+    parser.add_argument("what", choices=("fastapi", "aws", "bytecode", "certificates", "client"))
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, stand_in() as endpoint:
-        ways = {
-            "fastapi": (
-                Way("as deployed", APPLICATION),
-                Way(
-                    "with FastAPI",
-                    f"{APPLICATION}\nfrom gateway.fastapi_app import create_application\ncreate_application()",
-                ),
-            ),
-            "aws": tuple(Way(name, CALL.format(transport=name), endpoint) for name in ("lean", "boto")),
-            "bytecode": (
-                Way("with byte code", APPLICATION),
-                Way("without", APPLICATION, {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": "1"}),
-            ),
-        }[arguments.what]
+        ways = ways_to_start(Path(folder), endpoint)[arguments.what]
         figures: dict[str, list[tuple[float, float]]] = {way.name: [] for way in ways}
         for way in ways:
             start(way)  # writes byte code and warms the disk's cache; not counted
@@ -80,6 +77,26 @@ def main() -> None:
     for name, found in figures.items():
         processor, elapsed = (statistics.median(column) for column in zip(*found, strict=True))
         print(f"{name:<16} {processor * 1000:6.0f} ms of processor time, {elapsed * 1000:6.0f} ms elapsed")
+
+
+def ways_to_start(folder: Path, endpoint: Mapping[str, str]) -> dict[str, tuple[Way, ...]]:
+    """The pairs by name. `folder` is for what they need in files, `endpoint` leads to the DynamoDB stand-in."""
+    hashed, uncompiled = folder / "certificates", folder / "cache"
+    write_hashed(Path(certifi.where()), hashed)
+    with_fastapi = f"{APPLICATION}\nfrom gateway.fastapi_app import create_application\ncreate_application()"
+    return {
+        "fastapi": (Way("as deployed", APPLICATION), Way("with FastAPI", with_fastapi)),
+        "aws": tuple(Way(name, CALL.format(transport=name), endpoint) for name in ("lean", "boto")),
+        "bytecode": (
+            Way("with byte code", APPLICATION),
+            Way("without", APPLICATION, {"PYTHONPYCACHEPREFIX": str(uncompiled), "PYTHONDONTWRITEBYTECODE": "1"}),
+        ),
+        "certificates": (
+            Way("one file", CONTEXT.format(source="cafile", path=certifi.where())),
+            Way("a folder", CONTEXT.format(source="capath", path=str(hashed))),
+        ),
+        "client": tuple(Way(name, program) for name, program in CLIENTS.items()),
+    }
 
 
 def start(way: Way) -> tuple[float, float]:

@@ -23,7 +23,6 @@ from gateway.admin.backup import router as backup_router
 from gateway.admin.gate import ADMIN_PATH, DESCRIPTION_PATH, PAGE_PATH
 from gateway.admin.health import router as health_router
 from gateway.admin.keys import router as keys_router
-from gateway.admin.ledger import router as ledger_router
 from gateway.admin.points import router as points_router
 from gateway.admin.requests import router as requests_router
 from gateway.admin.sign_in import router as sign_in_router
@@ -54,7 +53,6 @@ def create_application() -> FastAPI:
         accounts_router,
         keys_router,
         usage_router,
-        ledger_router,
         requests_router,
         points_router,
         health_router,

@@ -24,7 +24,7 @@ EXEMPT: dict[str, str] = {
     "gateway/app.py:preload": _OURS,
     "gateway/surfaces/readiness.py:can_connect": _OURS,
     "gateway/http/telemetry.py:Telemetry.__init__": _OURS,
-    "gateway/admin/key_shapes.py:_read_moment": _SHORT,
+    "gateway/admin/shapes.py:_read_moment": _SHORT,
     "gateway/console/api.py:_administer": _SHORT,
     "gateway/console/api.py:_page_answer": _SHORT,
     "gateway/console/files.py:_file": _OURS,

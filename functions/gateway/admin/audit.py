@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.accounts import Limit, ServicesArgument
-from gateway.admin.key_shapes import Moment
-from gateway.admin.shapes import Label
+from gateway.admin.shapes import Label, Moment
 from gateway.admin.shown import show_audit
 from gateway.http.errors import invalid
 

@@ -20,8 +20,7 @@ from accounts import (
     SettledBy,
     SettlementState,
 )
-from gateway.admin.key_shapes import MAX_MOMENT, MAX_NUMBER
-from gateway.admin.shapes import Label
+from gateway.admin.shapes import MAX_MOMENT, MAX_NUMBER, Label
 
 # Windows of budgets reach a month further.
 _YEAR_SECONDS = 366 * 86_400

@@ -1,4 +1,7 @@
-"""`/admin/requests`: callers' requests, each with its sends. Never a prompt."""
+"""`/admin/requests` and `/admin/ledger`: callers' requests, and the sends to Poe made for them. Never a prompt.
+
+Of each send the ledger has what is known of its cost.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,65 @@ from pydantic import BaseModel
 
 from accounts import Selection
 from gateway.admin.accounts import Limit, ServicesArgument
-from gateway.admin.ledger import EntryShown
-from gateway.admin.names import names_of
-from gateway.admin.ranges import HOUR, Range, selection_of
-from gateway.admin.request_search import find_request, is_of_request
-from gateway.admin.shapes import Label
+from gateway.admin.lookups import find_request, is_of_request, names_of
+from gateway.admin.shapes import HOUR, Label, Range, selection_of
 from gateway.admin.shown import show_entry, show_request
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
-
+# Of the sends around a request, those of the same key.
 _LOOK_PAGE = 200
+
+
+class EntryShown(BaseModel):
+    """One send to Poe. Points are four facts: unknown is null, never 0."""
+
+    id: str
+    request_id: str
+    attempt: int
+    key: str
+    model: str
+    account: str
+    surface: str
+    started_at: str | None
+    ended_at: str | None
+    outcome: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    tokens_estimated: bool
+    estimate: int | None
+    reported: int | None
+    settled: int | None
+    settled_by: str | None
+
+
+class EntryPage(BaseModel):
+    """Newest first; `next_cursor` asks for the next one."""
+
+    object: Literal["list"] = "list"
+    data: list[EntryShown]
+    next_cursor: str | None
+
+
+class LedgerQuery(Range):
+    """Which entries."""
+
+    outcome: Label | None = None
+
+
+@router.get("/ledger", response_model=EntryPage)
+async def list_ledger(
+    services: ServicesArgument,
+    asked: Annotated[LedgerQuery, Query()],
+    limit: Limit = 50,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """Sends, newest first; those of the last seven days by default."""
+    try:
+        page = await services.store.list_entries(selection_of(asked, asked.outcome), limit=limit, cursor=cursor)
+    except ValueError:
+        raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
+    return {"object": "list", "data": [show_entry(entry) for entry in page.items], "next_cursor": page.cursor}
 
 
 class RequestShown(BaseModel):

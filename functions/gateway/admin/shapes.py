@@ -2,14 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
-from accounts import Account, AccountKind
+from accounts import Account, AccountKind, Selection
+from gateway.http.errors import invalid
 from pool.status import AccountStatus, parse_status, status_of
 
+HOUR, DAY = 3600.0, 86_400.0
+
+MAX_RANGE_SECONDS = 400 * DAY
+# The year 9000.
+_FAR_FUTURE = 221_845_392_000.0
+# Beyond any limit that is meant, and below milliseconds where seconds are asked for. DynamoDB has 38 digits.
+MAX_NUMBER = 10**12
+# The end of the year 9999, with which dates end.
+MAX_MOMENT = 253_402_300_799
+# More digits than a date has: `20261130` is a day.
+_EPOCH = re.compile(r"[0-9]{9,13}(\.[0-9]{1,9})?")
+_SPACED_ZONE = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})$")
+
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def _read_moment(value: Any) -> Any:
+    """Epoch seconds, or an ISO 8601 time; one without a zone is UTC."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, str):
+        if _EPOCH.fullmatch(value):
+            return float(value)
+        # Whoever writes an address by hand leaves the plus of a time zone as it is, which stands for a space there.
+        text = _SPACED_ZONE.sub(r"\1+\2", value)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError("it must be an ISO 8601 time, such as 2027-01-31T00:00:00Z, or epoch seconds") from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    raise ValueError("it must be an ISO 8601 time, such as 2027-01-31T00:00:00Z, or epoch seconds")
+
+
+Moment = Annotated[
+    Annotated[float, Field(gt=0, le=MAX_MOMENT)], BeforeValidator(_read_moment, json_schema_input_type=str | float)
+]
+
+
+class Range(BaseModel):
+    """A range of time, and whose."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: Moment | None = Field(default=None, alias="from")
+    until: Moment | None = Field(default=None, alias="to")
+    key: Label | None = None
+    model: Label | None = None
+    account: Label | None = None
+
+    def end(self) -> float:
+        """The end, now by default. What lies in the far future is brought into the calendar."""
+        return min(self.until, _FAR_FUTURE) if self.until is not None else time.time()
+
+    def times(self, *, default_seconds: float) -> tuple[float, float]:
+        """Both ends in epoch seconds. Raises `GatewayError` (400)."""
+        until = self.end()
+        since = self.since if self.since is not None else until - default_seconds
+        if not since < until or until - since > MAX_RANGE_SECONDS:
+            raise invalid("'from' must be before 'to', by at most 400 days.", param="from", code="invalid_value")
+        return since, until
+
+
+def selection_of(asked: Range, outcome: str | None) -> Selection:
+    since, until = asked.times(default_seconds=7 * DAY)
+    model = asked.model.lower() if asked.model else None
+    return Selection(since=since, until=until, key_id=asked.key, model=model, account_id=asked.account, outcome=outcome)
 
 
 class AccountBody(BaseModel):

@@ -1,11 +1,14 @@
-"""What the administration and the console show of things, as plain objects for JSON. Unknown is `None`, never 0.
+"""What the administration and the console show of things: as plain objects for JSON, and as rows of CSV.
 
-It stands apart from the shapes of the administration because those need FastAPI, without which the console does.
+Unknown is `None`, never 0. It stands apart from the shapes of the administration because those need FastAPI, without
+which the console does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -180,3 +183,29 @@ def iso_time(seconds: float | None) -> str | None:
     if not seconds:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+# Full-width signs count as well, for some spreadsheets.
+_FORMULA_STARTS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """The rows with a line of names. `columns` are the names where there are no rows."""
+    text = io.StringIO()
+    names = list(rows[0]) if rows else list(columns)
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore", restval="")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(row.get(name)) for name in names})
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Mapping | list | tuple):
+        value = "; ".join(map(str, value.values() if isinstance(value, Mapping) else value))
+    if isinstance(value, str):
+        # The writer quotes what has a line feed, and not what has a carriage return.
+        value = value.replace("\r\n", "\n").replace("\r", "\n")
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value

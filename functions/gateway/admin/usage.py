@@ -14,11 +14,9 @@ from starlette.responses import Response
 
 from accounts import AccountStore, Sums
 from gateway.admin.accounts import ServicesArgument
-from gateway.admin.csv_text import csv_text
-from gateway.admin.names import names_of
-from gateway.admin.ranges import DAY, HOUR, Range
-from gateway.admin.shapes import Label
-from gateway.admin.shown import iso_time, show_sums
+from gateway.admin.lookups import names_of
+from gateway.admin.shapes import DAY, HOUR, Label, Range
+from gateway.admin.shown import csv_text, iso_time, show_sums
 from gateway.http.errors import invalid
 
 router = APIRouter()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.admin.csv_text import csv_text
-from gateway.admin.shown import iso_time
+from gateway.admin.shown import csv_text, iso_time
 from gateway.console.answers import NO_STORE, Answer
 from gateway.console.query import Query, read_text
 from gateway.http.errors import invalid

@@ -100,6 +100,8 @@ class Answer:
     def _note(self, event: Event) -> None:
         """Take in what is no piece of a part."""
         match event:
+            # Thinking can only be sent back with its own seal, so each seal stays with the reasoning that it came
+            # after.
             case ReasoningSigned():
                 self._seal(event)
             case UrlCited():
@@ -117,6 +119,7 @@ class Answer:
 
     def close(self, *, text: str, usage: TokenUsage, matched_stop: str | None = None) -> None:
         """Take in what is only known when the generation has ended: its text as shown, and what it consumed."""
+        # An encoder need not collect plain text (see `AnswerEncoder.answer`), so the parts may lack some.
         self._final_text = text
         self._usage = usage
         self.matched_stop = matched_stop
@@ -156,6 +159,7 @@ class Answer:
         return sum(len(piece) for one in before if one.kind == "text" for piece in one.pieces)
 
     def _replace(self, text: str) -> AnswerPart | None:
+        # The text that was cited is gone: its citations belong to the text that follows.
         self._waiting = [*self.citations]
         self.parts = [part for part in self.parts if part.kind != "text"]
         return self._append("text", text) if text else None
@@ -165,6 +169,7 @@ class Answer:
         if event.is_redacted:
             self.parts.append(AnswerPart("redacted", signature=event.signature))
             return
+        # A provider may seal thoughts that it does not show; they are sent back like the others.
         last = self.parts[-1] if self.parts else None
         if last is None or last.kind != "reasoning" or last.signature:
             self.parts.append(last := AnswerPart("reasoning"))
@@ -188,6 +193,7 @@ class Answer:
         if part is None:
             part = self._calls[event.index] = AnswerPart("tool_call", call_id=event.id)
             self.parts.append(part)
+        # Later pieces have neither name nor id (docs/reference/openai-wire.md#streamed-chat).
         part.name += event.name or ""
         part.extra_content = event.extra_content or part.extra_content
         part.pieces.append(event.arguments)
@@ -223,11 +229,13 @@ async def stream_answer(generation: Generation, encoder: AnswerEncoder) -> Async
 
     Raises what the generation raises. Close it when leaving early.
     """
+    # Looked up once: the loop runs for every chunk.
     encode = encoder.encode
     async with generation:
         async for event in generation.events():
             if encoded := encode(event):
                 yield encoded
+    # After the block: only then are the points of the last send known.
     encoder.answer.close(text=generation.text, usage=generation.usage, matched_stop=generation.matched_stop)
     yield await encoder.end()
 
@@ -267,6 +275,7 @@ def file_name(file: FileAttached) -> str:
         return file.name
     try:
         path = urlsplit(file.url).path
+    # Bots write what they like; `urlsplit` refuses unpaired brackets.
     except ValueError:
         return "file"
     return unquote(path.rsplit("/", 1)[-1]) or "file"
@@ -278,6 +287,7 @@ def placed(citation: UrlCited, text: str, begin: int = 0) -> dict[str, Any]:
     Where its place is not known, it is that of its address in the text, or none (0 to 0).
     """
     start, end = citation.start, citation.end
+    # A bot's indexes may be about a text that was replaced or cut; programs slice the text with them.
     if start is None or end is None or not 0 <= start - begin < end - begin <= len(text):
         found = text.find(citation.url)
         start, end = (begin, begin) if found < 0 else (begin + found, begin + found + len(citation.url))

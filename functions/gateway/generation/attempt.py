@@ -76,6 +76,7 @@ class Attempt:
         self._late = shared.late
         self._warm: WarmClient | None = None
         self._is_ended = False
+        # From here on, not from the first event: connecting and uploading files take part of the lease's time.
         self._renewal = asyncio.create_task(self._renew(), name="lease-renewal")
 
     @property
@@ -83,6 +84,7 @@ class Attempt:
         """Whether the message may have reached Poe."""
         if self.stream is None:
             return False
+        # Without an error the caller left, or the answer was read to its end: the message may have left.
         return self.has_answered or self.error is None or self.error.delivery is not Delivery.NOT_SENT
 
     @property
@@ -99,6 +101,7 @@ class Attempt:
         try:
             self._warm = await self._clients.take(self.lease)
         except ValueError as error:
+            # Credentials that can't be read are treated like refused ones: the owner has to replace them.
             raise self._failed(poe_error(ErrorCode.NOT_AUTHENTICATED)) from error
         self.stream = ask(self._warm.client, self.lease)
         events: list[Event] = []
@@ -107,14 +110,19 @@ class Attempt:
                 events.append(event)
                 if isinstance(event, UsageReported):
                     self.reported = event
+                # Ended well without content: an empty answer. Any other reason, such as a filter, is an answer of its
+                # own.
                 if isinstance(event, Finished) and event.reason is FinishReason.STOP:
                     break
+                # These two say nothing that a caller could see. A failure right after them can still go to another
+                # account.
                 if not isinstance(event, ChatStarted | UsageReported):
                     self.has_answered = True
                     return events
         except PoeError as error:
             self._failed(error)
             raise
+        # The model did answer: nothing is wrong with the account, and the answer is paid for.
         except AnswerRejectedError:
             self.has_answered = True
             raise
@@ -137,7 +145,9 @@ class Attempt:
         """
         if self._is_ended:
             return
+        # Set before the first wait, so that a second call can't book the send again.
         self._is_ended = True
+        # A renewal must not extend the lease while it is being released.
         self._renewal.cancel()
         try:
             await self.stop()
@@ -147,6 +157,7 @@ class Attempt:
     async def _settle(self, usage: SendRecord | None, request: KeptRequest | None) -> None:
         session_data: dict[str, Any] | None = None
         aftermath = self._warm.client.aftermath() if self._warm is not None else NOTHING_LEFT
+        # A web account's cost may arrive after the last event; where it is here by now, no second write is needed.
         late = aftermath.late_points
         if usage is not None:
             is_known = late is not None and late.done() and not late.cancelled()
@@ -159,6 +170,8 @@ class Attempt:
             session_data = await self._give_client_back()
         finally:
             is_booked = await self._release(usage, request, session_data)
+            # Only an entry that exists can be changed later. Where the booking failed, the expired lease becomes the
+            # entry.
             if is_booked and late is not None and usage is not None and usage.points is None:
                 self._late.expect(self.lease.entry_id, late)
 
@@ -166,7 +179,9 @@ class Attempt:
         """Returns derived data that the account's next client should have, if it changed."""
         if self._warm is None:
             return None
+        # Read before the client is given back: after that another request may use it.
         session_data = self._clients.changed_session_data(self._warm, self.lease)
+        # Left before an answer, the connection may still hold what was to come.
         is_fine = self.has_answered if self.error is None else self.error.scope in _CONNECTION_IS_FINE
         await self._clients.give_back(self._warm, is_healthy=is_fine)
         return session_data
@@ -198,9 +213,11 @@ class Attempt:
         """Keep the lease ours while the answer runs."""
         ttl = self._policy.lease_ttl_seconds
         while True:
+            # A third, so that one renewal may fail and the next one still comes in time.
             await asyncio.sleep(ttl / 3)
             try:
                 self.lease = await self._store.extend(self.lease, ttl)
+            # The slot is somebody else's. The answer is paid for, so it goes on; only the booking will fail.
             except ConflictError:
                 self._journal.event("lease.lost")
                 return

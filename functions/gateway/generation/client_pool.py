@@ -62,19 +62,24 @@ class WarmClients:
         version = account.credentials_version
 
         def is_usable(warm: WarmClient) -> bool:
+            # By identity: `PoeSettings` makes another object only when something has changed.
             return warm.credentials_version == version and warm.settings is settings
 
         await self._close(lambda warm: warm.account_id == account.id and not is_usable(warm))
+        # The one that was used last is the likeliest to be still connected. Nothing waits between here and the removal,
+        # so that two requests never get the same client.
         for warm in reversed(self._idle):
             if warm.account_id == account.id and is_usable(warm):
                 self._idle.remove(warm)
                 return warm
         client = self._make(account.kind, lease.credentials, lease.session_data)
+        # Entering opens no connection; the first call does.
         return WarmClient(await client.__aenter__(), account.id, version, settings)
 
     async def give_back(self, warm: WarmClient, *, is_healthy: bool) -> None:
         """Keep the client for the next request of its account, or close it after a failure that may be its own."""
         if not is_healthy:
+            # A broken socket would fail the next request, too, which then pays with one of its sends.
             await warm.client.aclose()
             return
         self._idle.append(warm)
@@ -102,6 +107,7 @@ class WarmClients:
     async def _close(self, is_meant: Callable[[WarmClient], bool]) -> None:
         """Close idle clients, each whatever becomes of the others. Nobody finds them any more while that takes."""
         meant = [warm for warm in self._idle if is_meant(warm)]
+        # Removed before the closing, which takes time; a stack closes the others when one of them fails.
         self._idle = [warm for warm in self._idle if warm not in meant]
         async with AsyncExitStack() as closing:
             for warm in meant:

@@ -48,6 +48,7 @@ class Downloads:
     @asynccontextmanager
     async def open(self, file: FileAttached, *, max_bytes: int) -> AsyncIterator[Opened]:
         """Open a file. Raises `PoeError`; while reading, too."""
+        # httpx comes with it, which a chat does not need: imported with the first file.
         from reverse.fetch import open_file, parse_data_url
 
         if file.url[:5].lower() == "data:":
@@ -65,6 +66,7 @@ class Downloads:
 
     async def is_of_type(self, file: FileAttached, major: str, *, max_bytes: int) -> bool:
         """Whether a file is an image, a sound or a video (`major`), by what Poe says, else by its first bytes."""
+        # What Poe says saves a fetch for each file. Whoever opens it later judges it by its bytes.
         if file.content_type:
             return file.content_type.lower().startswith(f"{major}/") and self._is_fetchable(file.url)
         try:
@@ -79,6 +81,7 @@ class Downloads:
         return scheme in ("https", "data") or _origin(url) in self._trusted
 
     def _policy(self, url: str) -> FetchPolicy | None:
+        # `None` is the strict policy of `reverse.fetch`: https only, public addresses only.
         if _origin(url) not in self._trusted:
             return None
         from reverse.url_guard import FetchPolicy
@@ -106,6 +109,7 @@ async def _cut(data: bytes) -> AsyncGenerator[bytes, None]:
 
 MAX_FILES = 20
 _MAX_URL_CHARS = 4000
+# Possessive quantifiers throughout: a bot's text can't make them backtrack.
 # `![alt](address "title")`; an address in markdown may hold balanced parentheses, or stand in angle brackets.
 _TARGET = r"<(?P<bracketed>https?://[^<>\s]++)>|(?P<plain>https?://(?:[^\s()<>]++|\([^\s()<>]*+\))++)"
 _TITLE = r"\"[^\"\n]{0,300}+\"|'[^'\n]{0,300}+'|\([^()\n]{0,300}+\)"
@@ -123,6 +127,8 @@ async def collect_files(generation: Generation) -> list[FileAttached]:
 
 def find_addresses(text: str) -> list[str]:
     """The addresses that a text hands over: those of its markdown images, without any all that stand in it."""
+    # A bot that shows an image often repeats its address below it, or links to other pages; those are no further
+    # images.
     images = [match["bracketed"] or match["plain"] for match in _IMAGE.finditer(text)]
     found: Iterable[str] = images or (_trimmed(match[0]) for match in _ADDRESS.finditer(text))
     return [url for url in dict.fromkeys(found) if len(url) <= _MAX_URL_CHARS][:MAX_FILES]
@@ -131,6 +137,7 @@ def find_addresses(text: str) -> list[str]:
 def _trimmed(url: str) -> str:
     """An address without the punctuation of the sentence, or the parenthesis, that it stands in."""
     end = len(url)
+    # Counted once and carried along, so that many parentheses cost one pass.
     unopened = url.count(")") - url.count("(")
     while url[end - 1] in _TRAILING or (url[end - 1] == ")" and unopened > 0):
         unopened -= url[end - 1] == ")"

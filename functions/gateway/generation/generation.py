@@ -109,6 +109,7 @@ class Generation:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         usage = self.usage
+        # A request that was never sent has no usage: zeros would read as an answer that cost nothing.
         if self._attempt is not None or self._sends:
             self._record.usage = {
                 "prompt_tokens": usage.prompt_tokens,
@@ -117,6 +118,7 @@ class Generation:
             }
             self._record.points, self._record.points_estimated = usage.points, usage.points_estimated
         if self._attempt is not None:
+            # Booked before `on_end`: whatever goes wrong there, the money is in the ledger.
             await self._attempt.end(self._booking(self._attempt), self._kept(error))
             if self._task.on_end is not None and (self._attempt.has_answered or self._is_taken):
                 await self._task.on_end(self, error is None)
@@ -134,6 +136,7 @@ class Generation:
 
     def _is_free(self, attempt: Attempt) -> bool:
         """Whether the send under way costs nothing: it was refused, or never sent."""
+        # What Poe named a price for is not free, whatever else it said.
         return not self._spending.is_reported and (not attempt.was_sent or attempt.was_refused)
 
     def _booking(self, attempt: Attempt) -> SendRecord | None:
@@ -170,6 +173,7 @@ class Generation:
                     for shaped in self._shape(event):
                         yield shaped
                 stream = attempt.stream
+                # At a stop sequence or the token limit the loop ends early; leaving the block stops the upstream.
                 while stream is not None and not shaper.is_over:
                     event = await anext(stream)
                     # The common case, kept short: this runs for every chunk.
@@ -211,6 +215,7 @@ class Generation:
         record.account, record.account_kind = lease.account.id, lease.account.kind.value
         attempt = self._attempt = Attempt(lease, shared, bot=task.model.lower())
         self._spending.begin(lease.intention.estimate if lease.intention else None)
+        # Once something was shown the shaper stays: stop sequences and limits are about all that the caller saw.
         if not self._is_shown:
             self._shaper = AnswerShaper(task.limits(lease.account.kind), is_streamed=task.is_streamed)
         return attempt
@@ -225,6 +230,7 @@ class Generation:
                 told = _raised(await leasing.explain(none, failure))
                 if not may_fall_back(self._sends, none.reason) or not await self._turn(leasing, told):
                     raise self._told(told) from None
+                # The accounts that were tried for the last model were not tried for this one.
                 again = None
             except GatewayError as refused:  # the key's budget
                 raise self._told(refused) from None
@@ -235,8 +241,10 @@ class Generation:
         task = await others.next() if others is not None else None
         if task is None:
             return False
+        # The first failure is kept: the caller asked for that model and need not know the others.
         self._asked_failure = self._asked_failure or told
         self._sends_before += len(self._sends)
+        # The rules look at the sends to one model; the total is kept in `_sends_before`, which the limit counts.
         self._sends, self._failures, self._change = [], [], None
         self._shared.journal.event("model.fallback", self._record, model=task.model, instead_of=self._task.model)
         self._task, self._question = task, task.new_question()
@@ -275,6 +283,7 @@ class Generation:
             rule=decision.rule.name if decision.rule else "limit reached",
         )
         if isinstance(decision, GiveUp):
+            # The attempt is still set: it is booked when the block is left.
             raise self._told(_raised(self._failures[decision.number])) from None
         # Only one account is ever leased: this one is given back before the next is looked for.
         was_answered, is_free = attempt.has_answered, self._is_free(attempt)
@@ -289,11 +298,13 @@ class Generation:
         return None
 
     def _note(self, attempt: Attempt, failure: PoeError | AnswerRejectedError) -> Send:
+        # A price that came before the answer failed: it was never shaped, and has to be booked all the same.
         if attempt.reported is not None and not self._spending.is_reported:
             self._spending.report(attempt.reported)
         account, change = attempt.lease.account, self._change
         if isinstance(failure, PoeError):
             attempt.error = failure
+            # Part of the answer came, so Poe has taken the message, whatever the client knew when it failed.
             if attempt.has_answered:
                 failure.delivery = Delivery.PARTIAL
             send = failed_send(

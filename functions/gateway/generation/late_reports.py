@@ -31,6 +31,7 @@ class LateReports:
 
     def expect(self, entry_id: str, points: asyncio.Future[int]) -> None:
         """Book the cost of the entry when it comes. The entry must have been written."""
+        # The client was closed: the connection that would have told the cost is gone.
         if points.cancelled():
             return
         while len(self._tasks) >= MOST:
@@ -51,6 +52,8 @@ class LateReports:
 
     async def _book(self, entry_id: str, points: asyncio.Future[int]) -> None:
         for _ in range(_PIECES):
+            # `asyncio.wait` leaves the future alone at the timeout; `wait_for` would cancel it, and the cost would be
+            # lost.
             await asyncio.wait({points}, timeout=_PIECE_SECONDS)
             if points.done():
                 break
@@ -59,4 +62,5 @@ class LateReports:
         try:
             await self._store.late_report(entry_id, points.result())
         except AccountStoreError as error:
+            # The entry keeps its estimate, and the scheduled job settles it.
             self._journal.event("late_report.failed", code=type(error).__name__)

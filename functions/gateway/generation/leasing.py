@@ -68,6 +68,7 @@ class Leasing:
 
     async def _next(self, again: Again | None) -> Lease:
         if again is None:
+            # The account that has the conversation's chat, if there is one: any other one must be sent all of it.
             return await self._lease(self._task.kinds, self._task.sticky_account_id)
         if again.where is not Where.SAME:
             try:
@@ -75,12 +76,15 @@ class Leasing:
                     again.kinds,
                     self._task.sticky_account_id,
                     again.exclude,
+                    # Where the same account would do, another one must be free at once.
                     is_patient=again.where is not Where.OTHER_OR_SAME,
                 )
             except NoAccountError:
                 if again.where is not Where.OTHER_OR_SAME:
                     raise
+            # Only the account that failed needs the pause.
             await asyncio.sleep(again.wait_seconds)
+        # The release has given the account the wait that its failure calls for, so that it may have to be waited for.
         others = again.exclude - {again.account_id}
         return await self._lease(again.kinds, again.account_id, others, waits_for_cooldown=True)
 
@@ -104,6 +108,7 @@ class Leasing:
                 price_of=self._task.price,
             )
         self._has_ticket = True
+        # Reserved before the lease: two requests of a key must not both spend the last of its budget.
         request = LeaseRequest(
             # Never the caller's request id, which a caller may send twice: the owner frees the slot.
             owner=ticket.owner,
@@ -125,6 +130,7 @@ class Leasing:
         )
         try:
             return await self._wait_for(request, is_patient=is_patient, waits_for_cooldown=waits_for_cooldown)
+        # Cancellation included: a reservation without a lease would keep the key's budget for an hour.
         except BaseException:
             if budget is not None and ticket.reserved is not None:
                 await to_the_end(budget.give_back(ticket), name="give-back")
@@ -141,8 +147,12 @@ class Leasing:
                 wait = _WAITS_SECONDS[min(looks, len(_WAITS_SECONDS) - 1)]
                 passes = error.reason is NoAccountReason.BUSY
                 if waits_for_cooldown and error.retry_at is not None:
+                    # `retry_at` is a time of the store, on the wall clock; the bound of the waiting is on the monotonic
+                    # one.
                     wait = max(wait, error.retry_at - shared.now())
                     passes = True
+                # Given up before a wait that would be too long: nothing is gained by making the caller wait for the
+                # same error.
                 if not passes or shared.clock() + wait > give_up_at:
                     raise
             looks += 1
@@ -150,6 +160,7 @@ class Leasing:
 
     async def explain(self, none: NoAccountError, failure: Exception | None) -> Exception:
         """What to raise where no account is left: that, or the failure before it, whichever tells more."""
+        # "There is no account" would be wrong where there are some of the other kind.
         if failure is None and none.reason is NoAccountReason.NONE_CONFIGURED and await self._has_other_kinds():
             wanted = " or ".join(f"'{kind.value}'" for kind in self._task.kinds)
             message = f"This request needs an account of kind {wanted}, and there is none. /admin/accounts adds one."
@@ -175,6 +186,7 @@ class Leasing:
             return False
         try:
             return bool((await self._shared.store.list_accounts(limit=1)).items)
+        # Only the wording of an error depends on it.
         except AccountStoreError:
             return False
 

@@ -43,6 +43,7 @@ async def run_all(count: int, run: Run[T], *, record: RequestRecord, width: int)
     try:
         await _run(count, run, results, fail, record=record, width=width)
     except ExceptionGroup as failures:
+        # A task group wraps what its tasks raise, while callers know single errors.
         raise _first(failures) from None
     return [results[index] for index in range(count)]
 
@@ -66,6 +67,7 @@ async def stream_all(
         try:
             await run_all(count, forward, record=record, width=width)
         finally:
+            # Where the reader has left, the queue may be full for good.
             if is_read:
                 await queue.put(None)
 
@@ -74,6 +76,7 @@ async def stream_all(
     try:
         while (chunk := await queue.get()) is not None:
             yield chunk
+        # The end of the queue says nothing of how it came about; this raises the failure, if there was one.
         await forwarding
     finally:
         is_read = False
@@ -105,6 +108,7 @@ async def _run(
                     results[index] = await run(index, part)
                 except NoAccountError as error:
                     # Another answer has the account, and takes this one over when it is done.
+                    # Only where nothing was sent: an answer that was paid for is not begun again.
                     is_busy = error.reason is NoAccountReason.BUSY and not part.attempts
                     if is_busy and active > 1:
                         waiting.append(index)

@@ -71,7 +71,9 @@ def decide(
     `fallbacks` models may still be asked in this one's place.
     """
     last = sends[-1]
+    # Sends to other models count as well: the limit bounds what one request of the caller may cost.
     left = max_sends - sends_before - len(sends)
+    # Before the rules are looked at, so that no rule can send more often than this.
     if left <= 0 or is_late:
         return GiveUp(None, telling(sends))
     rule = _rule_for(sends)
@@ -83,6 +85,7 @@ def decide(
     able = _able_kinds(sends, kinds)
     if rule.where is None or not able or (rule.where is Where.SAME and last.kind not in able):
         return NextModel(rule) if rule.falls_back and fallbacks else GiveUp(rule, telling(sends))
+    # Up to half is taken off at random: requests that failed together must not come back together.
     pause = _FIRST_PAUSE_SECONDS * 2.0 ** (len(sends) - 1) * (0.5 + jitter / 2) if rule.pauses else 0.0
     return Again(
         rule,
@@ -91,10 +94,13 @@ def decide(
         (last.kind,) if rule.where is Where.SAME else able,
         frozenset(send.account_id for send in sends),
         last.account_id,
+        # Poe's own time counts where it is the longer one, up to what a caller can be kept waiting for.
         max(pause, min(last.retry_after_seconds or 0.0, MAX_WAIT_SECONDS)) if rule.pauses else 0.0,
     )
 
 
+# Busy accounts are free again in seconds, and accounts that are disabled or signed out need their owner: in neither
+# case does another model answer.
 _MODEL_CAN_NOT_BE_HAD = frozenset({NoAccountReason.BOT_DENIED, NoAccountReason.COOLING_DOWN, NoAccountReason.NO_POINTS})
 
 
@@ -106,6 +112,7 @@ def may_fall_back(sends: Sequence[Send], reason: NoAccountReason) -> bool:
 def _rule_for(sends: Sequence[Send]) -> Rule:
     """The first rule that matches the last send, and is not used up."""
     used: list[Rule] = []
+    # A rule that applies once is used up by earlier sends, so their rules are found again; there are ten sends at most.
     for send in sends:
         rule = next(rule for rule in RULES if rule.matches(send) and not (rule.is_once and rule in used))
         used.append(rule)
@@ -116,6 +123,7 @@ def _able_kinds(sends: Sequence[Send], kinds: Sequence[AccountKind]) -> tuple[Ac
     """The kinds whose API was not found to lack the bot or the feature."""
     lacking = set()
     for number, send in enumerate(sends):
+        # What decided then: the rule for a send depends on those before it, not on those after it.
         if _rule_for(sends[: number + 1]).where is Where.OTHER_API:
             lacking.add(send.kind)
     return tuple(kind for kind in kinds if kind not in lacking)
@@ -135,11 +143,13 @@ def telling(sends: Sequence[Send]) -> int:
       asking, and both do not know the bot.
     """
     last = len(sends) - 1
+    # The model answered, so nothing that an account lacked explains the failure better.
     if sends[last].code is None:
         return last
     unknown = [number for number, send in enumerate(sends) if send.code is ErrorCode.BOT_NOT_FOUND]
     unknown_to = {sends[number].kind for number in unknown}
     others = [number for number, send in enumerate(sends) if not _lacks_the_bot(send, unknown_to)]
+    # A 404 ends there, while programs come back for hours after a 429: no busy account may hide a misspelt name.
     if unknown and all(sends[number].scope is Scope.ACCOUNT for number in others):
         return unknown[0]
     if not others:

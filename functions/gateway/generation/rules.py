@@ -60,6 +60,7 @@ class Send:
     @property
     def fate(self) -> Delivery:
         """The delivery, doubted where points were spent: what was charged for was taken."""
+        # A refusal that came with a price was none: sending again as if it were free could be paid twice.
         is_free = self.delivery in (Delivery.NOT_SENT, Delivery.REFUSED)
         return Delivery.FAILED if is_free and self.points else self.delivery
 
@@ -139,6 +140,7 @@ class Rule:
     def matches(self, send: Send) -> bool:
         """Whether the row is about this send."""
         return (
+            # `codes` may hold `None`, the code of an unusable answer; "matches everything" is `codes=None`.
             (self.codes is None or send.code in self.codes)
             and (self.fates is None or send.fate in self.fates)
             and (self.scopes is None or send.scope in self.scopes)
@@ -157,10 +159,14 @@ def _codes(*codes: ErrorCode | None) -> frozenset[ErrorCode | None]:
     return frozenset(codes)
 
 
+# The message may be at Poe, or is: nothing of these is sent again, by any rule.
 _UNSAFE = frozenset({Delivery.UNKNOWN, Delivery.PARTIAL})
+# Poe charges nothing for these, so that a repetition can't be paid twice.
 _FREE = frozenset({Delivery.NOT_SENT, Delivery.REFUSED})
 _OF_ONE_API = _codes(ErrorCode.BOT_NOT_FOUND, ErrorCode.UNSUPPORTED_FEATURE)
 
+# The order is part of the meaning: answers that can't be used, what forbids another send, changes that answer one
+# failure only, general rules. A rule that sends again belongs below "delivery unknown or partly answered".
 RULES: tuple[Rule, ...] = (
     Rule(
         name="unusable answer",
@@ -186,6 +192,7 @@ RULES: tuple[Rule, ...] = (
         fates=_UNSAFE,
     ),
     Rule(
+        # Before "not offered by this API", which gives up the whole kind of account.
         name="bot of the bot protocol",
         why="Chat completions do not know all bots that the bot protocol knows.",
         codes=_codes(ErrorCode.BOT_NOT_FOUND),
@@ -195,6 +202,7 @@ RULES: tuple[Rule, ...] = (
         where=Where.SAME,
     ),
     Rule(
+        # Not limited to once: a model may refuse several options, one after the other.
         name="refused option",
         why="The model need not take it; the caller is told that it was left out.",
         codes=_codes(ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED_FEATURE),
@@ -219,6 +227,8 @@ RULES: tuple[Rule, ...] = (
         where=Where.SAME,
     ),
     Rule(
+        # Poe has no code of its own for a lost chat. The change is only possible where a chat was continued, so the
+        # other codes can't be mistaken for one.
         name="lost chat",
         why="The chat that held the conversation is gone; the caller sent all of it.",
         codes=_codes(ErrorCode.CHAT_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.PROTOCOL),
@@ -260,6 +270,7 @@ RULES: tuple[Rule, ...] = (
         falls_back=True,
     ),
     Rule(
+        # Before the next rule, which has no use for the only account and would turn a wait of seconds into an error.
         name="free again soon",
         why="Poe names the time, and it is short.",
         codes=_codes(ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED),
@@ -296,6 +307,7 @@ RULES: tuple[Rule, ...] = (
         pauses=True,
     ),
     Rule(
+        # Matches everything, so that each send has a rule.
         name="everything else",
         why="Another account, or another time, would be told the same.",
     ),

@@ -45,6 +45,7 @@ class StopFinder:
         for stop in filter(None, stops):
             self._add(stop)
         self._link()
+        # Most text begins no sequence; a search in C skips it, instead of a step of Python per character.
         self._first = re.compile("[" + "".join(map(re.escape, self._next[0])) + "]") if self._next[0] else None
         self._state = 0
 
@@ -96,6 +97,7 @@ class StopFinder:
         waiting = deque(self._next[0].values())
         while waiting:
             state = waiting.popleft()
+            # A shorter sequence may end inside the beginning of a longer one.
             if self._found[state] is None:
                 self._found[state] = self._found[self._fallback[state]]
             for character, following in self._next[state].items():
@@ -168,6 +170,7 @@ class AnswerShaper:
 
     def accept(self, text: str) -> bool:
         """Take text that is shown as it is, the common case; `False` leaves it to `shape`."""
+        # Called for every piece of text, so it decides by what was computed before.
         if self._note is not None or self._is_limited or self.is_over:
             return False
         self._shown.append(text)
@@ -179,6 +182,7 @@ class AnswerShaper:
         if self.is_over:
             return
         match event:
+            # A refusal is no text of the answer: limits and stop sequences are not applied to it.
             case RefusalDelta(text):
                 self._other_units += usage.units(text)
                 yield event
@@ -199,6 +203,7 @@ class AnswerShaper:
     def _append(self, text: str) -> Iterator[Event]:
         if self._note is not None:
             text = self._note + text
+            # The length first: a long answer that begins like a note must not be matched again with each piece.
             if self._is_streamed and len(text) <= _LONGEST_NOTE and _PROGRESS_NOTE.fullmatch(text):
                 self._note = text
                 return
@@ -230,6 +235,7 @@ class AnswerShaper:
 
     def _forget_held(self) -> None:
         self._held = ""
+        # The automaton stood in the middle of the text that is gone.
         self._stops.reset()
 
     def _show_until_stop(self, text: str) -> Iterator[Event]:
@@ -251,6 +257,7 @@ class AnswerShaper:
         if not text:
             return
         limit = self._limits.max_tokens
+        # Reasoning and tool calls do not count here: only a text can be cut and still be of use.
         room = None if limit is None else limit * usage.UNITS_PER_TOKEN - self._shown_units()
         if room is not None and usage.units(text) > room:
             text = text[: usage.cut(text, room)]

@@ -54,6 +54,7 @@ class PlainQuestion:
 
     def ask(self, client: PoeClient, lease: Lease, change: Change | None) -> AsyncGenerator[Event, None]:
         request = self._build(lease.account.kind)
+        # Other changes are never offered by `changes`, so they can't come here.
         return client.stream(replace(request, in_bot_protocol=True) if change is Change.BOT_PROTOCOL else request)
 
     def changes(self, error: PoeError) -> frozenset[Change]:

@@ -2,7 +2,7 @@
 
 Every byte of the text's UTF-8 weighs something: ASCII by what kind of character it is, other characters at their first
 byte, which tells their script. The sum does not depend on how a text was cut into pieces. The weights were fitted to
-the `o200k_base` vocabulary (November 2026; table of errors in docs/usage.md, corpus and counts in the tests). Whoever
+the `o200k_base` vocabulary (November 2026; table of errors in docs/api/usage.md, corpus in the tests). Whoever
 shows an estimate marks it as one.
 """
 
@@ -78,6 +78,8 @@ def tokens(text: str) -> int:
 def cut(text: str, allowed_units: int) -> int:
     """How many leading characters of `text` fit into `allowed_units`."""
     data = _encode(text)
+    # The bytes that continue a character weigh nothing, so `bisect_right` takes a character with all of its bytes or
+    # none.
     size = bisect_right(list(accumulate(data.translate(_WEIGHTS))), allowed_units)
     return len(data[:size].decode())
 
@@ -126,6 +128,7 @@ class TokenUsage:
 
         def known(numbers: Iterable[int | None]) -> int | None:
             found = [number for number in numbers if number is not None]
+            # Details are optional: an answer without them adds nothing. Points must be known of all, see `_all_points`.
             return sum(found) if found else None
 
         return cls(
@@ -188,6 +191,7 @@ class Spending:
 
     def begin(self, estimate: int | None) -> None:
         """Another send is under way, which will probably cost so many points; `None` if nobody can tell."""
+        # The same number as in the ledger's entry, so that both say the same until the cost is known.
         self._estimate = estimate
 
     def report(self, event: UsageReported) -> None:
@@ -213,6 +217,7 @@ class Spending:
         self._points, self._points_estimated = self._cost(is_last_free=is_free)
         if self._current is not None:
             self._ended = _sum(self._ended, self._current)
+        # Without a report the prompt was read, as far as anybody knows; a refused one was not.
         elif was_answered:
             self._estimated_prompts += self._prompt_tokens
         self._current = None
@@ -223,6 +228,7 @@ class Spending:
         last = self.points
         is_estimate = last is None and not is_last_free
         if last is None:
+            # Free is known to be 0. Without an estimate it stays unknown, and so does the sum.
             last = 0 if is_last_free else self._estimate
         return _all_points((self._points, last)), self._points_estimated or is_estimate
 

@@ -29,6 +29,7 @@ _MAX_CACHED = 1024
 def read_token(headers: Headers) -> str:
     """The caller's secret, from `Authorization: Bearer` or `x-api-key`. Raises `GatewayError` (401)."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    # Anthropic's clients send `x-api-key`, OpenAI's a bearer token; each is taken on every address.
     token = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
     if not token:
         raise GatewayError(
@@ -66,11 +67,13 @@ class Authenticator:
         """
         token = read_token(headers)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        # A hit saves the table's read for a minute; the price is that a key revoked in another sandbox lives as long.
         known = self._known.get(digest)
         if known is not None and known[1] > self._clock():
             key: ApiKey | None = known[0]
         else:
             key = await self._find_key(token)
+        # Looked at for remembered keys, too: an expiry must not wait for the cache.
         if key is None or not key.enabled or (key.expires_at is not None and key.expires_at <= self._wall_clock()):
             self._known.pop(digest, None)
             raise GatewayError(INVALID_KEY, headers={"www-authenticate": "Bearer"})
@@ -89,6 +92,7 @@ class Authenticator:
         """
         if not may_use(key, model_names):
             raise GatewayError(MODEL_NOT_ALLOWED, "This API key may not use this model.", param="model")
+        # Would never be admitted however long the caller waits, so it is a 400 and not a 429.
         if key.requests_per_minute is not None and answers > key.requests_per_minute:
             most = key.requests_per_minute
             message = f"Each answer counts as a request, of which this API key may make {most} per minute."
@@ -103,6 +107,7 @@ class Authenticator:
 
     def _remember(self, digest: bytes, key: ApiKey) -> None:
         self._known[digest] = (key, self._clock() + KEY_CACHE_SECONDS)
+        # The oldest goes first; only keys that exist are in here, so that guesses can't push them out.
         while len(self._known) > _MAX_CACHED:
             self._known.popitem(last=False)
 
@@ -110,6 +115,7 @@ class Authenticator:
 def may_use(key: ApiKey, names: tuple[str, ...]) -> bool:
     """Whether the key's list of models, which may end in `*`, covers one of the names."""
     lowered = [name.lower() for name in names]
+    # Model names are compared without regard to case, as Poe does (docs/reference/poe-official.md#model-list).
     return not key.models or any(
         name.startswith(allowed[:-1]) if allowed.endswith("*") else name == allowed
         for allowed in key.models
@@ -128,6 +134,7 @@ ADDRESS_NOT_ALLOWED = Situation(
 
 def check_access(key: ApiKey, path: str, client: str | None) -> None:
     """Raise `GatewayError` (403) if the key may not be used so. `path` is without `/v1`, `client` an IP address."""
+    # A stolen administrator's key must not be able to spend points as well.
     if key.role is not KeyRole.CLIENT:
         raise GatewayError(WRONG_ROLE)
     if key.routes and not any(_covers(allowed, path) for allowed in key.routes):
@@ -143,6 +150,7 @@ def check_address(key: ApiKey, client: str | None) -> None:
 
 def _covers(allowed: str, path: str) -> bool:
     """Whether an allowed path, which may begin with `/v1` and end in `*`, is this one."""
+    # Paths are compared without `/v1`, which callers may leave out.
     plain = allowed.removeprefix("/v1") if allowed.startswith("/v1/") or allowed == "/v1" else allowed
     if plain.endswith("*"):
         return path.startswith(plain[:-1])
@@ -155,6 +163,7 @@ def _is_within(client: str | None, ranges: tuple[str, ...]) -> bool:
         address = ipaddress.ip_address(client or "")
     except ValueError:
         return False
+    # A server on a dual-stack socket shows IPv4 callers like this; ranges are written in IPv4.
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return any(address in ipaddress.ip_network(network, strict=False) for network in ranges)
@@ -253,6 +262,7 @@ class AdminGate:
         digest = await self._admin_digest()
         # Digests have one length, so that the comparison takes the same time for every guess.
         if digest is not None and hmac.compare_digest(digest, _digest(token)):
+            # The admin key is not in the table: it still opens the administration when no key was ever made.
             return Administrator(KeyRole.ADMIN)
         found = await self._find_key(token)
         if (
@@ -269,8 +279,10 @@ def _basic_password(headers: Headers) -> str | None:
     if scheme.lower() != "basic":
         return None
     try:
+        # The user's name is of no interest; only the password is a secret.
         return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
     except ValueError:
+        # Something was sent and can't be read: "" is nobody's key, so it ends as a 401.
         return ""
 
 

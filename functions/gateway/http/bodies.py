@@ -17,6 +17,7 @@ from gateway.http.errors import INVALID_JSON, TOO_LARGE, UNSUPPORTED_ENCODING, G
 
 # Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
 MAX_DEPTH = 100
+# So much is parsed in a few milliseconds; more would keep the event loop from other requests.
 _AT_ONCE_BYTES = 128 * 1024
 # Half of a surrogate pair, which JSON can escape and UTF-8 can't carry: programs that cut texts cut emoji in two.
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -44,6 +45,7 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
 
 
 async def _read_all(request: Request, max_bytes: int) -> bytes:
+    # Refused before any of it is read; senders without the header, or with a wrong one, are counted below.
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and _is_more(announced, max_bytes):
         raise GatewayError(TOO_LARGE)
@@ -51,6 +53,7 @@ async def _read_all(request: Request, max_bytes: int) -> bytes:
     size = 0
     while True:
         message = await request.receive()
+        # The caller left while sending: nobody reads an error.
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         part = message.get("body", b"")
@@ -88,16 +91,20 @@ def _parse_large(body: bytes) -> dict[str, Any]:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
+        # Some programs on Windows begin a body with a byte order mark, which JSON does not allow.
         text = body.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant)
+    # Python's parser gives up at a depth that depends on its version and on the stack; the answer is the same as below.
     except RecursionError:
         raise GatewayError(INVALID_JSON, "The body is nested too deeply.") from None
     except ValueError:
         raise GatewayError(INVALID_JSON) from None
+    # Most bodies have too few brackets to be that deep, and counting them costs next to nothing.
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper_than(value, MAX_DEPTH):
         raise GatewayError(INVALID_JSON, "The body is nested too deeply.")
     if not isinstance(value, dict):
         raise GatewayError(INVALID_JSON, "The body must be a JSON object.")
+    # Only such an escape can have put a half pair there, so that the walk through the whole value is rarely made.
     if _ESCAPED_SURROGATE.search(text):
         mended: dict[str, Any] = _without_surrogates(value)
         return mended
@@ -151,6 +158,8 @@ def _is_deeper_than(value: Any, depth: int) -> bool:
 def page_size(query: QueryParams, *, default: int, highest: int) -> int:
     """The query parameter `limit`. Raises `GatewayError` (400) if it is no number from 1 to `highest`."""
     given = query.get("limit", str(default))
+    # The length is bounded before `int`, which is slow for very long numbers; `isdigit` takes other scripts' digits,
+    # too.
     size = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(highest)) else 0
     if not 1 <= size <= highest:
         raise invalid(f"'limit' must be from 1 to {highest}.", param="limit", code="out_of_range")
@@ -169,6 +178,7 @@ def coding_of(header: str) -> str | None:
     codings = [word for word in (part.strip().lower() for part in header.split(",")) if word not in ("", "identity")]
     if not codings:
         return None
+    # Several at once are allowed by HTTP and sent by nobody; each would multiply what a small body can become.
     if len(codings) > 1 or codings[0] not in _CODINGS:
         raise GatewayError(UNSUPPORTED_ENCODING)
     return codings[0]
@@ -184,16 +194,19 @@ def unpacked(body: bytes, coding: str, *, max_bytes: int) -> bytes:
     data = body
     try:
         while not inflate.eof:
+            # Piece by piece: a small body that unpacks to gigabytes is refused before it fills the memory.
             piece = inflate.decompress(data, _PIECE_BYTES)
             data = inflate.unconsumed_tail
             size += len(piece)
             if size > max_bytes:
                 raise GatewayError(TOO_LARGE)
             pieces.append(piece)
+            # The end of the data without the end of the stream: cut off.
             if not piece and not data:
                 break
     except zlib.error:
         raise _broken() from None
+    # What follows the end would be dropped silently.
     if not inflate.eof or inflate.unused_data:
         raise _broken()
     return b"".join(pieces)

@@ -23,6 +23,7 @@ def deadline_of(scope: Scope, *, margin_seconds: float, longest_seconds: float) 
     stop the upstream and to book; of a very short rest at most half is given up.
     """
     seconds = longest_seconds
+    # Absent outside of Lambda, where nothing stops the process.
     context = scope.get("aws.context")
     if context is not None:
         left = context.get_remaining_time_in_millis() / 1000
@@ -41,6 +42,7 @@ async def bounded(receive: Receive, deadline: float) -> AsyncIterator[Callable[[
     task = asyncio.current_task()
     if task is None:  # pragma: no cover - a coroutine always runs in one
         raise RuntimeError("bounded() needs a task")
+    # Says whose cancellation arrives: ours, which becomes `ClientGoneError`, or one from outside, which must go on.
     is_gone = False
 
     def leave() -> None:
@@ -50,6 +52,7 @@ async def bounded(receive: Receive, deadline: float) -> AsyncIterator[Callable[[
             task.cancel()
 
     async def watch() -> None:
+        # Servers may repeat an empty `http.request`, which means nothing.
         while (await receive())["type"] != "http.disconnect":
             pass
         leave()
@@ -59,16 +62,20 @@ async def bounded(receive: Receive, deadline: float) -> AsyncIterator[Callable[[
         async with asyncio.timeout_at(deadline):
             yield leave
     except asyncio.CancelledError:
+        # `uncancel` takes our own request back. If the count is not 0 then, somebody else cancels, too, and must
+        # prevail.
         if is_gone and task.uncancel() == 0:
             raise ClientGoneError from None
         raise
     finally:
+        # Waited for, so that no task outlives the block and reads what belongs to another request of the connection.
         watcher.cancel()
         await asyncio.wait({watcher})
 
 
 async def to_the_end(work: Coroutine[Any, Any, T], *, name: str) -> T:
     """Do what must not stay half done, and must have a bound of its own. Cancelled meanwhile, it is re-raised after."""
+    # A task of its own: the caller's cancellation does not reach it. `shield` would not wait for it.
     task = asyncio.create_task(work, name=name)
     await settled(task)
     return task.result()
@@ -83,6 +90,7 @@ async def settled(task: asyncio.Task[Any]) -> None:
     while not task.done():
         try:
             await asyncio.wait({task})
+        # Remembered and raised at the end: a booking that is left half done can't be repeated.
         except asyncio.CancelledError as error:
             cancelled = error
     if not task.cancelled():

@@ -58,6 +58,7 @@ class Field(Generic[T]):
 
     def __set_name__(self, owner: type[Body], attribute: str) -> None:
         self._attribute = attribute
+        # JSON names that Python can't have as attributes are given explicitly.
         self.name = self.name or attribute
 
     @overload
@@ -69,6 +70,8 @@ class Field(Generic[T]):
     def __get__(self, body: Body | None, owner: type[Body]) -> Self | T:
         if body is None:
             return self
+        # A descriptor that is not a data descriptor (no `__set__`): the stored value below hides it, so that each field
+        # is checked once, and only if somebody reads it.
         value = body.values.get(self.name)
         if value is None:
             if self.default is REQUIRED:
@@ -91,6 +94,7 @@ class Body:
     """By the name in JSON, those of base classes included."""
 
     def __init_subclass__(cls) -> None:
+        # Base classes first, so that a subclass can declare a field anew.
         fields = (value for base in reversed(cls.__mro__) for value in vars(base).values() if isinstance(value, Field))
         cls.declared = {field.name: field for field in fields}
 
@@ -113,6 +117,7 @@ class Body:
 
     def undeclared(self) -> dict[str, Any]:
         """The fields that are not declared, `null` left out."""
+        # These are no mistakes: models have options of their own, which are passed on by name.
         return {name: value for name, value in self.values.items() if value is not None and name not in self.declared}
 
     def options(self) -> dict[str, Any]:
@@ -138,6 +143,7 @@ def typed(kinds: Mapping[str, type[Body]]) -> list[Schema]:
     for kind, body in kinds.items():
         schema = describe(body)
         properties = {"type": {"const": kind}, **schema["properties"]}
+        # Every kind needs its `type`, whether or not its body declares it.
         schemas.append(
             schema | {"properties": properties, "required": [*dict.fromkeys(["type", *schema.get("required", ())])]}
         )

@@ -2,7 +2,7 @@
 
 The table says, for each situation, status, OpenAI's `type` and `code`, a text of our own, and whether an SDK should
 try again. Errors of the Poe client and of the account store are looked up by their codes; texts of exceptions and
-account ids never reach a caller. Poe's own words do where they are about the request (see `upstream_words`).
+account ids never reach a caller. Poe's own words do where they are about the request (see `cleaned`).
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class GatewayError(Exception):
         retry_after_seconds: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        # The text is our own, or was cleaned: logs and tracebacks may show it.
         super().__init__(message or situation.message)
         self.situation = situation
         self.message = message or situation.message
@@ -75,8 +76,10 @@ class GatewayError(Exception):
         headers = dict(self._headers)
         should_retry = self.situation.should_retry
         if self.retry_after_seconds is not None:
+            # Rounded up, since a client that comes a moment too early is refused again. 0 would mean "at once".
             seconds = max(1, int(self.retry_after_seconds + 0.999))
             headers["retry-after"] = str(seconds)
+            # Decides over the status, and over the situation's own word.
             if seconds > MAX_RETRY_AFTER_SECONDS:
                 should_retry = False
         if should_retry is not None:
@@ -86,6 +89,7 @@ class GatewayError(Exception):
 
 _INVALID = "invalid_request_error"
 
+# What clients decide by are `status` and `code`: OpenAI's words where it has one for the situation.
 INVALID_KEY = Situation(401, "authentication_error", "invalid_api_key", "The API key is missing or not valid.")
 MODEL_NOT_ALLOWED = Situation(403, "permission_error", "model_not_allowed", "This model may not be used.")
 NO_ACCESS = Situation(
@@ -108,6 +112,7 @@ UNSUPPORTED_ENCODING = Situation(
 )
 CONTENT_FILTER = Situation(400, _INVALID, "content_filter", "The upstream refused the content.")
 RATE_LIMIT = Situation(429, "rate_limit_error", "rate_limit_exceeded", "This API key sent too many requests.")
+# No retry: a budget begins anew with the next day, which no SDK waits for.
 QUOTA = Situation(429, "insufficient_quota", "insufficient_quota", "This API key has used up its budget.", False)
 NO_POINTS = Situation(429, "insufficient_quota", "insufficient_quota", "No account has points left.", False)
 BOT_LIMIT = Situation(429, "insufficient_quota", "insufficient_quota", "The limit for this model is reached.", False)
@@ -143,6 +148,7 @@ ACCOUNTS_DISABLED = Situation(
     "No account can serve this request: all that could are disabled. /admin/accounts shows and enables them.",
     False,
 )
+# Said only where nothing was sent, so that nothing can have been charged.
 UNREACHABLE = Situation(
     502,
     "server_error",
@@ -160,6 +166,7 @@ OVERLOADED = Situation(503, "server_error", "upstream_overloaded", "The upstream
 CHALLENGE = Situation(503, "server_error", "upstream_challenge", "The upstream does not let the gateway in.", False)
 TIMEOUT = Situation(504, "server_error", "upstream_timeout", "The upstream took too long.", False)
 STORE = Situation(503, "server_error", "store_unavailable", "The gateway's storage is not available.")
+# Not to be repeated: it may have failed after the answer was paid for.
 INTERNAL = Situation(500, "server_error", "internal_error", "The gateway failed.", False)
 NOT_READY = Situation(503, "server_error", "not_ready", "No account is eligible.")
 
@@ -181,6 +188,7 @@ class Fault(StrEnum):
     """The caller went away."""
 
 
+# Others are told by their status: 4xx are the caller's, 5xx the gateway's.
 _FAULTS: dict[Situation, Fault] = {
     **dict.fromkeys((RATE_LIMIT, QUOTA), Fault.LIMIT),
     **dict.fromkeys(
@@ -225,8 +233,10 @@ _POE: dict[ErrorCode, Situation] = {
     ErrorCode.BOT_NOT_FOUND: MODEL_NOT_FOUND,
     ErrorCode.BOT_LIMIT_REACHED: BOT_LIMIT,
     ErrorCode.BOT_ACCESS_DENIED: NO_ACCESS,
+    # Not a 401: the caller's key is fine, it is the account's that Poe refused.
     ErrorCode.NOT_AUTHENTICATED: CREDENTIALS_REFUSED,
     ErrorCode.INSUFFICIENT_POINTS: NO_POINTS,
+    # Poe's limit is of the account; `rate_limit_exceeded` is said of the caller's own key only.
     ErrorCode.RATE_LIMITED: WAITING,
     ErrorCode.CHALLENGE: CHALLENGE,
     ErrorCode.BLOCKED: CHALLENGE,
@@ -267,6 +277,7 @@ def gateway_error(
         case GatewayError():
             return error
         case HTTPException():
+            # Raised by Starlette's router, with `allow` in its headers.
             situation = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}.get(error.status_code, INVALID_REQUEST)
             return GatewayError(
                 situation, headers={name.lower(): value for name, value in (error.headers or {}).items()}
@@ -279,17 +290,21 @@ def gateway_error(
             return GatewayError(STORE)
         case TimeoutError():
             return GatewayError(TIMEOUT)
+    # The text of an unknown exception may quote a prompt or a credential, so it is not shown.
     return GatewayError(INTERNAL)
 
 
 def _of_poe(error: PoeError, field_name: Callable[[str], str]) -> GatewayError:
     situation = _POE.get(error.code, UPSTREAM)
+    # Tells "nothing was sent" from "it may have been paid", which look the same by their codes.
     if error.code in (ErrorCode.CONNECTION_FAILED, ErrorCode.TIMEOUT) and error.delivery is Delivery.NOT_SENT:
         situation = UNREACHABLE
     param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
+    # A provider's own words may stand here; they could be anything.
     if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
         param = field_name(error.param)
     retry_after = error.retry_after_seconds
+    # Without a time, SDKs would come back after half a second.
     if situation is WAITING and retry_after is None:
         retry_after = _DEFAULT_WAIT_SECONDS
     # Some programs show nothing of an error but its message.
@@ -305,6 +320,7 @@ def _of_no_account(error: NoAccountError, now: float) -> GatewayError:
         # When the store looks again is hours away: nothing that a program should wait for.
         return GatewayError(situation, param="model")
     if error.retry_at is None:
+        # Slots become free within seconds; for the other situations no time would be true.
         wait = {BUSY: 1.0, WAITING: _DEFAULT_WAIT_SECONDS}.get(situation)
     else:
         wait = max(1.0, error.retry_at - now)
@@ -359,6 +375,7 @@ def cleaned(text: str | None) -> str | None:
         return None
     if _MACHINE_WORD.fullmatch(text.strip()):
         return None
+    # Cut before the patterns run, so that their work is bounded whatever Poe sends.
     line = _SPACE.sub(" ", text[: 4 * MAX_CHARS])
     line = _NOTE_OF_AN_ID.sub("", _ID.sub("…", _ADDRESS.sub("…", line))).strip(" .…")
     if len(line) > MAX_CHARS:

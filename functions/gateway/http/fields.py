@@ -24,6 +24,7 @@ B = TypeVar("B", bound=Body)
 
 def required(field: Field[T | None]) -> Field[T]:
     """Make a field one that must be there."""
+    # Changed in place: a field belongs to the one class that declares it.
     field.default = REQUIRED
     return cast(Field[T], field)
 
@@ -59,6 +60,7 @@ def required_text(*, max_length: int | None = None, description: str = "") -> Fi
 
 def flag(description: str = "", *, default: bool = False) -> Field[bool]:
     """True or false, and nothing that only counts as such."""
+    # Not `bool(value)`: "false" would be true.
     return Field(read_flag, lambda: {"type": "boolean"}, default=default, description=description)
 
 
@@ -81,6 +83,7 @@ def number(*, lowest: float, highest: float, description: str = "") -> Field[flo
     """A number within limits, both included."""
 
     def convert(value: Any, body: Body, name: str) -> float:
+        # `True` is an `int` in Python and none in JSON.
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise body.wrong(name, "a number")
         if not lowest <= value <= highest:
@@ -110,6 +113,7 @@ def nested(kind: type[B], description: str = "") -> Field[B | None]:
     """An object with fields of its own."""
     return Field(
         lambda value, body, name: kind(read_mapping(value, body, name), body.param(name)),
+        # Made when it is asked for: the description is of no use to a chat and takes time to make.
         lambda: describe(kind),
         default=None,
         description=description,

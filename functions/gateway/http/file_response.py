@@ -46,8 +46,10 @@ class FileResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond. Raises `GatewayError`, `PoeError`, `TimeoutError`, `ClientGoneError`."""
+        # Known before the file is opened: a larger one becomes an error that can still be told.
         limit = MAX_BUFFERED_BYTES if is_buffered(scope) else MAX_STREAMED_BYTES
         try:
+            # Left in reverse order: the chunks are closed before the file, both within the deadline.
             async with bounded(receive, self._deadline), self._open(limit) as file, aclosing(file.chunks) as chunks:
                 # The head waits for the first piece, with which most failures show.
                 first = await anext(chunks, b"")
@@ -60,7 +62,9 @@ class FileResponse:
             if error.code is ErrorCode.FILE_TOO_LARGE:
                 message = "The file is too large for one response."
                 raise GatewayError(UPSTREAM, message, code="response_too_large") from None
+            # The cause names an address, which a bot wrote.
             raise GatewayError(UPSTREAM, "The file could not be fetched.") from None
+        # `TimeoutError` is an `OSError`, which below means that the caller's connection broke.
         except TimeoutError:
             raise
         except OSError:
@@ -69,6 +73,7 @@ class FileResponse:
 
 def _head(file: Download) -> list[tuple[bytes, bytes]]:
     headers = {"content-type": file.content_type, **file.headers}
+    # Without it a client can't tell a response that broke off from a complete one.
     if file.size is not None:
         headers["content-length"] = str(file.size)
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -76,8 +76,10 @@ class KeyBudget:
         self._answers = answers
         self._price = price
         self._unpriced_points = unpriced_points
+        # Answers to one request begin together. One of them reserves for all, the others wait for it here.
         self._begun = asyncio.Lock()
         self._is_begun = False
+        # Names of reservations that no answer has taken yet.
         self._spare: list[str] = []
         self._reserved: Reserved | None = None
         self._use: KeyUse | None = None
@@ -88,6 +90,7 @@ class KeyBudget:
 
     async def count(self) -> None:
         """Count the request, where nothing is reserved for its sends. Raises `GatewayError` (429)."""
+        # A key with a budget is counted with its first reservation, in the same write.
         if not self._reserves and self.key.requests_per_minute is not None:
             await self._take(Reservation(owners=(), requests=self._answers))
 
@@ -98,15 +101,19 @@ class KeyBudget:
 
         `price_of` is for a send to another model than the request was admitted for.
         """
+        # An estimate on the high side; the release of the lease corrects it.
         answer_tokens = EXPECTED_TOKENS if max_tokens is None else min(max_tokens, MAX_EXPECTED_TOKENS)
         price = (price_of or self._price)(prompt_tokens, answer_tokens)
         if not self._reserves:
             return Ticket(secrets.token_hex(16), price, None)
+        # A send of unknown price must not be free for the budget.
         points = self._unpriced_points if price.reserved is None else price.reserved
         async with self._begun:
+            # All or nothing: a request for four answers must not pay for two and then be refused.
             if is_first and not self._is_begun:
                 await self._reserve(self._answers, points, prompt_tokens + answer_tokens, requests=self._answers)
                 self._is_begun = True
+            # Repetitions reserve for themselves, and are no further requests against the rate.
             elif not is_first or not self._spare:
                 await self._reserve(1, points, prompt_tokens + answer_tokens, requests=0)
             return Ticket(self._spare.pop(), price, self._reserved)
@@ -114,6 +121,7 @@ class KeyBudget:
     async def give_back(self, ticket: Ticket) -> None:
         """End a reservation without a lease. One that can't be ended now ends by itself after an hour."""
         if ticket.reserved is not None:
+            # The caller has its answer or its error by now.
             with suppress(AccountStoreError):
                 await self._store.cancel_reservation(self.key.id, ticket.owner)
 
@@ -125,6 +133,7 @@ class KeyBudget:
     def headers(self) -> dict[str, str]:
         """`x-ratelimit-*`, as OpenAI has them; points are an extension. Empty until the key's use is known."""
         key, use = self.key, self._use
+        # Nothing was read from the table for this request, so nothing is known.
         if use is None:
             return {}
         windows = {"requests": [_Window(key.requests_per_minute, use.requests_this_minute, _minute_left(use.at))]}
@@ -146,6 +155,7 @@ class KeyBudget:
 
     async def _take(self, wanted: Reservation) -> Reserved | None:
         admission = await self._store.reserve_budget(self.key, wanted)
+        # Kept for a refusal, too: its headers tell what is left.
         self._use = admission.use
         if admission.over is not None:
             raise over_limit(admission.over, self.key, admission.use, wanted)
@@ -202,6 +212,7 @@ def over_limit(over: OverLimit, key: ApiKey, use: KeyUse, wanted: Reservation) -
     limits = [window for window in _windows(key, use, unit) if window.most is not None]
     left = min((window.left for window in limits), default=0)
     whole = min((window.most or 0 for window in limits), default=0)
+    # Waiting does not help here, unlike below.
     if 0 < whole < needed:
         message = f"The request may {verb} up to {needed} {unit}, more than this API key's whole budget of {whole}."
         return GatewayError(QUOTA, message, retry_after_seconds=seconds)

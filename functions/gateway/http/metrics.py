@@ -32,6 +32,7 @@ class Bounded:
 
     def __call__(self, value: str) -> str:
         """The value, or `other`."""
+        # Those seen first keep their names: an alarm on a model must not change what it counts.
         if value not in self._seen and len(self._seen) >= self._most:
             return OTHER
         self._seen.add(value)
@@ -58,9 +59,11 @@ class RequestMetrics:
         account_kind: str | None,
     ) -> dict[str, Any]:
         """The document for one request. `model` is `None` where none was asked for, or where no list has it."""
+        # Each combination of values is a metric that is paid for, so model, key and kind are never combined.
         dimensions = {"service": self._service, "status_class": f"{status // 100}xx"}
         directives = [_directive([["service"]], {**_EVERYWHERE, **_SPENT, **_TIMES}, values)]
         directives.append(_directive([["service", "status_class"]], {"Requests": "Count"}, values))
+        # Requests without a key are counted, and can't make new dimensions: anybody could send them.
         if key_id is not None:
             dimensions |= {
                 "model": OTHER if model is None else self._model(model.lower()),
@@ -74,6 +77,7 @@ class RequestMetrics:
             values = {**values, "Faults": 1}
             directives.append(_directive([["service", "fault"]], {"Faults": "Count"}, values))
         return {
+            # One document with several directives: values are written once, and CloudWatch reads each set from it.
             "_aws": {"Timestamp": timestamp_ms, "CloudWatchMetrics": directives},
             **dimensions,
             **values,

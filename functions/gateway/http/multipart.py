@@ -48,12 +48,14 @@ async def read_form(body: bytes, headers: Headers) -> Form:
         headers, stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
     )
     # The body is in memory already, within its limit: nothing goes to a disk or through a thread.
+    # Starlette would spool larger files to a temporary file, in a thread.
     parser.spool_max_size = len(body) + 1
     try:
         form = await parser.parse()
     except MultiPartException:
         message = f"The form can't be read: at most {MAX_FILES} files and {MAX_FIELDS} fields, each of these at most "
         raise invalid(f"{message}{MAX_FIELD_BYTES // 1024} KB.", code="invalid_multipart") from None
+    # The parser decodes names by the charset that the form itself declares.
     except UnicodeError:
         raise invalid("The form can't be read.", code="invalid_multipart") from None
     texts: dict[str, str] = {}
@@ -63,6 +65,7 @@ async def read_form(body: bytes, headers: Headers) -> Form:
             if isinstance(value, str):
                 texts[name] = value
             else:
+                # The type is told later by the bytes, so what the caller says of it is not kept.
                 files.append(UploadedPart(name, value.filename or "", await value.read()))
     finally:
         await form.close()
@@ -73,6 +76,7 @@ def _without_preamble(body: bytes, headers: Headers) -> bytes:
     """The body from its first boundary on: what stands before it says nothing (RFC 2046, 5.1.1)."""
     _, options = parse_options_header(headers.get("content-type", ""))
     delimiter = b"--" + options.get(b"boundary", b"")
+    # Nearly every form begins with its boundary; the parser stops at anything else.
     if len(delimiter) == len(b"--") or body.startswith(delimiter):
         return body
     at = body.find(b"\r\n" + delimiter)
@@ -84,6 +88,7 @@ def is_form(headers: Headers) -> bool:
     content_type = headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         return False
+    # The parser's own refusal would be told as one of the limits above, which helps nobody.
     if "boundary=" not in content_type.lower():
         raise _without_boundary()
     return True

@@ -90,6 +90,7 @@ class RequestRecord:
 
     def fail(self, failure: GatewayError, error: BaseException) -> None:
         """Note how the request ended: what the caller is told, and the `error` behind it."""
+        # What the caller was told is one thing, what was behind it another: both are needed to find out why.
         self.error, self.fault = failure.code, fault_of(failure.situation)
         behind = error.__cause__ if isinstance(error, GatewayError) else error
         if isinstance(behind, PoeError):
@@ -103,6 +104,7 @@ class RequestRecord:
 
     def part(self, index: int) -> RequestRecord:
         """A record for one of several answers to the request."""
+        # A record for each answer: they run at the same time and would overwrite each other's account and finish.
         return RequestRecord(
             f"{self.request_id}-{index}",
             self.method,
@@ -130,6 +132,7 @@ class RequestRecord:
         if part.first_token_at is not None:
             self.first_token_at = min(self.first_token_at or part.first_token_at, part.first_token_at)
         if part.usage:
+            # Unknown stays unknown, whatever the other parts cost: a sum that is too low would be believed.
             is_known = part.points is not None and (self.points is not None or not self.usage)
             self.points = (self.points or 0) + (part.points or 0) if is_known else None
             self.points_estimated = self.points_estimated or part.points_estimated
@@ -158,6 +161,7 @@ class Journal:
         self._clock = clock
         self._made: Any = None
         self._metrics: RequestMetrics | None = None
+        # At the start, before a library writes an address or a header into the log.
         quiet_libraries()
 
     def request_ended(self, record: RequestRecord) -> None:
@@ -185,12 +189,14 @@ class Journal:
 
     def event(self, name: str, record: RequestRecord | None = None, **fields: str | int | float | None) -> None:
         """Something worth knowing happened: `name` is a constant, `fields` hold nothing that users or Poe wrote."""
+        # Warnings, so that they are written with `log_level=warning`, too.
         about = {} if record is None else {"request_id": record.request_id, "account": record.account, **_trace(record)}
         self._logger.warning(name, extra=about | fields)
 
     def crash(self, error: BaseException, record: RequestRecord | None = None) -> None:
         """An exception nobody expected: its type and where it came from, never its text."""
         request_id = record.request_id if record else None
+        # No `exc_info`: a formatted traceback has the exception's text, which may quote a prompt.
         line: dict[str, Any] = {"request_id": request_id, "error_type": type(error).__name__, "frames": _frames(error)}
         line |= _trace(record) if record else {}
         self._logger.error("request.crashed", extra=line)
@@ -223,6 +229,7 @@ class Journal:
             key_id=record.key_id,
             account_kind=record.account_kind,
         )
+        # Not through the logger, which would wrap the document; CloudWatch reads metrics from a whole line only.
         sys.stdout.write(json.dumps(document, separators=(",", ":")) + "\n")
         sys.stdout.flush()
 
@@ -252,6 +259,7 @@ def _frames(error: BaseException) -> list[str]:
         code = traceback.tb_frame.f_code
         frames.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
         traceback = traceback.tb_next
+    # The innermost ones: where it happened tells more than how the request came there.
     return frames[-_MAX_FRAMES:]
 
 
@@ -275,12 +283,14 @@ class RequestKeeper:
     def is_wanted(self, record: RequestRecord) -> bool:
         """Whether the request is still to be kept: it had a key and a model, and is no part of another."""
         is_known = record.key_id is not None and record.model is not None
+        # Requests without a valid key are not kept: anybody could fill the table with them.
         return self._seconds > 0 and is_known and not record.is_part and not record.is_kept
 
     def item(self, record: RequestRecord, *, status: int | None = None, code: str | None = None) -> KeptRequest | None:
         """What is kept of a request, which is noted as kept; `None` if nothing is to be."""
         if not self.is_wanted(record):
             return None
+        # Set before anything is written, so that the release and the end of the request do not both write it.
         record.is_kept = True
         usage = record.usage
         return KeptRequest(
@@ -289,6 +299,7 @@ class RequestKeeper:
             key_id=record.key_id or "",
             model=(record.model or "").lower(),
             surface=record.surface,
+            # The release may come before the status line: an answer that ended well is a 200.
             status=status or record.status or _OK,
             code=code or record.error,
             cause=record.cause,

@@ -64,6 +64,7 @@ def optional(schema: Schema) -> Schema:
     """Or `null`."""
     if not schema:
         return schema
+    # A `null` beside these would contradict them; a plain type simply gains a second one.
     if "$ref" in schema or "enum" in schema or "const" in schema or "anyOf" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
@@ -139,6 +140,7 @@ class Operation:
 
     @property
     def all_situations(self) -> tuple[Situation, ...]:
+        # Every address that needs a key can refuse it, and needs the table for that.
         return self.situations if self.is_open else (INVALID_KEY, STORE, *self.situations)
 
 

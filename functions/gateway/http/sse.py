@@ -70,6 +70,7 @@ class EventStream:
         self._encode_abort = encode_abort or encode_error
         self._headers = headers
         self._clock = clock
+        # Noted here, since the response may end before its first item.
         record.is_stream = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,6 +78,7 @@ class EventStream:
         runtime = scope.get("extensions", {}).get(RUNTIME_EXTENSION)
         if runtime is not None:
             # What the runtime says in our place if even the cleaning up takes too long.
+            # Set before the work begins: after the deadline there is no time to ask for it.
             runtime["abort_body"] = self._encode_abort(GatewayError(TIMEOUT))
         outlet = _Outlet(send, self._headers, self._record, self._clock)
         keep_alive = asyncio.create_task(outlet.keep_alive(self._keep_alive_seconds), name="keep-alive")
@@ -86,7 +88,10 @@ class EventStream:
         try:
             end = await sending
         except asyncio.CancelledError:
+            # The keep-alive first: a comment must not come after the end of the response.
             await _end(keep_alive)
+            # Cancelled from outside, by the runtime or by a server that stops. A stream that just stops looks complete
+            # to SDKs.
             if outlet.has_begun:
                 self._record.error, self._record.fault = TIMEOUT.code, fault_of(TIMEOUT)
                 await outlet.close(self._encode_error(GatewayError(TIMEOUT)))
@@ -97,6 +102,8 @@ class EventStream:
             return
         finally:
             await _end(keep_alive)
+        # Only here, after the generator was closed: by then the lease is released and the booking done, and Lambda may
+        # freeze the sandbox with the last byte.
         await outlet.close(end)
 
     async def _send_items(self, receive: Receive, outlet: _Outlet) -> bytes:
@@ -104,6 +111,7 @@ class EventStream:
         record = self._record
         try:
             async with bounded(receive, self._deadline) as leave, aclosing(self._produce()) as items:
+                # A server tells a broken pipe by the failing send, before any disconnect message.
                 outlet.on_broken = leave
                 while True:
                     try:
@@ -111,12 +119,14 @@ class EventStream:
                     except StopAsyncIteration:
                         return b""
                     record.chunks += 1
+                    # An upstream that never makes us wait would otherwise be collected whole.
                     if outlet.size > MAX_BURST_BYTES:
                         await outlet.flush()
         except ClientGoneError:
             raise
         except Exception as error:  # whatever it is, the stream must say that it broke
             failure = self._translate(error)
+            # Nothing has left, so the caller can still have an ordinary response with a true status.
             if not outlet.has_begun:
                 # What nobody expected keeps its own traceback for the log.
                 raise error if failure.situation is INTERNAL else failure from error
@@ -166,6 +176,7 @@ class _Outlet:
         if self._lock.locked():  # a comment is on its way
             async with self._lock:
                 pass
+        # Nothing is awaited between the look at the lock and this, so that a comment can't come in between.
         self._is_busy = True
         try:
             await self._message(self._take())
@@ -185,6 +196,8 @@ class _Outlet:
     async def keep_alive(self, seconds: float) -> None:
         """Send a comment after each time of that length without a message, until cancelled."""
         while True:
+            # One sleeping task, no timer per message: at the price that a comment may come up to twice the time after
+            # the last one.
             await asyncio.sleep(seconds)
             if self._is_silent and not self._is_busy:
                 async with self._lock:
@@ -197,13 +210,16 @@ class _Outlet:
 
     def _take(self) -> bytes:
         waiting, self._waiting, self.size = self._waiting, [], 0
+        # The usual case, without a copy.
         return waiting[0] if len(waiting) == 1 else b"".join(waiting)
 
     async def _message(self, data: bytes, *, more_body: bool = True) -> None:
         self._is_silent = False
         if not self._is_started:
+            # Set before the awaits: whoever fails in between must not begin another response.
             self._is_started = True
             self._record.first_byte_at = self._clock()
+            # Asked for only now: which model answers may be known by the first item and not before.
             headers = [*_HEADERS, *self._headers()]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
@@ -226,6 +242,7 @@ def next_item(
     Raises what `anext` raises. A cancellation that comes while `before_waiting` runs reaches the generator, which has
     begun to wait already; anything else must not be raised by it.
     """
+    # The generator is driven by hand: its first step shows whether the item is there, without a task or a future.
     step = items.__anext__().__await__()
     try:
         awaited = next(step)
@@ -257,6 +274,7 @@ def next_item(
 def encode_text(text: str) -> bytes:
     """A JSON string in UTF-8; half surrogates, which UTF-8 can't carry, as escapes."""
     if text.isascii():
+        # The C encoders without `json.dumps` around them: this runs for every chunk.
         return encode_basestring_ascii(text).encode("ascii")
     try:
         return encode_basestring(text).encode()

@@ -40,6 +40,7 @@ class Telemetry:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
+        # The standard library's client: one short request, and httpx would be imported for it.
         self._address = urlsplit(f"{endpoint.rstrip('/')}/v1/traces")
         self._journal = journal
         self._version = version
@@ -54,6 +55,7 @@ class Telemetry:
         body = json.dumps(self.document(record), separators=(",", ":")).encode()
         try:
             async with asyncio.timeout(SECONDS):
+                # The thread is bounded by the socket's own timeout, since it can't be cancelled.
                 status = await asyncio.to_thread(self._post, body)
         except (OSError, http.client.HTTPException, TimeoutError) as error:
             self._failed(type(error).__name__)
@@ -64,6 +66,7 @@ class Telemetry:
     def document(self, record: RequestRecord) -> dict[str, Any]:
         """The span in its resource, as it is sent."""
         ended = self._now()
+        # The record has monotonic times only; spans are compared with those of other machines.
         started = ended - (self._clock() - record.started_at)
         trace = record.trace
         span: dict[str, Any] = {
@@ -74,6 +77,7 @@ class Telemetry:
             "startTimeUnixNano": _nanoseconds(started),
             "endTimeUnixNano": _nanoseconds(ended),
             "attributes": _attributes(_facts(record)),
+            # OpenTelemetry's rule for servers: a 4xx is the client's error and leaves the status unset.
             "status": {"code": _ERROR} if record.status >= _FIRST_FAILURE else {},
         }
         if trace is not None:
@@ -97,6 +101,7 @@ class Telemetry:
 
     def _failed(self, code: str) -> None:
         if not self._is_told:
+            # Once per sandbox: a collector that is down must not write a line for each request.
             self._is_told = True
             self._journal.event("telemetry.not_sent", code=code)
 
@@ -126,6 +131,7 @@ def _attributes(facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _value(value: str | int | float | bool) -> dict[str, Any]:
+    # First, since `True` is an `int` for Python.
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):

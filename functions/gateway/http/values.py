@@ -26,6 +26,7 @@ def read_items(value: Any, body: Body, name: str, max_items: int | None = None) 
     """The items of an array, whatever they are. Raises `GatewayError` (400)."""
     if not isinstance(value, list):
         raise body.wrong(name, "an array")
+    # Before any item is looked at: the bound is on the work.
     if max_items is not None and len(value) > max_items:
         raise body.wrong(name, f"an array of at most {max_items} items")
     return value
@@ -36,6 +37,7 @@ def read_objects(value: Any, body: Body, name: str, kind: type[B], max_items: in
     read: list[B] = []
     path = body.param(name)
     for index, item in enumerate(read_items(value, body, name, max_items)):
+        # The position is in the error's `param`, as OpenAI has it: `messages[3]`.
         if not isinstance(item, dict):
             raise body.wrong(f"{name}[{index}]", "an object")
         read.append(kind(item, f"{path}[{index}]"))
@@ -62,6 +64,7 @@ def read_text(value: Any, body: Body, name: str, max_length: int | None = None) 
     """A string. Raises `GatewayError` (400)."""
     if not isinstance(value, str):
         raise body.wrong(name, "a string")
+    # A limit of characters, not bytes: JSON Schema counts the same.
     if max_length is not None and len(value) > max_length:
         raise body.wrong(name, f"at most {max_length} characters long")
     return value
@@ -79,6 +82,7 @@ def read_integer(value: Any, body: Body, name: str, lowest: int, highest: int | 
 
 
 def read_flag(value: Any, body: Body, name: str) -> bool:
+    # 0, 1 and "true" are refused like OpenAI does, instead of guessing what was meant.
     if not isinstance(value, bool):
         raise body.wrong(name, "true or false")
     return value

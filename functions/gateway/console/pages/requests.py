@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accounts import LedgerEntry, RequestCount, RequestRecord, Selection
-from gateway.admin.request_search import find_request, is_of_request
+from gateway.admin.lookups import find_request, is_of_request
 from gateway.admin.shown import iso_time, show_entry, show_request
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import (

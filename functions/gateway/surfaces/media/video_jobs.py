@@ -49,12 +49,14 @@ class VideoJob:
     id: str
     model: str
     created_at: float
+    # Text, as OpenAI's object has it.
     seconds: str = _DEFAULT_SECONDS
     size: str = _DEFAULT_SIZE
     status: str = "queued"
     progress: int = 0
     completed_at: float | None = None
     error: Mapping[str, str] | None = None
+    # Only the account that began a job can look at it.
     account_id: str | None = None
     upstream_id: str | None = None
     url: str | None = field(default=None, repr=False)
@@ -78,6 +80,7 @@ class VideoJob:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> VideoJob:
+        # Documents live a day: a field that is added needs a default, for those of the version before.
         return cls(**document)
 
     def to_openai(self) -> dict[str, Any]:
@@ -162,6 +165,7 @@ def read_video_request(values: Mapping[str, Any], images: tuple[Attachment, ...]
         prompt=body.prompt,
         seconds=body.seconds,
         size=body.size,
+        # Bots that make videos take shape and size under the same names as those that make images.
         wishes=ImageWishes(size=body.size, aspect_ratio=body.aspect_ratio, parameters=own.values if own else {}),
         images=images,
     )

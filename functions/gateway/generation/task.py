@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.shaping import AnswerLimits
 from gateway.http.key_budget import PriceOf
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import PoeError
 from reverse.events import Event
@@ -122,7 +123,7 @@ class GenerationTask:
     ask: Ask | None = None
     """A call of the client that is no chat; takes the place of `build`."""
     question: Question | None = None
-    """Where there is more to asking and reading than one request; takes the place of both. For one generation."""
+    """More than one request, or an answer read in a special way; takes the place of both. For one generation."""
     on_end: Callable[[AnswerSoFar, bool], Awaitable[None]] | None = None
     """Called once an account has begun to answer and the answer is over: well (`True`), or not. What it writes is
     written before the last byte leaves."""

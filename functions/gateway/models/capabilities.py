@@ -6,10 +6,11 @@ Unknown is not "no": a question that only the upstream can answer is left to the
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountKind
+from lazy_dataclasses import dataclass
 from reverse.declared import Schemas, schemas_of
 
 
@@ -41,6 +42,7 @@ UNKNOWN = ModelFacts()
 
 def best_first(listed_by: Collection[str]) -> tuple[AccountKind, ...]:
     """Kinds of account to ask for a model: those that list it, then the others, which may know it all the same."""
+    # `sorted` is stable: within a group the order is that of the enum.
     return tuple(sorted(AccountKind, key=lambda kind: kind.value not in listed_by))
 
 
@@ -69,6 +71,7 @@ def facts_of(entry: object) -> ModelFacts:
 
 def _value(entry: object, *names: str) -> Any:
     for name in names:
+        # Entries of the table are mappings, those of the catalogue objects.
         found = entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
         if found is not None:
             return found
@@ -80,6 +83,7 @@ def _input_modalities(entry: object) -> frozenset[str] | None:
     if given is None:
         architecture = _value(entry, "architecture")
         given = architecture.get("input_modalities") if isinstance(architecture, Mapping) else None
+    # An empty list says no more than none; taken at its word it would refuse every file.
     return _names(given) or None
 
 
@@ -94,4 +98,5 @@ def _names(values: Any) -> frozenset[str] | None:
 
 
 def _count(value: Any) -> int | None:
+    # 0 as a window would refuse everything.
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

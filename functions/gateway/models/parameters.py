@@ -8,11 +8,12 @@ that mean what happens anyway (`store: false`, `presence_penalty: 0`) are neithe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountKind
 from gateway.models.capabilities import ModelFacts
+from lazy_dataclasses import dataclass
 from reverse.declared import Steering, fitted, steer_by_word
 
 PARALLEL_TOOL_CALLS = "parallel_tool_calls"
@@ -54,6 +55,7 @@ class Options:
         chosen = {name: value for name, value in self.fields.items() if _is_sent(name, kind, facts)}
         if (steering := self._steering(facts)) is not None:
             chosen.pop(REASONING_EFFORT, None)
+            # What the caller names itself wins over what is derived from its effort.
             chosen = {**steering.options, **chosen}
         return {name: _fitted(name, value, facts) for name, value in {**chosen, **self.parameters}.items()}
 
@@ -94,6 +96,7 @@ def _is_sent(name: str, kind: AccountKind, facts: ModelFacts) -> bool:
     declared = facts.declares(name)
     if declared:
         return True
+    # The web API takes declared options only; it has no place for OpenAI's fields.
     if not kind.traits.is_native:
         return False
     if name == REASONING_EFFORT:
@@ -117,8 +120,10 @@ def sort_options(
     that declare them get. `foreign` are Poe's names of fields that the caller's API calls otherwise.
     """
     unknown = {name: value for name, value in undeclared.items() if not _is_neutral(name, value)}
+    # In this API the field has another name, so that somebody mixed up two APIs: told, not guessed.
     misplaced = [name for name in unknown if name in _MEANT_FOR_ALL or name in foreign]
     fields = {name: value for name, value in declared.items() if not _is_neutral(name, value)}
+    # Options of single models have no place in OpenAI's API: they come as fields of their own.
     fields |= {name: value for name, value in unknown.items() if name not in misplaced}
     return Options(fields, parameters, (*dropped, *misplaced))
 
@@ -132,6 +137,7 @@ def _is_neutral(name: str, value: Any) -> bool:
 def ignored_header(names: Iterable[str]) -> str:
     """The value of `x-gateway-ignored`: names only, made safe for a header, cut to a sane number."""
     safe = ("".join(character if _is_plain(character) else "_" for character in name[:_MAX_NAME]) for name in names)
+    # Names of fields are the caller's words: nothing of them may end a header or begin another.
     return ", ".join([*safe][:_MAX_REPORTED])
 
 

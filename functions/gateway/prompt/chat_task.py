@@ -7,7 +7,7 @@ whatever API the caller speaks.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from gateway.prompt.native_calls import CallExtras, with_extras
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.thinking import is_given_back
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
+from lazy_dataclasses import dataclass
 
 IGNORED_HEADER = "x-gateway-ignored"
 TRUNCATED_HEADER = "x-gateway-truncated"
@@ -50,6 +51,7 @@ class ChatTask:
 
     def generation_task(self, choice: int = 0) -> GenerationTask:
         """The task of one choice. The conversation goes on with the first."""
+        # One chat can't go on with two answers.
         conversation = self.conversation if choice == 0 else None
         extras = CallExtras() if self.request.specs.tools else None
         is_kept = conversation is not None or extras is not None
@@ -69,6 +71,7 @@ class ChatTask:
 
     def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:
         """Names of what was not taken into account; `kind` is the answering account's, if known already."""
+        # Headers of a stream may leave before an account is known; the likeliest kind is told then.
         kind = kind or self.request.kinds[0]
         names = {*self.request.ignored(kind), *map(self.request.names.of, self.refused.names)}
         turns = self.request.turns
@@ -89,6 +92,7 @@ class ChatTask:
     ) -> None:
         kind, account_id = answer.kind, answer.account_id
         try:
+            # What is saved makes the next request cheaper, and is not worth failing this one.
             async with asyncio.timeout(_SAVE_SECONDS):
                 if extras is not None and went_well:
                     await extras.save(self.store, self.key_id)
@@ -123,17 +127,21 @@ async def prepare_chat(
     Raises `GatewayError` (400) for files and lengths that can't be served. No account is touched.
     """
     facts = facts_of(entry)
+    # Before the conversation is looked for: its digest covers the files' bytes.
     turns = await services.attachments.read(request.turns, facts, places=request.places, param=request.names.messages)
     kept = turns
     rules_tokens = request.rules_tokens
+    # Opt-in only: leaving turns out changes the answer, which nobody would notice.
     if request.may_truncate:
         kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=request.max_tokens or 0)
     else:
         check_window(turns, facts.context_tokens, also=rules_tokens)
+    # After the cutting: what was left out needs no read of the table.
     kept = await with_extras(
         kept, bot=bot, thinks=_thinks(request, facts), key_id=key_id, store=services.store, journal=services.journal
     )
     request = replace(request, turns=kept, facts=facts)
+    # Known only now, with the model's facts. An answer without the search would look like one with it.
     if request.specs.must_search and not request.searches_the_web:
         message = (
             "'tool_choice' asks for a call, but none of 'tools' is offered here: this model does not search the web."

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from reverse.events import Event, Finished, TextDelta, TextReplaced, UrlCited
 
 # A link of Markdown (`[title](address)`, `[[1]](address)`; no image), or an address alone.
+# Possessive throughout, and bounded in its titles: read in time proportional to the text.
 _ADDRESS = r"https?://[^\s<>()\[\]\"'`]++(?:\([^\s<>()]{0,200}+\)[^\s<>()\[\]\"'`]*+)*+"
 _TITLE = r"[^\[\]\n]{0,300}+"
 _LINK = re.compile(
@@ -26,6 +27,7 @@ def links_in(text: str) -> Iterator[UrlCited]:
     """The links of a text and their places; each address once."""
     seen: set[str] = set()
     for match in _LINK.finditer(text):
+        # Punctuation at the end belongs to the sentence; inside a link's parentheses it belongs to the address.
         url = match["linked"] or match["alone"].rstrip(_PUNCTUATION)
         if url in seen or len(seen) >= _MAX_LINKS:
             continue
@@ -49,6 +51,7 @@ async def with_cited_links(events: AsyncGenerator[Event, None]) -> AsyncGenerato
                 case UrlCited():
                     is_cited = True
                 case Finished() if not is_cited:
+                    # Before the last event: nothing may follow `Finished`. The text is complete only here.
                     for link in links_in("".join(texts)):
                         yield link
             yield event

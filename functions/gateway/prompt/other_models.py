@@ -22,15 +22,16 @@ MakeRequest = Callable[[Model | None], GenerationRequest]
 
 def model_header(meant: Resolved) -> dict[str, str]:
     """The header that says which model an alias stands for; empty for a model's own name."""
-    return {} if meant.alias is None else _told(meant.name)
+    return {} if meant.alias is None else _header(meant.name)
 
 
-def _told(name: str) -> dict[str, str]:
+def _header(name: str) -> dict[str, str]:
+    # Names of bots may have any characters, headers may not.
     return {MODEL_HEADER: quote(name, safe=" !#$&'()*+,/:;=?@[]~")}
 
 
 class ModelServices(ChatServices, Protocol):
-    """What asking another model takes."""
+    """What a request to another model needs."""
 
     @property
     def prices(self) -> Prices: ...
@@ -78,7 +79,7 @@ class ModelChoice:
         """
         headers = self.chat.headers(answer.kind if answer else None)
         is_settled = not self._others or (answer is not None and answer.has_begun)
-        return {**headers, **_told(self.model)} if self._is_alias and is_settled else headers
+        return {**headers, **_header(self.model)} if self._is_alias and is_settled else headers
 
     async def next(self) -> GenerationTask | None:
         """The task for the next model that can be asked this; `None` where none is left."""
@@ -100,6 +101,7 @@ class ModelChoice:
             self.model = named.name
             for note in self._on_change:
                 note(named.name)
+            # The budget was reserved at the price of the model that was asked for; this one has its own.
             price = partial(self._services.prices.price, named.model, named.bot)
             return replace(self.task(), price=price, others=self)
         return None

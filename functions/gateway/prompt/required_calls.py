@@ -34,6 +34,7 @@ class RequiredCallReader(AnswerReader):
             case ToolCallDelta():
                 return self._call(event)
             case TextDelta(text) if not self._renumbered:
+                # Words before a call are passed on with it; without a call they are not what was asked for.
                 self._held.append(text)
                 return []
             case TextReplaced(text) if not self._renumbered:
@@ -59,8 +60,10 @@ class RequiredCallReader(AnswerReader):
 
     def _call(self, event: ToolCallDelta) -> list[Event]:
         if event.index not in self._renumbered:
+            # Its later pieces are left out as well: their index is not in the table.
             if self._named is not None and event.name != self._named:
                 return []
+            # Callers expect indexes from 0 without gaps.
             self._renumbered[event.index] = len(self._renumbered)
         return [*self._release(), replace(event, index=self._renumbered[event.index])]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.model_json import TooDeepError, decode_strictly_at, is_too_deep
 from gateway.prompt.schema_budget import Budget
+from lazy_dataclasses import dataclass
 
 # Where a JSON object or array may begin, by what comes first in it: links and sets in prose are no attempt.
 _OPENING = re.compile(r'\{(?=\s*+["}])|\[(?=\s*+[\]\[{"\-0-9tfn])')
@@ -35,6 +36,7 @@ class ResponseFormat:
         rule = "Answer with one JSON object and nothing else: no text around it, no code fence."
         if self.schema is None:
             return rule
+        # As compact as it can be written: it is paid for with every message.
         schema = json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
         return f"{rule} It must fit this JSON Schema:\n{schema}"
 
@@ -56,6 +58,7 @@ class ResponseFormat:
             return None, "it holds no JSON object"
         value, start, end = found
         if self.schema is not None:
+            # A budget of its own for each answer, so that a correction is checked as thoroughly as the first answer.
             problem = find_violation(value, self.schema, Budget())
         else:
             problem = None if isinstance(value, dict) else "$: must be object"
@@ -69,6 +72,7 @@ class ResponseFormat:
         # Once, not for every candidate: what is too deep and broken as well is an error on one Python only.
         if (first := _OPENING.search(answer)) is not None and is_too_deep(answer, first.start()):
             raise TooDeepError("the JSON is nested too deeply")
+        # An object in the explanation must not be taken for the answer where an array was asked for.
         wanted = _root_types(self.schema) if self.schema is not None else frozenset({"object"})
         last: tuple[Any, int, int] | None = None
         is_wanted = False
@@ -80,6 +84,7 @@ class ResponseFormat:
             except TooDeepError:
                 raise
             except ValueError as error:
+                # Not at the end of what was read: the answer may begin inside of what failed.
                 at = opening.end()
                 effort -= _cost(error, opening.start(), len(answer))
                 continue

@@ -19,10 +19,12 @@ MAX_BLOCKS = 256
 
 def read_thinking_block(values: Mapping[str, Any]) -> Thinking | None:
     """A block of Anthropic's API, or what other gateways make of it; `None` where it has no seal."""
+    # Redacted: nothing to read, but the provider wants it back unchanged.
     data = values.get("data")
     if isinstance(data, str) and data:
         return Thinking("", data, is_redacted=True)
     text, signature = values.get("thinking", values.get("text")), values.get("signature")
+    # Unsealed thinking is refused by the provider, so it is not sent at all.
     if not isinstance(signature, str) or not signature:
         return None
     return Thinking(text if isinstance(text, str) else "", signature)
@@ -40,4 +42,5 @@ def read_thinking_blocks(*lists: Any) -> tuple[Thinking, ...]:
 
 def is_given_back(turns: Sequence[Message], *, bot: str, kind: AccountKind) -> bool:
     """Whether sealed thinking reaches the provider: at its own endpoint, which answers where calls were made."""
+    # Without calls the provider does not read earlier thinking, so that nothing is lost by leaving it out.
     return kind.traits.is_native and FAMILY in bot.lower() and any(turn.tool_calls for turn in turns)

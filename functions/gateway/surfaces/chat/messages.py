@@ -36,6 +36,7 @@ def _arguments(value: Any, body: Body, name: str) -> str:
         return json.dumps(value)
     if not isinstance(value, str):
         raise body.wrong(name, "a string")
+    # Functions without parameters are often called with an empty text.
     return value or "{}"
 
 
@@ -115,6 +116,7 @@ def _unsupported_parts(items: Sequence[MessageItem]) -> set[str]:
             names |= {f"messages.{name}" for name in (*unsealed, "annotations") if item.values.get(name)}
         for part in item.content if isinstance(item.content, list) else ():
             image = part.get("image_url") if isinstance(part, dict) else None
+            # Poe has no such option: the image is sent as it is.
             if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
                 names.add("messages.image_url.detail")
     return names
@@ -128,6 +130,7 @@ def _read_message(item: MessageItem, left_out: set[str]) -> Message:
     text, attachments = read_content(content, item, "content", left_out=unknown)
     left_out |= {f"messages.content.{kind}" for kind in unknown}
     calls = _read_tool_calls(item, left_out) if role == "assistant" else ()
+    # A result of `functions` has only the function's name.
     call_id = (item.tool_call_id or item.name) if role == "tool" else None
     thinking = _read_thinking(item) if role == "assistant" else ()
     return Message(role, text, attachments, calls, call_id, item.name, thinking)
@@ -153,6 +156,7 @@ def _read_tool_calls(item: MessageItem, left_out: set[str]) -> tuple[ToolCall, .
             left_out.add("messages.tool_calls")
     legacy = item.function_call
     if legacy is not None and not calls:
+        # The name as id for now; `_with_own_ids` tells several calls of one name apart.
         calls.append(ToolCall(legacy.name, legacy.name, legacy.arguments))
     return tuple(calls)
 
@@ -173,6 +177,7 @@ def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
             calls: list[ToolCall] = []
             for call in turn.tool_calls:
                 is_legacy = call.id == call.name
+                # Only calls without an id of their own are numbered.
                 counts[call.name] += is_legacy
                 calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
             read.append(replace(turn, tool_calls=tuple(calls)))

@@ -63,9 +63,11 @@ def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
     model = body.model.strip()
     specs = read_tools(body)
     stream_options = body.stream_options
+    # Without tools it means nothing, and providers refuse it.
     parallel = body.parallel_tool_calls if specs.tools else None
     left_out = set[str]()
     turns = read_turns(body.messages, left_out)
+    # Before the model is looked up: what is wrong with a body does not depend on it.
     check_content(turns, "messages")
     return GenerationRequest(
         model=model,
@@ -74,6 +76,7 @@ def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
         is_streamed=body.stream,
         wants_usage=stream_options is not None and stream_options.include_usage,
         choices=body.n or 1,
+        # The newer field wins where a client sends both to be safe.
         max_tokens=body.max_completion_tokens or body.max_tokens,
         stop=body.stop,
         options=body.read_options(
@@ -90,6 +93,7 @@ def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
 
 
 def _dropped(body: ChatBody) -> list[str]:
+    # OpenAI stores metadata with a stored completion; nothing is stored here.
     names = [f"metadata.{name}" for name in (body.metadata.undeclared() if body.metadata else ())]
     if body.stream_options is not None and body.stream_options.include_obfuscation:
         names.append("stream_options.include_obfuscation")
@@ -100,6 +104,7 @@ def _response_format(item: FormatItem | None) -> ResponseFormat | None:
     """`None` for plain text."""
     if item is None or item.type in (None, "text"):
         return None
+    # Any object: nothing but its form is checked.
     if item.type == "json_object":
         return ResponseFormat(item.values)
     if item.json_schema is None:

@@ -34,6 +34,7 @@ class CompletionEncoder:
                 + answer.text
                 + missing_links(answer.files, answer.text),
                 "index": index,
+                # OpenAI's choices always have the field, null where there are none.
                 "logprobs": None,
                 "finish_reason": finish_reason(answer.finish_reason),
             }
@@ -66,12 +67,14 @@ class ChoiceEncoder:
         self.answer = Answer()
         self._index = index
         self._parent = parent
+        # As in chat: the field is there only where usage was asked for.
         self._tail = b',"usage":null}\n\n' if request.wants_usage else b"}\n\n"
         self.rename(parent.head["model"])
 
     def rename(self, model: str) -> None:
         """Another model answers than was expected. To be called before anything is encoded."""
         request, head = self._parent.request, self._parent.head
+        # Shared by all choices: those that begin later name the same model.
         head["model"] = model
         self._open = b"data: " + _json(head)[:-1] + b',"choices":[{"text":'
         # Held until the bot begins to answer: a failure before that is an ordinary error response.
@@ -79,6 +82,7 @@ class ChoiceEncoder:
 
     def encode(self, event: Event) -> bytes:
         """The chunk for an event; empty for events that chunks do not show."""
+        # A refusal is a kind of text here: this API has no other place for it.
         if not isinstance(event, TextDelta):
             self.answer.add(event)
             return b""
@@ -89,6 +93,7 @@ class ChoiceEncoder:
         """All that ends the answer."""
         links = missing_links(self.answer.files, self.answer.text)
         reason = self.answer.finish_reason
+        # An answer without text still has its prompt echoed, and its reason told.
         return self._start + self._chunk(links, finish_reason(reason), native_reason(reason))
 
     def _chunk(self, text: str, reason: str | None = None, native: Mapping[str, str] | None = None) -> bytes:
@@ -99,6 +104,7 @@ class ChoiceEncoder:
 
 def finish_reason(reason: FinishReason) -> str:
     """OpenAI's value. This endpoint has none for tool calls, which nobody can ask for here."""
+    # Somebody stopped it at Poe: cut, like at a token limit.
     if reason is FinishReason.CANCELLED:
         return "length"
     return "stop" if reason is FinishReason.TOOL_CALLS else reason.value

@@ -50,8 +50,11 @@ async def create_completion(request: Request) -> Response | EventStream:
     key = await authenticate(request)
     asked = read_completion_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
     meant = await admit(request, key, asked.model, asked.answers)
+    # A bot without text would answer a prompt with an address.
     require(meant.model, "text", "completions")
     async with asyncio.timeout_at(deadline):
+        # All prompts are made ready before any is sent: a mistake in the last one must not come after others were paid
+        # for.
         chats = [
             await prepare_choice(
                 meant, partial(_same, one_prompt), key_id=key.id, services=services, has_others=asked.answers == 1
@@ -85,6 +88,7 @@ class _Completion:
 
     def headers(self) -> dict[str, str]:
         """What is known of the answers by now."""
+        # Until an account is known the likeliest kind is assumed.
         kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
         ignored = {name for choice in self._chats for kind in kinds for name in choice.chat.ignored(kind)}
         headers = self._chats[0].headers(self._started[-1] if self._started else None)
@@ -109,10 +113,12 @@ class _Completion:
 
     def _stream_choice(self, index: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
         encoder = self._choices[index] = self._encoder.choice(index)
+        # Another model is possible for a single answer only, so the first chat speaks for all.
         self._chats[0].on_change(encoder.rename)
         return stream_answer(self._start(index, record), encoder)
 
     def _start(self, index: int, record: RequestRecord) -> Generation:
+        # In OpenAI's order: all answers to the first prompt come first.
         prompt, choice = divmod(index, self._asked.count)
         task = self._chats[prompt].task(choice)
         generation = self._context.services.generations.start(task, record)

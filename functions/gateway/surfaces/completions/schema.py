@@ -21,6 +21,7 @@ from gateway.http.schemas import (
 from gateway.surfaces.completions.request import CompletionBody
 
 SCHEMAS: dict[str, Schema] = {
+    # From the fields that read the body, so that reader and description can't differ.
     "CompletionRequest": describe(CompletionBody),
     "Completion": obj(
         "id object created model choices usage",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
 from gateway.http import fields
@@ -16,6 +16,7 @@ from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
 from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
 from gateway.surfaces.media.image_parameters import ImageWishes
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment
 
 DOCUMENT_KIND = "video"
@@ -48,12 +49,14 @@ class VideoJob:
     id: str
     model: str
     created_at: float
+    # Text, as OpenAI's object has it.
     seconds: str = _DEFAULT_SECONDS
     size: str = _DEFAULT_SIZE
     status: str = "queued"
     progress: int = 0
     completed_at: float | None = None
     error: Mapping[str, str] | None = None
+    # Only the account that began a job can look at it.
     account_id: str | None = None
     upstream_id: str | None = None
     url: str | None = field(default=None, repr=False)
@@ -77,6 +80,7 @@ class VideoJob:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> VideoJob:
+        # Documents live a day: a field that is added needs a default, for those of the version before.
         return cls(**document)
 
     def to_openai(self) -> dict[str, Any]:
@@ -161,6 +165,7 @@ def read_video_request(values: Mapping[str, Any], images: tuple[Attachment, ...]
         prompt=body.prompt,
         seconds=body.seconds,
         size=body.size,
+        # Bots that make videos take shape and size under the same names as those that make images.
         wishes=ImageWishes(size=body.size, aspect_ratio=body.aspect_ratio, parameters=own.values if own else {}),
         images=images,
     )

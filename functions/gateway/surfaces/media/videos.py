@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
@@ -21,6 +21,7 @@ from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoJob, VideoRequest, new_job
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, Finished, VideoJobStarted
@@ -42,6 +43,7 @@ class VideoMaker:
         """A new job, stored, and the names of the fields that the bot can't be told. Raises what asking raises."""
         parameters, ignored = resolve(request.wishes, bot, model)
         job = new_job(f"video_{secrets.token_hex(16)}", request)
+        # A request with an image goes to the bot: the job is begun with text only.
         if model is not None and _ENDPOINT in model.upstream_endpoints and not request.images:
             fields = {"seconds": request.seconds, "size": request.size}
             sent = {**request.wishes.parameters, **{name: value for name, value in fields.items() if value is not None}}
@@ -49,12 +51,14 @@ class VideoMaker:
             # The job takes OpenAI's fields only.
             ignored = ("aspect_ratio",) if request.wishes.aspect_ratio else ()
         else:
+            # A bot is told only what it declares; the official API refuses anything else.
             declared = model is not None and model.declared("seconds") is not None
             if request.seconds is not None and not declared:
                 ignored = (*ignored, "seconds")
             elif request.seconds is not None:
                 parameters["seconds"] = request.seconds
             job = await self._make(job, request, bot, model, parameters)
+        # Not stored, it could not be found again, although it is paid for: a failure here is the caller's to see.
         await self._keep(job)
         return job, ignored
 
@@ -64,9 +68,11 @@ class VideoMaker:
         if document is None:
             raise GatewayError(NOT_FOUND, _NOT_THERE, param="video_id")
         job = VideoJob.from_document(document)
+        # Nothing changes any more: no account is bothered.
         if job.is_terminal or job.upstream_id is None:
             return job
         asked = await self._ask(job)
+        # Clients poll every few seconds; most looks change nothing, and each write would be paid for.
         if asked != job:
             await self._keep(asked)
         return asked
@@ -103,6 +109,7 @@ class VideoMaker:
                 model=bot,
                 ask=ask,
                 prompt_tokens=usage.tokens(request.prompt),
+                # Web accounts can't begin jobs; one that was leased in vain would cost a send.
                 kinds=tuple(kind for kind in AccountKind if kind.traits.has_video_jobs),
                 is_streamed=False,
             ),
@@ -130,6 +137,7 @@ class VideoMaker:
         files = await collect_files(self.services.generations.start(task, self.record))
         result = self.services.downloads
         for file in files:
+            # The first video is the answer: OpenAI's object has room for one.
             if await result.is_of_type(file, "video", max_bytes=MAX_STREAMED_BYTES):
                 return job.completed(at=time.time(), url=file.url, content_type=file.content_type)
         raise GatewayError(UNUSABLE_ANSWER, "The model answered without a video.", code="no_video")
@@ -144,6 +152,7 @@ class VideoMaker:
         status = video.status.value
         if status == "completed":
             return job.completed(at=time.time(), url=video.url)
+        # Never back, and 100 only with the video itself: clients take 100 for the end.
         return replace(job, status=status, progress=min(max(video.progress or 0, job.progress), 99))
 
     @asynccontextmanager
@@ -163,6 +172,7 @@ class VideoMaker:
             yield entered.videos
 
     async def _keep(self, job: VideoJob) -> None:
+        # From the beginning of the job, so that looking at it does not keep it alive.
         left = job.created_at + KEPT_SECONDS - time.time()
         await self.services.store.put_document(
             DOCUMENT_KIND, self.key_id, job.id, job.to_document(), ttl_seconds=max(left, 1.0)

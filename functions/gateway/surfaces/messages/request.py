@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.http import fields
@@ -19,6 +19,7 @@ from gateway.prompt.tool_specs import MAX_TOOLS
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
 from gateway.surfaces.messages.blocks import THINKING, MessageItem, Turns
 from gateway.surfaces.messages.tools import ToolChoice, ToolItem, read_tools
+from lazy_dataclasses import dataclass
 from reverse.declared import Steering, schemas_of, steer_by_tokens, steer_by_word
 
 # The effort that stands for a budget: up to so many tokens.
@@ -38,6 +39,7 @@ class Thinking:
     def options(self, model: Model | None) -> dict[str, Any]:
         """The options that tell the model; empty where it has none for it."""
         steering = self._steering(model)
+        # What the model declares is more exact than an effort.
         if steering is not None:
             return dict(steering.options)
         if self.mode == "enabled" and self.budget is not None and _takes_effort(model):
@@ -47,6 +49,7 @@ class Thinking:
 
     def is_ignored(self, model: Model | None) -> bool:
         """Whether the model is not told exactly this."""
+        # Nothing was asked for, or the model was to decide, which it does anyway.
         if self.mode in (None, "adaptive"):
             return False
         steering = self._steering(model)
@@ -135,6 +138,7 @@ class PromptBody(TextBody):
 class MessageBody(PromptBody):
     """`POST /v1/messages`."""
 
+    # Required, as in Anthropic's API; only counting goes without.
     max_tokens = fields.required(fields.integer(lowest=1))
 
 
@@ -160,7 +164,9 @@ class MessagesRequest:
     def generation_request(self, model: Model | None) -> GenerationRequest:
         """The request for a model, `None` if nobody lists it."""
         parameters = {**self.thinking.options(model), **self.parameters}
+        # Two fields of this API lead to one option: the explicit effort wins over the one that a budget stands for.
         effort = parameters.pop(REASONING_EFFORT, None)
+        # Only the wish for single calls is passed on: several at once is what models do by themselves.
         parallel = None if self.shared.specs.is_parallel else False
         dropped = [*self.dropped, *(["thinking"] if self.thinking.is_ignored(model) else [])]
         options = self.body.read_options(
@@ -184,7 +190,9 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
     for item in body.messages:
         turns.add(item)
     check_content(turns.messages, "messages")
+    # Read only to be checked: Poe has no tiers, and both values mean what happens anyway.
     _ = body.service_tier
+    # `user_id` among them: it names a person, no conversation.
     metadata = body.metadata.undeclared() if body.metadata else {}
     output = body.output_config
     shared = GenerationRequest(
@@ -223,5 +231,6 @@ def _response_format(item: FormatItem | None) -> ResponseFormat | None:
         return None
     if item.schema is None:
         raise item.missing("schema")
+    # Chat completions want a name, which this API has none for.
     values = {"type": "json_schema", "json_schema": {"name": "output", "schema": item.schema, "strict": True}}
     return ResponseFormat(values, item.schema)

@@ -36,6 +36,7 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
     tools: list[Tool] = []
     dropped: list[str] = []
     for index, item in enumerate(items):
+        # `custom` is this API's word for a caller's tool; all others run on Anthropic's servers.
         if (item.type or "custom") == "custom":
             tools.append({"type": "function", "function": _function(item)})
         else:
@@ -45,6 +46,7 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
     must_search = choice is not None and (
         (choice.type == "any" and not tools and bool(searches)) or (choice.type == "tool" and choice.name in searches)
     )
+    # The model is not told of a search that it does not have; `prepare_chat` checks that it can.
     mode = None if choice is None or must_search else _mode(choice, tools, has_others=bool(dropped))
     is_parallel = choice is None or not choice.disable_parallel_tool_use
     specs = ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
@@ -52,6 +54,7 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
 
 
 def _function(item: ToolItem) -> dict[str, Any]:
+    # Only what chat completions have: `cache_control` and the like mean nothing there.
     function: dict[str, Any] = {"parameters": item.input_schema, "name": item.name}
     if item.description:
         function["description"] = item.description
@@ -68,6 +71,7 @@ def _mode(choice: ToolChoice, tools: list[Tool], *, has_others: bool) -> Any:
         if not any(tool["function"]["name"] == choice.name for tool in tools):
             raise invalid(f"'{param}' must name one of 'tools'.", param=param, code="invalid_value")
         return {"type": "function", "function": {"name": choice.name}}
+    # An answer without a call would look as if the model had decided against one.
     if choice.type == "any" and not tools:
         problem = (
             "asks for a call, but none of 'tools' is offered here" if has_others else "is only allowed with 'tools'"

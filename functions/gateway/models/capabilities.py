@@ -6,10 +6,11 @@ Unknown is not "no": a question that only the upstream can answer is left to the
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountKind
+from lazy_dataclasses import dataclass
 from reverse.declared import Schemas, schemas_of
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import gcd
 from typing import Any
 
 from gateway.http.errors import invalid
 from gateway.models.catalogue import Model
+from lazy_dataclasses import dataclass
 
 # What callers send when they mean "as you like".
 _NO_CHOICE = frozenset({"", "auto", "default", "1024x1024"})

@@ -7,7 +7,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from accounts import AccountKind
@@ -21,6 +21,7 @@ from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_request import ImageRequest
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
@@ -21,6 +21,7 @@ from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoJob, VideoRequest, new_job
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, Finished, VideoJobStarted

@@ -145,6 +145,7 @@ async def _send(services: Services, lease: Lease, bot: str) -> dict[str, Any]:
             try:
                 async with aclosing(client.stream(request)) as events:
                     async for event in events:
+                        # Whatever the words are: that some came shows that the account answers.
                         is_answered = is_answered or isinstance(event, TextDelta | TextReplaced)
                         if isinstance(event, UsageReported):
                             reported = event
@@ -153,6 +154,7 @@ async def _send(services: Services, lease: Lease, bot: str) -> dict[str, Any]:
                 left = client.aftermath()
         outcome = Outcome(bot=bot.lower())
     except PoeError as error:
+        # With the model, whose failure need not be the account's.
         outcome = outcome_of(error, bot=bot.lower())
         raise
     finally:

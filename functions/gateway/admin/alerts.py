@@ -16,6 +16,7 @@ from pool.webhook import CONFIG_NAME, Webhook, WebhookChannel, read_webhook, set
 from reverse.errors import PoeError
 
 router = APIRouter()
+# A large fleet may have more; nobody reads further down.
 _MAX_SHOWN = 200
 
 

@@ -167,6 +167,7 @@ async def _restore_setting(services: Services, value: dict[str, Any], number: in
     # What is there stays: an import never replaces.
     there = await services.store.get_config(POE)
     if there:
+        # A repeated import is no failure, and what the owner has changed since is not undone.
         return Restored.SAME if there == document else Restored.KEPT
     try:
         await services.store.put_config(POE, document)

@@ -22,6 +22,7 @@ PAGE_PATH = "/docs"
 MAX_BODY_BYTES = 256 * 1024
 MAX_IMPORT_BYTES = 2 * 1024 * 1024
 _OF_THE_BODY = (b"content-type", b"content-encoding", b"content-length")
+# Overrides and exports hold what a viewer must not see.
 _FOR_ADMINS = (f"{ADMIN_PATH}/config", f"{ADMIN_PATH}/export")
 
 

@@ -32,6 +32,7 @@ Path = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 class _Limits(BaseModel):
     """What a key may do. `null` is no limit."""
 
+    # A misspelt limit would be no limit at all.
     model_config = ConfigDict(extra="forbid")
 
     models: list[Label] = Field(default_factory=list, max_length=100)
@@ -96,6 +97,7 @@ class KeyChange(_Limits):
         """For the store: what was given. Name and `enabled` have no null."""
         # By what was given, not by the values: an absent field stays, `null` ends a limit.
         given = self.model_dump(include=self.model_fields_set, exclude={"version"})
+        # These two can't be taken away, so that null means "as it is".
         kept = {name: value for name, value in given.items() if value is not None or name not in ("name", "enabled")}
         return cast("KeySettings", kept)
 
@@ -231,6 +233,7 @@ async def rotate_key(key_id: str, services: ServicesArgument, body: Rotation | N
         raise no_such_key() from None
     services.authenticator.forget()
     use = await services.store.key_use(key_id)
+    # By the store's clock, by which the old secret ends.
     return show_key(key, use) | {"key": secret, "old_key_works_until": iso_time(use.at + grace) if grace else None}
 
 

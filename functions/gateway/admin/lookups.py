@@ -26,6 +26,7 @@ _LOOK_BACK_SECONDS = 31 * _DAY
 
 async def names_of(store: AccountStore, groups: Iterable[str]) -> dict[tuple[str, str], str]:
     """The names by group (`key`, `account`) and id, of the first 5,000 of each."""
+    # Together under pairs, since keys and accounts have ids of the same form.
     names: dict[tuple[str, str], str] = {}
     if "key" in groups:
         names |= {("key", key.id): key.name async for key in _first(store.list_keys)}

@@ -56,6 +56,7 @@ Moment = Annotated[
 class Range(BaseModel):
     """A range of time, and whose."""
 
+    # `from` is a word of Python, so that the fields have other names inside.
     model_config = ConfigDict(populate_by_name=True)
 
     since: Moment | None = Field(default=None, alias="from")
@@ -88,6 +89,7 @@ def selection_of(asked: Range, outcome: str | None) -> Selection:
 class AccountBody(BaseModel):
     """A new account, or new credentials for the one with the same kind and label."""
 
+    # A misspelt field would be left out in silence, such as `max_concurency`.
     model_config = ConfigDict(extra="forbid")
 
     kind: AccountKind

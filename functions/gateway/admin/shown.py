@@ -16,6 +16,7 @@ from typing import Any
 from accounts import Account, Alert, ApiKey, AuditEntry, KeyUse, LedgerEntry, RequestRecord, Sums
 from pool.status import status_of
 
+# From the class itself, so that a fact which is added to it is shown.
 _COUNTED = tuple(name for name in Sums._fields if name not in ("hour", "key_id", "model", "account_id"))
 _SHOWN_AS = {
     "settled": "points_settled",
@@ -84,6 +85,7 @@ def show_use(use: KeyUse) -> dict[str, Any]:
     """What a key has consumed in the present windows."""
     now = datetime.fromtimestamp(use.at, UTC)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    # 32 days after the first are in the next month, however long this one is.
     next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
     return {
         "requests_this_minute": use.requests_this_minute,
@@ -126,6 +128,7 @@ def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) ->
         "request_id": record.request_id,
         "at": iso_time(record.at),
         "key": record.key_id,
+        # Null for a key that was deleted since; its id stays in the books.
         "key_name": names.get(("key", record.key_id)),
         "model": record.model,
         "surface": record.surface,

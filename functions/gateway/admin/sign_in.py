@@ -91,6 +91,7 @@ async def begin_sign_in(services: ServicesArgument, body: Begin | None = None) -
         sign_in_id,
         # The verifier stays here: without it, a code that somebody overhears is worth nothing.
         {"redirect_uri": redirect_uri, "state": sign_in.state, "verifier": sign_in.verifier},
+        # The item ends by itself; a verifier that waits for ever could be used by whoever finds an old address.
         ttl_seconds=LIFETIME_SECONDS,
     )
     config = await services.poe_settings.refresh()
@@ -120,6 +121,7 @@ async def complete_sign_in(sign_in_id: str, body: Complete, services: ServicesAr
             "This address belongs to another sign-in.", param="redirected_url", code="invalid_value"
         ) from None
     except PoeError as error:
+        # The code was refused, or was used before: only a new sign-in helps.
         if error.code is ErrorCode.NOT_AUTHENTICATED:
             raise invalid(
                 "Poe refused the sign-in. Begin again.", param="redirected_url", code="sign_in_refused"

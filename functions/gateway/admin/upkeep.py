@@ -46,6 +46,7 @@ Status = Literal["active", "cooldown", "depleted", "invalid"]
 class RefreshAllBody(BaseModel):
     """The original gateway's form."""
 
+    # Programs for the original gateway send fields that mean nothing here.
     model_config = ConfigDict(extra="ignore")
 
     statuses: Annotated[list[Status], Field(max_length=10)] | None = None
@@ -147,6 +148,7 @@ async def show_caller(request: Request) -> dict[str, Any]:
 )
 async def stream_check() -> StreamingResponse:
     """Three server-sent events, 150 ms apart. Where they arrive together, something on the way buffers."""
+    # Events like a chat's, on the same way to the caller, without an account and without points.
     return StreamingResponse(_events_apart(), media_type="text/event-stream")
 
 
@@ -194,6 +196,7 @@ async def replace_poe_config(services: ServicesArgument, body: Annotated[dict[st
         await services.store.put_config(POE, document)
     except OverrideError as error:
         raise invalid(f"{error}.", param=error.field, code="invalid_value") from None
+    # The store's word for a document that does not fit an item of the table.
     except ValueError:
         raise invalid("The overrides are too large.", code="invalid_value") from None
     services.poe_settings.forget()

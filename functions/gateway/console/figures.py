@@ -25,6 +25,7 @@ def show_hours(rows: Iterable[Sums], span: Range) -> dict[str, Any]:
     totals = [[0] * span.hours for _ in SUMS]
     by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0] * span.hours)
     for hour, of_hour in groupby(rows, attrgetter("hour")):
+        # A row outside of the range would be counted in another hour: negative indexes count from the end.
         if not span.since <= hour < span.until:
             continue
         index = (hour - span.since) // HOUR

@@ -32,6 +32,7 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     limit = MAX_ROWS if is_csv else read_limit(query, default=25, highest=50)
     async with at_once() as group:
         accounts_read = group.create_task(_list(services, limit, read_cursor(query), is_whole=is_csv))
+        # One read of sums for all rows, instead of one for each account.
         used_read = group.create_task(services.store.tally(since=_since(now), until=now, by=[("hour", "account_id")]))
         in_use_read = group.create_task(services.store.slots_in_use())
     found, cursor = accounts_read.result()
@@ -85,6 +86,7 @@ async def _one(services: Services, account_id: str, now: float) -> Answer:
         in_use_read = group.create_task(services.store.slots_in_use())
     rows, days = sums_read.result()
     state, in_use = state_read.result(), in_use_read.result()
+    # What Poe charged beside what was booked: a difference is somebody else's use, or an error of ours.
     reconciled = reconciled_days(account, days, state.elsewhere, is_read=state.read_until > 0)
     return json_answer(
         {

@@ -47,6 +47,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
     now = time.time()
     is_csv = wants_csv(query)
     table_name(query, "models")
+    # Whole days come from packed sums, one read for all of them.
     since = now // DAY * DAY - _MEASURED_DAYS * DAY
     async with at_once() as group:
         models_read = group.create_task(services.catalogue.models())

@@ -33,6 +33,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
         return csv_answer("overview", hour_rows(show_hours(rows, span)))
     day_start = read_moment(query, "day_start") or now // DAY * DAY
     async with at_once() as group:
+        # The page tells when its day begins, in its own time zone: bounded, because the address is the caller's.
         sums_read = group.create_task(_read_sums(store, span, min(max(day_start, now - 2 * DAY), now) - DAY, now))
         accounts_read = group.create_task(store.list_accounts(limit=_MOST))
         keys_read = group.create_task(store.list_keys(limit=_MOST))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accounts import LedgerEntry, RequestCount, RequestRecord, Selection, at_once
-from gateway.admin.lookups import find_request, is_of_request
+from gateway.admin.lookups import find_request, tries_of
 from gateway.admin.shown import iso_time, show_entry, show_request
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import (
@@ -47,6 +47,7 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     table_name(query, "requests")
     cursor = read_cursor(query)
     limit = MAX_ROWS if is_csv else read_limit(query, default=50, highest=100)
+    # Counts are of the whole range, and names are for the filters: neither changes with the part that is shown.
     is_first = cursor is None and not is_csv
     async with at_once() as group:
         list_read = group.create_task(list_requests(services, span, filters, outcome, limit=limit, cursor=cursor))

@@ -28,6 +28,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
         return csv_answer("usage", hour_rows(show_hours(rows, span)))
     async with at_once() as group:
         sums_read = group.create_task(
+            # Both groupings from one read of the sums.
             services.store.tally(since=span.since, until=span.until, by=[HOURLY, _BY_NAMES], **filters)
         )
         names_read = group.create_task(first_names(services.store))

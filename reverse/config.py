@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 from urllib.parse import urlsplit
+
+from lazy_dataclasses import dataclass
 
 USER_AGENT = "poe-gateway/0.1 (+https://github.com/poe-gateway/poe-gateway)"
 _PROXY_SCHEMES = ("http", "https")
@@ -78,5 +80,6 @@ class PoeConfig:
     statement with the decoder's secret), `key_function` (its group is a function's name), `key_call` (a whole call)."""
 
     def __post_init__(self) -> None:
+        # Here rather than with the first connection, where it would look like a failure of Poe.
         if self.proxy is not None:
             check_proxy(self.proxy)

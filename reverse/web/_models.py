@@ -5,9 +5,10 @@ Readers take untrusted JSON and give a value or `None`; they never raise. Times 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRef, PointsReading, PointsSpent
 from reverse.errors import PoeError
 from reverse.web._protocol import File, clean, integer, load_object, mapping, number_of, parse_files, sequence
@@ -134,6 +135,7 @@ def read_settings(viewer: dict[str, Any]) -> AccountSettings:
     info, plan = mapping(viewer.get("messagePointInfo")), mapping(viewer.get("subscription"))
     granted, added = integer(info.get("subscriptionPointBalance")), integer(info.get("addonPointBalance"))
     balance = integer(info.get("messagePointBalance"))
+    # The newer split counts where it is there (docs/reference/poe-web.md#bots-and-account).
     if granted is not None or added is not None:
         balance = (granted or 0) + (added or 0)
     next_grant = epoch_seconds(info.get("computePointNextGrantTime"))
@@ -166,6 +168,7 @@ def read_bot(node: dict[str, Any]) -> BotInfo | None:
     return BotInfo(
         handle,
         text_or_none(node.get("id")),
+        # Some answers have the relay-style id only.
         bot_id if bot_id is not None else number_of(node.get("id")),
         text_or_none(node.get("displayName")),
         text_or_none(node.get("model")),

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from poegw.aws import Stack, call, open_session, pause, read_stack
@@ -185,6 +186,7 @@ class Clients:
         return answer
 
 
+KEY_SCHEMA = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
 OUTPUTS = {"GatewayFunctionName": "g", "RefreshPointsFunctionName": "r", "TableName": "t", "KeyArn": "k"}
 WELL: dict[str, Any] = {
     "describe_stacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]},
@@ -202,12 +204,14 @@ WELL: dict[str, Any] = {
     "get_function_configuration": {
         "Runtime": "python3.13",
         "Architectures": ["arm64"],
+        "Layers": [{"Arn": "arn:aws:lambda:x:1:layer:StreamingRuntimeLayer0123:4"}],
         "Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime"}},
     },
     "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
     "get_function_concurrency": {"ReservedConcurrentExecutions": 10},
     "describe_table": {
         "Table": {
+            "KeySchema": KEY_SCHEMA,
             "GlobalSecondaryIndexes": [{"IndexName": "selectable"}, {"IndexName": "due"}],
             "DeletionProtectionEnabled": True,
         }
@@ -239,8 +243,12 @@ def test_a_deployment_that_is_well_is_told_so() -> None:
 PERMISSIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
 SECRET_IN_ENVIRONMENT = {
     "Runtime": "python3.13",
+    "Layers": [{"Arn": "arn:aws:lambda:x:1:layer:StreamingRuntimeLayer0123:4"}],
     "Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime", "GATEWAY_ADMIN_KEY": "x"}},
 }
+WITHOUT_LAYER = {"Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime"}}}
+ONE_INDEX = {"Table": {"KeySchema": KEY_SCHEMA, "GlobalSecondaryIndexes": [{"IndexName": "due"}]}}
+OTHER_TABLE = {"Table": {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}}
 
 
 def granting(*actions: str) -> dict[str, str]:
@@ -258,13 +266,19 @@ def schedules(state: str) -> dict[str, Any]:
         ("function url", {"get_function_url_config": {"InvokeMode": "BUFFERED", "AuthType": "NONE"}}, State.FAIL),
         ("permissions", {"get_policy": {"Policy": '{"Statement": []}'}}, State.FAIL),
         *(("permissions", {"get_policy": granting(action)}, State.FAIL) for action in PERMISSIONS),
-        ("table", {"describe_time_to_live": {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}}, State.WARN),
+        (
+            "table settings",
+            {"describe_time_to_live": {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}},
+            State.WARN,
+        ),
         ("schedule", {"list_schedules": schedules("DISABLED")}, State.FAIL),
         ("secrets", {"get_function_configuration": SECRET_IN_ENVIRONMENT}, State.WARN),
         ("runtime", {"get_function_configuration": {"Environment": {"Variables": {}}}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {"ReservedConcurrentExecutions": 0}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {}}, State.WARN),
-        ("table", {"describe_table": {"Table": {"GlobalSecondaryIndexes": [{"IndexName": "due"}]}}}, State.FAIL),
+        ("runtime", {"get_function_configuration": WITHOUT_LAYER}, State.FAIL),
+        ("table settings", {"describe_table": ONE_INDEX}, State.FAIL),
+        ("table settings", {"describe_table": OTHER_TABLE}, State.FAIL),
         ("schedule", {"list_schedules": {"Schedules": []}}, State.FAIL),
         ("alarms", {"describe_alarms": {"MetricAlarms": []}}, State.WARN),
         (
@@ -278,6 +292,19 @@ def schedules(state: str) -> dict[str, Any]:
 )
 def test_what_is_planted_in_a_deployment_is_found(name: str, changed: dict[str, Any], state: State) -> None:
     assert states(**changed)[name] is state
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "ThrottlingException"])
+def test_whatever_aws_refuses_there_is_a_remedy(code: str) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "Any")
+
+    clients = Clients(**WELL)
+    clients.get_policy = refuse
+    found = {finding.name: finding for finding in run_checks(DeploymentChecks(stack(clients)).all())}
+    assert (found["permissions"].state, code in found["permissions"].detail) == (State.FAIL, True)
+    assert found["permissions"].remedy
+    assert len(found) == len(DeploymentChecks(stack(clients)).all()), "each finding has a name of its own"
 
 
 def test_pausing_reserves_nothing_for_the_gateway() -> None:

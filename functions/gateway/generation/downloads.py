@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.generation.answer import collect_answer
 from gateway.generation.generation import Generation
+from lazy_dataclasses import dataclass
 from reverse.errors import PoeError
 from reverse.events import FileAttached
 

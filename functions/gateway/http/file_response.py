@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.deadline import ClientGoneError, bounded
 from gateway.http.errors import UPSTREAM, GatewayError
 from gateway.http.sse import RUNTIME_EXTENSION
+from lazy_dataclasses import dataclass
 from reverse.errors import ErrorCode, PoeError
 
 # Lambda streams 200 MB at most, and buffers 6 MB, of which base64 takes a quarter and the head a little.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from gateway.http.errors import GatewayError, invalid
+from lazy_dataclasses import dataclass
 
 # The parser's log tells pieces of what it could not read: prompts and files of callers.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)

@@ -8,11 +8,12 @@ that mean what happens anyway (`store: false`, `presence_penalty: 0`) are neithe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountKind
 from gateway.models.capabilities import ModelFacts
+from lazy_dataclasses import dataclass
 from reverse.declared import Steering, fitted, steer_by_word
 
 PARALLEL_TOOL_CALLS = "parallel_tool_calls"
@@ -88,6 +89,7 @@ def _fitted(name: str, value: Any, facts: ModelFacts) -> Any:
 
 def _is_moved(name: str, value: Any, facts: ModelFacts) -> bool:
     """Whether a number is out of the declared bounds; another spelling of a word is the same word."""
+    # Told to the caller: the answer was made with another number than the one that was asked for.
     return not isinstance(value, str) and bool(_fitted(name, value, facts) != value)
 
 

@@ -6,12 +6,11 @@ can be used, or what the model should be told to correct; after the corrected an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.prompt.model_json import ValueScanner
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol
+from lazy_dataclasses import dataclass
 from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced
 
 

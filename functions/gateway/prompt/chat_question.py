@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Set
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from accounts import AccountKind, Lease
@@ -27,6 +27,7 @@ from gateway.prompt.conversations import Continuation, Conversation
 from gateway.prompt.native_calls import CallExtras
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.required_calls import RequiredCallReader
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported

@@ -7,7 +7,7 @@ whatever API the caller speaks.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from gateway.prompt.native_calls import CallExtras, with_extras
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.thinking import is_given_back
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
+from lazy_dataclasses import dataclass
 
 IGNORED_HEADER = "x-gateway-ignored"
 TRUNCATED_HEADER = "x-gateway-truncated"

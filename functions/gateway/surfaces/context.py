@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.request import FieldNames
 from gateway.settings import Settings
+from lazy_dataclasses import dataclass
 from pool.clients import ClientFactory, PoeClients
 from reverse.errors import PoeError
 
@@ -218,4 +219,5 @@ def speaks_anthropic(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     # The address alone decides here: without the header, too, these callers can't read OpenAI's errors.
     if path == "/messages" or path.startswith("/messages/"):
         return True
+    # Both APIs have `/models`: there only the header tells which one is spoken.
     return any(name == b"anthropic-version" for name, _ in headers)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import gcd
 from typing import Any
 
 from gateway.http.errors import invalid
 from gateway.models.catalogue import Model
+from lazy_dataclasses import dataclass
 
 # What callers send when they mean "as you like".
 _NO_CHOICE = frozenset({"", "auto", "default", "1024x1024"})
@@ -125,6 +126,7 @@ def _aspect_key(found: Mapping[str, Any], bot: str, model: Model | None) -> str 
 def _choose(width: int, height: int, allowed: list[Any], param: str) -> str:
     """The bot's own name for the shape."""
     known: dict[str, float] = {}
+    # Names that are no ratio ("auto", "portrait") are no shape to compare with.
     for value in allowed:
         if isinstance(value, str) and (match := _RATIO.fullmatch(value)) and int(match[2]):
             known[value] = int(match[1]) / int(match[2])
@@ -149,4 +151,5 @@ def _allows(declared: Mapping[str, Any] | None, value: Any) -> bool:
     if declared is None:
         return False
     values = _enum(declared)
+    # Declared without a list of values: any may do.
     return not values or value in values

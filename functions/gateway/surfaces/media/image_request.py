@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from gateway.http import fields
@@ -14,6 +14,7 @@ from gateway.http.schemas import TEXT, Schema, array, obj
 from gateway.http.values import read_mapping
 from gateway.prompt.attachments import MAX_TOTAL_BYTES
 from gateway.surfaces.media.image_parameters import ImageWishes
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment
 from reverse.errors import PoeError
 from reverse.file_types import safe_name, sniff_type

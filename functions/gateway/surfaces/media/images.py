@@ -7,7 +7,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from accounts import AccountKind
@@ -21,6 +21,7 @@ from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_request import ImageRequest
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached
@@ -61,6 +62,7 @@ class ImageMaker:
         # Answers without an image cost points, too.
         spent, is_estimate = self.record.points, self.record.points_estimated
         total = replace(TokenUsage.total(usage for _, usage in made), points=spent, points_estimated=is_estimate)
+        # Bots that make four at once must not surprise a caller that asked for one.
         return files[: self.request.count], total
 
     async def _make_one(self, _index: int, record: RequestRecord) -> tuple[list[FileAttached], TokenUsage]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
 from gateway.http import fields
@@ -16,6 +16,7 @@ from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
 from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
 from gateway.surfaces.media.image_parameters import ImageWishes
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment
 
 DOCUMENT_KIND = "video"

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
@@ -21,6 +21,7 @@ from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.video_jobs import DOCUMENT_KIND, KEPT_SECONDS, VideoJob, VideoRequest, new_job
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, Finished, VideoJobStarted
@@ -41,6 +42,7 @@ class VideoMaker:
     async def create(self, request: VideoRequest, bot: str, model: Model | None) -> tuple[VideoJob, tuple[str, ...]]:
         """A new job, stored, and the names of the fields that the bot can't be told. Raises what asking raises."""
         parameters, ignored = resolve(request.wishes, bot, model)
+        # An id of our own: Poe's belongs to an account, which callers must not learn.
         job = new_job(f"video_{secrets.token_hex(16)}", request)
         # A request with an image goes to the bot: the job is begun with text only.
         if model is not None and _ENDPOINT in model.upstream_endpoints and not request.images:

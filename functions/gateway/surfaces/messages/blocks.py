@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.http import fields
@@ -18,6 +18,7 @@ from gateway.http.schemas import TEXT, Schema, array
 from gateway.http.values import bad_value, read_filled_text, read_mapping, read_objects, required_type
 from gateway.prompt.content_parts import file_name, read_address, read_data_url
 from gateway.prompt.thinking import read_thinking_block
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment, Message, Role, Thinking, ToolCall
 
 _ROLES: tuple[Role, ...] = ("user", "assistant", "system")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.http import fields
@@ -18,6 +18,7 @@ from gateway.prompt.turns import file_places
 from gateway.surfaces.responses.input_items import InputFields, Item, read_input, tools_of
 from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs
 from gateway.surfaces.responses.turns import THINKING, Turns, write_turns
+from lazy_dataclasses import dataclass
 
 NAMES = FieldNames(
     are_turns_alike=False,
@@ -181,6 +182,7 @@ def read_response_request(
         stop=body.stop,
         options=body.read_options(
             NAMES,
+            # This API's own fields win over the chat's names, which some clients send beside them.
             more={REASONING_EFFORT: effort, "verbosity": verbosity, PARALLEL_TOOL_CALLS: parallel},
             dropped=["include"] if set(body.include) - _INCLUDED else [],
         ),

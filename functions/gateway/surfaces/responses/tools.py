@@ -9,7 +9,7 @@ that OpenAI's own servers run are left out and reported: agents list some by def
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, cast
 
 from gateway.http import fields
@@ -26,6 +26,7 @@ from gateway.prompt.tool_specs import (
     is_web_search,
     normalise_function,
 )
+from lazy_dataclasses import dataclass
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")
@@ -192,6 +193,7 @@ class ResponseTools:
         # Plain functions need no translation back.
         if origin.namespace or origin.kind != "function":
             self.origins[name] = origin
+        # The full name is what the model calls; the caller's own is kept in `origins`.
         self.functions.append(function | {"name": name})
 
 

@@ -65,7 +65,7 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
         stack.admin("POST", f"/accounts/{account['id']}/refresh-points")
     stack.admin("POST", f"/accounts/{made[1]['id']}/disable")
     rows = stack.admin("GET", "/requests", params={"limit": 200})["data"]
-    twice = next(row["request_id"] for row in rows if row["attempts"] == 2)
+    twice = next(row["request_id"] for row in rows if row["attempts"] == 2 and row["status"] == 200)
     return {"account": made[0]["id"], "request": twice, "key": keys["laptop"]["key"]}
 
 

@@ -174,7 +174,6 @@ ELSEWHERE = (
     ("gateway/generation/task.py", "gateway/generation/test_sends.py", PART),
     ("gateway/generation/rules.py", "gateway/generation/test_plan.py", PART),
     ("gateway/http/declared_body.py", "gateway/http/test_fields.py", PART),
-    ("gateway/http/values.py", "gateway/http/test_fields.py", PART),
     ("gateway/http/schemas.py", "gateway/http/test_fields.py", DECLARATIONS),
     ("gateway/prompt/chat_task.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/prompt/conversations.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),

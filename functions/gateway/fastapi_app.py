@@ -29,7 +29,7 @@ from gateway.admin.sign_in import router as sign_in_router
 from gateway.admin.upkeep import router as upkeep_router
 from gateway.admin.usage import router as usage_router
 from gateway.http.errors import INVALID_JSON, INVALID_REQUEST, NOT_FOUND, GatewayError, invalid
-from gateway.openapi.document import ADMIN_FAILURES, describe, render_page
+from gateway.openapi import ADMIN_FAILURES, describe, render_page
 from gateway.surfaces.routes import build_routes
 
 

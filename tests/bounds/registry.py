@@ -27,10 +27,9 @@ from gateway.generation.answer import missing_links, url_citations
 from gateway.generation.downloads import find_addresses
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
 from gateway.http.auth import _basic_password, read_token
-from gateway.http.bodies import read_json
+from gateway.http.bodies import is_form, read_form, read_json
 from gateway.http.errors import GatewayError, gateway_error
-from gateway.http.multipart import is_form, read_form
-from gateway.models.parameters import ignored_header
+from gateway.models.capabilities import ignored_header
 from gateway.prompt.answer_readers import JSONReader, JSONStreamReader, ToolCallReader
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.cited_links import links_in

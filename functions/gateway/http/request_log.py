@@ -26,7 +26,7 @@ from reverse.tracing import Trace
 
 if TYPE_CHECKING:
     from gateway.http.key_budget import KeyBudget
-    from gateway.http.metrics import RequestMetrics
+    from gateway.http.telemetry import RequestMetrics
 
 SERVICE = "gateway"
 _MAX_FRAMES = 12
@@ -203,7 +203,7 @@ class Journal:
     def _write_metrics(self, line: dict[str, Any], record: RequestRecord) -> None:
         """Write them to the standard output, which Lambda's log is."""
         if self._metrics is None:
-            from gateway.http.metrics import RequestMetrics
+            from gateway.http.telemetry import RequestMetrics
 
             self._metrics = RequestMetrics(self._service)
         is_callers = record.fault in (Fault.CALLER, Fault.LIMIT)

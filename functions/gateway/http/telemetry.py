@@ -1,10 +1,16 @@
-"""Spans for an OpenTelemetry collector: one for each request, posted as OTLP/HTTP in JSON after the answer.
+"""A request as telemetry, once it has ended: metrics for CloudWatch, and a span for an OpenTelemetry collector.
 
-Off unless `GATEWAY_OTLP_ENDPOINT` names a collector, and then not imported. Nothing of a request's words is in a span:
-names, numbers and codes only, as in the log. What can't be delivered within a second is dropped.
+Nothing of a request's words is in either: names, numbers and codes only, as in the log.
 
-The format is that of opentelemetry-proto 1.3 (`opentelemetry/proto/trace/v1/trace.proto`, JSON mapping): ids in
-hexadecimal, 64-bit numbers as strings. The SDK is left out for its size and its share of a cold start.
+Metrics go into the log in the embedded metric format, one JSON object for each request. They are written here instead
+of by Powertools, which gives every metric of a document the same dimensions: each combination of values is a metric
+that AWS charges. Whose fault a failure was is a word of a closed list (`errors.Fault`).
+Source: the Embedded Metric Format specification in CloudWatch's documentation.
+
+Spans are posted as OTLP/HTTP in JSON after the answer, if `GATEWAY_OTLP_ENDPOINT` names a collector. What can't be
+delivered within a second is dropped. The format is that of opentelemetry-proto 1.3
+(`opentelemetry/proto/trace/v1/trace.proto`, JSON mapping): ids in hexadecimal, 64-bit numbers as strings. The SDK is
+left out for its size and its share of a cold start.
 """
 
 from __future__ import annotations
@@ -18,8 +24,89 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pool.log import NAMESPACE
+
 if TYPE_CHECKING:
     from gateway.http.request_log import Journal, RequestRecord
+
+
+OTHER = "other"
+NONE = "none"
+# Of each process. A further model or key is counted as `other`.
+MAX_MODELS = 20
+MAX_KEYS = 20
+
+Units = dict[str, str]
+_EVERYWHERE: Units = {"Requests": "Count", "Errors": "Count", "CallerErrors": "Count"}
+_SPENT: Units = {"Points": "Count", "PromptTokens": "Count", "CompletionTokens": "Count"}
+_TIMES: Units = {"Duration": "Milliseconds", "TimeToFirstByte": "Milliseconds", "Attempts": "Count"}
+
+
+class Bounded:
+    """At most so many different values; what comes later is `other`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """The value, or `other`."""
+        # Those seen first keep their names: an alarm on a model must not change what it counts.
+        if value not in self._seen and len(self._seen) >= self._most:
+            return OTHER
+        self._seen.add(value)
+        return value
+
+
+class RequestMetrics:
+    """Makes the documents of one process."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._model = Bounded(MAX_MODELS)
+        self._key = Bounded(MAX_KEYS)
+
+    def document(
+        self,
+        values: dict[str, float],
+        *,
+        timestamp_ms: int,
+        status: int,
+        fault: str | None,
+        model: str | None,
+        key_id: str | None,
+        account_kind: str | None,
+    ) -> dict[str, Any]:
+        """The document for one request. `model` is `None` where none was asked for, or where no list has it."""
+        # Each combination of values is a metric that is paid for, so model, key and kind are never combined.
+        dimensions = {"service": self._service, "status_class": f"{status // 100}xx"}
+        directives = [_directive([["service"]], {**_EVERYWHERE, **_SPENT, **_TIMES}, values)]
+        directives.append(_directive([["service", "status_class"]], {"Requests": "Count"}, values))
+        # Requests without a key are counted, and can't make new dimensions: anybody could send them.
+        if key_id is not None:
+            dimensions |= {
+                "model": OTHER if model is None else self._model(model.lower()),
+                "key": self._key(key_id),
+                "account_kind": account_kind or NONE,
+            }
+            sets = [["service", name] for name in ("model", "key", "account_kind")]
+            directives.append(_directive(sets, {**_EVERYWHERE, **_SPENT}, values))
+        if fault is not None:
+            dimensions["fault"] = fault
+            values = {**values, "Faults": 1}
+            directives.append(_directive([["service", "fault"]], {"Faults": "Count"}, values))
+        return {
+            # One document with several directives: values are written once, and CloudWatch reads each set from it.
+            "_aws": {"Timestamp": timestamp_ms, "CloudWatchMetrics": directives},
+            **dimensions,
+            **values,
+        }
+
+
+def _directive(dimensions: list[list[str]], units: Units, values: dict[str, float]) -> dict[str, Any]:
+    metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if name in values]
+    return {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics}
+
 
 SECONDS = 1.0
 _SERVER, _ERROR = 2, 2

@@ -9,7 +9,7 @@ from gateway.http.bodies import decode_field
 from gateway.http.declared_body import Body, Field
 from gateway.http.fields import choice, flag, mapping, nested, number, option, required_text, text
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.models.parameters import Options, sort_options
+from gateway.models.capabilities import Options, sort_options
 from gateway.prompt.request import FieldNames
 
 MAX_STOPS = 16

@@ -15,8 +15,7 @@ from accounts import AccountKind, AccountStore, AccountStoreError
 from gateway.generation.task import AnswerSoFar, GenerationTask
 from gateway.http.errors import invalid
 from gateway.http.request_log import Journal
-from gateway.models.capabilities import ModelFacts, facts_of
-from gateway.models.parameters import ignored_header
+from gateway.models.capabilities import ModelFacts, facts_of, ignored_header
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.chat_question import ChatQuestion, RefusedOptions
 from gateway.prompt.conversations import Conversation, find_conversation

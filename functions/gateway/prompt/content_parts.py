@@ -15,8 +15,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field, describe, typed
 from gateway.http.errors import GatewayError, invalid
+from gateway.http.fields import read_filled_text, required_type
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.http.values import read_filled_text, required_type
 from reverse.chat import Attachment
 
 OCTETS = "application/octet-stream"

@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field
+from gateway.http.fields import bad_value, read_filled_text
 from gateway.http.schemas import Schema
-from gateway.http.values import bad_value, read_filled_text
 from gateway.prompt.content_parts import content_schema, read_content
 from gateway.prompt.thinking import read_thinking_blocks
 from gateway.prompt.tool_specs import to_arguments

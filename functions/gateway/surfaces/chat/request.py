@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.http import fields
 from gateway.http.declared_body import Body
-from gateway.models.parameters import PARALLEL_TOOL_CALLS
+from gateway.models.capabilities import PARALLEL_TOOL_CALLS
 from gateway.prompt.body import SessionMetadata, TextBody, session_id, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat

@@ -19,8 +19,8 @@ from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
+from gateway.models.capabilities import ignored_header
 from gateway.models.catalogue import Model, require
-from gateway.models.parameters import ignored_header
 from gateway.prompt.chat_task import IGNORED_HEADER
 from gateway.prompt.other_models import ModelChoice, prepare_choice
 from gateway.prompt.request import GenerationRequest

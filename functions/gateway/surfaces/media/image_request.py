@@ -10,15 +10,15 @@ from gateway.http import fields
 from gateway.http.bodies import decode_field
 from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, gateway_error, invalid
+from gateway.http.fields import read_mapping
 from gateway.http.schemas import TEXT, Schema, array, obj
-from gateway.http.values import read_mapping
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 from reverse.errors import PoeError
 from reverse.file_types import safe_name, sniff_type
 
 if TYPE_CHECKING:
-    from gateway.http.multipart import Form
+    from gateway.http.bodies import Form
 
 # As OpenAI has it.
 MAX_IMAGES = 10

@@ -59,7 +59,7 @@ async def edit_image(request: Request) -> Response:
     What fails before the response begins is raised: see `gateway.http.errors`.
     """
     # Forms and what reads them are loaded for the requests that bring one.
-    from gateway.http.multipart import is_form, read_form
+    from gateway.http.bodies import is_form, read_form
 
     deadline = request_deadline(request)
     key = await authenticate(request)
@@ -156,7 +156,7 @@ async def _maker(request: Request) -> tuple[VideoMaker, str]:
 
 async def _read_video(request: Request, limit: int) -> VideoRequest:
     """The body, a form or JSON. An image to begin with is a file of the form, or `image_url` of an object."""
-    from gateway.http.multipart import is_form, read_form
+    from gateway.http.bodies import is_form, read_form
 
     if is_form(request.headers):
         form = await read_form(await read_body(request, max_bytes=limit), request.headers)

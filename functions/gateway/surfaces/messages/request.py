@@ -8,10 +8,10 @@ from typing import Any
 
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field
+from gateway.http.fields import read_items
 from gateway.http.schemas import TEXT, Schema, array, const, obj
-from gateway.http.values import read_items
+from gateway.models.capabilities import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.models.catalogue import Model
-from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import MAX_STOPS, STOP, SessionMetadata, TextBody, read_stops, session_id
 from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat

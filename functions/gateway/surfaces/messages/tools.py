@@ -7,7 +7,7 @@ from typing import Any
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.values import read_mapping
+from gateway.http.fields import read_mapping
 from gateway.prompt.tool_specs import MAX_TOOL_NAME, Tool, ToolSpecs, is_web_search, normalise_function
 
 _MODES = {"auto": "auto", "any": "required", "none": "none"}

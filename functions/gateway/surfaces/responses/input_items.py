@@ -9,8 +9,8 @@ from typing import Any
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field, describe, typed
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
+from gateway.http.fields import read_items, read_mapping, read_text, required_type
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.http.values import read_items, read_mapping, read_text, required_type
 from gateway.prompt.content_parts import content_schema
 from gateway.prompt.tool_specs import MAX_TOOLS
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, cast
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field, typed
 from gateway.http.errors import GatewayError, invalid
+from gateway.http.fields import bad_value, read_objects, read_text, required_type
 from gateway.http.schemas import Schema, enum
-from gateway.http.values import bad_value, read_objects, read_text, required_type
 from gateway.prompt.tool_specs import (
     MAX_TOOL_NAME,
     MAX_TOOLS,

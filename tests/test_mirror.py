@@ -68,8 +68,6 @@ ELSEWHERE = (
     ("cli/prompts.py", "cli/test_main.py", "prompts, tested on a terminal"),
     ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
     ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
-    ("gateway/prompt/cited_links.py", "gateway/prompt/test_web_search.py", "what a search cites"),
-    ("gateway/prompt/thinking.py", "gateway/prompt/test_native_calls.py", "what goes back with calls"),
     ("gateway/console/headers.py", "gateway/console/test_front.py", DECLARATIONS),
     ("gateway/console/pages/*.py", "gateway/console/pages/test_pages.py", "pages, tested by requests to them"),
     ("gateway/console/tables.py", "gateway/console/pages/test_pages.py", "tables of pages, tested by requests"),

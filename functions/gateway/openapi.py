@@ -25,7 +25,7 @@ from gateway.http.errors import (
 )
 from gateway.http.schemas import ERROR, Operation, Schema, ref
 from gateway.surfaces.chat import schema as chat
-from gateway.surfaces.completions import schema as completions
+from gateway.surfaces.completions import request as completions
 from gateway.surfaces.media import schema as media
 from gateway.surfaces.messages import schema as messages
 from gateway.surfaces.messages.encoder import error_object, error_status

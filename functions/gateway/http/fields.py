@@ -107,9 +107,6 @@ def read_mapping(value: Any, body: Body, name: str) -> dict[str, Any]:
     return value
 
 
-B = TypeVar("B", bound=Body)
-
-
 def required(field: Field[T | None]) -> Field[T]:
     """Make a field one that must be there."""
     # Changed in place: a field belongs to the one class that declares it.

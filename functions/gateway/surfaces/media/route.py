@@ -23,7 +23,7 @@ from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
 from gateway.http.file_response import Download, FileResponse, is_buffered
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for, require, unsupported_model
-from gateway.prompt.other_models import model_header
+from gateway.prompt.chat_task import model_header
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.image_request import (
@@ -36,8 +36,7 @@ from gateway.surfaces.media.image_request import (
 )
 from gateway.surfaces.media.images import ImageMaker
 from gateway.surfaces.media.speech import read_speech_request
-from gateway.surfaces.media.video_jobs import VideoRequest, read_video_request
-from gateway.surfaces.media.videos import VideoMaker
+from gateway.surfaces.media.videos import VideoMaker, VideoRequest, read_video_request
 from reverse.chat import ChatRequest, Message
 
 

@@ -16,8 +16,7 @@ from gateway.http.declared_body import Body, Field, typed
 from gateway.http.errors import invalid
 from gateway.http.fields import bad_value, read_filled_text, read_mapping, read_objects, required_type
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.prompt.content_parts import file_name, read_address, read_data_url
-from gateway.prompt.thinking import read_thinking_block
+from gateway.prompt.content_parts import file_name, read_address, read_data_url, read_thinking_block
 from reverse.chat import Attachment, Message, Role, Thinking, ToolCall
 
 _ROLES: tuple[Role, ...] = ("user", "assistant", "system")

@@ -13,7 +13,7 @@ from gateway.generation.answer import Answer, collect_answer, missing_links, str
 from gateway.generation.generation import Generation
 from gateway.http.bodies import read_json
 from gateway.http.sse import EventStream
-from gateway.prompt.other_models import prepare_choice
+from gateway.prompt.chat_task import prepare_choice
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.messages.encoder import MessageEncoder, MessageObject, encode_error_event, new_message_id
 from gateway.surfaces.messages.request import NAMES, read_messages_request

@@ -59,6 +59,7 @@ class Gateway:
         self._make_services = make_services
         self._is_deployed = is_deployed
         self._made: Services | None = None
+        # The guard stands outside: without a key nobody makes the sandbox load FastAPI.
         rest = ConsoleFront(GuardedApplication(_load_application, serves_everything=not is_thin))
         self._router: ASGIApp = Router(build_routes(), default=rest, redirect_slashes=False) if is_thin else rest
         self._handle: ASGIApp | None = None
@@ -73,6 +74,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
+                # Made with the first request, because the services, and so the settings, may be made only then.
                 if self._handle is None:
                     self._handle = _with_cors(self._serve, self.services.settings.cors_origins)
                 await self._handle(scope, receive, send)
@@ -85,8 +87,10 @@ class Gateway:
         await receive()
         try:
             services = self.services
+            # Inside the lifespan, which Lambda runs in its init phase with a whole processor.
             preload()
             if self._is_deployed:
+                # Made once here, shared by Poe and AWS: reading the certificates costs the first request otherwise.
                 tls_context()
                 services.prepare(is_first=True)
                 await services.warm_up()
@@ -95,6 +99,7 @@ class Gateway:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        # Taken away first: a server that starts again gets new services, not closed ones.
         made, self._made = self._made, None
         if made is not None:
             await made.aclose()
@@ -103,9 +108,11 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: context in, errors out as envelopes, one line at the end."""
         services = self.services
+        # Base addresses that end with a slash lead to `//chat/completions`.
         original_path = _SLASHES.sub("/", scope["path"])
         path = _plain_path(original_path)
         record = _begin_record(scope, path)
+        # Once the status line has left, a failure can't become an error response any more.
         is_started = False
 
         async def send_noted(message: Message) -> None:
@@ -113,6 +120,7 @@ class Gateway:
             if message["type"] == "http.response.start":
                 is_started = True
                 record.status = message["status"]
+                # Asked for when the status line leaves: by then the key's use has been read.
                 limits = record.budget.headers().items() if record.budget is not None else ()
                 told = [(name.encode(), value.encode()) for name, value in limits]
                 headers = [*message.get("headers", ()), *ids, *told]
@@ -127,6 +135,7 @@ class Gateway:
         # On errors, too, whoever answers.
         ids += SECURITY_HEADERS if is_console(path) else ()
         inner: Scope = {
+            # A copy: what the server, or a middleware, reads of its own scope must not change.
             **scope,
             "path": path,
             ORIGINAL_PATH: original_path,
@@ -138,7 +147,9 @@ class Gateway:
         except ClientGoneError:
             record.status = CLIENT_GONE
             record.leave()
+        # Re-raised: the server that stops this must see it end by that.
         except asyncio.CancelledError:
+            # An event stream has said better what happened.
             if record.error is None:
                 record.leave("cancelled")
             raise
@@ -150,6 +161,7 @@ class Gateway:
             if not is_started:
                 await send_error(send_noted, failure, anthropic_id=record.request_id if is_anthropic else None)
         finally:
+            # The router has noted the endpoint in the scope, whatever came of it.
             record.route = _route_name(inner)
             await _wind_up(services, record)
 
@@ -160,9 +172,12 @@ async def _wind_up(services: Services, record: RequestRecord) -> None:
         services.journal.crash(record.crash, record)
     await _keep(services, record)
     if record.budget is not None:
+        # Reservations of answers that were never begun would keep the key's budget for an hour.
         await to_the_end(record.budget.close(), name="budget-end")
+    # After all that can add to the record, once per request, however it ended.
     services.journal.request_ended(record)
     if services.telemetry is not None:
+        # Last, and within a second: the caller has its answer, and a collector may be slow.
         await to_the_end(services.telemetry.export(record), name="telemetry")
 
 
@@ -179,6 +194,7 @@ async def _keep(services: Services, record: RequestRecord) -> None:
 
 
 def _load_application() -> ASGIApp:
+    # In a thread of `GuardedApplication`: importing it takes several hundred milliseconds.
     from gateway.fastapi_app import create_application
 
     return create_application()
@@ -221,6 +237,7 @@ def _id_headers(record: RequestRecord, *, is_anthropic: bool) -> list[tuple[byte
 def _request_id(scope: Scope) -> str:
     """The caller's request id if it is a sane one, else a new one."""
     for name, value in scope["headers"]:
+        # It goes into log lines and headers, so that only harmless characters are taken over.
         if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
             return bytes(value).decode("ascii")
     return f"req_{uuid.uuid4().hex}"
@@ -228,6 +245,7 @@ def _request_id(scope: Scope) -> str:
 
 def _plain_path(path: str) -> str:
     """The path as routes know it: base addresses are typed with and without `/v1`, and with a slash at the end."""
+    # More than once, where a base address with `/v1` is given to a program that adds its own.
     while path == "/v1" or path.startswith("/v1/"):
         path = path[3:]
     return path.rstrip("/") or "/"
@@ -235,6 +253,7 @@ def _plain_path(path: str) -> str:
 
 def _route_name(scope: Scope) -> str:
     endpoint = scope.get("endpoint")
+    # The function's name, never the path: that may hold ids, and names spans.
     return getattr(endpoint, "__name__", "unknown")
 
 
@@ -257,6 +276,7 @@ EXPOSED_HEADERS = (
 
 
 def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    # Behind a Function URL AWS answers preflights; two sets of headers would be refused by browsers.
     if not origins:
         return app
     from starlette.middleware.cors import CORSMiddleware

@@ -10,6 +10,7 @@ from mangum import Mangum
 
 from gateway.app import create_app
 
+# The template sets it for the streaming runtime; elsewhere nothing is prepared ahead.
 is_deployed = bool(os.environ.get("AWS_LAMBDA_EXEC_WRAPPER"))
 app = create_app(is_deployed=is_deployed)
 handler = Mangum(app, lifespan="on" if is_deployed else "off")

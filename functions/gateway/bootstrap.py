@@ -43,6 +43,7 @@ def build_services(
     """Make the services. Tests replace the outside world by `store`, `make_client`, `journal` and `fetch`."""
     store = store or _build_store(settings)
     journal = journal or Journal(level=settings.log_level, with_metrics=settings.metrics == "on")
+    # One for all: what is due of the list, the prices and the overrides is read together, with the next key.
     live_config = LiveConfig(store, journal)
     catalogue = Catalogue(live_config)
     prices = Prices(live_config)
@@ -67,6 +68,7 @@ def build_services(
         catalogue=catalogue,
         prices=prices,
         authenticator=Authenticator(store, find_key=live_config.find_key, unpriced_points=settings.unpriced_points),
+        # Not through the live configuration: the administration needs nothing of what would be read along.
         admin=AdminGate(_admin_key_reader(settings), find_key=store.find_key),
         readiness=Readiness(store),
         attachments=AttachmentReader(fetch) if fetch else AttachmentReader(),
@@ -92,6 +94,7 @@ def _telemetry(settings: Settings, journal: Journal) -> Telemetry | None:
 def _build_store(settings: Settings) -> AccountStore:
     if settings.store == "memory":
         return InMemoryAccountStore()
+    # The AWS client is left out where the store is in memory.
     from accounts import open_store
 
     return open_store(table=settings.table, kms_key_id=settings.kms_key_id, tls_context=tls_context)
@@ -122,6 +125,7 @@ def _admin_key_reader(settings: Settings) -> Callable[[], Any]:
     async def read() -> str:
         if settings.admin_key or not settings.admin_secret_id:
             return settings.admin_key
+        # boto3 blocks, and its import alone takes a quarter of a second.
         return await asyncio.to_thread(_read_secret, settings.admin_secret_id)
 
     return read
@@ -133,13 +137,16 @@ def _read_secret(secret_id: str) -> str:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+    # An administrator waits for it; botocore's own defaults are a minute each.
     config = Config(connect_timeout=2, read_timeout=3, retries={"max_attempts": 2})
     try:
         secret = boto3.client("secretsmanager", config=config).get_secret_value(SecretId=secret_id)["SecretString"]
     except ClientError as error:
+        # The code only: the message names the secret and the role.
         raise StoreUnavailableError("read admin key", error.response["Error"]["Code"]) from None
     except BotoCoreError as error:
         raise StoreUnavailableError("read admin key", type(error).__name__) from None
+    # Secrets Manager's console stores pairs as JSON.
     if secret.lstrip().startswith("{"):
         secret = str(json.loads(secret).get("admin_key", ""))
     return secret.strip()

@@ -45,7 +45,9 @@ class DescribedApplication(FastAPI):
 
 def create_application() -> FastAPI:
     """Every address. Its caller has checked the admin key where one is needed, and answers what this raises."""
+    # FastAPI's own pages are off: they are open to everybody, and load scripts from elsewhere.
     app = DescribedApplication(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    # The table of the thin front, so that a request is answered alike whichever way it takes.
     app.router.routes.extend(build_routes())
     for router in (
         upkeep_router,
@@ -94,9 +96,11 @@ async def _raise_conflict(_request: Request, _error: Exception) -> NoReturn:
 
 async def _raise_invalid(_request: Request, error: Exception) -> NoReturn:
     """The first wrong field. Only its place and the rule are told: the value may be a credential."""
+    # One at a time, like the readers of the other surfaces.
     first = cast(RequestValidationError, error).errors()[0]
     if first["type"] == "json_invalid":
         raise GatewayError(INVALID_JSON)
+    # The first part says "body", "query" or "path", which is no name of a field.
     place = ".".join(str(part) for part in first["loc"][1:])
     if not place:
         raise GatewayError(INVALID_JSON, "The body must be a JSON object.")

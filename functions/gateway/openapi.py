@@ -67,6 +67,7 @@ def _failure(errors: list[GatewayError], speaks_anthropic: bool) -> dict[str, An
         "content": {
             "application/json": {
                 "schema": schema,
+                # Several situations share a status; their codes tell them apart.
                 "examples": {error.code: {"value": _example(error, speaks_anthropic)} for error in errors},
             }
         },
@@ -88,6 +89,7 @@ def describe(found: Mapping[str, Any]) -> dict[str, Any]:
     for route in build_routes():
         if not route.include_in_schema:
             continue
+        # Routes are written without `/v1`, which `app` takes off.
         public = route.path_format if route.path in _OPEN_PATHS else PREFIX + route.path_format
         # The HEAD that Starlette adds to every GET is no operation of its own.
         for method in sorted((route.methods or set()) - {"HEAD"}):
@@ -98,6 +100,7 @@ def describe(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "openapi": found["openapi"],
         "info": {"title": TITLE, "summary": _SUMMARY, "version": "1"},
+        # Relative: the document does not know under which host it is read.
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}, {"apiKeyHeader": []}],
         "paths": paths,
@@ -119,6 +122,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if operation.body:
         described["requestBody"] = {"required": True, "content": dict(operation.body)}
     if operation.is_open:
+        # An empty list takes back what the document demands of every operation.
         described["security"] = []
     return described
 
@@ -187,4 +191,5 @@ def _operation_lines(method: str, path: str, operation: Mapping[str, Any]) -> It
 
 
 def _source(value: Any) -> str:
+    # Escaped like everything else: descriptions hold what bots and models are called.
     return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"

@@ -71,6 +71,7 @@ class Settings(SharedSettings):
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read and validate. Raises `SettingsError` for a value that is wrong or missing."""
         settings = read_settings(cls, environ)
+        # At the start, where the message reaches whoever deploys, not with the first request.
         if settings.store == "dynamodb":
             for name, what in (("table", "DynamoDB table"), ("kms_key_id", "KMS key")):
                 if not getattr(settings, name):

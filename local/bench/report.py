@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,6 +22,10 @@ from local.bench.way import FLAT_OUT_PIECES, PACE_SECONDS, PACED_PIECES, Samples
 BEGIN = "<!-- bench: written by `make bench`, do not edit -->"
 END = "<!-- /bench -->"
 _HEADLINES = tuple(f"| {name}" for name in ("the floor", ON_RUNTIME, "plain FastAPI over httpx", "Portkey", "LiteLLM"))
+# What the README leaves to the page: its table is to be read at a glance.
+_ONLY_IN_THE_PAGE = frozenset({"what is in it", "p99", "flat out", "CPU per stream"})
+_SPREAD = re.compile(r" \([\d.]+ to [\d.]+\)")
+_WITH_THE_SPREAD = ", with the lowest and the highest"
 
 
 @dataclass(slots=True)
@@ -48,7 +53,7 @@ def to_markdown(report: Report) -> str:
     """Tables with a line each on what they hold."""
     lines = [
         f"Measured on {report.day.isoformat()}, everything in one run on one machine ({report.machine}); "
-        "compare rows, not machines. Figures are medians of the rounds, with the lowest and the highest.",
+        f"compare rows, not machines. Figures are medians of the rounds{_WITH_THE_SPREAD}.",
         "",
         *_contest_lines(report.official),
         *_contest_lines(report.web),
@@ -65,11 +70,14 @@ def to_markdown(report: Report) -> str:
 
 
 def shortened(markdown: str) -> str:
-    """When and where it was measured, and the rows of the first table that the README has."""
+    """When and where it was measured, and the part of the first table that the README has: medians alone."""
     first, *lines = markdown.splitlines()
     table = list(itertools.takewhile(bool, itertools.dropwhile(lambda line: line[:1] != "|", lines)))
-    rows = [line for line in table[2:] if line.startswith(_HEADLINES)]
-    return "\n".join([first, "", *table[:2], *rows, ""])
+    chosen = [*table[:2], *(line for line in table[2:] if line.startswith(_HEADLINES))]
+    rows = [line.strip("|").split("|") for line in chosen]
+    kept = [number for row in rows[:1] for number, head in enumerate(row) if head.strip() not in _ONLY_IN_THE_PAGE]
+    short = [f"|{'|'.join(_SPREAD.sub('', row[number]) for number in kept)}|" for row in rows]
+    return "\n".join([first.replace(_WITH_THE_SPREAD, ""), "", *short, "", ""])
 
 
 def _contest_lines(contest: Contest) -> list[str]:

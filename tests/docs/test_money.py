@@ -1,4 +1,4 @@
-"""The numbers in the part of docs/usage.md that is about money are those of the code."""
+"""The numbers in the part of docs/api/usage.md that is about money are those of the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from refresh_points import balances, chats, estimates, matching
 from refresh_points.settings import Settings as JobSettings
 from tests.docs.blocks import ROOT
 
-TEXT = " ".join((ROOT / "docs/usage.md").read_text(encoding="utf-8").split())
+TEXT = " ".join((ROOT / "docs/api/usage.md").read_text(encoding="utf-8").split())
 SETTINGS = Settings(store="memory")
 WORDS = {9: "nine"}
 

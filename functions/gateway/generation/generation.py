@@ -229,11 +229,11 @@ class Generation:
                 failure = self._failures[telling(self._sends)] if self._sends else None
                 told = _raised(await leasing.explain(none, failure))
                 if not may_fall_back(self._sends, none.reason) or not await self._turn(leasing, told):
-                    raise self._told(told) from None
+                    raise self._for_caller(told) from None
                 # The accounts that were tried for the last model were not tried for this one.
                 again = None
             except GatewayError as refused:  # the key's budget
-                raise self._told(refused) from None
+                raise self._for_caller(refused) from None
 
     async def _turn(self, leasing: Leasing, told: Exception) -> bool:
         """Turn to the next model that may answer in this one's place, if there is one. `told` is how this one ended."""
@@ -252,8 +252,8 @@ class Generation:
         leasing.turn_to(task)
         return True
 
-    def _told(self, failure: Exception) -> Exception:
-        """What the caller is told: how the model ended that was asked for, unless another may have been paid for."""
+    def _for_caller(self, failure: Exception) -> Exception:
+        """The caller's failure: that of the model that was asked for, unless another one may have been paid for."""
         is_open = isinstance(failure, PoeError) and failure.delivery in (Delivery.UNKNOWN, Delivery.PARTIAL)
         return failure if self._asked_failure is None or is_open or self._is_shown else self._asked_failure
 
@@ -284,7 +284,7 @@ class Generation:
         )
         if isinstance(decision, GiveUp):
             # The attempt is still set: it is booked when the block is left.
-            raise self._told(_raised(self._failures[decision.number])) from None
+            raise self._for_caller(_raised(self._failures[decision.number])) from None
         # Only one account is ever leased: this one is given back before the next is looked for.
         was_answered, is_free = attempt.has_answered, self._is_free(attempt)
         await attempt.end(self._booking(attempt))
@@ -294,7 +294,7 @@ class Generation:
             return decision
         told = _raised(self._failures[telling(self._sends)])
         if not await self._turn(leasing, told):
-            raise self._told(told) from None
+            raise self._for_caller(told) from None
         return None
 
     def _note(self, attempt: Attempt, failure: PoeError | AnswerRejectedError) -> Send:

@@ -122,7 +122,7 @@ class GenerationTask:
     ask: Ask | None = None
     """A call of the client that is no chat; takes the place of `build`."""
     question: Question | None = None
-    """Where there is more to asking and reading than one request; takes the place of both. For one generation."""
+    """More than one request, or an answer read in a special way; takes the place of both. For one generation."""
     on_end: Callable[[AnswerSoFar, bool], Awaitable[None]] | None = None
     """Called once an account has begun to answer and the answer is over: well (`True`), or not. What it writes is
     written before the last byte leaves."""

@@ -2,7 +2,7 @@
 
 Every byte of the text's UTF-8 weighs something: ASCII by what kind of character it is, other characters at their first
 byte, which tells their script. The sum does not depend on how a text was cut into pieces. The weights were fitted to
-the `o200k_base` vocabulary (November 2026; table of errors in docs/usage.md, corpus and counts in the tests). Whoever
+the `o200k_base` vocabulary (November 2026; table of errors in docs/api/usage.md, corpus in the tests). Whoever
 shows an estimate marks it as one.
 """
 

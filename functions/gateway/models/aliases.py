@@ -65,6 +65,7 @@ class AliasTable:
         self.aliases = tuple(sorted(aliases, key=lambda alias: key_of(alias.name)))
         self._exact = {key_of(alias.name): alias for alias in aliases if not alias.is_pattern}
         patterns = [(key_of(alias.name).split(_STAR), alias) for alias in self.aliases if alias.is_pattern]
+        # Sorted once, so that the first match is the most specific one.
         self._patterns = sorted(patterns, key=lambda pattern: -sum(map(len, pattern[0])))
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +84,7 @@ class AliasTable:
         # Patterns that only take off a prefix lead to a name, which may have an alias of its own.
         plain = _behind_star(found.name, name)
         further = self.exact(plain) or self._match(plain, is_whole=True)
+        # One step only: an alias that leads to an alias again could go round in circles.
         return further or Alias(name=found.name, model=plain, fallbacks=found.fallbacks)
 
     def _match(self, name: str, *, is_whole: bool) -> Alias | None:
@@ -101,9 +103,11 @@ def _matches(parts: Sequence[str], name: str) -> bool:
     """Whether the name has these parts in this order, with anything between them; each is looked for once."""
     first, *middle, last = parts
     at, end = len(first), len(name) - len(last)
+    # The beginning and the end must not overlap: `ab*ba` does not match `aba`.
     if at > end or not name.startswith(first) or not name.endswith(last):
         return False
     for part in middle:
+        # The leftmost place is as good as any, so that no backtracking is needed.
         found = name.find(part, at, end)
         if found < 0:
             return False
@@ -114,6 +118,7 @@ def _matches(parts: Sequence[str], name: str) -> bool:
 def _behind_star(pattern: str, name: str) -> str:
     """What the pattern's one `*` stands for in a name that matches, as it was written."""
     before, after = (key_of(part) for part in pattern.split(_STAR))
+    # Without spaces like the key, but in the caller's case, which Poe is asked with.
     plain = name.replace(" ", "")
     return plain[len(before) : len(plain) - len(after)]
 
@@ -130,6 +135,7 @@ def read_aliases(document: Mapping[str, Any]) -> AliasTable:
     found: dict[str, Alias] = {}
     for name, value in given.items():
         alias = _read(name, value)
+        # Which one counted would depend on the order of an object's names.
         if found.setdefault(key_of(alias.name), alias) is not alias:
             raise AliasError(f"aliases.{alias.name}", "is there twice: case and spaces make no difference")
     if sum(alias.is_pattern for alias in found.values()) > MAX_PATTERNS:
@@ -141,6 +147,7 @@ def _read(name: Any, value: Any) -> Alias:
     field = f"aliases.{str(name)[:MAX_NAME_CHARS]}"
     if not _is_name(name) or name.count(_STAR) > MAX_STARS:
         raise AliasError(field, f"must be a name of at most {MAX_NAME_CHARS} characters and {MAX_STARS} '*'")
+    # The short form, which `to_json` writes as well.
     entry = value if isinstance(value, Mapping) else {"model": value}
     for unknown in entry.keys() - {"model", "fallbacks"}:
         raise AliasError(f"{field}.{str(unknown)[:MAX_NAME_CHARS]}", "must be left out: there is no such field")
@@ -153,6 +160,7 @@ def _read(name: Any, value: Any) -> Alias:
         fallbacks = []
     if not isinstance(fallbacks, list) or len(fallbacks) > MAX_FALLBACKS or not all(map(_is_model, fallbacks)):
         raise AliasError(f"{field}.fallbacks", f"must be an array of at most {MAX_FALLBACKS} names of models")
+    # Asking a model again that just failed would cost a send for nothing.
     if len({key_of(one) for one in (model, *fallbacks)}) != 1 + len(fallbacks):
         raise AliasError(f"{field}.fallbacks", "must name each model once, and not the alias's own")
     return Alias(name=name.strip(), model=model.strip(), fallbacks=tuple(one.strip() for one in fallbacks))

@@ -46,6 +46,7 @@ UNKNOWN = ModelFacts()
 
 def best_first(listed_by: Collection[str]) -> tuple[AccountKind, ...]:
     """Kinds of account to ask for a model: those that list it, then the others, which may know it all the same."""
+    # `sorted` is stable: within a group the order is that of the enum.
     return tuple(sorted(AccountKind, key=lambda kind: kind.value not in listed_by))
 
 
@@ -74,6 +75,7 @@ def facts_of(entry: object) -> ModelFacts:
 
 def _value(entry: object, *names: str) -> Any:
     for name in names:
+        # Entries of the table are mappings, those of the catalogue objects.
         found = entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
         if found is not None:
             return found
@@ -85,6 +87,7 @@ def _input_modalities(entry: object) -> frozenset[str] | None:
     if given is None:
         architecture = _value(entry, "architecture")
         given = architecture.get("input_modalities") if isinstance(architecture, Mapping) else None
+    # An empty list says no more than none; taken at its word it would refuse every file.
     return _names(given) or None
 
 
@@ -99,6 +102,7 @@ def _names(values: Any) -> frozenset[str] | None:
 
 
 def _count(value: Any) -> int | None:
+    # 0 as a window would refuse everything.
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
@@ -141,6 +145,7 @@ class Options:
         chosen = {name: value for name, value in self.fields.items() if _is_sent(name, kind, facts)}
         if (steering := self._steering(facts)) is not None:
             chosen.pop(REASONING_EFFORT, None)
+            # What the caller names itself wins over what is derived from its effort.
             chosen = {**steering.options, **chosen}
         return {name: _fitted(name, value, facts) for name, value in {**chosen, **self.parameters}.items()}
 
@@ -181,6 +186,7 @@ def _is_sent(name: str, kind: AccountKind, facts: ModelFacts) -> bool:
     declared = facts.declares(name)
     if declared:
         return True
+    # The web API takes declared options only; it has no place for OpenAI's fields.
     if not kind.traits.is_native:
         return False
     if name == REASONING_EFFORT:
@@ -204,8 +210,10 @@ def sort_options(
     that declare them get. `foreign` are Poe's names of fields that the caller's API calls otherwise.
     """
     unknown = {name: value for name, value in undeclared.items() if not _is_neutral(name, value)}
+    # In this API the field has another name, so that somebody mixed up two APIs: told, not guessed.
     misplaced = [name for name in unknown if name in _MEANT_FOR_ALL or name in foreign]
     fields = {name: value for name, value in declared.items() if not _is_neutral(name, value)}
+    # Options of single models have no place in OpenAI's API: they come as fields of their own.
     fields |= {name: value for name, value in unknown.items() if name not in misplaced}
     return Options(fields, parameters, (*dropped, *misplaced))
 
@@ -219,6 +227,7 @@ def _is_neutral(name: str, value: Any) -> bool:
 def ignored_header(names: Iterable[str]) -> str:
     """The value of `x-gateway-ignored`: names only, made safe for a header, cut to a sane number."""
     safe = ("".join(character if _is_plain(character) else "_" for character in name[:_MAX_NAME]) for name in names)
+    # Names of fields are the caller's words: nothing of them may end a header or begin another.
     return ", ".join([*safe][:_MAX_REPORTED])
 
 

@@ -87,7 +87,9 @@ class Model:
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Where this gateway offers it, as far as is known."""
+        # Most bots write; a list that does not say so must not hide them.
         made = ("text",) if self.output_modalities is None else self.output_modalities
+        # Bots for media answer a chat, too, with links to what they made.
         found = [CHAT_ENDPOINT, *(endpoint for kind in made for endpoint in _ENDPOINTS.get(kind, ()))]
         if "image" in made and "image" in (self.input_modalities or ()):
             found.append(_EDITS)
@@ -170,6 +172,8 @@ class Catalogue:
             MODELS,
             self._take_stored,
             every_seconds=REFRESH_SECONDS,
+            # Otherwise a new deployment would answer from the embedded list for minutes after the job has stored the
+            # real one.
             every_seconds_if_absent=ABSENT_REFRESH_SECONDS,
         )
         self._aliases: AliasTable = NO_ALIASES
@@ -193,6 +197,7 @@ class Catalogue:
     async def resolve(self, name: str) -> Resolved:
         """What is meant by a caller's name: an alias of the owner's, a listed model, or what only Poe knows."""
         await self._live.refresh()
+        # The owner's word comes first, even before a model's own name; a pattern only where nobody has that name.
         alias = self._aliases.exact(name)
         found = self.known(name) if alias is None else None
         if alias is None and found is None:
@@ -224,6 +229,7 @@ class Catalogue:
             meant = self.named(alias.model)
             entry = Resolved(meant.model, meant.bot, alias, tuple(map(self.named, alias.fallbacks)))
             shown[key_of(alias.name)] = _alias_entry(alias.name, entry)
+        # An alias may have the name of a model, whose entry it then replaces.
         return sorted(shown.values(), key=lambda model: model.id.lower())
 
     def forget_aliases(self) -> None:
@@ -245,6 +251,7 @@ class Catalogue:
         return self._by_name
 
     def _take_stored(self, document: Document | None) -> None:
+        # An empty list is a failed reading, not a Poe without models: the last good one stays.
         if document and document.get("models"):
             try:
                 self._take(document)
@@ -252,6 +259,7 @@ class Catalogue:
                 raise ValueError("this is not a list of models") from error
 
     def _take(self, document: Document) -> None:
+        # The same list, read again: several hundred entries need not be parsed anew.
         if self._by_name and document.get("updated_at") is not None and document["updated_at"] == self.updated_at:
             return
         models = _parse(document)
@@ -259,6 +267,8 @@ class Catalogue:
         # Makers write dashes where Poe has dots (`claude-sonnet-4-5`). A model's own name wins over another's alias.
         dashed = [key_of(model.id).replace(".", "-") for model in models]
         times = Counter(dashed)
+        # Later lines win: a dashed spelling gives way to an alias, and both to a model's own name. One that would be
+        # two models' is left out.
         self._by_name = {name: model for name, model in zip(dashed, models, strict=True) if times[name] == 1}
         self._by_name |= {key_of(alias): model for model in models for alias in model.aliases}
         self._by_name |= {key_of(model.id): model for model in models}
@@ -266,6 +276,7 @@ class Catalogue:
 
 
 def _alias_entry(name: str, meant: Resolved) -> Model:
+    # The target may be a bot that no list has.
     entry = meant.model or Model(id=meant.bot, bot=meant.bot)
     return replace(
         entry, id=name, aliases=(), alias_of=meant.name, fallbacks=tuple(other.name for other in meant.fallbacks)
@@ -301,6 +312,7 @@ def _parse(document: Mapping[str, Any]) -> list[Model]:
 
 def _model(item: Mapping[str, Any], created: int) -> Model:
     name = str(item["id"])
+    # Programs written for the original gateway ask by codename.
     codename = _codenames().get(name.lower())
     return Model(
         id=name,
@@ -312,6 +324,7 @@ def _model(item: Mapping[str, Any], created: int) -> Model:
         input_modalities=_texts(item.get("input_modalities")),
         output_modalities=_texts(item.get("output_modalities")),
         features=_texts(item.get("features")),
+        # 0 means that nobody knows, like null.
         context_length=item.get("context_length") or item.get("tokens"),
         max_output_tokens=item.get("max_output_tokens"),
         pricing=item.get("pricing"),

@@ -57,6 +57,7 @@ class LiveConfig:
         due = self._due()
         if not due:
             return await self._store.find_key(secret)
+        # One round trip for both; not postponed before it, so that a failed look-up leaves them due.
         key, documents = await self._store.find_key_and_configs(secret, due)
         self._take(due, documents)
         return key
@@ -66,6 +67,7 @@ class LiveConfig:
         due = self._due()
         if not due:
             return
+        # Before the read, so that requests that come meanwhile do not all read the same documents.
         for name in due:
             self._postpone(name)
         try:
@@ -82,6 +84,7 @@ class LiveConfig:
 
     def forget(self, name: str) -> None:
         """It is due at once: it was changed here."""
+        # Other sandboxes learn of the change when their own time is over.
         self._watches[name].due_at = float("-inf")
 
     def _due(self) -> list[str]:
@@ -91,9 +94,11 @@ class LiveConfig:
     def _take(self, names: Collection[str], documents: Mapping[str, Document]) -> None:
         for name in names:
             document = documents.get(name)
+            # After the read, too: it is `is_absent` that decides how soon to look again.
             self._postpone(name, is_absent=document is None)
             try:
                 self._watches[name].take(document)
+            # The last good document stays in force: a typo of the owner's must not take the models away.
             except ValueError as error:
                 self._journal.event("config.unusable", config=name, code=type(error).__name__)
 
@@ -127,4 +132,5 @@ class PoeSettings:
     def _take(self, document: Document | None) -> None:
         config = with_overrides(self._base, document)
         if config != self.config:
+            # Kept as the same object otherwise: warm clients are compared by it, and closed for another one.
             self.config = config

@@ -38,14 +38,17 @@ class Prices:
         """The price of a send of so many tokens to the bot, which the list may not have."""
         usd = dollars(model.pricing if model else None, prompt_tokens, answer_tokens)
         fixed = model.points_per_message if model else None
+        # A fixed price is Poe's own word; what earlier sends cost depends on their length.
         points = self._settled.get(bot.lower()) if fixed is None else fixed
         return Price(usd=usd, points=points, reserved=self._reserved(usd, points))
 
     def _reserved(self, usd: float | None, points: int | None) -> int | None:
+        # The best guess first: a listed price at the rate that an account has told.
         if usd is not None and self._usd_per_point is not None:
             return in_points(usd, self._usd_per_point)
         if points is None and usd is not None:
             return in_points(usd, PUBLISHED_USD_PER_POINT)
+        # `None` stays unknown: the key's budget then reserves its own amount for it.
         return points
 
     def _take(self, document: Document | None) -> None:
@@ -53,6 +56,7 @@ class Prices:
             rate = (document or {}).get("usd_per_point")
             costs = (document or {}).get("costs", {})
             settled = {str(name): int(cost["points"]) for name, cost in costs.items()}
+            # Both at once, after everything was read: a broken document leaves the old ones.
             self._usd_per_point, self._settled = (float(rate) if rate else None), settled
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError("these are no estimates") from error
@@ -67,6 +71,7 @@ def dollars(pricing: Mapping[str, str | None] | None, prompt_tokens: int, answer
         completion * answer_tokens if completion is not None else None,
         prices.get("request"),
     ]
+    # A price for one part is a lower bound, and better than none: it is only an estimate.
     known = [part for part in parts if part is not None]
     return float(sum(known)) if known else None
 
@@ -76,4 +81,5 @@ def _decimal(text: str) -> Decimal | None:
         value = Decimal(text)
     except (InvalidOperation, TypeError, ValueError):
         return None
+    # `Decimal` reads "NaN" and "Infinity"; a negative price would raise a budget.
     return value if value.is_finite() and value >= 0 else None

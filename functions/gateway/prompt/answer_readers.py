@@ -62,6 +62,8 @@ def native_reader(request: GenerationRequest, *, knows_format: bool = True) -> A
     """The reader for a model that is told of tools natively, and of the format if its endpoint knows formats."""
     if request.response_format is None:
         return AnswerReader()
+    # With a format that the upstream enforces, the answer can be shown as it comes; one made from words waits for the
+    # check.
     is_passed_on = knows_format and request.is_streamed
     return JSONStreamReader(request.response_format) if is_passed_on else JSONReader(request.response_format)
 
@@ -70,6 +72,7 @@ def worded_reader(request: GenerationRequest) -> AnswerReader:
     """The reader for what a model is asked in words."""
     protocol = request.web_protocol()
     if protocol is not None:
+        # Both in one: an answer may be calls or the JSON, and only its text tells which.
         return ToolCallReader(protocol, request.response_format)
     return AnswerReader() if request.response_format is None else JSONReader(request.response_format)
 
@@ -95,6 +98,7 @@ class JSONReader(AnswerReader):
                 return [event]
             case TextDelta(text):
                 self._texts.append(text)
+            # What was collected belongs to the text that is gone.
             case TextReplaced(text):
                 self._texts = [text]
             case _:
@@ -139,11 +143,14 @@ class JSONStreamReader(JSONReader):
             or isinstance(event, RefusalDelta)
             or self._is_passed_on is False
             or self._end.is_complete
+            # What follows a complete object, or one that is too deep to be read, is not shown.
             or self._end.is_too_deep
         ):
             return others
         text = event.text if self._shown else event.text.lstrip()
         if text and self._is_passed_on is None:
+            # An array or a word of prose at the start shows that it is not the object, while all of it can still be
+            # corrected.
             self._is_passed_on = text[0] == "{"
         if not text or not self._is_passed_on:
             return []
@@ -156,6 +163,7 @@ class JSONStreamReader(JSONReader):
             self._is_passed_on = None
             return super().finish(reason)
         shown, self._texts = "".join(self._shown), []
+        # Compared with what was shown, which can't be taken back: a second value behind it must not decide.
         fits = reason is not FinishReason.STOP or self._is_refused or self._format.read(shown)[0] == shown
         self.failure = None if fits else _NOT_THE_JSON
         return []
@@ -192,6 +200,7 @@ class ToolCallReader(AnswerReader):
         self.failure = None
         if parser.kept_back:
             return events + self._settle(is_second)
+        # An answer that was cut may have been on its way to a call; its finish reason tells the caller.
         if not parser.emitted and self._must_call and reason is FinishReason.STOP:
             self.failure = _NO_CALL
             if not is_second:
@@ -216,6 +225,7 @@ class ToolCallReader(AnswerReader):
             self._ask_again(parser.problem or "they are not valid")
             return []
         self.correction = None
+        # A tool with `strict` promises that its arguments fit, so they are not passed on if they do not.
         strict = self.protocol.reader.strict
         if any(not call.is_known or (call.problem and call.name in strict) for call in parser.kept_back):
             self.failure = Failure("The model's tool calls could not be understood.", "invalid_tool_call")
@@ -248,9 +258,11 @@ class ToolCallReader(AnswerReader):
         self._fed, self._fed_chars = [text], len(text)
         if fed is not None and text.startswith(fed):
             return self._shown(self._parser.feed(text[len(fed) :]))
+        # Callers may be running these calls by now.
         if self._parser.emitted:
             self._parser = ToolCallParser(self.protocol, emitted=self._parser.emitted)
             return self._shown(self._parser.feed(text))
+        # Read before the parser is replaced: only words that were shown have to be taken back.
         had_text = self._parser.has_text
         self._parser = ToolCallParser(self.protocol)
         if self._json is not None:
@@ -267,6 +279,7 @@ class ToolCallReader(AnswerReader):
             for event in events:
                 if isinstance(event, TextDelta):
                     self._json.feed(event)
+        # The corrected answer is wanted for its calls; its apologies would follow the text of the first one.
         elif not self._must_call and not self._is_second:
             return events
         return [event for event in events if not isinstance(event, TextDelta)]
@@ -295,6 +308,7 @@ class RequiredCallReader(AnswerReader):
             case ToolCallDelta():
                 return self._call(event)
             case TextDelta(text) if not self._renumbered:
+                # Words before a call are passed on with it; without a call they are not what was asked for.
                 self._held.append(text)
                 return []
             case TextReplaced(text) if not self._renumbered:
@@ -320,8 +334,10 @@ class RequiredCallReader(AnswerReader):
 
     def _call(self, event: ToolCallDelta) -> list[Event]:
         if event.index not in self._renumbered:
+            # Its later pieces are left out as well: their index is not in the table.
             if self._named is not None and event.name != self._named:
                 return []
+            # Callers expect indexes from 0 without gaps.
             self._renumbered[event.index] = len(self._renumbered)
         return [*self._release(), replace(event, index=self._renumbered[event.index])]
 

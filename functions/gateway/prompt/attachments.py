@@ -90,6 +90,7 @@ class AttachmentReader:
                 found.setdefault(file, places.get(index, f"{param}[{index}].content"))
         if not found:
             return tuple(turns)
+        # Counted before anything is fetched: the request is refused anyway.
         if len(found) > MAX_FILES:
             raise invalid(f"A request takes at most {MAX_FILES} files.", param=param, code="too_many_files")
         read = await self._read_all(found, param)
@@ -109,6 +110,7 @@ class AttachmentReader:
             nonlocal total
             async with gate:
                 found = await self._read_one(file, place)
+                # While others are still being read: the sum is known to be too large before all of them are in memory.
                 total += len(found.data or b"")
                 if total > MAX_TOTAL_BYTES:
                     raise invalid("The files are too large together.", param=param, code="file_too_large")
@@ -119,6 +121,7 @@ class AttachmentReader:
             await asyncio.gather(*tasks.values())
         finally:
             for task in tasks.values():
+                # One that failed ends the request, so the others must not go on reading into memory.
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
         return {file: task.result() for file, task in tasks.items()}
@@ -134,20 +137,25 @@ class AttachmentReader:
         if file.content_type.startswith("image/") and read.content_type.startswith(_TEXTS):
             # Often the page that a site shows in place of its picture.
             raise _bad_file(place, "is not an image", "invalid_image", host)
+        # A fetched file was bounded while it came; this is for one that came along.
         if len(read.data) > MAX_FILE_BYTES:
             raise _bad_file(place, "is too large", "file_too_large", host)
         return read
 
     async def _fetched(self, file: Attachment, place: str) -> Attachment:
         url = file.url or ""
+        # A signed address is a secret, and its hash does as well.
         key = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
+        # Before the look-up, so that nothing is served from the cache beyond its time.
         self._expire()
+        # The cache is of one sandbox and its callers. Whoever has a signed address may read what is behind it.
         if (cached := self._cache.get(key)) is not None:
             self._cache.move_to_end(key)
             return cached[0]
         try:
             fetched = await self._fetch(url)
         except PoeError as error:
+            # The cause holds the whole address, which may be signed.
             raise _not_fetched(error, place, _host(file)) from None
         read = _typed(fetched.name or file.name, fetched.content_type, fetched.data)
         self._remember(key, read)
@@ -179,6 +187,7 @@ def _typed(name: str, declared: str, data: bytes) -> Attachment:
     """The file with the type that its bytes show; what they leave open is as declared."""
     from reverse.file_types import safe_name, sniff_type
 
+    # What the caller says may be wrong, and a provider that is sent a PNG as JPEG refuses the request.
     found = sniff_type(data, name)
     if found in (_OCTETS, "text/plain") and declared not in ("", _OCTETS) and not declared.startswith("image/"):
         found = declared
@@ -187,6 +196,7 @@ def _typed(name: str, declared: str, data: bytes) -> Attachment:
 
 def _fitting_name(name: str, content_type: str) -> str:
     """The name without an extension that says something else than the bytes: Poe judges files by their names, too."""
+    # Its tables are read from the system's files at the first use: only where a file has to be judged.
     import mimetypes
 
     kind = content_type.partition("/")[0]
@@ -203,6 +213,7 @@ _MODALITIES = {"image": "image", "audio": "audio", "video": "video"}
 def _check_modality(file: Attachment, facts: ModelFacts, place: str) -> None:
     """Raises `GatewayError` (400) where the model is known not to take such a file."""
     modality = _MODALITIES.get(file.content_type.partition("/")[0])
+    # `is False`: where nobody said what the model takes, Poe decides.
     if modality is not None and facts.accepts(modality) is False:
         raise _bad_file(place, f"is of a kind ({modality}) that the model does not accept", "unsupported_file")
 
@@ -215,6 +226,8 @@ def _bad_file(place: str, problem: str, code: str, host: str = "") -> GatewayErr
 def _not_fetched(error: PoeError, place: str, host: str) -> GatewayError:
     """The error for an address that leads to no file. The fetcher's messages are ours, and hold nothing of the file."""
     failure = gateway_error(error)
+    # Others (a timeout, a 404 of that server) are no errors of Poe, and must not get the codes that they would have
+    # there.
     is_unsafe = error.code in (ErrorCode.UNSAFE_URL, ErrorCode.FILE_TOO_LARGE)
     problem = f"could not be fetched: {error}"
     return _bad_file(place, problem, failure.code if is_unsafe else "file_not_fetched", host)

@@ -22,6 +22,7 @@ _SUGGESTED = "Ask for the follow-up questions that Poe suggests, where the accou
 
 def _parameters_text(value: Any, body: Body, name: str) -> dict[str, Any]:
     """An object, or JSON text of one, as some clients' extra fields carry it."""
+    # A form, or a client with string-valued extras, can't send an object.
     if isinstance(value, str):
         try:
             value = decode_field(value)
@@ -76,6 +77,7 @@ class TextBody(Body):
     def may_truncate(self) -> bool:
         """Whether the oldest turns may be left out."""
         extra = self.extra_body
+        # The field itself counts before its copy in `extra_body`.
         return (extra.truncation if self.truncation is None and extra is not None else self.truncation) == "auto"
 
     @property
@@ -101,7 +103,9 @@ class TextBody(Body):
     ) -> Options:
         """The options, with `more` by Poe's names and `parameters` in place of the bot's own."""
         own = self.bot_parameters if parameters is None else dict(parameters)
+        # Not an option of the bot: `wants_replies` reads it.
         own.pop("suggested_replies", None)
+        # Reported rather than sent: only the extensions are read from `extra_body`.
         extra = [] if self.extra_body is None else list(self.extra_body.undeclared())
         return sort_options(
             self.options() | {name: value for name, value in (more or {}).items() if value is not None},

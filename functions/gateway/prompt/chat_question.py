@@ -102,10 +102,13 @@ class ChatQuestion:
     def ask(self, client: PoeClient, lease: Lease, change: Change | None) -> AsyncGenerator[Event, None]:
         """Send it once; see `Question`."""
         if change is Change.WITHOUT_OPTION:
+            # Of the whole request: the other answers to it are asked without the option from the start.
             self._refused.names |= self._blamed
         elif change is not None:
             self._made.add(change)
         kind, account_id = lease.account.kind, lease.account.id
+        # A correction needs the conversation that led to the answer. On another account, or without a chat, it is asked
+        # anew.
         correction = self._correction(account_id) if change is Change.CORRECTION else None
         if correction is None:
             self._chat = None
@@ -115,13 +118,16 @@ class ChatQuestion:
         self._kind, self._account_id = kind, account_id
         self._request = self._refused.without(self._request)
         events = self._answer(client)
+        # Links inside of JSON are values of the caller's, no citations.
         has_text = self._asked.response_format is None
         return with_cited_links(events) if self._asked.searches_the_web and has_text else events
 
     def changes(self, error: PoeError) -> frozenset[Change]:
         """The changes that would answer this failure of the last send."""
         request = self._request
+        # Whatever Poe took stands in the chat now: going on there would show the model the question twice.
         self._is_chat_spoilt = self._is_chat_spoilt or error.delivery not in _NOT_TAKEN
+        # Kept for `ask`: the plan may choose another change first.
         self._blamed = frozenset(self._refused.blamed(error, request))
         possible = set(bot_protocol_change(error))
         if self._blamed:
@@ -130,6 +136,7 @@ class ChatQuestion:
             possible.add(Change.WITHOUT_STOP)
         if error.param == "response_format" and request.response_format is not None:
             possible.add(Change.FORMAT_IN_WORDS)
+        # Only then can a lost chat be the reason, whatever the error says.
         if self._is_continued:
             possible.add(Change.NEW_CHAT)
         return frozenset(possible)
@@ -143,6 +150,7 @@ class ChatQuestion:
         """Make the request that tells all that this account must be told."""
         asked = self._asked
         self._is_continued = False
+        # An official account has no chats to continue: it is sent the whole conversation every time.
         if kind.traits.is_native:
             is_native = Change.FORMAT_IN_WORDS not in self._made
             self._reader = _native_reader(asked, knows_format=is_native)
@@ -150,6 +158,8 @@ class ChatQuestion:
             return
         going_on = self._continuation(account_id)
         reads = self._conversation is not None or asked.specs.tools or asked.response_format is not None
+        # A conversation needs a reader even where nothing is asked for: it observes what the answer was, to find it
+        # again in the caller's history.
         self._reader = reader = worded_reader(asked) if reads else None
         protocol = reader.protocol if reader else None
         if going_on is None:
@@ -182,6 +192,7 @@ class ChatQuestion:
             return None
         if self._kind is not None and self._kind.traits.is_native:
             return _with_the_conversation(self._request, correction)
+        # A web account's correction is a further message in the chat of the answer, which only that account has.
         if self._chat is None or account_id not in (None, self._account_id):
             return None
         return _in_the_chat(self._request, correction, self._chat)
@@ -194,6 +205,7 @@ class ChatQuestion:
         try:
             async with aclosing(client.stream(self._request)) as events:
                 async for event in events:
+                    # Held back: the reader may have text to pass on before it.
                     if isinstance(event, Finished):
                         reason = event.reason
                         break
@@ -216,6 +228,7 @@ class ChatQuestion:
         if (failure := reader.failure) is not None:
             is_correctable = self._correction(None) is not None
             raise AnswerRejectedError(failure.message, failure.code, is_correctable=is_correctable)
+        # After the check: once a caller has seen the end, a correction would come too late.
         yield Finished(reader.reason(reason))
 
     async def _noting(self, client: PoeClient, extras: CallExtras) -> AsyncGenerator[Event, None]:
@@ -260,6 +273,7 @@ def _with_the_conversation(request: ChatRequest, correction: Correction) -> Chat
 
 
 # A link of Markdown (`[title](address)`, `[[1]](address)`; no image), or an address alone.
+# Possessive throughout, and bounded in its titles: read in time proportional to the text.
 _ADDRESS = r"https?://[^\s<>()\[\]\"'`]++(?:\([^\s<>()]{0,200}+\)[^\s<>()\[\]\"'`]*+)*+"
 _TITLE = r"[^\[\]\n]{0,300}+"
 _LINK = re.compile(
@@ -274,6 +288,7 @@ def links_in(text: str) -> Iterator[UrlCited]:
     """The links of a text and their places; each address once."""
     seen: set[str] = set()
     for match in _LINK.finditer(text):
+        # Punctuation at the end belongs to the sentence; inside a link's parentheses it belongs to the address.
         url = match["linked"] or match["alone"].rstrip(_PUNCTUATION)
         if url in seen or len(seen) >= _MAX_LINKS:
             continue
@@ -297,6 +312,7 @@ async def with_cited_links(events: AsyncGenerator[Event, None]) -> AsyncGenerato
                 case UrlCited():
                     is_cited = True
                 case Finished() if not is_cited:
+                    # Before the last event: nothing may follow `Finished`. The text is complete only here.
                     for link in links_in("".join(texts)):
                         yield link
             yield event

@@ -53,6 +53,7 @@ class ChatTask:
 
     def generation_task(self, choice: int = 0) -> GenerationTask:
         """The task of one choice. The conversation goes on with the first."""
+        # One chat can't go on with two answers.
         conversation = self.conversation if choice == 0 else None
         extras = CallExtras() if self.request.specs.tools else None
         is_kept = conversation is not None or extras is not None
@@ -72,6 +73,7 @@ class ChatTask:
 
     def ignored(self, kind: AccountKind | None) -> tuple[str, ...]:
         """Names of what was not taken into account; `kind` is the answering account's, if known already."""
+        # Headers of a stream may leave before an account is known; the likeliest kind is told then.
         kind = kind or self.request.kinds[0]
         names = {*self.request.ignored(kind), *map(self.request.names.of, self.refused.names)}
         turns = self.request.turns
@@ -92,6 +94,7 @@ class ChatTask:
     ) -> None:
         kind, account_id = answer.kind, answer.account_id
         try:
+            # What is saved makes the next request cheaper, and is not worth failing this one.
             async with asyncio.timeout(_SAVE_SECONDS):
                 if extras is not None and went_well:
                     await extras.save(self.store, self.key_id)
@@ -126,17 +129,21 @@ async def prepare_chat(
     Raises `GatewayError` (400) for files and lengths that can't be served. No account is touched.
     """
     facts = facts_of(entry)
+    # Before the conversation is looked for: its digest covers the files' bytes.
     turns = await services.attachments.read(request.turns, facts, places=request.places, param=request.names.messages)
     kept = turns
     rules_tokens = request.rules_tokens
+    # Opt-in only: leaving turns out changes the answer, which nobody would notice.
     if request.may_truncate:
         kept = fit_window(turns, facts.context_tokens, also=rules_tokens, reserve=request.max_tokens or 0)
     else:
         check_window(turns, facts.context_tokens, also=rules_tokens)
+    # After the cutting: what was left out needs no read of the table.
     kept = await with_extras(
         kept, bot=bot, thinks=_thinks(request, facts), key_id=key_id, store=services.store, journal=services.journal
     )
     request = replace(request, turns=kept, facts=facts)
+    # Known only now, with the model's facts. An answer without the search would look like one with it.
     if request.specs.must_search and not request.searches_the_web:
         message = (
             "'tool_choice' asks for a call, but none of 'tools' is offered here: this model does not search the web."
@@ -177,15 +184,16 @@ MakeRequest = Callable[[Model | None], GenerationRequest]
 
 def model_header(meant: Resolved) -> dict[str, str]:
     """The header that says which model an alias stands for; empty for a model's own name."""
-    return {} if meant.alias is None else _told(meant.name)
+    return {} if meant.alias is None else _header(meant.name)
 
 
-def _told(name: str) -> dict[str, str]:
+def _header(name: str) -> dict[str, str]:
+    # Names of bots may have any characters, headers may not.
     return {MODEL_HEADER: quote(name, safe=" !#$&'()*+,/:;=?@[]~")}
 
 
 class ModelServices(ChatServices, Protocol):
-    """What asking another model takes."""
+    """What a request to another model needs."""
 
     @property
     def prices(self) -> Prices: ...
@@ -233,7 +241,7 @@ class ModelChoice:
         """
         headers = self.chat.headers(answer.kind if answer else None)
         is_settled = not self._others or (answer is not None and answer.has_begun)
-        return {**headers, **_told(self.model)} if self._is_alias and is_settled else headers
+        return {**headers, **_header(self.model)} if self._is_alias and is_settled else headers
 
     async def next(self) -> GenerationTask | None:
         """The task for the next model that can be asked this; `None` where none is left."""
@@ -255,6 +263,7 @@ class ModelChoice:
             self.model = named.name
             for note in self._on_change:
                 note(named.name)
+            # The budget was reserved at the price of the model that was asked for; this one has its own.
             price = partial(self._services.prices.price, named.model, named.bot)
             return replace(self.task(), price=price, others=self)
         return None

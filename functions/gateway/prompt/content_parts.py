@@ -36,6 +36,7 @@ def read_address(url: str, *, param: str, name: str, content_type: str = OCTETS)
         parts = urlsplit(url)
     except ValueError:
         raise _bad_address(param) from None
+    # No `file:` and no plain http. What the name resolves to is judged when the file is fetched.
     if parts.scheme.lower() != "https" or not parts.hostname:
         raise _bad_address(param)
     last = parts.path.rsplit("/", 1)[-1]
@@ -52,8 +53,10 @@ def read_data_url(url: str, *, param: str, name: str) -> Attachment:
         raise invalid(f"'{param}' is not a valid data URL.", param=param, code="invalid_url")
     content_type, *options = head.split(";")
     content_type = content_type.strip().lower() or "text/plain"
+    # By the standard it is the last option (RFC 2397); others, such as a charset, may stand before it.
     is_base64 = bool(options) and options[-1].strip().lower() == "base64"
     data = decode_base64(payload, param) if is_base64 else unquote_to_bytes(payload)
+    # Poe judges files by their names, too, so one without an extension may be refused.
     if "." not in name and content_type.isascii():
         subtype = content_type.partition("/")[2].partition("+")[0]
         name = file_name(f"{name}.{'jpg' if subtype == 'jpeg' else subtype or 'bin'}")
@@ -64,6 +67,7 @@ def decode_base64(text: str, param: str) -> bytes:
     """As forgiving as browsers are: line breaks, missing padding, percent escapes, the alphabet for addresses."""
     try:
         packed = b"".join((unquote_to_bytes(text) if "%" in text else text.encode("ascii")).split())
+        # After the mending anything else is refused: half a file would be answered as if it were whole.
         packed = packed.translate(_STANDARD_ALPHABET).rstrip(b"=")
         return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -157,14 +161,17 @@ def _image_of(part: Body) -> Attachment:
 
 def _file_of(part: Body) -> Attachment:
     given = FilePart(part.values, part.path)
+    # Chat completions nest the fields in `file`, responses have them on the part.
     file: FileContent = given.file or given
     name = file_name(file.filename or "file")
     if file.file_data is not None:
         param = file.param("file_data")
+        # OpenAI documents a data URL here; plain base64 is what many programs send.
         if file.file_data.startswith("data:"):
             return read_address(file.file_data, param=param, name=name)
         return Attachment(name, OCTETS, decode_base64(file.file_data, param))
     url = file.file_url or file.url
+    # Said in words of its own: "missing file_data" would not tell why the id is not taken.
     if url is None and file.file_id is not None:
         raise invalid(
             "Files can't be named by id here: nothing is kept. Send the file's content in 'file_data'.",
@@ -181,6 +188,7 @@ def _sound_of(part: Body) -> Attachment:
     kind = sound.format or "wav"
     content_type, name, param = _SOUNDS[kind], f"audio.{kind}", sound.param("data")
     if sound.data[:5].lower() == "data:":
+        # The declared format counts here as well, whatever type the data URL names.
         return replace(read_data_url(sound.data, param=param, name=name), content_type=content_type)
     return Attachment(name, content_type, decode_base64(sound.data, param))
 
@@ -221,6 +229,7 @@ def read_content(
     texts: list[str] = []
     attachments: list[Attachment] = []
     for index, part in enumerate(content):
+        # Not in OpenAI's description, but sent by programs that build lists of strings.
         if isinstance(part, str):
             texts.append(part)
         elif not isinstance(part, dict):
@@ -238,6 +247,7 @@ def _read_part(part: Body, texts: list[str], attachments: list[Attachment]) -> s
         texts.append(_TEXTS[kind][1](part))
     elif kind in _FILES:
         attachments.append(_FILES[kind][1](part))
+    # A newer type of part: its words are worth more than an error.
     elif isinstance(text := part.values.get("text"), str):
         texts.append(text)
     else:
@@ -251,10 +261,12 @@ MAX_THINKING_BLOCKS = 256
 
 def read_thinking_block(values: Mapping[str, Any]) -> Thinking | None:
     """A block of Anthropic's API, or what other gateways make of it; `None` where it has no seal."""
+    # Redacted: nothing to read, but the provider wants it back unchanged.
     data = values.get("data")
     if isinstance(data, str) and data:
         return Thinking("", data, is_redacted=True)
     text, signature = values.get("thinking", values.get("text")), values.get("signature")
+    # Unsealed thinking is refused by the provider, so it is not sent at all.
     if not isinstance(signature, str) or not signature:
         return None
     return Thinking(text if isinstance(text, str) else "", signature)

@@ -76,13 +76,16 @@ class Conversation:
         stored = self._stored
         if not self._keeps_chat or stored is None or stored.chat_id == _NO_CHAT:
             return None
+        # No turn beyond what the chat holds: the last answer is wanted again, which a chat can't take back.
         if (stored.account_id, stored.model) != (account_id, self._model) or stored.turns >= len(self._turns):
             return None
+        # The caller has edited its history: the chat holds other words than the ones the answer should build on.
         if digest(self._turns[: stored.turns]) != stored.digest:
             return None
         last = self._turns[stored.turns - 1]
         # A tool's result means nothing without the call it answers, whose id the chat was never told.
         first = stored.turns - 1 if last.tool_calls else stored.turns
+        # From here on the chat may hold a question that no answer followed.
         self._is_touched = True
         return Continuation(ChatRef(stored.chat_id, stored.chat_code), self._turns[first:])
 
@@ -100,6 +103,7 @@ class Conversation:
             if (self._stored.account_id, self._stored.model) == (account_id, self._model):
                 return  # nothing has changed
         calls = tuple(ToolCall(call.call_id or "", call.name, call.text) for call in self._answer.tool_calls)
+        # As the caller will send it back: surfaces append the links of files to the text.
         answer = Message("assistant", text + missing_links(self._answer.files, text), tool_calls=calls)
         session = ChatSession(
             key_id=self._key_id,
@@ -138,6 +142,7 @@ async def find_conversation(
         stored = await store.get_session(key_id, name)
     except AccountStoreError as error:
         journal.event("session.read_failed", code=type(error).__name__)
+        # A conversation that can't be found costs a longer message; failing the request would cost the answer.
         stored = None
     return Conversation(
         key_id=key_id, name=name, model=model, turns=turns, stored=stored, keeps_chat=session_id is not None
@@ -150,6 +155,8 @@ def digest(turns: Sequence[Message]) -> str:
     for turn in turns:
         calls = [[call.id, call.name, _canonical(call.arguments)] for call in turn.tool_calls]
         files = [_file_digest(file) for file in turn.attachments]
+        # By content, never by address alone: the bytes of a file that was fetched again are the same, its signed
+        # address is not.
         parts = [turn.role, turn.text.strip(), turn.tool_call_id, turn.name, calls, files]
         hashed.update(json.dumps(parts).encode() + b"\n")
     return hashed.hexdigest()
@@ -163,6 +170,7 @@ def _file_digest(file: Attachment) -> str:
 
 def _canonical(arguments: str) -> Any:
     try:
+        # Clients parse the arguments and write them anew, with other spaces and order.
         return json.dumps(decode(arguments), sort_keys=True)
     except ValueError:
         return arguments

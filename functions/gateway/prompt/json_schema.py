@@ -53,6 +53,7 @@ def find_violation(value: Any, schema: Any, budget: Budget | None = None) -> str
     try:
         budget.start()
         found = _Checker(schema, budget).check(value, schema, _Path())
+    # Not checked is not wrong: an answer that was paid for is not thrown away because its schema is too much work.
     except (TooMuchWorkError, RecursionError):
         return None
     finally:
@@ -112,6 +113,7 @@ class _Checker:
 
     def check(self, value: Any, schema: Any, path: _Path) -> _Violation | None:
         self._budget.spend()
+        # A reference to itself would go round for ever.
         if path.depth > _MAX_DEPTH:
             raise TooMuchWorkError
         if schema is False:
@@ -119,6 +121,7 @@ class _Checker:
         if not isinstance(schema, Mapping):
             return None
         return (
+            # The first violation is enough: the model is told one thing to correct.
             self._check_reference(value, schema, path)
             or self._check_type(value, schema, path)
             or self._check_values(value, schema, path)
@@ -139,6 +142,7 @@ class _Checker:
 
     def _resolve(self, reference: str) -> Any:
         """What a reference within the document names; `None` for any other."""
+        # Nothing is fetched: the address would be the caller's choice.
         if reference != "#" and not reference.startswith("#/"):
             return None
         self._budget.spend(len(reference))
@@ -160,6 +164,7 @@ class _Checker:
             return None
         self._budget.spend(len(names))
         known = [name for name in names if isinstance(name, str)]
+        # An unknown type may be one of a newer draft.
         if not all(name in _TYPES for name in known) or any(_TYPES[name](value) for name in known):
             return None
         return _Violation(path, f"must be {' or '.join(dict.fromkeys(known))}")
@@ -176,6 +181,7 @@ class _Checker:
         return identity(value, self._budget)
 
     def _identities(self, allowed: list[Any]) -> frozenset[str]:
+        # Computed once: a long `enum` below an array would otherwise be gone through for each item.
         known = self._allowed.get(id(allowed))
         if known is None:
             known = self._allowed[id(allowed)] = frozenset(self._identity(item) for item in allowed)
@@ -254,6 +260,7 @@ class _Checker:
     ) -> _Violation | None:
         """The properties that the schema does not name."""
         others = schema.get("additionalProperties", True)
+        # Which names a pattern covers is not looked at, so none can be called superfluous.
         if others is True or "patternProperties" in schema:
             return None
         for name in self._counted(value):
@@ -306,11 +313,13 @@ def _is_index(name: str) -> bool:
 
 
 def _check_limits(value: Any, schema: Mapping[str, Any], path: _Path) -> _Violation | None:
+    # `True` would be compared as 1 with number limits.
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
         return _check_number(value, schema, path)
     size = len(value)
+    # Characters, as JSON Schema counts them, not bytes or UTF-16 units.
     kind = "Length" if isinstance(value, str) else "Items" if isinstance(value, list) else "Properties"
     lowest, highest = _number(schema, f"min{kind}"), _number(schema, f"max{kind}")
     if lowest is not None and size < lowest:

@@ -32,6 +32,7 @@ class ValueScanner:
     def scan(self, text: str, start: int = 0) -> int:
         """Take the next piece, from `start` on. Gives where the value ends in it, else the length of the text."""
         at = start
+        # The escaped character is skipped, whatever it is: a quote there does not end the string.
         if self._is_escaped and at < len(text):
             at, self._is_escaped = at + 1, False
         while at < len(text) and not (self.is_complete or self.is_too_deep):
@@ -39,6 +40,7 @@ class ValueScanner:
         return at
 
     def _scan_string(self, text: str, start: int) -> int:
+        # In C up to the next character that matters, so that a long string takes no step of Python per character.
         at = _INSIDE.match(text, start).end()  # type: ignore[union-attr]  # matches the empty string, too
         if at == len(text):
             return at
@@ -60,12 +62,14 @@ class ValueScanner:
             self.is_too_deep = self._depth > MAX_DEPTH
         else:
             self._depth -= 1
+            # A closing bracket of the wrong kind counts as well: whether it fits is for the parser to say.
             self.is_complete = self._depth <= 0
         return at + 1
 
 
 def is_too_deep(text: str, start: int = 0) -> bool:
     """Whether the value that begins at `start` is nested more than `MAX_DEPTH` levels."""
+    # Too few brackets to be too deep, strings included: most texts need no scan.
     if text.count("{", start) + text.count("[", start) <= MAX_DEPTH:
         return False
     scanner = ValueScanner()
@@ -93,6 +97,7 @@ _STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
 
 def decode(text: str) -> Any:
     """The value that is the whole text; control characters in strings are accepted. Raises `ValueError`."""
+    # Before the parser, which would give up at a depth of its own.
     _check_depth(text, 0)
     return _bounded(lambda: _LENIENT.decode(text))
 
@@ -101,6 +106,7 @@ def decode_strictly_at(text: str, start: int) -> tuple[Any, int]:
     """The value that begins at `start`, and where it ends, as any JSON parser reads it. Raises `ValueError`."""
     found: tuple[Any, int] = _bounded(lambda: _STRICT.raw_decode(text, start))
     value, end = found
+    # Afterwards, since only the parser knows where the value ends; text behind it does not count.
     if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH:
         _check_depth(text, start)
     return value, end
@@ -153,6 +159,7 @@ def _repaired(text: str) -> str | None:
             closers.append("]" if mark == "[" else "}")
             if len(closers) > MAX_DEPTH:
                 return None
+        # A bracket that closes nothing stays; the parser then refuses the whole.
         elif closers and closers[-1] == mark:
             closers.pop()
     return "".join([*pieces, text[end:], *reversed(closers)])
@@ -190,6 +197,7 @@ class BlockScanner:
         """
         at = start
         while at < len(text) and not self.is_closed:
+            # Kept whole for the end of the answer, where tolerant reading sees all of it at once.
             if self._is_stuck:
                 self._rest.append(text[at:])
                 return None, len(text)
@@ -229,6 +237,7 @@ class BlockScanner:
             return self._decide(text, start)
         if self._is_in_fence:
             at = _WORD.match(text, start).end()  # type: ignore[union-attr]  # matches the empty string, too
+            # The fence's word (`json`) may be cut in two by the upstream.
             self._is_in_fence = at == len(text)
             return at
         at = _SKIPPED.match(text, start).end()  # type: ignore[union-attr]  # as above
@@ -244,6 +253,7 @@ class BlockScanner:
         before = self._undecided
         head = (before + text[start : start + len(_CLOSING)])[: len(_CLOSING)]
         folded = head.lower()
+        # Undecided: the rest of the mark may come with the next piece.
         if folded not in (_FENCE, _CLOSING) and (_FENCE.startswith(folded) or _CLOSING.startswith(folded)):
             self._undecided = head
             return len(text)

@@ -49,10 +49,12 @@ class CallExtras:
             case ReasoningDelta(text):
                 self._thought.append(text)
             case ReasoningSigned(signature, is_redacted):
+                # A redacted block has no text; what was thought so far belongs to the next seal.
                 text = "" if is_redacted else "".join(self._thought)
                 self.thinking.append(Thinking(text, signature, is_redacted))
                 self._thought = self._thought if is_redacted else []
             case ToolCallDelta(index, extra_content=extra):
+                # Only the first piece of a call has its id; the signature may come with a later one.
                 if event.id is not None:
                     self._ids[index] = event.id
                 call_id = self._ids.get(index)
@@ -64,6 +66,7 @@ class CallExtras:
         documents: dict[str, dict[str, Any]] = {
             call_id: {"extra_content": dict(extra)} for call_id, extra in self.found.items()
         }
+        # Without its thinking the step goes on without thinking, which is better than no answer.
         chars = sum(len(one.text) + len(one.signature) for one in self.thinking)
         if self._ids and self.thinking and chars <= _MAX_CHARS:
             # Thinking is of the whole answer: it is kept once, with the first call.
@@ -97,6 +100,7 @@ async def _read(wanted: Sequence[str], key_id: str, store: AccountStore, journal
             *(store.get_document(KIND, key_id, _document_id(call_id)) for call_id in wanted)
         )
     except AccountStoreError as error:
+        # The provider may still accept the calls, and says so itself if not.
         journal.event("call_extra.read_failed", code=type(error).__name__)
         return {}
     return {call_id: document for call_id, document in zip(wanted, documents, strict=True) if document is not None}
@@ -122,6 +126,7 @@ def _restored(turn: Message, found: Mapping[str, Mapping[str, Any]]) -> Message:
         return turn
 
     def restored(call: ToolCall) -> ToolCall:
+        # What the caller sent back itself is the truth; the table only fills gaps.
         return call if call.extra_content else replace(call, extra_content=found.get(call.id, {}).get("extra_content"))
 
     blocks: list[Any] = next((document["thinking"] for document in documents if "thinking" in document), [])
@@ -138,12 +143,15 @@ def _without_unsigned(turns: Sequence[Message]) -> tuple[Message, ...]:
     unsigned: set[str] = set()
     begin = max((at for at, turn in enumerate(turns) if turn.role == "user"), default=-1)
     for at, turn in enumerate(turns):
+        # Only the first call of a turn is signed, and only those since the user's last words are checked
+        # (docs/reference/poe-official.md#tool-calls).
         if turn.tool_calls and at > begin and not turn.tool_calls[0].extra_content:
             unsigned |= {call.id for call in turn.tool_calls}
             calls = [f"(Called {call.name} with {call.arguments})" for call in turn.tool_calls]
             told.append(replace(turn, text="\n".join([turn.text, *calls]).lstrip("\n"), tool_calls=()))
         elif turn.role == "tool" and turn.tool_call_id in unsigned:
             text = f"Result of a tool: {turn.text}"
+            # A result without its call would be refused, so it follows as words.
             told.append(replace(turn, role="user", text=text, tool_call_id=None, name=None))
         else:
             told.append(turn)
@@ -152,6 +160,7 @@ def _without_unsigned(turns: Sequence[Message]) -> tuple[Message, ...]:
 
 def is_given_back(turns: Sequence[Message], *, bot: str, kind: AccountKind) -> bool:
     """Whether sealed thinking reaches the provider: at its own endpoint, which answers where calls were made."""
+    # Without calls the provider does not read earlier thinking, so that nothing is lost by leaving it out.
     return kind.traits.is_native and _THINKING_FAMILY in bot.lower() and any(turn.tool_calls for turn in turns)
 
 

@@ -44,8 +44,10 @@ class FieldNames:
 
         What Poe says of the inside of a field that the caller's API has in another form is left out.
         """
+        # Poe blames places like `messages[3].content`; the field is what stands before the first of these marks.
         head = _PATH.split(name, maxsplit=1)[0]
         field = _UPSTREAM_NAMES.get(head, head)
+        # The position would be one of our own list, which the caller never saw.
         if field == "messages" and not self.are_turns_alike:
             return self.messages
         theirs = self._renamed().get(field)
@@ -118,6 +120,7 @@ class GenerationRequest:
         """Estimate for what goes with the turns, whatever they are: the tools, and the schema of the answer."""
         schema = self.response_format.schema if self.response_format else None
         rules = [*self.specs.tools, schema] if schema is not None else self.specs.tools
+        # Written out as they are sent. Agents' tools are often larger than the conversation.
         return usage.tokens(json.dumps(rules, ensure_ascii=False)) if rules else 0
 
     @property
@@ -193,6 +196,7 @@ class GenerationRequest:
         if self.response_format is not None:
             rules.append(self.response_format.instructions())
         prompt = flatten(turns, rules=rules, write_calls=protocol.write_calls if protocol else None)
+        # Poe's web API takes one text; roles are told inside of it.
         message = Message("user", prompt.text, prompt.attachments)
         parameters = self._parameters_for(kind)
         return ChatRequest(

@@ -34,6 +34,7 @@ class Budget:
         self._seconds = seconds
         self._clock = clock
         self._started_at = 0.0
+        # The first `spend` looks at the clock, later ones every so many steps: reading it costs more than a step.
         self._look_at = steps
 
     def start(self) -> None:
@@ -43,10 +44,12 @@ class Budget:
 
     def stop(self) -> None:
         """The check is over."""
+        # What a check has used is gone for the next ones of the request.
         self._seconds -= self._clock() - self._started_at
 
     def spend(self, steps: int = 1) -> None:
         """Count steps before they are done. Raises `TooMuchWorkError`."""
+        # Counted before the work, so that one large step can't be begun beyond the bound.
         self.steps -= steps
         if self.steps <= self._look_at:
             self._look()
@@ -76,6 +79,7 @@ def identity(value: Any, budget: Budget) -> str:
         if isinstance(part, dict):
             budget.spend(len(part))
             pending.append("}")
+            # Sorted: the order of an object's names means nothing. Reversed, because the stack is emptied from its end.
             for name in sorted(part, reverse=True):
                 pending += [(part[name],), ":", (name,)]
             pending.append("{")
@@ -96,6 +100,7 @@ def _scalar(value: Any, budget: Budget) -> str:
         return f'"{len(value)}:{value}'
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    # An integer may have thousands of digits, which Python writes slowly.
     text = repr(value)
     budget.spend(len(text) // 64)
     return text

@@ -35,6 +35,7 @@ class ResponseFormat:
         rule = "Answer with one JSON object and nothing else: no text around it, no code fence."
         if self.schema is None:
             return rule
+        # As compact as it can be written: it is paid for with every message.
         schema = json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
         return f"{rule} It must fit this JSON Schema:\n{schema}"
 
@@ -56,6 +57,7 @@ class ResponseFormat:
             return None, "it holds no JSON object"
         value, start, end = found
         if self.schema is not None:
+            # A budget of its own for each answer, so that a correction is checked as thoroughly as the first answer.
             problem = find_violation(value, self.schema, Budget())
         else:
             problem = None if isinstance(value, dict) else "$: must be object"
@@ -69,6 +71,7 @@ class ResponseFormat:
         # Once, not for every candidate: what is too deep and broken as well is an error on one Python only.
         if (first := _OPENING.search(answer)) is not None and is_too_deep(answer, first.start()):
             raise TooDeepError("the JSON is nested too deeply")
+        # An object in the explanation must not be taken for the answer where an array was asked for.
         wanted = _root_types(self.schema) if self.schema is not None else frozenset({"object"})
         last: tuple[Any, int, int] | None = None
         is_wanted = False
@@ -80,6 +83,7 @@ class ResponseFormat:
             except TooDeepError:
                 raise
             except ValueError as error:
+                # Not at the end of what was read: the answer may begin inside of what failed.
                 at = opening.end()
                 effort -= _cost(error, opening.start(), len(answer))
                 continue

@@ -39,6 +39,7 @@ class CallReader:
 
     def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
         self._schemas: dict[str, Any] = {function_name(tool): tool["function"].get("parameters") for tool in tools}
+        # Models write `get-weather` for `get_weather`, and change the case.
         self._by_folded = {_fold(name): name for name in self._schemas}
         self._budget = Budget()
         self.strict = frozenset(function_name(tool) for tool in tools if tool["function"].get("strict") is True)
@@ -78,6 +79,7 @@ class CallReader:
         if not isinstance(value, dict | list) or not value:
             return []
         calls = list(self._calls(value))
+        # JSON that is no call must stay text: the user may have asked for JSON.
         return calls if calls and all(call.is_known for call in calls) else []
 
     def mentions_tool(self, text: str) -> bool:
@@ -85,6 +87,7 @@ class CallReader:
         return any(f'"{name}"' in text for name in self._schemas)
 
     def _calls(self, value: Any) -> Iterator[WrittenCall]:
+        # A stack of its own instead of recursion; `reversed` keeps the order in which the model wrote them.
         pending = [value]
         while pending:
             item = pending.pop()
@@ -98,6 +101,7 @@ class CallReader:
                 yield _unusable("each call must be an object with 'name' and 'arguments'")
 
     def _call(self, item: Mapping[str, Any]) -> WrittenCall:
+        # Models know many ways to write a call from their training; all of those seen are read.
         function = item.get("function")
         item = function if isinstance(function, dict) else item
         written = next((item[key] for key in _NAME_NAMES if isinstance(item.get(key), str)), None)
@@ -106,6 +110,7 @@ class CallReader:
             return _unusable("a call has no 'name'")
         name = self._known_name(written)
         arguments: Any = next((item[key] for key in _ARGUMENT_NAMES if key in item), {})
+        # OpenAI's own form: the arguments as JSON text.
         if isinstance(arguments, str):
             arguments = {} if arguments.strip() in ("", "null") else decode_tolerantly(arguments)
         elif arguments is None:
@@ -116,6 +121,7 @@ class CallReader:
             return WrittenCall(name, "{}", f"the arguments of '{name}' must be an object", is_known=False)
         problem = find_violation(arguments, self._schemas[name], self._budget)
         try:
+            # Written anew, so that callers get valid JSON whatever was mended.
             text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         except ValueError:
             return WrittenCall(name, "{}", f"a number in the arguments of '{name}' is too large", is_known=False)
@@ -124,6 +130,7 @@ class CallReader:
     def _known_name(self, written: str) -> str | None:
         if written in self._schemas:
             return written
+        # `functions.get_weather` is how some models name it.
         return self._by_folded.get(_fold(written)) or self._by_folded.get(_fold(written.rpartition(".")[2]))
 
 

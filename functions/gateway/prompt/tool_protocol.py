@@ -49,6 +49,7 @@ class ToolProtocol:
 
     def __init__(self, specs: ToolSpecs, mark: str | None = None) -> None:
         self.specs = specs
+        # Random for each request: a block that was planted in a page or a file can't have it.
         self.mark = mark or secrets.token_hex(4)
         self.reader = CallReader(specs.callable_tools)
 
@@ -57,6 +58,7 @@ class ToolProtocol:
         lines = ["You can call tools. Each of the next lines is one tool, with the JSON Schema of its arguments:"]
         for tool in self.specs.callable_tools:
             function = tool["function"]
+            # Fields such as `strict` mean nothing to a model that reads this as text.
             shown = {key: function[key] for key in ("name", "description", "parameters") if function.get(key)}
             lines.append(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
         lines += [
@@ -74,6 +76,7 @@ class ToolProtocol:
 
     def write_calls(self, calls: Sequence[ToolCall]) -> str:
         """Calls of an earlier turn, in the form in which new ones are expected."""
+        # With ids, by which the results that follow name their calls.
         written = [{"id": call.id, "name": call.name, "arguments": _parsed(call.arguments)} for call in calls]
         block = json.dumps(written, ensure_ascii=False, separators=(",", ":"))
         return f'{_TAG} mark="{self.mark}">\n{block}\n</tool_calls>'
@@ -114,6 +117,7 @@ class _BareGuess:
     def add(self, piece: str) -> bool:
         """Take a piece. Whether all there is may still be bare calls."""
         self._pieces.append(piece)
+        # Only as much as a tag may span: the search for one must not go through all of the text with each piece.
         tail = self._tail + piece
         self._tail = tail[-(len(_TAG) + 2 * _LONGEST_TAG) :]
         if self._size == 0:
@@ -129,6 +133,7 @@ class _BareGuess:
             return False
         if self._size <= _BARE_CHARS:
             return True
+        # Asked once, of the same beginning: JSON that names no tool is an answer.
         if self._names_tool is None:
             self._names_tool = self._mentions_tool(start)
         return self._names_tool and self._size <= _LONGEST_BARE_CHARS
@@ -189,6 +194,7 @@ class ToolCallParser:
         if block is None:
             return self._say(held)
         rest = block.rest()
+        # The last closing tag ends the block; earlier ones may stand in a string of the arguments.
         ends = [match.start() for match in CLOSING_TAG.finditer(rest)]
         return self._take(self._reader.rest(rest[: ends[-1]] if ends else rest, is_first=not block.has_objects))
 
@@ -203,6 +209,7 @@ class ToolCallParser:
         """Text up to the next block, or all of it but what may belong to one. Gives how far it was read."""
         opened = self._open.search(text, start)
         if opened is None:
+            # White space and the fence before a block belong to it, so they wait for what follows.
             keep = _margin_start(text, start, _tag_start(text, start))
             events += self._say(text[start:keep])
             self._held = text[keep:]
@@ -221,6 +228,7 @@ class ToolCallParser:
         if found is not None:
             calls = self._reader.read(found)
             if calls is None:
+                # Not quite JSON: mending it needs the whole block, which may be cut anywhere here.
                 block.give_up(found)
             else:
                 block.take()
@@ -232,11 +240,13 @@ class ToolCallParser:
     def _take(self, calls: list[WrittenCall]) -> list[Event]:
         events: list[Event] = []
         for call in calls:
+            # Everything behind a broken call is kept back, too: its correction may change what follows.
             if self.problem is not None or call.problem is not None:
                 self.problem = self.problem or call.problem
                 self.kept_back.append(call)
             elif self._repeatable[call.name, call.arguments]:
                 self._repeatable[call.name, call.arguments] -= 1
+            # A model that was told to make one call and writes several gets its first one made.
             elif len(self.emitted) < (_MAX_CALLS if self._specs.is_parallel else 1):
                 events += self.tell(call)
         return events
@@ -245,6 +255,8 @@ class ToolCallParser:
         """The events of a call, whatever its problem."""
         index = len(self.emitted)
         self.emitted.append((call.name, call.arguments))
+        # Two events, as an upstream would send them: OpenAI's first piece of a call has its name, the next its
+        # arguments.
         return [ToolCallDelta(index, "", self._new_id(), call.name), ToolCallDelta(index, call.arguments)]
 
 

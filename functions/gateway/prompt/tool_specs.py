@@ -78,6 +78,7 @@ class ToolSpecs:
     @property
     def must_call(self) -> bool:
         """Whether an answer without a call is not what was asked for."""
+        # A named function must be called as well.
         return bool(self.tools) and (self.choice == "required" or isinstance(self.choice, Mapping))
 
     @property
@@ -114,6 +115,7 @@ def function_name(tool: Tool) -> str:
 def normalise_function(definition: Mapping[str, Any]) -> dict[str, Any]:
     """A definition whose arguments have a schema with properties: providers behind Poe refuse one without."""
     parameters = dict(definition.get("parameters") or {})
+    # A schema made of others may be no object at its top, so nothing is added to it.
     if not any(name in parameters for name in ("$ref", "anyOf", "oneOf", "allOf")):
         parameters = {**_NO_ARGUMENTS, **parameters}
     return {**definition, "parameters": parameters}
@@ -166,12 +168,14 @@ def to_text(arguments: str) -> str:
     try:
         value = decode(arguments)
     except ValueError:
+        # Cut short: what there is of the text is worth more than an error.
         return TextReader().feed(arguments) if arguments.lstrip().startswith("{") else arguments
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
         if isinstance(value.get(ARGUMENT), str):
             return str(value[ARGUMENT])
+        # Some models name the argument as they like; with one text in it there is no doubt which is meant.
         texts = [item for item in value.values() if isinstance(item, str)]
         if len(texts) == len(value) == 1:
             return texts[0]
@@ -217,6 +221,7 @@ class TextReader:
     def finish(self) -> str:
         """What is left when the arguments are complete."""
         sent, whole = "".join(self._sent), to_text("".join(self._pieces))
+        # If the pieces were another text than the whole, nothing that was sent can be taken back.
         return whole.removeprefix(sent) if whole.startswith(sent) else ""
 
 

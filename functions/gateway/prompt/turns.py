@@ -27,6 +27,7 @@ def check_content(turns: Sequence[Message], param: str) -> None:
     """Raises `GatewayError` (400), naming the field `param`, where the turns say nothing."""
     if not turns:
         raise invalid(f"'{param}' must have at least one message.", param=param, code="empty_array")
+    # The caller's mistake, told before an account is leased for it.
     if not any(turn.text.strip() or turn.attachments or turn.tool_calls for turn in turns):
         raise invalid(f"'{param}' must have some content.", param=param, code="empty_messages")
 
@@ -41,6 +42,8 @@ def with_files_behind_results(turns: Sequence[Message]) -> tuple[Message, ...]:
     told: list[Message] = []
     files: list[Attachment] = []
     for turn in turns:
+        # Providers want results right behind their calls, all of them (docs/reference/poe-official.md#tool-calls):
+        # files wait until the last one.
         if files and turn.role != "tool":
             told.append(_files_turn(files))
             files = []
@@ -71,6 +74,7 @@ _UNDERESTIMATE = 0.75
 
 def check_window(turns: Sequence[Message], window: int | None, *, also: int = 0) -> None:
     """Raises `GatewayError` (400, `context_length_exceeded`) for what can't fit, with `also` tokens that come along."""
+    # Refused only where even the lowest count would be too long.
     if window is not None and (size := estimate_tokens(turns) + also) > window * _OVERESTIMATE:
         raise GatewayError(TOO_LONG, f"The messages have about {size} tokens; the model takes {window}.")
 
@@ -85,6 +89,8 @@ def fit_window(turns: Sequence[Message], window: int | None, *, also: int = 0, r
     """
     if window is None:
         return tuple(turns)
+    # The other way round: here it must fit by the highest count. A limit for the answer takes half of the window at
+    # most.
     room = int(window * _UNDERESTIMATE) - also - min(reserve, window // 2)
     sizes = [estimate_tokens([turn]) for turn in turns]
     excess = sum(sizes) - room
@@ -149,6 +155,7 @@ def flatten(
     form in which new ones are expected: models repeat what they see.
     """
     attachments = tuple(dict.fromkeys(file for turn in turns for file in turn.attachments))
+    # Nothing to tell apart, so that a plain question reaches the bot word for word.
     if len(turns) == 1 and turns[0].role == "user" and not rules:
         return Prompt(turns[0].text, attachments)
     mark = _unused_mark(turns, rules, new_mark)
@@ -165,6 +172,7 @@ def flatten(
         lines += _write_turn(turn, mark, called)
         if turn.tool_calls:
             lines += [write_calls(turn.tool_calls)] if write_calls else _write_calls(turn.tool_calls, mark)
+    # Whatever the last turn says, here it is over.
     lines.append(f"[{mark}] end of the conversation")
     return Prompt("\n".join(lines), attachments)
 

@@ -51,6 +51,7 @@ class Readiness:
         if now >= self._until:
             # Requests at the same time believe the last answer, and so do those after a failure, for a moment.
             self._until = now + NOT_READY_SECONDS
+            # One is enough to know, and costs one read whatever the number of accounts.
             self._is_ready = await self._store.count_eligible(at_most=1) > 0
             if self._is_ready:
                 self._until = now + READY_SECONDS
@@ -95,12 +96,16 @@ class Services:
 
         Bounded, and no failure: what can't be read now is read with the first chat.
         """
+        # A table that does not answer now must not keep the sandbox from starting: a failed init is billed and
+        # repeated.
         with suppress(TimeoutError):
             async with asyncio.timeout(WARM_UP_SECONDS):
+                # The list and the overrides travel in one read (see `LiveConfig.refresh`).
                 await self.catalogue.models()
 
     async def aclose(self) -> None:
         """Close connections."""
+        # First, since these tasks still write to the store, which is closed last.
         await self.generations.late.aclose()
         await self.clients.aclose()
         if self.connections is not None:
@@ -131,6 +136,7 @@ async def authenticate(request: Request) -> ApiKey:
     key = await context.services.authenticator.authenticate(
         request.headers, path=request.scope["path"], client=request.client.host if request.client else None
     )
+    # The log names the key by both: names are for people and may change.
     context.record.key, context.record.key_id = key.name, key.id
     return key
 
@@ -142,8 +148,10 @@ async def admit(request: Request, key: ApiKey, model_name: str, answers: int = 1
     left. Raises `GatewayError` (403, 429).
     """
     context = context_of(request)
+    # The connection is opened while the request is made ready, so that the answer does not wait for TLS.
     context.services.prepare()
     meant = await context.services.catalogue.resolve(model_name)
+    # Noted before the key is checked: refusals are in the log with their model.
     context.record.model, context.record.is_listed = meant.bot, meant.model is not None
     if meant.alias is not None:
         context.record.alias = meant.alias.name
@@ -174,6 +182,7 @@ async def answering(request: Request, deadline: float, names: FieldNames) -> Asy
         try:
             yield
         except PoeError as error:
+            # Translated here, where the caller's names for the fields are still known.
             raise gateway_error(error, now=time.time(), field_name=names.of) from error
 
 
@@ -206,6 +215,7 @@ def event_stream(
 
 def speaks_anthropic(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a caller expects Anthropic's shapes: by the address, or by the header that all its clients send."""
+    # The address alone decides here: without the header, too, these callers can't read OpenAI's errors.
     if path == "/messages" or path.startswith("/messages/"):
         return True
     return any(name == b"anthropic-version" for name, _ in headers)

@@ -28,6 +28,7 @@ async def list_models(request: Request) -> Response:
     """The models that the caller's key may use. Raises `GatewayError` (400) for a page that is none."""
     key = await authenticate(request)
     models = await context_of(request).services.catalogue.entries()
+    # What a key may not use it does not see: lists of models are how programs fill their menus.
     models = [model for model in models if may_use(key, _names(model))]
     if _wants_anthropic(request):
         return _tagged(request, list_page(models, request.query_params))
@@ -38,6 +39,7 @@ async def retrieve_model(request: Request) -> Response:
     """One model, by its name or an alias. Raises `GatewayError` (404)."""
     key = await authenticate(request)
     model = await context_of(request).services.catalogue.entry(request.path_params["model"])
+    # A forbidden model is told like an unknown one here, so that names can't be tried out.
     if model is None or not may_use(key, _names(model)):
         raise GatewayError(MODEL_NOT_FOUND, param="model")
     if _wants_anthropic(request):
@@ -57,10 +59,12 @@ def _wants_anthropic(request: Request) -> bool:
 def _tagged(request: Request, value: Any) -> Response:
     """The value as JSON with its tag, or 304 where the caller has it already."""
     body = json.dumps(value, separators=(",", ":")).encode()
+    # Of the body itself: it depends on the key, the aliases and the list, whose ages say nothing of the answer.
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     # What one key may see another may not: only the caller itself may keep it, and must ask before using it again.
     headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "authorization, x-api-key, anthropic-version"}
     asked = request.headers.get("if-none-match", "")
+    # Weak tags count as well: compression on the way makes them weak (RFC 9110, 13.1.2).
     if asked.strip() == "*" or tag in (item.strip().removeprefix("W/") for item in asked.split(",")):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
@@ -93,6 +97,7 @@ def list_page(models: Sequence[Model], query: QueryParams) -> dict[str, Any]:
     start = item_index(after, ids, "after_id") + 1 if after else 0
     end = item_index(before, ids, "before_id") if before else len(ids)
     asked = models[start:end]
+    # Before an id, the page next to it is wanted, not the first one of the list.
     page = asked[-size:] if before else asked[:size]
     return {
         "data": [to_anthropic(model) for model in page],
@@ -105,6 +110,7 @@ def list_page(models: Sequence[Model], query: QueryParams) -> dict[str, Any]:
 async def show_own_usage(request: Request) -> JSONResponse:
     """The limits of the key, what counts against each, what is left, and when it begins anew. Counts as no request."""
     key = await authenticate(request)
+    # Read only: asking must be possible, and free, when the budget is used up.
     use = await context_of(request).services.store.key_use(key.id)
     return JSONResponse(
         {
@@ -119,9 +125,11 @@ async def show_own_usage(request: Request) -> JSONResponse:
 
 def limits_of(key: ApiKey, use: KeyUse) -> list[dict[str, Any]]:
     """One row for each unit and window. `limit` and `left` are null where there is no limit."""
+    # The store's time, by which its windows begin; the sandbox's clock may be off.
     now = datetime.fromtimestamp(use.at, UTC)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = day + timedelta(days=1)
+    # 32 days after the first are in the next month, however long this one is.
     next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
     next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     rows = (

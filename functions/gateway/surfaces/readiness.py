@@ -30,6 +30,7 @@ async def look(services: Services) -> tuple[int, dict[str, Any]]:
     config = await services.poe_settings.refresh()
     now = time.time()
     kinds = [kind for kind in AccountKind if any(account.kind is kind for account in accounts)]
+    # Only towards kinds that there are accounts of: the other address is of no interest.
     reached = await asyncio.gather(*(can_connect(config, kind) for kind in kinds))
     reachable = dict(zip(kinds, reached, strict=True))
     failure = why_not(accounts, reachable, now)
@@ -44,6 +45,7 @@ async def look(services: Services) -> tuple[int, dict[str, Any]]:
 
 def why_not(accounts: Sequence[Account], reachable: Mapping[AccountKind, bool], now: float) -> GatewayError | None:
     """What a request that any account may serve would be told; `None` where one can. Pure."""
+    # The store's own words for a failed lease, so that this page and a refused request say the same.
     none = why_none(accounts, now)
     if none is not None:
         return gateway_error(none, now=now)
@@ -59,14 +61,17 @@ def _counted(accounts: Sequence[Account], kind: AccountKind, now: float) -> dict
 async def can_connect(config: PoeConfig, kind: AccountKind) -> bool:
     """Whether a TCP connection towards Poe, or to the proxy, comes about in time."""
     base = config.official_base_url if kind is AccountKind.OFFICIAL else config.web_base_url
+    # Behind a proxy Poe itself can't be reached directly, and need not be.
     parts = urlsplit(config.proxy or base)
     port = parts.port or _PORTS.get(parts.scheme, 443)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await asyncio.open_connection(parts.hostname, port)
+    # `UnicodeError`: a host name that IDNA can't encode is no name.
     except (OSError, TimeoutError, UnicodeError):
         return False
     writer.close()
+    # The connection has served its purpose; how it ends does not matter.
     with suppress(OSError):
         await writer.wait_closed()
     return True

@@ -38,6 +38,7 @@ _STATE = "Conversations are continued with 'previous_response_id' of /v1/respons
 _NO_WORK = "nothing runs here while nobody asks"
 
 # The beginning of the address: what is not offered and why. Names in braces stand for any segment.
+# Addresses of both SDKs' clients, so that a program is told what to use instead of a bare 404.
 NOT_OFFERED = {
     "chat/completions/{completion_id}": f"Chat completions are not stored. {_STATE}",
     "responses/compact": "Compaction is not offered. Send a shorter conversation, or 'truncation': 'auto'.",
@@ -88,6 +89,7 @@ def not_offered_routes() -> list[Route]:
 
 def _endpoint(message: str) -> Callable[[Request], Awaitable[None]]:
     async def not_offered(request: Request) -> None:
+        # As for the addresses that exist: without a key nobody learns which ones there are.
         await authenticate(request)
         raise GatewayError(NOT_FOUND, message)
 
@@ -126,10 +128,12 @@ async def readyz(request: Request) -> JSONResponse:
 
 async def _is_administrator(request: Request) -> bool:
     """Whether the request has a key that may see the accounts; whoever has none, or another one, is anybody."""
+    # Load balancers ask often: without a key nothing is looked up.
     if "authorization" not in request.headers and "x-api-key" not in request.headers:
         return False
     try:
         await context_of(request).services.admin.check(request.headers, method="GET")
+    # A wrong key must not make a health check fail.
     except GatewayError:
         return False
     return True
@@ -142,12 +146,14 @@ def lazy(module: str, name: str) -> Endpoint:
     """The endpoint `name` of `module`, loaded in a thread when first asked for: other requests go on meanwhile."""
 
     async def endpoint(request: Request) -> Any:
+        # Most requests are chats: what they do not need is not imported at a cold start.
         loaded = sys.modules.get(module)
         # A module that another thread is still loading is in `sys.modules`, too, without all of its names.
         if loaded is None or not hasattr(loaded, name):
             loaded = await asyncio.to_thread(import_module, module)
         return await getattr(loaded, name)(request)
 
+    # The description and the log know endpoints by their names.
     endpoint.__name__ = name
     return endpoint
 
@@ -177,11 +183,13 @@ def build_routes() -> list[Route]:
         Route("/messages", lazy(_MESSAGES, "create_message"), methods=["POST"]),
         Route("/messages/count_tokens", lazy(_MESSAGES, "count_tokens"), methods=["POST"]),
         Route("/models", list_models),
+        # Names of models may have slashes: `openai/gpt-5`.
         Route("/models/{model:path}", retrieve_model),
         Route("/usage", show_own_usage),
         Route("/healthz", healthz),
         Route("/version", version),
         Route("/readyz", readyz),
         Route("/", index),
+        # Last: they match whatever begins like them.
         *not_offered_routes(),
     ]

@@ -187,6 +187,24 @@ async def test_an_item_waits_for_a_comment_on_its_way() -> None:
     assert [part for part in server.parts if part != COMMENT] == [b"a", b"b", b""]
 
 
+@in_virtual_time
+async def test_a_comment_does_not_overtake_an_item_on_its_way() -> None:
+    """A caller that reads slowly holds an item up for longer than several keep-alives."""
+    server, active = Server(), 0
+
+    async def slow_send(message: dict[str, Any]) -> None:
+        nonlocal active
+        active += 1
+        assert active == 1, "two messages at once"
+        await asyncio.sleep(52)
+        active -= 1
+        server.sent.append(message)
+
+    stream, _ = respond(Produced(b"a"), keep_alive=10, seconds=1000)
+    await stream({}, server.receive, slow_send)
+    assert server.parts == [b"a", b""]
+
+
 async def test_a_caller_that_left_closes_the_body() -> None:
     server, produced = Server(), Produced(b"a", None)
     server.on_send = lambda message: server.gone.set()

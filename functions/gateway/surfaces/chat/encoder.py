@@ -53,6 +53,7 @@ def encode_completion(
         "created": created,
         "model": model,
         "choices": [to_choice(answer, index, specs) for index, answer in enumerate(answers)],
+        # One sum for all choices, as OpenAI has it; the prompt counts for each, because each is paid for.
         "usage": TokenUsage.total(answer.usage for answer in answers).to_chat(),
     }
     return json.dumps(body, separators=(",", ":")).encode()
@@ -61,12 +62,14 @@ def encode_completion(
 def to_choice(answer: Answer, index: int, specs: ToolSpecs = NO_TOOLS) -> dict[str, Any]:
     """OpenAI's choice object."""
     reason = finish_reason(answer.finish_reason, is_legacy=specs.is_legacy)
+    # OpenAI's choices always have `logprobs`, null where there are none.
     choice = {"index": index, "message": _message(answer, specs), "logprobs": None, "finish_reason": reason}
     return choice | native_reason(answer.finish_reason)
 
 
 def finish_reason(reason: FinishReason, *, is_legacy: bool = False) -> str:
     """OpenAI's value. An answer that somebody stopped at Poe was cut, like one at its token limit."""
+    # Callers with `functions` do not know `tool_calls`, and would wait for text.
     if is_legacy and reason is FinishReason.TOOL_CALLS:
         return "function_call"
     return "length" if reason is FinishReason.CANCELLED else reason.value
@@ -81,6 +84,7 @@ def describe_files(
     """
     if not files and not cited:
         return "", {}
+    # Programs that know no `attachments` show the text only, so each file has to be linked there.
     links = missing_links(files, text)
     citations = [*(placed(one, text) for one in cited), *url_citations(files, text + links)]
     annotations = [{"type": "url_citation", "url_citation": citation} for citation in citations]
@@ -102,10 +106,13 @@ def _message(answer: Answer, specs: ToolSpecs) -> dict[str, Any]:
         "content": text or (None if calls or refusal else ""),
         "refusal": refusal or None,
     }
+    # Poe's own name for it, which clients that show reasoning look for
+    # (docs/reference/poe-official.md#chat-parameters).
     if reasoning := answer.joined("reasoning"):
         message["reasoning_content"] = reasoning
     if thinking := answer.thinking:
         message["thinking_blocks"] = [thinking_block(part) for part in thinking]
+    # The predecessor has room for one call.
     if calls and specs.is_legacy:
         message["function_call"] = _function(calls[0])
     elif calls:
@@ -123,6 +130,7 @@ def thinking_block(part: AnswerPart) -> dict[str, str]:
 
 
 def _call(call: AnswerPart, index: int, free_form: Collection[str]) -> dict[str, Any]:
+    # Results name their call by its id, so that it must not be missing.
     head = {"id": call.call_id or f"call_{index}"}
     extra = {"extra_content": call.extra_content} if call.extra_content else {}
     if call.name in free_form:
@@ -154,6 +162,7 @@ class ChunkEncoder:
         self.answer = Answer()
         self._head = {"id": completion_id, "object": "chat.completion.chunk", "created": created}
         self._index = choice or 0
+        # OpenAI's chunks have the field only where usage was asked for (docs/reference/openai-wire.md#streamed-chat).
         self._close = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
         self._wants_usage = wants_usage
         self._is_one_of_many = choice is not None
@@ -167,6 +176,7 @@ class ChunkEncoder:
     def rename(self, model: str) -> None:
         """Another model answers than was expected. To be called before anything is encoded."""
         self._open = b"data: " + _json({**self._head, "model": model})[:-1]
+        # Everything around a piece is the same for the whole answer.
         self._before_delta = self._open + b',"choices":[{"index":%d,"delta":{' % self._index
         self._before_text = self._before_delta + b'"content":'
         # The chunk with the role goes out with the first one that follows it.
@@ -180,6 +190,7 @@ class ChunkEncoder:
         else:
             self.answer.add(event)
             chunk = self._encode_other(event)
+        # Not before: as long as nothing was sent, another account can still answer.
         if chunk and self._start:
             chunk, self._start = self._start + chunk, b""
         return chunk
@@ -200,12 +211,14 @@ class ChunkEncoder:
         return b""
 
     def _call_piece(self, event: ToolCallDelta) -> bytes:
+        # Only the first piece of a call has its name.
         if event.name in self._free_form:
             self._readers[event.index] = TextReader()
         reader = self._readers.get(event.index)
         if reader is None:
             return self._calls(tool_call_delta(event))
         text = reader.feed(event.arguments)
+        # Sent even without text: it opens the call.
         if event.id is not None:
             piece = {"index": event.index, "id": event.id, "type": "custom"}
             extra = {"extra_content": event.extra_content} if event.extra_content else {}
@@ -222,11 +235,13 @@ class ChunkEncoder:
         delta: dict[str, Any] = ({"content": links} if links else {}) | described
         if answer.suggested_replies:
             delta["suggested_replies"] = answer.suggested_replies
+        # What a reader held back, such as half of an escaped character.
         rests = [(index, reader.finish()) for index, reader in self._readers.items()]
         extras = b"".join(self._calls({"index": index, "custom": {"input": rest}}) for index, rest in rests if rest)
         extras += self._delta(_json(delta)[1:-1]) if delta else b""
         reason = _json(finish_reason(answer.finish_reason, is_legacy=self._is_legacy))
         reason += b"".join(b',"%s":"%s"' % pair for pair in _encoded(native_reason(answer.finish_reason)))
+        # An answer without any content still begins with the role.
         end = self._start + extras + self._before_delta + b'},"finish_reason":' + reason + b"}]" + self._close
         return end if self._is_one_of_many else end + self.end_stream(answer.usage)
 

@@ -44,6 +44,7 @@ def _arguments(value: Any, body: Body, name: str) -> str:
         return json.dumps(value)
     if not isinstance(value, str):
         raise body.wrong(name, "a string")
+    # Functions without parameters are often called with an empty text.
     return value or "{}"
 
 
@@ -123,6 +124,7 @@ def _unsupported_parts(items: Sequence[MessageItem]) -> set[str]:
             names |= {f"messages.{name}" for name in (*unsealed, "annotations") if item.values.get(name)}
         for part in item.content if isinstance(item.content, list) else ():
             image = part.get("image_url") if isinstance(part, dict) else None
+            # Poe has no such option: the image is sent as it is.
             if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
                 names.add("messages.image_url.detail")
     return names
@@ -136,6 +138,7 @@ def _read_message(item: MessageItem, left_out: set[str]) -> Message:
     text, attachments = read_content(content, item, "content", left_out=unknown)
     left_out |= {f"messages.content.{kind}" for kind in unknown}
     calls = _read_tool_calls(item, left_out) if role == "assistant" else ()
+    # A result of `functions` has only the function's name.
     call_id = (item.tool_call_id or item.name) if role == "tool" else None
     thinking = _read_thinking(item) if role == "assistant" else ()
     return Message(role, text, attachments, calls, call_id, item.name, thinking)
@@ -161,6 +164,7 @@ def _read_tool_calls(item: MessageItem, left_out: set[str]) -> tuple[ToolCall, .
             left_out.add("messages.tool_calls")
     legacy = item.function_call
     if legacy is not None and not calls:
+        # The name as id for now; `_with_own_ids` tells several calls of one name apart.
         calls.append(ToolCall(legacy.name, legacy.name, legacy.arguments))
     return tuple(calls)
 
@@ -181,6 +185,7 @@ def _with_own_ids(turns: Sequence[Message]) -> list[Message]:
             calls: list[ToolCall] = []
             for call in turn.tool_calls:
                 is_legacy = call.id == call.name
+                # Only calls without an id of their own are numbered.
                 counts[call.name] += is_legacy
                 calls.append(replace(call, id=own_id(call.name)) if is_legacy else call)
             read.append(replace(turn, tool_calls=tuple(calls)))
@@ -234,9 +239,11 @@ def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
     model = body.model.strip()
     specs = read_tools(body)
     stream_options = body.stream_options
+    # Without tools it means nothing, and providers refuse it.
     parallel = body.parallel_tool_calls if specs.tools else None
     left_out = set[str]()
     turns = read_turns(body.messages, left_out)
+    # Before the model is looked up: what is wrong with a body does not depend on it.
     check_content(turns, "messages")
     return GenerationRequest(
         model=model,
@@ -245,6 +252,7 @@ def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
         is_streamed=body.stream,
         wants_usage=stream_options is not None and stream_options.include_usage,
         choices=body.n or 1,
+        # The newer field wins where a client sends both to be safe.
         max_tokens=body.max_completion_tokens or body.max_tokens,
         stop=body.stop,
         options=body.read_options(
@@ -261,6 +269,7 @@ def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
 
 
 def _dropped(body: ChatBody) -> list[str]:
+    # OpenAI stores metadata with a stored completion; nothing is stored here.
     names = [f"metadata.{name}" for name in (body.metadata.undeclared() if body.metadata else ())]
     if body.stream_options is not None and body.stream_options.include_obfuscation:
         names.append("stream_options.include_obfuscation")
@@ -271,6 +280,7 @@ def _response_format(item: FormatItem | None) -> ResponseFormat | None:
     """`None` for plain text."""
     if item is None or item.type in (None, "text"):
         return None
+    # Any object: nothing but its form is checked.
     if item.type == "json_object":
         return ResponseFormat(item.values)
     if item.json_schema is None:

@@ -25,11 +25,15 @@ from gateway.surfaces.context import admit, answering, authenticate, context_of,
 
 async def create_chat_completion(request: Request) -> Response | EventStream:
     """Authenticate, normalise, generate, encode."""
+    # First of all: the time for reading the body counts as well.
     deadline = request_deadline(request)
     services = context_of(request).services
+    # Before the body is read: a stranger must not make the gateway take in megabytes.
     key = await authenticate(request)
     asked = read_chat_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    # After the body is known to be valid: a mistake is not counted against the key's rate.
     meant = await admit(request, key, asked.model, asked.choices)
+    # Files may be fetched here, which takes as long as their servers let it.
     async with asyncio.timeout_at(deadline):
         model_choice = await prepare_choice(
             meant, lambda _: asked, key_id=key.id, services=services, has_others=asked.choices == 1
@@ -64,6 +68,7 @@ class _Completion:
         """The completion object. Raises what the first failing choice raises."""
         asked = self._request
         if asked.choices == 1:
+            # The request's own record: only with it the log entry is written along with the release.
             answers = [await self._collect_choice(0, self._record)]
         else:
             answers = await run_all(asked.choices, self._collect_choice, record=self._record, width=asked.choices)
@@ -90,6 +95,7 @@ class _Completion:
             async for chunk in chunks:
                 yield chunk
         usage = TokenUsage.total(encoder.answer.usage for encoder in self._encoders.values())
+        # Once for all choices, after the last of them.
         yield self._encoder(0).end_stream(usage)
 
     def _stream_choice(self, choice: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
@@ -102,6 +108,7 @@ class _Completion:
 
     def _start(self, choice: int, record: RequestRecord) -> Generation:
         generation = self._generations.start(self._model_choice.task(choice), record)
+        # The headers tell of one account; that of the first choice is as good as any.
         if choice == 0:
             self._first = generation
         return generation

@@ -45,6 +45,7 @@ _USAGE = obj(
     estimated={**FLAG, "description": "Whether these are the gateway's own estimate."},
     **POINTS,
 )
+# The gateway's own reason, which callers get as `length`.
 _FINISH = enum(*(reason.value for reason in FinishReason if reason is not FinishReason.CANCELLED))
 _NAMES = optional(array(TEXT))
 # What nobody said is `null`.
@@ -75,6 +76,7 @@ SCHEMAS: dict[str, Schema] = {
     "Usage": _USAGE,
     "Model": _MODEL,
     "ModelList": obj("object data", object=const("list"), data=array(ref("Model"))),
+    # From the fields that read the body, so that reader and description can't differ.
     "ChatCompletionRequest": describe(ChatBody),
     "ChatCompletion": obj(
         "id object created model choices usage",
@@ -107,6 +109,7 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 _QUESTION = {"model": "Claude-Sonnet-4.5", "messages": [{"role": "user", "content": "Hello"}]}
+# The list is long and seldom changes: clients that keep it need not load it again.
 _TAGGED: dict[str, Schema] = {"etag": header("Of this answer; send it back as `if-none-match`.")}
 _UNCHANGED: dict[int, Schema] = {304: {"description": "The caller has it already."}}
 _IF_NONE_MATCH = (parameter("if-none-match", "header", TEXT),)
@@ -154,6 +157,7 @@ OPERATIONS: dict[str, Operation] = {
         answer=json_media(obj("version schema", version=TEXT, schema=COUNT)),
         is_open=True,
     ),
+    # Without a key: load balancers and monitors have none.
     "healthz": Operation(
         summary="Say that the process answers",
         tag="Health",

@@ -84,6 +84,7 @@ def read_tools(body: ToolFields) -> ToolSpecs:
     tools, dropped, free_form = _read_tools(body)
     choice = _read_choice(body)
     is_legacy = False
+    # Clients that send both mean `tools`; the predecessor is read only where there are none.
     if not tools and not dropped:
         tools = tuple(_tool(item, {}) for item in body.functions)
         is_legacy = bool(tools)
@@ -91,16 +92,20 @@ def read_tools(body: ToolFields) -> ToolSpecs:
     if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
         tools, choice = _allowed(choice, tools, body)
     searches = [f"tools[{index}]" for index, item in enumerate(body.tools) if is_web_search(item.type)]
+    # OpenAI's way to ask for a search in this API, where it has no tool for it.
     searches += ["web_search_options"] if body.values.get("web_search_options") is not None else []
     # A choice that only a search can meet: whether the model has one is not known here.
     names_search = _is_search_choice(choice)
     if names_search and not searches:
         raise _bad_choice(body)
     must_search = names_search or (choice == "required" and not tools and bool(searches))
+    # The model is not told of a tool that it does not have; `prepare_chat` checks that it can search.
     choice = None if must_search else choice
+    # Otherwise an answer without a call would look as if the model had decided against one.
     if not tools and choice not in (None, "none", "auto"):
         problem = "asks for a call, but none of 'tools' is offered here" if dropped else "is only allowed with 'tools'"
         raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
+    # `function_call` has room for one call.
     is_parallel = not is_legacy and body.parallel_tool_calls is not False
     specs = ToolSpecs.offering(
         tools, choice, is_parallel=is_parallel, is_legacy=is_legacy, dropped=dropped, free_form=free_form
@@ -117,6 +122,7 @@ def _read_tools(body: ToolFields) -> tuple[tuple[Tool, ...], tuple[str, ...], fr
     dropped: list[str] = []
     free_form: set[str] = set()
     for index, item in enumerate(body.tools):
+        # Some clients leave the type out: there was only one for years.
         match item.type or "function":
             case "function":
                 if item.function is None:
@@ -129,12 +135,14 @@ def _read_tools(body: ToolFields) -> tuple[tuple[Tool, ...], tuple[str, ...], fr
                 kept.append({"type": "function", "function": function})
                 free_form.add(custom.name)
             case _:
+                # Left out instead of refused: agents list tools that they can do without.
                 dropped.append(f"tools[{index}]")
     return tuple(kept), tuple(dropped), frozenset(free_form)
 
 
 def _tool(function: FunctionItem, around: Mapping[str, Any]) -> Tool:
     _check(function)
+    # The definition as the caller wrote it: providers know fields that are not declared here.
     return {**around, "type": "function", "function": normalise_function(function.values)}
 
 
@@ -188,6 +196,7 @@ def _allowed(choice: Mapping[str, Any], tools: Sequence[Tool], body: Body) -> tu
     listed = allowed.get("tools") if isinstance(allowed, dict) else None
     if not isinstance(allowed, dict) or allowed.get("mode") not in ("auto", "required") or not isinstance(listed, list):
         raise body.wrong("tool_choice.allowed_tools", "an object with 'mode' (auto, required) and 'tools'")
+    # A list of what is allowed may name hosted tools, too; those were left out above.
     names = {_chosen_name({"type": "function", **item}) for item in listed if isinstance(item, dict)}
     kept = tuple(tool for tool in tools if function_name(tool) in names)
     if not kept:

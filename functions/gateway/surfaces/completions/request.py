@@ -40,7 +40,9 @@ NAMES = FieldNames(messages="prompt", are_turns_alike=False)
 def _prompts(value: Any, body: Body, name: str) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not values or not all(isinstance(item, str) for item in values):
+        # Tokens belong to one tokenizer, and Poe's models have many.
         raise body.wrong(name, "a string or an array of strings; arrays of tokens are not supported")
+    # The caller's mistake, told before an account is leased for it.
     if len(values) > MAX_PROMPTS or not all(item.strip() for item in values):
         raise body.wrong(name, f"at most {MAX_PROMPTS} strings that are not empty")
     return tuple(values)
@@ -116,11 +118,14 @@ def read_completion_request(values: Mapping[str, Any]) -> CompletionRequest:
     body = CompletionBody(values)
     model = body.model.strip()
     for name, value in (("suffix", body.suffix), ("logprobs", body.logprobs)):
+        # These values ask for nothing.
         if value not in (None, "", 0):
             raise _unsupported(name, "is not supported: chat models answer a prompt, and say no probabilities")
     count = body.n or 1
+    # Choosing the best needs probabilities, and each candidate would be paid for.
     if body.best_of not in (None, count):
         raise _unsupported("best_of", "is not supported")
+    # Both fields together: each within its limit would still allow 400 paid answers.
     if len(body.prompt) * count > MAX_ANSWERS:
         raise invalid(f"At most {MAX_ANSWERS} answers can be asked for at once.", param="n", code="out_of_range")
     options = body.stream_options
@@ -150,6 +155,7 @@ def _unsupported(name: str, why: str) -> GatewayError:
 
 
 SCHEMAS: dict[str, Schema] = {
+    # From the fields that read the body, so that reader and description can't differ.
     "CompletionRequest": describe(CompletionBody),
     "Completion": obj(
         "id object created model choices usage",

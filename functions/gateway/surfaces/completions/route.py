@@ -59,6 +59,7 @@ class CompletionEncoder:
                 + answer.text
                 + missing_links(answer.files, answer.text),
                 "index": index,
+                # OpenAI's choices always have the field, null where there are none.
                 "logprobs": None,
                 "finish_reason": finish_reason(answer.finish_reason),
             }
@@ -91,12 +92,14 @@ class ChoiceEncoder:
         self.answer = Answer()
         self._index = index
         self._parent = parent
+        # As in chat: the field is there only where usage was asked for.
         self._tail = b',"usage":null}\n\n' if request.wants_usage else b"}\n\n"
         self.rename(parent.head["model"])
 
     def rename(self, model: str) -> None:
         """Another model answers than was expected. To be called before anything is encoded."""
         request, head = self._parent.request, self._parent.head
+        # Shared by all choices: those that begin later name the same model.
         head["model"] = model
         self._open = b"data: " + _json(head)[:-1] + b',"choices":[{"text":'
         # Held until the bot begins to answer: a failure before that is an ordinary error response.
@@ -104,6 +107,7 @@ class ChoiceEncoder:
 
     def encode(self, event: Event) -> bytes:
         """The chunk for an event; empty for events that chunks do not show."""
+        # A refusal is a kind of text here: this API has no other place for it.
         if not isinstance(event, TextDelta):
             self.answer.add(event)
             return b""
@@ -114,6 +118,7 @@ class ChoiceEncoder:
         """All that ends the answer."""
         links = missing_links(self.answer.files, self.answer.text)
         reason = self.answer.finish_reason
+        # An answer without text still has its prompt echoed, and its reason told.
         return self._start + self._chunk(links, finish_reason(reason), native_reason(reason))
 
     def _chunk(self, text: str, reason: str | None = None, native: Mapping[str, str] | None = None) -> bytes:
@@ -124,6 +129,7 @@ class ChoiceEncoder:
 
 def finish_reason(reason: FinishReason) -> str:
     """OpenAI's value. This endpoint has none for tool calls, which nobody can ask for here."""
+    # Somebody stopped it at Poe: cut, like at a token limit.
     if reason is FinishReason.CANCELLED:
         return "length"
     return "stop" if reason is FinishReason.TOOL_CALLS else reason.value
@@ -147,8 +153,11 @@ async def create_completion(request: Request) -> Response | EventStream:
     key = await authenticate(request)
     asked = read_completion_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
     meant = await admit(request, key, asked.model, asked.answers)
+    # A bot without text would answer a prompt with an address.
     require(meant.model, "text", "completions")
     async with asyncio.timeout_at(deadline):
+        # All prompts are made ready before any is sent: a mistake in the last one must not come after others were paid
+        # for.
         chats = [
             await prepare_choice(
                 meant, partial(_same, one_prompt), key_id=key.id, services=services, has_others=asked.answers == 1
@@ -182,6 +191,7 @@ class _Completion:
 
     def headers(self) -> dict[str, str]:
         """What is known of the answers by now."""
+        # Until an account is known the likeliest kind is assumed.
         kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
         ignored = {name for choice in self._chats for kind in kinds for name in choice.chat.ignored(kind)}
         headers = self._chats[0].headers(self._started[-1] if self._started else None)
@@ -206,10 +216,12 @@ class _Completion:
 
     def _stream_choice(self, index: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
         encoder = self._choices[index] = self._encoder.choice(index)
+        # Another model is possible for a single answer only, so the first chat speaks for all.
         self._chats[0].on_change(encoder.rename)
         return stream_answer(self._start(index, record), encoder)
 
     def _start(self, index: int, record: RequestRecord) -> Generation:
+        # In OpenAI's order: all answers to the first prompt come first.
         prompt, choice = divmod(index, self._asked.count)
         task = self._chats[prompt].task(choice)
         generation = self._context.services.generations.start(task, record)

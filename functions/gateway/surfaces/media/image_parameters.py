@@ -44,11 +44,13 @@ def resolve(wishes: ImageWishes, bot: str, model: Model | None) -> tuple[dict[st
 
     Raises `GatewayError` (400) for a size that is none, or that the bot does not have.
     """
+    # The bot's own options come first: the caller named them as such, and `setdefault` leaves them alone.
     found = dict(wishes.parameters)
     ignored: list[str] = []
     size = (wishes.size or "").strip()
     image_size = wishes.image_size
     resolutions = _resolutions(bot, model)
+    # A resolution may stand in `size`, the only such field that OpenAI's clients have.
     if image_size is None and size.lower() in resolutions:
         image_size, size = size, ""
     if image_size is not None:
@@ -57,16 +59,19 @@ def resolve(wishes: ImageWishes, bot: str, model: Model | None) -> tuple[dict[st
             found.setdefault("image_size", value)
     shape, param = (wishes.aspect_ratio, "aspect_ratio") if wishes.aspect_ratio else (size, "size")
     if shape.lower() not in _NO_CHOICE or param == "aspect_ratio":
+        # A bot that declares OpenAI's own field gets it as it was written.
         if param == "size" and model is not None and _allows(model.declared("size"), size):
             found.setdefault("size", size)
         elif (key := _aspect_key(found, bot, model)) is not None:
             found.setdefault(key, _aspect(shape, param, _enum(model.declared(key)) if model else []))
         else:
+            # Checked although nothing is told to the bot: nonsense is a mistake for every model.
             _ratio(shape, param)
             ignored.append(param)
     for name, value in wishes.others.items():
         if model is not None and _allows(model.declared(name), value):
             found.setdefault(name, value)
+        # What means "as you like" was honoured by not being told.
         elif not (isinstance(value, str) and value in _NEUTRAL):
             ignored.append(name)
     return found, tuple(ignored)
@@ -78,6 +83,7 @@ def _resolutions(bot: str, model: Model | None) -> dict[str, str]:
     values = _enum(declared)
     if values:
         return {"none": "", **{str(value).lower(): str(value) for value in values}}
+    # The original gateway's rule: this bot takes resolutions, whether or not a list says so.
     return _RESOLUTIONS if declared is not None or "nano-banana-2" in bot.lower() else {}
 
 
@@ -99,6 +105,7 @@ def _ratio(text: str, param: str) -> tuple[int, int]:
     width, height = (int(match[1]), int(match[2])) if match else (0, 0)
     if not width or not height:
         raise invalid(f"'{param}' must be like 1536x1024 or 3:2.", param=param, code="invalid_value")
+    # 1536x1024 is 3:2 for bots that know shapes only.
     divisor = gcd(width, height)
     return width // divisor, height // divisor
 
@@ -108,8 +115,10 @@ def _aspect_key(found: Mapping[str, Any], bot: str, model: Model | None) -> str 
     for key in _ASPECT_KEYS:
         if key in found:
             return key
+    # Known to declare options: any other one would be refused.
     if model is not None and model.parameters is not None:
         return next((key for key in _ASPECT_KEYS if model.declared(key) is not None), None)
+    # The original gateway's rule for bots of which nothing is declared.
     return "aspect_ratio" if "nano-banana" in bot.lower() else "aspect"
 
 
@@ -123,6 +132,7 @@ def _choose(width: int, height: int, allowed: list[Any], param: str) -> str:
     if f"{width}:{height}" in known:
         return f"{width}:{height}"
     nearest = min(known, key=lambda value: abs(known[value] - wanted), default=None)
+    # A square in place of a panorama would be paid for and thrown away.
     if nearest is None or (abs(known[nearest] - wanted) > _NEAR * wanted):
         choices = ", ".join(str(value) for value in allowed)
         raise invalid(f"'{param}' must be one of the model's: {choices}.", param=param, code="invalid_value")

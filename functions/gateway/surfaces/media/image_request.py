@@ -12,6 +12,7 @@ from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, gateway_error, invalid
 from gateway.http.fields import read_mapping
 from gateway.http.schemas import TEXT, Schema, array, obj
+from gateway.prompt.attachments import MAX_TOTAL_BYTES
 from gateway.surfaces.media.image_parameters import ImageWishes
 from reverse.chat import Attachment
 from reverse.errors import PoeError
@@ -105,22 +106,30 @@ async def read_json_edit(values: Mapping[str, Any]) -> ImageRequest:
     """Normalise the JSON body of an edit, fetching what it only names. Raises `GatewayError` (400)."""
     body = EditBody(values)
     _read(body, ())  # what is wrong without them is told before anything is fetched
-    images = [await image_from_text(text, param) for text, param in _addresses(body)]
+    images: list[Attachment] = []
+    for text, param in _addresses(body):
+        images.append(await image_from_text(text, param))
+        # After each: sixteen of them would be 320 MB in memory before their sum was known.
+        _check_total(images)
     if not images:
         raise body.missing("image")
     if body.mask is not None:
+        # The mask comes last, which the note in the prompt relies on.
         images.append(await image_from_text(_address(body.mask, body, "mask"), "mask", name="mask.png"))
     return _read(body, tuple(images), has_mask=body.mask is not None)
 
 
 async def read_form_edit(form: Form) -> ImageRequest:
     """Normalise the form of an edit: fields `image`, `image[]` or `image…`, and `mask`. Raises `GatewayError` (400)."""
+    # The same fields as in JSON, once their text is turned into values.
     body = ImageBody(_typed(form.fields))
     _read(body, ())
     files = [part for part in form.files if part.field_name != "mask"]
+    # A misspelt field would be left out, and the result paid for.
     if not all(part.field_name.startswith("image") for part in files):
         raise invalid("A file's field must be called 'image', 'image[]' or 'mask'.", code="unknown_parameter")
     images = [image_from_bytes(part.data, part.file_name, "image") for part in files]
+    # Some clients put a data URL or an address into a form's field.
     for name, text in form.fields.items():
         if name in ("image", "image[]"):
             images.append(await image_from_text(text, "image"))
@@ -135,16 +144,19 @@ async def read_form_edit(form: Form) -> ImageRequest:
 
 
 def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = False) -> ImageRequest:
+    # Refused, not ignored: a client that streams can't read the answer.
     if body.stream or body.partial_images:
         raise invalid(
             "Images are not streamed: the upstream makes them in one piece. Leave out 'stream' and 'partial_images'.",
             param="stream" if body.stream else "partial_images",
             code="unsupported_value",
         )
+    _check_total(images)
     if len(images) - has_mask > MAX_INPUT_IMAGES:
         raise invalid(f"'image' may be at most {MAX_INPUT_IMAGES} images.", param="image", code="out_of_range")
     return ImageRequest(
         model=body.model.strip(),
+        # Poe's bots know no masks: an image with a word of explanation is the nearest that they understand.
         prompt=body.prompt + _MASK_NOTE if has_mask else body.prompt,
         count=body.n or 1,
         wants_data=body.response_format == "b64_json",
@@ -157,6 +169,12 @@ def _read(body: ImageBody, images: tuple[Attachment, ...], *, has_mask: bool = F
         ),
         images=images,
     )
+
+
+def _check_total(images: Sequence[Attachment]) -> None:
+    """Raises `GatewayError` (400) for images that are too large together, as for the files of a conversation."""
+    if sum(len(image.data or b"") for image in images) > MAX_TOTAL_BYTES:
+        raise invalid("The images are too large together.", param="image", code="file_too_large")
 
 
 _FORM_TYPES: dict[str, Callable[[str], Any]] = {
@@ -173,6 +191,7 @@ def _typed(fields: Mapping[str, str]) -> dict[str, Any]:
     for name, text in fields.items():
         read = _FORM_TYPES.get(name, str)
         try:
+            # Forms send empty fields for what was left out.
             values[name] = read(text) if text != "" else None
         except (ValueError, KeyError):
             values[name] = text
@@ -190,6 +209,7 @@ def _addresses(body: EditBody) -> list[tuple[str, str]]:
 
 def _address(value: Any, body: Body, name: str) -> str:
     if isinstance(value, dict):
+        # Both of OpenAI's forms, nested or not: clients mix them up.
         value = value.get("image_url") or value.get("url")
         value = value.get("url") if isinstance(value, dict) else value
     if not isinstance(value, str):
@@ -206,6 +226,7 @@ async def image_from_text(text: str, param: str, *, name: str = "image") -> Atta
 
     text = text.strip()
     scheme = text.partition(":")[0].lower()
+    # Told apart from what can't be read as an image: a path is a frequent mistake, and must not be opened.
     if scheme not in ("data", "https"):
         raise invalid(f"'{param}' must be a data URL or an https address.", param=param, code="invalid_url")
     try:
@@ -220,6 +241,7 @@ async def image_from_text(text: str, param: str, *, name: str = "image") -> Atta
 
 def _refused(error: PoeError, param: str) -> GatewayError:
     """An input image that can't be had is the caller's mistake, whatever the reason."""
+    # A timeout of somebody's server is no 504 of Poe, and none of the gateway.
     situation = gateway_error(error)
     code = situation.code if situation.code in ("unsafe_url", "file_too_large") else "invalid_image"
     return invalid(f"'{param}' can't be read as an image.", param=param, code=code)
@@ -227,6 +249,7 @@ def _refused(error: PoeError, param: str) -> GatewayError:
 
 def image_from_bytes(data: bytes, name: str, param: str) -> Attachment:
     """An image by its bytes, which alone say what it is. Raises `GatewayError` (400) if they are none."""
+    # The name and the declared type are the caller's word; providers look at the bytes, too.
     content_type = sniff_type(data, "")
     if not content_type.startswith("image/"):
         raise invalid(f"'{param}' is not an image.", param=param, code="invalid_image")

@@ -48,13 +48,14 @@ class ImageMaker:
     parameters: Mapping[str, Any]
 
     async def make(self) -> tuple[list[FileAttached], TokenUsage]:
-        """The images, at least one, and what they consumed. Raises what the last failure was.
+        """The images, at least one, and what they consumed. Raises the first failure if all failed.
 
         Some bots make several at once; some answers fail. What was made is given, as it was paid for.
         """
         results = await run_each(self.request.count, self._make_one, record=self.record, width=MAX_PARALLEL)
         made = [result for result in results if not isinstance(result, Exception)]
         files = [file for some, _ in made for file in some]
+        # All failed: the first failure stands for the others, which usually failed the same way.
         if not files:
             raise next(result for result in results if isinstance(result, Exception))
         # Answers without an image cost points, too.
@@ -66,6 +67,7 @@ class ImageMaker:
         generation = self.services.generations.start(self._task(), record)
         files = await collect_files(generation)
         downloads = self.services.downloads
+        # A bot may answer with a sound, or a page about its limits.
         good = [file for file in files if await downloads.is_of_type(file, "image", max_bytes=MAX_IMAGE_BYTES)]
         if not good:
             raise GatewayError(UNUSABLE_ANSWER, "The model answered without an image.", code="no_image")
@@ -78,6 +80,7 @@ class ImageMaker:
             build=self._build,
             prompt_tokens=usage.tokens(self.request.prompt) + usage.TOKENS_PER_MESSAGE,
             kinds=kinds_for(self.model),
+            # Nothing is shown before the end, so that replaced text simply starts over.
             is_streamed=False,
         )
 
@@ -118,7 +121,9 @@ class ImageMaker:
                 raise GatewayError(UPSTREAM, "An image could not be fetched.") from None
             if not content_type.startswith("image/"):
                 raise GatewayError(UNUSABLE_ANSWER, "The model answered without an image.", code="no_image")
+            # What is left is the bound for the next one: the response is held in memory whole.
             left -= len(data)
+            # 20 MB take tens of milliseconds, too long for the event loop.
             texts.append((await asyncio.to_thread(base64.b64encode, data)).decode())
         return texts
 

@@ -80,6 +80,7 @@ async def _answer(request: Request, key: ApiKey, asked: ImageRequest, deadline: 
     meant = await admit(request, key, asked.model, asked.count)
     model, bot = meant.model, meant.bot
     _check(model, asked)
+    # Before anything is sent: a size that the bot does not have costs nothing here.
     parameters, ignored = resolve(asked.wishes, bot, model)
     maker = ImageMaker(services, record, key.id, asked, bot, model, parameters)
     async with bounded(request.receive, deadline):
@@ -92,6 +93,7 @@ async def _answer(request: Request, key: ApiKey, asked: ImageRequest, deadline: 
 def _check(model: Model | None, asked: ImageRequest) -> None:
     """Raises `GatewayError` (400) for what the model is known not to do."""
     require(model, "image", "images")
+    # What nobody lists may be able to: Poe says so if not.
     if model is None or not asked.is_edit:
         return
     if model.input_modalities is not None and "image" not in model.input_modalities:
@@ -110,10 +112,12 @@ async def create_video(request: Request) -> JSONResponse:
     asked = await _read_video(request, services.settings.max_body_bytes)
     meant = await admit(request, key, asked.model)
     require(meant.model, "video", "videos")
+    # The job shows callers the name that they know, or the model behind their alias.
     asked = replace(asked, model=meant.told(asked.model))
     async with bounded(request.receive, deadline):
         job, ignored = await VideoMaker(services, record, key.id).create(asked, meant.bot, meant.model)
     headers = {**model_header(meant), **({"x-gateway-ignored": ", ".join(ignored)} if ignored else {})}
+    # The prompt is in this answer only: it is not stored.
     shown = job.to_openai() | {"prompt": asked.prompt, "usage": _points(record)}
     return JSONResponse(shown, headers=headers)
 
@@ -138,12 +142,15 @@ async def download_video(request: Request) -> FileResponse:
     deadline = request_deadline(request)
     variant = request.query_params.get("variant", "video")
     maker, video_id = await _maker(request)
+    # Thumbnails and sprites are OpenAI's; Poe makes none.
     if variant != "video":
         raise invalid("'variant' must be 'video'.", param="variant", code="unsupported_value")
     async with bounded(request.receive, deadline):
         job = await maker.find(video_id)
+    # A 400 and not a 404: the video may still come.
     if job.status != "completed":
         raise invalid(f"The video is not there: it is '{job.status}'.", param="video_id", code="video_not_ready")
+    # Opened with the response, so that its bytes are never all in memory.
     return FileResponse(partial(maker.open, job), deadline=deadline)
 
 
@@ -191,6 +198,7 @@ async def create_speech(request: Request) -> FileResponse:
     sent: dict[str, Any] = {}
 
     def build(kind: AccountKind) -> ChatRequest:
+        # Made anew for each account: after a failure the next one may be of another kind, which takes other options.
         sent.clear()
         sent.update(asked.sent(kind, model))
         return ChatRequest(bot, (Message("user", asked.text),), parameters=dict(sent))
@@ -206,6 +214,7 @@ async def create_speech(request: Request) -> FileResponse:
     async with bounded(request.receive, deadline):
         files = await collect_files(services.generations.start(task, record))
         found = [file for file in files if await services.downloads.is_of_type(file, "audio", max_bytes=_MAX_BYTES)]
+    # Before the response begins, so that it is an error that a client can read.
     if not found:
         raise _silent()
 
@@ -215,6 +224,7 @@ async def create_speech(request: Request) -> FileResponse:
             if not opened.content_type.startswith("audio/"):
                 raise _silent()
             ignored = ", ".join(asked.ignored(sent, opened.content_type))
+            # The body is the sound: headers are the only place. `null` is unknown, as everywhere.
             headers = {"x-gateway-points": json.dumps(record.points)}
             headers |= {"x-gateway-points-estimated": "true"} if record.points_estimated else {}
             headers |= model_header(meant)

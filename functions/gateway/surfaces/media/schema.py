@@ -43,6 +43,7 @@ _VIDEO = obj(
     usage={**obj(**POINTS), "description": "In the answer that began the video."},
 )
 SCHEMAS: dict[str, Schema] = {
+    # OpenAI's fields, and those that say whether the numbers and the points are estimates.
     "ImageList": obj(
         "created data",
         created=COUNT,
@@ -61,6 +62,7 @@ SCHEMAS: dict[str, Schema] = {
 
 
 def _form_or_json(body: type[Body], files: dict[str, Schema]) -> dict[str, Any]:
+    # A form has text and files only; objects can't be written in it.
     form = describe(body, without=("parameters", "images", *files))
     return {
         **json_media(describe(body)),
@@ -69,6 +71,7 @@ def _form_or_json(body: type[Body], files: dict[str, Schema]) -> dict[str, Any]:
 
 
 OPERATIONS: dict[str, Operation] = {
+    # A row for each endpoint, by its function's name: the description fails where one is missing.
     "create_image": Operation(
         summary="Make images",
         tag="Images",

@@ -57,6 +57,7 @@ class SpeechRequest:
         found: dict[str, Any] = {}
         for wish, value in self.wishes.items():
             if model is not None and model.parameters is not None:
+                # Models declare one of these names as a rule; of several the first one counts.
                 name = next((name for name in _NAMES[wish] if model.declared(name) is not None), None)
                 given = _fitted(wish, value, model.declared(name)) if name is not None else None
             else:
@@ -64,11 +65,13 @@ class SpeechRequest:
                 given = value
             if name is not None and given is not None:
                 found[name] = given
+        # What the caller names as the bot's own option wins.
         return {**found, **self.parameters}
 
     def ignored(self, sent: Mapping[str, Any], content_type: str) -> tuple[str, ...]:
         """What the caller asked for and did not get."""
         unsent = [wish for wish, value in self.wishes.items() if not _is_sent_as(wish, value, sent)]
+        # The format is judged by what came, not by what was asked for: many bots make only one.
         unsent = [wish for wish in unsent if wish != "response_format"]
         if self.response_format and content_type not in _FORMAT_TYPES[self.response_format]:
             unsent.append("response_format")
@@ -91,9 +94,11 @@ def _fitted(wish: str, value: Any, declared: Mapping[str, Any] | None) -> Any:
     schema = schema if isinstance(schema, Mapping) else {}
     allowed = schema.get("enum")
     if isinstance(allowed, list) and allowed:
+        # Bots have spellings of their own for the same voices.
         same = next((one for one in allowed if str(one).lower() == str(value).lower()), None)
         if same is not None or wish != "voice":
             return same
+        # SDKs require a voice, so that these names say nothing about what the caller wants.
         if str(value).lower() in _OPENAI_VOICES:
             return None
         raise invalid(
@@ -138,6 +143,7 @@ class SpeechBody(Body):
 def read_speech_request(values: Mapping[str, Any]) -> SpeechRequest:
     """Normalise a body. Raises `GatewayError` (400), naming the field."""
     body = SpeechBody(values)
+    # Clients that ask for events can't read a sound.
     if body.stream_format == "sse":
         raise invalid("'stream_format' must be 'audio'.", param="stream_format", code="unsupported_value")
     return SpeechRequest(

@@ -63,12 +63,14 @@ class VideoJob:
     id: str
     model: str
     created_at: float
+    # Text, as OpenAI's object has it.
     seconds: str = _DEFAULT_SECONDS
     size: str = _DEFAULT_SIZE
     status: str = "queued"
     progress: int = 0
     completed_at: float | None = None
     error: Mapping[str, str] | None = None
+    # Only the account that began a job can look at it.
     account_id: str | None = None
     upstream_id: str | None = None
     url: str | None = field(default=None, repr=False)
@@ -92,6 +94,7 @@ class VideoJob:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> VideoJob:
+        # Documents live a day: a field that is added needs a default, for those of the version before.
         return cls(**document)
 
     def to_openai(self) -> dict[str, Any]:
@@ -176,6 +179,7 @@ def read_video_request(values: Mapping[str, Any], images: tuple[Attachment, ...]
         prompt=body.prompt,
         seconds=body.seconds,
         size=body.size,
+        # Bots that make videos take shape and size under the same names as those that make images.
         wishes=ImageWishes(size=body.size, aspect_ratio=body.aspect_ratio, parameters=own.values if own else {}),
         images=images,
     )
@@ -197,6 +201,7 @@ class VideoMaker:
         """A new job, stored, and the names of the fields that the bot can't be told. Raises what asking raises."""
         parameters, ignored = resolve(request.wishes, bot, model)
         job = new_job(f"video_{secrets.token_hex(16)}", request)
+        # A request with an image goes to the bot: the job is begun with text only.
         if model is not None and _ENDPOINT in model.upstream_endpoints and not request.images:
             fields = {"seconds": request.seconds, "size": request.size}
             sent = {**request.wishes.parameters, **{name: value for name, value in fields.items() if value is not None}}
@@ -204,12 +209,14 @@ class VideoMaker:
             # The job takes OpenAI's fields only.
             ignored = ("aspect_ratio",) if request.wishes.aspect_ratio else ()
         else:
+            # A bot is told only what it declares; the official API refuses anything else.
             declared = model is not None and model.declared("seconds") is not None
             if request.seconds is not None and not declared:
                 ignored = (*ignored, "seconds")
             elif request.seconds is not None:
                 parameters["seconds"] = request.seconds
             job = await self._make(job, request, bot, model, parameters)
+        # Not stored, it could not be found again, although it is paid for: a failure here is the caller's to see.
         await self._keep(job)
         return job, ignored
 
@@ -219,9 +226,11 @@ class VideoMaker:
         if document is None:
             raise GatewayError(NOT_FOUND, _NOT_THERE, param="video_id")
         job = VideoJob.from_document(document)
+        # Nothing changes any more: no account is bothered.
         if job.is_terminal or job.upstream_id is None:
             return job
         asked = await self._ask(job)
+        # Clients poll every few seconds; most looks change nothing, and each write would be paid for.
         if asked != job:
             await self._keep(asked)
         return asked
@@ -258,6 +267,7 @@ class VideoMaker:
                 model=bot,
                 ask=ask,
                 prompt_tokens=usage.tokens(request.prompt),
+                # Web accounts can't begin jobs; one that was leased in vain would cost a send.
                 kinds=tuple(kind for kind in AccountKind if kind.traits.has_video_jobs),
                 is_streamed=False,
             ),
@@ -285,6 +295,7 @@ class VideoMaker:
         files = await collect_files(self.services.generations.start(task, self.record))
         result = self.services.downloads
         for file in files:
+            # The first video is the answer: OpenAI's object has room for one.
             if await result.is_of_type(file, "video", max_bytes=MAX_STREAMED_BYTES):
                 return job.completed(at=time.time(), url=file.url, content_type=file.content_type)
         raise GatewayError(UNUSABLE_ANSWER, "The model answered without a video.", code="no_video")
@@ -299,6 +310,7 @@ class VideoMaker:
         status = video.status.value
         if status == "completed":
             return job.completed(at=time.time(), url=video.url)
+        # Never back, and 100 only with the video itself: clients take 100 for the end.
         return replace(job, status=status, progress=min(max(video.progress or 0, job.progress), 99))
 
     @asynccontextmanager
@@ -318,6 +330,7 @@ class VideoMaker:
             yield entered.videos
 
     async def _keep(self, job: VideoJob) -> None:
+        # From the beginning of the job, so that looking at it does not keep it alive.
         left = job.created_at + KEPT_SECONDS - time.time()
         await self.services.store.put_document(
             DOCUMENT_KIND, self.key_id, job.id, job.to_document(), ttl_seconds=max(left, 1.0)

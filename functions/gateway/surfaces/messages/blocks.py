@@ -189,10 +189,12 @@ class Turns:
         for block in blocks:
             kind = required_type(block)
             if kind == "tool_result":
+                # A message of nothing but results adds no turn of the user's, which would be an empty one.
                 is_empty = not self._add_result(ToolResultBlock(block.values, block.path), content) and is_empty
             else:
                 self._read(block, kind, content)
                 is_empty = False
+        # An empty list of blocks is kept as an empty turn, so that the turns alternate as the caller wrote them.
         if not is_empty or not blocks:
             self._append(content.turn("user"), place)
 
@@ -205,6 +207,7 @@ class Turns:
             for inner in _blocks(block.content, block, "content"):
                 self._read(inner, required_type(inner), result)
         call_id, text = block.tool_use_id, "\n".join(result.texts)
+        # Poe's other endpoints have no flag for it, so that it has to be said in words.
         if block.is_error:
             text = f"The tool failed: {text}" if text else "The tool failed."
         elif result.files and not text:
@@ -212,6 +215,7 @@ class Turns:
         self._append(Message("tool", text, tool_call_id=call_id), block.param("content"))
         if not result.files:
             return False
+        # With the id: several results may have files, which all follow in one turn.
         following.texts.append(f"Files of the result for call {call_id}:")
         following.files += result.files
         return True
@@ -222,8 +226,10 @@ class Turns:
             _read_other(block, kind, content)
             return
         citations = block.values.get("citations")
+        # Asked for with a document: nothing here can cite its passages.
         if isinstance(citations, dict) and citations.get("enabled") is True:
             self.dropped.add("citations")
+        # Those of an earlier answer, which are no use to a model.
         elif isinstance(citations, list) and citations:
             self.dropped.add("messages.content.citations")
         reader(block, content)
@@ -243,6 +249,7 @@ def _blocks(value: Any, body: Body, name: str) -> list[Body]:
 
 
 def _read_call(block: ToolUseBlock) -> ToolCall:
+    # As text, which is what chat completions have.
     arguments = json.dumps(block.input, ensure_ascii=False, separators=(",", ":"))
     return ToolCall(block.id, block.name, arguments, block.extra_content)
 
@@ -267,6 +274,7 @@ def _read_text(block: Body, content: _Content) -> None:
 
 def _read_image(block: Body, content: _Content) -> None:
     source = ImageBlock(block.values, block.path).source
+    # For a source without a type. In the end the bytes decide.
     content.files.append(_file(source, "image", default_type="image/png", fetched_type="image/*"))
 
 
@@ -279,12 +287,14 @@ def _read_document(block: Body, content: _Content) -> None:
         case "text":
             if source.data is None:
                 raise source.missing("data")
+            # Plain text needs no file: every model reads it in the message.
             content.texts.append(_titled(title, source.data))
         case "content":
             _read_inner(source.content, source, title, content)
         case "url":
             content.files.append(_file(source, file_name(title or "file")))
         case _:
+            # Poe judges files by their names, too; a title rarely ends in `.pdf`.
             name = file_name(((title or "document").removesuffix(".pdf") + ".pdf")[-200:])
             content.files.append(_file(source, name, default_type="application/pdf"))
 
@@ -326,11 +336,14 @@ def _file(source: Source, name: str, *, default_type: str = "", fetched_type: st
         case "url":
             if source.url is None:
                 raise source.missing("url")
+            # Data URLs are not in Anthropic's description; they hold the file itself, so that there is nothing to
+            # fetch.
             if not source.url.lower().startswith(("https://", "data:")):
                 param = source.param("url")
                 raise invalid(f"'{param}' must be an https address.", param=param, code="invalid_url")
             types = {"content_type": fetched_type} if fetched_type else {}
             return read_address(source.url, param=source.param("url"), name=name, **types)
+    # Files of Anthropic's own storage (`file`) can't be read from here.
     raise invalid(
         f"Sources of type '{source.type[:40]}' are not offered: send the file itself, or its address.",
         param=source.param("type"),

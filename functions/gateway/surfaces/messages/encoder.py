@@ -55,11 +55,12 @@ class MessageObject:
 
     def started(self) -> dict[str, Any]:
         """The message before its first block."""
+        # Before the answer only the estimate is known; `message_delta` has the real numbers, which the SDKs take over.
         usage = {"input_tokens": self.prompt_tokens, "output_tokens": 0, "estimated": True} | UNKNOWN_POINTS
         return self._object([], {"stop_reason": None, "stop_sequence": None}, usage)
 
     def finished(self, answer: Answer) -> dict[str, Any]:
-        """The whole message. Raises `GatewayError` (502) for a tool call whose arguments are no JSON object."""
+        """The whole message. Raises `GatewayError` (400) for a tool call whose arguments are no JSON object."""
         return self._object(content_blocks(answer), ending(answer), usage_json(answer.usage))
 
     def _object(self, content: list[dict[str, Any]], ending: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +70,7 @@ class MessageObject:
 
 def ending(answer: Answer) -> dict[str, Any]:
     """Why the answer ended, in Anthropic's words."""
+    # Some models end with `stop` although they called a tool; agents decide by this word.
     kind = _STOP_REASONS.get(answer.finish_reason, "tool_use" if answer.tool_calls else "end_turn")
     if answer.matched_stop is not None:
         kind = "stop_sequence"
@@ -79,7 +81,7 @@ def ending(answer: Answer) -> dict[str, Any]:
 
 
 def content_blocks(answer: Answer) -> list[dict[str, Any]]:
-    """All blocks. Raises `GatewayError` (502) for arguments that are no JSON object, unless the answer was cut."""
+    """All blocks. Raises `GatewayError` (400) for arguments that are no JSON object, unless the answer was cut."""
     is_cut = answer.finish_reason in CUT
     return [_block(part, is_cut=is_cut) for part in answer.parts]
 
@@ -91,6 +93,7 @@ def _block(part: AnswerPart, *, is_cut: bool) -> dict[str, Any]:
             if arguments is None and not is_cut:
                 message = "The model called a tool with arguments that are not valid JSON."
                 raise GatewayError(UNUSABLE_ANSWER, message, code="invalid_tool_call")
+            # Cut off: the SDKs need an object here, and `max_tokens` tells that it is not the whole.
             return block_opening(part) | {"input": arguments or {}}
         case "reasoning":
             return block_opening(part) | {"thinking": part.text, "signature": part.signature}
@@ -138,9 +141,11 @@ def usage_json(usage: TokenUsage) -> dict[str, Any]:
     """Anthropic's usage object, which counts what came from a cache apart; the last three are extensions."""
     cached = usage.cached_tokens or 0
     fields: dict[str, Any] = {
+        # Poe counts the cached ones among the prompt's, this API beside them.
         "input_tokens": max(0, usage.prompt_tokens - cached),
         "output_tokens": usage.completion_tokens,
     }
+    # Unknown is left out: 0 would say that nothing was cached.
     if usage.cached_tokens is not None:
         fields["cache_read_input_tokens"] = cached
     if usage.reasoning_tokens is not None:
@@ -177,6 +182,7 @@ class MessageEncoder:
         part = self.answer.add(event)
         if part is None:
             return self._mark(event)
+        # Nearly every event: nothing but the piece is serialised.
         if part is self._open:
             piece = part.pieces[-1]
             return self._head + encode_text(piece) + _TAIL if piece else b""
@@ -189,6 +195,7 @@ class MessageEncoder:
                 return self._mark_delta("signature_delta", signature=event.signature)
             case ReasoningSigned():
                 return self._advance(is_over=False)
+            # A citation is told only while its block is being written: no delta may follow a block's end.
             case UrlCited() if self._open is not None and event in self._open.citations:
                 return self._mark_delta("citations_delta", citation=citation_json(event))
         return b""
@@ -203,6 +210,7 @@ class MessageEncoder:
         encoded += self._advance(is_over=True)
         if self._open is not None:
             encoded += self._stop()
+        # An empty answer is a message without blocks, which still begins.
         elif not self._is_started:
             encoded += self._start()
         encoded += _event("message_delta", {"delta": ending(self.answer), "usage": usage_json(self.answer.usage)})
@@ -214,6 +222,7 @@ class MessageEncoder:
         parts = self.answer.parts
         while self._index + 1 < len(parts):
             if self._open is not None:
+                # Pieces of parallel calls may arrive interleaved, while this API writes one block at a time.
                 if not (is_over or _is_complete(self._open)):
                     break
                 encoded += self._stop()
@@ -229,6 +238,7 @@ class MessageEncoder:
         opening = _event("content_block_start", {"index": self._index, "content_block": block_opening(part)})
         if not self._is_started:
             opening = self._start() + opening + PING
+        # What came while the block had to wait.
         text = part.text
         opening += self._head + encode_text(text) + _TAIL if text else b""
         if part.kind == "reasoning" and part.signature:
@@ -246,6 +256,7 @@ class MessageEncoder:
 
 def _is_complete(part: AnswerPart) -> bool:
     """Whether nothing of the part can be missing once another one has begun."""
+    # Whole JSON is the only sign: upstreams do not say when a call's arguments end.
     return part.kind != "tool_call" or read_arguments(part.text) is not None
 
 

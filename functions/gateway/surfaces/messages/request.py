@@ -38,6 +38,7 @@ class Thinking:
     def options(self, model: Model | None) -> dict[str, Any]:
         """The options that tell the model; empty where it has none for it."""
         steering = self._steering(model)
+        # What the model declares is more exact than an effort.
         if steering is not None:
             return dict(steering.options)
         if self.mode == "enabled" and self.budget is not None and _takes_effort(model):
@@ -47,6 +48,7 @@ class Thinking:
 
     def is_ignored(self, model: Model | None) -> bool:
         """Whether the model is not told exactly this."""
+        # Nothing was asked for, or the model was to decide, which it does anyway.
         if self.mode in (None, "adaptive"):
             return False
         steering = self._steering(model)
@@ -116,6 +118,7 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
     tools: list[Tool] = []
     dropped: list[str] = []
     for index, item in enumerate(items):
+        # `custom` is this API's word for a caller's tool; all others run on Anthropic's servers.
         if (item.type or "custom") == "custom":
             tools.append({"type": "function", "function": _function(item)})
         else:
@@ -125,6 +128,7 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
     must_search = choice is not None and (
         (choice.type == "any" and not tools and bool(searches)) or (choice.type == "tool" and choice.name in searches)
     )
+    # The model is not told of a search that it does not have; `prepare_chat` checks that it can.
     mode = None if choice is None or must_search else _mode(choice, tools, has_others=bool(dropped))
     is_parallel = choice is None or not choice.disable_parallel_tool_use
     specs = ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
@@ -132,6 +136,7 @@ def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
 
 
 def _function(item: ToolItem) -> dict[str, Any]:
+    # Only what chat completions have: `cache_control` and the like mean nothing there.
     function: dict[str, Any] = {"parameters": item.input_schema, "name": item.name}
     if item.description:
         function["description"] = item.description
@@ -148,6 +153,7 @@ def _mode(choice: ToolChoice, tools: list[Tool], *, has_others: bool) -> Any:
         if not any(tool["function"]["name"] == choice.name for tool in tools):
             raise invalid(f"'{param}' must name one of 'tools'.", param=param, code="invalid_value")
         return {"type": "function", "function": {"name": choice.name}}
+    # An answer without a call would look as if the model had decided against one.
     if choice.type == "any" and not tools:
         problem = (
             "asks for a call, but none of 'tools' is offered here" if has_others else "is only allowed with 'tools'"
@@ -201,6 +207,7 @@ class PromptBody(TextBody):
 class MessageBody(PromptBody):
     """`POST /v1/messages`."""
 
+    # Required, as in Anthropic's API; only counting goes without.
     max_tokens = fields.required(fields.integer(lowest=1))
 
 
@@ -226,7 +233,9 @@ class MessagesRequest:
     def generation_request(self, model: Model | None) -> GenerationRequest:
         """The request for a model, `None` if nobody lists it."""
         parameters = {**self.thinking.options(model), **self.parameters}
+        # Two fields of this API lead to one option: the explicit effort wins over the one that a budget stands for.
         effort = parameters.pop(REASONING_EFFORT, None)
+        # Only the wish for single calls is passed on: several at once is what models do by themselves.
         parallel = None if self.shared.specs.is_parallel else False
         dropped = [*self.dropped, *(["thinking"] if self.thinking.is_ignored(model) else [])]
         options = self.body.read_options(
@@ -250,7 +259,9 @@ def read_messages_request(values: Mapping[str, Any], *, counts_only: bool = Fals
     for item in body.messages:
         turns.add(item)
     check_content(turns.messages, "messages")
+    # Read only to be checked: Poe has no tiers, and both values mean what happens anyway.
     _ = body.service_tier
+    # `user_id` among them: it names a person, no conversation.
     metadata = body.metadata.undeclared() if body.metadata else {}
     output = body.output_config
     shared = GenerationRequest(
@@ -289,5 +300,6 @@ def _response_format(item: FormatItem | None) -> ResponseFormat | None:
         return None
     if item.schema is None:
         raise item.missing("schema")
+    # Chat completions want a name, which this API has none for.
     values = {"type": "json_schema", "json_schema": {"name": "output", "schema": item.schema, "strict": True}}
     return ResponseFormat(values, item.schema)

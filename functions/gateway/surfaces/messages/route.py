@@ -29,12 +29,14 @@ async def create_message(request: Request) -> Response | EventStream:
     context = context_of(request)
     services, record = context.services, context.record
     key = await authenticate(request)
+    # Read after the key was checked, and before the key's rate is counted: mistakes are free.
     asked = read_messages_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
     meant = await admit(request, key, asked.model)
     async with asyncio.timeout_at(deadline):
         choice = await prepare_choice(meant, asked.generation_request, key_id=key.id, services=services)
     generation = services.generations.start(choice.task(), record)
     message = MessageObject(new_message_id(), choice.model, choice.chat.prompt_tokens)
+    # Before anything is encoded: the first event of a stream names the model.
     choice.on_change(message.rename)
     answer = Answer(hides_reasoning=not asked.thinking.is_shown)
     headers = partial(choice.headers, generation)
@@ -53,8 +55,9 @@ async def create_message(request: Request) -> Response | EventStream:
 
 
 async def _collect(generation: Generation, message: MessageObject, answer: Answer) -> bytes:
-    """The whole message as JSON. Raises what the generation raises, and `GatewayError` (502) for broken tool calls."""
+    """The whole message as JSON. Raises what the generation raises, and `GatewayError` (400) for broken tool calls."""
     await collect_answer(generation, answer)
+    # This API has no block for files of an answer: their links are text.
     if links := missing_links(answer.files, answer.text):
         answer.add(TextDelta(links))
     return json.dumps(message.finished(answer), separators=(",", ":")).encode()
@@ -66,5 +69,6 @@ async def count_tokens(request: Request) -> JSONResponse:
     await authenticate(request)
     values = await read_json(request, max_bytes=services.settings.max_body_bytes)
     asked = read_messages_request(values, counts_only=True)
+    # Nothing is sent, so that nothing is admitted or counted.
     wanted = asked.generation_request((await services.catalogue.resolve(asked.model)).model)
     return JSONResponse({"input_tokens": wanted.prompt_tokens, "estimated": True})

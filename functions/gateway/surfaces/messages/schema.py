@@ -35,6 +35,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
         request_id=TEXT,
     ),
+    # From the fields that read the body, so that reader and description can't differ.
     "MessagesRequest": describe(MessageBody),
     "AnthropicMessage": obj(
         "id type role model content stop_reason stop_sequence usage",

@@ -96,6 +96,7 @@ class ResponseEncoder:
         # Another kind of part begins, which completes the one before.
         before = self._output.current
         item = self._output.add(part)
+        # After `add`, which sets the item's status: the closing event shows it as completed.
         closing = b"" if before is None else self._closing(before)
         opened = start + closing + self._opening(item)
         if not part.pieces:
@@ -110,6 +111,8 @@ class ResponseEncoder:
             encoded += self.encode(TextDelta(links))
         encoded += self._annotate(annotations) + self._close(item_status(self.answer.finish_reason))
         response = self._response.finished(self.answer, self._output.to_json(), completed_at=int(time.time()))
+        # Before the last event leaves: Lambda freezes the sandbox then, and the client may continue the response at
+        # once.
         response = await self._keep(response)
         return encoded + self._event(f"response.{response['status']}", response=response)
 
@@ -121,6 +124,7 @@ class ResponseEncoder:
 
     def abort(self, error: GatewayError) -> bytes:
         """The `error` event for a stream that others end at a time that can't be known here."""
+        # Put back afterwards: these bytes may never be sent, and the stream goes on counting.
         number, self._number = self._number, LAST_SEQUENCE_NUMBER
         event = self._error(error)
         self._number = number
@@ -133,8 +137,10 @@ class ResponseEncoder:
     def _opening(self, item: OutputItem) -> bytes:
         empty = item.to_json(is_empty=True)
         added = self._event("response.output_item.added", output_index=item.index, item=empty)
+        # These have no parts, and no text to prepare a frame for.
         if item.part.kind == "tool_call" or is_sealed_only(item.part):
             return added
+        # Serialised once for the item: its deltas differ in the text and the number only.
         kind, index, tail = _DELTAS[item.part.kind]
         fields = json.dumps({"type": kind, **_place(item), index: 0}, separators=(",", ":")).encode()
         self._head = b"event: " + kind.encode() + b"\ndata: " + fields[:-1] + b',"delta":'
@@ -153,6 +159,7 @@ class ResponseEncoder:
     def _call_piece(self, item: OutputItem, piece: str) -> bytes:
         """A search for tools has no events for its pieces."""
         kind = _CALL_EVENTS.get(item.origin.kind)
+        # Callers of custom tools get plain text, which is inside of JSON here.
         if item.origin.kind == "custom":
             piece = item.reader.feed(piece)
         return self._event(f"{kind}.delta", **_place(item), delta=piece) if piece and kind else b""
@@ -163,6 +170,7 @@ class ResponseEncoder:
         if message is None:
             return encoded
         for annotation in annotations:
+            # Each message has one part.
             place = {**_place(message), "content_index": 0, "annotation_index": len(message.annotations)}
             encoded += self._event("response.output_text.annotation.added", **place, annotation=annotation)
             message.annotations.append(annotation)
@@ -170,6 +178,7 @@ class ResponseEncoder:
 
     def _close(self, status: str) -> bytes:
         """The closing of all items that are open, in their order; an empty message where there is none."""
+        # OpenAI's responses have at least one message, and clients count on it.
         opening = b"" if self._output.items else self._opening(self._output.add(AnswerPart("text")))
         return opening + b"".join(map(self._closing, self._output.close(status)))
 
@@ -196,6 +205,7 @@ class ResponseEncoder:
 
     def _call_closing(self, item: OutputItem) -> bytes:
         kind, place = _CALL_EVENTS.get(item.origin.kind), _place(item)
+        # A search for tools has no events of its own; its arguments are in the finished item.
         if kind is None:
             return b""
         if item.origin.kind == "function":

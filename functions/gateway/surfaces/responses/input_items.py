@@ -144,6 +144,7 @@ def read_input(body: InputFields, new_id: NewId) -> list[Item]:
         raise invalid("'input' must have at least one item.", param="input", code="empty_array")
     items: list[Item] = []
     for index, item in enumerate(read_items(value, body, "input", MAX_ITEMS)):
+        # Not in OpenAI's description, and sent by programs that build lists of strings.
         if isinstance(item, str):
             items.append(_user_text(item, new_id))
         elif isinstance(item, dict):
@@ -164,6 +165,7 @@ def _read_item(values: Item, path: str, new_id: NewId) -> Item:
         # OpenAI lets a reference go without its type.
         kind = "item_reference"
     match kind:
+        # OpenAI's short form of a message has no type.
         case None | "message":
             return _read_message(MessageItem(values, path), new_id)
         case "function_call":
@@ -178,6 +180,7 @@ def _read_item(values: Item, path: str, new_id: NewId) -> Item:
             return {"type": "item_reference", "id": ReferenceItem(values, path).id}
     # Kept as it is: what of it the model is told is decided when turns are made of it.
     item_id = values.get("id")
+    # An id of another form could not be referred to, or listed.
     is_id = isinstance(item_id, str) and 0 < len(item_id) <= _MAX_NAME
     return {**values, "id": item_id if is_id else new_id("it")}
 
@@ -185,6 +188,7 @@ def _read_item(values: Item, path: str, new_id: NewId) -> Item:
 def _read_message(item: MessageItem, new_id: NewId) -> Item:
     role, content = item.role, item.content
     if isinstance(content, str):
+        # One shape inside, so that whatever reads stored items needs to know one form only.
         content = [{"type": "text", "text": content}]
     return {
         "id": item.id or new_id("msg"),
@@ -236,6 +240,7 @@ def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
     match kind:
         case "input_text" | "output_text" | "text":
             text = _TextPart(values, path).text
+            # An earlier answer's parts have other types and fields than a user's.
             if is_output:
                 annotations = _annotations(values.get("annotations"))
                 return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
@@ -247,7 +252,9 @@ def _read_part(values: Item, path: str, *, is_output: bool) -> Item:
         case "input_file" | "file":
             return _read_file(Body(values, path))
         case "input_audio":
+            # Checked when turns are made of it, like every other file.
             return {"type": "input_audio", "input_audio": values.get("input_audio")}
+    # Kept for the list of items; whether a model is told of it is decided later.
     return values
 
 
@@ -269,6 +276,7 @@ def _read_image(part: Body) -> Item:
         url, detail = image.image_url, image.detail
     if not url:
         raise part.missing("image_url")
+    # Listed with OpenAI's default; Poe has no such option.
     return {"type": "input_image", "detail": detail or "auto", "image_url": url}
 
 
@@ -296,6 +304,7 @@ def _read_call(item: CallItem, new_id: NewId) -> Item:
     call = {
         "id": item.id or new_id("fc"),
         "type": "function_call",
+        # What a caller sends is complete, and OpenAI lists it so.
         "status": "completed",
         "call_id": item.call_id,
         "name": item.name,
@@ -336,6 +345,7 @@ def _read_call_output(kind: str, item: CallOutputItem, new_id: NewId) -> Item:
 
 def _read_reasoning(item: ReasoningItem, new_id: NewId) -> Item:
     summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary]
+    # Kept whatever it is: whose seal it is shows when the model is asked.
     sealed = {"encrypted_content": item.encrypted_content} if item.encrypted_content else {}
     return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary, **sealed}
 
@@ -344,6 +354,7 @@ def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:
     """The tools that came with items, in order; `place` tells where an item is. Raises `GatewayError` (400)."""
     found: list[Body] = []
     for index, item in enumerate(items):
+        # What a search has found can be called from then on, as if the request had offered it.
         if item["type"] in ("additional_tools", "tool_search_output"):
             found += ToolsItem(item, place(index)).tools
     return found
@@ -351,4 +362,5 @@ def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:
 
 def item_not_found(item_id: str) -> GatewayError:
     """The error for a reference to an item that is not there, or is somebody else's."""
+    # Cut: the id is the caller's text and may be of any length.
     return GatewayError(NOT_FOUND, f"Item with id '{item_id[:80]}' not found.", param="input", code="item_not_found")

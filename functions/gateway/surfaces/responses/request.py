@@ -65,6 +65,7 @@ def _metadata(value: Any, body: Body, name: str) -> dict[str, str]:
     if len(pairs) > _MAX_METADATA:
         raise body.wrong(name, f"an object of at most {_MAX_METADATA} pairs")
     inner = Body(pairs, body.param(name))
+    # It becomes part of a key in the table, which has a limit.
     longest = {"session_id": LONGEST_NAME}
     return {
         key: "" if item is None else read_text(item, inner, key, longest.get(key, _LONGEST_VALUE))
@@ -133,8 +134,10 @@ class ResponseRequest:
 
     def continuing(self, conversation: Sequence[Item], items: Sequence[Item]) -> ResponseRequest:
         """The request with what was said before and its own items, references resolved. Raises `GatewayError` (400)."""
+        # Instructions of earlier responses are not repeated: OpenAI's do not carry over either.
         turns: Turns = write_turns(self.instructions, conversation, items)
         places = file_places(turns.messages, lambda index: turns.places[index])
+        # Tools that came earlier in the conversation can still be called.
         more = tools_of(conversation, lambda _: "previous_response_id") + tools_of(items, lambda at: f"input[{at}]")
         tools = read_tools(self.body, more)
         options = replace(self.shared.options, dropped=(*self.shared.options.dropped, *sorted(turns.left_out)))
@@ -155,6 +158,7 @@ def read_response_request(
     Raises `GatewayError` (400), naming the field.
     """
     body = CountBody(values) if counts_only else ResponseBody(values)
+    # First of all, so that nothing is read or stored for it.
     _refuse_unsupported(body)
     model = (body.model or "").strip()
     items = read_input(body, new_id)
@@ -163,12 +167,14 @@ def read_response_request(
     text_format = _text_format(body.text.format if body.text else None)
     effort = body.reasoning.effort if body.reasoning else None
     verbosity = body.text.verbosity if body.text else None
+    # Without tools it means nothing, and providers refuse it.
     parallel = body.parallel_tool_calls if has_tools else None
     if not body.previous_response_id:
         # What is wrong with the choice is said at once, where no further tools can come.
         tool_specs(body, tools)
     shared = GenerationRequest(
         model=model,
+        # Made in `continuing`: the conversation before has to be read from the table.
         turns=(),
         is_streamed=body.stream,
         max_tokens=body.max_output_tokens,
@@ -193,6 +199,7 @@ def read_response_request(
         store=body.store,
         shared=shared,
         shown=_shown(body, model, text_format, verbosity) | {"tools": tools.shown},
+        # Calls are told as what the caller declared, not as what the model was told.
         origins=tools.origins,
         body=body,
     )
@@ -215,6 +222,7 @@ def _shown(body: ResponseBody, model: str, text_format: Mapping[str, Any], verbo
         "safety_identifier": body.safety_identifier,
         "temperature": body.temperature,
         "text": {"format": text_format} | ({"verbosity": verbosity} if verbosity else {}),
+        # As the caller wrote it: a response repeats its request.
         "tool_choice": (choice.values if isinstance(choice, ToolChoice) else choice) or "auto",
         "top_p": body.top_p,
         "truncation": body.truncation or "disabled",
@@ -256,6 +264,7 @@ def _response_format(text_format: Mapping[str, Any]) -> ResponseFormat | None:
     """The format as Poe's chat completions have it."""
     if text_format["type"] == "text":
         return None
+    # Chat completions nest what this API has side by side.
     inner = {name: value for name, value in text_format.items() if name != "type" and value is not None}
     values = {"type": text_format["type"]} | ({"json_schema": inner} if inner else {})
     return ResponseFormat(values, text_format.get("schema"))

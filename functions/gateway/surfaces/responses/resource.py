@@ -49,6 +49,7 @@ class ResponseObject:
 
     def failed(self, error: GatewayError, output: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The response that ended with an error."""
+        # What was written before the failure stays in `output`: it was shown, and paid for.
         return self._with("failed", output, error={"code": _failure_code(error), "message": error.message})
 
     def _with(self, status: str, output: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
@@ -65,6 +66,7 @@ class ResponseObject:
             "service_tier": None,
             "store": self.store,
             "usage": None,
+            # After the defaults, before what this state knows better.
             **self.shown,
             **more,
         }
@@ -79,6 +81,7 @@ def _failure_code(error: GatewayError) -> str:
     """The word for a failure in OpenAI's closed list; the `error` event has our own, which says more."""
     if error.status == 429:  # noqa: PLR2004 - too many requests
         return "rate_limit_exceeded"
+    # Strict clients know these words only.
     return "invalid_prompt" if error.situation in (CONTENT_FILTER, TOO_LONG) else "server_error"
 
 
@@ -90,6 +93,7 @@ def to_usage(usage: TokenUsage) -> dict[str, Any]:
         # (docs/reference/openai-wire.md#streamed-responses).
         "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens,
+        # Required by strict clients as well; the chat's usage leaves out what is unknown.
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         "estimated": usage.is_estimated,
@@ -123,6 +127,7 @@ class OutputItem:
     @property
     def call_id(self) -> str:
         """What the caller's result refers to."""
+        # Derived from the item's id, so that every event of the call names the same one.
         return self.part.call_id or f"call_{self.id.partition('_')[2]}"
 
     def content_part(self, *, is_empty: bool = False) -> dict[str, Any]:
@@ -142,6 +147,7 @@ class OutputItem:
             case "tool_call":
                 return self._call(is_empty=is_empty)
             case "reasoning" | "redacted":
+                # Marked as ours: when it comes back, only such a seal is given to the provider.
                 sealed = {"encrypted_content": SEAL + self.part.signature} if self.part.signature else {}
                 summary = [] if is_sealed_only(self.part) else content
                 return {"id": self.id, "type": "reasoning", "summary": summary, **sealed}
@@ -151,6 +157,7 @@ class OutputItem:
         text = "" if is_empty else self.part.text
         head: dict[str, Any] = {"id": self.id, "type": "function_call", "status": self.status, "call_id": self.call_id}
         if self.origin.kind == "tool_search":
+            # This item's arguments are an object, and a model may write it with small mistakes.
             arguments = decode_tolerantly(text or "{}")
             found = arguments if isinstance(arguments, dict) else {}
             return {**head, "type": "tool_search_call", "execution": "client", "arguments": found}
@@ -212,8 +219,10 @@ class Output:
         """
         if not self.items:
             self.add(AnswerPart("text"))
+        # Calls stay open to the end; see the class.
         still_open = [item for item in self.items if item is self.current or item.part.kind == "tool_call"]
         for item in still_open:
+            # An answer that was cut leaves its open items incomplete; those before are whole.
             item.status = status
         self.current = None
         return still_open
@@ -246,6 +255,7 @@ def link_files(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
     """
     last = answer.parts[-1] if answer.parts else None
     text = last.text if last is not None and last.kind == "text" else ""
+    # Only the last message is looked at: links are appended to it, or make a message of their own.
     links = missing_links(answer.files, text)
     citations = url_citations(answer.files, text + links)
     return links, [

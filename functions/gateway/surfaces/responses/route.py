@@ -39,10 +39,12 @@ async def create_response(request: Request) -> Response | EventStream:
     context = context_of(request)
     services, record = context.services, context.record
     key = await authenticate(request)
+    # Made before the body is read: ids of its items are derived from it, so that they can be found again by themselves.
     response_id = new_response_id()
     new_id = item_ids(response_id)
     asked = read_response_request(await read_json(request, max_bytes=services.settings.max_body_bytes), new_id)
     stored = _stored(request)
+    # Before the request is admitted: a response that is gone costs nothing of the key's rate.
     conversation = await stored.conversation(key.id, asked.previous_response_id)
     items = await stored.resolve(key.id, asked.items, conversation)
     asked = asked.continuing(conversation.items, items)
@@ -50,7 +52,9 @@ async def create_response(request: Request) -> Response | EventStream:
     meant = await admit(request, key, shared.model)
     async with asyncio.timeout_at(deadline):
         choice = await prepare_choice(meant, lambda _: shared, key_id=key.id, services=services)
+    # OpenAI stores by default, and agents continue responses without having asked for it.
     is_kept = stored.is_on and asked.store is not False
+    # A dictionary of its own, which is changed where another model answers.
     shown = {**asked.shown, "model": choice.model}
     choice.on_change(partial(shown.__setitem__, "model"))
     response = ResponseObject(id=response_id, created_at=int(time.time()), shown=shown, store=is_kept)
@@ -70,6 +74,7 @@ async def create_response(request: Request) -> Response | EventStream:
         headers=headers,
         names=NAMES,
         encode_error=encoder.fail,
+        # Its own words for an end from outside: the number of the next event is not known there.
         encode_abort=encoder.abort,
     )
 
@@ -115,6 +120,7 @@ async def delete_response(request: Request) -> JSONResponse:
 
 async def cancel_response(request: Request) -> JSONResponse:
     """Always refused: only responses in the background can be cancelled, and there are none. Raises `GatewayError`."""
+    # The 404 first: whether an id exists is told before what can be done with it.
     await _find(request)
     raise invalid(
         "Only a response in the background can be cancelled; to stop another one, close its connection.",
@@ -138,6 +144,7 @@ async def list_input_items(request: Request) -> JSONResponse:
     owner, document = await _find(request)
     items = await _stored(request).before(owner, document["base"])
     items += [*document["history"], *document["input"]]
+    # OpenAI's default is the newest first.
     if ItemsQuery(query).order != "asc":
         items.reverse()
     after = query.get("after")
@@ -149,6 +156,7 @@ async def list_input_items(request: Request) -> JSONResponse:
         {
             "object": "list",
             "data": page,
+            # Texts in OpenAI's object, never null.
             "first_id": page[0]["id"] if page else "",
             "last_id": page[-1]["id"] if page else "",
             "has_more": len(items) > limit,
@@ -160,6 +168,7 @@ async def _find(request: Request) -> tuple[str, dict[str, Any]]:
     """The caller's id and the document of the response in the address. Raises `GatewayError` (401, 404)."""
     key = await authenticate(request)
     response_id = request.path_params["response_id"]
+    # The key's id is part of the address, so that another key's response is simply not there.
     document = await _stored(request).find(key.id, response_id)
     if document is None:
         raise _not_found(response_id)
@@ -177,6 +186,7 @@ def _stored(request: Request) -> ResponseStore:
 
 def _keeper(stored: ResponseStore, owner: str, items: Sequence[Item], conversation: ResponseHistory) -> Keep:
     async def keep(response: dict[str, Any]) -> dict[str, Any]:
+        # Told truthfully: a client that reads `store: true` will continue the response.
         is_stored = await stored.put(owner, response, items, conversation)
         return response | {"store": is_stored}
 

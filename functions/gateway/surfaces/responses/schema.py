@@ -39,6 +39,7 @@ _USAGE = obj(
     **POINTS,
 )
 SCHEMAS: dict[str, Schema] = {
+    # From the fields that read the body, so that reader and description can't differ.
     "ResponseRequest": describe(ResponseBody),
     "Response": obj(
         "id object created_at status model output parallel_tool_calls tool_choice tools error incomplete_details usage",
@@ -49,6 +50,7 @@ SCHEMAS: dict[str, Schema] = {
         model=TEXT,
         output=array(_ITEM),
         parallel_tool_calls=FLAG,
+        # A word or an object of several forms: anything.
         tool_choice={},
         tools=array(ANY_OBJECT),
         error={"type": ["object", "null"]},
@@ -78,6 +80,7 @@ OPERATIONS: dict[str, Operation] = {
         headers=IGNORED,
         situations=(*GENERATION, NOT_FOUND),
     ),
+    # Its body may lack the model, which only an answer needs.
     "count_input_tokens": Operation(
         summary="Estimate the tokens of an input",
         tag="Responses",
@@ -105,6 +108,7 @@ OPERATIONS: dict[str, Operation] = {
         answer=json_media(obj("id object deleted", id=TEXT, object=const("response.deleted"), deleted={"const": True})),
         situations=(NOT_FOUND,),
     ),
+    # Described although it always refuses: the SDKs have a method for it.
     "cancel_response": Operation(
         summary="Refuse to cancel",
         tag="Responses",

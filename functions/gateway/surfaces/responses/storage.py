@@ -40,6 +40,7 @@ def is_response_id(text: str) -> bool:
 
 def item_ids(response_id: str) -> Callable[[str], str]:
     """A maker of ids for the items of one response, given their prefix (`msg`, `fc`, `rs`, …)."""
+    # The response's id is in each item's id: a reference leads to its document without an index.
     numbers = itertools.count()
     return lambda prefix: f"{prefix}_{response_id.removeprefix('resp_')}{next(numbers):04x}"
 
@@ -81,6 +82,7 @@ class ResponseHistory:
 
     def to_history(self) -> dict[str, Any]:
         """The fields that the next response's document keeps of it."""
+        # Written out to be measured: the sizes of items say little about their JSON.
         if len(json.dumps(self.recent)) <= SEGMENT_CHARACTERS:
             return {"history": self.recent, "base": self.base}
         return {"history": [], "base": self.response_id}
@@ -101,6 +103,7 @@ class ResponseStore:
 
     async def find(self, owner: str, response_id: str) -> dict[str, Any] | None:
         """The document of a response; `None` if there is none, or it is another key's. Raises `AccountStoreError`."""
+        # Anything else can't be ours, and a read of the table is paid for.
         if not is_response_id(response_id):
             return None
         return await self._store.get_document(KIND, owner, response_id)
@@ -122,6 +125,7 @@ class ResponseStore:
         last = await self.find(owner, response_id)
         if last is None:
             raise _previous_not_found(response_id)
+        # In the order in which it was said.
         recent = [*last["history"], *last["input"], *last["response"]["output"]]
         return ResponseHistory(response_id, await self.before(owner, last["base"]), recent, last["base"])
 
@@ -146,12 +150,14 @@ class ResponseStore:
         references = {item["id"] for item in items if item["type"] == "item_reference"}
         if not references:
             return list(items)
+        # Clients repeat references to what the previous response holds already.
         known = {item["id"] for item in conversation.items}
         wanted = references - known
         sources = {source for item_id in wanted if (source := response_of_item(item_id)) is not None}
         if len(sources) > MAX_REFERENCED_RESPONSES:
             raise GatewayError(TOO_LONG, param="input")
         found: dict[str, Item] = {}
+        # With the caller's own key: a guessed id leads nowhere.
         for document in await asyncio.gather(*(self.find(owner, source) for source in sources)):
             if document is not None:
                 found |= {item["id"]: item for item in [*document["input"], *document["response"]["output"]]}
@@ -169,12 +175,14 @@ class ResponseStore:
         self, owner: str, response: Mapping[str, Any], items: Sequence[Item], conversation: ResponseHistory
     ) -> bool:
         """Whether the response was stored. An answer that was given is not lost because it can't be."""
+        # Measured before it is compressed, which would take the time of the next request.
         if sum(map(_file_characters, items)) > MAX_FILE_CHARACTERS:
             self._journal.event("response.too_large_to_store")
             return False
         document = {"response": response, "input": items, **conversation.to_history()}
         try:
             await self._store.put_document(KIND, owner, response["id"], document, ttl_seconds=self._ttl_seconds)
+        # The store's word for a document that is too large for an item of the table.
         except ValueError:
             self._journal.event("response.too_large_to_store")
         except AccountStoreError as error:

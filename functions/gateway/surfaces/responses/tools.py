@@ -159,7 +159,9 @@ class ResponseTools:
         return self._add_one(item, None)
 
     def _add_namespace(self, namespace: NamespaceItem) -> bool:
+        # A list, not a generator: `any` would stop at the first one that is offered.
         found = [self._add_one(inner, namespace.name) for inner in namespace.tools]
+        # There is no place for it: functions are offered one by one.
         if namespace.description:
             self.dropped.append(namespace.param("description"))
         return any(found)
@@ -170,10 +172,12 @@ class ResponseTools:
                 function, kind = _read_function(FunctionItem(item.values, item.path)), "function"
             case "custom":
                 function, kind = _read_custom(CustomItem(item.values, item.path)), "custom"
+            # One that runs on OpenAI's servers could not find anything here.
             case "tool_search" if item.values.get("execution") == "client":
                 function, kind = _read_search(ToolSearchItem(item.values, item.path)), "tool_search"
             case other:
                 self.dropped.append(item.path)
+                # Dropped for now: whether the model has a search of its own is known with its facts.
                 self.web_searches += [item.path] if is_web_search(other) else []
                 return False
         self._offer(function, Origin(function["name"], namespace, cast("CallKind", kind)))
@@ -185,6 +189,7 @@ class ResponseTools:
         if name in self._names:
             return
         self._names.add(name)
+        # Plain functions need no translation back.
         if origin.namespace or origin.kind != "function":
             self.origins[name] = origin
         self.functions.append(function | {"name": name})
@@ -192,6 +197,7 @@ class ResponseTools:
 
 def full_name(namespace: str | None, name: str) -> str:
     """The one name that a model calls the function by."""
+    # Two underscores, as agents write it themselves; names may have no dots.
     return f"{namespace.rstrip('_')}__{name}" if namespace else name
 
 
@@ -202,6 +208,7 @@ def read_tools(body: ToolFields, more: Sequence[Body] = ()) -> ResponseTools:
     """
     tools = ResponseTools()
     for item in body.tools:
+        # Shown only if offered: the response repeats what could be called.
         if tools.add(item):
             tools.shown.append(_shown(item))
     for item in more:
@@ -210,6 +217,7 @@ def read_tools(body: ToolFields, more: Sequence[Body] = ()) -> ResponseTools:
 
 
 def _shown(item: Body) -> Tool:
+    # OpenAI shows a function with all of its fields, null where they were not said; strict clients rely on it.
     is_function = item.values.get("type") == "function"
     return _read_function(FunctionItem(item.values, item.path)) if is_function else dict(item.values)
 
@@ -245,9 +253,11 @@ def tool_specs(body: ToolFields, tools: ResponseTools) -> ToolSpecs:
         mode = None
     elif isinstance(choice, ToolChoice):
         mode, functions = _read_choice(choice, functions)
+    # An answer without a call would look as if the model had decided against one.
     if not functions and mode == "required":
         problem = "asks for a call, but none of 'tools' is offered here" if tools.dropped else "needs 'tools'"
         raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
+    # Null means that nobody said, which is told by leaving the field out.
     sent = [{name: function[name] for name in _SENT if function.get(name) is not None} for function in functions]
     specs = ToolSpecs.offering(
         tuple({"type": "function", "function": normalise_function(function)} for function in sent),
@@ -271,6 +281,7 @@ def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Se
             mode = choice.mode or "auto"
             names = {_chosen_name(item) for item in _functions_among(choice)}
             allowed = _named(functions, names)
+            # A name that leads nowhere is a typo; leaving it out would narrow what may be called without a word.
             if len({tool["name"] for tool in allowed}) < len(names) or not names:
                 raise _no_such_tool(choice, "tools")
             return mode, allowed
@@ -283,6 +294,7 @@ def _read_choice(choice: ToolChoice, functions: Sequence[Tool]) -> tuple[Any, Se
 
 def _functions_among(choice: ToolChoice) -> Iterator[ChosenFunction]:
     for item in choice.tools:
+        # Allowed tools of other kinds were left out where tools were read.
         if item.type in (None, "function", "custom"):
             yield item
 

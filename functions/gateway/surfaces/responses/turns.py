@@ -54,8 +54,11 @@ class Turns:
             case "reasoning" if (sealed := _sealed(item)) is not None:
                 self._thinking.append(sealed)
                 self._is_open = False
+            # Before the general cases: this call has its result in itself.
             case "mcp_call":
                 self._add_finished_call(item, place)
+            # Tools that OpenAI has built in (shell, computer and others) have items of their own, all named alike: the
+            # model is told what was called and what came of it.
             case kind if kind.endswith(_CALL) and _call_id(item):
                 self._add_call(_call_id(item), kind.removesuffix(_CALL), _json(_subject(item)), place)
             case kind if (kind.endswith(_OUTPUT) or kind == "tool_search_output") and _call_id(item):
@@ -68,6 +71,7 @@ class Turns:
         thinking, self._thinking = tuple(self._thinking), []
         if message.role == "assistant":
             message = replace(message, thinking=thinking)
+        # Reasoning without an answer of its own: no provider takes it back in a turn of somebody else.
         elif thinking:
             self.left_out.add(THINKING)
         self.messages.append(message)
@@ -76,6 +80,7 @@ class Turns:
 
     def close(self) -> None:
         """Give the assistant turns their calls."""
+        # At the end, because the calls of one turn come as items of their own.
         for index, calls in self._calls.items():
             self.messages[index] = replace(self.messages[index], tool_calls=tuple(calls))
 
@@ -97,6 +102,7 @@ class Turns:
     def _add_call(
         self, call_id: str, name: str, arguments: str, place: str, extra: Mapping[str, Any] | None = None
     ) -> None:
+        # A call belongs to the assistant's turn; where none is open, it makes one.
         if not self._is_open:
             self.append(Message("assistant", ""), place)
             self._is_open = True
@@ -119,6 +125,7 @@ class Turns:
 
 def _sealed(item: Item) -> Thinking | None:
     seal = item.get("encrypted_content") or ""
+    # Sealed by OpenAI or another gateway: no provider here can open it.
     if not seal.startswith(SEAL) or seal == SEAL:
         return None
     text = "\n\n".join(part["text"] for part in item["summary"])
@@ -171,6 +178,7 @@ def write_turns(instructions: str | None, conversation: Sequence[Item], items: S
         turns.append(Message("system", instructions), "instructions")
     for item in conversation:
         turns.add(item, "previous_response_id")
+    # What was left out of earlier items was reported with their own requests.
     turns.left_out.clear()
     for index, item in enumerate(items):
         turns.add(item, f"input[{index}]")

@@ -13,6 +13,7 @@ from accounts import AccountKind
 from local.poe_official.media import png_bytes
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import FileAttached, Finished, TextDelta, UsageReported
+from reverse.fetch import FetchedFile
 from tests.gateway.scripted import House, Pause
 
 PNG = png_bytes()
@@ -304,6 +305,24 @@ async def test_a_model_of_the_image_endpoint_alone_edits_too(house: House) -> No
     answer = await house.call("/v1/images/edits", {"model": "gpt-image-1", "prompt": "x", "image": DATA_URL})
     assert answer.status == 200
     assert house.poe.requests[-1].messages[0].attachments
+
+
+async def test_input_images_that_are_too_large_together_are_refused_before_all_are_fetched(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.add_account()
+    fetched: list[str] = []
+
+    async def fetch(url: str, **_: Any) -> FetchedFile:
+        fetched.append(url)
+        return FetchedFile(PNG + bytes(15 * 1024 * 1024), "image/png", "a.png")
+
+    monkeypatch.setattr("reverse.fetch.fetch", fetch)
+    images = [f"https://files.example.com/{number}.png" for number in range(16)]
+    answer = await house.call("/v1/images/edits", {"model": "gpt-image-1", "prompt": "x", "image": images})
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "file_too_large", "image")
+    assert len(fetched) == 3
+    assert not house.poe.requests
 
 
 async def test_images_too_large_for_a_buffered_response_are_refused(house: House) -> None:

@@ -15,8 +15,8 @@ from gateway.prompt.body import LONGEST_NAME, TextBody, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import file_places
-from gateway.surfaces.responses.input_items import InputFields, Item, read_input, tools_of
-from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs
+from gateway.surfaces.responses.input_items import InputFields, Item, read_input
+from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs, tools_of
 from gateway.surfaces.responses.turns import THINKING, Turns, write_turns
 
 NAMES = FieldNames(

@@ -8,7 +8,7 @@ that OpenAI's own servers run are left out and reported: agents list some by def
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -26,6 +26,7 @@ from gateway.prompt.tool_specs import (
     is_web_search,
     normalise_function,
 )
+from gateway.surfaces.responses.input_items import Item, ToolsItem
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")
@@ -310,3 +311,13 @@ def _named(functions: Sequence[Tool], names: set[str]) -> list[Tool]:
 def _no_such_tool(choice: Body, name: str) -> GatewayError:
     param = choice.param(name)
     return invalid(f"'{param}' must name functions that 'tools' has.", param=param, code="invalid_value")
+
+
+def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:
+    """The tools that came with items, in order; `place` tells where an item is. Raises `GatewayError` (400)."""
+    found: list[Body] = []
+    for index, item in enumerate(items):
+        # What a search has found can be called from then on, as if the request had offered it.
+        if item["type"] in ("additional_tools", "tool_search_output"):
+            found += ToolsItem(item, place(index)).tools
+    return found

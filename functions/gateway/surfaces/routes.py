@@ -1,7 +1,7 @@
 """The addresses of the gateway, those of the administration excepted.
 
-Each also answers below `/v1`, which `app` takes off before routing. A route is described by its surface's `schema`,
-under the name of its endpoint.
+Each also answers below `/v1`, which `app` takes off before routing. A route is described in `OPERATIONS` of its
+surface's `schema`, under the name of its endpoint; small surfaces have it beside their routes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The body of a completion, and the endpoint's description. Pure.
+"""The body of a completion. Pure.
 
 Each prompt becomes one user message. Chat models do not continue a text where the prompt ends; they answer it.
 """
@@ -10,23 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.http import fields
-from gateway.http.declared_body import Body, Field, describe
+from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, invalid
-from gateway.http.schemas import (
-    COUNT,
-    GENERATION,
-    IGNORED,
-    TEXT,
-    Operation,
-    Schema,
-    array,
-    const,
-    events,
-    json_media,
-    obj,
-    optional,
-    ref,
-)
+from gateway.http.schemas import Schema, array
 from gateway.prompt.body import TextBody, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest
 from reverse.chat import Message
@@ -152,30 +138,3 @@ def read_completion_request(values: Mapping[str, Any]) -> CompletionRequest:
 
 def _unsupported(name: str, why: str) -> GatewayError:
     return invalid(f"'{name}' {why}.", param=name, code="unsupported_value")
-
-
-SCHEMAS: dict[str, Schema] = {
-    # From the fields that read the body, so that reader and description can't differ.
-    "CompletionRequest": describe(CompletionBody),
-    "Completion": obj(
-        "id object created model choices usage",
-        id=TEXT,
-        object=const("text_completion"),
-        created=COUNT,
-        model=TEXT,
-        choices=array(obj("index text finish_reason", index=COUNT, text=TEXT, finish_reason=optional(TEXT))),
-        usage=ref("Usage"),
-    ),
-}
-
-OPERATIONS: dict[str, Operation] = {
-    "create_completion": Operation(
-        summary="Answer prompts (older endpoint)",
-        tag="Completions",
-        description="A chat model answers a prompt; it does not go on where the prompt ends.",
-        body=json_media(ref("CompletionRequest"), question={"model": "GPT-5", "prompt": "Hello"}),
-        answer=json_media(ref("Completion")) | events("A chunk as JSON, at last `[DONE]`."),
-        headers=IGNORED,
-        situations=GENERATION,
-    ),
-}

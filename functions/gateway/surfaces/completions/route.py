@@ -1,4 +1,4 @@
-"""`POST /v1/completions`, OpenAI's older endpoint: its answers, as chunks of a stream or as one object."""
+"""`POST /v1/completions`, OpenAI's older endpoint: its answers, streamed or as one object, and its description."""
 
 from __future__ import annotations
 
@@ -20,13 +20,29 @@ from gateway.generation.generation import Generation
 from gateway.generation.parallel import run_all, stream_all
 from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
+from gateway.http.declared_body import describe
 from gateway.http.request_log import RequestRecord
+from gateway.http.schemas import (
+    COUNT,
+    GENERATION,
+    IGNORED,
+    TEXT,
+    Operation,
+    Schema,
+    array,
+    const,
+    events,
+    json_media,
+    obj,
+    optional,
+    ref,
+)
 from gateway.http.sse import DONE, EventStream, encode_text
 from gateway.models.capabilities import ignored_header
 from gateway.models.catalogue import Model, require
 from gateway.prompt.chat_task import IGNORED_HEADER, ModelChoice, prepare_choice
 from gateway.prompt.request import GenerationRequest
-from gateway.surfaces.completions.request import NAMES, CompletionRequest, read_completion_request
+from gateway.surfaces.completions.request import NAMES, CompletionBody, CompletionRequest, read_completion_request
 from gateway.surfaces.context import (
     RequestContext,
     admit,
@@ -37,6 +53,95 @@ from gateway.surfaces.context import (
     request_deadline,
 )
 from reverse.events import Event, FinishReason, TextDelta
+
+MAX_PARALLEL = 4
+
+
+async def create_completion(request: Request) -> Response | EventStream:
+    """Answer each prompt `n` times: at the same time, or streamed one after the other.
+
+    What fails before the response begins is raised: see `gateway.http.errors`.
+    """
+    deadline = request_deadline(request)
+    context = context_of(request)
+    services = context.services
+    key = await authenticate(request)
+    asked = read_completion_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
+    meant = await admit(request, key, asked.model, asked.answers)
+    # A bot without text would answer a prompt with an address.
+    require(meant.model, "text", "completions")
+    async with asyncio.timeout_at(deadline):
+        # All prompts are made ready before any is sent: a mistake in the last one must not come after others were paid
+        # for.
+        chats = [
+            await prepare_choice(
+                meant, partial(_same, one_prompt), key_id=key.id, services=services, has_others=asked.answers == 1
+            )
+            for one_prompt in asked.generation_requests()
+        ]
+    completion = _Completion(context, asked, chats)
+    if asked.is_streamed:
+        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
+    async with answering(request, deadline, NAMES):
+        body = await completion.collect()
+    return Response(body, media_type="application/json", headers=completion.headers())
+
+
+def _same(request: GenerationRequest, _: Model | None) -> GenerationRequest:
+    return request
+
+
+class _Completion:
+    """The answers to one request, streamed or collected."""
+
+    def __init__(self, context: RequestContext, asked: CompletionRequest, chats: Sequence[ModelChoice]) -> None:
+        self._context = context
+        self._asked = asked
+        # One for each prompt.
+        self._chats = chats
+        self._encoder = CompletionEncoder(asked, created=int(time.time()), model=chats[0].model)
+        chats[0].on_change(self._encoder.rename)
+        self._choices: dict[int, ChoiceEncoder] = {}
+        self._started: list[Generation] = []
+
+    def headers(self) -> dict[str, str]:
+        """What is known of the answers by now."""
+        # Until an account is known the likeliest kind is assumed.
+        kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
+        ignored = {name for choice in self._chats for kind in kinds for name in choice.chat.ignored(kind)}
+        headers = self._chats[0].headers(self._started[-1] if self._started else None)
+        return {**headers, IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else headers
+
+    async def collect(self) -> bytes:
+        """The completion object. Raises what the first failing answer raises: a gap would hide or shift another one."""
+        record = self._context.record
+        answers = await run_all(self._asked.answers, self._collect_choice, record=record, width=MAX_PARALLEL)
+        return self._encoder.whole(answers)
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """All answers in their order, so that a stream holds one account at a time."""
+        chunks = stream_all(self._asked.answers, self._stream_choice, record=self._context.record, width=1)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+        yield self._encoder.end_stream(TokenUsage.total(choice.answer.usage for choice in self._choices.values()))
+
+    async def _collect_choice(self, index: int, record: RequestRecord) -> Answer:
+        return await collect_answer(self._start(index, record))
+
+    def _stream_choice(self, index: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
+        encoder = self._choices[index] = self._encoder.choice(index)
+        # Another model is possible for a single answer only, so the first chat speaks for all.
+        self._chats[0].on_change(encoder.rename)
+        return stream_answer(self._start(index, record), encoder)
+
+    def _start(self, index: int, record: RequestRecord) -> Generation:
+        # In OpenAI's order: all answers to the first prompt come first.
+        prompt, choice = divmod(index, self._asked.count)
+        task = self._chats[prompt].task(choice)
+        generation = self._context.services.generations.start(task, record)
+        self._started.append(generation)
+        return generation
 
 
 class CompletionEncoder:
@@ -139,91 +244,28 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-MAX_PARALLEL = 4
+SCHEMAS: dict[str, Schema] = {
+    # From the fields that read the body, so that reader and description can't differ.
+    "CompletionRequest": describe(CompletionBody),
+    "Completion": obj(
+        "id object created model choices usage",
+        id=TEXT,
+        object=const("text_completion"),
+        created=COUNT,
+        model=TEXT,
+        choices=array(obj("index text finish_reason", index=COUNT, text=TEXT, finish_reason=optional(TEXT))),
+        usage=ref("Usage"),
+    ),
+}
 
-
-async def create_completion(request: Request) -> Response | EventStream:
-    """Answer each prompt `n` times: at the same time, or streamed one after the other.
-
-    What fails before the response begins is raised: see `gateway.http.errors`.
-    """
-    deadline = request_deadline(request)
-    context = context_of(request)
-    services = context.services
-    key = await authenticate(request)
-    asked = read_completion_request(await read_json(request, max_bytes=services.settings.max_body_bytes))
-    meant = await admit(request, key, asked.model, asked.answers)
-    # A bot without text would answer a prompt with an address.
-    require(meant.model, "text", "completions")
-    async with asyncio.timeout_at(deadline):
-        # All prompts are made ready before any is sent: a mistake in the last one must not come after others were paid
-        # for.
-        chats = [
-            await prepare_choice(
-                meant, partial(_same, one_prompt), key_id=key.id, services=services, has_others=asked.answers == 1
-            )
-            for one_prompt in asked.generation_requests()
-        ]
-    completion = _Completion(context, asked, chats)
-    if asked.is_streamed:
-        return event_stream(request, completion.stream, deadline=deadline, headers=completion.headers, names=NAMES)
-    async with answering(request, deadline, NAMES):
-        body = await completion.collect()
-    return Response(body, media_type="application/json", headers=completion.headers())
-
-
-def _same(request: GenerationRequest, _: Model | None) -> GenerationRequest:
-    return request
-
-
-class _Completion:
-    """The answers to one request, streamed or collected."""
-
-    def __init__(self, context: RequestContext, asked: CompletionRequest, chats: Sequence[ModelChoice]) -> None:
-        self._context = context
-        self._asked = asked
-        # One for each prompt.
-        self._chats = chats
-        self._encoder = CompletionEncoder(asked, created=int(time.time()), model=chats[0].model)
-        chats[0].on_change(self._encoder.rename)
-        self._choices: dict[int, ChoiceEncoder] = {}
-        self._started: list[Generation] = []
-
-    def headers(self) -> dict[str, str]:
-        """What is known of the answers by now."""
-        # Until an account is known the likeliest kind is assumed.
-        kinds: set[AccountKind | None] = {generation.kind for generation in self._started if generation.kind} or {None}
-        ignored = {name for choice in self._chats for kind in kinds for name in choice.chat.ignored(kind)}
-        headers = self._chats[0].headers(self._started[-1] if self._started else None)
-        return {**headers, IGNORED_HEADER: ignored_header(tuple(sorted(ignored)))} if ignored else headers
-
-    async def collect(self) -> bytes:
-        """The completion object. Raises what the first failing answer raises: a gap would hide or shift another one."""
-        record = self._context.record
-        answers = await run_all(self._asked.answers, self._collect_choice, record=record, width=MAX_PARALLEL)
-        return self._encoder.whole(answers)
-
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """All answers in their order, so that a stream holds one account at a time."""
-        chunks = stream_all(self._asked.answers, self._stream_choice, record=self._context.record, width=1)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                yield chunk
-        yield self._encoder.end_stream(TokenUsage.total(choice.answer.usage for choice in self._choices.values()))
-
-    async def _collect_choice(self, index: int, record: RequestRecord) -> Answer:
-        return await collect_answer(self._start(index, record))
-
-    def _stream_choice(self, index: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
-        encoder = self._choices[index] = self._encoder.choice(index)
-        # Another model is possible for a single answer only, so the first chat speaks for all.
-        self._chats[0].on_change(encoder.rename)
-        return stream_answer(self._start(index, record), encoder)
-
-    def _start(self, index: int, record: RequestRecord) -> Generation:
-        # In OpenAI's order: all answers to the first prompt come first.
-        prompt, choice = divmod(index, self._asked.count)
-        task = self._chats[prompt].task(choice)
-        generation = self._context.services.generations.start(task, record)
-        self._started.append(generation)
-        return generation
+OPERATIONS: dict[str, Operation] = {
+    "create_completion": Operation(
+        summary="Answer prompts (older endpoint)",
+        tag="Completions",
+        description="A chat model answers a prompt; it does not go on where the prompt ends.",
+        body=json_media(ref("CompletionRequest"), question={"model": "GPT-5", "prompt": "Hello"}),
+        answer=json_media(ref("Completion")) | events("A chunk as JSON, at last `[DONE]`."),
+        headers=IGNORED,
+        situations=GENERATION,
+    ),
+}

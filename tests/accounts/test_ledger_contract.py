@@ -323,7 +323,7 @@ class TestSums:
         from accounts._records_items import sums_item
         from accounts._table import put
 
-        wrong = sums_item(replace(right[0], settled=999))
+        wrong = sums_item(right[0]._replace(settled=999))
         await store._table.write(put(wrong))  # type: ignore[attr-defined]
         assert await store.check_sums(since=clock() - DAY) == 1
         assert await store._table.get({"pk": wrong["pk"], "sk": wrong["sk"]}) == sums_item(right[0])  # type: ignore[attr-defined]

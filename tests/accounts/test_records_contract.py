@@ -267,3 +267,18 @@ class TestConfigurationAndUsage:
         ]
         assert len(await store.usage(day=DAY, limit=1)) == 1
         assert len(await store.usage(day="2027-01-16")) == 1
+
+
+class TestTable:
+    async def test_items_are_read_with_some_of_their_attributes(self, store: AccountStore) -> None:
+        from accounts._table import Table, put
+
+        table: Table = store._table  # type: ignore[attr-defined]
+        await table.write(put({"pk": "p", "sk": "1", "name": "n", "size": 3, "data": b"x" * 9}))
+        await table.write(put({"pk": "p", "sk": "2", "size": 4}))
+        wanted = ("sk", "size", "name")
+        found = [{"sk": "1", "name": "n", "size": 3}, {"sk": "2", "size": 4}]
+        page = await table.query("{pk} = :pk", attributes=wanted, only="{size} > :least", pk="p", least=2)
+        assert page.items == found
+        keys = [{"pk": "p", "sk": number} for number in "123"]
+        assert sorted(await table.get_many(keys, attributes=wanted), key=lambda item: item["sk"]) == found

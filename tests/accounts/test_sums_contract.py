@@ -168,6 +168,25 @@ async def test_requests_are_counted_by_outcome_and_time_to_the_first_token(
     assert await store.count_requests(since=start, until=clock(), by=[()], outcome="no_such_code") == [[]]
 
 
+async def test_requests_of_a_day_that_was_counted_in_part_are_all_counted(
+    store: AccountStore, clock: SteppedClock
+) -> None:
+    """The job stopped at noon; its packs by fewer names, which have no hours, do not serve for the day then."""
+    start = clock() // DAY * DAY - 2 * DAY
+    made = [request(number, start + number * HOUR * 0.9) for number in range(50)]
+    await write(store, requests=made)
+    clock.now = start + 14 * HOUR
+    await store.close_hours()
+    clock.now = start + 2 * DAY
+    [by_class, by_hour] = await store.count_requests(
+        since=start, until=start + 2 * DAY, by=[("code", "first_token_class"), ("hour",)]
+    )
+    assert Counter({row.hour: row.requests for row in by_hour}) == Counter(int(one.at // HOUR) * HOUR for one in made)
+    assert sum(row.requests for row in by_class) == len(made)
+    [alone] = await store.count_requests(since=start, until=start + 2 * DAY, by=[("code", "first_token_class")])
+    assert alone == by_class
+
+
 async def test_what_a_page_reads_grows_with_days_and_not_with_requests(clock: SteppedClock) -> None:
     """Calls of the table, counted: the same for ten times as many entries."""
     calls = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from accounts import Account, Alert, ApiKey, AuditEntry, KeyUse, LedgerEntry, RequestRecord, Sums
 from pool.status import status_of
 
-_COUNTED = tuple(item.name for item in fields(Sums) if item.name not in ("hour", "key_id", "model", "account_id"))
+_COUNTED = tuple(name for name in Sums._fields if name not in ("hour", "key_id", "model", "account_id"))
 _SHOWN_AS = {
     "settled": "points_settled",
     "estimated": "points_estimated",

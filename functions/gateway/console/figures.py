@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from accounts import AccountStore, RequestCount, Sums, first_token_percentile
+from accounts import AccountStore, RequestCount, Sums, at_once, first_token_percentile
 from gateway.admin.shown import SUMS, counts_of, iso_time
 from gateway.console.query import HOUR, Filters, Range
 from gateway.surfaces.context import Services
@@ -21,12 +23,15 @@ def show_hours(rows: Iterable[Sums], span: Range) -> dict[str, Any]:
     """A number for each hour: of all facts in total, and of points by model."""
     totals = [[0] * span.hours for _ in SUMS]
     by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0] * span.hours)
-    for row in rows:
-        if span.since <= row.hour < span.until:
-            index = (row.hour - span.since) // HOUR
-            by_model[row.model][index] += row.points
-            for column, value in zip(totals, counts_of(row), strict=True):
-                column[index] += value
+    for hour, of_hour in groupby(rows, attrgetter("hour")):
+        if not span.since <= hour < span.until:
+            continue
+        index = (hour - span.since) // HOUR
+        found = list(of_hour)
+        for row in found:
+            by_model[row.model][index] += row.settled + row.estimated
+        for column, values in zip(totals, zip(*map(counts_of, found), strict=True), strict=True):
+            column[index] += sum(values)
     ordered = sorted(by_model.items(), key=lambda item: -sum(item[1]))
     series: list[tuple[str | None, list[int]]] = [*ordered[:TOP_MODELS]]
     if others := [points for _, points in ordered[TOP_MODELS:]]:
@@ -119,8 +124,11 @@ class Names:
 
 async def first_names(store: AccountStore) -> Names:
     """The names of the first hundred keys and accounts."""
-    keys, accounts = await store.list_keys(limit=_NAMED), await store.list_accounts(limit=_NAMED)
-    return Names({key.id: key.name for key in keys.items}, {account.id: account.label for account in accounts.items})
+    async with at_once() as group:
+        keys_read = group.create_task(store.list_keys(limit=_NAMED))
+        accounts_read = group.create_task(store.list_accounts(limit=_NAMED))
+    keys, accounts = keys_read.result().items, accounts_read.result().items
+    return Names({key.id: key.name for key in keys}, {account.id: account.label for account in accounts})
 
 
 async def names_of(

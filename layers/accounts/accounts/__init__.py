@@ -12,6 +12,7 @@ from accounts._account_model import (
     Wait,
 )
 from accounts._alerts import Alert
+from accounts._at_once import at_once
 from accounts._audit_model import AuditEntry
 from accounts._backup import CREDENTIALS_MISSING, AccountBackup, KeyBackup, Restored
 from accounts._classes import percentile as first_token_percentile
@@ -97,6 +98,7 @@ __all__ = [
     "StoreUnavailableError",
     "Sums",
     "Wait",
+    "at_once",
     "first_token_percentile",
     "in_points",
     "lacks_points",

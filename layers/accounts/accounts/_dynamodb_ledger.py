@@ -6,7 +6,7 @@ others are changing. An entry that is changed later opens its hour again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -169,15 +169,23 @@ class DynamoDBLedger(DynamoDBKeys):
 
     async def _entries(self, since: float, until: float) -> AsyncIterator[LedgerEntry]:
         """The entries whose leases began in `[since, until)`, oldest first."""
+        async for item in self._entry_items(since, until):
+            yield entry_of(item)
+
+    async def _entry_items(
+        self, since: float, until: float, *, attributes: Collection[str] | None = None
+    ) -> AsyncIterator[Item]:
+        """Their items, one day after the other. `attributes` are all by default."""
         for day in _ledger.days_between(since, until):
             items = await self._rows(
                 "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                attributes=attributes,
                 pk=_keys.ledger_day(day),
                 low=_ledger.id_from(since),
                 high=_ledger.id_from(until),
             )
             for item in items:
-                yield entry_of(item)
+                yield item
 
     async def _entry_of_owner(self, key_id: str, owner: str, *, until: float) -> Item | None:
         for day in _ledger.days_between(until - 2 * _ledger.HOUR_SECONDS, until + 1):
@@ -268,12 +276,14 @@ class DynamoDBLedger(DynamoDBKeys):
             high = _ledger.id_from(_ledger.start_of(day))
         return found, None
 
-    async def _rows(self, condition: str, *, only: str | None = None, **values: Any) -> list[Item]:
+    async def _rows(
+        self, condition: str, *, only: str | None = None, attributes: Collection[str] | None = None, **values: Any
+    ) -> list[Item]:
         """All items that match."""
         rows: list[Item] = []
         after: Mapping[str, Any] | None = None
         while True:
-            found = await self._table.query(condition, after=after, only=only, **values)
+            found = await self._table.query(condition, after=after, only=only, attributes=attributes, **values)
             rows += found.items
             if (after := found.next_key) is None:
                 return rows

@@ -8,17 +8,29 @@ besides, which is what pages read. An entry that is changed later opens its hour
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
-from operator import eq
 from typing import Any
 
 from accounts import _keys, _ledger, _packs
-from accounts._classes import class_of
+from accounts._at_once import at_once
 from accounts._dynamodb_ledger import FIRST_LOOK_SECONDS, DynamoDBLedger
-from accounts._ledger_model import RequestCount, RequestRecord, Sums
-from accounts._records_items import LEDGER_SECONDS, request_of, sums_item, sums_of
+from accounts._ledger_model import LedgerEntry, RequestCount, Sums
+from accounts._records_items import LEDGER_SECONDS, SUMMED, summed_entry_of, sums_item, sums_of
+from accounts._sum_rows import (
+    COUNTED,
+    NAMES,
+    REQUEST_NAMES,
+    add_request,
+    add_sums,
+    counts_of,
+    day_start,
+    days,
+    is_outcome,
+    wanted_of,
+)
+from accounts._sum_rows import sums_of as added_sums
 from accounts._table import MAX_BATCH_GET, ConditionFailed, delete, put
 
 # Hours that were opened again, summed up by one call.
@@ -26,19 +38,16 @@ MAX_OPENED_HOURS = 300
 _WATERMARK = "sums"
 # A day that was closed before days were packed is packed when the job finds time: so many of them with each run.
 _OLD_DAYS_AT_ONCE = 10
-_NAMES = ("key_id", "model", "account_id")
-_COUNTS = ("sends", "errors", "prompt_tokens", "completion_tokens", "settled", "estimated", "unknown", "unattributed")
-_REQUEST_NAMES = ("key_id", "model", "account_id", "code", "first_token_class")
 # By what days are packed. The first view has everything; of those that have what is asked for, the last one is read.
 _SUM_VIEWS = (
-    ("hour", *_NAMES),
+    ("hour", *NAMES),
     ("hour", "key_id", "model"),
-    _NAMES,
+    NAMES,
     ("hour", "model"),
     ("hour", "account_id"),
 )
 _REQUEST_VIEWS = (
-    ("hour", *_REQUEST_NAMES),
+    ("hour", *REQUEST_NAMES),
     ("key_id", "code", "first_token_class"),
     ("hour", "key_id", "code"),
     ("hour", "code"),
@@ -52,7 +61,7 @@ class DynamoDBSums(DynamoDBLedger):
     """Sums and counts in one DynamoDB table."""
 
     async def sums(self, *, since: float, until: float, key_id: str | None = None) -> Sequence[Sums]:
-        [rows] = await self.tally(since=since, until=until, by=[("hour", *_NAMES)], key_id=key_id)
+        [rows] = await self.tally(since=since, until=until, by=[("hour", *NAMES)], key_id=key_id)
         return rows
 
     async def tally(
@@ -65,33 +74,58 @@ class DynamoDBSums(DynamoDBLedger):
         model: str | None = None,
         account_id: str | None = None,
     ) -> Sequence[Sequence[Sums]]:
-        wanted = _wanted(key_id=key_id, model=model, account_id=account_id)
-        adders = [_packs.Adder(_NAMES, names, wanted) for names in by]
+        wanted = wanted_of(key_id=key_id, model=model, account_id=account_id)
+        adders = [_packs.Adder(NAMES, names, wanted) for names in by]
         first, end = _ledger.hour_of(since), until
-        watermark = await self.get_config(_WATERMARK) or {}
+        async with at_once() as group:
+            watermark_read = group.create_task(self.get_config(_WATERMARK))
+            opened_read = group.create_task(self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS))
+        watermark = watermark_read.result() or {}
+        opened = frozenset([int(item["sk"]) for item in opened_read.result()])
         closed_until: int | None = watermark.get("closed_until")
-        opened = frozenset([int(item["sk"]) for item in await self._rows("{pk} = :pk", pk=_keys.OPEN_HOURS)])
         last = min(closed_until, math.ceil(end)) if closed_until is not None else first
-        if first < last:
-            await self._add_closed(adders, first, last, watermark.get("packed_from"), opened)
         fresh = max(float(first), closed_until or 0.0, end - FIRST_LOOK_SECONDS)
-        entries = [entry async for entry in self._entries(fresh, end)] if fresh < end else []
-        for hour in sorted(hour for hour in opened if first <= hour < min(fresh, end)):
-            entries += [entry async for entry in self._entries(hour, hour + _ledger.HOUR_SECONDS)]
-        for row in _ledger.add_up(entries):
-            _add(adders, row)
-        return [_sums_of(adder, names) for adder, names in zip(adders, by, strict=True)]
+        async with at_once() as group:
+            fresh_read = group.create_task(self._open_entries(first, fresh, end, opened))
+            if first < last:
+                await self._add_closed(adders, first, last, watermark.get("packed_from"), opened)
+        for row in _ledger.add_up(fresh_read.result()):
+            add_sums(adders, row)
+        return [added_sums(adder, names) for adder, names in zip(adders, by, strict=True)]
+
+    async def _open_entries(
+        self, first: int, fresh: float, end: float, opened: AbstractSet[int]
+    ) -> Sequence[LedgerEntry]:
+        """The entries from `fresh` on, and those of the hours before it that were opened again: what sums need."""
+        spans: list[tuple[float, float]] = [
+            (hour, hour + _ledger.HOUR_SECONDS) for hour in sorted(opened) if first <= hour < min(fresh, end)
+        ]
+        spans += [(fresh, end)] if fresh < end else []
+        return [
+            summed_entry_of(item)
+            for since, until in spans
+            async for item in self._entry_items(since, until, attributes=SUMMED)
+        ]
 
     async def _add_closed(
-        self, adders: Sequence[_packs.Adder], first: int, last: int, packed_from: int | None, opened: frozenset[int]
+        self,
+        adders: Sequence[_packs.Adder],
+        first: int,
+        last: int,
+        packed_from: int | None,
+        opened: AbstractSet[int],
     ) -> None:
         """Add the stored sums of the hours in `[first, last)`, from the packs of their days where there are some."""
-        packs = await self._day_packs(_keys.SUMS_DAYS, _SUM_VIEWS, first, last) if packed_from is not None else {}
+        parts = [
+            (low, high, high - low == _ledger.DAY_SECONDS and not any(low <= hour < high for hour in opened))
+            for low, high in days(first, last)
+        ]
+        wanted = {low: _views_for(_SUM_VIEWS, adders, is_whole=is_whole) for low, _, is_whole in parts}
+        packs = await self._day_packs(_keys.SUMS_DAYS, _SUM_VIEWS, wanted) if packed_from is not None else {}
         unpacked: list[tuple[int, int]] = []
-        for low, high in _days(first, last):
+        for low, high, is_whole in parts:
             pack = packs.get(_ledger.day_of(low))
             if pack is not None and pack.until >= high and low >= (packed_from or 0):
-                is_whole = high - low == _ledger.DAY_SECONDS and not any(low <= hour < high for hour in opened)
                 for adder in adders:
                     pack.add_to(adder, since=low, until=high, is_whole=is_whole, without=opened)
             elif unpacked and unpacked[-1][1] == low:
@@ -101,7 +135,7 @@ class DynamoDBSums(DynamoDBLedger):
         for low, high in unpacked:
             for row in await self._stored_sums(low, high):
                 if row.hour not in opened:
-                    _add(adders, row)
+                    add_sums(adders, row)
 
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         since = _ledger.start_of(day)
@@ -133,13 +167,13 @@ class DynamoDBSums(DynamoDBLedger):
         account_id: str | None = None,
         outcome: str | None = None,
     ) -> Sequence[Sequence[RequestCount]]:
-        wanted = _wanted(key_id=key_id, model=model, account_id=account_id)
+        wanted = wanted_of(key_id=key_id, model=model, account_id=account_id)
         if outcome is not None:
-            wanted["code"] = _is_outcome(outcome)
-        adders = [_packs.Adder(_REQUEST_NAMES, names, wanted) for names in by]
-        first, end = _ledger.hour_of(since), math.ceil(until)
-        packs = await self._day_packs(_keys.REQUEST_DAYS, _REQUEST_VIEWS, first, end)
-        for low, high in _days(first, end):
+            wanted["code"] = is_outcome(outcome)
+        adders = [_packs.Adder(REQUEST_NAMES, names, wanted) for names in by]
+        parts = days(_ledger.hour_of(since), math.ceil(until))
+        packs = await self._request_packs(adders, parts)
+        for low, high in parts:
             pack = packs.get(_ledger.day_of(low))
             counted = low
             if pack is not None and pack.until > low:
@@ -149,7 +183,24 @@ class DynamoDBSums(DynamoDBLedger):
                     pack.add_to(adder, since=low, until=counted, is_whole=is_whole)
             if counted < high:
                 await self._add_requests(adders, counted, high)
-        return [_counts_of(adder, names) for adder, names in zip(adders, by, strict=True)]
+        return [counts_of(adder, names) for adder, names in zip(adders, by, strict=True)]
+
+    async def _request_packs(
+        self, adders: Sequence[_packs.Adder], parts: Sequence[tuple[int, int]]
+    ) -> dict[str, _packs.DayPacks]:
+        """The packs of these days, with the views that are needed to add them up."""
+        whole, parted = (_views_for(_REQUEST_VIEWS, adders, is_whole=is_whole) for is_whole in (True, False))
+        wanted = {low: whole if high - low == _ledger.DAY_SECONDS else parted for low, high in parts}
+        packs = await self._day_packs(_keys.REQUEST_DAYS, _REQUEST_VIEWS, wanted)
+        # The job has not counted all of them: their hours are needed after all.
+        late = {
+            low: parted
+            for low, high in parts
+            if (pack := packs.get(_ledger.day_of(low))) is not None
+            and pack.until < high
+            and not all(map(pack.has, parted))
+        }
+        return packs | await self._day_packs(_keys.REQUEST_DAYS, _REQUEST_VIEWS, late)
 
     async def close_hours(self) -> int:
         """Sum up the hours that are over, and those that were opened again; returns how many had entries."""
@@ -172,10 +223,10 @@ class DynamoDBSums(DynamoDBLedger):
         start = begin if begin is not None else _ledger.hour_of(end - FIRST_LOOK_SECONDS)
         if start < end:
             done += await self._sum_up(start, end)
-            for low, _ in _days(start, end):
+            for low, _ in days(start, end):
                 await self._pack_sums(low, end)
                 await self._pack_requests(low, end)
-        packed_from = await self._pack_older(_day_start(start) if packed_from is None else packed_from, end)
+        packed_from = await self._pack_older(day_start(start) if packed_from is None else packed_from, end)
         after = {"closed_until": max(start, end), "packed_from": packed_from}
         if after != before:
             await self.put_config(_WATERMARK, after)
@@ -197,7 +248,7 @@ class DynamoDBSums(DynamoDBLedger):
         ]
         for row in wrong:
             await self._table.write(put(sums_item(row)))
-        for day in sorted({_day_start(row.hour) for row in wrong}):
+        for day in sorted({day_start(row.hour) for row in wrong}):
             await self._pack_sums(day, closed_until)
         return len(wrong)
 
@@ -213,17 +264,18 @@ class DynamoDBSums(DynamoDBLedger):
 
     async def _pack_sums(self, at: int, closed_until: int) -> None:
         """Pack the stored sums of the day of `at`, as far as its hours are closed."""
-        low, high = _day_start(at), min(_day_start(at) + _ledger.DAY_SECONDS, closed_until)
-        adder = _packs.Adder(_NAMES, ("hour", *_NAMES))
+        low, high = day_start(at), min(day_start(at) + _ledger.DAY_SECONDS, closed_until)
+        adder = _packs.Adder(NAMES, ("hour", *NAMES))
         for row in await self._stored_sums(low, high):
-            _add([adder], row)
+            add_sums([adder], row)
         await self._write_pack(_keys.SUMS_DAYS, low, _packs.pack_day(adder.sums, _SUM_VIEWS, day=low, until=high))
 
     async def _pack_requests(self, at: int, closed_until: int) -> None:
         """Count the requests of the day of `at` that were not counted yet, as far as its hours are closed."""
-        low, high = _day_start(at), min(_day_start(at) + _ledger.DAY_SECONDS, closed_until)
-        before = (await self._day_packs(_keys.REQUEST_DAYS, _REQUEST_VIEWS, low, high)).get(_ledger.day_of(low))
-        adder = _packs.Adder(_REQUEST_NAMES, ("hour", *_REQUEST_NAMES))
+        low, high = day_start(at), min(day_start(at) + _ledger.DAY_SECONDS, closed_until)
+        packs = await self._day_packs(_keys.REQUEST_DAYS, _REQUEST_VIEWS, {low: frozenset([0])})
+        before = packs.get(_ledger.day_of(low))
+        adder = _packs.Adder(REQUEST_NAMES, ("hour", *REQUEST_NAMES))
         counted = low
         if before is not None:
             before.add_to(adder, since=low, until=high, is_whole=False)
@@ -242,27 +294,36 @@ class DynamoDBSums(DynamoDBLedger):
             await self._table.write(put({**key, **packed, "expires_at": day + LEDGER_SECONDS}))
 
     async def _day_packs(
-        self, partition: str, views: Sequence[_packs.View], since: int, until: int
+        self, partition: str, views: Sequence[_packs.View], wanted: Mapping[int, AbstractSet[int]]
     ) -> dict[str, _packs.DayPacks]:
-        """The packs of the days that overlap `[since, until)`, by day."""
-        days = [_ledger.day_of(low) for low, _ in _days(since, until)]
-        found: dict[str, _packs.DayPacks] = {}
-        for start in range(0, len(days), MAX_BATCH_GET):
-            keys = [_keys.day_pack(partition, day) for day in days[start : start + MAX_BATCH_GET]]
-            found |= {item["sk"]: _packs.DayPacks(item, views) for item in await self._table.get_many(keys)}
-        return found
+        """The packs of days, by day. `wanted` has the beginning of each, or a moment in it, and which views to read."""
+        batches: dict[frozenset[int], list[_keys.Key]] = {}
+        for at, numbers in wanted.items():
+            batches.setdefault(frozenset(numbers), []).append(_keys.day_pack(partition, _ledger.day_of(at)))
+        async with at_once() as group:
+            reads = [
+                group.create_task(
+                    self._table.get_many(
+                        keys[start : start + MAX_BATCH_GET],
+                        attributes=("sk", "until", *map(_packs.attribute_of, sorted(numbers))),
+                    )
+                )
+                for numbers, keys in batches.items()
+                for start in range(0, len(keys), MAX_BATCH_GET)
+            ]
+        return {item["sk"]: _packs.DayPacks(item, views) for read in reads for item in read.result()}
 
     async def _add_requests(self, adders: Sequence[_packs.Adder], since: int, until: int) -> None:
         """Add the requests that ended in `[since, until)`, which are of one day."""
         items = await self._rows(
             "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+            attributes=COUNTED,
             pk=_keys.requests_day(_ledger.day_of(since)),
             low=_ledger.id_from(since),
             high=_ledger.id_from(until),
         )
-        for record in map(request_of, items):
-            for adder in adders:
-                adder.add(_ledger.hour_of(record.at), _names_of(record), (1,))
+        for item in items:
+            add_request(adders, item)
 
     async def _stored_sums(self, since: float, until: float) -> list[Sums]:
         rows: list[Sums] = []
@@ -286,64 +347,5 @@ class DynamoDBSums(DynamoDBLedger):
         return (await self.get_config(_WATERMARK) or {}).get("closed_until")
 
 
-def _wanted(**names: str | None) -> dict[str, Callable[[_packs.Name], bool]]:
-    return {name: partial(eq, value) for name, value in names.items() if value is not None}
-
-
-def _is_outcome(outcome: str) -> Callable[[_packs.Name], bool]:
-    """Whether a code, or that there is none, is of this outcome: `ok`, `error` or a code."""
-    match outcome:
-        case "ok":
-            return lambda code: code is None
-        case "error":
-            return lambda code: code is not None
-    return partial(eq, outcome)
-
-
-def _add(adders: Iterable[_packs.Adder], row: Sums) -> None:
-    names, counts = (row.key_id, row.model, row.account_id), [getattr(row, name) for name in _COUNTS]
-    for adder in adders:
-        adder.add(row.hour, names, counts)
-
-
-def _named(key: _packs.Key, by: Sequence[str]) -> dict[str, Any]:
-    hour, names = key
-    return {"hour": hour} | dict(zip([name for name in by if name != "hour"], names, strict=True))
-
-
-def _sums_of(adder: _packs.Adder, by: Sequence[str]) -> list[Sums]:
-    """The rows, by hour and names; those that were not asked for are empty."""
-    plain = [name for name in by if name != "hour"]
-    places = [plain.index(name) if name in plain else None for name in _NAMES]
-    fields = ("hour", *_NAMES, *_COUNTS)
-    rows: list[Sums] = []
-    for (hour, names), counts in sorted(adder.sums.items()):
-        values: tuple[Any, ...] = (hour, *("" if at is None else names[at] for at in places), *counts)
-        rows.append(Sums(**dict(zip(fields, values, strict=True))))
-    return rows
-
-
-def _counts_of(adder: _packs.Adder, by: Sequence[str]) -> list[RequestCount]:
-    rows = sorted(adder.sums.items(), key=lambda row: (row[0][0], str(row[0][1])))
-    return [RequestCount(requests=counts[0], **_named(key, by)) for key, counts in rows]
-
-
-def _names_of(record: RequestRecord) -> _packs.Names:
-    seconds = record.first_token_seconds
-    return (
-        record.key_id,
-        record.model,
-        record.account_id,
-        record.code,
-        None if seconds is None or record.code is not None else class_of(seconds),
-    )
-
-
-def _day_start(at: float) -> int:
-    return int(at // _ledger.DAY_SECONDS) * _ledger.DAY_SECONDS
-
-
-def _days(since: int, until: int) -> list[tuple[int, int]]:
-    """The parts of `[since, until)` that are in one UTC day each, oldest first."""
-    starts = range(_day_start(since), until, _ledger.DAY_SECONDS)
-    return [(max(start, since), min(start + _ledger.DAY_SECONDS, until)) for start in starts]
+def _views_for(views: Sequence[_packs.View], adders: Sequence[_packs.Adder], *, is_whole: bool) -> frozenset[int]:
+    return frozenset(_packs.view_for(views, adder.needed, is_whole=is_whole) for adder in adders)

@@ -125,7 +125,7 @@ class Engine:
 
     def _batch_get(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         found = {
-            table: [item for key in asked["Keys"] if (item := self._find(key)) is not None]
+            table: _projected([item for key in asked["Keys"] if (item := self._find(key)) is not None], asked)
             for table, asked in payload["RequestItems"].items()
         }
         return {"Responses": found, "UnprocessedKeys": {}}
@@ -223,7 +223,15 @@ class Engine:
             condition, scope = parse_condition(only), _scope(payload)
             page = [item for item in page if condition(item, scope)]
         answer |= {"Count": len(page)}
-        return answer if payload.get("Select") == "COUNT" else answer | {"Items": page}
+        return answer if payload.get("Select") == "COUNT" else answer | {"Items": _projected(page, payload)}
+
+
+def _projected(items: list[Item], asked: Mapping[str, Any]) -> list[Item]:
+    """The attributes of the items that are asked for: whole ones, never parts of one."""
+    if (text := asked.get("ProjectionExpression")) is None:
+        return items
+    names = [asked["ExpressionAttributeNames"][part.strip()] for part in text.split(",")]
+    return [{name: item[name] for name in names if name in item} for item in items]
 
 
 def _place(item: Item | None, index: Index) -> tuple[str, Any] | None:

@@ -40,9 +40,11 @@ def _to_wire(value: Any) -> dict[str, Any]:
 
 def _from_wire(typed: Mapping[str, Any]) -> Any:
     [(letter, value)] = typed.items()
+    # Texts and numbers are nearly all there is.
+    if letter == "S":
+        return value
     if letter == "N":
-        number = float(value)
-        return int(value) if value.lstrip("-").isdigit() else number
+        return int(value) if value.lstrip("-").isdigit() else float(value)
     if letter == "B":
         return as_bytes(value)
     if letter == "M":

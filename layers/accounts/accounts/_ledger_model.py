@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from accounts._account_model import AccountKind
 
@@ -182,9 +183,8 @@ class Selection:
     """Of an entry: its outcome. Of a request: its code, `ok`, or `error` for any code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
-    """What entries add up to, for one hour, key, model and account."""
+class Sums(NamedTuple):
+    """What entries add up to, for one hour, key, model and account. A tuple, because pages make thousands of them."""
 
     hour: int
     """Epoch seconds of its beginning."""
@@ -207,3 +207,13 @@ class Sums:
     @property
     def points(self) -> int:
         return self.settled + self.estimated
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Key, model and account."""
+        return self[1:4]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """What was counted, in the order of the fields."""
+        return self[4:]

@@ -48,14 +48,14 @@ class Adder:
     def __init__(self, names: View, by: View, wanted: Mapping[str, Callable[[Name], bool]] | None = None) -> None:
         self.sums: dict[Key, list[int]] = {}
         self.needed = frozenset(by) | frozenset(wanted or {})
-        self._names = names
         self._by_hour = HOUR in by
         self._by = [name for name in by if name != HOUR]
         self._wanted = dict(wanted or {})
+        self._group = self._grouping(names)
 
     def add(self, hour: int, names: Names, counts: Iterable[int]) -> None:
         """Add one row."""
-        group = self._group(names, self._names)
+        group = self._group(names)
         if group is not None:
             self._add((hour if self._by_hour else 0, group), counts)
 
@@ -63,8 +63,7 @@ class Adder:
         self, packed: Pack, view: View, *, since: int, until: int, without: AbstractSet[int] = frozenset()
     ) -> None:
         """Add the rows of the hours in `[since, until)` that are not in `without`."""
-        kept = _plain(view)
-        groups = [self._group(names, kept) for names in packed.names]
+        groups = [*map(self._grouping(_plain(view)), packed.names)]
         low, high = bisect_left(packed.hours, since), bisect_left(packed.hours, until)
         columns = [column[low:high] for column in (packed.hours, packed.who, *packed.counts)]
         by_hour = self._by_hour
@@ -77,32 +76,52 @@ class Adder:
         before = self.sums.get(key)
         self.sums[key] = list(counts) if before is None else list(map(add, before, counts))
 
-    def _group(self, names: Names, of: View) -> Names | None:
-        """The names to group by; `None` if the row is not wanted."""
-        values = dict(zip(of, names, strict=True))
-        if not all(is_wanted(values[name]) for name, is_wanted in self._wanted.items()):
-            return None
-        return tuple(values[name] for name in self._by)
+    def _grouping(self, names: View) -> Callable[[Names], Names | None]:
+        """Tells of a row's names those to group by; `None` if the row is not wanted."""
+        places = [names.index(name) for name in self._by]
+        tests = [(names.index(name), is_wanted) for name, is_wanted in self._wanted.items()]
+
+        def group(values: Names) -> Names | None:
+            for place, is_wanted in tests:
+                if not is_wanted(values[place]):
+                    return None
+            return tuple([values[place] for place in places])
+
+        return group
+
+
+def view_for(views: Sequence[View], needed: AbstractSet[str], *, is_whole: bool) -> int:
+    """Which of the views to add a day from: the last one that has the names. Parts of a day need its hours, too."""
+    names = needed if is_whole else needed | {HOUR}
+    return max(number for number, view in enumerate(views) if names <= set(view))
+
+
+def attribute_of(number: int) -> str:
+    """The attribute of a day's item that has a view."""
+    return f"v{number}"
 
 
 class DayPacks:
-    """One day, packed by several views. Each is unpacked when it is first asked for."""
+    """One day, packed by several views, of which some were read. Each is unpacked when it is first asked for."""
 
     def __init__(self, item: Mapping[str, Any], views: Sequence[View]) -> None:
         self.until = int(item["until"])
         """Complete up to this."""
         self._views = views
-        self._packed = [item[f"v{number}"] for number in range(len(views))]
+        self._item = item
         self._unpacked: dict[int, Pack] = {}
+
+    def has(self, number: int) -> bool:
+        """Whether this view was read."""
+        return attribute_of(number) in self._item
 
     def add_to(
         self, adder: Adder, *, since: int, until: int, is_whole: bool, without: AbstractSet[int] = frozenset()
     ) -> None:
         """Add the hours in `[since, until)` but those in `without`. `is_whole` says that these are all of the day."""
-        needed = adder.needed if is_whole else adder.needed | {HOUR}
-        number = max(number for number, view in enumerate(self._views) if needed <= set(view))
+        number = view_for(self._views, adder.needed, is_whole=is_whole)
         if number not in self._unpacked:
-            self._unpacked[number] = _unpack(self._packed[number])
+            self._unpacked[number] = _unpack(self._item[attribute_of(number)])
         adder.add_pack(self._unpacked[number], self._views[number], since=since, until=until, without=without)
 
 
@@ -119,7 +138,7 @@ def pack_day(
         for (hour, names), counts in rows.items():
             adder.add(hour, names, counts)
         found = adder.sums if HOUR in view else {(day, names): counts for (_, names), counts in adder.sums.items()}
-        attributes[f"v{number}"] = _pack(found)
+        attributes[attribute_of(number)] = _pack(found)
     is_short = sum(len(value) for value in attributes.values() if isinstance(value, bytes)) <= MAX_DOCUMENT_BYTES
     return attributes if is_short else None
 

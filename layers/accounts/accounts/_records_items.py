@@ -71,6 +71,19 @@ def entry_key(entry: LedgerEntry) -> _keys.Key:
     return _keys.ledger_entry(day_of(entry.started_at), entry.id)
 
 
+SUMMED = (
+    *("sk", "kind", "account_id", "key_id", "model", "started_at", "outcome", "prompt_tokens", "completion_tokens"),
+    *("estimate", "reported", "settled", "settled_by"),
+)
+"""The attributes of an entry that its hour's sums are made of."""
+_NOT_SUMMED = {"surface": "", "request_id": "", "attempt": 0}
+
+
+def summed_entry_of(item: Mapping[str, Any]) -> LedgerEntry:
+    """An entry of which nothing but `SUMMED` was read."""
+    return entry_of({**_NOT_SUMMED, **item})
+
+
 def entry_of(item: Mapping[str, Any]) -> LedgerEntry:
     values = _fields_of(LedgerEntry, item) | {"id": item["sk"], "kind": AccountKind(item["kind"])}
     if "settled_by" in item:
@@ -111,11 +124,11 @@ def alert_of(item: Mapping[str, Any]) -> Alert:
 
 def sums_item(sums: Sums) -> Item:
     key = _keys.sums(month_of(sums.hour), sums.hour, sums.key_id, sums.model, sums.account_id)
-    return {**key, **_plain(sums), "expires_at": sums.hour + LEDGER_SECONDS}
+    return {**key, **sums._asdict(), "expires_at": sums.hour + LEDGER_SECONDS}
 
 
 def sums_of(item: Mapping[str, Any]) -> Sums:
-    return Sums(**_fields_of(Sums, item))
+    return Sums(**{name: item[name] for name in Sums._fields if name in item})
 
 
 def api_key_item(key: ApiKey) -> Item:

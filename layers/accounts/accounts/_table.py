@@ -110,10 +110,13 @@ class Table:
         answer = await self._call("GetItem", {"Key": to_wire(key), "ConsistentRead": is_consistent})
         return from_wire(answer["Item"]) if answer.get("Item") else None
 
-    async def get_many(self, keys: Sequence[Key], *, is_consistent: bool = True) -> list[Item]:
-        """The items that exist among these, in no particular order. At most 100 keys."""
+    async def get_many(
+        self, keys: Sequence[Key], *, is_consistent: bool = True, attributes: Collection[str] | None = None
+    ) -> list[Item]:
+        """The items that exist among these, in no particular order. At most 100 keys; `attributes`: all by default."""
         items: list[Item] = []
-        asked = {"Keys": [to_wire(key) for key in keys], "ConsistentRead": is_consistent}
+        asked: dict[str, Any] = {"Keys": [to_wire(key) for key in keys], "ConsistentRead": is_consistent}
+        asked |= _expressions({}, ProjectionExpression=_listed(attributes))
         pending: Any = {self._name: asked} if keys else {}
         for number in range(MAX_ROUNDS):
             if not pending:
@@ -146,14 +149,22 @@ class Table:
         is_count: bool = False,
         is_descending: bool = False,
         only: str | None = None,
+        attributes: Collection[str] | None = None,
         names: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Found:
         """One page of the items that match. `after` is the `next_key` of the page before, or a key to start behind.
 
-        `only` leaves out items after they were read, so `limit` counts them too.
+        `only` leaves out items after they were read, so `limit` counts them too. `attributes` are all by default; what
+        is left out is charged, but neither sent nor parsed.
         """
-        payload: dict[str, Any] = _expressions(values, names, KeyConditionExpression=condition, FilterExpression=only)
+        payload: dict[str, Any] = _expressions(
+            values,
+            names,
+            KeyConditionExpression=condition,
+            FilterExpression=only,
+            ProjectionExpression=_listed(attributes),
+        )
         payload |= {"ScanIndexForward": False} if is_descending else {}
         # Indexes are never read consistently.
         payload |= {"IndexName": index} if index else {"ConsistentRead": True}
@@ -246,6 +257,10 @@ def _cancellation(error: AwsError) -> Exception:
     if others or not reasons:
         return StoreUnavailableError(error.operation, others[0] if others else error.code)
     return TransactionConflict({n for n, reason in enumerate(reasons) if reason.get("Code") != "None"})
+
+
+def _listed(attributes: Collection[str] | None) -> str | None:
+    return None if attributes is None else ", ".join(f"{{{name}}}" for name in attributes)
 
 
 @lru_cache(maxsize=256)

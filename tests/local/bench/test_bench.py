@@ -283,6 +283,7 @@ async def test_each_page_of_the_console_is_measured_and_scans_nothing():
     assert {cost.name.partition(",")[0] for cost in costs} == set(PAGES)
     for cost in costs:
         assert 0 < cost.calls <= 20, cost.name
+        assert 0 < cost.rounds <= min(cost.calls, 13), cost.name
         assert 0 < cost.read_units < 250, cost.name
     lines = to_markdown(Report(date(2027, 1, 15), "2 cores", pages=costs)).splitlines()
     assert any(line.startswith("| overview, 30 days | ") for line in lines)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from accounts import Account, AccountNotFoundError, Sums
+from accounts import Account, AccountNotFoundError, Sums, at_once
 from gateway.admin.balances import pace_of, reconciled_days
 from gateway.admin.shown import iso_time, show_account
 from gateway.console.answers import Answer, json_answer
@@ -29,19 +29,12 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     is_csv = wants_csv(query)
     table_name(query, "accounts")
     limit = MAX_ROWS if is_csv else read_limit(query, default=25, highest=50)
-    found: list[Account] = []
-    cursor = read_cursor(query)
-    while True:
-        try:
-            page = await services.store.list_accounts(limit=limit - len(found), cursor=cursor)
-        except ValueError:
-            raise bad_cursor() from None
-        found += page.items
-        cursor = page.cursor
-        if cursor is None or len(found) >= limit or not is_csv:
-            break
-    [used] = await services.store.tally(since=_since(now), until=now, by=[("hour", "account_id")])
-    in_use = await services.store.slots_in_use()
+    async with at_once() as group:
+        accounts_read = group.create_task(_list(services, limit, read_cursor(query), is_whole=is_csv))
+        used_read = group.create_task(services.store.tally(since=_since(now), until=now, by=[("hour", "account_id")]))
+        in_use_read = group.create_task(services.store.slots_in_use())
+    found, cursor = accounts_read.result()
+    [used], in_use = used_read.result(), in_use_read.result()
     rows = [show(account, used, in_use, now) for account in found]
     if is_csv:
         for row in rows:
@@ -57,18 +50,39 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     )
 
 
+async def _list(
+    services: Services, limit: int, cursor: str | None, *, is_whole: bool
+) -> tuple[list[Account], str | None]:
+    """One page of accounts, or as many as `limit` allows, and the cursor. Raises `GatewayError` (400)."""
+    found: list[Account] = []
+    while True:
+        try:
+            page = await services.store.list_accounts(limit=limit - len(found), cursor=cursor)
+        except ValueError:
+            raise bad_cursor() from None
+        found += page.items
+        cursor = page.cursor
+        if cursor is None or len(found) >= limit or not is_whole:
+            return found, cursor
+
+
 async def _one(services: Services, account_id: str, now: float) -> Answer:
     try:
         account = await services.store.get_account(account_id)
     except AccountNotFoundError:
         raise GatewayError(NOT_FOUND, "There is no such account.") from None
     span = Range(int(now // DAY * DAY) - (_DAYS - 1) * DAY, int(-(-now // HOUR) * HOUR))
-    rows, days = await services.store.tally(
-        since=span.since, until=span.until, by=[HOURLY, ("hour", "account_id")], account_id=account_id
-    )
-    state = await services.store.settlement_state(account_id)
+    async with at_once() as group:
+        sums_read = group.create_task(
+            services.store.tally(
+                since=span.since, until=span.until, by=[HOURLY, ("hour", "account_id")], account_id=account_id
+            )
+        )
+        state_read = group.create_task(services.store.settlement_state(account_id))
+        in_use_read = group.create_task(services.store.slots_in_use())
+    rows, days = sums_read.result()
+    state, in_use = state_read.result(), in_use_read.result()
     reconciled = reconciled_days(account, days, state.elsewhere, is_read=state.read_until > 0)
-    in_use = await services.store.slots_in_use()
     return json_answer(
         {
             "as_of": iso_time(now),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from accounts import KeyRole
+from accounts import KeyRole, at_once
 from gateway import SCHEMA_VERSION, __version__
 from gateway.admin.health import check_health
 from gateway.admin.shown import iso_time, show_alert, show_audit
@@ -24,15 +24,23 @@ async def answer(services: Services, visit: Visit, _path: str, _query: Query) ->
     """The page."""
     now = time.time()
     is_admin = visit.session.role is KeyRole.ADMIN
-    changes = await services.store.list_audit(since=now - _CHANGES_DAYS * DAY, until=now + 60, limit=_CHANGES)
-    alerts = sorted(await services.store.list_alerts(), key=lambda alert: (alert.is_open, alert.since), reverse=True)
-    overrides: dict[str, Any] | None = await services.store.get_config(POE) or {} if is_admin else None
+    store = services.store
+    async with at_once() as group:
+        changes_read = group.create_task(
+            store.list_audit(since=now - _CHANGES_DAYS * DAY, until=now + 60, limit=_CHANGES)
+        )
+        alerts_read = group.create_task(store.list_alerts())
+        overrides_read = group.create_task(store.get_config(POE)) if is_admin else None
+        checks_read = group.create_task(check_health(services))
+    changes = changes_read.result()
+    alerts = sorted(alerts_read.result(), key=lambda alert: (alert.is_open, alert.since), reverse=True)
+    overrides: dict[str, Any] | None = (overrides_read.result() or {}) if overrides_read is not None else None
     return json_answer(
         {
             "as_of": iso_time(now),
             "version": __version__,
             "schema": SCHEMA_VERSION,
-            "checks": [check.model_dump() for check in await check_health(services)],
+            "checks": [check.model_dump() for check in checks_read.result()],
             "alerts": [show_alert(alert) for alert in alerts[:_ALERTS]],
             "overrides": overrides,
             "audit": {"data": [show_audit(entry) for entry in changes.items], "next_cursor": changes.cursor},

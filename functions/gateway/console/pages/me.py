@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from accounts import at_once
 from gateway.admin.shown import iso_time, show_sums
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import HOURLY, Names, count_requests, show_counts, show_hours
@@ -28,10 +29,14 @@ async def answer(services: Services, visit: Visit, _path: str, query: Query) -> 
     span = read_range(query, now, default_seconds=7 * DAY)
     own: Filters = {"key_id": key.id, "model": None, "account_id": None}
     limit, cursor = read_limit(query, default=50, highest=100), read_cursor(query)
-    [rows] = await services.store.tally(since=span.since, until=span.until, by=[HOURLY], **own)
-    records, next_cursor = await list_requests(services, span, own, limit=limit, cursor=cursor)
-    counts = await count_requests(services, span, own)
-    use = await services.store.key_use(key.id)
+    async with at_once() as group:
+        sums_read = group.create_task(services.store.tally(since=span.since, until=span.until, by=[HOURLY], **own))
+        records_read = group.create_task(list_requests(services, span, own, limit=limit, cursor=cursor))
+        counts_read = group.create_task(count_requests(services, span, own))
+        use_read = group.create_task(services.store.key_use(key.id))
+    [rows] = sums_read.result()
+    records, next_cursor = records_read.result()
+    counts = counts_read.result()
     names = Names({key.id: key.name}, {})
     data: list[dict[str, Any]] = [
         {name: value for name, value in show(record, names).items() if name not in _HIDDEN} for record in records
@@ -42,7 +47,7 @@ async def answer(services: Services, visit: Visit, _path: str, query: Query) -> 
             "name": key.name,
             "models": list(key.models),
             "expires_at": iso_time(key.expires_at),
-            "limits": limits_of(key, use),
+            "limits": limits_of(key, use_read.result()),
             "from": iso_time(span.since),
             "to": iso_time(span.until),
             "totals": show_sums(rows),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from accounts import Sums
+from accounts import Sums, at_once
 from gateway.admin.shown import iso_time
 from gateway.console.answers import Answer, json_answer
 from gateway.console.query import DAY, Query
@@ -47,11 +47,14 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
     now = time.time()
     is_csv = wants_csv(query)
     table_name(query, "models")
-    models = await services.catalogue.models()
     since = now // DAY * DAY - _MEASURED_DAYS * DAY
-    [rows] = await services.store.tally(since=since, until=now, by=[("model",)])
+    async with at_once() as group:
+        models_read = group.create_task(services.catalogue.models())
+        sums_read = group.create_task(services.store.tally(since=since, until=now, by=[("model",)]))
+        estimates_read = group.create_task(services.store.get_config(ESTIMATES))
+    models, [rows] = models_read.result(), sums_read.result()
     measured = {row.model: row for row in rows}
-    stored = (await services.store.get_config(ESTIMATES) or {}).get("usd_per_point")
+    stored = (estimates_read.result() or {}).get("usd_per_point")
     rate = Decimal(str(stored or PUBLISHED_USD_PER_POINT))
     data = [show(model, measured.get(model.bot.lower()), rate) for model in models]
     if is_csv:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from accounts import Account, Alert, ApiKey, KeyRole, Page, Sums
+from accounts import Account, AccountStore, Alert, ApiKey, KeyRole, Page, Sums, at_once
 from gateway.admin.balances import pace_of
 from gateway.admin.shown import iso_time, show_sums
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import HOURLY, count_requests, show_counts, show_hours
-from gateway.console.query import DAY, HOUR, Query, read_filters, read_moment, read_range
+from gateway.console.query import DAY, HOUR, Query, Range, read_filters, read_moment, read_range
 from gateway.console.reasons import account_reason
 from gateway.console.sign_in import Visit
 from gateway.console.tables import csv_answer, hour_rows, table_name, wants_csv
@@ -27,17 +27,19 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
     now = time.time()
     span, filters = read_range(query, now), read_filters({})
     store = services.store
-    [rows] = await store.tally(since=span.since, until=span.until, by=[HOURLY])
-    hours = show_hours(rows, span)
     if wants_csv(query):
         table_name(query, "hours")
-        return csv_answer("overview", hour_rows(hours))
+        [rows] = await store.tally(since=span.since, until=span.until, by=[HOURLY])
+        return csv_answer("overview", hour_rows(show_hours(rows, span)))
     day_start = read_moment(query, "day_start") or now // DAY * DAY
-    since = min(max(day_start, now - 2 * DAY), now) - DAY
-    [recent] = await store.tally(since=since, until=now, by=[("hour", "account_id")])
-    accounts = await store.list_accounts(limit=_MOST)
-    keys = await store.list_keys(limit=_MOST)
-    counts = await count_requests(services, span, filters)
+    async with at_once() as group:
+        sums_read = group.create_task(_read_sums(store, span, min(max(day_start, now - 2 * DAY), now) - DAY, now))
+        accounts_read = group.create_task(store.list_accounts(limit=_MOST))
+        keys_read = group.create_task(store.list_keys(limit=_MOST))
+        alerts_read = group.create_task(store.list_alerts())
+        counts_read = group.create_task(count_requests(services, span, filters))
+    rows, recent = sums_read.result()
+    accounts, counts = accounts_read.result(), counts_read.result()
     return json_answer(
         {
             "as_of": iso_time(now),
@@ -47,11 +49,25 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
             "used": _used(recent, day_start, now),
             "sends": show_sums(rows),
             "requests": show_counts(*counts) if counts else None,
-            "hours": hours,
-            "attention": attention(accounts, keys.items, await store.list_alerts(), now),
+            "hours": show_hours(rows, span),
+            "attention": attention(accounts, keys_read.result().items, alerts_read.result(), now),
             "has_more_accounts": accounts.cursor is not None,
         }
     )
+
+
+async def _read_sums(
+    store: AccountStore, span: Range, recent_since: float, now: float
+) -> tuple[Sequence[Sums], Sequence[Sums]]:
+    """The sums of the range, and those since yesterday: read once where they overlap."""
+    if span.until < recent_since:
+        [rows] = await store.tally(since=span.since, until=span.until, by=[HOURLY])
+        [recent] = await store.tally(since=recent_since, until=now, by=[("hour",)])
+        return rows, recent
+    [both] = await store.tally(since=min(span.since, recent_since), until=max(span.until, now), by=[HOURLY])
+    rows = [row for row in both if span.since <= row.hour < span.until]
+    recent = [row for row in both if recent_since // HOUR * HOUR <= row.hour <= now]
+    return rows, recent
 
 
 def _points(accounts: Sequence[Account], recent: Iterable[Sums], now: float) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from accounts import KeyRole
+from accounts import KeyRole, at_once
 from gateway.admin.shown import iso_time
 from gateway.console.answers import Answer, json_answer
 from gateway.console.query import Query
@@ -16,8 +16,10 @@ _MOST = 100
 
 async def answer(services: Services, _visit: Visit, _path: str, _query: Query) -> Answer:
     """The page."""
-    keys = await services.store.list_keys(limit=_MOST)
-    models = await services.catalogue.models()
+    async with at_once() as group:
+        keys_read = group.create_task(services.store.list_keys(limit=_MOST))
+        models_read = group.create_task(services.catalogue.models())
+    keys, models = keys_read.result(), models_read.result()
     return json_answer(
         {
             "as_of": iso_time(time.time()),

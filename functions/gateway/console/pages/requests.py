@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from accounts import LedgerEntry, RequestCount, RequestRecord, Selection
+from accounts import LedgerEntry, RequestCount, RequestRecord, Selection, at_once
 from gateway.admin.lookups import find_request, is_of_request
 from gateway.admin.shown import iso_time, show_entry, show_request
 from gateway.console.answers import Answer, json_answer
@@ -53,15 +53,21 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     table_name(query, "requests")
     cursor = read_cursor(query)
     limit = MAX_ROWS if is_csv else read_limit(query, default=50, highest=100)
-    records, next_cursor = await list_requests(services, span, filters, outcome, limit=limit, cursor=cursor)
-    known = await first_names(services.store) if cursor is None and not is_csv else None
+    is_first = cursor is None and not is_csv
+    async with at_once() as group:
+        list_read = group.create_task(list_requests(services, span, filters, outcome, limit=limit, cursor=cursor))
+        names_read = group.create_task(first_names(services.store)) if is_first else None
+        by = (BY_HOUR, BY_CLASS)
+        counts_read = (
+            group.create_task(count_requests(services, span, filters, by=by, outcome=outcome)) if is_first else None
+        )
+    records, next_cursor = list_read.result()
+    known = names_read.result() if names_read is not None else None
+    counts: Sequence[Sequence[RequestCount]] = counts_read.result() if counts_read is not None else []
     names = await _names_of(services, records, known)
     rows = [show(record, names) for record in records]
     if is_csv:
         return csv_answer("requests", rows, next_cursor=next_cursor)
-    counts: Sequence[Sequence[RequestCount]] = []
-    if cursor is None:
-        counts = await count_requests(services, span, filters, by=(BY_HOUR, BY_CLASS), outcome=outcome)
     return json_answer(
         {
             "as_of": iso_time(now),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from accounts import Sums
+from accounts import Sums, at_once
 from gateway.admin.shown import iso_time, show_sums
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import HOURLY, Names, count_requests, first_names, names_of, show_counts, show_hours
@@ -23,18 +23,24 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
     now = time.time()
     span, filters = read_range(query, now, default_seconds=7 * DAY), read_filters(query)
     is_csv, table = wants_csv(query), table_name(query, "breakdown", "hours")
-    rows, groups = await services.store.tally(since=span.since, until=span.until, by=[HOURLY, _BY_NAMES], **filters)
-    hours = show_hours(rows, span)
     if is_csv and table == "hours":
-        return csv_answer("usage", hour_rows(hours))
-    known = await first_names(services.store)
+        [rows] = await services.store.tally(since=span.since, until=span.until, by=[HOURLY], **filters)
+        return csv_answer("usage", hour_rows(show_hours(rows, span)))
+    async with at_once() as group:
+        sums_read = group.create_task(
+            services.store.tally(since=span.since, until=span.until, by=[HOURLY, _BY_NAMES], **filters)
+        )
+        names_read = group.create_task(first_names(services.store))
+        counts_read = None if is_csv else group.create_task(count_requests(services, span, filters))
+    rows, groups = sums_read.result()
+    known = names_read.result()
     names = await names_of(
         services.store, {row.key_id for row in groups}, {row.account_id for row in groups}, known=known
     )
     breakdown = _breakdown(groups, names)
-    if is_csv:
+    if counts_read is None:
         return csv_answer("usage", breakdown, list(show_sums([])))
-    counts = await count_requests(services, span, filters)
+    counts = counts_read.result()
     return json_answer(
         {
             "as_of": iso_time(now),
@@ -42,7 +48,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
             "to": iso_time(span.until),
             "totals": show_sums(groups),
             "requests": show_counts(*counts) if counts else None,
-            "hours": hours,
+            "hours": show_hours(rows, span),
             "breakdown": breakdown,
             "names": known.choices(),
         }

@@ -26,7 +26,7 @@ from reverse.tracing import Trace
 
 if TYPE_CHECKING:
     from gateway.http.key_budget import KeyBudget
-    from gateway.http.telemetry import RequestMetrics
+    from gateway.http.metrics import RequestMetrics
 
 SERVICE = "gateway"
 _MAX_FRAMES = 12
@@ -202,7 +202,7 @@ class Journal:
 
     def _write_metrics(self, line: dict[str, Any], record: RequestRecord) -> None:
         """Write them to the standard output, which Lambda's log is."""
-        from gateway.http.telemetry import Fault, RequestMetrics, fault_of
+        from gateway.http.metrics import Fault, RequestMetrics, fault_of
 
         self._metrics = self._metrics or RequestMetrics(self._service)
         fault = fault_of(record.situation) if record.error is not None else None

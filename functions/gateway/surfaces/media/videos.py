@@ -17,17 +17,17 @@ from typing import Any
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
 from gateway.generation import usage
 from gateway.generation.answer import collect_answer
-from gateway.generation.downloads import collect_files
+from gateway.generation.downloads import MAX_STREAMED_BYTES, Download, collect_files
 from gateway.generation.task import GenerationTask
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field
 from gateway.http.errors import NOT_FOUND, UNUSABLE_ANSWER, GatewayError, gateway_error, invalid
-from gateway.http.file_response import MAX_STREAMED_BYTES, Download
 from gateway.http.request_log import RequestRecord
 from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
-from gateway.surfaces.media.image_parameters import ImageWishes, resolve
+from gateway.surfaces.media.image_request import ImageWishes
+from gateway.surfaces.media.images import resolve_wishes
 from reverse.chat import Attachment, ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, Finished, VideoJobStarted
@@ -199,7 +199,7 @@ class VideoMaker:
 
     async def create(self, request: VideoRequest, bot: str, model: Model | None) -> tuple[VideoJob, tuple[str, ...]]:
         """A new job, stored, and the names of the fields that the bot can't be told. Raises what asking raises."""
-        parameters, ignored = resolve(request.wishes, bot, model)
+        parameters, ignored = resolve_wishes(request.wishes, bot, model)
         job = new_job(f"video_{secrets.token_hex(16)}", request)
         # A request with an image goes to the bot: the job is begun with text only.
         if model is not None and _ENDPOINT in model.upstream_endpoints and not request.images:

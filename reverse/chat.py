@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, Self
 
+from lazy_dataclasses import dataclass
 from reverse.events import Event
 from reverse.videos import VideoJobs
 

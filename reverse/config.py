@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 from urllib.parse import urlsplit
+
+from lazy_dataclasses import dataclass
 
 USER_AGENT = "poe-gateway/0.1 (+https://github.com/poe-gateway/poe-gateway)"
 _PROXY_SCHEMES = ("http", "https")

@@ -8,8 +8,9 @@ Bots of Poe are steered in five ways, whichever they declare (docs/reference/poe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeGuard
+
+from lazy_dataclasses import dataclass
 
 Schemas = Mapping[str, Mapping[str, Any]]
 

@@ -13,9 +13,10 @@ message, for logs at debug level only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypedDict, Unpack
+
+from lazy_dataclasses import dataclass
 
 
 class Scope(StrEnum):

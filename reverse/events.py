@@ -8,9 +8,11 @@ an answer that ended badly raises a `PoeError` instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
+
+from lazy_dataclasses import dataclass
 
 
 class FinishReason(StrEnum):

@@ -14,12 +14,13 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from urllib.parse import unquote, unquote_to_bytes
 
 import httpx
 
+from lazy_dataclasses import dataclass
 from reverse import tls
 from reverse.config import USER_AGENT
 from reverse.errors import ErrorCode, PoeError, poe_error

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+from lazy_dataclasses import dataclass
 
 HEADER = "traceparent"
 current: ContextVar[str | None] = ContextVar("poe_traceparent", default=None)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote, urljoin
 
+from lazy_dataclasses import dataclass
 from reverse.errors import ErrorCode, PoeError, poe_error
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address

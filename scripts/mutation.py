@@ -30,6 +30,7 @@ WORK = ROOT / "build/mutation/work"
 PAGE = ROOT / "docs/testing.md"
 # Where the packages come from, by the name under which they are copied.
 PACKAGES = {
+    "lazy_dataclasses": "lazy_dataclasses",
     "reverse": "reverse",
     "accounts": "layers/accounts/accounts",
     "pool": "layers/pool/pool",

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 # Folders of packages, and the folders of their tests.
 PACKAGES = {
+    "lazy_dataclasses": "lazy_dataclasses",
     "reverse": "reverse",
     "cli/poegw": "cli",
     "local": "local",
@@ -56,6 +57,7 @@ ELSEWHERE = (
     ("local/refresh.py", "e2e", COMMAND),
     ("local/scenarios.py", "local/poe_web/test_scenarios.py", "what both simulators' scenarios share"),
     ("local/server.py", "local/test_service.py", "runs the stand-ins' processes"),
+    ("lazy_dataclasses/_lazy.py", "lazy_dataclasses/test_dataclass.py", "what the package consists of"),
     # The command line.
     ("cli/commands/*.py", "cli/test_commands.py", "commands, run against a gateway behind a socket"),
     ("cli/deployment/*.py", "cli/test_deployment.py", "parts of a deployment, against moto"),

@@ -10,6 +10,14 @@ from poegw.errors import CommandError, Exit
 _PAUSED = 0
 
 
+class AwsError(CommandError):
+    """AWS refused a call. `code` is its own word for why."""
+
+    def __init__(self, code: str, message: str, *, hint: str | None) -> None:
+        super().__init__(message, hint=hint, status=Exit.REFUSED)
+        self.code = code
+
+
 class Stack(NamedTuple):
     """A deployed stack: its outputs, and the session that read them."""
 
@@ -71,7 +79,7 @@ def call(what: str, function: Any, **arguments: Any) -> Any:
         code = error.response["Error"]["Code"]
         message = error.response["Error"].get("Message", "")
         hint = "Your AWS user needs this right." if code in ("AccessDenied", "AccessDeniedException") else None
-        raise CommandError(f"AWS refused to {what}: {code}: {message[:500]}", hint=hint, status=Exit.REFUSED) from None
+        raise AwsError(code, f"AWS refused to {what}: {code}: {message[:500]}", hint=hint) from None
     except BotoCoreError as error:
         raise CommandError(f"AWS could not be asked to {what}: {type(error).__name__}.") from None
 

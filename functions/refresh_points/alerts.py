@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from accounts import Account, AccountNotFoundError, AccountStore, AccountStoreError, Alert, ApiKey
+from lazy_dataclasses import dataclass
 from pool.alert_message import MAX_ALERTS
 from refresh_points.causes import account_alerts, key_alerts, late_alert, no_account_alert
 

@@ -15,9 +15,9 @@ So a wrong attribution is at most by that much; where one of the sends has no es
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from accounts import LedgerEntry, SettledBy, Settlement
+from lazy_dataclasses import dataclass
 from refresh_points.matching import LONGEST_SEND_SECONDS, SLACK_SECONDS
 
 MAX_WINDOW_SECONDS = 3 * 86_400.0

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from accounts import AccountStore, AccountStoreError, Selection, SettledBy, Settlement
+from lazy_dataclasses import dataclass
 from refresh_points.chats import ChatCleaner
 from refresh_points.estimates import Estimates
 

@@ -10,10 +10,10 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from accounts import AccountState, AccountStore
+from lazy_dataclasses import dataclass
 from pool.clients import ClientFactory
 from pool.config_names import MODELS
 from reverse.catalogue import Entry, merge, of_kind, official_entry, web_entry, without_details

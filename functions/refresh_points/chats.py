@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from accounts import (
@@ -23,6 +22,7 @@ from accounts import (
     LedgerEntry,
     SealBrokenError,
 )
+from lazy_dataclasses import dataclass
 from pool.clients import ClientFactory
 from reverse.errors import ErrorCode, PoeError, Scope
 

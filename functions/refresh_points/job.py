@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountStore
+from lazy_dataclasses import dataclass
 from pool.status import AccountStatus, parse_status, status_of
 from refresh_points.settings import MAX_CONCURRENCY
 

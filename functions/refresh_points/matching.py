@@ -15,10 +15,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from accounts import LedgerEntry, SettledBy, Settlement, SettlementState
+from lazy_dataclasses import dataclass
 from reverse.chat import PointsSpent
 
 # An entry is made when the request arrives or when its answer is over; clocks that agree differ by this much.

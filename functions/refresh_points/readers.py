@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import Account, BalanceReading, Claim, Outcome
+from lazy_dataclasses import dataclass
 from pool.clients import ClientFactory
 from pool.outcomes import CREDENTIALS_UNUSABLE, outcome_of, reading_of
 from reverse.chat import PoeClient

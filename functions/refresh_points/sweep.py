@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from accounts import Account, AccountNotFoundError, AccountStore, AccountStoreError, Claim, Outcome
+from lazy_dataclasses import dataclass
 from refresh_points.readers import Read, Reader
 
 MAX_ERRORS_SHOWN = 20

@@ -5,9 +5,10 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
 
+from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 from reverse.doctor._advice import advice_for
 from reverse.errors import PoeError

@@ -8,11 +8,12 @@ missing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.official.json_values import (
     JSONObject,
     flag_at,

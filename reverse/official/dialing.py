@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from lazy_dataclasses import dataclass
 from reverse.official.connection import Connection, ConnectionLostError
 from reverse.official.http1 import encode_request_head
 from reverse.tls import tls_context

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
+
+from lazy_dataclasses import dataclass
 
 MAX_HEAD_BYTES = 65_536
 # The size in hexadecimal digits, and extensions that nobody uses.

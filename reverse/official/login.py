@@ -15,11 +15,12 @@ import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, PoeError, poe_error

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from lazy_dataclasses import dataclass
 from reverse.chat import Message, ToolCall
 
 _LOST = "(There is no result of this call.)"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from lazy_dataclasses import dataclass
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment, ChatRequest
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.file_types import safe_name

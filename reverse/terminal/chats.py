@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from lazy_dataclasses import dataclass
 from reverse import resending
 from reverse.chat import Attachment, ChatRef, ChatRequest, Message, PointsReading
 from reverse.errors import ErrorCode, poe_error

@@ -6,9 +6,10 @@ import re
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TextIO
 
+from lazy_dataclasses import dataclass
 from reverse.events import (
     Event,
     FileAttached,

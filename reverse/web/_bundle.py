@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import unescape
 from itertools import islice
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.web._protocol import load_object, mapping
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import Event, Finished, FinishReason

@@ -12,9 +12,10 @@ import random
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse import resending
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error

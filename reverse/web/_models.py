@@ -5,9 +5,10 @@ Readers take untrusted JSON and give a value or `None`; they never raise. Times 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRef, PointsReading, PointsSpent
 from reverse.errors import PoeError
 from reverse.web._protocol import File, clean, integer, load_object, mapping, number_of, parse_files, sequence

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from lazy_dataclasses import dataclass
 from reverse.web._protocol import mapping, sequence
 
 T = TypeVar("T")

@@ -11,10 +11,11 @@ import base64
 import binascii
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.json_text import decode_json
 

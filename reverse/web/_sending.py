@@ -7,9 +7,10 @@ import random
 import string
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, poe_error
 from reverse.web._protocol import clean, integer, mapping, number_of

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.credentials import WebCredentials
 from reverse.web._bundle import ChannelSettings, parse_channel_settings
 from reverse.web._protocol import mapping

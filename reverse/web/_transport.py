@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error

@@ -15,10 +15,11 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, poe_error

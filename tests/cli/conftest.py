@@ -19,6 +19,12 @@ from gateway.settings import Settings
 from poegw.main import run
 from tests.gateway.scripted import ADMIN_KEY, API_KEY, House
 
+# Poe is scripted, and a port where nobody listens stands for its address: `/readyz` tries whether it can be reached.
+NOBODY_THERE = {
+    "GATEWAY_POE_OFFICIAL_BASE_URL": "http://127.0.0.1:9",
+    "GATEWAY_POE_WEB_BASE_URL": "http://127.0.0.1:9",
+}
+
 
 @dataclass
 class Ended:
@@ -53,7 +59,7 @@ def serving(environ: dict[str, str] | None = None) -> Iterator[tuple[House, str]
     """A gateway of its own on loopback, and its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    settings = {"GATEWAY_STORE": "memory", "GATEWAY_ADMIN_KEY": ADMIN_KEY, **(environ or {})}
+    settings = {"GATEWAY_STORE": "memory", "GATEWAY_ADMIN_KEY": ADMIN_KEY, **NOBODY_THERE, **(environ or {})}
     house = House(Settings.from_env(settings))
     server = uvicorn.Server(uvicorn.Config(house.app, log_level="critical", lifespan="on", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=asyncio.run, args=(_serve(house, server, listener),))

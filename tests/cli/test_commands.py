@@ -128,6 +128,8 @@ def test_a_dash_stands_for_the_input(
 def test_an_input_that_is_too_long_or_no_text_is_refused_and_none_is_no_accident(
     poegw: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    give(monkeypatch, SECRET)
+    poegw("accounts", "add", "official", "--label", "asked", "--key-stdin")
     asked = len(poegw.house.poe.requests)
     monkeypatch.setattr("poegw.commands.chat.MAX_INPUT_CHARACTERS", 5)
     give(monkeypatch, "123456")

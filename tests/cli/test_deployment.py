@@ -185,6 +185,7 @@ class Clients:
         return answer
 
 
+KEY_SCHEMA = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
 OUTPUTS = {"GatewayFunctionName": "g", "RefreshPointsFunctionName": "r", "TableName": "t", "KeyArn": "k"}
 WELL: dict[str, Any] = {
     "describe_stacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]},
@@ -202,12 +203,14 @@ WELL: dict[str, Any] = {
     "get_function_configuration": {
         "Runtime": "python3.13",
         "Architectures": ["arm64"],
+        "Layers": [{"Arn": "arn:aws:lambda:x:1:layer:StreamingRuntimeLayer0123:4"}],
         "Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime"}},
     },
     "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
     "get_function_concurrency": {"ReservedConcurrentExecutions": 10},
     "describe_table": {
         "Table": {
+            "KeySchema": KEY_SCHEMA,
             "GlobalSecondaryIndexes": [{"IndexName": "selectable"}, {"IndexName": "due"}],
             "DeletionProtectionEnabled": True,
         }
@@ -239,8 +242,12 @@ def test_a_deployment_that_is_well_is_told_so() -> None:
 PERMISSIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
 SECRET_IN_ENVIRONMENT = {
     "Runtime": "python3.13",
+    "Layers": [{"Arn": "arn:aws:lambda:x:1:layer:StreamingRuntimeLayer0123:4"}],
     "Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime", "GATEWAY_ADMIN_KEY": "x"}},
 }
+WITHOUT_LAYER = {"Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime"}}}
+ONE_INDEX = {"Table": {"KeySchema": KEY_SCHEMA, "GlobalSecondaryIndexes": [{"IndexName": "due"}]}}
+OTHER_TABLE = {"Table": {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}}
 
 
 def granting(*actions: str) -> dict[str, str]:
@@ -264,7 +271,9 @@ def schedules(state: str) -> dict[str, Any]:
         ("runtime", {"get_function_configuration": {"Environment": {"Variables": {}}}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {"ReservedConcurrentExecutions": 0}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {}}, State.WARN),
-        ("table", {"describe_table": {"Table": {"GlobalSecondaryIndexes": [{"IndexName": "due"}]}}}, State.FAIL),
+        ("runtime", {"get_function_configuration": WITHOUT_LAYER}, State.FAIL),
+        ("table", {"describe_table": ONE_INDEX}, State.FAIL),
+        ("table", {"describe_table": OTHER_TABLE}, State.FAIL),
         ("schedule", {"list_schedules": {"Schedules": []}}, State.FAIL),
         ("alarms", {"describe_alarms": {"MetricAlarms": []}}, State.WARN),
         (

@@ -85,6 +85,21 @@ def test_a_gateway_that_does_not_answer_is_one_finding_with_a_remedy() -> None:
     assert (found.state, found.detail, found.remedy) == (State.FAIL, "It could not be reached.", "Start it.")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (503, b'{"status": "not_ready", "error": {"message": "No account has points."}}', "No account has points."),
+        (503, b"<html>", "/readyz answers 503."),
+        (503, b'{"error": {"message": null}}', "/readyz answers 503."),
+        (503, b"[]", "/readyz answers 503."),
+    ],
+)
+def test_a_gateway_that_can_not_serve_is_found(status: int, body: bytes, told: str) -> None:
+    (found,) = findings("ready", Planted(**{"/readyz": Reply(status, {}, body)}))
+    assert (found.state, found.detail, bool(found.remedy)) == (State.FAIL, told, True)
+    assert findings("ready", Planted())[0].state is State.OK
+
+
 def test_an_older_gateway_is_told() -> None:
     (found,) = findings("version", Planted(**{"/version": Reply(200, {}, b'{"version": "0.0.1"}')}))
     assert found.state is State.WARN
@@ -176,6 +191,12 @@ def test_a_stale_job_is_found(planted: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert claimed
     state, remedy, status = look("scheduled job")
     assert (state, "poegw doctor --aws" in remedy, status) == ("fail", True, 5)
+
+
+def test_a_poe_that_can_not_be_reached_is_found(planted: Any) -> None:
+    look, _, _ = planted
+    state, remedy, status = look("ready")
+    assert (state, "poegw accounts list" in remedy, status) == ("fail", True, 5)
 
 
 def test_a_gateway_without_an_account_is_found(planted: Any) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import pytest
 
+from lazy_dataclasses import dataclass
 from pool.settings import (
     SECRET,
     TEXT,

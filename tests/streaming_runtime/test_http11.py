@@ -127,6 +127,19 @@ def test_too_much_of_anything_raises_a_typed_error(wire: bytes):
         ResponseParser(max_head_bytes=120, max_body_bytes=10).feed(wire)
 
 
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 00010\r\n\r\n0123456789",
+        CHUNKED + b"a\r\n0123456789\r\n0\r\n\r\n",
+    ],
+)
+def test_as_much_as_is_allowed_is_read(wire: bytes):
+    head = wire.index(b"\r\n\r\n")
+    answer = ResponseParser(max_head_bytes=head, max_body_bytes=10).feed(wire)
+    assert answer is not None and answer.body == b"0123456789" and answer.keeps_alive
+
+
 def test_an_answer_does_not_show_its_body():
     """Of `next`, it is what a user sent."""
     answer = ResponseParser().feed(b"HTTP/1.1 200 OK\r\nX: private\r\nContent-Length: 7\r\n\r\nprivate")

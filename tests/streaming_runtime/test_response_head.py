@@ -35,7 +35,7 @@ def test_excluded_headers_stay_here():
 
 def test_hop_by_hop_headers_stay_here():
     names = (b"Connection", b"Keep-Alive", b"Transfer-Encoding", b"TE", b"Trailer", b"Upgrade")
-    assert parse_head(start(*((name, b"x") for name in names))).headers == ()
+    assert parse_head(start(*((name, b"x") for name in names), (b"x-a", b"1"))).headers == ((b"x-a", b"1"),)
 
 
 def test_bytes_that_are_not_utf8_are_latin1():
@@ -70,8 +70,8 @@ def test_a_header_that_http_forbids_is_refused(header: tuple[Any, ...]):
 def test_two_lengths_that_differ_are_refused_and_equal_ones_are_one():
     with pytest.raises(AppProtocolError):
         parse_head(start((b"content-length", b"1"), (b"content-length", b"2")))
-    head = parse_head(start((b"content-length", b"1"), (b"Content-Length", b"1")))
-    assert head.headers == ((b"content-length", b"1"),) and head.content_length == 1
+    head = parse_head(start((b"content-length", b"1"), (b"Content-Length", b"1"), (b"x-a", b"1")))
+    assert head.headers == ((b"content-length", b"1"), (b"x-a", b"1")) and head.content_length == 1
 
 
 @pytest.mark.parametrize("status", [None, "200", 100, 199, 600, 0])
@@ -80,6 +80,8 @@ def test_a_status_that_cannot_be_sent_is_refused(status: Any):
         parse_head(start(status=status))
 
 
-@pytest.mark.parametrize(("status", "has_body"), [(200, True), (204, False), (205, False), (304, False), (404, True)])
+@pytest.mark.parametrize(
+    ("status", "has_body"), [(200, True), (204, False), (205, False), (304, False), (404, True), (599, True)]
+)
 def test_some_statuses_have_no_body(status: int, has_body: bool):
     assert parse_head(start(status=status)).has_body is has_body

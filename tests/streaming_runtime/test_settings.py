@@ -44,10 +44,17 @@ def test_everything_can_be_set():
         }
     )
     assert settings.task_root == Path("/var/task") and settings.runtime_dir == Path("/var/runtime")
-    assert settings.function.memory_limit_in_mb == "256"
+    assert settings.function == FunctionIdentity(
+        name="gateway",
+        version="7",
+        memory_limit_in_mb="256",
+        log_group_name="/aws/lambda/gateway",
+        log_stream_name="2026/11/22/[7]abc",
+        timeout_seconds=30,
+    )
     assert settings.response_form is ResponseForm.BUFFERED
     assert (settings.deadline_margin_seconds, settings.shutdown_seconds) == (0.25, 0.0)
-    assert (settings.lifespan_seconds, settings.function.timeout_seconds, settings.concurrency) == (60, 30, 16)
+    assert (settings.lifespan_seconds, settings.concurrency) == (60, 16)
     assert settings.rest_form is RestForm.STREAMING and settings.failures is Failures.REPORT
     assert settings.exceptions is Exceptions.HIDE and settings.hides_exceptions
 
@@ -109,3 +116,24 @@ def test_addresses_in_other_forms(value: str, address: Address, authority: str):
 def test_a_timeout_that_cannot_be_is_unknown(timeout: str):
     settings = Settings.from_environ({**MINIMAL, "AWS_LAMBDA_FUNCTION_TIMEOUT": timeout})
     assert settings.function.timeout_seconds is None
+
+
+def test_the_first_and_the_last_of_each_range_are_taken():
+    lowest = {"AWS_LAMBDA_RUNTIME_API": "host:1", "AWS_LAMBDA_FUNCTION_TIMEOUT": "1", "AWS_LAMBDA_MAX_CONCURRENCY": "1"}
+    highest = {
+        "AWS_LAMBDA_RUNTIME_API": "host:65535",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(7 * 24 * 3600),
+        "AWS_LAMBDA_MAX_CONCURRENCY": "10000",
+        "STREAMING_RUNTIME_SHUTDOWN_MS": "10000",
+    }
+    read = [Settings.from_environ({**MINIMAL, **values}) for values in (lowest, highest)]
+    assert [each.address.port for each in read] == [1, 65535]
+    assert [each.function.timeout_seconds for each in read] == [1, 7 * 24 * 3600]
+    assert [each.concurrency for each in read] == [1, 10_000]
+    assert read[1].shutdown_seconds == 10
+
+
+@pytest.mark.parametrize("address", ["host:0", "host:65536"])
+def test_a_port_that_cannot_be_is_refused(address: str):
+    with pytest.raises(InitError):
+        Settings.from_environ({**MINIMAL, "AWS_LAMBDA_RUNTIME_API": address})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from poegw.doctor import Finding, State, run_checks
@@ -46,13 +48,17 @@ def doctor_command(
     ).all()
     if aws or stack:
         from poegw.aws import read_stack
+        from poegw.deployment import choices
+        from poegw.doctor.aws_account import AccountChecks
         from poegw.doctor.deployment import DeploymentChecks
 
         profile = state.profiles.get(target.profile) if target.profile else {}
         name = stack or profile.get("stack")
         if not name:
             raise CommandError("Which stack?", hint="Give it with --stack.", status=Exit.USAGE)
-        checks += DeploymentChecks(read_stack(name, region=region or profile.get("region"), profile=aws_profile)).all()
+        deployed = read_stack(name, region=region or profile.get("region"), profile=aws_profile)
+        remembered = choices.remembered(Path.cwd(), name)
+        checks += DeploymentChecks(deployed).all() + AccountChecks(deployed, Path.cwd(), remembered).all()
     findings = list(run_checks(checks))
     state.output.rows([finding._asdict() for finding in findings], COLUMNS)
     state.output.note(_summary(findings))

@@ -38,6 +38,16 @@ def save(root: Path, choices: Mapping[str, Any], environment: str = DEFAULT_ENVI
     path.write_text(json.dumps(dict(choices), indent=2) + "\n", encoding="utf-8")
 
 
+def remembered(root: Path, stack: str) -> dict[str, str]:
+    """The parameters of the last deployment of a stack from this folder; empty where there was none."""
+    for path in sorted((root / FILE).parent.glob("deployment*.json")):
+        environment = path.stem.removeprefix("deployment").removeprefix("-") or DEFAULT_ENVIRONMENT
+        choices = load(root, environment)
+        if choices.get("stack") == stack:
+            return {name: str(value) for name, value in dict(choices.get("parameters", {})).items()}
+    return {}
+
+
 def environment_of(root: Path, name: str) -> dict[str, Any]:
     """The stack's name and the parameters that `samconfig.toml` has for an environment. Raises `CommandError`."""
     import tomllib

@@ -12,6 +12,8 @@ _WRAPPER = "/opt/streaming-runtime"
 _NEW_ACCOUNT_LIMIT = 10
 _INDEXES = {"selectable", "due"}
 _TTL_ATTRIBUTE = "expires_at"
+_KEY_SCHEMA = {"pk": "HASH", "sk": "RANGE"}
+_STREAMING_LAYER = "StreamingRuntimeLayer"
 
 
 class DeploymentChecks:
@@ -87,7 +89,8 @@ class DeploymentChecks:
             "read the function", self._client("lambda").get_function_configuration, FunctionName=self._function
         )
         variables = reply.get("Environment", {}).get("Variables", {})
-        if variables.get("AWS_LAMBDA_EXEC_WRAPPER") != _WRAPPER:
+        layers = [layer["Arn"] for layer in reply.get("Layers", ())]
+        if variables.get("AWS_LAMBDA_EXEC_WRAPPER") != _WRAPPER or not any(_STREAMING_LAYER in arn for arn in layers):
             yield Finding(
                 "runtime",
                 State.FAIL,
@@ -146,8 +149,16 @@ class DeploymentChecks:
         ]
         lifetime = call("read the table's TTL", database.describe_time_to_live, TableName=name)
         forgets = lifetime["TimeToLiveDescription"].get("AttributeName") == _TTL_ATTRIBUTE
+        schema = {part["AttributeName"]: part["KeyType"] for part in table.get("KeySchema", ())}
         missing = _INDEXES - {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())}
-        if missing:
+        if schema != _KEY_SCHEMA:
+            yield Finding(
+                "table",
+                State.FAIL,
+                f"{name} is no table of a gateway: its key is another one.",
+                "Deploy with the right ExistingTableName.",
+            )
+        elif missing:
             yield Finding(
                 "table",
                 State.FAIL,

@@ -48,6 +48,7 @@ class RemoteChecks:
             ("keys", self.keys),
             ("cors", self.cors),
             ("streaming", self.streaming),
+            ("ready", self.ready),
             ("gateway", self.server),
         ]
 
@@ -158,7 +159,26 @@ class RemoteChecks:
                 "`poegw doctor --aws` checks the deployment; otherwise look at what stands between.",
             )
 
+    def ready(self) -> Iterator[Finding]:
+        """It could serve a request now: an account is free to, and a connection to Poe comes about."""
+        reply = self._admin.request("GET", "/readyz", raises=False)
+        if reply.status == _OK:
+            yield Finding("ready", State.OK, "A request would be served.")
+            return
+        message = _message(reply.body) or f"/readyz answers {reply.status}."
+        remedy = "`poegw accounts list` says what each account waits for; docs/runbook.md what to do."
+        yield Finding("ready", State.FAIL, message, remedy)
+
     def server(self) -> Iterator[Finding]:
         """What the gateway finds out about itself."""
         for check in self._admin.get("/admin/health")["checks"]:
             yield Finding(check["name"], State(check["state"]), check["detail"], check.get("remedy") or "")
+
+
+def _message(body: bytes) -> str | None:
+    """The sentence of an error envelope; `None` for anything else."""
+    try:
+        message = json.loads(body)["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return message if isinstance(message, str) else None

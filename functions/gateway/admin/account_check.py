@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from accounts import (
@@ -23,6 +22,7 @@ from accounts import (
 from gateway.http.deadline import to_the_end
 from gateway.http.errors import UPSTREAM, GatewayError, Situation
 from gateway.surfaces.context import Services
+from lazy_dataclasses import dataclass
 from pool.outcomes import outcome_of, reading_of
 from reverse.chat import NOTHING_LEFT, ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError, Scope

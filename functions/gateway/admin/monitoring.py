@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from accounts import Account, AccountStoreError, Alert, ApiKey, KeyRole
+from accounts import Account, AccountStoreError, Alert, ApiKey, KeyRole, KeyUse
 from gateway.admin.accounts import ServicesArgument
 from gateway.admin.shown import iso_time, show_alert
 from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
@@ -28,6 +28,9 @@ router = APIRouter()
 _PAGE = 200
 _MODELS_AGE_SECONDS = 2 * 86_400.0
 _OLD_DUE_SECONDS = 3_600.0
+_ENDS_SOON_SECONDS = 7 * 86_400.0
+_UNUSED_SECONDS = 90 * 86_400.0
+_NAMED = 5
 
 
 class Check(BaseModel):
@@ -61,6 +64,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
     try:
         accounts = list((await services.store.list_accounts(limit=_PAGE)).items)
         keys = list((await services.store.list_keys(limit=_PAGE)).items)
+        uses = await services.store.key_uses([key.id for key in keys])
     except AccountStoreError as error:
         remedy = "Check the function's rights to the table and the region's health."
         yield Check(
@@ -73,7 +77,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
         yield await _encryption(services, accounts[0])
     yield accounts_check(accounts, now)
     yield job_check(accounts, now)
-    yield keys_check(keys)
+    yield keys_check(keys, uses, now)
     yield await _models(services, now)
 
 
@@ -101,6 +105,10 @@ def accounts_check(accounts: list[Account], now: float) -> Check:
         )
     counts = Counter(status_of(account, now) for account in accounts)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    depleted = [account for account in accounts if status_of(account, now) is AccountStatus.DEPLETED]
+    grants = [account.points.next_grant_at for account in depleted if account.points is not None]
+    if known := [grant for grant in grants if grant is not None]:
+        told += f"; the next points come at {datetime.fromtimestamp(min(known), UTC):%Y-%m-%d %H:%M} UTC"
     refused = [account.label for account in accounts if status_of(account, now) is AccountStatus.INVALID]
     if not counts[AccountStatus.ACTIVE]:
         return Check(
@@ -116,7 +124,7 @@ def accounts_check(accounts: list[Account], now: float) -> Check:
             detail=f"Poe refuses the credentials of {len(refused)} of {len(accounts)} accounts ({told}).",
             remedy="Give them new credentials: `poegw accounts add`, with the same label.",
         )
-    return Check(name="accounts", state="ok", detail=f"{told.capitalize()}.")
+    return Check(name="accounts", state="ok", detail=f"{told}.")
 
 
 def job_check(accounts: list[Account], now: float) -> Check:
@@ -134,9 +142,10 @@ def job_check(accounts: list[Account], now: float) -> Check:
     return Check(name="scheduled job", state="ok", detail="No account is overdue to be read.")
 
 
-def keys_check(keys: list[ApiKey]) -> Check:
-    """Whether a lost key could cost much. Pure."""
-    clients = [key for key in keys if key.role is KeyRole.CLIENT and key.enabled]
+def keys_check(keys: list[ApiKey], uses: Mapping[str, KeyUse], now: float) -> Check:
+    """Whether a lost key could cost much, and whether one ends soon or is used by nobody. Pure."""
+    enabled = [key for key in keys if key.enabled and not (key.expires_at and key.expires_at <= now)]
+    clients = [key for key in enabled if key.role is KeyRole.CLIENT]
     endless = [key.name for key in clients if key.points_per_day is None and key.points_per_month is None]
     if endless:
         return Check(
@@ -145,7 +154,35 @@ def keys_check(keys: list[ApiKey]) -> Check:
             detail=f"{len(endless)} of {len(clients)} keys have no budget of points.",
             remedy="Give them one: `poegw keys update NAME --budget 2000/day`.",
         )
-    return Check(name="keys", state="ok", detail=f"{len(clients)} keys for models, each with a budget.")
+    if ending := [key.name for key in enabled if key.expires_at and key.expires_at - now < _ENDS_SOON_SECONDS]:
+        return Check(
+            name="keys",
+            state="warn",
+            detail=f"Expires within a week: {_named(ending)}.",
+            remedy="Prolong it: `poegw keys update NAME --expires 90d`; for this machine's own, `poegw login`.",
+        )
+    if unused := [key.name for key in enabled if _last_use(key, uses) < now - _UNUSED_SECONDS]:
+        return Check(
+            name="keys",
+            state="warn",
+            detail=f"Not used for 90 days: {_named(unused)}.",
+            remedy="Revoke what nobody needs: `poegw keys revoke NAME`.",
+        )
+    lasting = sum(key.expires_at is None for key in clients)
+    return Check(
+        name="keys", state="ok", detail=f"{len(clients)} keys for models, each with a budget; {lasting} never expire."
+    )
+
+
+def _last_use(key: ApiKey, uses: Mapping[str, KeyUse]) -> float:
+    """Epoch seconds. A key that was never used counts from when it was made."""
+    used_at = uses[key.id].last_used_at if key.id in uses else None
+    return key.created_at if used_at is None else used_at
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 async def _models(services: Services, now: float) -> Check:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from starlette.types import Scope, Send
+
+from lazy_dataclasses import dataclass
 
 NO_STORE = "no-store"
 _LEAST_TO_COMPRESS = 1400

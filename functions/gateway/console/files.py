@@ -9,8 +9,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from lazy_dataclasses import dataclass
 
 FOLDER = Path(__file__).with_name("static")
 INDEX = "index.html"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict
 
 from gateway.http.errors import invalid
+from lazy_dataclasses import dataclass
 
 HOUR, DAY = 3600, 86_400
 LONGEST_SECONDS = 92 * DAY

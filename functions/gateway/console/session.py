@@ -12,9 +12,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from accounts import ApiKey, KeyRole
+from lazy_dataclasses import dataclass
 
 COOKIE = "__Host-poegw"
 """Browsers take such a name only with `Secure`, with `Path=/` and without `Domain`: no other host can set it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from accounts import AccountStore, ApiKey, KeyNotFoundError, KeyRole
 from gateway.console.session import (
@@ -20,6 +20,7 @@ from gateway.console.session import (
 )
 from gateway.http.auth import AdminGate, Administrator, check_address
 from gateway.http.errors import INVALID_KEY, GatewayError, Situation
+from lazy_dataclasses import dataclass
 
 CONFIG = "console"
 """The configuration item with the epoch of sessions."""

@@ -6,11 +6,12 @@ Every surface collects through `Answer`. What it makes of the parts (choices, ou
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from gateway.generation.usage import TokenUsage
+from lazy_dataclasses import dataclass
 from reverse.events import (
     Event,
     FileAttached,

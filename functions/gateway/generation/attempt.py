@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
@@ -20,6 +20,7 @@ from gateway.generation.client_pool import WarmClient, WarmClients
 from gateway.generation.task import AnswerRejectedError, Ask
 from gateway.http.deadline import settled, to_the_end
 from gateway.http.request_log import Journal, RequestKeeper
+from lazy_dataclasses import dataclass
 from pool.outcomes import outcome_of
 from reverse.chat import NOTHING_LEFT
 from reverse.errors import Delivery, ErrorCode, PoeError, Scope, poe_error

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from accounts import Lease
+from lazy_dataclasses import dataclass
 from pool.clients import ClientFactory
 from reverse.chat import PoeClient
 

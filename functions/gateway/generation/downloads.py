@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from gateway.generation.generation import Generation
 from gateway.http.deadline import ClientGoneError, bounded
 from gateway.http.errors import UPSTREAM, GatewayError
 from gateway.http.sse import RUNTIME_EXTENSION
+from lazy_dataclasses import dataclass
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached
 

@@ -12,10 +12,10 @@ tries; and a message whose delivery is unknown, or that was partly answered, is 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from accounts import AccountKind, NoAccountReason
 from gateway.generation.rules import MAX_WAIT_SECONDS, RULES, Change, Rule, Send, Where
+from lazy_dataclasses import dataclass
 from reverse.errors import ErrorCode, Scope
 
 # Poe asks for a backoff that starts at 250 ms, with jitter (docs/reference/poe-official.md#errors-and-limits).

@@ -6,10 +6,10 @@ a table, drawn by `scripts/retries.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from accounts import AccountKind
+from lazy_dataclasses import dataclass
 from reverse.errors import Delivery, ErrorCode, PoeError, Scope
 
 # A longer wait is left to the caller, who learns of it.

@@ -18,9 +18,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from gateway.generation import usage
+from lazy_dataclasses import dataclass
 from reverse.events import (
     Event,
     Finished,
@@ -125,10 +125,13 @@ class AnswerLimits:
         return self.max_tokens is not None or bool(self.stop)
 
 
+_NO_LIMITS = AnswerLimits()
+
+
 class AnswerShaper:
     """Shapes one answer. `is_over` says that nothing more will be shown: stop the upstream."""
 
-    def __init__(self, limits: AnswerLimits = AnswerLimits(), *, is_streamed: bool = True) -> None:
+    def __init__(self, limits: AnswerLimits = _NO_LIMITS, *, is_streamed: bool = True) -> None:
         self.is_over = False
         self.matched_stop: str | None = None
         """The stop sequence that ended the answer, if one did."""

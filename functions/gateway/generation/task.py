@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.shaping import AnswerLimits
 from gateway.http.key_budget import PriceOf
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, PoeClient
 from reverse.errors import PoeError
 from reverse.events import Event

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from itertools import accumulate
 from typing import Any
 
+from lazy_dataclasses import dataclass
 from reverse.events import UsageReported
 
 UNITS_PER_TOKEN = 100

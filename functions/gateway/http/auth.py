@@ -13,13 +13,13 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
 from accounts import AccountStore, ApiKey, KeyRole
 from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, GatewayError, Situation, invalid
 from gateway.http.key_budget import UNKNOWN_PRICE, KeyBudget, PriceOf
+from lazy_dataclasses import dataclass
 
 # How long a revoked key may still work in a warm sandbox.
 KEY_CACHE_SECONDS = 60.0

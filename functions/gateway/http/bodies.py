@@ -12,7 +12,7 @@ import logging
 import re
 import zlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
@@ -22,6 +22,7 @@ from starlette.requests import Request
 
 from gateway.http.deadline import ClientGoneError
 from gateway.http.errors import INVALID_JSON, TOO_LARGE, UNSUPPORTED_ENCODING, GatewayError, invalid
+from lazy_dataclasses import dataclass
 
 # Deeper than any JSON schema that people send, far below what breaks a recursive encoder.
 MAX_DEPTH = 100

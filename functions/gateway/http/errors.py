@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
 
 from accounts import AccountStoreError, NoAccountError, NoAccountReason, StoreUnavailableError
+from lazy_dataclasses import dataclass
 from reverse.errors import Delivery, ErrorCode, PoeError
 
 # An SDK that honours `retry-after` gives up by itself on longer waits

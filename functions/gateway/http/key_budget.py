@@ -12,7 +12,6 @@ import math
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from accounts import (
     AccountStore,
@@ -25,6 +24,7 @@ from accounts import (
     seconds_to_next_month,
 )
 from gateway.http.errors import QUOTA, RATE_LIMIT, GatewayError
+from lazy_dataclasses import dataclass
 
 # Tokens that an answer without a limit is expected to have, and at most if it has one: programs set it high to be safe.
 EXPECTED_TOKENS = 1_000

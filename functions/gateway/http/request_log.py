@@ -14,12 +14,13 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from accounts import NoAccountError
 from accounts import RequestRecord as KeptRequest
 from gateway.http.errors import GatewayError, Situation
+from lazy_dataclasses import dataclass
 from pool.log import quiet_libraries
 from reverse.errors import PoeError
 from reverse.tracing import Trace

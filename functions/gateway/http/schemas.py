@@ -6,7 +6,7 @@ Bodies of requests are described by their declared fields (`fields`); answers ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.http.errors import (
@@ -32,6 +32,7 @@ from gateway.http.errors import (
     WAITING,
     Situation,
 )
+from lazy_dataclasses import dataclass
 
 Schema = dict[str, Any]
 

@@ -16,8 +16,9 @@ A `*` as model is what the pattern's `*` stood for; a name made so may be an ali
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeGuard
+
+from lazy_dataclasses import dataclass
 
 MAX_ALIASES = 500
 MAX_PATTERNS = 100

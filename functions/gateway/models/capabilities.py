@@ -11,10 +11,11 @@ that mean what happens anyway (`store: false`, `presence_penalty: 0`) are neithe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountKind
+from lazy_dataclasses import dataclass
 from reverse.declared import Schemas, Steering, fitted, schemas_of, steer_by_word
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gateway.http.errors import GatewayError, invalid
 from gateway.models.aliases import NO_ALIASES, Alias, AliasTable, key_of, read_aliases
 from gateway.models.capabilities import best_first
 from gateway.models.live_config import Document, LiveConfig
+from lazy_dataclasses import dataclass
 from pool.config_names import ALIASES, MODELS
 
 REFRESH_SECONDS = 300.0

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError, ApiKey
 from gateway.http.request_log import Journal
+from lazy_dataclasses import dataclass
 from pool.config_names import POE
 from reverse.config import PoeConfig
 from reverse.overrides import with_overrides

@@ -7,13 +7,14 @@ can be used, or what the model should be told to correct; after the corrected an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.prompt.model_json import ValueScanner
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol
 from gateway.prompt.tool_specs import ToolSpecs
+from lazy_dataclasses import dataclass
 from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced, ToolCallDelta
 
 
@@ -324,7 +325,9 @@ class RequiredCallReader(AnswerReader):
             # Cut short: callers learn it from the finish reason, and get what there is.
             return self._release()
         if not is_second:
-            self.correction = Correction(self._what_to_do(), answer="".join(self._held))
+            tool = f"the tool {self._named}" if self._named else "at least one of the tools"
+            told = f"Your answer can't be used: no tool was called as asked. Call {tool} now."
+            self.correction = Correction(told, answer="".join(self._held))
         self._held = []
         self.failure = _NO_CALL
         return []
@@ -344,7 +347,3 @@ class RequiredCallReader(AnswerReader):
     def _release(self) -> list[Event]:
         text, self._held = "".join(self._held), []
         return [TextDelta(text)] if text else []
-
-    def _what_to_do(self) -> str:
-        tool = f"the tool {self._named}" if self._named else "at least one of the tools"
-        return f"Your answer can't be used: no tool was called as asked. Call {tool} now."

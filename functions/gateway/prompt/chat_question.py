@@ -19,7 +19,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Set
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from accounts import AccountKind, Lease
@@ -29,6 +29,7 @@ from gateway.prompt.answer_readers import AnswerReader, Correction, RequiredCall
 from gateway.prompt.conversations import Continuation, Conversation
 from gateway.prompt.native_calls import CallExtras
 from gateway.prompt.request import GenerationRequest
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UrlCited, UsageReported

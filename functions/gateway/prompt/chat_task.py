@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import quote
@@ -27,6 +27,7 @@ from gateway.prompt.conversations import Conversation, find_conversation
 from gateway.prompt.native_calls import CallExtras, is_given_back, with_extras
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
+from lazy_dataclasses import dataclass
 
 IGNORED_HEADER = "x-gateway-ignored"
 TRUNCATED_HEADER = "x-gateway-truncated"

@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountKind, AccountStore, AccountStoreError, ChatSession
 from gateway.generation.answer import Answer, missing_links
 from gateway.http.request_log import Journal
 from gateway.prompt.model_json import decode
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment, ChatRef, Message, ToolCall
 from reverse.events import ChatStarted, Event, TextDelta
 

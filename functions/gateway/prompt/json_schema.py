@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from gateway.prompt.schema_budget import Budget, TooMuchWorkError, identity
+from lazy_dataclasses import dataclass
 
 # A value as deep as a body may be, through a reference at each level.
 _MAX_DEPTH = 210

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from accounts import AccountKind
@@ -16,6 +16,7 @@ from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
 from gateway.prompt.tool_specs import WEB_SEARCH, ToolSpecs
 from gateway.prompt.turns import estimate_tokens, flatten, with_files_behind_results
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRef, ChatRequest, Message
 
 # Of short answers an estimate may be wrong by more than its share.

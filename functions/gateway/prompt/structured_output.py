@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.model_json import TooDeepError, decode_strictly_at, is_too_deep
 from gateway.prompt.schema_budget import Budget
+from lazy_dataclasses import dataclass
 
 # Where a JSON object or array may begin, by what comes first in it: links and sets in prose are no attempt.
 _OPENING = re.compile(r'\{(?=\s*+["}])|\[(?=\s*+[\]\[{"\-0-9tfn])')

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.model_json import TooDeepError, decode, decode_tolerantly, is_too_deep
 from gateway.prompt.schema_budget import Budget
 from gateway.prompt.tool_specs import function_name
+from lazy_dataclasses import dataclass
 
 # A brace too many at the end of a call is one of the frequent mistakes.
 _BETWEEN_CALLS = re.compile(r"(?:[\s,\[\]}]|```\w*+)*+")

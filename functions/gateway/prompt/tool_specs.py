@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.prompt.model_json import decode
+from lazy_dataclasses import dataclass
 
 Tool = Mapping[str, Any]
 """A function in OpenAI's shape: `type`, and `function` with `name` and `parameters`."""

@@ -14,10 +14,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.generation import usage
 from gateway.http.errors import TOO_LONG, GatewayError, invalid
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment, Message, ToolCall
 
 MAX_MESSAGES = 4096

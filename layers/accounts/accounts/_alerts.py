@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+
+from lazy_dataclasses import dataclass
 
 OPEN_SECONDS, ENDED_SECONDS = 30 * 86_400.0, 7 * 86_400.0
 """How long the table keeps an alert after its last change. One whose cause lasts longer is told again then."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from accounts._budgets import Windows
 from accounts._key_model import ApiKey, KeyUse
 from accounts._ledger_model import SettlementState
 from accounts._transitions import without_waits
+from lazy_dataclasses import dataclass
 
 CREDENTIALS_MISSING = "credentials_missing"
 """The last error of an account that came back without its credentials."""

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from accounts._key_model import ApiKey, KeyUse, LimitName, OverLimit, Reservation, Reserved
 from accounts._ledger import DAY_SECONDS, day_of, next_month
+from lazy_dataclasses import dataclass
 
 MINUTE_SECONDS = 60
 # A reservation whose holder was killed before it leased an account is given back after this. What was spent under it

@@ -18,7 +18,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from accounts import _keys, _ledger, _selection
@@ -40,6 +40,7 @@ from accounts._table import (
 )
 from accounts._transitions import DEFAULT_POLICY, Policy
 from accounts._vault import Vault
+from lazy_dataclasses import dataclass
 
 PAGE = 25
 # Of a page that holds many who may not use the bot, only the others are returned.

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts._aws import AwsError
 from accounts._expressions import ExpressionError, Scope, apply_update, key_range, parse_condition, plain
+from lazy_dataclasses import dataclass
 
 Item = Mapping[str, Any]
 """An item in typed JSON. Items are replaced, never changed."""

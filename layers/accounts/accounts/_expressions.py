@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from lazy_dataclasses import dataclass
 
 Wire = Mapping[str, Any]
 """An item, or a map of values, in typed JSON."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from accounts._account_model import Account, AccountKind, Outcome
 from accounts._lease_model import Intention, Lease, entry_id
 from accounts._ledger_model import LedgerEntry, SendRecord, SettledBy, Settlement, Sums
+from lazy_dataclasses import dataclass
 
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
 
 from accounts._account_model import AccountKind
+from lazy_dataclasses import dataclass
 
 
 class SettledBy(StrEnum):

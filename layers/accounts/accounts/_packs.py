@@ -12,11 +12,12 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import add
 from typing import Any
 
 from accounts._documents import MAX_DOCUMENT_BYTES
+from lazy_dataclasses import dataclass
 
 Name = str | int | None
 Names = tuple[Name, ...]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from accounts._account_model import Account, AccountState, Wait
 from accounts._exceptions import NoAccountError, NoAccountReason
 from accounts._lease_model import LeaseRequest
 from accounts._transitions import BOT_ACCESS_DENIED, INSUFFICIENT_POINTS
+from lazy_dataclasses import dataclass
 
 # What an account weighs of which nobody knows the balance, where nobody's is known.
 UNKNOWN_BALANCE = 1_500.0

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
+
+from lazy_dataclasses import dataclass
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 

@@ -11,7 +11,7 @@ import random
 import secrets
 import string
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from accounts._aws import AwsCaller, AwsError
 from accounts._exceptions import ConflictError, StoreUnavailableError
 from accounts._items import Item, from_wire, to_wire
 from accounts._keys import Key
+from lazy_dataclasses import dataclass
 
 # DynamoDB's limits for one call.
 MAX_BATCH_GET = 100

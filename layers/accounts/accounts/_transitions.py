@@ -23,9 +23,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, BotLimit, Outcome, Points, Wait
+from lazy_dataclasses import dataclass
 
 NOT_AUTHENTICATED = "not_authenticated"
 INSUFFICIENT_POINTS = "insufficient_points"

@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 
 PREFIX = "GATEWAY_"

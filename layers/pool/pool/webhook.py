@@ -16,9 +16,10 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from accounts import AccountStore, Alert
+from lazy_dataclasses import dataclass
 from pool.alert_message import document_of
 from reverse.errors import PoeError
 from reverse.guarded_post import check_address, post

@@ -6,7 +6,7 @@ Each prompt becomes one user message. Chat models do not continue a text where t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.http import fields
@@ -15,6 +15,7 @@ from gateway.http.errors import GatewayError, invalid
 from gateway.http.schemas import Schema, array
 from gateway.prompt.body import TextBody, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest
+from lazy_dataclasses import dataclass
 from reverse.chat import Message
 
 MAX_PROMPTS = 20

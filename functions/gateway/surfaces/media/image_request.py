@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.http import fields
@@ -13,6 +13,7 @@ from gateway.http.errors import GatewayError, gateway_error, invalid
 from gateway.http.schemas import TEXT, Schema, array, obj
 from gateway.prompt.attachments import MAX_TOTAL_BYTES
 from gateway.prompt.body import read_parameters
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment
 from reverse.errors import PoeError
 from reverse.file_types import safe_name, sniff_type

@@ -13,7 +13,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 from typing import Any
 
@@ -28,6 +28,7 @@ from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_request import ImageRequest, ImageWishes
+from lazy_dataclasses import dataclass
 from reverse.chat import ChatRequest, Message
 from reverse.errors import ErrorCode, PoeError
 from reverse.events import FileAttached

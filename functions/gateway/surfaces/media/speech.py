@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountKind
@@ -12,6 +12,7 @@ from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
 from gateway.http.schemas import TEXT, Schema, obj
 from gateway.models.catalogue import Model
+from lazy_dataclasses import dataclass
 
 MAX_INPUT_CHARS = 32_000
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")

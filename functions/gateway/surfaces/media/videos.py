@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
 from accounts import AccountKind, AccountNotFoundError, Lease, NoAccountError, NoAccountReason
@@ -28,6 +28,7 @@ from gateway.models.catalogue import Model, kinds_for
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_request import ImageWishes
 from gateway.surfaces.media.images import resolve_wishes
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment, ChatRequest, Message, PoeClient
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FileAttached, Finished, VideoJobStarted

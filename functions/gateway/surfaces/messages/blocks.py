@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.http import fields
@@ -17,6 +17,7 @@ from gateway.http.errors import invalid
 from gateway.http.fields import bad_value, read_filled_text, read_mapping, read_objects, required_type
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.prompt.content_parts import file_name, read_address, read_data_url, read_thinking_block
+from lazy_dataclasses import dataclass
 from reverse.chat import Attachment, Message, Role, Thinking, ToolCall
 
 _ROLES: tuple[Role, ...] = ("user", "assistant", "system")
@@ -278,7 +279,7 @@ def _read_document(block: Body, content: _Content) -> None:
             if source.data is None:
                 raise source.missing("data")
             # Plain text needs no file: every model reads it in the message.
-            content.texts.append(_titled(title, source.data))
+            content.texts.append(f"{title}:\n\n{source.data}" if title else source.data)
         case "content":
             _read_inner(source.content, source, title, content)
         case "url":
@@ -297,7 +298,7 @@ def _read_search_result(block: Body, content: _Content) -> None:
 def _read_inner(value: Any, item: Body, title: str, content: _Content) -> None:
     """Text and images inside another block."""
     if isinstance(value, str):
-        content.texts.append(_titled(title, value))
+        content.texts.append(f"{title}:\n\n{value}" if title else value)
         return
     if title:
         content.texts.append(title)
@@ -309,10 +310,6 @@ def _read_inner(value: Any, item: Body, title: str, content: _Content) -> None:
                 _read_image(inner, content)
             case kind:
                 _read_other(inner, kind, content)
-
-
-def _titled(title: str, text: str) -> str:
-    return f"{title}:\n\n{text}" if title else text
 
 
 def _file(source: Source, name: str, *, default_type: str = "", fetched_type: str = "") -> Attachment:

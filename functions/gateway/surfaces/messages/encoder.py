@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.generation.answer import CUT, Answer, AnswerPart, missing_links, native_reason
@@ -24,6 +23,7 @@ from gateway.generation.usage import UNKNOWN_POINTS, TokenUsage
 from gateway.http.errors import OVERLOADED, TOO_LONG, UNUSABLE_ANSWER, GatewayError
 from gateway.http.sse import encode_text
 from gateway.prompt.model_json import decode
+from lazy_dataclasses import dataclass
 from reverse.events import Event, FinishReason, ReasoningSigned, TextDelta, UrlCited
 
 _STOP_REASONS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.http import fields
@@ -19,6 +19,7 @@ from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, Tool, ToolSpecs, is_web_search, normalise_function
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
 from gateway.surfaces.messages.blocks import THINKING, MessageItem, Turns
+from lazy_dataclasses import dataclass
 from reverse.declared import Steering, schemas_of, steer_by_tokens, steer_by_word
 
 # The effort that stands for a budget: up to so many tokens.

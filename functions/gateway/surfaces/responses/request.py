@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.http import fields
@@ -18,6 +18,7 @@ from gateway.prompt.turns import file_places
 from gateway.surfaces.responses.input_items import InputFields, Item, read_input
 from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs, tools_of
 from gateway.surfaces.responses.turns import THINKING, Turns, write_turns
+from lazy_dataclasses import dataclass
 
 NAMES = FieldNames(
     are_turns_alike=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.generation.answer import Answer, AnswerPart, missing_links, native_reason, placed, url_citations
@@ -12,6 +12,7 @@ from gateway.http.errors import CONTENT_FILTER, TOO_LONG, GatewayError
 from gateway.prompt.model_json import decode_tolerantly
 from gateway.prompt.tool_specs import TextReader, to_text
 from gateway.surfaces.responses.tools import SEAL, Origin
+from lazy_dataclasses import dataclass
 from reverse.events import FinishReason, TextDelta, UrlCited
 
 _INCOMPLETE = {

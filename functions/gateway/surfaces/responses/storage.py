@@ -16,13 +16,14 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError
 from gateway.http.errors import NOT_FOUND, TOO_LONG, GatewayError, invalid
 from gateway.http.request_log import Journal
 from gateway.surfaces.responses.input_items import Item
+from lazy_dataclasses import dataclass
 
 _RESPONSE = re.compile(r"resp_[0-9a-f]{32}")
 _ITEM = re.compile(r"[a-z]{2,3}_([0-9a-f]{32})[0-9a-f]{4,8}")

@@ -9,7 +9,7 @@ that OpenAI's own servers run are left out and reported: agents list some by def
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, cast
 
 from gateway.http import fields
@@ -27,6 +27,7 @@ from gateway.prompt.tool_specs import (
     normalise_function,
 )
 from gateway.surfaces.responses.input_items import Item, ToolsItem
+from lazy_dataclasses import dataclass
 
 Tool = dict[str, Any]
 _MODES = ("none", "auto", "required")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.http.declared_body import Body
@@ -13,6 +13,7 @@ from gateway.prompt.tool_specs import to_arguments
 from gateway.prompt.turns import check_content
 from gateway.surfaces.responses.input_items import Item
 from gateway.surfaces.responses.tools import SEAL, full_name
+from lazy_dataclasses import dataclass
 from reverse.chat import Message, Role, Thinking, ToolCall
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}

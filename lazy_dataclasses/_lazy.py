@@ -1,0 +1,156 @@
+"""The decorator: the standard library reads the fields and makes the slots, and the methods come from here."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, Field, FrozenInstanceError, fields
+from operator import attrgetter
+from reprlib import recursive_repr
+from types import MethodType
+from typing import Any
+
+Decorator = Callable[[type[Any]], type[Any]]
+
+
+def dataclass(
+    cls: type[Any] | None = None,
+    /,
+    *,
+    frozen: bool = False,
+    slots: bool = False,
+    kw_only: bool = False,
+    eq: bool = True,
+) -> type[Any] | Decorator:
+    """Make a dataclass, as `dataclasses.dataclass` with the same arguments does.
+
+    Two differences: a subclass of a frozen class that is no dataclass itself is frozen, too; and a field without a
+    default behind one with a default is a `SyntaxError` at the first call instead of a `TypeError` at import.
+    """
+
+    def make(cls: type[Any]) -> type[Any]:
+        own = dict(cls.__dict__)
+        for name, method in _methods(own, frozen=frozen, eq=eq).items():
+            setattr(cls, name, method)
+        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+        if "__init__" not in own:
+            made.__init__ = _Init(made, is_frozen=frozen)
+        return made
+
+    return make if cls is None else make(cls)
+
+
+def _methods(own: dict[str, Any], *, frozen: bool, eq: bool) -> dict[str, Any]:
+    """What a class gets that does not depend on its fields. What the class defines itself stays."""
+    methods: dict[str, Any] = {"__repr__": _repr}
+    if eq:
+        methods |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
+    if frozen:
+        methods |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
+        # Copies and pickles would set attributes.
+        methods |= {"__getstate__": _state, "__setstate__": _set_state}
+    # A class that defines equality alone has `__hash__ = None` from Python itself.
+    return {name: method for name, method in methods.items() if own.get(name) is None}
+
+
+class _Init:
+    """Stands for the `__init__` of a class, and puts the real one in its place when it is first asked for."""
+
+    def __init__(self, owner: type[Any], *, is_frozen: bool) -> None:
+        self._owner = owner
+        self._is_frozen = is_frozen
+
+    def __get__(self, instance: object | None, owner: type[Any]) -> Callable[..., None]:
+        init = _compile_init(self._owner, is_frozen=self._is_frozen)
+        self._owner.__init__ = init
+        return init if instance is None else MethodType(init, instance)
+
+
+def _compile_init(owner: type[Any], *, is_frozen: bool) -> Callable[..., None]:
+    """The `__init__` of a class with these fields, with the names and annotations that the fields have."""
+    values: dict[str, Any] = {"_MISSING": MISSING, "_set": object.__setattr__}
+    positional: list[str] = []
+    by_name: list[str] = []
+    body: list[str] = []
+    for item in fields(owner):
+        parameter, value = _initial(item, values)
+        if item.init:
+            (by_name if item.kw_only else positional).append(parameter)
+        if value:
+            body.append(f"_set(self, {item.name!r}, {value})" if is_frozen else f"self.{item.name} = {value}")
+    if hasattr(owner, "__post_init__"):
+        body.append("self.__post_init__()")
+    parameters = ", ".join(["self", *positional, *(["*", *by_name] if by_name else [])])
+    lines = [f"def __init__({parameters}):", *(f"    {line}" for line in body or ["pass"])]
+    source = "\n".join([f"def make({', '.join(values)}):", *(f"    {line}" for line in lines), "    return __init__"])
+    # The text is made of identifiers only: the names of attributes in a class statement.
+    made: dict[str, Any] = {}
+    exec(source, vars(sys.modules[owner.__module__]), made)  # noqa: S102
+    init: Callable[..., None] = made["make"](**values)
+    init.__qualname__ = f"{owner.__qualname__}.__init__"
+    init.__annotations__ = {item.name: item.type for item in fields(owner) if item.init} | {"return": None}
+    return init
+
+
+def _initial(item: Field[Any], values: dict[str, Any]) -> tuple[str, str]:
+    """The parameter of a field, and the expression for its first value; defaults are added to `values`."""
+    name, default = item.name, f"_default_{item.name}"
+    if item.default is not MISSING:
+        values[default] = item.default
+        return f"{name}={default}", name if item.init else default
+    if item.default_factory is not MISSING:
+        values[default] = item.default_factory
+        return f"{name}=_MISSING", f"{default}() if {name} is _MISSING else {name}" if item.init else f"{default}()"
+    return name, name if item.init else ""
+
+
+@recursive_repr()
+def _repr(self: Any) -> str:
+    shown = ", ".join(f"{item.name}={getattr(self, item.name)!r}" for item in fields(self) if item.repr)
+    return f"{type(self).__qualname__}({shown})"
+
+
+def _eq(self: Any, other: Any) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return _compared(self) == _compared(other)
+
+
+def _hash(self: Any) -> int:
+    return hash(_compared(self))
+
+
+def _compared(instance: Any) -> Any:
+    """The values that equality is about, as a tuple."""
+    kind = type(instance)
+    read = _readers.get(kind)
+    if read is None:
+        read = _readers[kind] = _reader([item.name for item in fields(kind) if item.compare])
+    return read(instance)
+
+
+_readers: dict[type[Any], Callable[[Any], Any]] = {}
+
+
+def _reader(names: list[str]) -> Callable[[Any], Any]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda instance: tuple([getattr(instance, name) for name in names])
+
+
+def _refuse_to_set(_: object, name: str, __: object) -> None:
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _refuse_to_delete(_: object, name: str) -> None:
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _state(self: Any) -> list[Any]:
+    return [getattr(self, item.name) for item in fields(self)]
+
+
+def _set_state(self: Any, state: list[Any]) -> None:
+    for item, value in zip(fields(self), state, strict=True):
+        object.__setattr__(self, item.name, value)

@@ -41,12 +41,14 @@ async def serve_audited(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, caller: Administrator, body: bytes
 ) -> None:
     """Serve the request with `app`, and keep what an administrator changed by it. Raises what `app` raises."""
+    # Reading changes nothing, and a console that polls would fill the trail.
     if scope["method"] in _READING:
         await app(scope, receive, send)
         return
     trail = _Trail(scope, caller, body, send)
     try:
         await app(scope, receive, trail.send)
+    # It may have changed something before it was stopped.
     except asyncio.CancelledError:
         await to_the_end(trail.keep(CLIENT_GONE), name="audit")
         raise
@@ -72,6 +74,7 @@ class _Trail:
         if message["type"] == "http.response.start":
             self._status = message["status"]
         elif message["type"] == "http.response.body":
+            # Only to find the id of what was created; larger answers hold none, or many.
             if len(self._answer) <= _MAX_ANSWER_BYTES:
                 self._answer += message.get("body", b"")
             if not message.get("more_body"):
@@ -83,6 +86,7 @@ class _Trail:
         is_refused = _FIRST_REFUSAL <= status < _FIRST_FAILURE and status != CLIENT_GONE
         if self._is_kept or is_refused:
             return
+        # Before the write: the end of the answer and a failure after it must not make two entries.
         self._is_kept = True
         context: RequestContext = self._scope[SCOPE_KEY]
         entry = self._entry(status, code, context.record.request_id)
@@ -101,7 +105,9 @@ class _Trail:
             at=time.time(),
             actor_id=key.id if key is not None else None,
             actor=self._caller.name,
+            # The function's name: the path would say the same with ids in it.
             action=getattr(self._scope.get("endpoint"), "__name__", "unknown"),
+            # Of what was created the answer has the id; the path does not.
             target=next(iter(map(str, parameters.values())), None) or _created(self._answer),
             status=status,
             code=code,
@@ -114,6 +120,7 @@ class _Trail:
 def _fields_of(body: bytes) -> tuple[str, ...]:
     """The names that a JSON object has at its top."""
     found = _object_of(body)
+    # Names that a field can have: anything else could be a value that somebody put in the wrong place.
     return tuple(sorted(name for name in found if _FIELD.fullmatch(name))[:_MAX_FIELDS])
 
 
@@ -126,6 +133,7 @@ def _created(answer: bytes) -> str | None:
 def _object_of(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
+    # No JSON, or too deep: whatever reads the body refuses it.
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -151,6 +159,7 @@ class AuditQuery(BaseModel):
 
     def times(self) -> tuple[float, float]:
         """Both ends in epoch seconds. Raises `GatewayError` (400)."""
+        # A second ahead, so that the change that was made just now is among them.
         until = self.until if self.until is not None else time.time() + 1
         since = self.since if self.since is not None else until - DEFAULT_SECONDS
         if not since < until or until - since > MAX_SECONDS:
@@ -208,6 +217,7 @@ async def list_audit(
             limit=limit,
             cursor=cursor,
         )
+    # Cursors hold a place in another list or range, and come back from outside.
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
     return {"object": "list", "data": [show_audit(entry) for entry in page.items], "next_cursor": page.cursor}

@@ -188,7 +188,6 @@ ELSEWHERE = (
     ("gateway/surfaces/chat/*.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/surfaces/completions/*.py", "gateway/surfaces/completions/test_completions.py", THROUGH_THE_SURFACE),
     ("gateway/surfaces/media/*.py", "gateway/surfaces/media/test_media_end_to_end.py", THROUGH_THE_SURFACE),
-    ("gateway/surfaces/messages/*.py", "gateway/surfaces/messages/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/surfaces/responses/*.py", "gateway/surfaces/responses/test_route.py", THROUGH_THE_SURFACE),
 )
 

@@ -102,6 +102,7 @@ class Transport:
         """
         url = urljoin(self._base + "/", url)
         sent = {**self._headers, **(headers or {})}
+        # Scripts come from other hosts, which must not see the session.
         if _origin(url) == _origin(self._base):
             sent["Cookie"] = self._cookie
         # A list of pairs keeps the order of the parts; a `None` file name makes a part a plain field.
@@ -153,9 +154,12 @@ class Transport:
     def _connect(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             verify=tls_context(),
+            # No proxy and no certificates out of the environment: only what the configuration says.
             trust_env=False,
             proxy=self._config.proxy,
+            # A redirect is an answer to be understood: to the login, or to something that is not Poe.
             follow_redirects=False,
+            # Keeps none: what the user has set is sent, and nothing that an answer sets.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             limits=httpx.Limits(keepalive_expiry=self._config.channel_trust_seconds),
         )
@@ -165,6 +169,7 @@ async def _read(reply: httpx.Response, limit: int, operation: str | None) -> byt
     body = bytearray()
     async for chunk in reply.aiter_bytes():
         body += chunk
+        # Counted unpacked: a small answer can unpack to any size.
         if len(body) > limit:
             raise poe_error(ErrorCode.PROTOCOL, f"the answer is longer than {limit} bytes", operation=operation)
     return bytes(body)
@@ -179,6 +184,7 @@ def _translate(error: httpx.HTTPError, operation: str | None) -> PoeError:
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
             return poe_error(ErrorCode.CONNECTION_FAILED, operation=operation, delivery=Delivery.NOT_SENT)
         case httpx.TimeoutException():
+            # Without a delivery: the request was written, and the code's own word is "unknown".
             return poe_error(ErrorCode.TIMEOUT, operation=operation)
         case httpx.DecodingError():
             return poe_error(ErrorCode.PROTOCOL, "the answer's encoding is broken", operation=operation)

@@ -135,9 +135,7 @@ def read_input(body: InputFields, new_id: NewId) -> list[Item]:
 
     Raises `GatewayError` (400), naming the place.
     """
-    value = body.input
-    if isinstance(value, str):
-        return [_user_text(value, new_id)]
+    value = [body.input] if isinstance(body.input, str) else body.input
     if not isinstance(value, list):
         raise body.wrong("input", "a string or an array")
     if not value:

@@ -9,6 +9,7 @@ It needs Python's standard library and, for a revision, git. It reads the produc
 - a *cycle* is a set of modules that import each other, directly or through others;
 - a *duplicate* is a run of at least `DUPLICATE_LINES` code lines that stands in two places; comments, docstrings and
   imports are left out;
+- a *comment* is a line that holds one, beside code or alone; `noqa`, `type: ignore` and their like are none;
 - the *ground floor* of the gateway is what lies directly in its folder: modules and sub-packages.
 """
 
@@ -18,6 +19,7 @@ import argparse
 import ast
 import io
 import json
+import re
 import subprocess
 import tarfile
 import tokenize
@@ -33,6 +35,8 @@ NOT_PRODUCT = frozenset(
     {"tests", "scripts", "docs", "events", "examples", "build", "requirements", "layers", "functions"}
 )
 DUPLICATE_LINES = 8
+# Comments for linters, type checkers and the kernel say nothing to a reader.
+_DIRECTIVE = re.compile(r"#!|#\s*(?:noqa|type:|pragma:|ruff:|mypy:|fmt:)")
 _TOKENS_LEFT_OUT = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 
 
@@ -74,6 +78,8 @@ class Structure:
     files: dict[str, int]
     """Python files by package; the sub-packages of the gateway are `gateway/<name>`."""
     lines: dict[str, int]
+    comments: dict[str, int]
+    """Lines that hold a comment."""
     arrows: dict[str, int]
     """Imports within a package (`reverse`) and between two (`gateway -> accounts`)."""
     cycles: list[list[str]]
@@ -82,10 +88,15 @@ class Structure:
     longest_files: list[tuple[str, int]]
     ground_floor: list[str]
 
-    def figures(self) -> dict[str, int]:
+    def comment_rates(self) -> dict[str, float]:
+        """Lines with a comment in 100 lines, by package. A package without a line has none."""
+        return {name: round(100 * self.comments[name] / lines, 1) for name, lines in self.lines.items() if lines}
+
+    def figures(self) -> dict[str, float]:
         """The figures that two versions are compared by, in the order of the table."""
-        rows = {f"files: {name}": count for name, count in sorted(self.files.items())}
+        rows: dict[str, float] = {f"files: {name}": count for name, count in sorted(self.files.items())}
         rows |= {f"lines: {name}": count for name, count in sorted(self.lines.items())}
+        rows |= {f"comments in 100 lines: {name}": rate for name, rate in sorted(self.comment_rates().items())}
         rows |= {f"arrows: {name}": count for name, count in sorted(self.arrows.items())}
         rows["cycles"] = len(self.cycles)
         rows["modules in cycles"] = sum(map(len, self.cycles))
@@ -143,6 +154,7 @@ def measure(sources: Mapping[str, str]) -> Structure:
     modules = {module.name: module for module in _modules(sources)}
     files: Counter[str] = Counter()
     lines: Counter[str] = Counter()
+    comments: Counter[str] = Counter()
     arrows: Counter[str] = Counter()
     functions: list[Function] = []
     for module in modules.values():
@@ -152,12 +164,14 @@ def measure(sources: Mapping[str, str]) -> Structure:
         for label in _labels(module):
             files[label] += 1
             lines[label] += module.source.count("\n")
+            comments[label] += comment_lines(module.source)
     for module in modules.values():
         for target in module.imports:
             arrows.update(_arrow_labels(module, modules[target]))
     return Structure(
         files=dict(files),
         lines=dict(lines),
+        comments={label: comments[label] for label in lines},
         arrows=dict(arrows),
         cycles=cycles({name: module.imports for name, module in modules.items()}),
         duplicates=duplicates({module.path: module.source for module in modules.values()}),
@@ -167,6 +181,12 @@ def measure(sources: Mapping[str, str]) -> Structure:
         )[:10],
         ground_floor=ground_floor(sources, "functions/gateway"),
     )
+
+
+def comment_lines(source: str) -> int:
+    """How many lines of a module hold a comment for its readers."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return sum(token.type == tokenize.COMMENT and _DIRECTIVE.match(token.string) is None for token in tokens)
 
 
 def ground_floor(sources: Iterable[str], folder: str) -> list[str]:
@@ -347,14 +367,14 @@ def table(now: Structure, before: Structure | None) -> str:
     after = now.figures()
     if before is None:
         width = max(map(len, after))
-        return "\n".join(f"{name:<{width}}  {value:>7}" for name, value in after.items())
+        return "\n".join(f"{name:<{width}}  {value:>7g}" for name, value in after.items())
     earlier = before.figures()
     names = sorted(earlier.keys() | after.keys(), key=_order(after, earlier))
     width = max(map(len, names))
     lines = [f"{'':<{width}}  {'before':>7}  {'after':>7}  {'change':>7}"]
     for name in names:
         old, new = earlier.get(name, 0), after.get(name, 0)
-        lines.append(f"{name:<{width}}  {old:>7}  {new:>7}  {new - old:>+7}")
+        lines.append(f"{name:<{width}}  {old:>7g}  {new:>7g}  {round(new - old, 1):>+7g}")
     return "\n".join(lines)
 
 

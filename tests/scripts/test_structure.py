@@ -22,6 +22,12 @@ def structure():
     del sys.modules["structure"]
 
 
+@pytest.fixture(scope="module")
+def measured(structure):
+    """The code as it is: measuring takes seconds."""
+    return structure.measure(structure.working_tree(ROOT))
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [
@@ -94,6 +100,24 @@ def test_the_longest_function_is_named_with_its_class(structure):
     ]
 
 
+def test_comments_are_lines_that_say_something_to_a_reader(structure):
+    source = "\n".join(
+        (
+            "#!/usr/bin/env python",
+            "# Why.",
+            "first = 1  # beside code",
+            "second = 2  # noqa: E501 - for a linter",
+            "third = 3  # type: ignore[assignment]",
+            'text = "# no comment"',
+            "",
+        )
+    )
+    found = structure.measure({"reverse/a.py": source, "reverse/b.py": "x = 1\n" * 4, "local/empty.py": ""})
+    assert found.comments["reverse"] == 2
+    assert found.comment_rates() == {"reverse": 20.0}
+    assert found.figures()["comments in 100 lines: reverse"] == 20.0
+
+
 def test_two_versions_stand_beside_each_other(structure):
     before = structure.measure({"reverse/a.py": "", "local/b.py": ""})
     after = structure.measure({"reverse/a.py": "", "reverse/c.py": "x = 1\n"})
@@ -125,5 +149,13 @@ def test_the_ground_floor_of_the_gateway_stays_small(structure):
     assert len(floor) <= 13, floor
 
 
-def test_no_imports_form_a_circle(structure):
-    assert structure.measure(structure.working_tree(ROOT)).cycles == []
+def test_no_imports_form_a_circle(measured):
+    assert measured.cycles == []
+
+
+def test_the_gateways_code_says_why(measured):
+    """Comments in 5 to 10 of 100 lines, in each of its packages: fewer leave reasons out, more repeat the code."""
+    rates = measured.comment_rates()
+    gateway = {name: rate for name, rate in rates.items() if name.partition("/")[0] == "gateway"}
+    assert len(gateway) > 5
+    assert {name: rate for name, rate in gateway.items() if not 5 <= rate <= 10} == {}

@@ -55,10 +55,13 @@ async def check_credentials(services: Services, kind: AccountKind, credentials: 
     """Read the balance. Raises `GatewayError`: 400 when Poe refuses the credentials, 502 when it can't be asked."""
     await services.poe_settings.refresh()
     try:
+        # A client of its own, not a warm one: these credentials belong to no account yet.
         async with services.make_client(kind, credentials, None) as client:
             points = await client.points()
+            # What the client has found out, a form key for example, spares the account's first chat that work.
             derived = client.session_data()
     except PoeError as error:
+        # Only this is said of the credentials; any other failure says nothing about them.
         if error.code is ErrorCode.NOT_AUTHENTICATED:
             raise GatewayError(REFUSED, param="credentials") from None
         raise GatewayError(
@@ -78,12 +81,14 @@ async def try_account(services: Services, account_id: str, model: str | None) ->
     account, credentials, session_data = await services.store.read_credentials(account_id)
     await services.poe_settings.refresh()
     started = time.monotonic()
+    # What is not tried stays null.
     found: dict[str, Any] = dict.fromkeys(("authenticated", "balance", "answered", "points", "code"))
     found |= {"reachable": False, "model": model}
     try:
         async with services.make_client(account.kind, credentials, session_data) as client:
             reading = await client.points()
         found |= {"reachable": True, "authenticated": True, "balance": reading.balance}
+        # Credentials that are replaced meanwhile must not be judged by the old ones.
         version = account.credentials_version
         await services.store.record_reading(
             account_id, reading_of(reading), credentials_version=version, is_by_owner=True
@@ -92,6 +97,7 @@ async def try_account(services: Services, account_id: str, model: str | None) ->
             found |= await _ask(services, account, model)
     except PoeError as error:
         found["code"] = error.code.value
+        # The balance could not be read. Later failures are the model's, and say nothing of the account.
         if not found["reachable"]:
             # Whatever Poe answers, it was reached; only a network's fault leaves that open.
             found["reachable"] = error.scope is not Scope.NETWORK
@@ -109,6 +115,7 @@ async def _ask(services: Services, account: Account, model: str) -> dict[str, An
     meant = await services.catalogue.resolve(model)
     bot = meant.bot
     price = services.prices.price(meant.model, bot, _TEST_TOKENS, _TEST_TOKENS)
+    # Leased and booked like any other send, so that the points show up where all points do.
     wanted = LeaseRequest(
         owner=secrets.token_hex(16),
         bot=bot.lower(),
@@ -123,6 +130,7 @@ async def _ask(services: Services, account: Account, model: str) -> dict[str, An
         lease = await services.store.lease(wanted)
     except NoAccountError as error:
         return {"answered": False, "code": error.reason.value}
+    # The store prefers an account and does not insist on it; the answer of another one would prove nothing.
     if lease.account.id != account.id:
         await services.store.release(lease, NOTHING_SENT)
         return {"answered": False, "code": "account_waits"}
@@ -137,16 +145,20 @@ async def _send(services: Services, lease: Lease, bot: str) -> dict[str, Any]:
             try:
                 async with aclosing(client.stream(request)) as events:
                     async for event in events:
+                        # Whatever the words are: that some came shows that the account answers.
                         is_answered = is_answered or isinstance(event, TextDelta | TextReplaced)
                         if isinstance(event, UsageReported):
                             reported = event
             finally:
+                # Read before the client closes; it knows the chat, by which the cost may be settled later.
                 left = client.aftermath()
         outcome = Outcome(bot=bot.lower())
     except PoeError as error:
+        # With the model, whose failure need not be the account's.
         outcome = outcome_of(error, bot=bot.lower())
         raise
     finally:
+        # In every ending: what was sent may be charged, whatever came of it.
         usage = SendRecord(
             ended_at=time.time(),
             prompt_tokens=reported.prompt_tokens,

@@ -53,6 +53,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 @router.post("", status_code=201, response_model=AccountShown)
 async def add_account(body: AccountBody, services: ServicesArgument) -> dict[str, Any]:
     """Add an account, or replace the credentials of the one with this kind and label. Poe is asked about them first."""
+    # `SecretStr` keeps them out of reprs and validation errors up to here.
     credentials = {name: value.get_secret_value() for name, value in body.credentials.items()}
     return await store_account(
         services, body.kind, body.label, credentials, max_concurrency=body.max_concurrency, is_checked=body.check
@@ -85,6 +86,7 @@ async def store_account(
         raise _not_valid(error) from None
     checked = await check_credentials(services, kind, credentials) if is_checked else None
     try:
+        # Stored before the reading, which belongs to the account; a refusal was raised above.
         account = await services.store.put_account(
             kind=kind, label=label.strip(), credentials=credentials, max_concurrency=max_concurrency
         )
@@ -98,7 +100,9 @@ async def store_account(
             credentials_version=account.credentials_version,
             is_by_owner=True,
         )
+        # The first account that tells what its points are worth makes estimates in dollars possible at once.
         await note_first_rate(services.store, checked.reading)
+    # Warm clients of this sandbox have the old credentials; others find out by the version.
     await services.clients.forget(account.id)
     return show_account(account, time.time())
 
@@ -117,8 +121,10 @@ async def list_accounts(
     """
     now = time.time()
     if asked.is_numbered:
+        # Numbered pages and totals need every account; the store has cursors only.
         async with aclosing(all_accounts(services.store)) as every:
             accounts = [account async for account in every if asked.takes(account, now)]
+        # The original's order; by cursor there is none, because the table has none.
         accounts.sort(key=lambda account: account.updated_at, reverse=True)
         number, size = asked.page or 1, asked.page_size or _ORIGINAL_PAGE
         shown = [show_account(account, now) for account in accounts[(number - 1) * size : number * size]]
@@ -126,6 +132,7 @@ async def list_accounts(
         return {"object": "list", "data": shown, "next_cursor": None, **numbers}
     taken: list[Account] = []
     for _ in range(_MAX_PAGES):
+        # Asked for no more than is wanted, so that the cursor is right behind the last one that is shown.
         page = await services.store.list_accounts(limit=limit - len(taken), cursor=cursor)
         taken += [account for account in page.items if asked.takes(account, now)]
         cursor = page.cursor
@@ -173,6 +180,7 @@ async def refresh_points_by_email(body: EmailBody, services: ServicesArgument) -
     """Read one account's points now; the account is named as the original gateway did."""
     async with aclosing(all_accounts(services.store)) as accounts:
         async for account in accounts:
+            # The original gateway named accounts by e-mail address, which is the label of those that came from it.
             if account.label.lower() == body.email.strip().lower():
                 return await refresh_points(account.id, services)
     raise GatewayError(NOT_FOUND, "There is no such account.")
@@ -199,6 +207,7 @@ async def test_account(account_id: str, services: ServicesArgument, body: Accoun
 @router.delete("/{account_id}", response_model=Deleted)
 async def delete_account(account_id: str, services: ServicesArgument) -> dict[str, Any]:
     """Delete an account with its credentials."""
+    # Raises for an account that there is not, which `delete_account` would pass over.
     await services.store.get_account(account_id)
     await services.store.delete_account(account_id)
     await services.clients.forget(account_id)
@@ -225,14 +234,17 @@ async def refresh_points(account_id: str, services: ServicesArgument) -> dict[st
             reading = await client.points()
             derived = client.session_data()
     except PoeError as error:
+        # The failure is the account's state, too: the list must not show it as fine.
         await services.store.record_reading(
             account_id, outcome_of(error), credentials_version=account.credentials_version
         )
+        # The code and not Poe's words, which may name the user.
         raise GatewayError(UPSTREAM, f"The points could not be read ({error.code.value}).", code=error.code) from None
     await note_first_rate(services.store, reading_of(reading))
     updated: Account = await services.store.record_reading(
         account_id,
         reading_of(reading),
+        # Sealing and writing them costs a call of KMS, so only what has changed is written.
         session_data=None if derived == dict(session_data or {}) else derived,
         credentials_version=account.credentials_version,
         is_by_owner=True,

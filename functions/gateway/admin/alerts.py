@@ -16,6 +16,7 @@ from pool.webhook import CONFIG_NAME, Webhook, WebhookChannel, read_webhook, set
 from reverse.errors import PoeError
 
 router = APIRouter()
+# A large fleet may have more; nobody reads further down.
 _MAX_SHOWN = 200
 
 
@@ -95,11 +96,15 @@ async def show_webhook(services: ServicesArgument) -> dict[str, Any]:
 async def replace_webhook(services: ServicesArgument, body: WebhookBody) -> dict[str, Any]:
     """Set where alerts are posted to, with a new secret for their signatures, shown this once."""
     try:
+        # The address is checked like every address from outside: the function must not be made to call into a private
+        # network.
         webhook = await set_webhook(services.store, body.url.get_secret_value(), now=time.time())
     except PoeError as error:
+        # These texts are ours and do not repeat the address, which often holds a token.
         raise invalid(f"The address can't be used: {error}.", param="url", code="unsafe_url") from None
     except ValueError:
         raise invalid("The address is too long.", param="url", code="invalid_value") from None
+    # Shown now or never: only the scheduled job reads it afterwards, to sign its messages.
     return _show(webhook) | {"secret": webhook.secret}
 
 
@@ -116,7 +121,9 @@ async def test_webhook(services: ServicesArgument) -> dict[str, Any]:
     if webhook is None:
         raise GatewayError(NOT_FOUND, "There is no webhook: `poegw alerts webhook set`.")
     alert = Alert(id="test", kind="test", text="This is a test. Alerts of the gateway arrive here.", since=time.time())
+    # By the channel that the scheduled job uses, so that the test tries what will be used.
     code = await WebhookChannel(webhook).send([alert], more=0)
+    # The webhook's own answer is not repeated: it comes from another server.
     if code is not None:
         raise GatewayError(UPSTREAM, f"The webhook did not take the message ({code}).", code="webhook_failed")
     return {"status": "ok"}

@@ -33,6 +33,7 @@ class AuditQuery(BaseModel):
 
     def times(self) -> tuple[float, float]:
         """Both ends in epoch seconds. Raises `GatewayError` (400)."""
+        # A second ahead, so that the change that was made just now is among them.
         until = self.until if self.until is not None else time.time() + 1
         since = self.since if self.since is not None else until - DEFAULT_SECONDS
         if not since < until or until - since > MAX_SECONDS:
@@ -90,6 +91,7 @@ async def list_audit(
             limit=limit,
             cursor=cursor,
         )
+    # Cursors hold a place in another list or range, and come back from outside.
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
     return {"object": "list", "data": [show_audit(entry) for entry in page.items], "next_cursor": page.cursor}

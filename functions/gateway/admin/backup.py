@@ -63,12 +63,14 @@ async def export_accounts(services: ServicesArgument, limit: Limit = 50, cursor:
 async def export_credentials(services: ServicesArgument, request: Request, body: CredentialsWanted) -> dict[str, Any]:
     """The credentials of some accounts, in clear. Takes the admin key of the deployment, and no other key."""
     caller: Administrator = request.scope[CALLER_KEY]
+    # A key of role admin can be made by others who administer; the admin key of the deployment is never in the table.
     if caller.key is not None:
         raise GatewayError(ADMIN_KEY_REQUIRED)
     found: dict[str, dict[str, str]] = {}
     for account_id in body.accounts:
         try:
             _, credentials, _ = await services.store.read_credentials(account_id)
+        # Deleted since the list was read: the others are exported all the same.
         except AccountNotFoundError:
             continue
         found[account_id] = dict(credentials)
@@ -108,6 +110,8 @@ async def import_accounts(services: ServicesArgument, body: AccountsToImport) ->
     for number, item in enumerate(body.data):
         credentials = _credentials_of(item, number)
         try:
+            # One at a time: each is sealed by KMS, and a failure leaves the earlier ones, which a repetition finds in
+            # place.
             results.append(await services.store.restore_account(item.backup(), credentials))
         except ValueError:
             raise _invalid(number, "credentials", "they are too large") from None
@@ -130,6 +134,7 @@ def _credentials_of(item: AccountToImport, number: int) -> dict[str, str] | None
 async def import_keys(services: ServicesArgument, body: KeysToImport) -> dict[str, Any]:
     """Add keys by their hashes, under their old ids, with what they have consumed of their budgets."""
     results = [await services.store.restore_key(item.backup()) for item in body.data]
+    # A key that was unknown here a moment ago is known now.
     services.authenticator.forget()
     return _imported(results)
 
@@ -138,8 +143,10 @@ async def import_keys(services: ServicesArgument, body: KeysToImport) -> dict[st
 async def import_ledger(services: ServicesArgument, body: LedgerToImport) -> dict[str, Any]:
     """Add sends. Their hours are summed up again by the scheduled job."""
     for number, item in enumerate(body.data):
+        # The id is the entry's place in the table, by its time: a wrong one would be summed up in another hour.
         if abs(int(item.id[:14]) / 1000 - item.started_at) > _ROUNDING_SECONDS:
             raise _invalid(number, "id", "it does not fit 'started_at'")
+        # An entry of the future would keep its hour open until then.
         if item.started_at > time.time() + 86_400:
             raise _invalid(number, "started_at", "it is in the future")
     return _imported(await services.store.restore_entries([item.entry() for item in body.data]))
@@ -157,13 +164,16 @@ async def _restore_setting(services: Services, value: dict[str, Any], number: in
         document = read_overrides(value)
     except OverrideError as error:
         raise _invalid(number, f"value.{error.field}", str(error)) from None
+    # What is there stays: an import never replaces.
     there = await services.store.get_config(POE)
     if there:
+        # A repeated import is no failure, and what the owner has changed since is not undone.
         return Restored.SAME if there == document else Restored.KEPT
     try:
         await services.store.put_config(POE, document)
     except ValueError:
         raise _invalid(number, "value", "it is too large") from None
+    # This sandbox uses it at once; others within a minute.
     services.poe_settings.forget()
     return Restored.CREATED
 
@@ -173,5 +183,6 @@ def _imported(results: list[Restored]) -> dict[str, Any]:
 
 
 def _invalid(number: int, name: str, why: str) -> GatewayError:
+    # The value is not told: it may be a credential.
     place = f"data.{number}.{name}"
     return invalid(f"'{place}' is not valid: {why}.", param=place, code="invalid_value")

@@ -56,6 +56,7 @@ class SettlementRecord(_Shape):
 
     read_until: Seconds = 0.0
     key_name: Word | None = None
+    # Without it a restored account would pay for its newest sends a second time.
     claimed: dict[str, Seconds] = Field(default_factory=dict, max_length=_MOST_LISTED)
     explained: dict[str, Seconds] = Field(default_factory=dict, max_length=_MOST_LISTED)
     elsewhere: dict[str, Count] = Field(default_factory=dict, max_length=_MOST_LISTED)
@@ -95,6 +96,7 @@ class AccountRecord(_Shape):
 
     def backup(self) -> AccountBackup:
         """For the store."""
+        # Credentials go beside it: the store seals them.
         values = self.model_dump(exclude={"points", "settlement", "credentials"})
         points = Points(**self.points.model_dump()) if self.points else None
         settlement = SettlementState(**self.settlement.model_dump())
@@ -117,6 +119,7 @@ class KeyRecord(_Shape):
 
     id: Id
     name: Label
+    # Never the secret: the gateway itself does not have it.
     hash: Hash
     previous: dict[Hash, Seconds] = Field(default_factory=dict, max_length=20)
     """Hashes of earlier secrets that still work, and until when."""
@@ -133,11 +136,13 @@ class KeyRecord(_Shape):
     tokens_per_month: Count | None = None
     expires_at: Annotated[float, Field(ge=0, le=MAX_MOMENT, allow_inf_nan=False, strict=True)] | None = None
     created_at: Seconds
+    # Kept, so that a change which was prepared before the move still meets its conflict.
     version: Count
     use: KeyUseRecord
 
     @classmethod
     def of(cls, backup: KeyBackup) -> dict[str, Any]:
+        # By the fields of the shape, so that a field which is added is exported and imported.
         names = [name for name in cls.model_fields if name not in ("previous", "use", "role")]
         shown = {name: getattr(backup.key, name) for name in names}
         use = {name: getattr(backup.use, name) for name in KeyUseRecord.model_fields}
@@ -146,6 +151,7 @@ class KeyRecord(_Shape):
     def backup(self) -> KeyBackup:
         """For the store."""
         values = self.model_dump(exclude={"previous", "use"})
+        # Tuples, as the key's class has them; JSON has arrays only.
         lists = {name: tuple(values[name]) for name in ("models", "routes", "ip_ranges")}
         return KeyBackup(
             key=ApiKey(**values | lists), previous=dict(self.previous), use=KeyUse(**self.use.model_dump())
@@ -189,6 +195,7 @@ class EntryRecord(_Shape):
 class SettingRecord(_Shape):
     """A document of settings."""
 
+    # The only document that an owner writes by hand and would miss.
     name: Literal["poe"]
     value: dict[str, Any]
 
@@ -224,6 +231,7 @@ class SettingsExported(BaseModel):
 class CredentialsWanted(_Shape):
     """Whose credentials are exported."""
 
+    # Few, because each is opened by a call of KMS.
     accounts: list[Id] = Field(max_length=20)
 
 

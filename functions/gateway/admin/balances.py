@@ -20,8 +20,10 @@ def pace_of(
     """Points per hour and the time at which they run out, each `None` where it would mislead. Pure."""
     if balance is None or used_last_day <= 0 or used_last_day < LEAST_SHARE_USED * (balance + used_last_day):
         return None, None
+    # Of a whole day, because hours of the night would say that points last for ever.
     pace = used_last_day / 24
     runs_out_at = now + balance / pace * HOUR
+    # The grant comes first, so that they do not run out at all.
     if next_grant_at is not None and runs_out_at >= next_grant_at > now:
         return round(pace, 1), None
     return round(pace, 1), runs_out_at
@@ -35,10 +37,12 @@ def reconciled_days(
     unsettled: defaultdict[str, int] = defaultdict(int)
     for row in used:
         day = datetime.fromtimestamp(row.hour, UTC).date().isoformat()
+        # Only settled points: an estimate agrees with nothing that Poe has.
         booked[day] += row.settled
         unsettled[day] += row.estimated
     rows = []
     for day in sorted({*booked, *elsewhere}):
+        # A history that was never read has nothing to say; 0 would claim that nobody else spent anything.
         others = elsewhere.get(day, 0) if is_read else None
         rows.append(
             {

@@ -22,6 +22,7 @@ PAGE_PATH = "/docs"
 MAX_BODY_BYTES = 256 * 1024
 MAX_IMPORT_BYTES = 2 * 1024 * 1024
 _OF_THE_BODY = (b"content-type", b"content-encoding", b"content-length")
+# Overrides and exports hold what a viewer must not see.
 _FOR_ADMINS = (f"{ADMIN_PATH}/config", f"{ADMIN_PATH}/export")
 
 
@@ -55,16 +56,20 @@ class GuardedApplication:
             )
             _check_query(request)
             is_import = path.startswith(f"{ADMIN_PATH}/import/")
+            # After the key was checked, so that nobody else can make the sandbox read megabytes. Read here and not by
+            # FastAPI, because the audit trail needs the names of its fields, too.
             body = await read_body(request, max_bytes=MAX_IMPORT_BYTES if is_import else MAX_BODY_BYTES)
             scope = {**scope, CALLER_KEY: caller, "headers": _as_json(scope["headers"]) if body else scope["headers"]}
             receive = _Replay(body, receive)
         elif path in (DESCRIPTION_PATH, PAGE_PATH) and context_of(request).services.settings.docs == "admin":
             await context_of(request).services.admin.check_reader(request.headers)
+        # The same 404 for a description that is off and for an address that there is not: nobody learns which it is.
         elif path in (DESCRIPTION_PATH, PAGE_PATH) or not self._serves_everything:
             raise HTTPException(404)
         if self._app is None:
             # Half a second of imports, during which a server with other callers must go on.
             self._app = await asyncio.to_thread(self._load)
+        # The description only, which changes nothing.
         if caller is None:
             await self._app(scope, receive, send)
         else:
@@ -80,6 +85,7 @@ def _check_query(request: Request) -> None:
 
 def _as_json(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers of a body that was unpacked and is read as JSON whatever it says it is, as on other addresses."""
+    # Length and encoding are those of the packed body.
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
     return [*kept, (b"content-type", b"application/json")]
 
@@ -92,6 +98,7 @@ class _Replay:
         self._receive = receive
 
     async def __call__(self) -> Message:
+        # The disconnect comes from here: a handler that waits for it must not hang.
         if self._body is None:
             return await self._receive()
         body, self._body = self._body, None

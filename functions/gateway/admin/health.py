@@ -57,6 +57,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
         accounts = list((await services.store.list_accounts(limit=_PAGE)).items)
         keys = list((await services.store.list_keys(limit=_PAGE)).items)
         uses = await services.store.key_uses([key.id for key in keys])
+    # Nothing else can be looked at without the table.
     except AccountStoreError as error:
         remedy = "Check the function's rights to the table and the region's health."
         yield Check(
@@ -66,6 +67,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
     yield Check(name="table", state="ok", detail="The table answers.")
     now = time.time()
     if accounts:
+        # One is enough: all are sealed with the same key.
         yield await _encryption(services, accounts[0])
     yield accounts_check(accounts, now)
     yield job_check(accounts, now)
@@ -76,6 +78,7 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
 async def _encryption(services: Services, account: Account) -> Check:
     try:
         await services.store.read_credentials(account.id)
+    # Wrong rights look like this, and so does a table that was taken over without its key.
     except AccountStoreError as error:
         return Check(
             name="encryption",
@@ -99,8 +102,10 @@ def accounts_check(accounts: list[Account], now: float) -> Check:
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     depleted = [account for account in accounts if status_of(account, now) is AccountStatus.DEPLETED]
     grants = [account.points.next_grant_at for account in depleted if account.points is not None]
+    # From then on one of them at least can serve again.
     if known := [grant for grant in grants if grant is not None]:
         told += f"; the next points come at {datetime.fromtimestamp(min(known), UTC):%Y-%m-%d %H:%M} UTC"
+    # Told even where others can serve: these come back only by somebody's hand.
     refused = [account.label for account in accounts if status_of(account, now) is AccountStatus.INVALID]
     if not counts[AccountStatus.ACTIVE]:
         return Check(
@@ -121,9 +126,12 @@ def accounts_check(accounts: list[Account], now: float) -> Check:
 
 def job_check(accounts: list[Account], now: float) -> Check:
     """Whether the scheduled job reads balances: seen from readings that are long overdue. Pure."""
+    # Accounts that are switched off are not read by the job.
     waiting = [account for account in accounts if status_of(account, now) is not AccountStatus.DISABLED]
+    # The job leaves no trace of its own where it does not run; overdue readings are what shows it.
     overdue = [account for account in waiting if account.refresh_due_at < now - _OLD_DUE_SECONDS]
     if overdue:
+        # The longest, which tells since when the job does not run.
         hours = max(now - account.refresh_due_at for account in overdue) / 3600
         return Check(
             name="scheduled job",
@@ -138,6 +146,7 @@ def keys_check(keys: list[ApiKey], uses: Mapping[str, KeyUse], now: float) -> Ch
     """Whether a lost key could cost much, and whether one ends soon or is used by nobody. Pure."""
     enabled = [key for key in keys if key.enabled and not (key.expires_at and key.expires_at <= now)]
     clients = [key for key in enabled if key.role is KeyRole.CLIENT]
+    # A budget of tokens bounds no points: models differ in their prices a hundredfold.
     endless = [key.name for key in clients if key.points_per_day is None and key.points_per_month is None]
     if endless:
         return Check(
@@ -146,6 +155,7 @@ def keys_check(keys: list[ApiKey], uses: Mapping[str, KeyUse], now: float) -> Ch
             detail=f"{len(endless)} of {len(clients)} keys have no budget of points.",
             remedy="Give them one: `poegw keys update NAME --budget 2000/day`.",
         )
+    # Told early: a program that stands still at night is what an expiry looks like otherwise.
     if ending := [key.name for key in enabled if key.expires_at and key.expires_at - now < _ENDS_SOON_SECONDS]:
         return Check(
             name="keys",
@@ -179,6 +189,7 @@ def _named(names: list[str]) -> str:
 
 async def _models(services: Services, now: float) -> Check:
     await services.catalogue.models()
+    # `None` is the embedded list, which is as old as the deployment.
     updated_at = services.catalogue.updated_at
     if updated_at is None:
         return Check(

@@ -32,6 +32,7 @@ Path = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 class _Limits(BaseModel):
     """What a key may do. `null` is no limit."""
 
+    # A misspelt limit would be no limit at all.
     model_config = ConfigDict(extra="forbid")
 
     models: list[Label] = Field(default_factory=list, max_length=100)
@@ -54,6 +55,7 @@ class _Limits(BaseModel):
     def _are_networks(cls, values: list[str]) -> list[str]:
         for value in values:
             try:
+                # With host bits, too: 192.0.2.7/24 is what people copy from their settings.
                 ipaddress.ip_network(value, strict=False)
             except ValueError:
                 raise ValueError("each must be a network, such as 192.0.2.0/24 or 2001:db8::/32") from None
@@ -73,6 +75,7 @@ class KeyBody(_Limits):
     @classmethod
     def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
         text = value.get_secret_value() if value else ""
+        # Such a key could be stored and would never be recognised in a header.
         if not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError("it has characters that no header can carry")
         return value
@@ -92,7 +95,9 @@ class KeyChange(_Limits):
 
     def settings(self) -> KeySettings:
         """For the store: what was given. Name and `enabled` have no null."""
+        # By what was given, not by the values: an absent field stays, `null` ends a limit.
         given = self.model_dump(include=self.model_fields_set, exclude={"version"})
+        # These two can't be taken away, so that null means "as it is".
         kept = {name: value for name, value in given.items() if value is not None or name not in ("name", "enabled")}
         return cast("KeySettings", kept)
 
@@ -173,6 +178,7 @@ async def create_key(body: KeyBody, services: ServicesArgument) -> dict[str, Any
     try:
         key, made = await services.store.create_key(secret=secret, **body.settings())
     except ValueError:
+        # The store judges the secret, because keys are made in other ways, too.
         message = "'secret' could be guessed: give at least 24 random characters, or leave it out to get a key."
         raise invalid(message, param="secret", code="invalid_value") from None
     services.authenticator.forget()
@@ -184,6 +190,7 @@ async def list_keys(services: ServicesArgument, limit: Limit = 50, cursor: str |
     """One page of keys, without their secrets."""
     page = await services.store.list_keys(limit=limit, cursor=cursor)
     uses: dict[str, KeyUse] = {}
+    # One batch of DynamoDB takes so many.
     for start in range(0, len(page.items), 100):
         uses |= await services.store.key_uses([key.id for key in page.items[start : start + 100]])
     data = [show_key(key, uses.get(key.id)) for key in page.items]
@@ -205,6 +212,7 @@ async def get_key(key_id: str, services: ServicesArgument) -> dict[str, Any]:
 async def change_key(key_id: str, body: KeyChange, services: ServicesArgument) -> dict[str, Any]:
     """Change name, limits, or whether it may be used. Other warm sandboxes follow within a minute."""
     try:
+        # Two administrators who change a key at the same time must not undo each other's change unseen.
         key = await services.store.update_key(key_id, expected_version=body.version, **body.settings())
     except KeyNotFoundError:
         raise no_such_key() from None
@@ -217,6 +225,7 @@ async def change_key(key_id: str, body: KeyChange, services: ServicesArgument) -
 @router.post("/{key_id}/rotate", response_model=NewKey)
 async def rotate_key(key_id: str, services: ServicesArgument, body: Rotation | None = None) -> dict[str, Any]:
     """Give the key a new secret, shown this once. The old one works a while longer, so that nothing stops."""
+    # A body is not required: rotating is often done by hand, in a hurry.
     grace = (body or Rotation()).grace_seconds
     try:
         key, secret = await services.store.rotate_key(key_id, overlap_seconds=grace)
@@ -224,6 +233,7 @@ async def rotate_key(key_id: str, services: ServicesArgument, body: Rotation | N
         raise no_such_key() from None
     services.authenticator.forget()
     use = await services.store.key_use(key_id)
+    # By the store's clock, by which the old secret ends.
     return show_key(key, use) | {"key": secret, "old_key_works_until": iso_time(use.at + grace) if grace else None}
 
 

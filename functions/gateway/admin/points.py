@@ -69,13 +69,16 @@ async def show_points(services: ServicesArgument, reconcile: Annotated[bool, Que
     """What is left, as of when, and how long it lasts."""
     now = time.time()
     page = await services.store.list_accounts(limit=_MAX_ACCOUNTS)
+    # Whole UTC days, which is how Poe's history is added up.
     since = now // DAY * DAY - (RECONCILED_DAYS - 1) * DAY
+    # Read once for all accounts: each day is one item, whatever the number of accounts.
     sums = await services.store.sums(since=since, until=-(-now // HOUR) * HOUR)
     used = _by_account(sums)
     shown: dict[str, Any] = {"data": [_points(account, used[account.id], now) for account in page.items]}
     if reconcile:
         rows: list[dict[str, Any]] = []
         for account in page.items:
+            # Only where it is asked for: one read for each account.
             state = await services.store.settlement_state(account.id)
             rows += reconciled_days(account, used[account.id], state.elsewhere, is_read=state.read_until > 0)
         shown["reconciled"] = sorted(rows, key=lambda row: (row["day"], row["label"]), reverse=True)
@@ -91,8 +94,10 @@ def _by_account(sums: Iterable[Sums]) -> defaultdict[str, list[Sums]]:
 
 def _points(account: Account, used: list[Sums], now: float) -> dict[str, Any]:
     points = account.points
+    # Estimates count as well: what was just sent is not settled yet.
     today = sum(row.points for row in used if row.hour >= now // DAY * DAY)
     last_day = sum(row.points for row in used if row.hour >= now - DAY)
+    # Never read is unknown, which is not an empty account.
     balance = points.balance if points else None
     grant = points.next_grant_at if points else None
     pace, runs_out_at = pace_of(balance, last_day, grant, now)

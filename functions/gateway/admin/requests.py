@@ -10,16 +10,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from accounts import Selection
 from gateway.admin.accounts import Limit, ServicesArgument
-from gateway.admin.lookups import find_request, is_of_request, names_of
-from gateway.admin.shapes import HOUR, Label, Range, selection_of
+from gateway.admin.lookups import find_request, names_of, tries_of
+from gateway.admin.shapes import Label, Range, selection_of
 from gateway.admin.shown import show_entry, show_request
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 
 router = APIRouter()
-# Of the sends around a request, those of the same key.
-_LOOK_PAGE = 200
 
 
 class EntryShown(BaseModel):
@@ -38,6 +35,7 @@ class EntryShown(BaseModel):
     prompt_tokens: int | None
     completion_tokens: int | None
     tokens_estimated: bool
+    # In the order in which they become known. What a send cost is the last of them that is there.
     estimate: int | None
     reported: int | None
     settled: int | None
@@ -68,6 +66,7 @@ async def list_ledger(
     """Sends, newest first; those of the last seven days by default."""
     try:
         page = await services.store.list_entries(selection_of(asked, asked.outcome), limit=limit, cursor=cursor)
+    # Cursors come back from outside, and hold a place in one list.
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
     return {"object": "list", "data": [show_entry(entry) for entry in page.items], "next_cursor": page.cursor}
@@ -129,6 +128,7 @@ async def list_requests(
         page = await services.store.list_requests(selection_of(asked, asked.status), limit=limit, cursor=cursor)
     except ValueError:
         raise invalid("The cursor is not one of this list.", param="cursor", code="invalid_value") from None
+    # Keys only: an account is shown by its id, as in the log.
     names = await names_of(services.store, ["key"])
     data = [show_request(record, names) for record in page.items]
     return {"object": "list", "data": data, "next_cursor": page.cursor}
@@ -137,12 +137,10 @@ async def list_requests(
 @router.get("/requests/{request_id}", response_model=RequestWithTries)
 async def get_request(request_id: str, services: ServicesArgument) -> dict[str, Any]:
     """One request of the last month, with its sends."""
+    # By the caller's own id, which a log or an error message shows; the table has no index by it.
     record = await find_request(services.store, request_id)
     if record is None:
         raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
-    since = record.at - (record.total_seconds or 0.0) - HOUR
-    wanted = Selection(since=since, until=record.at + HOUR, key_id=record.key_id)
-    page = await services.store.list_entries(wanted, limit=_LOOK_PAGE)
-    tries = sorted((entry for entry in page.items if is_of_request(entry, request_id)), key=lambda entry: entry.attempt)
+    tries = await tries_of(services.store, record)
     names = await names_of(services.store, ["key"])
     return show_request(record, names) | {"tries": [show_entry(entry) for entry in tries]}

@@ -31,9 +31,11 @@ Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 
 def _read_moment(value: Any) -> Any:
     """Epoch seconds, or an ISO 8601 time; one without a zone is UTC."""
+    # `True` is an `int`, and no time.
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     if isinstance(value, str):
+        # Query parameters are texts, so that numbers come as digits.
         if _EPOCH.fullmatch(value):
             return float(value)
         # Whoever writes an address by hand leaves the plus of a time zone as it is, which stands for a space there.
@@ -54,6 +56,7 @@ Moment = Annotated[
 class Range(BaseModel):
     """A range of time, and whose."""
 
+    # `from` is a word of Python, so that the fields have other names inside.
     model_config = ConfigDict(populate_by_name=True)
 
     since: Moment | None = Field(default=None, alias="from")
@@ -64,6 +67,7 @@ class Range(BaseModel):
 
     def end(self) -> float:
         """The end, now by default. What lies in the far future is brought into the calendar."""
+        # Weeks and months are computed from it, and no date goes beyond the year 9999.
         return min(self.until, _FAR_FUTURE) if self.until is not None else time.time()
 
     def times(self, *, default_seconds: float) -> tuple[float, float]:
@@ -77,6 +81,7 @@ class Range(BaseModel):
 
 def selection_of(asked: Range, outcome: str | None) -> Selection:
     since, until = asked.times(default_seconds=7 * DAY)
+    # The ledger has models in lower case, as Poe compares them.
     model = asked.model.lower() if asked.model else None
     return Selection(since=since, until=until, key_id=asked.key, model=model, account_id=asked.account, outcome=outcome)
 
@@ -84,6 +89,7 @@ def selection_of(asked: Range, outcome: str | None) -> Selection:
 class AccountBody(BaseModel):
     """A new account, or new credentials for the one with the same kind and label."""
 
+    # A misspelt field would be left out in silence, such as `max_concurency`.
     model_config = ConfigDict(extra="forbid")
 
     kind: AccountKind
@@ -131,6 +137,7 @@ class AccountTested(BaseModel):
 class UpsertBody(BaseModel):
     """The original gateway's form of a web account."""
 
+    # Its clients send fields that mean nothing here.
     model_config = ConfigDict(extra="ignore")
 
     email: Label
@@ -205,6 +212,7 @@ class AccountFilter(BaseModel):
         """Whether the account is one of them. An unknown balance is neither small nor large."""
         if self.status is not None and status_of(account, now) != self.status:
             return False
+        # Accounts without a balance are left out only where one is asked for.
         if self.min_balance is None and self.max_balance is None:
             return True
         balance = account.points.balance if account.points else None

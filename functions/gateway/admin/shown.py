@@ -16,6 +16,7 @@ from typing import Any
 from accounts import Account, Alert, ApiKey, AuditEntry, KeyUse, LedgerEntry, RequestRecord, Sums
 from pool.status import status_of
 
+# From the class itself, so that a fact which is added to it is shown.
 _COUNTED = tuple(name for name in Sums._fields if name not in ("hour", "key_id", "model", "account_id"))
 _SHOWN_AS = {
     "settled": "points_settled",
@@ -36,8 +37,10 @@ def show_account(account: Account, now: float) -> dict[str, Any]:
         "id": account.id,
         "kind": account.kind.value,
         "label": account.label,
+        # The original gateway's name for what is the label here; its programs look for it.
         "email": account.label,
         "status": status_of(account, now).value,
+        # Never read is null: 0 would be an account that is empty.
         "message_point_balance": points.balance if points else None,
         "subscription_active": account.subscribed,
         "max_concurrency": account.max_concurrency,
@@ -47,6 +50,7 @@ def show_account(account: Account, now: float) -> dict[str, Any]:
         "last_used_at": iso_time(account.last_used_at),
         "last_error": account.last_error,
         "error_count": account.consecutive_errors,
+        # A time that has passed would read as if the account still waited.
         "cooldown_until": iso_time(account.eligible_at if account.eligible_at > now else None),
         "created_at": iso_time(account.created_at),
         "updated_at": iso_time(account.updated_at),
@@ -71,6 +75,7 @@ def show_key(key: ApiKey, use: KeyUse | None = None) -> dict[str, Any]:
         "tokens_per_month": key.tokens_per_month,
         "expires_at": iso_time(key.expires_at),
         "created_at": iso_time(key.created_at),
+        # With the key's counters, which every request writes; the key itself is written only when it is changed.
         "last_used_at": iso_time(use.last_used_at) if use else None,
         "version": key.version,
     }
@@ -80,6 +85,7 @@ def show_use(use: KeyUse) -> dict[str, Any]:
     """What a key has consumed in the present windows."""
     now = datetime.fromtimestamp(use.at, UTC)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    # 32 days after the first are in the next month, however long this one is.
     next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
     return {
         "requests_this_minute": use.requests_this_minute,
@@ -122,6 +128,7 @@ def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) ->
         "request_id": record.request_id,
         "at": iso_time(record.at),
         "key": record.key_id,
+        # Null for a key that was deleted since; its id stays in the books.
         "key_name": names.get(("key", record.key_id)),
         "model": record.model,
         "surface": record.surface,
@@ -142,6 +149,7 @@ def show_request(record: RequestRecord, names: Mapping[tuple[str, str], str]) ->
 
 def show_sums(rows: Iterable[Sums]) -> dict[str, int]:
     """What rows add up to, each fact under its name."""
+    # Column by column in C: a page of usage adds up thousands of rows.
     columns = list(zip(*map(counts_of, rows), strict=True))
     return dict(zip(SUMS, map(sum, columns) if columns else [0] * len(SUMS), strict=True))
 
@@ -179,6 +187,7 @@ def show_alert(alert: Alert) -> dict[str, Any]:
 
 def iso_time(seconds: float | None) -> str | None:
     """Epoch seconds as the admin routes show them."""
+    # 0 is a time that was never set.
     if not seconds:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
@@ -206,5 +215,6 @@ def _cell(value: Any) -> Any:
         # The writer quotes what has a line feed, and not what has a carriage return.
         value = value.replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
+        # A spreadsheet would run a name that begins like this as a formula, and callers choose names.
         return f"'{value}"
     return value

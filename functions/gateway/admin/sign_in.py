@@ -71,10 +71,12 @@ class Complete(BaseModel):
 @router.post("", response_model=Begun, status_code=201)
 async def begin_sign_in(services: ServicesArgument, body: Begin | None = None) -> dict[str, Any]:
     """Begin to sign in. Open `authorize_url`, then post the address that the browser comes back to."""
+    # Loaded with the first sign-in only.
     from reverse.official import SignIn
 
     redirect_uri = (body or Begin()).redirect_uri
     parts = urlsplit(redirect_uri)
+    # A code that is sent anywhere else could be taken up by whoever has that address.
     if parts.scheme != "http" or parts.hostname not in _LOOPBACK or parts.query:
         raise invalid(
             "The browser can only be sent back to a loopback address.", param="redirect_uri", code="invalid_value"
@@ -87,7 +89,9 @@ async def begin_sign_in(services: ServicesArgument, body: Begin | None = None) -
         _DOCUMENT,
         _OWNER,
         sign_in_id,
+        # The verifier stays here: without it, a code that somebody overhears is worth nothing.
         {"redirect_uri": redirect_uri, "state": sign_in.state, "verifier": sign_in.verifier},
+        # The item ends by itself; a verifier that waits for ever could be used by whoever finds an old address.
         ttl_seconds=LIFETIME_SECONDS,
     )
     config = await services.poe_settings.refresh()
@@ -109,6 +113,7 @@ async def complete_sign_in(sign_in_id: str, body: Complete, services: ServicesAr
         raise GatewayError(NOT_FOUND, "There is no such sign-in. It may have expired: begin again.")
     sign_in = SignIn(services.settings.poe_client_id, begun["redirect_uri"], begun["state"], begun["verifier"])
     try:
+        # Compares the state, so that the address of somebody else's sign-in is refused.
         code = sign_in.read_return(urlsplit(body.redirected_url).query)
         login = await exchange_code(sign_in, code, services.poe_settings.config)
     except ValueError:
@@ -116,6 +121,7 @@ async def complete_sign_in(sign_in_id: str, body: Complete, services: ServicesAr
             "This address belongs to another sign-in.", param="redirected_url", code="invalid_value"
         ) from None
     except PoeError as error:
+        # The code was refused, or was used before: only a new sign-in helps.
         if error.code is ErrorCode.NOT_AUTHENTICATED:
             raise invalid(
                 "Poe refused the sign-in. Begin again.", param="redirected_url", code="sign_in_refused"
@@ -125,6 +131,7 @@ async def complete_sign_in(sign_in_id: str, body: Complete, services: ServicesAr
         ) from None
     credentials = {"api_key": login.credentials.api_key}
     label = body.label or await _free_label(services.store)
+    # Tried first, like a key that is typed in.
     return await store_account(services, AccountKind.OFFICIAL, label, credentials, is_checked=True)
 
 
@@ -132,5 +139,6 @@ async def _free_label(store: AccountStore) -> str:
     """A name that no official account has: nobody asked to replace one."""
     async with aclosing(all_accounts(store)) as accounts:
         taken = {account.label.lower() async for account in accounts if account.kind is AccountKind.OFFICIAL}
+    # The first number that is free, so that a deleted account's name is used again.
     names = (_LABEL if number == 1 else f"{_LABEL}-{number}" for number in count(1))
     return next(name for name in names if name not in taken)

@@ -36,12 +36,14 @@ async def serve_audited(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, caller: Administrator, body: bytes
 ) -> None:
     """Serve the request with `app`, and keep what an administrator changed by it. Raises what `app` raises."""
+    # Reading changes nothing, and a console that polls would fill the trail.
     if scope["method"] in _READING:
         await app(scope, receive, send)
         return
     trail = _Trail(scope, caller, body, send)
     try:
         await app(scope, receive, trail.send)
+    # It may have changed something before it was stopped.
     except asyncio.CancelledError:
         await to_the_end(trail.keep(CLIENT_GONE), name="audit")
         raise
@@ -67,6 +69,7 @@ class _Trail:
         if message["type"] == "http.response.start":
             self._status = message["status"]
         elif message["type"] == "http.response.body":
+            # Only to find the id of what was created; larger answers hold none, or many.
             if len(self._answer) <= _MAX_ANSWER_BYTES:
                 self._answer += message.get("body", b"")
             if not message.get("more_body"):
@@ -78,6 +81,7 @@ class _Trail:
         is_refused = _FIRST_REFUSAL <= status < _FIRST_FAILURE and status != CLIENT_GONE
         if self._is_kept or is_refused:
             return
+        # Before the write: the end of the answer and a failure after it must not make two entries.
         self._is_kept = True
         context: RequestContext = self._scope[SCOPE_KEY]
         entry = self._entry(status, code, context.record.request_id)
@@ -96,7 +100,9 @@ class _Trail:
             at=time.time(),
             actor_id=key.id if key is not None else None,
             actor=self._caller.name,
+            # The function's name: the path would say the same with ids in it.
             action=getattr(self._scope.get("endpoint"), "__name__", "unknown"),
+            # Of what was created the answer has the id; the path does not.
             target=next(iter(map(str, parameters.values())), None) or _created(self._answer),
             status=status,
             code=code,
@@ -109,6 +115,7 @@ class _Trail:
 def _fields_of(body: bytes) -> tuple[str, ...]:
     """The names that a JSON object has at its top."""
     found = _object_of(body)
+    # Names that a field can have: anything else could be a value that somebody put in the wrong place.
     return tuple(sorted(name for name in found if _FIELD.fullmatch(name))[:_MAX_FIELDS])
 
 
@@ -121,6 +128,7 @@ def _created(answer: bytes) -> str | None:
 def _object_of(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
+    # No JSON, or too deep: whatever reads the body refuses it.
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

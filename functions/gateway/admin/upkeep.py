@@ -46,6 +46,7 @@ Status = Literal["active", "cooldown", "depleted", "invalid"]
 class RefreshAllBody(BaseModel):
     """The original gateway's form."""
 
+    # Programs for the original gateway send fields that mean nothing here.
     model_config = ConfigDict(extra="ignore")
 
     statuses: Annotated[list[Status], Field(max_length=10)] | None = None
@@ -86,6 +87,7 @@ async def refresh_all(services: ServicesArgument, body: RefreshAllBody | None = 
     body = body or RefreshAllBody()
     wanted = body.statuses or ["active", "cooldown", "depleted", "invalid"]
     width = asyncio.Semaphore(min(max(body.concurrency, 1), MAX_CONCURRENCY))
+    # Far below Lambda's deadline: the cursor leads on, while a request that is cut tells nothing.
     give_up_at = time.monotonic() + _MAX_SECONDS
     cursor, scheduled, skipped = body.cursor, 0, 0
     while True:
@@ -97,6 +99,7 @@ async def refresh_all(services: ServicesArgument, body: RefreshAllBody | None = 
         marked = sum(mark.result() for mark in marks)
         scheduled, skipped = scheduled + marked, skipped + len(marks) - marked
         cursor = page.cursor
+        # After a page, so that a request always gets on, however slow the table is.
         if cursor is None or scheduled + skipped >= _MAX_ACCOUNTS or time.monotonic() >= give_up_at:
             break
     return {
@@ -111,6 +114,7 @@ async def refresh_all(services: ServicesArgument, body: RefreshAllBody | None = 
 async def _mark_due(services: Services, account: Account, now: float, width: asyncio.Semaphore) -> bool:
     """Make a reading due: a claim that ends as it begins."""
     async with width:
+        # A claim that another run holds is respected: that account is being read.
         return await services.store.claim_refresh(account.id, now=now, lease_seconds=0, force=True)
 
 
@@ -144,12 +148,14 @@ async def show_caller(request: Request) -> dict[str, Any]:
 )
 async def stream_check() -> StreamingResponse:
     """Three server-sent events, 150 ms apart. Where they arrive together, something on the way buffers."""
+    # Events like a chat's, on the same way to the caller, without an account and without points.
     return StreamingResponse(_events_apart(), media_type="text/event-stream")
 
 
 async def _events_apart() -> AsyncGenerator[bytes, None]:
     for number in range(1, _CHECK_EVENTS + 1):
         yield b'data: {"n":%d}\n\n' % number
+        # Far enough apart to be told from events that a network has merged, short enough to wait for.
         await asyncio.sleep(_CHECK_APART_SECONDS)
 
 
@@ -185,10 +191,12 @@ async def replace_poe_config(services: ServicesArgument, body: Annotated[dict[st
     An operation or a subscription that does not exist is refused.
     """
     try:
+        # Checked before it is stored: a broken one would be found by every sandbox, in the middle of chats.
         document = read_new_overrides(body)
         await services.store.put_config(POE, document)
     except OverrideError as error:
         raise invalid(f"{error}.", param=error.field, code="invalid_value") from None
+    # The store's word for a document that does not fit an item of the table.
     except ValueError:
         raise invalid("The overrides are too large.", code="invalid_value") from None
     services.poe_settings.forget()
@@ -231,6 +239,7 @@ async def replace_aliases(services: ServicesArgument, body: AliasesBody) -> dict
     Other warm sandboxes follow within a minute.
     """
     try:
+        # By the reader that every sandbox uses, so that what is stored can be used.
         table = read_aliases(body.model_dump())
         await services.store.put_config(ALIASES, table.to_json())
     except AliasError as error:
@@ -238,11 +247,13 @@ async def replace_aliases(services: ServicesArgument, body: AliasesBody) -> dict
     except ValueError:
         raise invalid("The aliases are too large.", param="aliases", code="invalid_value") from None
     services.catalogue.forget_aliases()
+    # Reads the list that the names are compared with, if it is due.
     await services.catalogue.models()
     return _shown(services, table)
 
 
 def _shown(services: Services, table: AliasTable) -> dict[str, Any]:
     meant = {name for alias in table.aliases for name in (alias.model, *alias.fallbacks)} - {"*"}
+    # Told and not refused: Poe has bots that no list has.
     unlisted = sorted(name for name in meant if services.catalogue.known(name) is None)
     return {**table.to_json(), "unlisted": unlisted}

@@ -56,6 +56,7 @@ class UsageQuery(Range):
         periods = {name: value for name in _PERIODS if (value := getattr(self, name)) is not None}
         if periods:
             name = next(iter(periods))
+            # Two ranges contradict each other; whichever counted, the other one would be left out unseen.
             if len(periods) > 1 or self.since is not None or self.until is not None:
                 raise invalid(
                     "A range is 'from' and 'to', or one of 'day', 'week', 'month'.", param=name, code="invalid_value"
@@ -66,6 +67,7 @@ class UsageQuery(Range):
             end = -(-self.end() // HOUR) * HOUR
             return (end - HOUR) // DAY * DAY, end
         since, until = self.times(default_seconds=DAY)
+        # Widened: sums are kept by the hour.
         return since // HOUR * HOUR, -(-until // HOUR) * HOUR
 
 
@@ -94,7 +96,7 @@ class UsageShown(BaseModel):
     totals: dict[str, int]
     spent_elsewhere: int | None
     """Points that other programs spent with these accounts on the days of the range, by Poe's history. Null with `key`
-    or `model`, and where there are too many accounts."""
+    or `model`, where there are too many accounts, and where the history of one of them was not read yet."""
 
 
 @router.get(
@@ -103,6 +105,7 @@ class UsageShown(BaseModel):
 async def show_usage(services: ServicesArgument, asked: Annotated[UsageQuery, Query()]) -> Any:
     """What was used in a range of whole hours, grouped by key, model, account, day or hour. Today by default."""
     groups, (since, until) = asked.groups(), asked.hours()
+    # Days are added up from hours here, so that the store needs no grouping of its own for them.
     by = {"key": "key_id", "account": "account_id", "day": "hour"}
     [sums] = await services.store.tally(
         since=since,
@@ -112,12 +115,15 @@ async def show_usage(services: ServicesArgument, asked: Annotated[UsageQuery, Qu
         model=asked.model.lower() if asked.model is not None else None,
         account_id=asked.account,
     )
+    # Read only for what is grouped by, since each page of names is paid for.
     names = await names_of(services.store, groups)
     rows = [_named(dict(zip(groups, group, strict=True)), names) | totals for group, totals in _grouped(sums, groups)]
+    # Rows only: totals would be one more row to a spreadsheet, and be added up with the others.
     if asked.format == "csv":
         return _csv(rows)
     totals = show_sums(sums)
     shown = {"from": iso_time(since), "to": iso_time(until), "by": groups, "data": rows, "totals": totals}
+    # Poe's history knows neither the gateway's keys nor who asked a bot.
     is_of_accounts = asked.key is None and asked.model is None
     elsewhere = await _elsewhere(services.store, asked.account, since, until) if is_of_accounts else None
     return shown | {"spent_elsewhere": elsewhere}
@@ -128,11 +134,16 @@ async def _elsewhere(store: AccountStore, account_id: str | None, since: float, 
     ids = [account_id] if account_id is not None else []
     if account_id is None:
         page = await store.list_accounts(limit=_MOST_ACCOUNTS)
+        # A sum over some of the accounts would be believed to be that of all.
         if page.cursor is not None:
             return None
         ids = [account.id for account in page.items]
+    # `until` is exclusive: a range that ends at midnight does not touch the day that begins then.
     first, last = (datetime.fromtimestamp(at, UTC).date().isoformat() for at in (since, max(since, until - 1)))
     states = await asyncio.gather(*(store.settlement_state(found) for found in ids))
+    # A history that was never read has nothing to say, and a sum without it would be too low.
+    if any(state.read_until <= 0 for state in states):
+        return None
     return sum(points for state in states for day, points in state.elsewhere.items() if first <= day <= last)
 
 

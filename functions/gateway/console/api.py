@@ -64,8 +64,10 @@ PAGES: Mapping[str, frozenset[KeyRole]] = {
 async def serve(rest: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """One request. `rest` has the administration. Raises `GatewayError`, and `HTTPException` (404, 405)."""
     request = Request(scope, receive)
+    # Before anything is read, signing in included: another site must not sign a browser in either.
     check_origin(scope["method"], request.headers)
     services = context_of(request).services
+    # Made for each request: it keeps nothing.
     sessions = Sessions(services.store, services.admin, clock=time.time)
     path = scope["path"]
     if path in (_SESSION, _END_ALL):
@@ -85,10 +87,12 @@ async def _session_answer(request: Request, sessions: Sessions, path: str) -> An
         if method != "POST":
             raise HTTPException(405, headers={"allow": "POST"})
         visit = await sessions.open(request.scope["headers"], _client(request.scope))
+        # Signing everybody out is a change for all, so it is for admins only.
         if visit.session.role is not KeyRole.ADMIN:
             raise GatewayError(VIEWER_ONLY_READS if visit.session.role is KeyRole.VIEWER else CLIENT_KEY)
         await sessions.end_all()
         return _signed_out()
+    # Without looking at the session: whoever wants to leave can, whatever the cookie holds.
     if method == "DELETE":
         return _signed_out()
     if method == "POST":
@@ -96,6 +100,7 @@ async def _session_answer(request: Request, sessions: Sessions, path: str) -> An
         key = body.get("key")
         if not isinstance(key, str) or not key.strip() or len(key) > _MAX_KEY_CHARS:
             raise invalid("'key' must be the admin key, or an API key.", param="key", code="invalid_value")
+        # Pasted keys often bring white space along.
         visit = await sessions.sign_in(key.strip(), _client(request.scope))
         return json_answer(_shown(visit), headers=[("set-cookie", visit.cookie(time.time()))])
     if method in ("GET", "HEAD"):
@@ -106,6 +111,7 @@ async def _session_answer(request: Request, sessions: Sessions, path: str) -> An
 
 def _shown(visit: Visit) -> dict[str, Any]:
     shown = show_session(visit)
+    # As everywhere in the API: ISO 8601 instead of epoch seconds.
     times = {
         name: iso_time(value)
         for name, value in shown.items()
@@ -116,7 +122,9 @@ def _shown(visit: Visit) -> dict[str, Any]:
 
 def _signed_out() -> Answer:
     return json_answer(
-        {"ended": True}, headers=[("set-cookie", set_cookie("", 0)), ("clear-site-data", '"cache", "storage"')]
+        # The browser forgets what the pages kept, so that the next person at it finds nothing.
+        {"ended": True},
+        headers=[("set-cookie", set_cookie("", 0)), ("clear-site-data", '"cache", "storage"')],
     )
 
 
@@ -126,8 +134,10 @@ async def _administer(rest: ASGIApp, scope: Scope, receive: Receive, send: Send,
     if path.startswith(_NOT_OFFERED):
         raise HTTPException(404)
     check_rights(visit.caller, method=scope["method"], is_secret=is_secret(path))
+    # A stolen cookie must not become a key, which outlives every session.
     if _shows_secret(scope["method"], path) and time.time() >= visit.session.show_once_until:
         raise GatewayError(SIGN_IN_AGAIN)
+    # Without the cookie and any key: behind this only the checked caller counts.
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_A_KEY]
     inner = {**scope, "path": path, "headers": headers, CALLER_KEY: visit.caller}
     await rest(inner, receive, _without_store(send))
@@ -135,6 +145,7 @@ async def _administer(rest: ASGIApp, scope: Scope, receive: Receive, send: Send,
 
 def _shows_secret(method: str, path: str) -> bool:
     """Whether the answer has the secret of a key, or that of the webhook."""
+    # By path and method, because the answer's content is not known before it is made.
     is_key = method == "POST" and (path == f"{ADMIN_PATH}/keys" or path.endswith("/rotate"))
     return is_key or (method == "PUT" and path == f"{ADMIN_PATH}/config/alert-webhook")
 
@@ -147,6 +158,7 @@ async def _page_answer(request: Request, visit: Visit) -> Answer:
     if roles is None:
         raise HTTPException(404)
     if visit.session.role not in roles:
+        # Of a page that exists, unlike the 404 above: the holder of the other role should know.
         raise GatewayError(CLIENT_KEY if visit.session.role is KeyRole.CLIENT else WRONG_PAGE)
     answer = await _page(name)
     made: Answer = await answer(context_of(request).services, visit, rest, request.query_params)
@@ -164,6 +176,7 @@ async def _page(name: str) -> Any:
 
 def _renewing(send: Send, sessions: Sessions, visit: Visit, request: Request) -> Send:
     """Adds the cookie to an answer that moves the end of the session."""
+    # A page that polls must not keep a session alive that nobody is sitting at.
     renewed = None if request.headers.get(POLL_HEADER) == "1" else sessions.renewed(visit)
 
     async def send_renewed(message: Message) -> None:
@@ -180,6 +193,7 @@ def _without_store(send: Send) -> Send:
 
     async def send_unkept(message: Message) -> None:
         if message["type"] == "http.response.start":
+            # The administration's own word for it would be a second one beside it.
             headers = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"cache-control"]
             message = {**message, "headers": [*headers, (b"cache-control", NO_STORE.encode())]}
         await send(message)

@@ -21,9 +21,11 @@ HOURLY = ("hour", "model")
 
 def show_hours(rows: Iterable[Sums], span: Range) -> dict[str, Any]:
     """A number for each hour: of all facts in total, and of points by model."""
+    # Hours without a send are 0, not missing: a chart would draw a line across the gap.
     totals = [[0] * span.hours for _ in SUMS]
     by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0] * span.hours)
     for hour, of_hour in groupby(rows, attrgetter("hour")):
+        # A row outside of the range would be counted in another hour: negative indexes count from the end.
         if not span.since <= hour < span.until:
             continue
         index = (hour - span.since) // HOUR
@@ -34,6 +36,7 @@ def show_hours(rows: Iterable[Sums], span: Range) -> dict[str, Any]:
             column[index] += sum(values)
     ordered = sorted(by_model.items(), key=lambda item: -sum(item[1]))
     series: list[tuple[str | None, list[int]]] = [*ordered[:TOP_MODELS]]
+    # A chart with dozens of models can't be read.
     if others := [points for _, points in ordered[TOP_MODELS:]]:
         series.append((None, [sum(values) for values in zip(*others, strict=True)]))
     return {
@@ -64,6 +67,7 @@ def show_counts(rows: Sequence[RequestCount]) -> dict[str, Any]:
     """How many requests there were, how many failed, and how long first tokens took."""
     classes: Counter[int] = Counter()
     for row in rows:
+        # Requests that failed before the first token have no time to it, and must not count as fast.
         if row.first_token_class is not None:
             classes[row.first_token_class] += row.requests
     return {
@@ -90,6 +94,7 @@ async def count_requests(
     outcome: str | None = None,
 ) -> Sequence[Sequence[RequestCount]]:
     """Counts of requests, grouped in each of these ways; nothing where the log of requests is switched off."""
+    # Nothing is kept: an empty answer says so, where zeros would say that nobody asked.
     if services.settings.request_log_days <= 0:
         return []
     return await services.store.count_requests(
@@ -136,6 +141,7 @@ async def names_of(
 ) -> Names:
     """The names of these, at most a hundred of each beyond those that are known. What was deleted has none."""
     known = known or Names({}, {})
+    # Bounded, because each name is a read of the table; the page shows the others by their ids.
     keys = sorted(set(key_ids) - set(known.keys) - {""})[:_NAMED]
     accounts = sorted(set(account_ids) - set(known.accounts) - {""})[:_NAMED]
     found_keys = await store.get_keys(keys) if keys else {}

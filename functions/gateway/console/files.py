@@ -18,6 +18,7 @@ FOLDER = Path(__file__).with_name("static")
 INDEX = "index.html"
 PLACEHOLDER = b"static/@/"
 """In the index, where the addresses of files have the hash."""
+# No part begins with a dot: neither `..` nor a hidden file can be asked for.
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART}){{0,5}}")
 _DIGEST_CHARS = 16
@@ -61,12 +62,14 @@ class FileSet:
 
     def find(self, path: str) -> File | None:
         """The file at `DIGEST/NAME`; `None` for what is not there, and for another digest."""
+        # Another digest is a page of another version: a 404 makes it load anew, mixed modules would break it.
         digest, _, name = path.partition("/")
         return self.files.get(name) if digest == self.digest else None
 
 
 def read_files(folder: Path = FOLDER) -> FileSet:
     """Read every file that may be served. A name that no address can have is left out, and so is another type."""
+    # Read once and looked up by name: a request's path never reaches the file system.
     found = {name: path for path in sorted(folder.rglob("*")) if (name := _servable(path, folder)) is not None}
     bodies = {name: path.read_bytes() for name, path in found.items()}
     digest = _digest_of(bodies)
@@ -82,6 +85,7 @@ def write_compressed(folder: Path) -> None:
     """Put a `.gz` beside each text that is served as it is. The same content makes the same bytes."""
     for path in sorted(folder.rglob("*")):
         name = _servable(path, folder)
+        # The index is changed when it is read, so that its compressed form can't be made ahead.
         if name is None or name == INDEX or path.suffix not in COMPRESSED:
             continue
         if (compressed := _compress(path.read_bytes())) is not None:
@@ -90,14 +94,17 @@ def write_compressed(folder: Path) -> None:
 
 def _servable(path: Path, folder: Path) -> str | None:
     name = path.relative_to(folder).as_posix()
+    # A link could lead out of the folder.
     if path.is_symlink() or not path.is_file() or path.suffix not in TYPES or not _NAME.fullmatch(name):
         return None
+    # One document: any other page would be one that the policy of the console does not know.
     return name if path.suffix != ".html" or name == INDEX else None
 
 
 def _digest_of(bodies: dict[str, bytes]) -> str:
     total = hashlib.sha256()
     for name, body in sorted(bodies.items()):
+        # With the lengths, so that bytes can't move from one file to the next unseen.
         total.update(f"{name}\0{len(body)}\0".encode())
         total.update(body)
     return total.hexdigest()[:_DIGEST_CHARS]
@@ -109,6 +116,7 @@ def _file(body: bytes, name: str, path: Path | None, *, is_immutable: bool) -> F
     compressed = None
     if beside is not None and beside.is_file():
         compressed = beside.read_bytes()
+    # Images and fonts are compressed already.
     elif suffix in COMPRESSED:
         compressed = _compress(body)
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -42,12 +42,14 @@ class ConsoleFront:
             # It came as `/v1/console`, where the session must open nothing.
             raise HTTPException(404)
         if path.startswith(_API):
+            # Named for the log, as Starlette's router does for its routes.
             scope["endpoint"] = serve_api
             await serve_api(self._rest, scope, receive, send)
             return
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"allow": "GET, HEAD"})
         scope["endpoint"] = serve_file
+        # Without the slash the page's relative addresses would lead beside it.
         if path == PATH and scope[ORIGINAL_PATH] == PATH:
             # Relative, because a REST API has a stage before it.
             redirect = Answer(b"", None, 308, (("location", "console/"), ("cache-control", NO_STORE)))
@@ -69,6 +71,7 @@ async def serve_file(file: File, scope: Scope, send: Send) -> None:
     headers = [("cache-control", cache), ("etag", file.etag)]
     if file.compressed is not None:
         headers.append(("vary", "accept-encoding"))
+    # Several tags may be sent, weak ones among them (RFC 9110, 13.1.2).
     asked = b",".join(value for name, value in scope["headers"] if name.lower() == b"if-none-match").decode("latin-1")
     if file.etag in (tag.strip().removeprefix("W/") for tag in asked.split(",")):
         await send_answer(scope, send, Answer(b"", None, 304, headers))

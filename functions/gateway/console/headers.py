@@ -2,6 +2,7 @@
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
+        # Everything is refused that is not allowed below.
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
@@ -12,6 +13,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
+        # No text becomes markup or code: what models and callers wrote is shown on these pages.
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
     )
@@ -21,6 +23,7 @@ SECURITY_HEADERS = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
+    # Addresses of the console name accounts and requests.
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),

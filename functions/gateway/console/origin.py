@@ -28,7 +28,8 @@ def check_origin(method: str, headers: Headers) -> None:
     """Raise `GatewayError` (403, 400) for what another site's page may have sent."""
     site = headers.get("sec-fetch-site")
     if method in READING:
-        # `none` is an address that somebody typed. Nothing else is told by old browsers and by programs.
+        # `none` is an address that somebody typed. Old browsers and programs send nothing, and may read: another site's
+        # page could not read the answer anyway.
         if site not in (None, "same-origin", "none"):
             raise GatewayError(NOT_SAME_ORIGIN)
         return
@@ -36,6 +37,7 @@ def check_origin(method: str, headers: Headers) -> None:
     # another host than the browser, and under `make run`, too.
     if not (_is_own(headers) if site is None else site == "same-origin"):
         raise GatewayError(NOT_SAME_ORIGIN)
+    # A form of another site can send neither this nor JSON: a second lock, should the first one ever fail.
     if headers.get(CHANGE_HEADER) != "1":
         raise invalid(f"Changes need the header '{CHANGE_HEADER}: 1'.", param=CHANGE_HEADER, code="invalid_value")
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -44,5 +46,6 @@ def check_origin(method: str, headers: Headers) -> None:
 
 def _is_own(headers: Headers) -> bool:
     """Whether the origin that is told is the address that was asked, port included."""
+    # An origin that is missing or `null` (a sandboxed frame) has no host, and is refused.
     host = urlsplit(headers.get("origin", "")).netloc.lower()
     return bool(host) and host == headers.get("host", "").strip().lower()

@@ -45,7 +45,9 @@ def read_range(query: Query, now: float, *, default_seconds: int = DAY) -> Range
     until = now if until is None else until
     since = read_moment(query, "from")
     since = until - default_seconds if since is None else since
+    # Sums are kept by hour: half an hour can't be told.
     first, end = math.floor(since / HOUR) * HOUR, math.ceil(until / HOUR) * HOUR
+    # An hour more, because the widening may add so much to a range that is just short enough.
     if not since < until or end - first > LONGEST_SECONDS + HOUR:
         raise invalid("'from' must be before 'to', by at most 92 days.", param="from", code="invalid_value")
     return Range(first, end)
@@ -57,6 +59,7 @@ def read_moment(query: Query, name: str) -> float | None:
     if text is None:
         return None
     try:
+        # `isdecimal` takes digits of other scripts as well, which `float` reads, too.
         if text.replace(".", "", 1).isdecimal() and text.isascii():
             moment = float(text)
         else:
@@ -64,6 +67,7 @@ def read_moment(query: Query, name: str) -> float | None:
             parsed = datetime.fromisoformat(text.replace(" ", "+"))
             moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
+        # Refused below, together with what is no time of this calendar.
         moment = 0.0
     if not 0 < moment < _LAST_MOMENT:
         message = f"'{name}' must be an ISO 8601 time, such as 2027-01-31T00:00:00Z, or epoch seconds."

@@ -26,10 +26,12 @@ def account_reason(account: Account, now: float) -> dict[str, Any] | None:
             return _reason("disabled", "It is switched off.")
         case AccountStatus.INVALID:
             return _reason("not_authenticated", "Poe refuses its credentials. Replace them.")
+    # A balance that is too low for anything is no wait with an end; its reason is the points all the same.
     wait = account.waits_for(now) or Wait.POINTS
     text = _WAITS[wait]
     if wait is Wait.ERRORS and account.last_error:
         text = f"Several requests in a row failed, the last one with {account.last_error}."
+    # A time that has passed would read as if the account could be used.
     return _reason(wait.value, text, account.eligible_at if account.eligible_at > now else None)
 
 
@@ -40,6 +42,7 @@ def key_reason(key: ApiKey, limits: Iterable[Mapping[str, Any]], now: float) -> 
     if key.expires_at is not None and key.expires_at <= now:
         return _reason("expired", "It has expired.")
     for row in limits:
+        # Rates and streams are over in a minute, which is no state of the key.
         if row["unit"] in ("points", "tokens") and row["left"] == 0:
             text = f"Its {row['unit']} of the {row['window']} are used up."
             return {"code": "insufficient_quota", "text": text, "until": row["resets_at"]}

@@ -57,6 +57,7 @@ class Session:
 
     @property
     def idle_expires_at(self) -> int:
+        # Use does not move the end of the whole session: a stolen cookie ends within half a day.
         return min(self.active_at + IDLE_SECONDS, self.expires_at)
 
     @property
@@ -70,16 +71,19 @@ class Session:
 
     def is_of(self, key: ApiKey, secret: bytes) -> bool:
         """Whether the key is still the one that signed in: same role, same secret."""
+        # A key that was made a viewer must not go on as an admin.
         return self.role is key.role and hmac.compare_digest(self.key_mark, mark_of(key, secret))
 
 
 def signing_secret(admin_secret: bytes, epoch: str) -> bytes:
     """What cookies are sealed with while the table has this epoch."""
+    # A new epoch is another secret, so that every cookie before it has a wrong seal.
     return hmac.digest(admin_secret, f"console cookie {_VERSION} {epoch}".encode(), "sha256")
 
 
 def mark_of(key: ApiKey | None, secret: bytes) -> str:
     """Tells a key's present secret from an earlier one, without telling its hash."""
+    # The admin key of the deployment needs no mark: another one makes another secret.
     stored = "" if key is None else key.hash
     return hmac.new(secret, f"key {stored}".encode(), hashlib.sha256).hexdigest()[:16]
 
@@ -99,11 +103,14 @@ def seal(session: Session, secret: bytes) -> str:
 
 def unseal(value: str, secret: bytes, now: float) -> Session:
     """The session in a cookie's value. Raises `SessionError`: `session_ended` for a seal that is not ours any more."""
+    # Before the seal is computed: the value is whatever a client sends.
     if len(value) > _MAX_CHARS or not value.isascii() or value.count(".") != _DOTS:
         raise SessionError("no_session")
     version, payload, signature = value.split(".")
+    # Compared in constant time, so that a seal can't be guessed byte by byte.
     if version != _VERSION or not hmac.compare_digest(signature, _signature(payload, secret)):
         raise SessionError("session_ended")
+    # Trusted from here on: only the gateway can have sealed it.
     role, key_id, key_mark, signed_in_at, active_at = json.loads(_decode(payload))
     session = Session(
         role=KeyRole(role),
@@ -132,6 +139,7 @@ def cookie_values(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
 
 def set_cookie(value: str, seconds: int) -> str:
     """The header `set-cookie`. No seconds remove the cookie."""
+    # `HttpOnly`: no script reads it, the pages' own included. `Secure` also on localhost, where most browsers take it.
     return f"{COOKIE}={value}; Max-Age={max(0, seconds)}; Path=/; Secure; HttpOnly; SameSite=Strict"
 
 

@@ -69,8 +69,10 @@ class Sessions:
         secret = await self._secret()
         caller = await self._gate.recognise(key)
         if caller.key is not None:
+            # The old secret of a rotated key works for programs for a while; it may be the one that leaked.
             if caller.key.secret_expires_at is not None:
                 raise GatewayError(INVALID_KEY, "This key was replaced. Sign in with the new one.")
+            # Signing in from elsewhere must not get round the key's addresses.
             check_address(caller.key, client)
         now = int(self._clock())
         session = Session(
@@ -85,6 +87,7 @@ class Sessions:
     async def open(self, headers: Iterable[tuple[bytes, bytes]], client: str | None) -> Visit:
         """Whose session a request has. Raises `GatewayError` (401, 403, 503)."""
         values = cookie_values(headers)
+        # Two cookies of one name: a neighbouring host has set one, and nobody can tell which.
         if len(values) != 1:
             raise GatewayError(NO_SESSION)
         secret = await self._secret()
@@ -92,6 +95,7 @@ class Sessions:
             session = unseal(values[0], secret, self._clock())
         except SessionError as error:
             raise GatewayError(_SITUATIONS[error.code]) from None
+        # Read with every request, so that a revoked or changed key ends its sessions at once.
         key = None if session.key_id is None else await self._key(session.key_id)
         if key is not None:
             if not session.is_of(key, secret):
@@ -119,8 +123,10 @@ class Sessions:
 
     async def _secret(self) -> bytes:
         admin_secret = await self._gate.derived_secret(_PURPOSE)
+        # Without a secret of the deployment anybody could seal a cookie.
         if admin_secret is None:
             raise GatewayError(CONSOLE_NOT_CONFIGURED)
+        # No item is the epoch "": the first signing out of everybody makes one.
         stored = await self._store.get_config(CONFIG)
         return signing_secret(admin_secret, str((stored or {}).get("epoch", "")))
 

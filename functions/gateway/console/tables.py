@@ -35,6 +35,8 @@ def csv_answer(
     """The rows as a download."""
     headers = [("cache-control", NO_STORE), ("content-disposition", f'attachment; filename="{name}.csv"')]
     if next_cursor is not None:
+        # In a header, because a row with it would be data for the spreadsheet. Cursors hold callers' words, headers are
+        # ASCII.
         headers.append(("x-next-cursor", next_cursor.encode("ascii", "backslashreplace").decode()))
     return Answer(csv_text(rows, columns).encode(), "text/csv; charset=utf-8", headers=headers)
 

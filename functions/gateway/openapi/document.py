@@ -104,6 +104,7 @@ def describe(found: Mapping[str, Any]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}, {"apiKeyHeader": []}],
         "paths": paths,
+        # By name: the schemas of the surfaces and of the administration share one place, in which names must differ.
         "components": {"schemas": {**SCHEMAS, **models}, "securitySchemes": _SECURITY},
     }
 
@@ -129,6 +130,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _answers(operation: Operation) -> dict[int, dict[str, Any]]:
     headers = {"x-request-id": _HEADERS["x-request-id"], **operation.headers}
+    # Every response names the request, so that callers can ask the owner about it.
     answer: dict[str, Any] = {"description": operation.answer_text, "headers": headers}
     if operation.answer:
         answer["content"] = dict(operation.answer)
@@ -167,6 +169,7 @@ def render_page(document: Mapping[str, Any]) -> str:
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     info = document["info"]
+    # A page without scripts and styles: it is opened with the admin key, so nothing may run on it.
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}</title>'
     yield f"<h1>{escape(info['title'])}</h1><p>{escape(info['summary'])}</p>"
     for path, operations in document["paths"].items():

@@ -83,6 +83,7 @@ def not_offered_routes() -> list[Route]:
     return [
         Route(path, _endpoint(message), methods=_METHODS, include_in_schema=False)
         for prefix, message in NOT_OFFERED.items()
+        # With everything below it: SDKs ask for `/files/{id}/content` as well.
         for path in (f"/{prefix}", f"/{prefix}/{{rest:path}}")
     ]
 

@@ -96,3 +96,13 @@ def test_keys_that_nobody_uses_are_told() -> None:
     uses = {key.id: KeyUse(at=now, last_used_at=now - 86_400) for key in old}
     assert keys_check(old, uses, now).state == "ok"
     assert keys_check([replace(KEY, created_at=now - 86_400)], {}, now).state == "ok"
+
+
+async def test_a_key_that_may_not_be_used_is_a_finding(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def denied(_account_id: str) -> None:
+        raise StoreUnavailableError("Decrypt", "AccessDeniedException")
+
+    await house.add_account()
+    monkeypatch.setattr(house.store, "read_credentials", denied)
+    found = (await checks(house))["encryption"]
+    assert (found["state"], "rights" in found["remedy"]) == ("fail", True)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from accounts import SettlementState
 from reverse.events import Finished, TextDelta, UsageReported
 from tests.gateway.scripted import API_KEY, House, ask
 
@@ -122,8 +123,9 @@ async def test_what_others_spent_is_told_apart(house: House) -> None:
     one, two = await house.add_account("one"), await house.add_account("two")
     store = house.store
     elsewhere = {"2026-11-29": 100, "2026-11-30": 7}
-    await store.put_settlement_state(one, replace(await store.settlement_state(one), elsewhere=elsewhere))
-    await store.put_settlement_state(two, replace(await store.settlement_state(two), elsewhere={"2026-11-30": 5}))
+    read = SettlementState(read_until=1_796_000_000.0)
+    await store.put_settlement_state(one, replace(read, elsewhere=elsewhere))
+    await store.put_settlement_state(two, replace(read, elsewhere={"2026-11-30": 5}))
 
     async def spent(query: str) -> int | None:
         return (await house.admin(f"/usage?{query}")).json["spent_elsewhere"]
@@ -135,3 +137,13 @@ async def test_what_others_spent_is_told_apart(house: House) -> None:
     # It is nobody's key, and of no model that is known.
     assert await spent("month=2026-11&key=k") is None
     assert await spent("month=2026-11&model=m") is None
+
+
+async def test_what_others_spent_is_unknown_where_a_history_was_never_read(house: House) -> None:
+    one = await house.add_account("one")
+    await house.add_account("two")
+    await house.store.put_settlement_state(
+        one, SettlementState(read_until=1_796_000_000.0, elsewhere={"2026-11-30": 7})
+    )
+    assert (await house.admin("/usage?day=2026-11-30")).json["spent_elsewhere"] is None
+    assert (await house.admin(f"/usage?day=2026-11-30&account={one}")).json["spent_elsewhere"] == 7

@@ -28,9 +28,11 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
         return await _one(services, path, now)
     is_csv = wants_csv(query)
     table_name(query, "accounts")
+    # A table is wanted whole; the page goes on with its cursor.
     limit = MAX_ROWS if is_csv else read_limit(query, default=25, highest=50)
     async with at_once() as group:
         accounts_read = group.create_task(_list(services, limit, read_cursor(query), is_whole=is_csv))
+        # One read of sums for all rows, instead of one for each account.
         used_read = group.create_task(services.store.tally(since=_since(now), until=now, by=[("hour", "account_id")]))
         in_use_read = group.create_task(services.store.slots_in_use())
     found, cursor = accounts_read.result()
@@ -38,6 +40,7 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     rows = [show(account, used, in_use, now) for account in found]
     if is_csv:
         for row in rows:
+            # A cell holds a text.
             row["reason"] = row["reason"]["text"] if row["reason"] else None
         return csv_answer("accounts", rows, next_cursor=cursor)
     return json_answer(
@@ -71,6 +74,7 @@ async def _one(services: Services, account_id: str, now: float) -> Answer:
         account = await services.store.get_account(account_id)
     except AccountNotFoundError:
         raise GatewayError(NOT_FOUND, "There is no such account.") from None
+    # Whole days, as the reconciliation has them, up to the present hour.
     span = Range(int(now // DAY * DAY) - (_DAYS - 1) * DAY, int(-(-now // HOUR) * HOUR))
     async with at_once() as group:
         sums_read = group.create_task(
@@ -82,6 +86,7 @@ async def _one(services: Services, account_id: str, now: float) -> Answer:
         in_use_read = group.create_task(services.store.slots_in_use())
     rows, days = sums_read.result()
     state, in_use = state_read.result(), in_use_read.result()
+    # What Poe charged beside what was booked: a difference is somebody else's use, or an error of ours.
     reconciled = reconciled_days(account, days, state.elsewhere, is_read=state.read_until > 0)
     return json_answer(
         {
@@ -118,4 +123,5 @@ def show(account: Account, used: Iterable[Sums], in_use: Mapping[str, int], now:
 
 
 def _since(now: float) -> float:
+    # The pace needs the last 24 hours, "today" the calendar's day: whichever began earlier.
     return min(now // DAY * DAY, now - DAY)

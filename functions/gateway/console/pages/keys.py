@@ -31,6 +31,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
             page = await services.store.list_keys(limit=min(limit - len(rows), _AT_ONCE), cursor=cursor)
         except ValueError:
             raise bad_cursor() from None
+        # For the whole page in one batch; the store takes at most so many at once.
         uses = await services.store.key_uses([key.id for key in page.items]) if page.items else {}
         rows += [show(key, uses[key.id], now) for key in page.items]
         cursor = page.cursor

@@ -24,9 +24,11 @@ async def answer(services: Services, visit: Visit, _path: str, query: Query) -> 
     """The page. Raises `GatewayError` (400)."""
     now = time.time()
     key = visit.caller.key
+    # The admin key of the deployment has no use of its own to show.
     if key is None:
         raise GatewayError(WRONG_PAGE)
     span = read_range(query, now, default_seconds=7 * DAY)
+    # The only filter, and not the caller's to choose: everything below is of this key.
     own: Filters = {"key_id": key.id, "model": None, "account_id": None}
     limit, cursor = read_limit(query, default=50, highest=100), read_cursor(query)
     async with at_once() as group:

@@ -47,6 +47,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
     now = time.time()
     is_csv = wants_csv(query)
     table_name(query, "models")
+    # Whole days come from packed sums, one read for all of them.
     since = now // DAY * DAY - _MEASURED_DAYS * DAY
     async with at_once() as group:
         models_read = group.create_task(services.catalogue.models())
@@ -88,6 +89,7 @@ def in_points(pricing: Mapping[str, str | None] | None, usd_per_point: Decimal) 
     points: dict[str, float | None] = {}
     for name, (shown_as, units) in _IN_POINTS.items():
         price = _price(pricing.get(name))
+        # Decimal until here: prices of a token are too small for binary fractions to round well.
         points[shown_as] = None if price is None else float(round(price * units / usd_per_point, 3))
     return points
 
@@ -97,11 +99,13 @@ def _price(text: str | None) -> Decimal | None:
         price = Decimal(text or "")
     except InvalidOperation:
         return None
+    # The list is somebody else's text: "NaN" is a `Decimal`, too.
     return price if price.is_finite() and price >= 0 else None
 
 
 def _measured(used: Sums | None) -> dict[str, Any] | None:
     """What a send cost here, of those whose cost is known."""
+    # Sends of unknown cost would make the average too low.
     known = 0 if used is None else used.sends - used.unknown
     if used is None or known <= 0:
         return None
@@ -112,6 +116,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     flat = {name: value for name, value in row.items() if name not in ("usd", "points", "measured")}
     for group in ("usd", "points", "measured"):
         names = row[group] or {}
+        # Every column in every row, whether the model has a value or not.
         known = {
             "usd": ("prompt", "completion", "request", "image"),
             "points": tuple(shown_as for shown_as, _ in _IN_POINTS.values()),

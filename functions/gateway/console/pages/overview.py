@@ -33,6 +33,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
         return csv_answer("overview", hour_rows(show_hours(rows, span)))
     day_start = read_moment(query, "day_start") or now // DAY * DAY
     async with at_once() as group:
+        # The page tells when its day begins, in its own time zone: bounded, because the address is the caller's.
         sums_read = group.create_task(_read_sums(store, span, min(max(day_start, now - 2 * DAY), now) - DAY, now))
         accounts_read = group.create_task(store.list_accounts(limit=_MOST))
         keys_read = group.create_task(store.list_keys(limit=_MOST))
@@ -72,6 +73,7 @@ async def _read_sums(
 
 def _points(accounts: Sequence[Account], recent: Iterable[Sums], now: float) -> dict[str, Any]:
     known = [account.points for account in accounts if account.points is not None]
+    # `None` where no balance was ever read: 0 would say that all is spent.
     left = sum(points.balance for points in known) if known else None
     allotments = [points.allotment for points in known if points.allotment is not None]
     grants = [at for points in known if (at := points.next_grant_at) is not None and at > now]
@@ -99,6 +101,7 @@ def _used(recent: Sequence[Sums], day_start: float, now: float) -> dict[str, Any
     before = 0.0
     for row in recent:
         if start - DAY <= row.hour < start:
+            # Of the hour that is running a share, as if it had been used evenly.
             before += row.points * min(max((so_far - row.hour) / HOUR, 0.0), 1.0)
     return {"today": show_sums(today), "yesterday_by_now": round(before), "day_start": iso_time(start)}
 
@@ -111,13 +114,16 @@ def attention(
     active = [account for account in accounts.items if status_of(account, now) is AccountStatus.ACTIVE]
     if not accounts.items:
         found.append(_item("fail", "no_account", "There is no account.", "Add one."))
+    # With more accounts than were read, one of the others may be able.
     elif not active and accounts.cursor is None:
         found.append(_item("fail", "account_waits", "No account can be used now.", "See below what each waits for."))
     enabled = [account for account in accounts.items if status_of(account, now) is not AccountStatus.DISABLED]
     overdue = sum(account.refresh_due_at < now - _OVERDUE_SECONDS for account in enabled)
+    # The job itself can't say that it does not run.
     if overdue:
         text = f"{overdue} accounts should have been read more than an hour ago: the scheduled job does not run."
         found.append(_item("fail", "job_overdue", text, "Look at the job's log, and at its schedule."))
+    # Only these can spend.
     clients = [key for key in keys if key.role is KeyRole.CLIENT and key.enabled]
     endless = sum(key.points_per_day is None and key.points_per_month is None for key in clients)
     if endless:
@@ -133,6 +139,7 @@ def attention(
 
 def _of_account(account: Account, now: float) -> dict[str, Any] | None:
     status, reason = status_of(account, now), account_reason(account, now)
+    # Switched off on purpose: nothing to attend to.
     if reason is None or status is AccountStatus.DISABLED:
         return None
     kind = {AccountStatus.INVALID: "account_refused", AccountStatus.DEPLETED: "account_depleted"}.get(
@@ -145,5 +152,6 @@ def _of_account(account: Account, now: float) -> dict[str, Any] | None:
 
 
 def _item(severity: str, kind: str, text: str, remedy: str | None) -> dict[str, Any]:
+    # Present in every item, so that the page need not ask which kind it is.
     absent = dict.fromkeys(("account", "label", "until"))
     return {"severity": severity, "kind": kind, "text": text, "remedy": remedy} | absent

@@ -32,6 +32,7 @@ async def answer(services: Services, _visit: Visit, _path: str, _query: Query) -
                     "expires_at": iso_time(key.expires_at),
                 }
                 for key in keys.items
+                # Administrators' keys open no model.
                 if key.role is KeyRole.CLIENT
             ],
             "models": [

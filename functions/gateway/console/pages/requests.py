@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accounts import LedgerEntry, RequestCount, RequestRecord, Selection, at_once
-from gateway.admin.lookups import find_request, is_of_request
+from gateway.admin.lookups import find_request, tries_of
 from gateway.admin.shown import iso_time, show_entry, show_request
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import (
@@ -21,7 +21,6 @@ from gateway.console.figures import (
     show_histogram,
 )
 from gateway.console.query import (
-    DAY,
     Filters,
     Query,
     Range,
@@ -37,11 +36,6 @@ from gateway.console.tables import MAX_ROWS, csv_answer, table_name, wants_csv
 from gateway.http.errors import NOT_FOUND, GatewayError
 from gateway.surfaces.context import Services
 
-# Clocks are the same: a request and its tries are of one process.
-_SLACK_SECONDS = 2.0
-_TRIES = 100
-_TRIES_PAGES = 5
-
 
 async def answer(services: Services, _visit: Visit, path: str, query: Query) -> Answer:
     """The page, its table, or one request. Raises `GatewayError` (400, 404)."""
@@ -53,6 +47,7 @@ async def answer(services: Services, _visit: Visit, path: str, query: Query) -> 
     table_name(query, "requests")
     cursor = read_cursor(query)
     limit = MAX_ROWS if is_csv else read_limit(query, default=50, highest=100)
+    # Counts are of the whole range, and names are for the filters: neither changes with the part that is shown.
     is_first = cursor is None and not is_csv
     async with at_once() as group:
         list_read = group.create_task(list_requests(services, span, filters, outcome, limit=limit, cursor=cursor))
@@ -118,10 +113,11 @@ async def _one(services: Services, ref: str) -> Answer:
     try:
         record = await services.store.get_request(ref)
     except ValueError:
+        # The address may hold a caller's own request id, from a log or an error message.
         record = await find_request(services.store, ref)
     if record is None:
         raise GatewayError(NOT_FOUND, "There is no such request, or it is no longer kept.")
-    tries = await _tries(services, record)
+    tries = await tries_of(services.store, record)
     names = await names_of(
         services.store, {record.key_id}, {record.account_id or "", *(entry.account_id for entry in tries)}
     )
@@ -133,22 +129,6 @@ async def _one(services: Services, ref: str) -> Answer:
             "tries": [_show_try(entry, started_at, names) for entry in tries],
         }
     )
-
-
-async def _tries(services: Services, record: RequestRecord) -> list[LedgerEntry]:
-    """The sends of a request, which began while it ran. Where its length is not known, a day is looked through."""
-    length = DAY if record.total_seconds is None else record.total_seconds
-    wanted = Selection(
-        since=record.at - length - _SLACK_SECONDS, until=record.at + _SLACK_SECONDS, key_id=record.key_id
-    )
-    found: list[LedgerEntry] = []
-    cursor: str | None = None
-    for _ in range(_TRIES_PAGES):
-        page = await services.store.list_entries(wanted, limit=_TRIES, cursor=cursor)
-        found += [entry for entry in page.items if is_of_request(entry, record.request_id)]
-        if (cursor := page.cursor) is None:
-            break
-    return sorted(found, key=lambda entry: (entry.started_at, entry.attempt))
 
 
 def _show_try(entry: LedgerEntry, started_at: float, names: Names) -> dict[str, Any]:
@@ -164,4 +144,5 @@ def _show_try(entry: LedgerEntry, started_at: float, names: Names) -> dict[str, 
 
 
 def _after(start: float, moment: float | None) -> float | None:
+    # Clocks of two sandboxes may differ by a little; before its beginning nothing happens.
     return None if moment is None else round(max(0.0, moment - start), 3)

@@ -28,6 +28,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
         return csv_answer("usage", hour_rows(show_hours(rows, span)))
     async with at_once() as group:
         sums_read = group.create_task(
+            # Both groupings from one read of the sums.
             services.store.tally(since=span.since, until=span.until, by=[HOURLY, _BY_NAMES], **filters)
         )
         names_read = group.create_task(first_names(services.store))
@@ -56,6 +57,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
 
 
 def _breakdown(groups: Sequence[Sums], names: Names) -> list[dict[str, Any]]:
+    # By names last, so that equal rows keep their order from one look to the next.
     ordered = sorted(groups, key=lambda row: (-row.points, -row.sends, row.key_id, row.model, row.account_id))
     return [
         {

@@ -58,13 +58,13 @@ docs-test: $(VENV)/.test ## Try every command and request of the documentation: 
 bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS=
 	@$(BIN)/python -m local bench $(if $(PEERS),--peers) $(ARGS)
 
-build: $(VENV)/.created sam-cli ## Build what is deployed: ENV=default|dev|prod
+build: sam-cli $(VENV)/.created ## Build what is deployed: ENV=default|dev|prod
 	@sam build --config-env $(ENV)
 
-deploy: $(VENV)/.run sam-cli ## Check, build, deploy to your AWS account: ENV=default|dev|prod ARGS="NAME=VALUE --yes"
+deploy: sam-cli $(VENV)/.run ## Check, build, deploy to your AWS account: ENV=default|dev|prod ARGS="NAME=VALUE --yes"
 	@exec $(BIN)/poegw deploy --env $(ENV) $(ARGS)
 
-sam-local: $(VENV)/.run sam-cli ## Serve the functions in containers, beside a running `make run`: PORT=
+sam-local: sam-cli $(VENV)/.run ## Serve the functions in containers, beside a running `make run`: PORT=
 	@sam build --build-dir .aws-sam/local --parameter-overrides Architecture=$(MACHINE)
 	@exec $(BIN)/python scripts/sam_local.py --port $(or $(PORT),3000)
 
@@ -95,7 +95,7 @@ vendor: $(VENV)/.created ## Write what the console carries of other people's cod
 mutation: $(MUTATION_VENV)/.installed ## Change pure modules in small ways and see whether a test notices: ARGS=
 	@$(MUTATION_VENV)/bin/python scripts/mutation.py $(ARGS)
 
-sam-test: $(VENV)/.test sam-cli ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
+sam-test: sam-cli $(VENV)/.test ## Test what is deployed in containers and under the emulator (needs an engine): ARGS=
 	@$(BIN)/python -m pytest -m "sam or rie" $(ARGS)
 
 runtime: $(VENV)/.created ## Build the streaming runtime's wheel and layer, and test them alone: ARGS=

@@ -28,6 +28,7 @@ for chunk in client.chat.completions.create(model="{model}", messages=messages, 
     print(chunk.choices[0].delta.content or "", end="", flush=True)
 
 In another terminal, `. {run_file}` sets OPENAI_BASE_URL, OPENAI_API_KEY and GATEWAY_ADMIN_KEY.
+`.venv/bin/poegw status` and `.venv/bin/poegw --help` then show what there is, and what you can do with it.
 In the browser: {url}/console/ (sign in with the GATEWAY_ADMIN_KEY of {run_file}).
 The functions' logs are in {logs}.
 

@@ -62,6 +62,7 @@ class LoopThread:
         except CancelledError:
             raise RuntimeError("the client was closed") from None
         except BaseException:
+            # Ctrl-C arrives in the calling thread; the answer has to be stopped at Poe before it goes on.
             if future.cancel():
                 ended.wait(_LEAVE_SECONDS)
             raise
@@ -103,6 +104,7 @@ class LoopThread:
                 self._is_closed = True
                 self._loop.call_soon_threadsafe(self._stop.set)
         if threading.current_thread() is not self._thread:
+            # Bounded: a clean-up that hangs must not keep the program from ending.
             self._thread.join(_LEAVE_SECONDS)
 
     async def _until_closed(self, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
@@ -113,6 +115,7 @@ class LoopThread:
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
+        # After the calls: a generator can't be closed while one of its steps runs.
         await asyncio.gather(*(items.aclose() for items in self._generators), return_exceptions=True)
         if self._cleanup is not None:
             await self._cleanup()

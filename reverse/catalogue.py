@@ -48,10 +48,12 @@ def official_entry(model: ModelInfo) -> Entry:
     shown = model.display_name
     prices, reasoning = model.prices, model.reasoning
     return {
+        # The documented API lists ids in lower case; the shown name often is the same in Poe's own spelling.
         "id": shown if folded(shown) == folded(model.id) and " " not in shown else model.id,
         "aliases": [shown] if shown and folded(shown) != folded(model.id) else [],
         "owned_by": model.owned_by or None,
         "created": int(model.created_at) if model.created_at else None,
+        # Cut, because the whole list has to fit one item of the table.
         "description": model.description[:MAX_DESCRIPTION_CHARS] or None,
         "upstream_endpoints": sorted(model.endpoints),
         "input_modalities": sorted(model.input_modalities) or None,
@@ -98,6 +100,7 @@ def web_entry(bot: BotInfo) -> Entry:
         "id": bot.handle,
         "aliases": [shown] if shown and folded(shown) != folded(bot.handle) else [],
         "description": (bot.description or "")[:MAX_DESCRIPTION_CHARS] or None,
+        # Where the list does not say, text alone would be a guess that refuses images.
         "input_modalities": sorted(inputs) if bot.accepts_images is not None else None,
         "pricing": None,
         "points_per_message": bot.price_points,
@@ -118,6 +121,7 @@ def merge(*lists: Iterable[Entry]) -> list[Entry]:
             continue
         known = found.get(folded(name))
         if known is None:
+            # Entries that are known already are still completed beyond it.
             if len(found) < MAX_ENTRIES:
                 found[folded(name)] = dict(entry)
             continue
@@ -138,6 +142,7 @@ def without_details(entries: Iterable[Entry]) -> list[Entry]:
 def _complete(known: Entry, other: Entry) -> None:
     """Add to an entry what only another list knows."""
     for name, value in other.items():
+        # The earlier list wins; `None` means that it did not say.
         if known.get(name) is None:
             known[name] = value
     known["kinds"] = sorted({*known.get("kinds", ()), *other.get("kinds", ())})
@@ -153,6 +158,7 @@ def _controls(definition: Mapping[str, Any]) -> list[Entry]:
     """
     found: dict[str, Entry] = {}
     level: list[Any] = [definition]
+    # Level by level and not by recursion: the definition is a stranger's JSON.
     for _ in range(_MAX_DEPTH):
         below: list[Any] = []
         for node in level:

@@ -80,5 +80,6 @@ class PoeConfig:
     statement with the decoder's secret), `key_function` (its group is a function's name), `key_call` (a whole call)."""
 
     def __post_init__(self) -> None:
+        # Here rather than with the first connection, where it would look like a failure of Poe.
         if self.proxy is not None:
             check_proxy(self.proxy)

@@ -30,8 +30,10 @@ class WebCredentials:
 
         Raises `ValueError`, naming no value, when `p_b` is missing or a value can't be sent in a header.
         """
+        # People paste values with line ends.
         known = {_canonical(name): value.strip() for name, value in values.items() if value and value.strip()}
         for name, value in known.items():
+            # A semicolon would begin another cookie; user agents have them.
             if not value.isascii() or not value.isprintable() or (";" in value and name != "user_agent"):
                 raise ValueError(f"credential {name} has characters that can't be sent")
         if "p_b" not in known:

@@ -72,9 +72,11 @@ def steer_by_word(level: str, schemas: Schemas) -> Steering | None:
             continue
         options[name] = _nearest(level, allowed)
         is_exact = _same(options[name], level)
+        # The first name that the bot declares: telling it twice could contradict itself.
         break
     if _BUDGET in schemas and level in LEVELS:
         tokens = _TOKENS.get(level)
+        # Beyond "high" a bot may think as much as it declares.
         wanted = schemas[_BUDGET].get("maximum", _TOKENS["high"]) if tokens is None else tokens
         options[_BUDGET] = fitted(wanted, schemas[_BUDGET])
     if not options and level in LEVELS:
@@ -96,6 +98,7 @@ def _switched(on: bool, schemas: Schemas) -> dict[str, Any]:
         if schema is None:
             continue
         words = _words(schema)
+        # A switch without words is a boolean.
         if not words:
             return {name: on}
         found = next((word for word in words if word.lower() in (_ENABLED if on else _DISABLED)), None)
@@ -122,6 +125,7 @@ def _nearest(level: str, allowed: list[str]) -> str:
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return one.lower() == other.lower()
+    # `1 == True` in Python.
     return type(one) is type(other) and bool(one == other)
 
 

@@ -112,6 +112,7 @@ class PoeError(Exception):
         self.retry_after_seconds = details.get("retry_after_seconds")
         self.status = details.get("status")
         upstream_text = details.get("upstream_text")
+        # Cut here, so that no caller has to: an upstream may answer with a page.
         self.upstream_text = upstream_text[:300] if upstream_text else None
         self.param = details.get("param")
         self.delivery = details.get("delivery") or policy.delivery
@@ -144,9 +145,11 @@ class ErrorPolicy:
     scope: Scope
     retryable: bool
     message: str
+    # Most codes are refusals. Those that may hide a delivered message say so in the table.
     delivery: Delivery = Delivery.REFUSED
 
 
+# `retryable` is about another try at all; who may make it is decided by `delivery`.
 POLICIES: dict[ErrorCode, ErrorPolicy] = {
     ErrorCode.INVALID_REQUEST: ErrorPolicy(Scope.REQUEST, False, "Poe rejected the request"),
     ErrorCode.MESSAGE_TOO_LONG: ErrorPolicy(Scope.REQUEST, False, "the message is longer than the bot accepts"),
@@ -166,11 +169,13 @@ POLICIES: dict[ErrorCode, ErrorPolicy] = {
     ErrorCode.INSUFFICIENT_POINTS: ErrorPolicy(Scope.ACCOUNT, True, "the account has too few points"),
     ErrorCode.RATE_LIMITED: ErrorPolicy(Scope.ACCOUNT, True, "the account sent too much in a short time"),
     ErrorCode.CONNECTION_FAILED: ErrorPolicy(Scope.NETWORK, True, "the connection to Poe failed", Delivery.UNKNOWN),
+    # No try helps: this client does not solve challenges.
     ErrorCode.CHALLENGE: ErrorPolicy(Scope.NETWORK, False, "Poe answered with a browser challenge"),
     ErrorCode.BLOCKED: ErrorPolicy(Scope.NETWORK, True, "Poe refused this client's address"),
     ErrorCode.TIMEOUT: ErrorPolicy(Scope.NETWORK, True, "Poe did not answer in time", Delivery.UNKNOWN),
     ErrorCode.UPSTREAM_FAILED: ErrorPolicy(Scope.NETWORK, True, "Poe failed", Delivery.UNKNOWN),
     ErrorCode.OVERLOADED: ErrorPolicy(Scope.NETWORK, True, "Poe is overloaded", Delivery.UNKNOWN),
+    # The client derives a new key after it, so that the next try has another one.
     ErrorCode.STALE_FORM_KEY: ErrorPolicy(Scope.NETWORK, True, "Poe refused the form key"),
     ErrorCode.STALE_OPERATION: ErrorPolicy(
         Scope.NETWORK, False, "Poe does not know this operation's hash; override it in the configuration"

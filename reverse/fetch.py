@@ -116,6 +116,8 @@ async def open_file(
                 async with asyncio.timeout(timeout_seconds):
                     response, target = await _follow(transport, url, resolver, policy or FetchPolicy(), USER_AGENT)
                     pieces = _pieces(response, max_bytes, timeout_seconds)
+                    # Read before anything is yielded: the type is told by the first bytes, and most failures show with
+                    # them.
                     first = await anext(pieces, b"")
             except TimeoutError:
                 raise _failed("the file's address did not answer in time") from None
@@ -141,6 +143,7 @@ async def _pieces(response: httpx.Response, max_bytes: int, timeout_seconds: flo
     """The body, of which the first piece is long enough to tell its type, unless the file is shorter."""
     if (_announced(response) or 0) > max_bytes:
         raise poe_error(ErrorCode.FILE_TOO_LARGE)
+    # Raw, without decompression: a small body could unpack to any size.
     body = response.aiter_raw()
     size, held, is_sniffed = 0, b"", False
     while True:
@@ -151,6 +154,7 @@ async def _pieces(response: httpx.Response, max_bytes: int, timeout_seconds: flo
             raise _failed("the file's address did not answer in time") from None
         except (httpx.HTTPError, httpx.StreamError):
             raise _failed("the file's address could not be read") from None
+        # Counted while it comes: the announced length is the sender's word.
         size += len(piece or b"")
         if size > max_bytes:
             raise poe_error(ErrorCode.FILE_TOO_LARGE)
@@ -165,6 +169,7 @@ async def _pieces(response: httpx.Response, max_bytes: int, timeout_seconds: flo
 
 def parse_data_url(url: str, *, max_bytes: int) -> FetchedFile:
     """Decode a `data:` URL. Raises `invalid_request` when it is none, `file_too_large` beyond `max_bytes`."""
+    # The head of a data URL is short; the pattern must not run over megabytes of content.
     match = _DATA_URL.match(url[:1000])
     if match is None:
         raise _failed("the data URL can't be read")
@@ -192,6 +197,7 @@ def _decode_payload(payload: str, *, is_base64: bool) -> bytes:
 
 async def resolve_target(target: Target, resolver: Resolver, policy: FetchPolicy) -> list[IPAddress]:
     """The checked addresses of a target. Raises `RequestError`: `unsafe_url`, or `invalid_request` for no host."""
+    # Checked when the address was taken apart.
     if target.literal is not None:
         return [target.literal]
     try:
@@ -216,8 +222,10 @@ class _Request:
             "Accept": "*/*",
             # Compressed replies are not asked for: a small one can unpack into any size.
             "Accept-Encoding": "identity",
+            # A stranger's server: nothing of it is kept.
             "Connection": "close",
         }
+        # The connection goes to an IP address, so that TLS has to be told the name to verify.
         extensions = {} if self.target.literal else {"sni_hostname": self.target.host}
         return httpx.Request("GET", self.target.pinned_url(address), headers=headers, extensions=extensions)
 
@@ -243,9 +251,11 @@ async def _get(transport: httpx.AsyncHTTPTransport, request: _Request) -> httpx.
             response = await transport.handle_async_request(request.to(address))
         except (httpx.ConnectError, httpx.ConnectTimeout):
             continue
+        # Something may have been sent: another address of the host does not get the request again.
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL):
             break
         location: str | None = response.headers.get("location")
+        # Compressed in spite of what was asked for: refused, see the request's headers.
         if response.status_code == HTTPStatus.OK and response.headers.get("content-encoding", "identity") == "identity":
             return response
         await response.aclose()

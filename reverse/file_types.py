@@ -86,6 +86,7 @@ def sniff_type(data: bytes, name: str = "") -> str:
     """The media type of `data`. A name can refine what the bytes say, never contradict it."""
     found = _binary_type(data)
     by_name = _BY_EXTENSION.get(_extension(name), "")
+    # Containers: the bytes say which kind, the name what is in it.
     if found in ("application/zip", "application/x-ole-storage") and by_name and not _TEXTUAL.fullmatch(by_name):
         return by_name
     if found is not None:
@@ -93,6 +94,7 @@ def sniff_type(data: bytes, name: str = "") -> str:
     text = _as_text(data)
     if text is None:
         return OCTETS
+    # The name decides between texts, which bytes can't tell apart; it can't make an image of a text.
     return by_name if _TEXTUAL.fullmatch(by_name) else _text_type(text)
 
 
@@ -117,6 +119,7 @@ def _binary_type(data: bytes) -> str | None:
     if data.startswith(b"RIFF"):
         return _RIFF.get(data[8:12])
     if data[4:8] == b"ftyp":
+        # Of the many brands most are some MP4.
         return _BRANDS.get(data[8:12], "video/mp4")
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(data)
@@ -128,6 +131,7 @@ def _zip_type(data: bytes) -> str:
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # The directory only: nothing is unpacked.
             names = archive.namelist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         return "application/zip"
@@ -140,6 +144,7 @@ def _zip_type(data: bytes) -> str:
 def _as_text(data: bytes) -> str | None:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _decoded(data, "utf-16")
+    # A text has no zero bytes, unless it is UTF-16, whose mark was looked at above.
     return None if b"\x00" in data else _decoded(data, "utf-8-sig")
 
 
@@ -158,6 +163,7 @@ def _text_type(text: str) -> str:
         return "image/svg+xml"
     if start.startswith("<?xml"):
         return "application/xml"
+    # Parsed to be sure, and therefore bounded: parsing megabytes would hold up everything else.
     if start[:1] in ("{", "[") and len(text) <= _MAX_JSON_BYTES:
         try:
             json.loads(text)

@@ -128,6 +128,7 @@ class KeptThinking:
         held, self._held = self._doubt.take() + self._held, ""
         is_thought = self._state is _State.TAGGED
         if self._state is _State.LINE_START:
+            # White space between thoughts and an answer that never came.
             held = held.strip()
         self._state = _State.ANSWER
         if not held:
@@ -146,6 +147,7 @@ class KeptThinking:
             self._held = self._held[tag.end() :]
             return True
         heading = _HEADING.match(self._held)
+        # Something must follow: whether the next line is quoted decides between thoughts and an answer that begins so.
         if heading is not None and heading.end() < len(self._held):
             is_quoted = self._held[heading.end()] == _QUOTE
             self._state = _State.LINE_START if is_quoted else _State.ANSWER
@@ -194,8 +196,10 @@ class KeptThinking:
             self._doubt.add(held[begin:end])
         if visible is None:
             return False
+        # Behind a tag a quoted line belongs to the answer: its thoughts were in the tag.
         if visible[0] == _QUOTE and not self._end_tag:
             return self._begin_quoted(thoughts)
+        # An empty line ends the thoughts, unless it stands within a fence that they have opened.
         if self._is_apart and not (self._doubt and self._doubt.fence.mark):
             self._state = _State.ANSWER
             return False

@@ -90,7 +90,9 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 def is_public(address: IPAddress) -> bool:
     """Whether an address is ordinary public unicast. What carries an IPv4 address inside an IPv6 one is not."""
     if isinstance(address, ipaddress.IPv4Address):
+        # Python's own judgement depends on its version; the list does not.
         return address.is_global and not any(address in network for network in _REFUSED_V4)
+    # Only global unicast is public at all; everything else in IPv6 has another purpose.
     if address not in _GLOBAL_V6 or any(address in network for network in _REFUSED_V6):
         return False
     return (int(address) >> 32) & 0xFFFFFFFF not in _ISATAP
@@ -145,6 +147,8 @@ def parse_target(url: str, policy: FetchPolicy) -> Target:
         _check_name(host)
     elif not policy.is_allowed(literal):
         raise unsafe("the address is not on the public Internet")
+    # Quoted anew, with the percent signs that are there: no byte reaches the request line that a header could be made
+    # of.
     resource = quote((match["path"] or "/") + (match["query"] or ""), safe="/?:@!$&'()*+,;=~%-._[]|^")
     return Target(scheme, str(literal) if literal else host, _port(match["port"], scheme), resource, literal)
 
@@ -152,6 +156,7 @@ def parse_target(url: str, policy: FetchPolicy) -> Target:
 def parse_redirect(current: Target, location: str, policy: FetchPolicy) -> Target:
     """The target of a redirect, under the same rules. Raises `unsafe_url`."""
     try:
+        # A location may be relative. What comes out is judged like an address that a caller gave.
         joined = urljoin(current.url, location)
     except ValueError:
         raise unsafe("the redirect leads to no plain https address") from None
@@ -164,6 +169,7 @@ def check_resolved(addresses: list[str], policy: FetchPolicy) -> list[IPAddress]
         parsed = {ipaddress.ip_address(address) for address in addresses}
     except ValueError:
         raise unsafe("the name leads to no address") from None
+    # A name with one private address among public ones is how a rebinding attack begins.
     if not parsed or not all(policy.is_allowed(address) for address in parsed):
         raise unsafe("the name does not lead to the public Internet")
     return sorted(parsed, key=lambda address: (address.version, int(address)))
@@ -179,6 +185,7 @@ def _parse_literal(host: str) -> IPAddress | None:
     try:
         if host.startswith("["):
             return ipaddress.IPv6Address(host[1:-1])
+        # `127.1`, `0x7f.1` and `2130706433` are 127.0.0.1 to some resolvers; Python's parser takes dotted decimal only.
         if _NUMERIC_LABEL.fullmatch(host.rstrip(".").rsplit(".", 1)[-1]):
             return ipaddress.IPv4Address(host)
     except ValueError:
@@ -190,12 +197,14 @@ def _check_name(host: str) -> None:
     labels = host.split(".")
     if len(host) > _MAX_HOST_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
         raise unsafe("the host is not a plain name")
+    # A single label is completed by the resolver's search domains, which are private.
     if len(labels) == 1 or host.endswith(tuple(f".{suffix}" for suffix in _PRIVATE_SUFFIXES)):
         raise unsafe("the host is not a public name")
 
 
 def _port(text: str | None, scheme: str) -> int:
     port = int(text) if text is not None else _DEFAULT_PORTS[scheme]
+    # Low ports are those of mail, databases and the like, some of which take HTTP for commands.
     if port > _LAST_PORT or (port < _FIRST_UNPRIVILEGED_PORT and port not in _DEFAULT_PORTS.values()):
         raise unsafe("the port is not one for web pages")
     return port

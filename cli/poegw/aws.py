@@ -78,7 +78,11 @@ def call(what: str, function: Any, **arguments: Any) -> Any:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         message = error.response["Error"].get("Message", "")
-        hint = "Your AWS user needs this right." if code in ("AccessDenied", "AccessDeniedException") else None
+        hint = None
+        if code in ("AccessDenied", "AccessDeniedException"):
+            hint = "Your AWS user needs this right."
+        elif "NotFound" in code:
+            hint = "It was deleted by hand, or is in another region or account: see --region and --aws-profile."
         raise AwsError(code, f"AWS refused to {what}: {code}: {message[:500]}", hint=hint) from None
     except BotoCoreError as error:
         raise CommandError(f"AWS could not be asked to {what}: {type(error).__name__}.") from None

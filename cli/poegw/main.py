@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from poegw import __version__
 from poegw.errors import CommandError, Exit
 from poegw.state import OPTION_NAMES, State, shared_options
 
@@ -90,6 +91,7 @@ def with_shared_options(command: click.Command) -> click.Command:
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @shared_options
+@click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def poegw(context: click.Context, /, **options: Any) -> None:
     """Operate a gateway to your own Poe accounts.

@@ -27,11 +27,13 @@ def build_chat_body(request: ChatRequest, *, streamed: bool) -> dict[str, Any]:
     Parameters are fields of the body; they can't replace the fields that the request itself sets. Poe refuses a stop
     sequence of white space (docs/reference/poe-official.md#chat-parameters), so none is sent.
     """
+    # First, so that what the request sets itself can't be replaced by an option.
     body: dict[str, Any] = dict(request.parameters)
     body["model"] = request.bot
     body["messages"] = [_message(message) for message in paired(request.messages)]
     body["stream"] = streamed
     if streamed:
+        # Without it a streamed answer never says what it consumed.
         body["stream_options"] = {"include_usage": True}
     if request.tools:
         body["tools"] = normalize_tools(request.tools)
@@ -61,6 +63,7 @@ def _message(message: Message) -> dict[str, Any]:
         text = [{"type": "text", "text": message.text}] if message.text else []
         wire["content"] = text + [chat_part(attachment) for attachment in message.attachments]
     if message.tool_calls:
+        # OpenAI's form of a message that only calls tools (docs/reference/openai-wire.md#objects).
         wire["content"] = message.text or None
         wire["tool_calls"] = [_call(call) for call in message.tool_calls]
     if message.tool_call_id is not None:
@@ -129,6 +132,7 @@ class ChatCompletionDecoder(AnswerDecoder):
         text = _text_alone(values)
         if text:
             return self.plain_text(text)
+        # Providers report failures as a chunk with status 200.
         self.raise_error(values)
         events: list[Event] = []
         for choice in objects_at(values, "choices"):
@@ -158,6 +162,7 @@ class ChatCompletionDecoder(AnswerDecoder):
         reasoning = text_at(delta, "reasoning_content") or text_at(delta, "reasoning")
         if reasoning:
             events.append(self.reasoning(ReasoningDelta(reasoning)))
+        # Content may be parts instead of text; both are joined to text.
         text = text_at(delta, "content") or "".join(
             text_at(part, "text") or "" for part in objects_at(delta, "content")
         )
@@ -184,6 +189,7 @@ class ChatCompletionDecoder(AnswerDecoder):
 def _text_alone(values: JSONObject) -> str | None:
     """The text of a chunk that has a piece of text and nothing else: the usual one, told by few looks."""
     choices = values.get("choices")
+    # `type(…) is`, not `isinstance`: this runs for every chunk, and what a JSON parser makes is never a subclass.
     if type(choices) is not list or len(choices) != 1 or values.get("error") or values.get("usage"):
         return None
     choice = choices[0]

@@ -105,6 +105,7 @@ class PoeOfficialClient:
         may be sent again with `in_bot_protocol`. Closing the generator or cancelling the task closes the connection,
         which stops the answer upstream.
         """
+        # Names are compared without regard to case, as Poe does (docs/reference/poe-official.md#model-list).
         name = request.bot.lower()
         is_guess = route is None and not request.in_bot_protocol and name not in self._bot_only
         if route is None and not is_guess:
@@ -114,10 +115,12 @@ class PoeOfficialClient:
         try:
             async with aclosing(await self._answer(request, chosen, model)) as events:
                 async for event in events:
+                    # Remembered with the first event: only an answer shows that the bot is there.
                     if request.in_bot_protocol and name not in self._bot_only:
                         self._remember_bot_only(name)
                     yield event
         except PoeError as error:
+            # Only here the request is at hand, without which the words of a refusal mean nothing.
             blame(error, request)
             error.may_be_bot_only = is_guess and error.code is ErrorCode.BOT_NOT_FOUND and may_be_bot_only(model)
             raise
@@ -182,6 +185,7 @@ class PoeOfficialClient:
                 yield entry
             remaining -= len(entries)
             last = entries[-1].query_id if entries else ""
+            # A page that ends where the one before ended would go round for ever.
             if not has_more or not last or last == cursor:
                 return
             cursor = last
@@ -201,6 +205,7 @@ class PoeOfficialClient:
         except PoeError as error:
             if error.code is not ErrorCode.BOT_NOT_FOUND:
                 raise
+            # A 404 of an address that names no bot: "there is no such bot" would be wrong.
             raise poe_error(
                 ErrorCode.PROTOCOL, "the API has no such endpoint", operation=operation, status=error.status
             ) from None
@@ -210,6 +215,7 @@ class PoeOfficialClient:
 
     def _remember_bot_only(self, name: str) -> None:
         self._bot_only[name] = None
+        # It travels with the account's stored data, which has to stay small.
         while len(self._bot_only) > _KEPT_BOT_NAMES:
             del self._bot_only[next(iter(self._bot_only))]
 
@@ -219,6 +225,7 @@ class PoeOfficialClient:
         """The events, of which none is asked for yet; the request's files are where they must be. Raises `PoeError`."""
         try:
             for message in request.messages:
+                # Before anything is uploaded.
                 check_sizes(message.attachments, self._config.max_attachment_bytes)
             if route is Route.BOT_QUERY:
                 request = await uploads.with_addresses(self._exchange, request)

@@ -63,6 +63,7 @@ def url_citation(values: JSONObject) -> UrlCited | None:
     if not url or text_at(values, "type") not in (None, "url_citation"):
         return None
     start, end = number_at(found, "start_index"), number_at(found, "end_index")
+    # Zero to zero is how some say that they do not know.
     is_place = start is not None and end is not None and 0 <= start < end
     return UrlCited(url, text_at(found, "title"), start if is_place else None, end if is_place else None)
 
@@ -111,6 +112,7 @@ class AnswerDecoder(ABC):
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
         events = self.decode_one(event)
+        # Only answers with half a surrogate pair in them pay for mending.
         if self._halves.held or may_hold_halves(event.data):
             return self._halves.mend(events)
         return events
@@ -135,6 +137,7 @@ class AnswerDecoder(ABC):
         """The stream ended. Raises a `protocol` error when the answer had not."""
         if self.is_complete:
             return []
+        # Without a reason nobody knows whether the answer is whole, and "whole" would be a lie.
         if self._reason is None:
             raise poe_error(
                 ErrorCode.PROTOCOL, "the stream ended before the answer was finished", operation=self.operation
@@ -163,9 +166,11 @@ class AnswerDecoder(ABC):
         if reason is FinishReason.TOOL_CALLS and not self._called:
             reason = FinishReason.STOP  # some upstreams say so where the model only wrote text
         files: list[Event] = [file for file in find_media("".join(self._kept)) if self._is_new(file)]
+        # Reported as a failure, so that another try can be made; an answer cut at zero tokens is none.
         if reason is FinishReason.STOP and not self._said_something and not files:
             raise poe_error(ErrorCode.EMPTY_ANSWER, operation=self.operation)
         is_cut = reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS)
+        # Of an answer that was cut the arguments may be missing because of the cut.
         calls = [] if is_cut else [ToolCallDelta(index, "{}") for index in self._without_arguments]
         return [*held, *calls, *files, Finished(reason)]
 
@@ -209,6 +214,7 @@ class AnswerDecoder(ABC):
 
     def said_instead(self, text: str) -> list[Event]:
         """The same for text that replaces all before it."""
+        # The new text begins anew, thoughts included.
         kept = self._kept_thinking = KeptThinking()
         events = self._noted_all(kept.feed(text))
         thoughts: list[Event] = [event for event in events if isinstance(event, ReasoningDelta)]
@@ -244,6 +250,7 @@ class AnswerDecoder(ABC):
         return [one for one in new if one in self._cited]
 
     def _is_new(self, file: FileAttached) -> bool:
+        # Bots name a file as an event and again as a link in the text.
         if file.url in self._files:
             return False
         self._files.add(file.url)

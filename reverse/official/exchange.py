@@ -65,6 +65,7 @@ class Exchange:
         # Without a key only what needs none can be asked: the list of models.
         self._api_key = credentials.api_key if credentials else ""
         self._transport: Transport = transport or OfficialTransport(config)
+        # Shared connections are closed by whoever made them.
         self._owns_transport = transport is None
         self._max_retries = max_retries
         self._sleep = sleep
@@ -128,6 +129,7 @@ class Exchange:
             try:
                 return await self._fetch_once(request, limit, seconds)
             except PoeError as error:
+                # A repeated POST could be paid for twice.
                 if request.method != "GET" and not is_repeatable:
                     raise
                 await self._pause(error, attempt)
@@ -165,9 +167,12 @@ class Exchange:
                         has_begun = True
                         yield event
                     if events:
+                        # Moved on by events, not by bytes: an upstream that sends only keep-alives must not hold an
+                        # answer open.
                         deadline = now() + self.config.idle_timeout_seconds
                     if reader.awaits_trailer:
                         deadline = min(deadline, now() + _TRAILER_SECONDS)
+                # Raised after the events before it were yielded: part of an answer is part of an answer.
                 if reader.failure is not None:
                     raise reader.failure
         except PoeError as error:
@@ -220,6 +225,7 @@ class Exchange:
                 raise
             data = b""  # the answer itself is whole
         events = reader.feed(data) if data else reader.end()
+        # Read to its end, the connection serves the next question without a handshake.
         if reader.is_complete and data:
             await self._drain(reply)
         return events

@@ -49,6 +49,7 @@ _BY_TYPE: dict[str, ErrorCode] = {
     "timeout_error": ErrorCode.TIMEOUT,
     "request_too_large": ErrorCode.MESSAGE_TOO_LONG,
     "rate_limit_error": ErrorCode.RATE_LIMITED,
+    # The provider behind Poe, which means this bot; Poe itself is fine.
     "provider_error": ErrorCode.BOT_FAILED,
     "upstream_error": ErrorCode.UPSTREAM_FAILED,
     "api_error": ErrorCode.UPSTREAM_FAILED,
@@ -59,6 +60,7 @@ _BY_TYPE: dict[str, ErrorCode] = {
 _BY_STATUS: dict[int, ErrorCode] = {
     401: ErrorCode.NOT_AUTHENTICATED,
     402: ErrorCode.INSUFFICIENT_POINTS,
+    # Poe's own 403 is about moderation (docs/reference/poe-official.md#errors-and-limits).
     403: ErrorCode.CONTENT_REFUSED,
     404: ErrorCode.BOT_NOT_FOUND,
     408: ErrorCode.TIMEOUT,
@@ -96,6 +98,7 @@ def failure_of_response(
     operation: str,
 ) -> PoeError:
     """The error that a response with a status other than 2xx stands for. `headers` has lower-case names."""
+    # Cloudflare's documented mark: certain, whatever the status and the body.
     if headers.get("cf-mitigated") == "challenge":
         return poe_error(ErrorCode.CHALLENGE, operation=operation, status=status)
     parsed = parse_object(body)
@@ -163,6 +166,7 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def _error_object(body: JSONObject) -> JSONObject:
     error = body.get("error")
+    # Some servers behind Poe answer with a bare sentence.
     return {"message": error} if isinstance(error, str) else object_at(body, "error")
 
 
@@ -170,12 +174,14 @@ def _classify(error: JSONObject, status: int | None) -> ErrorCode:
     by_code = _BY_CODE.get(text_at(error, "code") or text_at(error, "error_type") or "")
     if by_code is not None:
         return by_code
+    # Before the type, which is `invalid_request_error` for every refusal of this kind.
     if _TOO_LONG.search((text_at(error, "message") or "")[:_SEARCHED_CHARS]) and _may_be_the_prompt(error, status):
         return ErrorCode.MESSAGE_TOO_LONG
     by_type = _BY_TYPE.get(text_at(error, "type") or "")
     if by_type is not None:
         return by_type
     status = status or number_at(error, "code")
+    # In mid-stream and without a word that is known: the bot was at work.
     if status is None:
         return ErrorCode.BOT_FAILED
     return _BY_STATUS.get(status) or _by_class_of_status(status)

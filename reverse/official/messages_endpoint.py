@@ -61,6 +61,7 @@ def build_messages_body(request: ChatRequest, max_output_tokens: int | None = No
     Raises `unsupported_feature` for a response format, which this endpoint has not.
     """
     if request.response_format is not None and request.response_format.get("type") != "text":
+        # Refused before anything is sent; the gateway then describes the format in the prompt.
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="response_format")
     body: dict[str, Any] = dict(request.parameters)
     # This endpoint's word for it is part of the tool choice.
@@ -70,6 +71,7 @@ def build_messages_body(request: ChatRequest, max_output_tokens: int | None = No
     told = request.messages
     if all(message.role == "system" for message in told):
         told = [replace(message, role="user") for message in told]  # there is no answer to instructions alone
+    # This endpoint has one place for instructions, before all turns.
     system = "\n\n".join(message.text for message in told if message.role == "system" and message.text)
     if system:
         body["system"] = [{"type": "text", "text": system} | _CACHED]
@@ -136,6 +138,7 @@ def _turns(messages: list[Message]) -> list[dict[str, Any]]:
     for position, message in enumerate(messages):
         role = "assistant" if message.role == "assistant" else "user"
         blocks = [_thinking_block(one) for one in message.thinking if position >= begin] + _blocks(message)
+        # Two turns of one role in a row are refused here.
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         elif blocks:
@@ -143,6 +146,7 @@ def _turns(messages: list[Message]) -> list[dict[str, Any]]:
     if turns and turns[0]["role"] == "assistant":
         turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _NO_BEGINNING}]})
     if turns:
+        # The last block of the last turn: everything up to a mark is what the provider caches.
         turns[-1]["content"][-1] |= _CACHED
     return turns
 
@@ -239,6 +243,7 @@ class MessagesDecoder(AnswerDecoder):
             given = arguments_at(block, "input")
             has_input = given not in ("", "{}")
             # A streamed block opens with an empty input whose text follows in deltas.
+            # Some send the whole input with the opening and no delta after it.
             if has_input and not whole:
                 self._inputs[index] = given
             call_id, extra = self._ids.own(text_at(block, "id")), object_at(block, "extra_content") or None
@@ -264,6 +269,7 @@ class MessagesDecoder(AnswerDecoder):
             events.append(self.reasoning(ReasoningDelta(thinking)))
         if signature:
             events.append(ReasoningSigned(signature))
+        # Deltas after a whole input: these are the input then.
         if arguments and index in self._calls:
             self._inputs.pop(index, None)
             events.append(self.call(ToolCallDelta(self._calls[index], arguments)))
@@ -290,6 +296,7 @@ class MessagesDecoder(AnswerDecoder):
 
     def _note_usage(self, usage: JSONObject) -> None:
         names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        # Later reports win one by one: the first has the prompt, the last the answer.
         self._usage |= {name: value for name in names if (value := number_at(usage, name)) is not None}
 
     def _usage_events(self) -> list[Event]:

@@ -43,6 +43,7 @@ def paired(messages: Sequence[Message], legal_id: Callable[[str], str] = str) ->
     last. A call without a result gets one that says so; a result without a call, or a second one, becomes a message of
     the user. `legal_id` makes an id that the endpoint takes of one that another API may have given.
     """
+    # The usual case.
     if not any(message.role == "tool" or message.tool_calls for message in messages):
         return list(messages)
     pairs = _find_pairs(messages)
@@ -77,6 +78,7 @@ def _find_pairs(messages: Sequence[Message]) -> _Pairs:
         elif message.tool_calls:
             pairs.slots[position] = [_Slot(position, call) for call in message.tool_calls]
             waiting.add(pairs.slots[position])
+    # After all calls are known: a result that came too early finds its call now.
     for call_id, results in early.items():
         for position, result in results:
             slot = waiting.take(call_id) if call_id else None
@@ -109,6 +111,7 @@ class _Waiting:
         groups = self._by_id.get(call_id)
         if groups is None:
             return None
+        # The newest message with this id: agents that reuse ids mean their last call.
         slot = groups[-1].popleft()
         if not groups[-1]:
             groups.pop()
@@ -133,6 +136,7 @@ def _without_repeated(slots: list[_Slot]) -> list[_Slot]:
 
 def _texts_between(messages: Sequence[Message], pairs: _Pairs) -> dict[int, list[int]]:
     """Position of calls → positions of the assistant's texts that stand between them and their results."""
+    # By identity: two results may be equal word for word.
     results = {id(slot.result): slot for slots in pairs.slots.values() for slot in slots if slot.result is not None}
     joined: dict[int, list[int]] = {}
     calls_at: int | None = None
@@ -167,6 +171,7 @@ def _with_results(message: Message, slots: list[_Slot], ids: _UniqueIds) -> list
         own_id = ids.own(slot.call.id)
         calls.append(slot.call if own_id == slot.call.id else replace(slot.call, id=own_id))
         result = slot.result
+        # A call without a result would be refused; so that the model is told.
         results.append(Message("tool", _LOST, tool_call_id=own_id) if result is None else _answering(result, own_id))
     return [replace(message, tool_calls=tuple(calls)), *results]
 
@@ -186,6 +191,7 @@ class _UniqueIds:
         """The call's id, with a number where it was used before."""
         base = self._legal_id(call_id) or "call"
         own, number = base, self._counts.get(base, 0)
+        # Until it is free: "call_2" may be another call's own id.
         while own in self._counts:
             number += 1
             own = f"{base}_{number + 1}"

@@ -35,10 +35,12 @@ _LONGEST_CALL_ID = 60  # 64, with a number that makes it unique
 def build_responses_body(request: ChatRequest) -> dict[str, Any]:
     """The JSON body for `request`. Raises `unsupported_feature` for stop sequences, which this endpoint has not."""
     if any(sequence.strip() for sequence in request.stop):
+        # Refused before anything is sent; the gateway then cuts the answer itself.
         raise poe_error(ErrorCode.UNSUPPORTED_FEATURE, operation=OPERATION, param="stop")
     body: dict[str, Any] = dict(request.parameters)
     effort = body.pop("reasoning_effort", None)
     if effort is not None:
+        # Without a summary nothing of the reasoning is shown.
         body["reasoning"] = {"summary": "auto"} | dict(object_at(body, "reasoning")) | {"effort": effort}
     body["model"] = request.bot
     body["input"] = [item for message in paired(request.messages, _legal_id) for item in _items(message)]
@@ -89,6 +91,7 @@ _Key = int | str
 def _key(values: JSONObject, item_id: str | None) -> _Key:
     """What tells the item apart that an event is about."""
     place = number_at(values, "output_index")
+    # The place first: ids are not to be trusted here, see `ResponsesDecoder`.
     return place if place is not None else item_id or ""
 
 
@@ -192,6 +195,7 @@ class ResponsesDecoder(AnswerDecoder):
 
     def _was_emitted(self, key: _Key, parts: list[str | None]) -> bool:
         text = "".join(part for part in parts if part)
+        # The second look is for upstreams that end an item under another id than the one it was streamed under.
         return key in self._texts or any("".join(told) == text for told in self._texts.values())
 
     def _finished_call(self, key: _Key, item: JSONObject) -> list[Event]:
@@ -223,6 +227,7 @@ class ResponsesDecoder(AnswerDecoder):
     def _text(self, key: _Key, text: str | None) -> list[Event]:
         if not text:
             return []
+        # Citations count from the beginning of their message, our places from that of the answer.
         self._begins.setdefault(key, self._chars)
         self._chars += len(text)
         return self.said(self._noted(key, text))

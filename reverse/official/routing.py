@@ -43,12 +43,14 @@ def choose_route(request: ChatRequest, model: ModelInfo | None, tool_endpoint: s
     A route never changes what the answer may be: where another endpoint serves a request better, it is asked there
     only if it takes all that the request holds, and knows how long the answer may become.
     """
+    # Found out by trying (`doctor`), which beats what the list declares.
     if tool_endpoint is not None and uses_tools(request):
         return Route(tool_endpoint)
     if model is None or not model.endpoints:
         # Most bots that declare no endpoint answer on chat all the same (docs/reference/poe-official.md#model-list).
         return Route.CHAT_WHOLE if model is not None and model.makes_media else Route.CHAT
     if Endpoint.MESSAGES in model.endpoints:
+        # Chat is what is known best; another endpoint has to offer something for it.
         is_better = uses_tools(request) or _gains_from_cache(request)
         if Endpoint.CHAT not in model.endpoints or (is_better and _fits_messages(request, model)):
             return Route.MESSAGES
@@ -88,5 +90,6 @@ def _fits_messages(request: ChatRequest, model: ModelInfo) -> bool:
     temperature = request.parameters.get("temperature")
     is_warm = isinstance(temperature, int | float) and temperature > _MAX_MESSAGES_TEMPERATURE
     has_format = request.response_format is not None and request.response_format.get("type") != "text"
+    # The endpoint demands a limit, and a guessed one could cut the answer.
     knows_limit = request.max_tokens is not None or model.max_output_tokens is not None
     return knows_limit and not is_warm and not has_format and _MESSAGES_PARAMETERS.issuperset(request.parameters)

@@ -52,6 +52,7 @@ class SSEParser:
         events: list[ServerSentEvent] = []
         for whole in wholes:
             if whole.startswith(b"data: ") and b"\n" not in whole and len(whole) < self._max_event_bytes - 1:
+                # Broken bytes are replaced: one bad character must not end an answer that is paid for.
                 events.append(ServerSentEvent(whole[6:].decode("utf-8", "replace")))
             else:
                 events += self._feed_lines(whole + b"\n\n")
@@ -66,6 +67,7 @@ class SSEParser:
         events: list[ServerSentEvent] = []
         for piece in chunk.splitlines(keepends=True):
             self._size += len(piece)
+            # Counted before the event is complete, which one that never ends would not be.
             if self._size > self._max_event_bytes:
                 raise poe_error(ErrorCode.PROTOCOL, "an event of the stream is larger than allowed")
             self._line_parts.append(piece)

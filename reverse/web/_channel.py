@@ -112,6 +112,7 @@ class Channel:
         """
         if self._is_closed:
             raise RuntimeError("the client is closed")
+        # A socket may have died while the process was frozen, and the first sign would be an answer that never comes.
         if self._connection is not None and self._is_doubtful():
             async with self._checking:
                 await self._check()
@@ -125,6 +126,7 @@ class Channel:
                     self._ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
                 if self._task is None or self._task.done():
                     self._task = asyncio.create_task(self._run(), name="poe-channel")
+                # Shared by all who wait: one that is cancelled must not cancel it for the others.
                 await asyncio.shield(self._ready)
         finally:
             self._waiting -= 1
@@ -173,6 +175,7 @@ class Channel:
         error = poe_error(ErrorCode.CONNECTION_FAILED, "the channel was closed")
         failures = 0
         try:
+            # Nobody needs it otherwise: a lost connection is then opened again with the next message only.
             while self._waiting or self.mailboxes:
                 cause: PoeError | None = None
                 try:
@@ -250,10 +253,14 @@ class Channel:
         try:
             return await connect(
                 f"{base}/up/{settings.box_name}/updates?{query}",
+                # One `Origin`, as the protocol demands; the older client sends two
+                # (docs/reference/poe-web.md#socket-handshake).
                 origin=Origin(config.web_base_url.rstrip("/")),
                 user_agent_header=self._session.credentials.user_agent or config.user_agent,
                 ssl=tls_context() if urlsplit(base).scheme == "wss" else None,
+                # Always given: `None` keeps the library from taking one out of the environment.
                 proxy=config.proxy,
+                # Frames are small JSON; compressing them costs more time than it saves.
                 compression=None,
                 open_timeout=config.connect_timeout_seconds,
                 ping_interval=_PING_INTERVAL_SECONDS,
@@ -284,6 +291,7 @@ class Channel:
                 except PoeError:
                     _log.debug("channel.frame_ignored size=%d", len(data))
                     continue
+                # Before the pong: an answer's text does not wait for the socket to take bytes.
                 self._deliver(frame)
                 if frame.control is Control.PING:
                     await connection.send('{"type":"pong"}')
@@ -298,5 +306,6 @@ class Channel:
 
     def _deliver(self, frame: Frame) -> None:
         self.mailboxes.deliver(frame.updates)
+        # Never back: a frame that is repeated would have events replayed that were read.
         if frame.min_seq is not None and frame.min_seq > self._session.min_seq:
             self._session.min_seq = frame.min_seq

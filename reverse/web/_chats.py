@@ -73,6 +73,7 @@ class Chats:
 
     async def find(self, bot: str | None = None, *, chat_id: int) -> ChatSummary:
         """A chat by its number, looked for in the list of chats. Raises `CHAT_NOT_FOUND`."""
+        # There is no operation that finds a chat by its number.
         async for chat in self.history(bot):
             if chat.chat_id == chat_id:
                 return chat

@@ -72,6 +72,7 @@ class WebAnswerDecoder:
         self._chat = chat
         self._question = question
         self._regenerated = regenerated
+        # The new attempt may have the old one's id.
         self._after = regenerated.message_id - 1 if regenerated else after_message_id
         # Only a guess of which message is the answer needs correcting when the human's own message turns up later.
         self._is_guess = self._after is None
@@ -151,6 +152,8 @@ class WebAnswerDecoder:
             return self._on_late(update)
         if update.state.startswith("error"):
             self.has_failed = True
+            # Poe refuses for lack of points here as well, after it has accepted the message
+            # (docs/reference/poe-web.md#sending-a-message).
             raise refusal(update.state, upstream_text=update.state_text or update.text)
         self._started = True
         events = self._compare(update.text, final=update.is_terminal)
@@ -174,12 +177,14 @@ class WebAnswerDecoder:
         if self._is_guess and self.reason is None and update.text == self._question:
             self._is_guess = False
             self._after = update.message_id
+            # What was taken for the answer came before the question: it was an earlier turn's.
             if self._message_id is not None and self._message_id < update.message_id:
                 self._message_id = None
 
     def _is_answer(self, update: MessageUpdate) -> bool:
         if self._message_id is None:
             old = self._regenerated
+            # The old attempt, repeated: the new one has not begun yet.
             if old and update.message_id == old.message_id and update.is_terminal and update.text == old.text:
                 return False
             if self._after is not None and update.message_id <= self._after:
@@ -215,6 +220,7 @@ class WebAnswerDecoder:
         """After the end only additions count: files and suggested replies, which Poe may add one by one."""
         if update.state != "complete":
             return []
+        # A text behind the end counts only where there was none: otherwise the end was seen already.
         events = self._compare(update.text, final=True) if self.is_empty else []
         return [*self._announced([*events, *self._files(update)]), *self._suggestions(update)]
 

@@ -67,6 +67,7 @@ class Following:
     async def _next_updates(self) -> tuple[PoeError | None, Sequence[Update]]:
         """The next update, or those that a lookup gives; in that case perhaps with the failure that led to it."""
         config = self.config
+        # Models think long before their first word, and rarely stop in the middle.
         limit = config.idle_timeout_seconds if self.answer.has_started else config.first_event_timeout_seconds
         failure: PoeError | None = None
         try:
@@ -83,6 +84,7 @@ class Following:
         # A channel that was given up does not come back: what the lookup did not end has failed.
         if not progress or failure.code is not ErrorCode.TIMEOUT:
             raise failure
+        # The answer went on while the socket said nothing: events do not come through it.
         self.distrust()
 
     async def _look_up(self, failure: PoeError | None) -> Sequence[MessageUpdate]:
@@ -98,6 +100,7 @@ class Following:
     async def _trailing(self) -> AsyncGenerator[Event, None]:
         """What Poe pushes behind the last text: the cost at once, suggested replies a little later if at all."""
         answer, config, clock = self.answer, self.config, asyncio.get_running_loop().time
+        # Every answer waits for this, so it is short unless the caller has asked for more.
         wait = config.suggested_replies_seconds if self.suggest_replies else config.trailing_cost_seconds
         deadline = clock() + wait
         while self.suggest_replies or not answer.cost_known:
@@ -106,6 +109,7 @@ class Following:
                 remaining = min(remaining, _REPLIES_SETTLE_SECONDS)
             try:
                 update = await self.mailbox.get(max(remaining, 0.0))
+            # The answer is whole: what fails now costs at most its price or its suggestions.
             except (TimeoutError, PoeError):
                 return
             for event in answer.feed(update) if not isinstance(update, Signal) else ():

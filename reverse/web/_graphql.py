@@ -68,6 +68,7 @@ class GraphQL:
         try:
             return await self._call(name, variables, parts)
         except PoeError as error:
+            # A timeout has used up the time, even where nothing was delivered.
             if error.delivery is not Delivery.NOT_SENT or error.code is ErrorCode.TIMEOUT:
                 raise
         return await self._call(name, variables, parts)
@@ -90,6 +91,7 @@ class GraphQL:
                 raise
             stale = error
         try:
+            # Renewed once already: it is not the key that is wrong.
             if form_key == self._doubted_form_key:
                 raise _refused_again(name, stale)
             self._doubted_form_key = await self._renew_form_key(form_key)
@@ -195,6 +197,7 @@ class GraphQL:
 
     async def _renew_form_key(self, rejected: str | None) -> str:
         async with self._refreshing:
+            # Looked at inside of the lock: another call may have renewed it meanwhile.
             known = self._session.form_key
             if known is not None and known != rejected:
                 return known
@@ -209,6 +212,7 @@ class GraphQL:
                 raise poe_error(
                     ErrorCode.STALE_FORM_KEY, "Poe refused the form key and no other could be derived"
                 ) from error
+            # Only where there is none: settings in use belong to an open connection.
             if page.channel is not None and self._session.channel is None:
                 self._session.remember_channel(page.channel, self._wall_clock())
             return form_key
@@ -226,6 +230,7 @@ class GraphQL:
         base = self._config.web_base_url
         url = urljoin(base + "/", src)
         host, own_host = urlsplit(url).hostname or "", urlsplit(base).hostname or ""
+        # The script is run: it comes from Poe's own hosts or not at all.
         if host != own_host and not host.endswith((f".{own_host}", ".poecdn.net")):
             raise poe_error(ErrorCode.PROTOCOL, "the home page's script is on a host that is not Poe's")
         reply = await self._transport.request("GET", url, operation="script")

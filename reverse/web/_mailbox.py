@@ -40,10 +40,12 @@ class Mailbox:
         """Add an update."""
         self._wake()
         updates = self._updates
+        # From some length on only: a reader that keeps up sees every step.
         if len(updates) >= _COALESCE_FROM and _supersedes(update, updates[-1]):
             updates[-1] = update
             return
         if len(updates) >= _CAPACITY:
+            # The oldest: later snapshots have its text.
             updates.popleft()
             self._must_resync = True
         updates.append(update)
@@ -67,6 +69,7 @@ class Mailbox:
     async def get(self, timeout_seconds: float) -> Update | Signal:
         """The next update. Raises `TimeoutError`, or the `PoeError` with which the channel was given up."""
         while True:
+            # What has arrived is read before the failure that came after it.
             if self._updates:
                 return self._updates.popleft()
             if self._must_resync:

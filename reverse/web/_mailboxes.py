@@ -43,9 +43,11 @@ class Mailboxes:
         if mailbox.chat_id is not None:
             return
         mailbox.chat_id = chat_id
+        # Poe's events may be faster than its answer to the mutation.
         early = self._early.pop(chat_id, None)
         if early is not None:
             mailbox.take_over(early)
+        # Some of its events may not have been kept: the reader looks the answer up.
         elif self._early_was_full:
             mailbox.resync()
         self._forget_early()
@@ -108,6 +110,7 @@ class Mailboxes:
         is_meant, expected = self._costs.get(update.chat_id, (None, None))
         if is_meant is not None and expected is not None and is_meant(update):
             del self._costs[update.chat_id]
+            # Whoever waited may have given up.
             if not expected.done():
                 expected.set_result(update.points)
 

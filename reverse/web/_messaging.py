@@ -74,6 +74,7 @@ class Messaging:
             try:
                 async with aclosing(self._follow(answer, mailbox, request.suggest_replies)) as events:
                     async for event in events:
+                        # Asked for before the last event, after which nothing may follow.
                         if isinstance(event, Finished) and answer.has_citations and _searches(request):
                             for citation in await self._citations(answer.message_id):
                                 yield citation
@@ -81,6 +82,7 @@ class Messaging:
             finally:
                 self._channel.mailboxes.forget(mailbox)
         except PoeError as error:
+            # Told apart by a read, which costs nothing: one is a typo, the other an account without access.
             if error.code is ErrorCode.BOT_ACCESS_DENIED and await self._is_unknown(request.bot):
                 raise poe_error(ErrorCode.BOT_NOT_FOUND, operation=SEND, delivery=error.delivery) from None
             raise
@@ -112,6 +114,7 @@ class Messaging:
         except BaseException as error:
             self._channel.mailboxes.forget(mailbox)
             if isinstance(error, PoeError):
+                # The refusal may be about a file token that Poe does not honour any more.
                 self._uploader.forget(uploaded)
                 if request.chat is not None and await self._is_lost(request.chat, request.bot, error):
                     raise poe_error(ErrorCode.CHAT_NOT_FOUND, operation=SEND) from None
@@ -119,6 +122,7 @@ class Messaging:
         self._note_begun(sent, chat_id)
         self._channel.mailboxes.bind(mailbox, sent.chat_id)
         code = (request.chat.chat_code if request.chat else None) or sent.chat_code
+        # Whatever is not newer belongs to an earlier turn: the channel replays events after a reconnect.
         baseline = max(sent.last_message_id or -1, self._newest_message.get(sent.chat_id, -1))
         answer = WebAnswerDecoder(
             ChatStarted(sent.chat_id, code, sent.title),
@@ -200,6 +204,7 @@ class Messaging:
 
         So it is asked for the chat, and, if that fails as well, for something that it must know if it works at all.
         """
+        # Only a refusal in words can be about the chat; a bare failure is Poe's.
         if error.code is not ErrorCode.UPSTREAM_FAILED or error.upstream_text is None:
             return False
         try:
@@ -264,7 +269,9 @@ class Messaging:
                 error.delivery = Delivery.UNKNOWN
             raise
         finally:
+            # In every ending, since the next message of the chat begins where this answer was.
             self._remember_newest(answer)
+            # Not waited for: the cost is booked when it comes, and the answer does not depend on it.
             if answer.has_started and not answer.cost_known:
                 expected = self._channel.mailboxes.expect_cost(chat_id, answer.is_its_cost)
                 self._aftermath = replace(self._aftermath, late_points=expected)
@@ -283,6 +290,7 @@ class Messaging:
 
         sending = asyncio.create_task(self._graphql.send(name, variables, parts=parts), name="poe-send")
         try:
+            # Shielded: a send that is torn down half way leaves nobody knowing whether Poe has the message.
             return read(await asyncio.shield(sending))
         except asyncio.CancelledError:
             with suppress(PoeError, TimeoutError):
@@ -316,6 +324,7 @@ class Messaging:
     def _remember_newest(self, answer: WebAnswerDecoder) -> None:
         if answer.message_id is None:
             return
+        # Taken out first, so that it moves to the end: the oldest is dropped.
         self._newest_message.pop(answer.chat_id, None)
         self._newest_message[answer.chat_id] = answer.message_id
         if len(self._newest_message) > _MAX_REMEMBERED_CHATS:

@@ -135,6 +135,7 @@ def read_settings(viewer: dict[str, Any]) -> AccountSettings:
     info, plan = mapping(viewer.get("messagePointInfo")), mapping(viewer.get("subscription"))
     granted, added = integer(info.get("subscriptionPointBalance")), integer(info.get("addonPointBalance"))
     balance = integer(info.get("messagePointBalance"))
+    # The newer split counts where it is there (docs/reference/poe-web.md#bots-and-account).
     if granted is not None or added is not None:
         balance = (granted or 0) + (added or 0)
     next_grant = epoch_seconds(info.get("computePointNextGrantTime"))
@@ -167,6 +168,7 @@ def read_bot(node: dict[str, Any]) -> BotInfo | None:
     return BotInfo(
         handle,
         text_or_none(node.get("id")),
+        # Some answers have the relay-style id only.
         bot_id if bot_id is not None else number_of(node.get("id")),
         text_or_none(node.get("displayName")),
         text_or_none(node.get("model")),

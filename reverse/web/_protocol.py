@@ -174,6 +174,7 @@ def _parse_event(event: dict[str, Any]) -> WireUpdate | None:
     if not body:
         return None
     chat_id = _chat_of(payload.get("unique_id"), str(name))
+    # Before the chat is asked for: this event names its chat inside of itself.
     if name == "jobCostUpdated":
         return _parse_cost(chat_id, body)
     if chat_id is None:
@@ -197,6 +198,7 @@ def parse_message(chat_id: int, node: dict[str, Any], *, default_state: str = "i
     if message_id is None or not isinstance(text, str):
         return None
     author, state, state_text = node.get("author"), node.get("state"), node.get("messageStateText")
+    # Bounded before they are looked at: the list is whatever the other end sends.
     replies = (mapping(item).get("bodyText") for item in sequence(node.get("followupActions"))[:MAX_REPLIES])
     return MessageUpdate(
         chat_id,
@@ -230,6 +232,7 @@ def _parse_cost(chat_id: int | None, body: dict[str, Any]) -> CostReported | Non
     named = integer(mapping(message.get("chat")).get("chatId"))
     chat_id = named if named is not None else chat_id
     points = integer(body.get("totalCostPoints"))
+    # A cost below zero would be a gain in the books.
     if chat_id is None or points is None or points < 0:
         return None
     return CostReported(chat_id, points, integer(message.get("messageId")))
@@ -237,6 +240,7 @@ def _parse_cost(chat_id: int | None, body: dict[str, Any]) -> CostReported | Non
 
 def _chat_of(unique_id: object, name: str) -> int | None:
     prefix, _, suffix = unique_id.rpartition(":") if isinstance(unique_id, str) else ("", "", "")
+    # The name is checked as well: ids of other subscriptions have the same form.
     return int(suffix) if prefix == name and _DIGITS.fullmatch(suffix) else None
 
 

@@ -97,10 +97,12 @@ class Session:
 
     def remember_channel(self, settings: ChannelSettings, now: float) -> None:
         """Take over settings that Poe just gave."""
+        # The count begins anew with new settings.
         self.channel, self.channel_fetched_at, self.min_seq = settings, now, settings.min_seq
 
     def remember_bot(self, handle: str, node: dict[str, Any], now: float) -> None:
         """Keep a bot's description; the oldest goes when there are too many."""
+        # Taken out first, so that it moves to the end of the order in which they are dropped.
         self.forget_bot(handle)
         kept = {key: node[key] for key in _BOT_KEYS if key in node and len(str(node[key])) <= _MAX_TEXT}
         self.bots[handle.lower()] = {**kept, "fetched_at": now}
@@ -134,4 +136,5 @@ def _is_header_value(text: str) -> bool:
 
 
 def _fingerprint(secret: str | None) -> str | None:
+    # Compared, never sent; the cookie itself must not be in stored data.
     return hashlib.sha256(secret.encode()).hexdigest()[:16] if secret else None

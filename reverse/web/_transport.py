@@ -96,6 +96,7 @@ class Transport:
             raise poe_error(ErrorCode.CONNECTION_FAILED, "the client is closed", delivery=Delivery.NOT_SENT)
         url = urljoin(self._base + "/", url)
         sent = {**self._headers, **(headers or {})}
+        # Scripts come from other hosts, which must not see the session.
         if _origin(url) == _origin(self._base):
             sent["Cookie"] = self._cookie
         if parts:

@@ -162,11 +162,13 @@ class SeparateUploader:
         try:
             await asyncio.gather(*uploads.values())
         finally:
+            # One that failed ends all: the message can't be sent without its file.
             for upload in uploads.values():
                 upload.cancel()
             await asyncio.gather(*uploads.values(), return_exceptions=True)
         for key, upload in uploads.items():
             tokens[key] = upload.result()
+            # Only here, after all have succeeded: a failed one must not be taken for sent.
             self._known[key] = (tokens[key], time.monotonic() + _TOKEN_TRUST_SECONDS)
         while len(self._known) > _MAX_KNOWN_TOKENS:
             self._known.popitem(last=False)
@@ -211,6 +213,7 @@ def _file_key(file: FileBytes) -> bytes:
 
 def _content_type(name: str, given: str) -> str:
     known = _CONTENT_TYPES.get(PurePosixPath(name.lower()).suffix)
+    # A header is made of it, so that it has to have the form of one.
     return known or (given if re.fullmatch(r"[\w.+-]+/[\w.+-]+", given) else "application/octet-stream")
 
 

@@ -68,6 +68,7 @@ class Connection(asyncio.Protocol):
         sock = self._transport.get_extra_info("socket") if self._transport is not None else None
         if sock is None or sock.fileno() < 0:
             return False
+        # `poll` and not `select`, which fails for descriptors above 1023.
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLIN)
         return not poll.poll(0)
@@ -78,8 +79,10 @@ class Connection(asyncio.Protocol):
         `has_body` says whether the response may have one; that to CONNECT has none.
         """
         self._parser = ResponseParser(has_body=has_body)
+        # Before the write: then it is certain that nothing was sent.
         if self._transport is None or self._is_lost:
             raise ConnectionLostError
+        # Before the bytes: whatever fails from here on, some of them may have left.
         self.was_written = True
         for part in data:
             self._transport.write(part)
@@ -117,6 +120,7 @@ class Connection(asyncio.Protocol):
 
     async def wait_closed(self) -> None:
         """Wait until the loop has let go of the socket, after `abort`."""
+        # Several may wait, and none of them may cancel it for the others.
         await asyncio.shield(self._closed)
 
     def begin_idle(self) -> None:
@@ -172,6 +176,7 @@ class Connection(asyncio.Protocol):
         """The loop's word that no more bytes will come; it closes the connection then."""
         if self._parser is not None:
             with suppress(IncompleteResponseError):
+                # A body without a length ends here and is complete; any other is not, which its reader finds out.
                 self._parser.feed_eof()
         self._is_lost = True
         self._wake()
@@ -201,6 +206,7 @@ class Connection(asyncio.Protocol):
         if self._is_lost:
             raise ConnectionLostError
         self._deadline = deadline
+        # A timer that rings earlier is left: it sets itself again, which costs less than a new one for each piece.
         if self._timer is None or self._timer.when() > deadline:
             self._stop_timer()
             self._timer = self._loop.call_at(deadline, self._on_timer)

@@ -114,12 +114,14 @@ async def _tunnel(connection: Connection, origin: Origin, proxy: Proxy, deadline
     head = encode_request_head("CONNECT", origin.authority, [("Host", origin.authority), *proxy.headers])
     await connection.send([head], deadline, has_body=False)
     reply = await connection.receive_head(deadline)
+    # What a proxy says is not shown: it is a stranger's page.
     if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
         raise ProxyRefusedError
     connection.begin_idle()
     secured = await asyncio.get_running_loop().start_tls(
         connection.take_transport(), connection, tls_context(), server_hostname=origin.host
     )
+    # `start_tls` returns nothing where the connection was closed during the handshake.
     if secured is None:
         raise ConnectionLostError
     connection.use_transport(secured)

@@ -48,6 +48,7 @@ class ResponseHead:
 def encode_request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """The head of a request. Raises `ValueError`, which quotes nothing, for what no head may hold."""
     lines = [f"{method} {target} HTTP/1.1"]
+    # Checked here and nowhere else: a line break in an address or a header would begin another request.
     if _TOKEN.fullmatch(method) is None or _TARGET.fullmatch(target) is None:
         raise ValueError("the method or the target has characters that can't be sent")
     for name, value in headers:
@@ -121,6 +122,7 @@ class ResponseParser:
         if parsed is None:
             raise MalformedResponseError("the response does not begin with a status line")
         status = int(parsed[2])
+        # An interim response (100, 103) says nothing; the real one follows.
         if status < HTTPStatus.OK:
             if status == HTTPStatus.SWITCHING_PROTOCOLS:
                 raise MalformedResponseError("the response changes the protocol")
@@ -144,6 +146,7 @@ class ResponseParser:
             self._read = self._read_chunks
         elif length is not None:
             lengths = {part.strip() for part in length.split(",")}
+            # Two different lengths are how one response is smuggled into another.
             if len(lengths) != 1 or _LENGTH.fullmatch(length := lengths.pop()) is None:
                 raise MalformedResponseError("the response has no proper length")
             self._missing = int(length)

@@ -140,6 +140,7 @@ class StreamTransport:
     async def _exchange(
         self, connection: Connection, request: OutgoingRequest, data: list[bytes], deadline: float
     ) -> ResponseHead:
+        # Writing has a bound of its own, by size: an upstream that does not read its question is not thinking.
         seconds = self._config.request_timeout_seconds + sum(map(sending_seconds, data))
         write_deadline = asyncio.get_running_loop().time() + seconds
         try:
@@ -163,7 +164,9 @@ class StreamTransport:
         self._drop_distrusted()
         idle = self._idle.get(origin, [])
         while idle:
+            # The one used last is the likeliest to be alive.
             connection = idle.pop()
+            # Bytes or an end that wait unread mean that the other end has closed it, or says what nobody asked.
             if connection.is_reusable and connection.is_quiet():
                 return connection
             connection.abort()
@@ -225,6 +228,7 @@ class StreamTransport:
                 headers["Content-Length"] = str(len(body))
             if proxy is not None and not origin.is_secure:
                 headers |= dict(proxy.headers)
+                # A proxy for plain http wants the whole address; for https a tunnel hides it.
                 target = f"http://{origin.host_header}{target}"
             head = encode_request_head(request.method, target, headers.items())
         except ValueError:

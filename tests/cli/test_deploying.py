@@ -179,6 +179,20 @@ def test_a_build_that_fails_ends_it(clone: Deployed, monkeypatch: pytest.MonkeyP
     assert (ended.status, "`sam build` failed with status 3" in ended.err) == (Exit.FAILURE, True)
 
 
+@pytest.mark.parametrize(("machine", "architecture"), [(183, "arm64"), (62, "x86_64")])
+def test_libraries_for_another_processor_stop_it(clone: Deployed, machine: int, architecture: str) -> None:
+    built = clone.folder / ".aws-sam/build/ReverseLayer/python/orjson"
+    built.mkdir(parents=True)
+    (built / "orjson.cpython-313.so").write_bytes(b"\x7fELF\x02\x01".ljust(18, b"\0") + machine.to_bytes(2, "little"))
+    (built / "notes.so.txt").write_bytes(b"no library")
+    other = "x86_64" if architecture == "arm64" else "arm64"
+    ended = clone.poegw("deploy", "--yes", "--region", REGION, f"Architecture={other}")
+    assert (ended.status, f"another processor than {other}" in ended.err) == (Exit.FAILURE, True), ended.err
+    assert [command[0] for command in clone.sam()] == ["build"], "nothing was deployed"
+    ended = clone.poegw("deploy", "--yes", "--region", REGION, f"Architecture={architecture}")
+    assert ended.status == 0, ended.err
+
+
 def make(*arguments: str) -> str:
     """What make would do."""
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "VENV")}

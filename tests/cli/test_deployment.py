@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from poegw.aws import Stack, call, open_session, pause, read_stack
@@ -265,15 +266,19 @@ def schedules(state: str) -> dict[str, Any]:
         ("function url", {"get_function_url_config": {"InvokeMode": "BUFFERED", "AuthType": "NONE"}}, State.FAIL),
         ("permissions", {"get_policy": {"Policy": '{"Statement": []}'}}, State.FAIL),
         *(("permissions", {"get_policy": granting(action)}, State.FAIL) for action in PERMISSIONS),
-        ("table", {"describe_time_to_live": {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}}, State.WARN),
+        (
+            "table settings",
+            {"describe_time_to_live": {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}},
+            State.WARN,
+        ),
         ("schedule", {"list_schedules": schedules("DISABLED")}, State.FAIL),
         ("secrets", {"get_function_configuration": SECRET_IN_ENVIRONMENT}, State.WARN),
         ("runtime", {"get_function_configuration": {"Environment": {"Variables": {}}}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {"ReservedConcurrentExecutions": 0}}, State.FAIL),
         ("concurrency", {"get_function_concurrency": {}}, State.WARN),
         ("runtime", {"get_function_configuration": WITHOUT_LAYER}, State.FAIL),
-        ("table", {"describe_table": ONE_INDEX}, State.FAIL),
-        ("table", {"describe_table": OTHER_TABLE}, State.FAIL),
+        ("table settings", {"describe_table": ONE_INDEX}, State.FAIL),
+        ("table settings", {"describe_table": OTHER_TABLE}, State.FAIL),
         ("schedule", {"list_schedules": {"Schedules": []}}, State.FAIL),
         ("alarms", {"describe_alarms": {"MetricAlarms": []}}, State.WARN),
         (
@@ -287,6 +292,19 @@ def schedules(state: str) -> dict[str, Any]:
 )
 def test_what_is_planted_in_a_deployment_is_found(name: str, changed: dict[str, Any], state: State) -> None:
     assert states(**changed)[name] is state
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "ThrottlingException"])
+def test_whatever_aws_refuses_there_is_a_remedy(code: str) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "Any")
+
+    clients = Clients(**WELL)
+    clients.get_policy = refuse
+    found = {finding.name: finding for finding in run_checks(DeploymentChecks(stack(clients)).all())}
+    assert (found["permissions"].state, code in found["permissions"].detail) == (State.FAIL, True)
+    assert found["permissions"].remedy
+    assert len(found) == len(DeploymentChecks(stack(clients)).all()), "each finding has a name of its own"
 
 
 def test_pausing_reserves_nothing_for_the_gateway() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from poegw import __version__
 from poegw.main import COMMANDS, run
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,11 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: poegw {name}")
     assert len(shown.splitlines()) > 4
+
+
+def test_its_own_version_is_told_without_a_gateway(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"poegw {__version__}\n"
 
 
 def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:

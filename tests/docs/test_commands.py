@@ -24,7 +24,7 @@ from poegw.main import poegw
 from tests.docs.blocks import PAGES, ROOT, Block, all_blocks, commands, inline_commands, program
 
 # Programs of the system that a reader has, with nothing of ours to check.
-KNOWN = frozenset({".", "export", "git", "cd"})
+KNOWN = frozenset({".", "export", "git", "cd", "alias"})
 ELSEWHERE = frozenset({"curl", "python"})
 AWS_GLOBAL = frozenset({"--query", "--region", "--output", "--profile"})
 TARGETS = frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

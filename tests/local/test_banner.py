@@ -39,6 +39,13 @@ def test_live_asks_for_an_account_before_it_shows_requests():
     assert "/admin/accounts" not in text(Upstream.SIMULATOR)
 
 
+def test_the_command_line_is_named_by_a_path_that_works():
+    for upstream in Upstream:
+        told = text(upstream)
+        assert ".venv/bin/poegw status" in told
+        assert "poegw" not in told.replace(".venv/bin/poegw", "")
+
+
 @pytest.mark.parametrize("upstream", Upstream)
 def test_a_folder_with_a_space_is_quoted(upstream):
     shown = text(upstream, "/my projects/state")

@@ -51,6 +51,7 @@ def deploy_command(
     """
     from poegw.aws import call, open_session, read_stack
     from poegw.deployment import choices, sam
+    from poegw.deployment.artefacts import check_architecture
     from poegw.deployment.cost import worst_day
     from poegw.deployment.preflight import NEW_ACCOUNT_LIMIT, Preflight
 
@@ -77,6 +78,7 @@ def deploy_command(
     state.output.note(f"At worst, with {concurrency} streams open all day, AWS bills ${worst:.2f} a day.")
     where = {"stack": name, "region": session.region_name, "profile": aws_profile, "parameters": parameters}
     sam.build(root, parameters)
+    check_architecture(root, parameters["Architecture"])
     if diff:
         sam.show_changes(root, **where)
         return

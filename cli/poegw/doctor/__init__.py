@@ -30,6 +30,7 @@ class Finding(NamedTuple):
 
 
 Check = Callable[[], Iterable[Finding]]
+_OTHERWISE = "Try again, with -v for what was asked and answered; docs/runbook.md has what usually goes wrong."
 
 
 def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
@@ -38,4 +39,4 @@ def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
         try:
             yield from check()
         except CommandError as error:
-            yield Finding(name, State.FAIL, error.message, error.hint or "")
+            yield Finding(name, State.FAIL, error.message, error.hint or _OTHERWISE)

@@ -31,7 +31,7 @@ class DeploymentChecks:
             ("permissions", self.permissions),
             ("runtime", self.runtime),
             ("concurrency", self.concurrency),
-            ("table", self.table),
+            ("table settings", self.table),
             ("schedule", self.schedule),
             ("alarms", self.alarms),
             ("logs", self.logs),
@@ -153,34 +153,34 @@ class DeploymentChecks:
         missing = _INDEXES - {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())}
         if schema != _KEY_SCHEMA:
             yield Finding(
-                "table",
+                "table settings",
                 State.FAIL,
                 f"{name} is no table of a gateway: its key is another one.",
                 "Deploy with the right ExistingTableName.",
             )
         elif missing:
             yield Finding(
-                "table",
+                "table settings",
                 State.FAIL,
                 f"It lacks the index {', '.join(sorted(missing))}.",
                 "Deploy again: `poegw deploy`.",
             )
         elif not forgets:
             yield Finding(
-                "table",
+                "table settings",
                 State.WARN,
                 "Old items are never deleted from it.",
                 f"Turn TTL on, by the attribute {_TTL_ATTRIBUTE}: docs/runbook.md#restore.",
             )
         elif recovery != "ENABLED" or not table.get("DeletionProtectionEnabled"):
             yield Finding(
-                "table",
+                "table settings",
                 State.WARN,
                 "It has no point-in-time recovery or no deletion protection.",
                 "Deploy again: `poegw deploy`.",
             )
         else:
-            yield Finding("table", State.OK, f"{name} has its indexes, recovery and deletion protection.")
+            yield Finding("table settings", State.OK, f"{name} has its indexes, recovery and deletion protection.")
 
     def schedule(self) -> Iterator[Finding]:
         """The scheduled job is switched on."""

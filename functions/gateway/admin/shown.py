@@ -77,6 +77,7 @@ def show_key(key: ApiKey, use: KeyUse | None = None) -> dict[str, Any]:
         "created_at": iso_time(key.created_at),
         # With the key's counters, which every request writes; the key itself is written only when it is changed.
         "last_used_at": iso_time(use.last_used_at) if use else None,
+        "last_success_at": iso_time(use.last_success_at) if use else None,
         "version": key.version,
     }
 

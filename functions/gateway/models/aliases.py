@@ -150,6 +150,7 @@ def _read(name: Any, value: Any) -> Alias:
         raise AliasError(field, f"must be a name of at most {MAX_NAME_CHARS} characters and {MAX_STARS} '*'")
     # The short form, which `to_json` writes as well.
     entry = value if isinstance(value, Mapping) else {"model": value}
+    # Refused, since a typo in `fallbacks` would show on the day when they are needed.
     for unknown in entry.keys() - {"model", "fallbacks"}:
         raise AliasError(f"{field}.{str(unknown)[:MAX_NAME_CHARS]}", "must be left out: there is no such field")
     model, fallbacks = entry.get("model"), entry.get("fallbacks")

@@ -53,6 +53,7 @@ def facts_of(entry: object) -> ModelFacts:
     """
     if entry is None:
         return UNKNOWN
+    # Poe's own word for it, also true of models that take their effort under another name.
     reasoning = _value(entry, "reasoning")
     effort = reasoning.get("supports_reasoning_effort") if isinstance(reasoning, Mapping) else None
     made = _names(_value(entry, "output_modalities"))
@@ -62,6 +63,7 @@ def facts_of(entry: object) -> ModelFacts:
         context_tokens=_count(_value(entry, "context_length", "tokens")) if made is None or "text" in made else None,
         # Most entries of Poe's list declare no options at all, which says nothing about those that every model takes.
         parameters=_names(parameters) or None,
+        # Beside the names: what a value must look like decides how it is fitted.
         schemas=schemas_of(parameters if isinstance(parameters, list | tuple) else None) or None,
         input_modalities=_input_modalities(entry),
         takes_reasoning_effort=effort if isinstance(effort, bool) else None,

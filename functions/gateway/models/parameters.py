@@ -89,6 +89,7 @@ def _fitted(name: str, value: Any, facts: ModelFacts) -> Any:
 
 def _is_moved(name: str, value: Any, facts: ModelFacts) -> bool:
     """Whether a number is out of the declared bounds; another spelling of a word is the same word."""
+    # Told to the caller: the answer was made with another number than the one that was asked for.
     return not isinstance(value, str) and bool(_fitted(name, value, facts) != value)
 
 

@@ -36,6 +36,7 @@ class Prices:
 
     def price(self, model: Model | None, bot: str, prompt_tokens: int, answer_tokens: int) -> Price:
         """The price of a send of so many tokens to the bot, which the list may not have."""
+        # In dollars first: what a point is worth is known per account, and only when one is leased.
         usd = dollars(model.pricing if model else None, prompt_tokens, answer_tokens)
         fixed = model.points_per_message if model else None
         # A fixed price is Poe's own word; what earlier sends cost depends on their length.

@@ -219,4 +219,5 @@ def speaks_anthropic(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     # The address alone decides here: without the header, too, these callers can't read OpenAI's errors.
     if path == "/messages" or path.startswith("/messages/"):
         return True
+    # Both APIs have `/models`: there only the header tells which one is spoken.
     return any(name == b"anthropic-version" for name, _ in headers)

@@ -58,6 +58,7 @@ def _wants_anthropic(request: Request) -> bool:
 
 def _tagged(request: Request, value: Any) -> Response:
     """The value as JSON with its tag, or 304 where the caller has it already."""
+    # Serialised here, since the tag is made of the bytes.
     body = json.dumps(value, separators=(",", ":")).encode()
     # Of the body itself: it depends on the key, the aliases and the list, whose ages say nothing of the answer.
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -19,6 +19,7 @@ from gateway.surfaces.context import Services
 from pool.status import AccountStatus, status_of
 from reverse.config import PoeConfig
 
+# One page: in a larger fleet the first two hundred tell enough.
 _PAGE = 200
 CONNECT_SECONDS = 3.0
 _PORTS = {"https": 443, "http": 80}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol, Unpack
 
-from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, DayBalance, Outcome
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
 from accounts._backup import AccountBackup, KeyBackup, Restored
@@ -139,6 +139,13 @@ class AccountStore(LedgerStore, Protocol):
         Changes nothing if `credentials_version` names credentials that were replaced since. `claimed` is the account
         as the claim showed it: that saves reading it again, as long as nobody changed it. Raises
         `AccountNotFoundError`.
+        """
+
+    async def balances_by_day(self, account_id: str, *, since: float) -> Sequence[DayBalance]:
+        """The last balance of UTC days since then, oldest first. Some weeks are kept.
+
+        A day is left out if nobody read it, or if it changed nothing: the days around it then have the same balance.
+        The newest reading is in the account.
         """
 
     # API keys.

@@ -186,6 +186,7 @@ class ChunkEncoder:
         """The chunk for an event; empty for events that chunks do not show."""
         # Text is nearly everything there is. The generation keeps it, so it is not kept here again.
         if type(event) is TextDelta:
+            # Bytes put together, not a dictionary made into JSON: the fixed parts are most of a chunk.
             chunk = self._before_text + encode_text(event.text) + self._after_delta
         else:
             self.answer.add(event)
@@ -232,6 +233,7 @@ class ChunkEncoder:
         """All that ends the answer: links to files with their description, suggested replies, the finish reason."""
         answer = self.answer
         links, described = describe_files(answer.files, answer.text, answer.citations)
+        # One chunk for all that is only known at the end.
         delta: dict[str, Any] = ({"content": links} if links else {}) | described
         if answer.suggested_replies:
             delta["suggested_replies"] = answer.suggested_replies

@@ -27,6 +27,7 @@ _ROLES: dict[str, Role] = {
     "function": "tool",
 }
 _MAX_NAME = 256
+# As many as OpenAI allows tools in one request.
 _MAX_CALLS = 128
 
 

@@ -72,6 +72,7 @@ def read_chat_request(values: Mapping[str, Any]) -> GenerationRequest:
     return GenerationRequest(
         model=model,
         turns=tuple(turns),
+        # Each message is one turn here, so that a file's place is that of its message.
         places=file_places(turns, lambda index: body.messages[index].param("content")),
         is_streamed=body.stream,
         wants_usage=stream_options is not None and stream_options.include_usage,

@@ -86,6 +86,7 @@ def read_tools(body: ToolFields) -> ToolSpecs:
     is_legacy = False
     # Clients that send both mean `tools`; the predecessor is read only where there are none.
     if not tools and not dropped:
+        # Told as tools, which is the only form that Poe knows.
         tools = tuple(_tool(item, {}) for item in body.functions)
         is_legacy = bool(tools)
         choice = _legacy_choice(body) if is_legacy else choice

@@ -123,6 +123,7 @@ def read_completion_request(values: Mapping[str, Any]) -> CompletionRequest:
         echoes=body.echo,
         shared=GenerationRequest(
             model=model,
+            # The first prompt stands for all where one is enough, such as for the checks of options.
             turns=(Message("user", body.prompt[0]),),
             is_streamed=body.stream,
             wants_usage=options is not None and options.include_usage,

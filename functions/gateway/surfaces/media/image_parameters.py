@@ -126,6 +126,7 @@ def _aspect_key(found: Mapping[str, Any], bot: str, model: Model | None) -> str 
 def _choose(width: int, height: int, allowed: list[Any], param: str) -> str:
     """The bot's own name for the shape."""
     known: dict[str, float] = {}
+    # Names that are no ratio ("auto", "portrait") are no shape to compare with.
     for value in allowed:
         if isinstance(value, str) and (match := _RATIO.fullmatch(value)) and int(match[2]):
             known[value] = int(match[1]) / int(match[2])
@@ -150,4 +151,5 @@ def _allows(declared: Mapping[str, Any] | None, value: Any) -> bool:
     if declared is None:
         return False
     values = _enum(declared)
+    # Declared without a list of values: any may do.
     return not values or value in values

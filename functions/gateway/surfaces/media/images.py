@@ -62,6 +62,7 @@ class ImageMaker:
         # Answers without an image cost points, too.
         spent, is_estimate = self.record.points, self.record.points_estimated
         total = replace(TokenUsage.total(usage for _, usage in made), points=spent, points_estimated=is_estimate)
+        # Bots that make four at once must not surprise a caller that asked for one.
         return files[: self.request.count], total
 
     async def _make_one(self, _index: int, record: RequestRecord) -> tuple[list[FileAttached], TokenUsage]:

@@ -221,6 +221,7 @@ async def create_speech(request: Request) -> FileResponse:
 
     @asynccontextmanager
     async def open_sound(max_bytes: int) -> AsyncIterator[Download]:
+        # The first sound is the answer: a response has room for one.
         async with services.downloads.open(found[0], max_bytes=max_bytes) as opened:
             if not opened.content_type.startswith("audio/"):
                 raise _silent()

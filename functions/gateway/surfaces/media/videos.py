@@ -42,6 +42,7 @@ class VideoMaker:
     async def create(self, request: VideoRequest, bot: str, model: Model | None) -> tuple[VideoJob, tuple[str, ...]]:
         """A new job, stored, and the names of the fields that the bot can't be told. Raises what asking raises."""
         parameters, ignored = resolve(request.wishes, bot, model)
+        # An id of our own: Poe's belongs to an account, which callers must not learn.
         job = new_job(f"video_{secrets.token_hex(16)}", request)
         # A request with an image goes to the bot: the job is begun with text only.
         if model is not None and _ENDPOINT in model.upstream_endpoints and not request.images:

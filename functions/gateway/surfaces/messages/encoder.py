@@ -76,6 +76,7 @@ def ending(answer: Answer) -> dict[str, Any]:
         kind = "stop_sequence"
     found: dict[str, Any] = {"stop_reason": kind, "stop_sequence": answer.matched_stop}
     if kind == "refusal":
+        # Anthropic's field for the reasons of a refusal; Poe says nothing that could fill it.
         found["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
     return found | native_reason(answer.finish_reason)
 

@@ -288,6 +288,7 @@ def _read_file(part: Body) -> Item:
     given = {"filename": file.filename, "file_data": file.file_data, "file_url": file.file_url}
     if not file.file_data and not file.file_url:
         raise file.missing("file_data")
+    # What is absent is left out: an item is stored and listed as it was sent.
     return {"type": "input_file"} | {name: value for name, value in given.items() if value}
 
 

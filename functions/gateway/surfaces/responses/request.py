@@ -182,6 +182,7 @@ def read_response_request(
         stop=body.stop,
         options=body.read_options(
             NAMES,
+            # This API's own fields win over the chat's names, which some clients send beside them.
             more={REASONING_EFFORT: effort, "verbosity": verbosity, PARALLEL_TOOL_CALLS: parallel},
             dropped=["include"] if set(body.include) - _INCLUDED else [],
         ),

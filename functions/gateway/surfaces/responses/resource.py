@@ -209,6 +209,7 @@ class Output:
             self.answer.add(TextDelta(links))
         for part in self.answer.parts:
             item = self.add(part)
+            # The whole text is there by now, so that every citation finds its place.
             item.annotations.extend(cited(self.answer, part, one) for one in part.citations)
         if annotations and self.current is not None:
             self.current.annotations.extend(annotations)

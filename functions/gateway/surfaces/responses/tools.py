@@ -193,6 +193,7 @@ class ResponseTools:
         # Plain functions need no translation back.
         if origin.namespace or origin.kind != "function":
             self.origins[name] = origin
+        # The full name is what the model calls; the caller's own is kept in `origins`.
         self.functions.append(function | {"name": name})
 
 

@@ -70,8 +70,6 @@ ELSEWHERE = (
     ("cli/prompts.py", "cli/test_main.py", "prompts, tested on a terminal"),
     ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
     ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
-    ("gateway/prompt/cited_links.py", "gateway/prompt/test_web_search.py", "what a search cites"),
-    ("gateway/prompt/thinking.py", "gateway/prompt/test_native_calls.py", "what goes back with calls"),
     ("gateway/console/headers.py", "gateway/console/test_front.py", DECLARATIONS),
     ("gateway/console/pages/*.py", "gateway/console/pages/test_pages.py", "pages, tested by requests to them"),
     ("gateway/console/tables.py", "gateway/console/pages/test_pages.py", "tables of pages, tested by requests"),
@@ -177,7 +175,6 @@ ELSEWHERE = (
     ("gateway/generation/task.py", "gateway/generation/test_sends.py", PART),
     ("gateway/generation/rules.py", "gateway/generation/test_plan.py", PART),
     ("gateway/http/declared_body.py", "gateway/http/test_fields.py", PART),
-    ("gateway/http/values.py", "gateway/http/test_fields.py", PART),
     ("gateway/http/schemas.py", "gateway/http/test_fields.py", DECLARATIONS),
     ("gateway/prompt/chat_task.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/prompt/conversations.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
@@ -191,7 +188,6 @@ ELSEWHERE = (
     ("gateway/surfaces/chat/*.py", "gateway/surfaces/chat/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/surfaces/completions/*.py", "gateway/surfaces/completions/test_completions.py", THROUGH_THE_SURFACE),
     ("gateway/surfaces/media/*.py", "gateway/surfaces/media/test_media_end_to_end.py", THROUGH_THE_SURFACE),
-    ("gateway/surfaces/messages/*.py", "gateway/surfaces/messages/test_route.py", THROUGH_THE_SURFACE),
     ("gateway/surfaces/responses/*.py", "gateway/surfaces/responses/test_route.py", THROUGH_THE_SURFACE),
 )
 

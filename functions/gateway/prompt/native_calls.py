@@ -13,18 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from accounts import AccountStore, AccountStoreError
+from accounts import AccountKind, AccountStore, AccountStoreError
 from gateway.http.request_log import Journal
-from gateway.prompt import thinking
 from reverse.chat import Message, Thinking, ToolCall
 from reverse.events import Event, ReasoningDelta, ReasoningSigned, ToolCallDelta
 
 KIND = "call_extra"
 KEPT_SECONDS = 30 * 86400.0
-# Only these models are known to want anything back with a call.
-_FAMILY = "gemini"
+# Only these models are known to want something back with each call.
+_SIGNING_FAMILY = "gemini"
 # These refuse calls that have none.
 _SIGNING = "gemini-3"
+# Only these models seal their thinking and take it back, while they go on with calls.
+_THINKING_FAMILY = "claude"
 # The newest calls of a conversation; what is older is left to the provider, which asks for those of the last step only.
 MAX_CALLS = 32
 # More does not fit an item of the table.
@@ -108,10 +109,10 @@ async def _read(wanted: Sequence[str], key_id: str, store: AccountStore, journal
 def _wanted(turns: Sequence[Message], bot: str, *, thinks: bool) -> list[str]:
     """Ids of the newest calls that came without anything."""
     ids: dict[str, None] = {}
-    if _FAMILY in bot:
+    if _SIGNING_FAMILY in bot:
         calls = (call for turn in reversed(turns) for call in reversed(turn.tool_calls))
         ids = {call.id: None for call in calls if not call.extra_content}
-    elif thinking.FAMILY in bot and thinks:
+    elif _THINKING_FAMILY in bot and thinks:
         for turn in reversed(turns):
             if turn.role == "user":
                 break  # thinking before the user's last words is not read again
@@ -155,6 +156,12 @@ def _without_unsigned(turns: Sequence[Message]) -> tuple[Message, ...]:
         else:
             told.append(turn)
     return tuple(told)
+
+
+def is_given_back(turns: Sequence[Message], *, bot: str, kind: AccountKind) -> bool:
+    """Whether sealed thinking reaches the provider: at its own endpoint, which answers where calls were made."""
+    # Without calls the provider does not read earlier thinking, so that nothing is lost by leaving it out.
+    return kind.traits.is_native and _THINKING_FAMILY in bot.lower() and any(turn.tool_calls for turn in turns)
 
 
 def _document_id(call_id: str) -> str:

@@ -59,7 +59,6 @@ from reverse.kept_thinking import ThinkingFilter
 from reverse.official.bot_protocol import BotQueryDecoder
 from reverse.official.chat_completions import ChatCompletionDecoder
 from reverse.official.failures import failure_of_response
-from reverse.official.http1 import ResponseParser
 from reverse.official.media_links import find_media
 from reverse.official.messages_endpoint import MessagesDecoder
 from reverse.official.refused_options import blame
@@ -74,6 +73,7 @@ from reverse.web._protocol import clean, integer, number_of, parse_frame
 from reverse.web._transport import Reply, retry_after_seconds
 from reverse.web._upload import _content_type as upload_type
 from reverse.web._upload import _safe_name as upload_name
+from reverse.wire.http1 import ResponseParser
 from streaming_runtime.context import _mapping
 from streaming_runtime.events import build_request, parse_event
 from streaming_runtime.http11 import HttpResponse

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from accounts import Account, AccountKind, AccountState, ApiKey, KeyRole, KeyUse, Points, StoreUnavailableError
-from gateway.admin.health import accounts_check, job_check, keys_check
+from gateway.admin.monitoring import accounts_check, job_check, keys_check
 from pool.status import AccountStatus, status_of
 from tests.gateway.scripted import House
 

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from accounts import Account, AccountNotFoundError, DayBalance, Points, Sums, at_once
-from gateway.admin.balances import pace_of, reconciled_days
-from gateway.admin.shown import iso_time, show_account
+from gateway.admin.shown import iso_time, pace_of, reconciled_days, show_account
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import HOURLY, show_hours
 from gateway.console.query import DAY, HOUR, Query, Range, bad_cursor, read_cursor, read_limit

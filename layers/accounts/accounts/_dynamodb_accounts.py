@@ -155,6 +155,9 @@ class DynamoDBAccounts(DynamoDBBalances):
         credentials, session_data = await self._unseal(item)
         return _keys.account_of(item), credentials, session_data
 
+    async def check_vault(self) -> None:
+        await self._vault.check()
+
     async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
         sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
         await self._table.write(put({**_keys.config(name), "sealed": sealed}))

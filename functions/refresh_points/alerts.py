@@ -109,6 +109,7 @@ class Alerts:
         await self._store.put_config(_STATE, {"ran_at": now})
         if eligible == 0 and (await self._store.list_accounts(limit=1)).items:
             self._add([no_account_alert()])
+        # Nobody could count: the alert stays open, since its cause may still be there.
         elif eligible is None and "no_account" in known and known["no_account"].is_open:
             self._add([known["no_account"]])
         await self._look_at_keys()

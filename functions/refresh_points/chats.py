@@ -134,6 +134,7 @@ class ChatCleaner:
         if entry.conversation is None:
             return False
         session = await self._store.get_session(entry.key_id, entry.conversation)
+        # The conversation has ended, or goes on in another chat.
         if session is None or (session.account_id, session.chat_id) != (entry.account_id, entry.chat_id):
             return False
         self.report.kept += 1

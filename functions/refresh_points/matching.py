@@ -152,6 +152,7 @@ def _our_key_name(items: Sequence[PointsSpent], by_bot: Mapping[str, list[_Open]
     old = [send for send in sends if now - send.ends >= NAME_SECONDS]
     explained = {name: _explained(items, name, old or sends) for name in names}
     ranking = sorted(explained.items(), key=lambda pair: -pair[1])
+    # Where two names explain as much, neither is believed.
     if not ranking or ranking[0][1] == 0 or (len(ranking) > 1 and ranking[0][1] == ranking[1][1]):
         return None
     name, count = ranking[0]
@@ -188,6 +189,7 @@ def _assign(items: Sequence[PointsSpent], work: _Work) -> set[str]:
     """Pay sends with these entries, the oldest first; returns the ids of those that pay for one."""
     paid: set[str] = set()
     old = [item for item in items if work.now - (item.spent_at or 0.0) >= LOOSE_SECONDS]
+    # From the surest to the loosest: what merely fits must not use up what is certain.
     passes: list[tuple[Fits, Sequence[PointsSpent]]] = [
         (lambda send, item: _has_its_cost(send, item) and _covers(send, item, NEAR_SECONDS), items),
         (_has_its_tokens, items),
@@ -283,6 +285,7 @@ def _give_up(work: _Work) -> None:
         if entry.outcome == "ok":
             work.settlements.append(Settlement(entry_id=entry.id, points=None, by=SettledBy.NONE))
         else:
+            # It failed, and a day of Poe's history has nothing for it: that is Poe's word and no guess.
             work.settlements.append(Settlement(entry_id=entry.id, points=0, by=SettledBy.HISTORY))
 
 

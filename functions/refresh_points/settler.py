@@ -76,6 +76,7 @@ class Settler:
         if not unsettled:
             return
         state = await self._store.settlement_state(account.id)
+        # An earlier run was killed between its two writes: what it matched is booked now.
         if state.pending:
             await self._book(state)
             unsettled = [entry for entry in unsettled if entry.id not in state.pending]
@@ -139,6 +140,7 @@ class Settler:
         items: list[PointsSpent] = []
         async with aclosing(cast(_HasHistory, client).points_history()) as history:
             async for item in history:
+                # The newest come first, so that what follows is older still.
                 if (item.spent_at or sys.float_info.max) < begin or len(items) >= MAX_ITEMS:
                     break
                 items.append(item)

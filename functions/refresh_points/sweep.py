@@ -92,8 +92,10 @@ class Sweep:
 
     async def _work(self, ids: AsyncGenerator[str, None]) -> None:
         while True:
+            # One list for all workers: a generator takes one step at a time.
             async with self._next_id:
                 account_id = await anext(ids, None)
+                # Before the claim: an account that is claimed and not read is kept from other runs.
                 if account_id is None or self._is_late():
                     return
             await self._refresh(account_id)

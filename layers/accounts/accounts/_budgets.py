@@ -113,6 +113,7 @@ def reserve(key: ApiKey, wanted: Reservation, now: float, stale: Collection[str]
             names[f"v{number}"] = reservation_name(owner)
             values[f"held{number}"] = {**held, "o": owner}
             assignments.append(f"{{v{number}}} = :held{number}")
+        # Reserving twice under one owner would count twice.
         conditions.append("attribute_not_exists({v0})")
     gone = {f"old{number}": name for number, name in enumerate(sorted(stale)[:MAX_STALE])}
     expression = f"SET {', '.join(assignments)} ADD {', '.join(additions)}"

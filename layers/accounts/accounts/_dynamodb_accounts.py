@@ -62,6 +62,7 @@ class DynamoDBAccounts(DynamoDBSums):
                 raise ConflictError("another account has this kind and label")
             chosen_id = account_id or holder or new_account_id()
             check_account_id(chosen_id)
+            # Bound to the account's id: copied to another account, the credentials would not open.
             sealed = await self._vault.seal(credentials, account_id=chosen_id, purpose="credentials")
             item = await self._table.get(_keys.account(chosen_id))
             now = self._clock()
@@ -75,11 +76,14 @@ class DynamoDBAccounts(DynamoDBSums):
                 account = replace_credentials(before, now, kind=kind, label=label, max_concurrency=max_concurrency)
                 account = replace(account, version=before.version + 1, updated_at=now)
                 writes = self._replace_writes(before, account, sealed, now)
+            # One account per kind and label, held by an item of its own: no query could keep out a second one that is
+            # added at the same time.
             claim_label = put({**entry, "account_id": chosen_id}, f"{IS_ABSENT} OR {{account_id}} = :id", id=chosen_id)
             try:
                 await self._table.write(*writes, claim_label)
             except ConditionFailed:
                 continue
+            # This sandbox finds it at once, others within seconds.
             self._absent_until.pop(kind, None)
             if item is None:
                 await self._count_fleet(kind, 1)
@@ -223,10 +227,12 @@ class DynamoDBAccounts(DynamoDBSums):
         claimed: Account | None = None,
         is_by_owner: bool = False,
     ) -> Account:
+        # The claim ends with the reading that it was for.
         extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
         read_with = credentials_version or (claimed.credentials_version if claimed else None)
 
         def apply(account: Account, now: float) -> Account | None:
+            # Replaced meanwhile: what the old credentials brought says nothing about the new ones.
             if read_with not in (None, account.credentials_version):
                 return None
             jitter = self._rng.random()
@@ -238,6 +244,7 @@ class DynamoDBAccounts(DynamoDBSums):
         """The account's item, now claimed; `None` if there is none, or none to be had."""
         is_free = "attribute_exists({pk}) AND (attribute_not_exists({claimed_until}) OR {claimed_until} <= :now)"
         is_due = "" if force else " AND {due_at} <= :now"
+        # One conditional write: of two runs only one reads the account.
         claim = update(
             _keys.account(account_id),
             "SET {due_at} = :until, {claimed_until} = :until",

@@ -73,6 +73,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             if reserved is not None:
                 entry = replace(entry, budgeted=_ledger.budget_points(entry, reserved.points))
         record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
+        # Before the key's budget: that can be corrected from the ledger later, and not the other way round.
         await self._book(_End(lease, outcome, entry, usage, record, session))
         if lease.intention is None or reserved is None:
             return
@@ -85,6 +86,7 @@ class DynamoDBBooking(DynamoDBAccounts):
         lease, entry = end.lease, end.entry
         account: Account | None = lease.account
         slot = delete(_keys.slot(lease.account.id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
+        # The slot first: its condition decides whether this is the first release.
         booking: list[Write] = [slot]
         booking += [put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT)] if entry else []
         booking += [put(end.record)] if end.record else []
@@ -99,6 +101,7 @@ class DynamoDBBooking(DynamoDBAccounts):
                     account = None
                 continue
             except ConditionFailed as failed:
+                # Only the account has changed; slot and entry are still to be booked.
                 if min(failed.found) >= len(booking):
                     account = None
                     continue
@@ -145,6 +148,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             )
             keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found.items]
             for item in await self._table.get_many(keys):
+                # Looked at again, since the index may be behind the table.
                 if float(item["until"]) <= latest and await self._lose(item, None):
                     recovered += 1
                     await self._note_use(_keys.account_id_of(item))

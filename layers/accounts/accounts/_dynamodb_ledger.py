@@ -155,6 +155,7 @@ class DynamoDBLedger(DynamoDBKeys):
         async for entry in self._entries(since, now + _ledger.HOUR_SECONDS):
             used[entry.key_id] = max(used.get(entry.key_id, 0.0), entry.started_at)
         for key_id, at in used.items():
+            # Requests of keys with limits write it themselves, perhaps after this entry.
             is_news = "attribute_not_exists({used_at}) OR {used_at} < :at"
             with suppress(ConditionFailed):
                 await self._table.write(update(_keys.limits(key_id), "SET {used_at} = :at", is_news, at=at))
@@ -251,10 +252,12 @@ class DynamoDBLedger(DynamoDBKeys):
         for day in reversed(days):
             after: Mapping[str, Any] | None = {"pk": partition(day), "sk": high} if cursor else None
             while len(found) < limit:
+                # A filter that hardly anything matches would read months; the cursor goes on.
                 if queries >= MAX_QUERIES:
                     return found, high
                 page = await self._table.query(
                     "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                    # A filter leaves out what was read, so that more is asked for where there is one.
                     limit=min(1000, (limit - len(found)) * (5 if conditions else 1)),
                     after=after,
                     is_descending=True,

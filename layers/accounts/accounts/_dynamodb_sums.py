@@ -215,6 +215,7 @@ class DynamoDBSums(DynamoDBLedger):
             done += await self._sum_up(hour, hour + _ledger.HOUR_SECONDS)
             if begin is not None and packed_from is not None and packed_from <= hour < begin:
                 await self._pack_sums(hour, begin)
+            # Only the mark that was seen: a change since then has written another one.
             mark = delete(_keys.open_hour(hour), "{mark} = :mark", mark=opened["mark"])
             try:
                 await self._table.write(mark)

@@ -125,6 +125,7 @@ class Table:
             await self.pause(number)
             answer = await self._send("BatchGetItem", {"RequestItems": pending})
             items += [from_wire(item) for item in answer["Responses"].get(self._name, [])]
+            # DynamoDB may answer a batch in part: it was too large, or the table is throttled.
             pending = answer.get("UnprocessedKeys")
         raise StoreUnavailableError("BatchGetItem", "ThrottlingException")
 
@@ -229,6 +230,7 @@ class Table:
     def _body(self, write: Write) -> dict[str, Any]:
         body = {"TableName": self._name, **write.body}
         if "ConditionExpression" in write.body:
+            # The old item tells why, without a read that might see something newer.
             body["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return body
 

@@ -177,6 +177,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
 
     def _learn(self, low: float, found: Found, now: float) -> None:
         """Remember of which kinds there is nobody, and which do not fit one page."""
+        # More than a page: whatever was counted, searches must begin at random places.
         if found.next_key is not None and found.items:
             kind = AccountKind(found.items[-1]["kind"])
             self._fleet[kind] = max(self._fleet.get(kind, 0), PAGE + 1)

@@ -108,6 +108,7 @@ class DynamoDBAccounts(DynamoDBSums):
             writes = [self._save(before, after, now)]
             old, new = (_keys.directory_entry(x.kind, x.label) for x in (before, after))
             if new != old:
+                # Its own is fine: an earlier try may have written it, and only the answer was lost.
                 condition = f"{IS_ABSENT} OR {{account_id}} = :id"
                 writes += [delete(old), put({**new, "account_id": account_id}, condition, id=account_id)]
             try:
@@ -123,6 +124,7 @@ class DynamoDBAccounts(DynamoDBSums):
         return _keys.account_of(await self._item(account_id))
 
     async def get_accounts(self, account_ids: Collection[str]) -> dict[str, Account]:
+        # Half the price, and a name that was changed a second ago may be the old one.
         items = await self._items([*map(_keys.account, set(account_ids))], is_consistent=False)
         accounts = map(_keys.account_of, items.values())
         return {account.id: account for account in accounts}
@@ -144,6 +146,7 @@ class DynamoDBAccounts(DynamoDBSums):
         return Page(sorted(map(_keys.account_of, items), key=lambda account: account.id), next_cursor)
 
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
+        # An account that was switched on is to be found at once.
         self._absent_until.clear()
         return await self._change(account_id, lambda account, now: change_state(account, state, now))
 
@@ -243,6 +246,7 @@ class DynamoDBAccounts(DynamoDBSums):
     async def _claim(self, account_id: str, now: float, lease_seconds: float, *, force: bool) -> Item | None:
         """The account's item, now claimed; `None` if there is none, or none to be had."""
         is_free = "attribute_exists({pk}) AND (attribute_not_exists({claimed_until}) OR {claimed_until} <= :now)"
+        # The owner's button reads at any time, though never while somebody else does.
         is_due = "" if force else " AND {due_at} <= :now"
         # One conditional write: of two runs only one reads the account.
         claim = update(

@@ -118,12 +118,14 @@ class DynamoDBBooking(DynamoDBAccounts):
         if end.record is not None:
             await self._table.write(put(end.record))
         if entry is None or usage is None:
+            # Before that it can only have been released, and its outcome was applied with it.
             if lease.expires_at <= self._clock():
                 await self._apply_outcome(lease, outcome, end.session)
             return
         now = self._clock()
 
         def complete(lost: LedgerEntry) -> LedgerEntry | None:
+            # Only what was booked for a killed holder: it was slow and not dead, and knows better.
             return _ledger.finish(lost, outcome, usage, now) if lost.outcome == _ledger.LOST else None
 
         if await self._amend(entry.id, complete) is None:
@@ -158,6 +160,7 @@ class DynamoDBBooking(DynamoDBAccounts):
 
     async def _note_use(self, account_id: str) -> None:
         """Let an account whose holder was killed count as used, so that it is read and settled."""
+        # Of the request: a killed sandbox is no failure of the account.
         used = Outcome(code=_ledger.LOST, scope="request")
         with suppress(AccountNotFoundError):
             await self._change(account_id, lambda account, now: apply_outcome(account, used, now, policy=self._policy))
@@ -197,6 +200,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             await self._reopen(entry, self._clock())
         if held.intention is not None and held.intention.reserved is not None:
             reserved = held.intention.reserved
+            # As estimated, or as reserved: the answer may have been paid for.
             points = entry.budgeted if entry is not None else None
             await self._correct(held.intention.key_id, held.owner, points=points, tokens=None, expected=reserved)
         return True

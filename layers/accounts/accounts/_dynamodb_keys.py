@@ -128,6 +128,7 @@ class DynamoDBKeys(DynamoDBAudit):
         entry = await self._table.get(_keys.key_entry(key_id))
         if entry is None:
             return False
+        # Earlier secrets, too: a revoked key must not live on by one that is still in its overlap.
         hashes = [entry["hash"], *(previous["hash"] for previous in entry.get("previous", ()))]
         await self._table.write(*(delete(_keys.api_key(h)) for h in hashes), delete(_keys.key_entry(key_id)))
         return True
@@ -135,6 +136,7 @@ class DynamoDBKeys(DynamoDBAudit):
     # Limits.
 
     async def count_request(self, key: ApiKey, answers: int = 1) -> OverLimit | None:
+        # Most keys have no limits, and cost no write.
         if key.requests_per_minute is None and not key.has_budget:
             return None
         return (await self.reserve_budget(key, Reservation(owners=(), requests=answers))).over
@@ -193,6 +195,7 @@ class DynamoDBKeys(DynamoDBAudit):
         expired = list(_budgets.expired(item, now).items())[:MAX_REPAIRS]
         for attribute, held in expired:
             entry = await self._entry_of_owner(key_id, held["o"], until=float(held["u"]))
+            # Without an entry no account was leased, so that nothing was spent.
             points = 0 if entry is None else budget_points(entry_of(entry), held["p"])
             tokens = 0 if entry is None else tokens_of(entry_of(entry), held["t"])
             change = _budgets.correct(attribute, held, points=points, tokens=tokens)
@@ -227,6 +230,7 @@ class DynamoDBKeys(DynamoDBAudit):
             try:
                 await self._table.write(self._limits_write(key_id, change))
             except ConditionFailed as failed:
+                # Gone, it was corrected before; changed, it is tried with what it is now.
                 held = (failed.found.get(0) or {}).get(attribute)
                 continue
             return True

@@ -51,6 +51,7 @@ class DynamoDBLedger(DynamoDBKeys):
 
     async def get_request(self, ref: str) -> RequestRecord | None:
         time, _, request_id = ref.partition("~")
+        # The time in it tells the day, and so the partition.
         at = _ledger.started_at(f"{time}#{request_id}")
         item = await self._table.get(_keys.request(_ledger.day_of(at), at, request_id))
         return request_of(item) if item else None
@@ -132,6 +133,7 @@ class DynamoDBLedger(DynamoDBKeys):
 
     async def held_slots(self, account_id: str) -> int:
         partition = _keys.slot(account_id, 0)["pk"]
+        # By the table, not by the index: it says what counts now.
         slots = "{pk} = :pk AND {sk} BETWEEN :low AND :high"
         return len(await self._rows(slots, pk=partition, low="SLOT#", high="SLOT#~"))
 
@@ -189,6 +191,7 @@ class DynamoDBLedger(DynamoDBKeys):
                 yield item
 
     async def _entry_of_owner(self, key_id: str, owner: str, *, until: float) -> Item | None:
+        # A reservation tells only its end, an hour after it was made; the lease began somewhere in between.
         for day in _ledger.days_between(until - 2 * _ledger.HOUR_SECONDS, until + 1):
             items = await self._rows(
                 "{pk} = :pk AND {sk} BETWEEN :low AND :high",
@@ -214,13 +217,16 @@ class DynamoDBLedger(DynamoDBKeys):
                 return None
             before = entry_of(item)
             after = change(before)
+            # Repeating is safe: nothing is booked twice.
             if after is None or after == before:
                 return None
             budget = None
             if before.budgeted is not None:
                 after = replace(after, budgeted=_ledger.budget_points(after, before.budgeted))
+                # The difference only: what was booked before stays in the counters.
                 budget = adjust(after.started_at, (after.budgeted or 0) - before.budgeted, now)
             expression, values = assignments({**entry_attributes(after), "rev": int(item.get("rev", 0)) + 1})
+            # A revision, since two settlements may otherwise both add their difference.
             is_same = "{rev} = :before" if "rev" in item else "attribute_exists({pk}) AND attribute_not_exists({rev})"
             values |= {"before": item["rev"]} if "rev" in item else {}
             writes = [update(entry_key(after), expression, is_same, **values)]

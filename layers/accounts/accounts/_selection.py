@@ -102,6 +102,7 @@ class Refusals:
         if self.has_busy:
             return NoAccountError(NoAccountReason.BUSY)
         if self.free_at:
+            # The first to be free is what the caller may wait for.
             at, cause = min(self.free_at.values())
             return NoAccountError(self._reason({code for _, code in self.free_at.values()}), at, cause=cause)
         if self.is_partial:

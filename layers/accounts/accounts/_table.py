@@ -131,6 +131,7 @@ class Table:
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         for start in range(0, len(keys), MAX_BATCH_WRITE):
+            # Deleting what is gone is no failure, so that a batch can simply be repeated.
             requests = [{"DeleteRequest": {"Key": to_wire(key)}} for key in keys[start : start + MAX_BATCH_WRITE]]
             pending: Any = {self._name: requests}
             for number in range(MAX_ROUNDS):
@@ -171,6 +172,7 @@ class Table:
         # Indexes are never read consistently.
         payload |= {"IndexName": index} if index else {"ConsistentRead": True}
         payload |= {"Select": "COUNT"} if is_count else {}
+        # It counts what was read, before a filter.
         payload |= {"Limit": limit} if limit is not None else {}
         payload |= {"ExclusiveStartKey": to_wire(after)} if after else {}
         answer = await self._call("Query", payload)
@@ -254,6 +256,7 @@ def _cancellation(error: AwsError) -> Exception:
         for number, reason in enumerate(reasons)
         if reason.get("Code") == "ConditionalCheckFailed"
     }
+    # Before the others: a condition that failed is an answer, whoever else was writing.
     if failed:
         return ConditionFailed(failed)
     others = [str(reason.get("Code")) for reason in reasons if reason.get("Code") not in _TRANSIENT_REASONS]

@@ -240,6 +240,7 @@ def _after_account_error(
     match outcome.code:
         case "not_authenticated":
             until = max(before.credentials_until, now + policy.cooldown_seconds)
+            # Not signed out yet: one refusal is a doubt, which a reading at once confirms or disproves.
             return replace(failed, credentials_until=until, doubts=before.doubts + 1, refresh_due_at=now)
         case "insufficient_points":
             failed = replace(failed, refresh_due_at=now)
@@ -251,6 +252,7 @@ def _after_account_error(
         case "rate_limited":
             wait = _retry_after(outcome, policy) or _growing(errors, jitter, policy)
             return replace(failed, speed_until=max(before.speed_until, now + wait))
+    # A single failure of an unknown kind may be anybody's.
     if errors < policy.errors_before_cooldown:
         return failed
     wait = _growing(errors - policy.errors_before_cooldown + 1, jitter, policy)
@@ -329,6 +331,7 @@ def _after_refused_reading(account: Account, now: float, jitter: float, policy: 
 def _points_expected_at(account: Account, now: float, jitter: float, policy: Policy) -> float:
     grant = account.points.next_grant_at if account.points else None
     if grant is not None and grant > now:
+        # A day at most: the grant's time may be wrong, or points may be bought.
         return min(grant + policy.grant_delay_seconds * (1 + jitter), now + policy.max_retry_after_seconds)
     return now + policy.unknown_grant_wait_seconds
 
@@ -336,6 +339,7 @@ def _points_expected_at(account: Account, now: float, jitter: float, policy: Pol
 def _retry_after(outcome: Outcome, policy: Policy) -> float | None:
     """How long Poe said to wait, within reason; `None` if it did not say."""
     wait = outcome.retry_after_seconds
+    # The header is a stranger's number.
     if wait is None or not math.isfinite(wait) or wait <= 0:
         return None
     return min(wait, policy.max_retry_after_seconds)

@@ -13,10 +13,12 @@ marked as that, and if it failed anyway, it cost nothing.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from accounts import LedgerEntry, SettledBy, Settlement, SettlementState
 from lazy_dataclasses import dataclass
@@ -205,55 +207,91 @@ def _assign(items: Sequence[PointsSpent], work: _Work) -> set[str]:
             pairing.pair(item, fits)
     # What is left over may still fit if others make room: their first choice was not their only one.
     for item in old:
-        pairing.make_room(item, set())
+        pairing.make_room(item)
     for send, item in pairing.pairs():
         work.pay(send, item)
         paid.add(item.query_id)
     return paid
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """The sends to one bot by their ends, so that those around a time are found without looking at all of a day."""
+
+    sends: Sequence[_Open]
+    ends: Sequence[float]
+    begins: Sequence[float]
+    """For each send, when the first of it and those after it began."""
+
+    @classmethod
+    def of(cls, sends: Sequence[_Open]) -> _Lane:
+        earliest = accumulate((send.begins for send in reversed(sends)), min)
+        return cls(sends, [send.ends for send in sends], [*earliest][::-1])
+
+    def around(self, at: float) -> Sequence[_Open]:
+        first, end = bisect_left(self.ends, at - SLACK_SECONDS), bisect_right(self.begins, at + SLACK_SECONDS)
+        return self.sends[first:end]
+
+
 class _Pairing:
     """Which entry of the history pays for which send, while that is being found out."""
 
     def __init__(self, by_bot: Mapping[str, list[_Open]]) -> None:
-        self._by_bot = by_bot
+        self._lanes = {bot: _Lane.of(sends) for bot, sends in by_bot.items()}
         self._item_of: dict[str, PointsSpent] = {}
-        self._paired: set[str] = set()
+        self._send_of: dict[str, str] = {}
+        self._hopeless: set[str] = set()
 
     def pair(self, item: PointsSpent, fits: Fits) -> None:
         """Let the entry pay for the first free send that it fits."""
-        if item.query_id in self._paired:
+        if item.query_id in self._send_of:
             return
         send = next(
             (send for send in self._sends(item) if send.entry.id not in self._item_of and fits(send, item)), None
         )
         if send is not None:
             self._item_of[send.entry.id] = item
-            self._paired.add(item.query_id)
+            self._send_of[item.query_id] = send.entry.id
 
-    def make_room(self, item: PointsSpent, tried: set[str]) -> bool:
+    def make_room(self, item: PointsSpent) -> None:
         """Find a send for the entry, if need be by finding another one for the entry that has it (Kuhn, 1955)."""
-        if not tried and item.query_id in self._paired:
-            return True
-        for send in self._sends(item):
-            name = send.entry.id
-            if name in tried or not _covers(send, item):
-                continue
-            tried.add(name)
-            holder = self._item_of.get(name)
-            if holder is None or self.make_room(holder, tried):
-                self._item_of[name] = item
-                self._paired.add(item.query_id)
-                return True
-        return False
+        if item.query_id in self._send_of:
+            return
+        wanted_by: dict[str, PointsSpent] = {}
+        # A queue and no recursion: on a busy day thousands of sends may have to be asked to make room.
+        waiting = deque([item])
+        while waiting:
+            seeker = waiting.popleft()
+            for send in self._sends(seeker):
+                name = send.entry.id
+                if name in wanted_by or name in self._hopeless or not _covers(send, seeker):
+                    continue
+                wanted_by[name] = seeker
+                if name not in self._item_of:
+                    self._move(name, wanted_by)
+                    return
+                waiting.append(self._item_of[name])
+        # None of these leads to a free send, and none ever will: later entries need not look at them again.
+        self._hopeless |= wanted_by.keys()
+
+    def _move(self, free: str, wanted_by: Mapping[str, PointsSpent]) -> None:
+        """Give the free send to the entry that wants it, the one which that had to the next, and so on."""
+        name: str | None = free
+        while name is not None:
+            item = wanted_by[name]
+            left = self._send_of.get(item.query_id)
+            self._item_of[name], self._send_of[item.query_id] = item, name
+            name = left
 
     def pairs(self) -> list[tuple[_Open, PointsSpent]]:
         """The sends that are paid, with what pays for them."""
-        sends = {send.entry.id: send for group in self._by_bot.values() for send in group}
+        sends = {send.entry.id: send for lane in self._lanes.values() for send in lane.sends}
         return [(sends[name], item) for name, item in self._item_of.items()]
 
     def _sends(self, item: PointsSpent) -> Sequence[_Open]:
-        return self._by_bot.get(_bot(item.bot), ())
+        """Those that the entry may pay for by its bot and time, as far as clocks may differ."""
+        lane = self._lanes.get(_bot(item.bot))
+        return () if lane is None else lane.around(item.spent_at or 0.0)
 
 
 def _has_its_cost(send: _Open, item: PointsSpent) -> bool:

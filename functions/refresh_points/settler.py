@@ -67,6 +67,8 @@ class Settler:
             self._count(error.code.value)
         except AccountStoreError as error:
             self._count(type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a defect that one account's history brings out
+            self._count(f"unexpected_{type(error).__name__}")
 
     async def _settle(self, account: Account, client: PoeClient, reading: BalanceReading) -> None:
         now = self._wall_clock()

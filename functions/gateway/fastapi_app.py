@@ -17,19 +17,18 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from accounts import AccountNotFoundError, ConflictError
 from gateway.admin.accounts import router as accounts_router
-from gateway.admin.alerts import router as alerts_router
 from gateway.admin.audit import router as audit_router
 from gateway.admin.backup import router as backup_router
 from gateway.admin.gate import ADMIN_PATH, DESCRIPTION_PATH, PAGE_PATH
-from gateway.admin.health import router as health_router
 from gateway.admin.keys import router as keys_router
+from gateway.admin.monitoring import router as monitoring_router
 from gateway.admin.points import router as points_router
 from gateway.admin.requests import router as requests_router
 from gateway.admin.sign_in import router as sign_in_router
 from gateway.admin.upkeep import router as upkeep_router
 from gateway.admin.usage import router as usage_router
 from gateway.http.errors import INVALID_JSON, INVALID_REQUEST, NOT_FOUND, GatewayError, invalid
-from gateway.openapi.document import ADMIN_FAILURES, describe, render_page
+from gateway.openapi import ADMIN_FAILURES, describe, render_page
 from gateway.surfaces.routes import build_routes
 
 
@@ -57,9 +56,8 @@ def create_application() -> FastAPI:
         usage_router,
         requests_router,
         points_router,
-        health_router,
+        monitoring_router,
         audit_router,
-        alerts_router,
         backup_router,
     ):
         app.include_router(router, prefix=ADMIN_PATH, responses=dict(ADMIN_FAILURES.items()))

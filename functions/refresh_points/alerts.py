@@ -73,6 +73,7 @@ class Alerts:
     def _add(self, alerts: Iterable[Alert]) -> bool:
         """Note what is the matter; `False` if nothing is."""
         found = {alert.id: alert for alert in alerts}
+        # A fleet that is down as a whole is one message, not a thousand writes.
         if len(self._found | found) > MAX_FOUND:
             self._is_full = True
             return bool(found)
@@ -156,9 +157,11 @@ class Alerts:
     async def _tell(self, known: Mapping[str, Alert]) -> None:
         now = self._wall_clock()
         waiting = [alert for alert in known.values() if alert.untold(self._channels, now)]
+        # The oldest first: a message has room for some of them.
         waiting.sort(key=lambda alert: (alert.since, alert.id))
         claimed: list[Alert] = []
         for alert in waiting[:MAX_ALERTS]:
+            # Another run has it otherwise, and tells it.
             if (kept := await self._store.put_alert(alert.claimed(now))) is not None:
                 claimed.append(kept)
         if not claimed:
@@ -174,5 +177,6 @@ class Alerts:
             for alert in wanted:
                 reached[alert.id].add(name)
         for alert in claimed:
+            # Noted for those channels that took it: the others get it with the next run.
             await self._store.put_alert(alert.told_by(reached[alert.id], self._wall_clock()))
             self.report.told += bool(reached[alert.id])

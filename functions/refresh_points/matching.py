@@ -115,11 +115,13 @@ def match(sends: Sequence[LedgerEntry], history: Iterable[PointsSpent], state: S
         else:
             pending.append(at)
     _give_up(work)
+    # Never back, and never beyond what waits for its send.
     read_until = max(state.read_until, min([*pending, now - ELSEWHERE_SECONDS]))
     after = replace(
         state,
         read_until=read_until,
         key_name=key_name,
+        # Older ones are not read again, so that the item stays small.
         claimed={query_id: at for query_id, at in claimed.items() if at >= read_until},
         explained={
             entry_id: at
@@ -134,6 +136,7 @@ def match(sends: Sequence[LedgerEntry], history: Iterable[PointsSpent], state: S
 def _open_sends(sends: Sequence[LedgerEntry]) -> dict[str, list[_Open]]:
     by_bot: defaultdict[str, list[_Open]] = defaultdict(list)
     for entry in sends:
+        # The one has its entry already, the other never gets one.
         if entry.settled_by in (SettledBy.HISTORY, SettledBy.REFUSED):
             continue
         ended = entry.ended_at if entry.ended_at is not None else entry.started_at + LONGEST_SEND_SECONDS
@@ -181,6 +184,7 @@ def _may_be_ours(item: PointsSpent, key_name: str | None) -> bool:
 
 def _is_elsewhere(item: PointsSpent, key_name: str | None, age: float) -> bool:
     """Whether an entry that pays for nothing was made by somebody else; where that is not known yet, it waits."""
+    # Before our key's name is known, any entry of the API may be ours.
     is_undecided = key_name is None and item.api_key_name is not None and item.usage_type in (None, _API)
     if is_undecided:
         return age >= GIVE_UP_SECONDS
@@ -301,6 +305,7 @@ def _has_its_cost(send: _Open, item: PointsSpent) -> bool:
 def _has_its_tokens(send: _Open, item: PointsSpent) -> bool:
     if send.entry.is_estimated or send.entry.prompt_tokens is None or not _covers(send, item):
         return False
+    # The number of tokens, in parentheses, is all that the history says about the request itself.
     told = [_tokens(item.breakdown.get(part)) for part in ("Input", "Output")]
     known = [send.entry.prompt_tokens, send.entry.completion_tokens]
     return told[0] is not None and told == known
@@ -333,6 +338,7 @@ def _tokens(text: str | None) -> int | None:
 
 
 def _bot(name: str) -> str:
+    # The history may have a bot's shown name, which differs from the id in case, and in spaces for hyphens.
     return name.casefold().replace(" ", "-")
 
 

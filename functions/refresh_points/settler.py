@@ -72,6 +72,7 @@ class Settler:
 
     async def _settle(self, account: Account, client: PoeClient, reading: BalanceReading) -> None:
         now = self._wall_clock()
+        # Most accounts of a large fleet: this saves them the reads that follow.
         if account.last_used_at is None or now - account.last_used_at > USED_SECONDS:
             return
         unsettled = await self._store.unsettled(account.id)
@@ -125,9 +126,11 @@ class Settler:
                 self._note(entry, settlement.points or 0)
             self.settled += await self._store.settle(found)
         else:
+            # Else nothing could ever be told again: an open send keeps the window from closing.
             late = [entry for entry in still_open if now - ended_at(entry) >= GIVE_UP_SECONDS]
             unknown = [Settlement(entry_id=entry.id, points=None, by=SettledBy.NONE) for entry in late]
             self.settled += await self._store.settle(unknown)
+        # Until something was found the earlier reading stays: sends over the later one may still be attributed.
         kept = before if found is None else current
         if kept is not None and (kept.points, kept.at) != (state.balance, state.balance_at):
             changed = replace(state, balance=kept.points, balance_at=kept.at, grant_at=kept.grant_at)

@@ -125,6 +125,7 @@ class Sweep:
             self.report.succeeded += 1
         else:
             self.report.failed += 1
+            # Lambda's answer is bounded to 6 MB, and nobody reads ten thousand codes.
             if len(self.report.errors) < MAX_ERRORS_SHOWN:
                 self.report.errors.append({"account": account_id, "code": code})
 

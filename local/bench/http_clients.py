@@ -24,8 +24,8 @@ import httpcore
 
 from reverse.config import PoeConfig
 from reverse.official.httpx_transport import HttpxTransport
-from reverse.official.stream_transport import StreamTransport
-from reverse.official.transport import OutgoingRequest, Transport
+from reverse.wire.stream_transport import StreamTransport
+from reverse.wire.transport import OutgoingRequest, Transport
 
 PACED, FLAT_OUT = 0.005, 0.0
 PIECES = {PACED: 200, FLAT_OUT: 4000}
@@ -125,7 +125,7 @@ def _httptools() -> Read:
     """Our connection with httptools' parser in place of ours."""
     import httptools  # type: ignore[import-not-found,unused-ignore]  # nothing else needs it
 
-    from reverse.official.http1 import ResponseHead
+    from reverse.wire.http1 import ResponseHead
 
     class Parser:
         def __init__(self, *, has_body: bool = True) -> None:
@@ -157,7 +157,7 @@ def _httptools() -> Read:
     inner = _with(transport)
 
     async def read(url: str) -> int:
-        with patch("reverse.official.connection.ResponseParser", Parser):
+        with patch("reverse.wire.connection.ResponseParser", Parser):
             return await inner(url)
 
     return read

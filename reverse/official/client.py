@@ -24,10 +24,10 @@ from reverse.official.points import PointsSpent, parse_balance, parse_history
 from reverse.official.refused_options import blame
 from reverse.official.retry import MAX_RETRIES
 from reverse.official.routing import Route, choose_route, may_be_bot_only, may_be_images_only
-from reverse.official.transport import OutgoingRequest
 from reverse.official.transports import OfficialTransport
 from reverse.official.uploads import UploadedFile
 from reverse.videos import VideoJobs
+from reverse.wire.transport import OutgoingRequest
 
 if TYPE_CHECKING:
     from reverse.fetch import FetchedFile

@@ -24,14 +24,14 @@ from reverse.official.json_values import parse_object
 from reverse.official.response_reader import ResponseReader
 from reverse.official.retry import MAX_RETRIES, retry_delay
 from reverse.official.sse import ServerSentEvent, SSEParser
-from reverse.official.transport import (
+from reverse.official.transports import OfficialTransport
+from reverse.wire.transport import (
     OutgoingRequest,
     StreamedReply,
     Transport,
     content_type,
     read_body,
 )
-from reverse.official.transports import OfficialTransport
 
 _EVENT_STREAM = "text/event-stream"
 _MAX_ERROR_BYTES = 65_536

@@ -17,8 +17,8 @@ import httpx
 
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
-from reverse.official.transport import OutgoingRequest, StreamedReply, encode_json, unsendable
 from reverse.tls import tls_context
+from reverse.wire.transport import OutgoingRequest, StreamedReply, encode_json, unsendable
 
 # Before these nothing of the request was written.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
@@ -106,7 +106,7 @@ class HttpxTransport:
             # repeated.
             was_written = was_written or event.startswith("http11.send_request")
 
-        content = None if request.json is None else encode_json(request)
+        content = request.content if request.json is None else encode_json(request)
         try:
             built = _build(client, request, content)
             built.extensions["trace"] = trace
@@ -143,7 +143,7 @@ class HttpxTransport:
 
 def _build(client: httpx.AsyncClient, request: OutgoingRequest, content: bytes | None) -> httpx.Request:
     headers = dict(request.headers)
-    if content is not None:
+    if request.json is not None:
         headers["Content-Type"] = "application/json"
     return client.build_request(
         request.method,

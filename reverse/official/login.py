@@ -26,8 +26,8 @@ from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.official.failures import failure_of_response
 from reverse.official.json_values import number_at, parse_object, text_at
-from reverse.official.transport import OutgoingRequest, read_body
 from reverse.official.transports import OfficialTransport
+from reverse.wire.transport import OutgoingRequest, read_body
 
 OPERATION = "login"
 

@@ -14,8 +14,8 @@ from reverse.events import FileAttached
 from reverse.official.exchange import Exchange
 from reverse.official.generation import build_generation_body, parse_files, parse_video
 from reverse.official.json_values import parse_object
-from reverse.official.transport import content_type
 from reverse.videos import Video
+from reverse.wire.transport import content_type
 
 # Poe's documentation polls a video about every five seconds
 # (docs/reference/poe-official.md#endpoints-and-authentication).

@@ -14,10 +14,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from reverse.config import PoeConfig
-from reverse.official.transport import OutgoingRequest, StreamedReply, Transport
+from reverse.wire.transport import OutgoingRequest, StreamedReply, Transport
 
 if TYPE_CHECKING:
-    from reverse.official.stream_transport import StreamTransport
+    from reverse.wire.stream_transport import StreamTransport
 
 
 class OfficialTransport:
@@ -47,7 +47,7 @@ class OfficialTransport:
 
     def _for_streams(self) -> StreamTransport:
         if self._streams is None:
-            from reverse.official.stream_transport import StreamTransport
+            from reverse.wire.stream_transport import StreamTransport
 
             self._streams = StreamTransport(self._config, wall_clock=self._wall_clock)
         return self._streams

@@ -1,4 +1,4 @@
-"""HTTP to poe.com. No other module of the web client imports httpx; its errors become typed errors here.
+"""HTTP to poe.com. No other module of the web client imports httpx, which encodes uploads.
 
 What the server sends is not trusted: bodies are capped, redirects are not followed, cookies it sets are not kept. The
 user's own cookies go to the base address and nowhere else.
@@ -6,21 +6,20 @@ user's own cookies go to the base address and nowhere else.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from http import HTTPStatus
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
-
-import httpx
 
 from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 from reverse.credentials import WebCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
-from reverse.tls import tls_context
+from reverse.wire.stream_transport import StreamTransport, sending_seconds
+from reverse.wire.transport import OutgoingRequest, read_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +60,19 @@ class Transport:
         self._config = config
         self._base = config.web_base_url.rstrip("/")
         self._cookie = _cookie_header(credentials)
-        self._wall_clock = wall_clock
         self._headers = {
             "User-Agent": credentials.user_agent or config.user_agent,
             "Accept": "*/*",
             "Origin": self._base,
             "Referer": self._base + "/",
         }
-        self._client: httpx.AsyncClient | None = None
+        self._connections = StreamTransport(config, wall_clock=wall_clock)
         self._is_closed = False
-        # Wall-clock time of the last exchange: the monotonic clock may stand still while the process is frozen.
-        self._used_at = 0.0
-        # Exchanges in flight per httpx client; a client that was replaced is closed by the last of them.
-        self._in_flight: dict[httpx.AsyncClient, int] = {}
 
     async def aclose(self) -> None:
         """Close every connection. Safe to call twice."""
         self._is_closed = True
-        clients, self._client, self._in_flight = {*self._in_flight, self._client}, None, {}
-        for client in clients:
-            if client is not None:
-                await client.aclose()
+        await self._connections.aclose()
 
     async def request(
         self,
@@ -93,103 +84,47 @@ class Transport:
         parts: Sequence[Part] = (),
         max_bytes: int | None = None,
         timeout_seconds: float | None = None,
-        operation: str | None = None,
+        operation: str = "request",
     ) -> Reply:
         """Exchange one request; `url` may be a path of the base address.
 
-        Raises `PoeError` for every failure of the network; its `delivery` says whether the request may have left.
-        A status that is not 200 is not an error here.
+        Head and body of the answer have `timeout_seconds` each, and more where much is sent. Raises `PoeError` for
+        every failure of the network; its `delivery` says whether the request may have left. A status that is not 200 is
+        not an error here.
         """
+        if self._is_closed:
+            raise poe_error(ErrorCode.CONNECTION_FAILED, "the client is closed", delivery=Delivery.NOT_SENT)
         url = urljoin(self._base + "/", url)
         sent = {**self._headers, **(headers or {})}
         # Scripts come from other hosts, which must not see the session.
         if _origin(url) == _origin(self._base):
             sent["Cookie"] = self._cookie
-        # A list of pairs keeps the order of the parts; a `None` file name makes a part a plain field.
-        files = [(part.name, (part.file_name, part.data, part.content_type)) for part in parts] or None
-        limit = max_bytes or self._config.max_page_bytes
-        client = await self._acquire()
+        if parts:
+            content, sent["Content-Type"] = _multipart(parts)
+        request = OutgoingRequest(method, url, operation, sent, content=content)
+        seconds = timeout_seconds or self._config.request_timeout_seconds
         try:
-            timeout = httpx.Timeout(
-                timeout_seconds or self._config.request_timeout_seconds, connect=self._config.connect_timeout_seconds
-            )
-            async with client.stream(method, url, headers=sent, content=content, files=files, timeout=timeout) as reply:
-                body = await _read(reply, limit, operation)
-                return Reply(reply.status_code, dict(reply.headers), body)
-        except httpx.HTTPError as error:
-            raise _translate(error, operation) from error
-        except (httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
+            async with self._connections.open(request, timeout_seconds=seconds + sending_seconds(content)) as reply:
+                deadline = asyncio.get_running_loop().time() + seconds
+                body = await read_body(reply, max_bytes or self._config.max_page_bytes, deadline)
+                return Reply(reply.status, reply.headers, body)
+        except PoeError as error:
+            if error.code is not ErrorCode.INVALID_REQUEST:
+                raise
+            # Addresses and some headers come from Poe.
             raise poe_error(
-                ErrorCode.PROTOCOL, "the address or the answer is malformed", operation=operation
-            ) from error
-        finally:
-            await self._release(client)
-
-    async def _acquire(self) -> httpx.AsyncClient:
-        if self._is_closed:
-            raise poe_error(ErrorCode.CONNECTION_FAILED, "the client is closed", delivery=Delivery.NOT_SENT)
-        now = self._wall_clock()
-        # A clock that was set back says nothing about the rest either.
-        stale = not 0 <= now - self._used_at <= self._config.channel_trust_seconds
-        if self._client is not None and stale:
-            # An idle connection may have died while the process was frozen, and a message that was written to a dead
-            # connection can't be sent again: nobody knows whether it arrived. A fresh connection costs less.
-            retired, self._client = self._client, None
-            if not self._in_flight.get(retired):
-                await retired.aclose()
-        if self._client is None:
-            self._client = self._connect()
-        self._used_at = now
-        self._in_flight[self._client] = self._in_flight.get(self._client, 0) + 1
-        return self._client
-
-    async def _release(self, client: httpx.AsyncClient) -> None:
-        self._used_at = self._wall_clock()
-        remaining = self._in_flight.pop(client, 0) - 1
-        if remaining > 0:
-            self._in_flight[client] = remaining
-        elif client is not self._client:
-            await client.aclose()
-
-    def _connect(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            verify=tls_context(),
-            # No proxy and no certificates out of the environment: only what the configuration says.
-            trust_env=False,
-            proxy=self._config.proxy,
-            # A redirect is an answer to be understood: to the login, or to something that is not Poe.
-            follow_redirects=False,
-            # Keeps none: what the user has set is sent, and nothing that an answer sets.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            limits=httpx.Limits(keepalive_expiry=self._config.channel_trust_seconds),
-        )
+                ErrorCode.PROTOCOL, "the address is malformed", operation=operation, delivery=Delivery.NOT_SENT
+            ) from None
 
 
-async def _read(reply: httpx.Response, limit: int, operation: str | None) -> bytes:
-    body = bytearray()
-    async for chunk in reply.aiter_bytes():
-        body += chunk
-        # Counted unpacked: a small answer can unpack to any size.
-        if len(body) > limit:
-            raise poe_error(ErrorCode.PROTOCOL, f"the answer is longer than {limit} bytes", operation=operation)
-    return bytes(body)
+def _multipart(parts: Sequence[Part]) -> tuple[bytes, str]:
+    """A form's body, and its content type."""
+    import httpx  # 50 ms of processor time, for uploads alone
 
-
-def _translate(error: httpx.HTTPError, operation: str | None) -> PoeError:
-    """The most specific of our errors for one of httpx's; its text may hold addresses, so it stays the cause."""
-    match error:
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
-            message = "Poe did not accept a connection in time"
-            return poe_error(ErrorCode.TIMEOUT, message, operation=operation, delivery=Delivery.NOT_SENT)
-        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
-            return poe_error(ErrorCode.CONNECTION_FAILED, operation=operation, delivery=Delivery.NOT_SENT)
-        case httpx.TimeoutException():
-            # Without a delivery: the request was written, and the code's own word is "unknown".
-            return poe_error(ErrorCode.TIMEOUT, operation=operation)
-        case httpx.DecodingError():
-            return poe_error(ErrorCode.PROTOCOL, "the answer's encoding is broken", operation=operation)
-        case _:
-            return poe_error(ErrorCode.CONNECTION_FAILED, "the connection to Poe broke", operation=operation)
+    # A list of pairs keeps the order of the parts; a `None` file name makes a part a plain field.
+    files = [(part.name, (part.file_name, part.data, part.content_type)) for part in parts]
+    form = httpx.Request("POST", "https://form.invalid", files=files)
+    return form.read(), form.headers["content-type"]
 
 
 def _cookie_header(credentials: WebCredentials) -> str:

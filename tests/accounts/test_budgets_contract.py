@@ -77,7 +77,23 @@ class TestReservations:
         use = await store.key_use(key.id)
         assert (use.points_today, use.points_this_month, use.tokens_today, use.tokens_this_month) == (7, 7, 120, 120)
         assert use.last_used_at == clock()
+        assert use.last_success_at == clock()
         assert (await reserve(store, key, "o3", points=93, tokens=1)).over is None
+
+    async def test_the_last_success_is_noted_with_the_correction_and_a_failure_leaves_it(
+        self, store: AccountStore, clock
+    ) -> None:
+        await add(store)
+        key, _ = await store.create_key(name="k", points_per_day=100)
+        for number, code in enumerate(("upstream_error", "ok", "cancelled")):
+            clock.advance(10)
+            owner = f"o{number}"
+            lease = await take(store, key, owner, await reserve(store, key, owner))
+            await store.release(lease, Outcome(code=code, scope="request"), usage=SendRecord(points=1))
+            use = await store.key_use(key.id)
+            assert use.last_used_at == clock()
+            answered = {0: None, 1: clock(), 2: clock() - 10}[number]
+            assert use.last_success_at == answered
 
     async def test_an_unknown_cost_keeps_what_was_reserved_until_it_is_settled(self, store: AccountStore) -> None:
         await add(store)

@@ -339,6 +339,28 @@ class TestSums:
         assert (await store.key_use("k1")).last_used_at == lease.started_at
         assert (await store.key_uses(["k1", "k2"]))["k2"].last_used_at is None
 
+    async def test_the_last_success_of_a_key_without_limits_is_noted_and_never_moves_back(
+        self, store: AccountStore, clock
+    ) -> None:
+        await add(store)
+        assert (await store.key_use("k1")).last_success_at is None
+        answered = await take(store, "o1")
+        await store.release(answered, Outcome(), usage=SendRecord(ended_at=clock() + 5))
+        ended_at = clock() + 5
+        clock.advance(60)
+        failed = await take(store, "o2")
+        await store.release(failed, Outcome(code="upstream_error", scope="request"), usage=SendRecord())
+        for since in (clock() - HOUR, clock() - 30, clock() - HOUR):
+            assert await store.note_key_uses(since=since) == 1
+            use = await store.key_use("k1")
+            assert (use.last_used_at, use.last_success_at) == (failed.started_at, ended_at) or since == clock() - 30
+        clock.advance(60)
+        later = await take(store, "o3")
+        await store.release(later, Outcome(), usage=SendRecord(ended_at=clock()))
+        assert await store.note_key_uses(since=clock() - HOUR) == 1
+        use = await store.key_use("k1")
+        assert (use.last_used_at, use.last_success_at) == (later.started_at, clock())
+
 
 class TestRequests:
     def record(self, clock, number: int, **more: object) -> RequestRecord:

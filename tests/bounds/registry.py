@@ -27,13 +27,12 @@ from gateway.generation.answer import missing_links, url_citations
 from gateway.generation.downloads import find_addresses
 from gateway.generation.shaping import AnswerLimits, AnswerShaper
 from gateway.http.auth import _basic_password, read_token
-from gateway.http.bodies import read_json
+from gateway.http.bodies import is_form, read_form, read_json
 from gateway.http.errors import GatewayError, gateway_error
-from gateway.http.multipart import is_form, read_form
-from gateway.models.parameters import ignored_header
+from gateway.models.capabilities import ignored_header
 from gateway.prompt.answer_readers import JSONReader, JSONStreamReader, ToolCallReader
 from gateway.prompt.attachments import AttachmentReader
-from gateway.prompt.cited_links import links_in
+from gateway.prompt.chat_question import links_in
 from gateway.prompt.conversations import digest
 from gateway.prompt.json_schema import find_violation
 from gateway.prompt.structured_output import ResponseFormat
@@ -44,7 +43,7 @@ from gateway.surfaces.chat.request import read_chat_request
 from gateway.surfaces.chat.tools import ToolFields, read_tools
 from gateway.surfaces.completions.request import read_completion_request
 from gateway.surfaces.media.image_request import image_from_text, read_generation
-from gateway.surfaces.media.video_jobs import read_video_request
+from gateway.surfaces.media.videos import read_video_request
 from gateway.surfaces.messages.encoder import read_arguments
 from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.models import _tagged
@@ -60,7 +59,6 @@ from reverse.kept_thinking import ThinkingFilter
 from reverse.official.bot_protocol import BotQueryDecoder
 from reverse.official.chat_completions import ChatCompletionDecoder
 from reverse.official.failures import failure_of_response
-from reverse.official.http1 import ResponseParser
 from reverse.official.media_links import find_media
 from reverse.official.messages_endpoint import MessagesDecoder
 from reverse.official.refused_options import blame
@@ -75,6 +73,7 @@ from reverse.web._protocol import clean, integer, number_of, parse_frame
 from reverse.web._transport import Reply, retry_after_seconds
 from reverse.web._upload import _content_type as upload_type
 from reverse.web._upload import _safe_name as upload_name
+from reverse.wire.http1 import ResponseParser
 from streaming_runtime.context import _mapping
 from streaming_runtime.events import build_request, parse_event
 from streaming_runtime.http11 import HttpResponse

@@ -23,6 +23,7 @@ import pytest
 from poegw import __version__
 from poegw.api import ApiError, Gateway, Reply
 from poegw.main import poegw, run
+from poegw.profiles import Profiles
 from tests.cli.canned import ANSWERS
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -30,6 +31,7 @@ NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 URL = "https://gateway.example"
 COMMANDS = [
     "whoami",
+    "profiles",
     "status",
     "accounts list",
     "accounts show acct_1",
@@ -62,6 +64,7 @@ COMMANDS = [
     "doctor",
     "version",
     "env",
+    "api GET /admin/whoami",
 ]
 TYPED = {"--key-stdin": "poe-key", "--url-stdin": "https://hooks.example.com/x", "-": "p-b=cookie"}
 
@@ -90,6 +93,9 @@ def gateway(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    Profiles(tmp_path / "profiles.json").put(
+        "home", {"url": "http://127.0.0.1:8000", "key": "sk-hush", "role": "admin"}
+    )
     for name in ("FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("clock", "commands.keys", "commands.usage"):
@@ -169,7 +175,7 @@ def test_help(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_command_that_lists_or_shows_is_among_them() -> None:
     told = {shlex.split(command)[0] for command in COMMANDS}
     others = {
-        *("login", "logout", "profiles", "chat", "run", "open", "api", "completion"),
+        *("login", "logout", "chat", "run", "open", "completion"),
         *("deploy", "pause", "resume", "upgrade", "uninstall", "export", "import"),
     }
     assert {*poegw.list_commands(click.Context(poegw))} - told == others, "these have tests of their own"

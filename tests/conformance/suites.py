@@ -84,7 +84,7 @@ def _own(name: str, package: str, tried: str) -> Suite:
     return Suite(name, package, version, tried, lambda: command, read_text_rows, needs_stack=False, seconds=600.0)
 
 
-_DESCRIPTION_TEST = "tests/gateway/openapi/test_document.py"
+_DESCRIPTION_TEST = "tests/gateway/test_openapi.py"
 
 
 def _runtime(name: str, package: str, tried: str, tests: str) -> Suite:

@@ -16,6 +16,7 @@ from accounts import (
     Intention,
     LeaseRequest,
     Outcome,
+    Points,
     RequestRecord,
     SendRecord,
     SettledBy,
@@ -109,11 +110,29 @@ async def _plant(
         for begin in range(0, len(settlements), 100):
             await store.settle(settlements[begin : begin + 100])
         await _forget_counts(store, since, now)
+        for account in accounts:
+            await _read_balances(store, rng, account, since, now)
         # As the scheduled job does once the hours are over.
         clock.now = now
         await store.close_hours()
     finally:
         await store.aclose()
+
+
+async def _read_balances(
+    store: DynamoDBAccountStore, rng: random.Random, account: str, since: float, now: float
+) -> None:
+    """As the scheduled job would have read them: down by a part each day, up again with a grant, one day missed."""
+    left, before = 450_000, None
+    moments = range(int(since // DAY * DAY + 20 * HOUR), int(now // DAY * DAY), int(DAY))
+    granted_at = moments[max(4, len(moments) - 18)]
+    for at in moments:
+        if at == moments[2]:
+            continue
+        left = 1_000_000 if at == granted_at else round(left * rng.uniform(0.965, 0.995))
+        points = Points(left, float(at), addon=min(left, 120_000))
+        await store._note_balance(account, before, points)
+        before = points
 
 
 async def _forget_counts(store: DynamoDBAccountStore, since: float, now: float) -> None:
@@ -152,7 +171,8 @@ async def _send(
     """One request: usually one send, sometimes one that fails and another one, sometimes only a failure."""
     model = rng.choices(MODELS, [model.weight for model in MODELS])[0]
     request_id = f"req_{rng.getrandbits(64):016x}"
-    luck = rng.random()
+    # Whatever the hour is at which this is run, some sends are repeated and some fail.
+    luck = {5: 0.02, 10: 0.07}.get(number % 20, rng.random())
     begun, attempt = at, 1
     if luck < 0.09:
         at, attempt = await _fail(store, clock, rng, model, key, account, request_id, at), 2

@@ -57,6 +57,31 @@ def test_a_chart_has_its_table_and_file(watched: Watched, axe: str) -> None:
     watched.check()
 
 
+def test_the_balances_of_an_account_are_a_line_with_its_table_and_file(
+    watched: Watched, house: House, axe: str
+) -> None:
+    account = house.stack.accounts()["sample-official"]
+    watched.open(f"accounts/{account['id']}")
+    page = watched.page
+    chart = page.locator("figure").filter(has_text="Points left by day")
+    chart.locator(".plot canvas").wait_for()
+    chart.get_by_role("button", name="Show as table").click()
+    table = chart.get_by_role("table", name="Points left by day")
+    expect(table.get_by_role("row")).to_have_count(31)
+    watched.check(axe)
+    with page.expect_download() as started:
+        chart.get_by_role("button", name="Save as CSV").click()
+    with Path(started.value.path()).open(newline="", encoding="utf-8") as file:
+        head, *rows = list(csv.reader(file))
+    assert head == ["Day", "points left (points)", "granted or bought"]
+    _, *shown = table.evaluate("table => [...table.rows].map(row => [...row.cells].map(cell => cell.innerText))")
+    assert [row[1] for row in rows] == [row[1].replace(",", "").replace("unknown", "") for row in shown]
+    assert sum(bool(row[1]) for row in rows) >= 4, "readings of some days"
+    assert "yes" in {row[2] for row in rows}
+    assert rows[0][1] == "", "a day without a reading is unknown"
+    watched.check()
+
+
 @pytest.mark.parametrize("name", ["usage", "overview"])
 def test_totals_are_those_of_the_ledger(watched: Watched, house: House, name: str) -> None:
     page = watched.page

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.generation import late_reports
+from gateway.generation.attempt import LATE_REPORT_SECONDS
 from gateway.http.key_budget import EXPECTED_TOKENS, MAX_EXPECTED_TOKENS
 from gateway.models.prices import PUBLISHED_USD_PER_POINT
 from gateway.prompt.conversations import SESSION_SECONDS
@@ -28,7 +28,7 @@ WORDS = {9: "nine"}
         f"for the {estimates.MAX_MODELS} models",
         f"`GATEWAY_UNPRICED_POINTS`, {SETTINGS.unpriced_points} by default",
         f"converted at {PUBLISHED_USD_PER_POINT:.5f} dollars a point",
-        f"up to {late_reports.SECONDS:.0f} seconds after it",
+        f"up to {LATE_REPORT_SECONDS:.0f} seconds after it",
         f"a number of hours, {JobSettings.__dataclass_fields__['delete_chats'].default:.0f} by default",
         f"has expired ({SESSION_SECONDS / 86_400:.0f} days)",
     ],

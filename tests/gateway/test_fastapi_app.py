@@ -12,7 +12,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.fastapi_app import create_application
-from gateway.openapi.document import OPERATIONS
+from gateway.openapi import OPERATIONS
 from gateway.settings import Settings
 from gateway.surfaces.routes import build_routes
 from tests.gateway.scripted import ADMIN_KEY, API_KEY, Answer, House, ask

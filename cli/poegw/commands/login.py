@@ -104,7 +104,7 @@ def whoami_command(state: State) -> None:
     target = state.target()
     reply = state.gateway().get("/admin/whoami")
     item = {"url": base_url(target.url), "source": target.source, **reply}
-    state.output.item(item, [(name, str(value)) for name, value in item.items()])
+    state.output.item(item, [(name, str(value)) for name, value in item.items() if value is not None])
 
 
 @click.group(invoke_without_command=True)

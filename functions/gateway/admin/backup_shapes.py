@@ -112,6 +112,7 @@ class KeyUseRecord(_Shape):
     tokens_today: Count = 0
     tokens_this_month: Count = 0
     last_used_at: Seconds | None = None
+    last_success_at: Seconds | None = None
 
 
 class KeyRecord(_Shape):

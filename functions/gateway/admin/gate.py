@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.admin.trail import serve_audited
 from gateway.http.auth import CALLER_KEY, Administrator
 from gateway.http.bodies import read_body
 from gateway.http.errors import invalid
@@ -73,6 +72,9 @@ class GuardedApplication:
         if caller is None:
             await self._app(scope, receive, send)
         else:
+            # Loaded with the application, as all that needs FastAPI.
+            from gateway.admin.audit import serve_audited
+
             await serve_audited(self._app, scope, receive, send, caller=caller, body=body)
 
 

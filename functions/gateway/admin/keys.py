@@ -142,6 +142,7 @@ class KeyShown(BaseModel):
     expires_at: str | None
     created_at: str | None
     last_used_at: str | None
+    last_success_at: str | None
     version: int
 
 

@@ -12,8 +12,7 @@ from pydantic import BaseModel
 
 from accounts import Account, Sums
 from gateway.admin.accounts import ServicesArgument
-from gateway.admin.balances import pace_of, reconciled_days
-from gateway.admin.shown import iso_time
+from gateway.admin.shown import iso_time, pace_of, reconciled_days
 from pool.status import status_of
 
 router = APIRouter(prefix="/points")

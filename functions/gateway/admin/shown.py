@@ -1,4 +1,4 @@
-"""What the administration and the console show of things: as plain objects for JSON, and as rows of CSV.
+"""What the administration and the console show: records as plain objects, rows of CSV, and figures made of them. Pure.
 
 Unknown is `None`, never 0. It stands apart from the shapes of the administration because those need FastAPI, without
 which the console does.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -77,6 +78,7 @@ def show_key(key: ApiKey, use: KeyUse | None = None) -> dict[str, Any]:
         "created_at": iso_time(key.created_at),
         # With the key's counters, which every request writes; the key itself is written only when it is changed.
         "last_used_at": iso_time(use.last_used_at) if use else None,
+        "last_success_at": iso_time(use.last_success_at) if use else None,
         "version": key.version,
     }
 
@@ -218,3 +220,52 @@ def _cell(value: Any) -> Any:
         # A spreadsheet would run a name that begins like this as a formula, and callers choose names.
         return f"'{value}"
     return value
+
+
+HOUR = 3600.0
+# A pace is told only from so much use on: what little was used says nothing about the days to come.
+LEAST_SHARE_USED = 0.03
+
+
+def pace_of(
+    balance: int | None, used_last_day: int, next_grant_at: float | None, now: float
+) -> tuple[float | None, float | None]:
+    """Points per hour and the time at which they run out, each `None` where it would mislead. Pure."""
+    if balance is None or used_last_day <= 0 or used_last_day < LEAST_SHARE_USED * (balance + used_last_day):
+        return None, None
+    # Of a whole day, because hours of the night would say that points last for ever.
+    pace = used_last_day / 24
+    runs_out_at = now + balance / pace * HOUR
+    # The grant comes first, so that they do not run out at all.
+    if next_grant_at is not None and runs_out_at >= next_grant_at > now:
+        return round(pace, 1), None
+    return round(pace, 1), runs_out_at
+
+
+def reconciled_days(
+    account: Account, used: Iterable[Sums], elsewhere: Mapping[str, int], *, is_read: bool
+) -> list[dict[str, Any]]:
+    """What the gateway booked on each UTC day, and what Poe's history has besides. `used` is of the account."""
+    booked: defaultdict[str, int] = defaultdict(int)
+    unsettled: defaultdict[str, int] = defaultdict(int)
+    for row in used:
+        day = datetime.fromtimestamp(row.hour, UTC).date().isoformat()
+        # Only settled points: an estimate agrees with nothing that Poe has.
+        booked[day] += row.settled
+        unsettled[day] += row.estimated
+    rows = []
+    for day in sorted({*booked, *elsewhere}):
+        # A history that was never read has nothing to say; 0 would claim that nobody else spent anything.
+        others = elsewhere.get(day, 0) if is_read else None
+        rows.append(
+            {
+                "day": day,
+                "account": account.id,
+                "label": account.label,
+                "booked": booked[day],
+                "unsettled": unsettled[day],
+                "elsewhere": others,
+                "charged": None if others is None else booked[day] + others,
+            }
+        )
+    return rows

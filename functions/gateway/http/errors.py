@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from starlette.exceptions import HTTPException
 
@@ -171,54 +170,6 @@ INTERNAL = Situation(500, "server_error", "internal_error", "The gateway failed.
 NOT_READY = Situation(503, "server_error", "not_ready", "No account is eligible.")
 
 
-class Fault(StrEnum):
-    """Whose part a failure is: a closed list, for metrics."""
-
-    CALLER = "caller"
-    """The request is wrong, or its key."""
-    LIMIT = "limit"
-    """A limit of the key."""
-    ACCOUNTS = "accounts"
-    """No account could serve: points, time, access, credentials."""
-    POE = "poe"
-    """Poe failed, could not be reached, or answered with what can't be used."""
-    GATEWAY = "gateway"
-    """The gateway itself, its table included."""
-    GONE = "gone"
-    """The caller went away."""
-
-
-# Others are told by their status: 4xx are the caller's, 5xx the gateway's.
-_FAULTS: dict[Situation, Fault] = {
-    **dict.fromkeys((RATE_LIMIT, QUOTA), Fault.LIMIT),
-    **dict.fromkeys(
-        (
-            NO_POINTS,
-            BOT_LIMIT,
-            BUSY,
-            WAITING,
-            NO_ACCOUNTS,
-            WRONG_KIND,
-            CREDENTIALS_REFUSED,
-            ACCOUNTS_DISABLED,
-            NO_ACCESS,
-            NOT_READY,
-        ),
-        Fault.ACCOUNTS,
-    ),
-    **dict.fromkeys((UPSTREAM, UNREACHABLE, UNUSABLE_ANSWER, OVERLOADED, CHALLENGE, TIMEOUT), Fault.POE),
-}
-_FIRST_SERVER_ERROR = 500
-
-
-def fault_of(situation: Situation) -> Fault:
-    """Whose part it is."""
-    known = _FAULTS.get(situation)
-    if known is not None:
-        return known
-    return Fault.CALLER if situation.status < _FIRST_SERVER_ERROR else Fault.GATEWAY
-
-
 _POE: dict[ErrorCode, Situation] = {
     ErrorCode.INVALID_REQUEST: Situation(400, _INVALID, "invalid_request", "The upstream rejected the request."),
     ErrorCode.MESSAGE_TOO_LONG: TOO_LONG,
@@ -342,14 +293,6 @@ def invalid(message: str, *, param: str | None = None, code: str | None = None) 
 def encode_error(error: GatewayError) -> bytes:
     """The envelope as JSON."""
     return json.dumps(error.envelope(), separators=(",", ":")).encode()
-
-
-def encode_error_event(error: GatewayError) -> bytes:
-    """The envelope as the last server-sent event of a chat stream, which both official SDKs raise.
-
-    Source: docs/reference/openai-wire.md#streamed-chat.
-    """
-    return b"data: " + encode_error(error) + b"\n\n"
 
 
 MAX_CHARS = 200

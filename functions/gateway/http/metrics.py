@@ -1,14 +1,36 @@
 """A request as CloudWatch metrics, in the embedded metric format: one JSON object in the log. Pure.
 
 Written here instead of by Powertools, which gives every metric of a document the same dimensions: each combination of
-values is a metric that AWS charges. Whose fault a failure was is a word of a closed list (`errors.Fault`).
+values is a metric that AWS charges. Whose fault a failure was is a word of a closed list (`Fault`).
 Source: the Embedded Metric Format specification in CloudWatch's documentation.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
+from gateway.http.errors import (
+    ACCOUNTS_DISABLED,
+    BOT_LIMIT,
+    BUSY,
+    CHALLENGE,
+    CREDENTIALS_REFUSED,
+    NO_ACCESS,
+    NO_ACCOUNTS,
+    NO_POINTS,
+    NOT_READY,
+    OVERLOADED,
+    QUOTA,
+    RATE_LIMIT,
+    TIMEOUT,
+    UNREACHABLE,
+    UNUSABLE_ANSWER,
+    UPSTREAM,
+    WAITING,
+    WRONG_KIND,
+    Situation,
+)
 from pool.log import NAMESPACE
 
 OTHER = "other"
@@ -21,6 +43,56 @@ Units = dict[str, str]
 _EVERYWHERE: Units = {"Requests": "Count", "Errors": "Count", "CallerErrors": "Count"}
 _SPENT: Units = {"Points": "Count", "PromptTokens": "Count", "CompletionTokens": "Count"}
 _TIMES: Units = {"Duration": "Milliseconds", "TimeToFirstByte": "Milliseconds", "Attempts": "Count"}
+
+
+class Fault(StrEnum):
+    """Whose part a failure is: a closed list, for metrics."""
+
+    CALLER = "caller"
+    """The request is wrong, or its key."""
+    LIMIT = "limit"
+    """A limit of the key."""
+    ACCOUNTS = "accounts"
+    """No account could serve: points, time, access, credentials."""
+    POE = "poe"
+    """Poe failed, could not be reached, or answered with what can't be used."""
+    GATEWAY = "gateway"
+    """The gateway itself, its table included."""
+    GONE = "gone"
+    """The caller went away."""
+
+
+# Others are told by their status: 4xx are the caller's, 5xx the gateway's.
+_FAULTS: dict[Situation, Fault] = {
+    **dict.fromkeys((RATE_LIMIT, QUOTA), Fault.LIMIT),
+    **dict.fromkeys(
+        (
+            NO_POINTS,
+            BOT_LIMIT,
+            BUSY,
+            WAITING,
+            NO_ACCOUNTS,
+            WRONG_KIND,
+            CREDENTIALS_REFUSED,
+            ACCOUNTS_DISABLED,
+            NO_ACCESS,
+            NOT_READY,
+        ),
+        Fault.ACCOUNTS,
+    ),
+    **dict.fromkeys((UPSTREAM, UNREACHABLE, UNUSABLE_ANSWER, OVERLOADED, CHALLENGE, TIMEOUT), Fault.POE),
+}
+_FIRST_SERVER_ERROR = 500
+
+
+def fault_of(situation: Situation | None) -> Fault:
+    """Whose part a failure is. Without a situation the caller went away."""
+    if situation is None:
+        return Fault.GONE
+    known = _FAULTS.get(situation)
+    if known is not None:
+        return known
+    return Fault.CALLER if situation.status < _FIRST_SERVER_ERROR else Fault.GATEWAY
 
 
 class Bounded:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from accounts import NoAccountError
 from accounts import RequestRecord as KeptRequest
-from gateway.http.errors import Fault, GatewayError, fault_of
+from gateway.http.errors import GatewayError, Situation
 from lazy_dataclasses import dataclass
 from pool.log import quiet_libraries
 from reverse.errors import PoeError
@@ -76,8 +76,8 @@ class RequestRecord:
     """What is behind `error`: the code of the upstream's failure, or why there was no account."""
     last_failure: str | None = None
     """Code of the last send that failed, whatever came after it."""
-    fault: Fault | None = None
-    """Whose part `error` is."""
+    situation: Situation | None = None
+    """What `error` is a case of; `None` where the caller went away."""
     account_kind: str | None = None
     is_listed: bool = False
     """Whether the list of models has the model."""
@@ -91,7 +91,7 @@ class RequestRecord:
     def fail(self, failure: GatewayError, error: BaseException) -> None:
         """Note how the request ended: what the caller is told, and the `error` behind it."""
         # What the caller was told is one thing, what was behind it another: both are needed to find out why.
-        self.error, self.fault = failure.code, fault_of(failure.situation)
+        self.error, self.situation = failure.code, failure.situation
         behind = error.__cause__ if isinstance(error, GatewayError) else error
         if isinstance(behind, PoeError):
             self.cause = behind.code.value
@@ -100,7 +100,7 @@ class RequestRecord:
 
     def leave(self, code: str = "client_gone") -> None:
         """Note that the caller went away."""
-        self.error, self.fault = code, Fault.GONE
+        self.error, self.situation = code, None
 
     def part(self, index: int) -> RequestRecord:
         """A record for one of several answers to the request."""
@@ -203,12 +203,12 @@ class Journal:
 
     def _write_metrics(self, line: dict[str, Any], record: RequestRecord) -> None:
         """Write them to the standard output, which Lambda's log is."""
-        if self._metrics is None:
-            from gateway.http.metrics import RequestMetrics
+        from gateway.http.metrics import Fault, RequestMetrics, fault_of
 
-            self._metrics = RequestMetrics(self._service)
-        is_callers = record.fault in (Fault.CALLER, Fault.LIMIT)
-        is_ours = record.error is not None and not is_callers and record.fault is not Fault.GONE
+        self._metrics = self._metrics or RequestMetrics(self._service)
+        fault = fault_of(record.situation) if record.error is not None else None
+        is_callers = fault in (Fault.CALLER, Fault.LIMIT)
+        is_ours = fault is not None and not is_callers and fault is not Fault.GONE
         counts: dict[str, float | None] = {
             "Requests": 1,
             "Errors": int(is_ours),
@@ -224,7 +224,7 @@ class Journal:
             {name: value for name, value in counts.items() if value is not None},
             timestamp_ms=round(time.time() * 1000),
             status=record.status,
-            fault=record.fault.value if record.fault else None,
+            fault=fault,
             model=record.model if record.is_listed else None,
             key_id=record.key_id,
             account_kind=record.account_kind,

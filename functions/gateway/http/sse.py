@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.deadline import ClientGoneError, bounded
-from gateway.http.errors import INTERNAL, TIMEOUT, GatewayError, encode_error_event, fault_of
+from gateway.http.errors import INTERNAL, TIMEOUT, GatewayError, encode_error
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
 
 # A comment is the only keep-alive that both official SDKs ignore (docs/reference/openai-wire.md#streamed-chat).
@@ -33,6 +33,14 @@ T = TypeVar("T")
 EventStreamHeaders = tuple[tuple[bytes, bytes], ...]
 # A burst that grows over this is sent although more is there.
 MAX_BURST_BYTES = 16 * 1024
+
+
+def encode_error_event(error: GatewayError) -> bytes:
+    """The envelope as the last server-sent event of a chat stream, which both official SDKs raise.
+
+    Source: docs/reference/openai-wire.md#streamed-chat.
+    """
+    return b"data: " + encode_error(error) + b"\n\n"
 
 
 class EventStream:
@@ -93,7 +101,7 @@ class EventStream:
             # Cancelled from outside, by the runtime or by a server that stops. A stream that just stops looks complete
             # to SDKs.
             if outlet.has_begun:
-                self._record.error, self._record.fault = TIMEOUT.code, fault_of(TIMEOUT)
+                self._record.error, self._record.situation = TIMEOUT.code, TIMEOUT
                 await outlet.close(self._encode_error(GatewayError(TIMEOUT)))
             raise
         except ClientGoneError:

@@ -210,7 +210,8 @@ class Catalogue:
     def named(self, name: str) -> Named:
         """The model that Poe, or the list, has under this name."""
         found = self.known(name)
-        return Named(found, _poe_name(name) if found is None else found.bot)
+        # Programs for the original still use old codenames.
+        return Named(found, _bots_by_codename().get(name.lower(), name) if found is None else found.bot)
 
     async def entry(self, name: str) -> Model | None:
         """What the list of models has under a name: a model, or an alias; `None` for what nobody lists."""
@@ -263,7 +264,8 @@ class Catalogue:
         # The same list, read again: several hundred entries need not be parsed anew.
         if self._by_name and document.get("updated_at") is not None and document["updated_at"] == self.updated_at:
             return
-        models = _parse(document)
+        created = int(document.get("created", 0))
+        models = [_model(item, created) for item in document["models"]]
         self._models = sorted(models, key=lambda model: model.id.lower())
         # Makers write dashes where Poe has dots (`claude-sonnet-4-5`). A model's own name wins over another's alias.
         dashed = [key_of(model.id).replace(".", "-") for model in models]
@@ -284,11 +286,6 @@ def _alias_entry(name: str, meant: Resolved) -> Model:
     )
 
 
-def _poe_name(name: str) -> str:
-    """A name for Poe: old codenames, which programs for the original still use, become the bot's name."""
-    return _bots_by_codename().get(name.lower(), name)
-
-
 def kinds_for(model: Model | None) -> tuple[AccountKind, ...]:
     """Kinds of account to ask for the model, best first."""
     return best_first((model.kinds if model is not None else None) or ())
@@ -304,11 +301,6 @@ def require(model: Model | None, modality: str, what: str) -> None:
 def unsupported_model(message: str) -> GatewayError:
     """The model exists and can't do what is asked for."""
     return invalid(message, param="model", code="unsupported_endpoint")
-
-
-def _parse(document: Mapping[str, Any]) -> list[Model]:
-    created = int(document.get("created", 0))
-    return [_model(item, created) for item in document["models"]]
 
 
 def _model(item: Mapping[str, Any], created: int) -> Model:

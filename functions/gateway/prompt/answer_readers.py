@@ -6,12 +6,16 @@ can be used, or what the model should be told to correct; after the corrected an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from gateway.prompt.model_json import ValueScanner
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolCallParser, ToolProtocol
+from gateway.prompt.tool_specs import ToolSpecs
 from lazy_dataclasses import dataclass
-from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced
+from reverse.events import Event, FinishReason, RefusalDelta, TextDelta, TextReplaced, ToolCallDelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def worded_reader(request: GenerationRequest) -> AnswerReader:
     return AnswerReader() if request.response_format is None else JSONReader(request.response_format)
 
 
+_NO_CALL = Failure("The model did not call a tool as it had to.", "tool_call_missing")
 _NOT_THE_JSON = Failure("The model did not answer with the JSON asked for.", "invalid_structured_output")
 
 
@@ -198,7 +203,7 @@ class ToolCallReader(AnswerReader):
             return events + self._settle(is_second)
         # An answer that was cut may have been on its way to a call; its finish reason tells the caller.
         if not parser.emitted and self._must_call and reason is FinishReason.STOP:
-            self.failure = Failure("The model did not call a tool as it had to.", "tool_call_missing")
+            self.failure = _NO_CALL
             if not is_second:
                 self._ask_again("no tool was called")
             return events
@@ -279,3 +284,66 @@ class ToolCallReader(AnswerReader):
         elif not self._must_call and not self._is_second:
             return events
         return [event for event in events if not isinstance(event, TextDelta)]
+
+
+class RequiredCallReader(AnswerReader):
+    """The reader for a model that is told of tools natively, and had to call one.
+
+    Holds text back until a call comes that was asked for; calls of other tools than a named one are left out. Not every
+    endpoint of Poe's official API passes `tool_choice` on, and not every model keeps to it.
+    """
+
+    def __init__(self, specs: ToolSpecs) -> None:
+        self._named: str | None = specs.choice["function"]["name"] if isinstance(specs.choice, Mapping) else None
+        self._held: list[str] = []
+        # Our numbers of the calls that are passed on, by the upstream's.
+        self._renumbered: dict[int, int] = {}
+        # A model that declines in so many words has answered.
+        self._is_refused = False
+        self._is_second = False
+
+    def feed(self, event: Event) -> list[Event]:
+        match event:
+            case RefusalDelta():
+                self._is_refused = True
+            case ToolCallDelta():
+                return self._call(event)
+            case TextDelta(text) if not self._renumbered:
+                # Words before a call are passed on with it; without a call they are not what was asked for.
+                self._held.append(text)
+                return []
+            case TextReplaced(text) if not self._renumbered:
+                self._held = [text]
+                return []
+        return [event]
+
+    def finish(self, reason: FinishReason) -> list[Event]:
+        is_second, self._is_second = self._is_second, True
+        self.correction = self.failure = None
+        is_whole = reason in (FinishReason.STOP, FinishReason.TOOL_CALLS)
+        if self._renumbered or self._is_refused or not is_whole:
+            # Cut short: callers learn it from the finish reason, and get what there is.
+            return self._release()
+        if not is_second:
+            tool = f"the tool {self._named}" if self._named else "at least one of the tools"
+            told = f"Your answer can't be used: no tool was called as asked. Call {tool} now."
+            self.correction = Correction(told, answer="".join(self._held))
+        self._held = []
+        self.failure = _NO_CALL
+        return []
+
+    def reason(self, reason: FinishReason) -> FinishReason:
+        return FinishReason.TOOL_CALLS if self._renumbered and reason is FinishReason.STOP else reason
+
+    def _call(self, event: ToolCallDelta) -> list[Event]:
+        if event.index not in self._renumbered:
+            # Its later pieces are left out as well: their index is not in the table.
+            if self._named is not None and event.name != self._named:
+                return []
+            # Callers expect indexes from 0 without gaps.
+            self._renumbered[event.index] = len(self._renumbered)
+        return [*self._release(), replace(event, index=self._renumbered[event.index])]
+
+    def _release(self) -> list[Event]:
+        text, self._held = "".join(self._held), []
+        return [TextDelta(text)] if text else []

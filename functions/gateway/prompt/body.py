@@ -9,7 +9,7 @@ from gateway.http.bodies import decode_field
 from gateway.http.declared_body import Body, Field
 from gateway.http.fields import choice, flag, mapping, nested, number, option, required_text, text
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.models.parameters import Options, sort_options
+from gateway.models.capabilities import Options, sort_options
 from gateway.prompt.request import FieldNames
 
 MAX_STOPS = 16
@@ -20,8 +20,8 @@ _TRUNCATION = "With `auto`, the oldest turns are left out where the model's wind
 _SUGGESTED = "Ask for the follow-up questions that Poe suggests, where the account can."
 
 
-def _parameters_text(value: Any, body: Body, name: str) -> dict[str, Any]:
-    """An object, or JSON text of one, as some clients' extra fields carry it."""
+def read_parameters(value: Any, body: Body, name: str) -> dict[str, Any]:
+    """An object, or JSON text of one, as forms and some clients' extra fields carry it. Raises `GatewayError` (400)."""
     # A form, or a client with string-valued extras, can't send an object.
     if isinstance(value, str):
         try:
@@ -37,7 +37,7 @@ class ExtraBody(Body):
     """`extra_body`, which some clients send as a field instead of unpacking it."""
 
     parameters: Field[dict[str, Any] | None] = Field(
-        _parameters_text, lambda: {"type": "object"}, default=None, description=_PARAMETERS
+        read_parameters, lambda: {"type": "object"}, default=None, description=_PARAMETERS
     )
     suggested_replies = flag(_SUGGESTED)
     truncation = choice("auto", "disabled", description=_TRUNCATION)

@@ -8,12 +8,16 @@ is told there, too. An answer that can't be used is rejected; what then happens 
 An option that the answering model turns out to refuse is left out of the next send, and told to the caller: many
 programs send a reasoning effort with every request, and what a model takes is often not known before it is asked. The
 upstream checks a request before it begins to answer, so that the refused one costs nothing but its round trip.
+
+Where the web is searched and no citations come in a form of their own, the links in the text are what it cites: not
+every endpoint of Poe has such a form.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Set
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator, Set
 from contextlib import aclosing
 from dataclasses import field, replace
 from typing import TypeVar
@@ -21,16 +25,13 @@ from typing import TypeVar
 from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
-from gateway.prompt.answer_readers import AnswerReader, Correction, native_reader, worded_reader
-from gateway.prompt.cited_links import with_cited_links
-from gateway.prompt.conversations import Continuation, Conversation
-from gateway.prompt.native_calls import CallExtras
+from gateway.prompt.answer_readers import AnswerReader, Correction, RequiredCallReader, native_reader, worded_reader
+from gateway.prompt.conversations import CallExtras, Continuation, Conversation
 from gateway.prompt.request import GenerationRequest
-from gateway.prompt.required_calls import RequiredCallReader
 from lazy_dataclasses import dataclass
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
-from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UsageReported
+from reverse.events import ChatStarted, Event, Finished, FinishReason, TextDelta, TextReplaced, UrlCited, UsageReported
 
 _REFUSALS = frozenset({ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED_FEATURE})
 _EFFORT = "reasoning_effort"
@@ -269,3 +270,49 @@ def _with_the_conversation(request: ChatRequest, correction: Correction) -> Chat
     # An endpoint may have left the rule out without a word.
     told = Message("user", "\n".join(part for part in (correction.text, correction.rule) if part))
     return replace(request, messages=(*request.messages, *answered, told))
+
+
+# A link of Markdown (`[title](address)`, `[[1]](address)`; no image), or an address alone.
+# Possessive throughout, and bounded in its titles: read in time proportional to the text.
+_ADDRESS = r"https?://[^\s<>()\[\]\"'`]++(?:\([^\s<>()]{0,200}+\)[^\s<>()\[\]\"'`]*+)*+"
+_TITLE = r"[^\[\]\n]{0,300}+"
+_LINK = re.compile(
+    rf"(?<!!)\[(?:\[(?P<number>{_TITLE})\]|(?P<title>{_TITLE}))\]\((?P<linked>{_ADDRESS})[^()\n]{{0,300}}+\)"
+    rf"|(?P<alone>{_ADDRESS})"
+)
+_PUNCTUATION = ".,;:!?*_"
+_MAX_LINKS = 200
+
+
+def links_in(text: str) -> Iterator[UrlCited]:
+    """The links of a text and their places; each address once."""
+    seen: set[str] = set()
+    for match in _LINK.finditer(text):
+        # Punctuation at the end belongs to the sentence; inside a link's parentheses it belongs to the address.
+        url = match["linked"] or match["alone"].rstrip(_PUNCTUATION)
+        if url in seen or len(seen) >= _MAX_LINKS:
+            continue
+        seen.add(url)
+        title = (match["title"] or match["number"] or "").strip()
+        end = match.end() if match["linked"] else match.start() + len(url)
+        yield UrlCited(url, title or None, match.start(), end)
+
+
+async def with_cited_links(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """The events, with the links of the text as citations before the last one, where none came."""
+    texts: list[str] = []
+    is_cited = False
+    async with aclosing(events):
+        async for event in events:
+            match event:
+                case TextDelta(text):
+                    texts.append(text)
+                case TextReplaced(text):
+                    texts = [text]
+                case UrlCited():
+                    is_cited = True
+                case Finished() if not is_cited:
+                    # Before the last event: nothing may follow `Finished`. The text is complete only here.
+                    for link in links_in("".join(texts)):
+                        yield link
+            yield event

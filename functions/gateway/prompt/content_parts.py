@@ -1,13 +1,14 @@
 """Message content in OpenAI's form, a string or an array of parts, as text and files. Pure.
 
-Files come as data URLs, base64 or https addresses; addresses are fetched later.
+Files come as data URLs, base64 or https addresses; addresses are fetched later. Of the reasoning of earlier answers,
+what has the provider's seal is read, which is given back to it; the rest is left out and reported.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -15,9 +16,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field, describe, typed
 from gateway.http.errors import GatewayError, invalid
+from gateway.http.fields import read_filled_text, required_type
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.http.values import read_filled_text, required_type
-from reverse.chat import Attachment
+from reverse.chat import Attachment, Thinking
 
 OCTETS = "application/octet-stream"
 _STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
@@ -252,3 +253,30 @@ def _read_part(part: Body, texts: list[str], attachments: list[Attachment]) -> s
     else:
         return kind
     return None
+
+
+# Agents send all that was thought since the user's last words.
+MAX_THINKING_BLOCKS = 256
+
+
+def read_thinking_block(values: Mapping[str, Any]) -> Thinking | None:
+    """A block of Anthropic's API, or what other gateways make of it; `None` where it has no seal."""
+    # Redacted: nothing to read, but the provider wants it back unchanged.
+    data = values.get("data")
+    if isinstance(data, str) and data:
+        return Thinking("", data, is_redacted=True)
+    text, signature = values.get("thinking", values.get("text")), values.get("signature")
+    # Unsealed thinking is refused by the provider, so it is not sent at all.
+    if not isinstance(signature, str) or not signature:
+        return None
+    return Thinking(text if isinstance(text, str) else "", signature)
+
+
+def read_thinking_blocks(*lists: Any) -> tuple[Thinking, ...]:
+    """The sealed blocks of the first list that has any."""
+    for values in lists:
+        blocks = values[:MAX_THINKING_BLOCKS] if isinstance(values, list) else []
+        found = [one for block in blocks if isinstance(block, dict) and (one := read_thinking_block(block)) is not None]
+        if found:
+            return tuple(found)
+    return ()

@@ -11,8 +11,7 @@ from typing import Any
 from accounts import AccountKind
 from gateway.generation import usage
 from gateway.generation.shaping import AnswerLimits
-from gateway.models.capabilities import UNKNOWN, ModelFacts, best_first
-from gateway.models.parameters import REASONING_EFFORT, Options
+from gateway.models.capabilities import REASONING_EFFORT, UNKNOWN, ModelFacts, Options, best_first
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.tool_protocol import ToolProtocol
 from gateway.prompt.tool_specs import WEB_SEARCH, ToolSpecs

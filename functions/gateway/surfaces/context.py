@@ -18,9 +18,9 @@ from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
 from gateway.http.auth import AdminGate, Authenticator, may_use
 from gateway.http.deadline import bounded, deadline_of
-from gateway.http.errors import GatewayError, encode_error_event, gateway_error
+from gateway.http.errors import GatewayError, gateway_error
 from gateway.http.request_log import Journal, RequestKeeper, RequestRecord
-from gateway.http.sse import EventStream
+from gateway.http.sse import EventStream, encode_error_event
 from gateway.models.catalogue import Catalogue, Resolved
 from gateway.models.live_config import PoeSettings
 from gateway.models.prices import Prices

@@ -1,7 +1,7 @@
-"""The addresses of the gateway, those of the administration excepted.
+"""The addresses of the gateway, those of the administration excepted, and what `/readyz` and the like answer.
 
-Each also answers below `/v1`, which `app` takes off before routing. A route is described by its surface's `schema`,
-under the name of its endpoint.
+Each also answers below `/v1`, which `app` takes off before routing. A route is described in `OPERATIONS` of its
+surface's `schema`, under the name of its endpoint; small surfaces have it beside their routes.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from accounts import Account, AccountKind, why_none
 from gateway import SCHEMA_VERSION, __version__
-from gateway.http.errors import NOT_FOUND, NOT_READY, GatewayError
+from gateway.http.errors import NOT_FOUND, NOT_READY, UNREACHABLE, GatewayError, gateway_error
 from gateway.surfaces.chat.route import create_chat_completion
-from gateway.surfaces.context import authenticate, context_of
+from gateway.surfaces.context import Services, authenticate, context_of
 from gateway.surfaces.models import list_models, retrieve_model, show_own_usage
 from gateway.surfaces.responses.route import (
     cancel_response,
@@ -30,6 +34,8 @@ from gateway.surfaces.responses.route import (
     list_input_items,
     retrieve_response,
 )
+from pool.status import AccountStatus, status_of
+from reverse.config import PoeConfig
 
 _CHAT = "Use /v1/chat/completions or /v1/responses."
 _FILES = "Send files within a message instead: as a data URL, as base64 or as an https address."
@@ -118,9 +124,7 @@ async def readyz(request: Request) -> JSONResponse:
     With an administrator's key it says which accounts there are, and why none can serve.
     """
     if await _is_administrator(request):
-        from gateway.surfaces.readiness import look
-
-        status, found = await look(context_of(request).services)
+        status, found = await _readiness(context_of(request).services)
         return JSONResponse(found, status_code=status)
     if not await context_of(request).services.readiness.is_ready(time.monotonic()):
         raise GatewayError(NOT_READY)
@@ -137,6 +141,69 @@ async def _is_administrator(request: Request) -> bool:
     # A wrong key must not make a health check fail.
     except GatewayError:
         return False
+    return True
+
+
+# One page: in a larger fleet the first two hundred tell enough.
+_PAGE = 200
+CONNECT_SECONDS = 3.0
+_PORTS = {"https": 443, "http": 80}
+
+
+async def _readiness(services: Services) -> tuple[int, dict[str, Any]]:
+    """What an administrator is told, status and body: whether the gateway can serve, and if not, why.
+
+    A page of accounts is looked at, and whether a connection to Poe comes about. Nothing is sent, and nothing is
+    changed. Raises `AccountStoreError`.
+    """
+    accounts = (await services.store.list_accounts(limit=_PAGE)).items
+    config = await services.poe_settings.refresh()
+    now = time.time()
+    kinds = [kind for kind in AccountKind if any(account.kind is kind for account in accounts)]
+    # Only towards kinds that there are accounts of: the other address is of no interest.
+    reached = await asyncio.gather(*(can_connect(config, kind) for kind in kinds))
+    reachable = dict(zip(kinds, reached, strict=True))
+    failure = why_not(accounts, reachable, now)
+    found: dict[str, Any] = {
+        "accounts": {kind.value: _counted(accounts, kind, now) for kind in AccountKind},
+        "connects_to_poe": {kind.value: reachable.get(kind) for kind in AccountKind},
+    }
+    if failure is None:
+        return 200, {"status": "ready", **found}
+    return failure.status, {"status": "not_ready", **failure.envelope(), **found}
+
+
+def why_not(accounts: Sequence[Account], reachable: Mapping[AccountKind, bool], now: float) -> GatewayError | None:
+    """What a request that any account may serve would be told; `None` where one can. Pure."""
+    # The store's own words for a failed lease, so that this page and a refused request say the same.
+    none = why_none(accounts, now)
+    if none is not None:
+        return gateway_error(none, now=now)
+    able = [account for account in accounts if status_of(account, now) is AccountStatus.ACTIVE]
+    return None if any(reachable[account.kind] for account in able) else GatewayError(UNREACHABLE)
+
+
+def _counted(accounts: Sequence[Account], kind: AccountKind, now: float) -> dict[str, int]:
+    """How many accounts of the kind have each status; empty where there is none."""
+    return dict(Counter(status_of(account, now).value for account in accounts if account.kind is kind))
+
+
+async def can_connect(config: PoeConfig, kind: AccountKind) -> bool:
+    """Whether a TCP connection towards Poe, or to the proxy, comes about in time."""
+    base = config.official_base_url if kind is AccountKind.OFFICIAL else config.web_base_url
+    # Behind a proxy Poe itself can't be reached directly, and need not be.
+    parts = urlsplit(config.proxy or base)
+    port = parts.port or _PORTS.get(parts.scheme, 443)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    # `UnicodeError`: a host name that IDNA can't encode is no name.
+    except (OSError, TimeoutError, UnicodeError):
+        return False
+    writer.close()
+    # The connection has served its purpose; how it ends does not matter.
+    with suppress(OSError):
+        await writer.wait_closed()
     return True
 
 

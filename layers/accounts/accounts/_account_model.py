@@ -200,6 +200,19 @@ class BalanceReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayBalance:
+    """The last balance that was read on a UTC day."""
+
+    day: str
+    read_at: float
+    balance: int
+    addon: int | None = None
+    """How many of these were bought; `None` where Poe did not say."""
+    rose_at: float | None = None
+    """When the balance was last found to be higher than before: points were granted or bought."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to read an account's balance, with what that takes. It expires by itself."""
 

@@ -69,4 +69,5 @@ def counters_of(use: KeyUse) -> dict[str, Any]:
         "tm": use.tokens_this_month,
     }
     counters: dict[str, Any] = {windows[name]: count for name, count in counted.items() if count}
-    return counters | ({"used_at": use.last_used_at} if use.last_used_at is not None else {})
+    times = {"used_at": use.last_used_at, "succeeded_at": use.last_success_at}
+    return counters | {name: at for name, at in times.items() if at is not None}

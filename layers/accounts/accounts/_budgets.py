@@ -7,7 +7,8 @@ leaves a counter that nobody reads; it is removed with a later update.
     r29384722      requests in that minute        running      requests under way
     pd20261130     points on that day             v_<digest>   a reservation: what it reserved, on which day, until
     pm202611       points in that month           used_at      when the key was last used
-    td…, tm…       tokens                         seq          counts the updates
+    td…, tm…       tokens                         succeeded_at when a send of it was last answered
+    seq            counts the updates
 """
 
 from __future__ import annotations
@@ -166,8 +167,13 @@ def reached(key: ApiKey, item: Mapping[str, Any], wanted: Reservation, now: floa
     return max(found, default=None)
 
 
-def correct(attribute: str, held: Mapping[str, Any], *, points: int, tokens: int) -> Update:
-    """The update that replaces a reservation by what was consumed. It fails unless the reservation is as told."""
+def correct(
+    attribute: str, held: Mapping[str, Any], *, points: int, tokens: int, succeeded_at: float | None = None
+) -> Update:
+    """The update that replaces a reservation by what was consumed. It fails unless the reservation is as told.
+
+    `succeeded_at` says when its send was answered, if it was.
+    """
     names = {"v": attribute, "running": "running", "seq": "seq"}
     # The windows of the day on which it was reserved, which may be over by now.
     names |= {f"{kind}d": f"{kind}d{held['d']}" for kind in "pt"} | {
@@ -186,7 +192,11 @@ def correct(attribute: str, held: Mapping[str, Any], *, points: int, tokens: int
         additions.append("{running} :minus")
     # What is taken back must be what was counted, else the counters would drift.
     same = " AND ".join(f"{{v}}.{{{name}}} = :held_{name}" for name in ("p", "t", "d", "r"))
-    return Update(f"REMOVE {{v}} ADD {', '.join(additions)}", f"attribute_exists({{v}}) AND {same}", names, values)
+    expression = f"REMOVE {{v}} ADD {', '.join(additions)}"
+    if succeeded_at is not None:
+        names["succeeded_at"], values["succeeded_at"] = "succeeded_at", succeeded_at
+        expression = f"SET {{succeeded_at}} = :succeeded_at {expression}"
+    return Update(expression, f"attribute_exists({{v}}) AND {same}", names, values)
 
 
 def adjust(at: float, points: int, now: float) -> Update | None:
@@ -216,7 +226,7 @@ def stale_counters(item: Mapping[str, Any], now: float) -> set[str]:
 def use_of(item: Mapping[str, Any], now: float) -> KeyUse:
     """What the item says of a key's use now."""
     names = Windows(now).names
-    used_at = item.get("used_at")
+    used_at, succeeded_at = item.get("used_at"), item.get("succeeded_at")
     return KeyUse(
         at=now,
         requests_this_minute=int(item.get(names["r"], 0)),
@@ -226,4 +236,5 @@ def use_of(item: Mapping[str, Any], now: float) -> KeyUse:
         tokens_today=int(item.get(names["td"], 0)),
         tokens_this_month=int(item.get(names["tm"], 0)),
         last_used_at=None if used_at is None else float(used_at),
+        last_success_at=None if succeeded_at is None else float(succeeded_at),
     )

@@ -12,8 +12,8 @@ from typing import Any
 
 from accounts import _keys
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._dynamodb_balances import DynamoDBBalances
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
-from accounts._dynamodb_sums import DynamoDBSums
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
@@ -28,7 +28,7 @@ DEFAULT_CONCURRENCY = 2
 IS_UNCHANGED = "{version} = :expected"
 
 
-class DynamoDBAccounts(DynamoDBSums):
+class DynamoDBAccounts(DynamoDBBalances):
     """The accounts of the store, and their readings."""
 
     def __init__(
@@ -162,6 +162,9 @@ class DynamoDBAccounts(DynamoDBSums):
         credentials, session_data = await self._unseal(item)
         return _keys.account_of(item), credentials, session_data
 
+    async def check_vault(self) -> None:
+        await self._vault.check()
+
     async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
         sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
         await self._table.write(put({**_keys.config(name), "sealed": sealed}))
@@ -233,15 +236,23 @@ class DynamoDBAccounts(DynamoDBSums):
         # The claim ends with the reading that it was for.
         extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
         read_with = credentials_version or (claimed.credentials_version if claimed else None)
+        before: Account | None = None
 
         def apply(account: Account, now: float) -> Account | None:
+            nonlocal before
+            before = None
             # Replaced meanwhile: what the old credentials brought says nothing about the new ones.
             if read_with not in (None, account.credentials_version):
                 return None
+            before = account
             jitter = self._rng.random()
             return apply_reading(account, reading, now, jitter=jitter, policy=self._policy, is_by_owner=is_by_owner)
 
-        return await self._change(account_id, apply, extra, known=claimed)
+        after = await self._change(account_id, apply, extra, known=claimed)
+        # A failed reading, and one that told no balance, leaves the points that were known.
+        if before is not None and after.points is not None and after.points != before.points:
+            await self._note_balance(account_id, before.points, after.points)
+        return after
 
     async def _claim(self, account_id: str, now: float, lease_seconds: float, *, force: bool) -> Item | None:
         """The account's item, now claimed; `None` if there is none, or none to be had."""

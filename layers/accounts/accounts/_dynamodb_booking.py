@@ -79,7 +79,14 @@ class DynamoDBBooking(DynamoDBAccounts):
             return
         points = 0 if entry is None else entry.budgeted
         tokens = 0 if entry is None else _ledger.tokens_of(entry, reserved.tokens)
-        await self._correct(lease.intention.key_id, lease.owner, points=points, tokens=tokens, expected=reserved)
+        await self._correct(
+            lease.intention.key_id,
+            lease.owner,
+            points=points,
+            tokens=tokens,
+            expected=reserved,
+            succeeded_at=None if entry is None or entry.is_error else now,
+        )
 
     async def _book(self, end: _End) -> None:
         """Give the slot back, write the entry, apply the outcome. Nothing if it was released before."""

@@ -210,11 +210,18 @@ class DynamoDBKeys(DynamoDBAudit):
         raise NotImplementedError
 
     async def _correct(
-        self, key_id: str, owner: str, *, points: int | None, tokens: int | None, expected: Reserved | None = None
+        self,
+        key_id: str,
+        owner: str,
+        *,
+        points: int | None,
+        tokens: int | None,
+        expected: Reserved | None = None,
+        succeeded_at: float | None = None,
     ) -> bool:
         """Replace a reservation by what was consumed; `None` keeps what was reserved. `False` if there is none.
 
-        `expected` saves reading it first.
+        `expected` saves reading it first. `succeeded_at` is when the send was answered.
         """
         attribute = _budgets.reservation_name(owner)
         held = _budgets.held_of(expected) if expected is not None else await self._reservation(key_id, attribute)
@@ -226,6 +233,7 @@ class DynamoDBKeys(DynamoDBAudit):
                 held,
                 points=held["p"] if points is None else points,
                 tokens=held["t"] if tokens is None else tokens,
+                succeeded_at=succeeded_at,
             )
             try:
                 await self._table.write(self._limits_write(key_id, change))

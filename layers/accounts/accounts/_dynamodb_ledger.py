@@ -153,15 +153,31 @@ class DynamoDBLedger(DynamoDBKeys):
 
     async def note_key_uses(self, *, since: float) -> int:
         now = self._clock()
-        used: dict[str, float] = {}
+        used: dict[str, dict[str, float]] = {}
         async for entry in self._entries(since, now + _ledger.HOUR_SECONDS):
-            used[entry.key_id] = max(used.get(entry.key_id, 0.0), entry.started_at)
-        for key_id, at in used.items():
-            # Requests of keys with limits write it themselves, perhaps after this entry.
-            is_news = "attribute_not_exists({used_at}) OR {used_at} < :at"
-            with suppress(ConditionFailed):
-                await self._table.write(update(_keys.limits(key_id), "SET {used_at} = :at", is_news, at=at))
+            times = used.setdefault(entry.key_id, {"used_at": 0.0})
+            times["used_at"] = max(times["used_at"], entry.started_at)
+            if not entry.is_error and entry.ended_at is not None:
+                times["succeeded_at"] = max(times.get("succeeded_at", 0.0), entry.ended_at)
+        for key_id, times in used.items():
+            await self._note_times(key_id, times)
         return len(used)
+
+    async def _note_times(self, key_id: str, times: Mapping[str, float]) -> None:
+        """Move these times of a key on, never back."""
+        later = dict(times)
+        for _ in range(MAX_RACES):
+            if not later:
+                return
+            changes, values = assignments(later)
+            is_news = " AND ".join(f"(attribute_not_exists({{{name}}}) OR {{{name}}} < :{name})" for name in later)
+            try:
+                await self._table.write(update(_keys.limits(key_id), changes, is_news, **values))
+            except ConditionFailed as failed:
+                stored = failed.found.get(0) or {}
+                later = {name: at for name, at in later.items() if at > float(stored.get(name, 0.0))}
+                continue
+            return
 
     async def _reopen(self, entry: LedgerEntry, now: float) -> None:
         """Let the hour of a changed entry be summed up again, if it may have been already."""

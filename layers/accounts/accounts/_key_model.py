@@ -130,6 +130,8 @@ class KeyUse:
     tokens_today: int = 0
     tokens_this_month: int = 0
     last_used_at: float | None = None
+    last_success_at: float | None = None
+    """When a send was last answered, as far as that is known; of a key without a budget the scheduled job notes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

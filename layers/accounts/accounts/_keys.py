@@ -4,6 +4,7 @@
     ACCOUNT#id              META                the account, its sealed credentials and session data
     ACCOUNT#id              SLOT#k              a lease: owner, until, and what it is about to spend
     ACCOUNT#id              SETTLEMENT          how far the account's points history was read
+    ACCOUNT#id              BALANCE#day         the last balance of a day with a change, kept for some weeks
     DIRECTORY#accounts      kind#label digest   one account per kind and label; what lists are read from
     DIRECTORY#keys          key id              the hashes of the secrets of the key with this id
     KEY#hash                META                an API key, under each of its secrets
@@ -78,6 +79,10 @@ KIND_PLACES = {kind: number * KIND_SPAN for number, kind in enumerate(AccountKin
 PLACE_SECONDS = 6 * 3_600
 PLACES_END = KIND_SPAN * len(AccountKind)
 
+_BALANCE = "BALANCE#"
+LAST_BALANCE = f"{_BALANCE}~"
+"""Behind every day."""
+
 # A partition key may have 2,048 bytes, a sort key 1,024.
 MAX_PART_BYTES = 256
 
@@ -94,6 +99,14 @@ def slot(account_id: str, number: int) -> Key:
 
 def settlement(account_id: str) -> Key:
     return _key(f"ACCOUNT#{_part(account_id)}", "SETTLEMENT")
+
+
+def day_balance(account_id: str, day: str) -> Key:
+    return _key(f"ACCOUNT#{_part(account_id)}", f"{_BALANCE}{day}")
+
+
+def day_of_balance(item: Mapping[str, Any]) -> str:
+    return str(item["sk"]).removeprefix(_BALANCE)
 
 
 def directory_entry(kind: AccountKind, label: str) -> Key:

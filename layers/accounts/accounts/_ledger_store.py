@@ -91,7 +91,10 @@ class LedgerStore(Protocol):
         """Store the sums of the hours that are over; returns how many of them had entries."""
 
     async def note_key_uses(self, *, since: float) -> int:
-        """Keep, for `key_use`, when keys without limits were last used; returns how many were used since."""
+        """Keep, for `key_use`, when keys were last used and answered, for those whose limits do not tell.
+
+        Returns how many were used since.
+        """
 
     async def check_sums(self, *, since: float) -> int:
         """Compare stored sums with the entries and put right what differs; returns how many rows did."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol, Unpack
 
-from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, DayBalance, Outcome
 from accounts._alerts import Alert
 from accounts._audit_model import AuditEntry
 from accounts._backup import AccountBackup, KeyBackup, Restored
@@ -70,6 +70,12 @@ class AccountStore(LedgerStore, Protocol):
 
     async def read_credentials(self, account_id: str) -> tuple[Account, Mapping[str, str], Mapping[str, Any] | None]:
         """The account, its credentials and its derived session data. Raises `AccountNotFoundError`."""
+
+    async def check_vault(self) -> None:
+        """Whether credentials can be sealed and opened now; nothing is stored.
+
+        Raises `SealBrokenError`, `StoreUnavailableError`.
+        """
 
     async def count_eligible(self, *, at_most: int = 100) -> int:
         """How many accounts could be leased now, counting no further than `at_most`."""
@@ -139,6 +145,13 @@ class AccountStore(LedgerStore, Protocol):
         Changes nothing if `credentials_version` names credentials that were replaced since. `claimed` is the account
         as the claim showed it: that saves reading it again, as long as nobody changed it. Raises
         `AccountNotFoundError`.
+        """
+
+    async def balances_by_day(self, account_id: str, *, since: float) -> Sequence[DayBalance]:
+        """The last balance of UTC days since then, oldest first. Some weeks are kept.
+
+        A day is left out if nobody read it, or if it changed nothing: the days around it then have the same balance.
+        The newest reading is in the account.
         """
 
     # API keys.

@@ -22,6 +22,7 @@ PART_BYTES = 4_096
 MAX_PARTS = 4
 # Unsealed values kept in memory: a warm sandbox uses few accounts, a refresh run reads each once.
 CACHED_VALUES = 64
+_CHECKED = b"check"
 # KMS's words for a ciphertext, or a context, that is not the one that was sealed.
 _BROKEN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
@@ -62,6 +63,14 @@ class KmsVault:
         # After it was understood: what is damaged is never kept.
         self._remember(fingerprint, packed)
         return values
+
+    async def check(self) -> None:
+        context = _context("check", "config", 1, 1)
+        sealed = await self._call("Encrypt", {"KeyId": self._key_id, "Plaintext": _CHECKED}, context)
+        blob = as_bytes(sealed["CiphertextBlob"])
+        opened = await self._call("Decrypt", {"KeyId": self._key_id, "CiphertextBlob": blob}, context)
+        if as_bytes(opened["Plaintext"]) != _CHECKED:
+            raise SealBrokenError("Decrypt", "damaged")
 
     async def _call(self, operation: str, payload: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
         try:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from accounts import BalanceReading, SettlementState
-from gateway.admin.balances import pace_of
+from gateway.admin.shown import pace_of
 from reverse.events import Finished, TextDelta, UsageReported
 from tests.gateway.scripted import House, ask
 

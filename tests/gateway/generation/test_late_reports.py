@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from accounts import AccountKind, LedgerEntry, SettledBy, StoreUnavailableError
-from gateway.generation import late_reports
-from gateway.generation.late_reports import LateReports
+from gateway.generation import attempt
+from gateway.generation.attempt import LateReports
 from reverse.chat import Aftermath
 from reverse.errors import Delivery, ErrorCode, poe_error
 from reverse.events import Finished, TextDelta, UsageReported
@@ -107,9 +107,9 @@ async def test_nothing_waits_any_longer_when_the_gateway_ends(house: House) -> N
 
 
 async def test_no_more_wait_than_are_allowed_and_none_for_ever(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late_reports, "_PIECE_SECONDS", 0.001)
+    monkeypatch.setattr(attempt, "_PIECE_SECONDS", 0.001)
     reports = LateReports(house.store, house.services.journal)
-    for number in range(late_reports.MOST + 5):
+    for number in range(attempt.MAX_LATE_REPORTS + 5):
         reports.expect(f"{number:014d}#x", future())
     tasks = {task for task in asyncio.all_tasks() if task.get_name() == "late-report"}
     async with asyncio.timeout(SECONDS):

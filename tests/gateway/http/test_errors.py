@@ -8,7 +8,8 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from accounts import AccountNotFoundError, NoAccountError, NoAccountReason, StoreUnavailableError
-from gateway.http.errors import INTERNAL, QUOTA, GatewayError, encode_error, encode_error_event, gateway_error
+from gateway.http.errors import INTERNAL, QUOTA, GatewayError, encode_error, gateway_error
+from gateway.http.sse import encode_error_event
 from reverse.errors import Delivery, ErrorCode, poe_error
 
 POE = {

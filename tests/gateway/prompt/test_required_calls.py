@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.prompt.required_calls import RequiredCallReader
+from gateway.prompt.answer_readers import RequiredCallReader
 from gateway.prompt.tool_specs import ToolSpecs
 from reverse.events import Event, Finished, FinishReason, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 from tests.gateway.scripted import Answer, House

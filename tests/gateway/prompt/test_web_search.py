@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from accounts import AccountKind
-from gateway.prompt.cited_links import links_in
+from gateway.prompt.chat_question import links_in
 from reverse.events import Finished, TextDelta, UrlCited
 from tests.gateway.prompt.test_required_calls import BODIES
 from tests.gateway.scripted import Answer, House

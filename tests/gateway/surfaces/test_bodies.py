@@ -12,13 +12,13 @@ import pytest
 from gateway.http.declared_body import Body, describe
 from gateway.http.errors import GatewayError
 from gateway.models.catalogue import Model
-from gateway.openapi.document import SCHEMAS
+from gateway.openapi import SCHEMAS
 from gateway.prompt.request import FieldNames
 from gateway.surfaces.chat.request import ChatBody, read_chat_request
 from gateway.surfaces.completions.request import CompletionBody, read_completion_request
 from gateway.surfaces.media.image_request import EditBody, ImageBody, read_generation, read_json_edit
 from gateway.surfaces.media.speech import SpeechBody, read_speech_request
-from gateway.surfaces.media.video_jobs import VideoBody, read_video_request
+from gateway.surfaces.media.videos import VideoBody, read_video_request
 from gateway.surfaces.messages.request import NAMES as MESSAGES_NAMES
 from gateway.surfaces.messages.request import MessageBody, read_messages_request
 from gateway.surfaces.responses.request import NAMES as RESPONSES_NAMES

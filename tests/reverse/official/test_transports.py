@@ -18,8 +18,8 @@ import pytest
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.official.httpx_transport import HttpxTransport
-from reverse.official.stream_transport import StreamTransport
-from reverse.official.transport import OutgoingRequest, Transport, read_body
+from reverse.wire.stream_transport import StreamTransport
+from reverse.wire.transport import OutgoingRequest, Transport, read_body
 from tests.reverse.official.raw_server import RawServer, always, chunked, whole
 
 Make = Callable[[PoeConfig], Transport]

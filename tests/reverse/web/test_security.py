@@ -81,7 +81,6 @@ async def test_no_secret_in_errors_tracebacks_logs_or_reprs(simulator, account, 
         seen += [str(error), repr(error), *traceback.format_exception(error)]
     finally:
         await client.aclose()
-    # httpx writes one line with the address for each request; that of the channel is not among them.
     seen += [record.getMessage() for record in caplog.records]
     text = "\n".join(seen)
     for secret in (account.p_b, account.form_key, account.channel.hash, QUESTION):
@@ -149,20 +148,9 @@ async def test_the_handshake_has_one_origin_an_honest_agent_and_no_cookie():
 
 async def test_the_channel_uses_the_users_proxy_too(monkeypatch):
     """HTTP goes around the proxy here, because the simulator gives the settings: only the socket is looked at."""
-    monkeypatch.setattr("reverse.web._transport.httpx.AsyncClient.__init__", _without_proxy())
+    monkeypatch.setattr("reverse.wire.stream_transport.StreamTransport._proxy", lambda _: None)
     head = await handshake_head(channel_url="ws://poe.invalid", proxy="http://{url}")
     assert head.startswith("CONNECT poe.invalid:80 ")
-
-
-def _without_proxy():
-    import httpx
-
-    original = httpx.AsyncClient.__init__
-
-    def init(self, **fields):
-        original(self, **{**fields, "proxy": None})
-
-    return init
 
 
 IMPORT = """

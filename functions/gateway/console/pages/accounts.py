@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from accounts import Account, AccountNotFoundError, Sums, at_once
-from gateway.admin.balances import pace_of, reconciled_days
-from gateway.admin.shown import iso_time, show_account
+from accounts import Account, AccountNotFoundError, DayBalance, Points, Sums, at_once
+from gateway.admin.shown import iso_time, pace_of, reconciled_days, show_account
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import HOURLY, show_hours
 from gateway.console.query import DAY, HOUR, Query, Range, bad_cursor, read_cursor, read_limit
@@ -19,6 +20,8 @@ from gateway.http.errors import NOT_FOUND, GatewayError
 from gateway.surfaces.context import Services
 
 _DAYS = 7
+_BALANCE_DAYS = 29
+"""And today."""
 
 
 async def answer(services: Services, _visit: Visit, path: str, query: Query) -> Answer:
@@ -82,6 +85,7 @@ async def _one(services: Services, account_id: str, now: float) -> Answer:
                 since=span.since, until=span.until, by=[HOURLY, ("hour", "account_id")], account_id=account_id
             )
         )
+        balances_read = group.create_task(services.store.balances_by_day(account_id, since=now - _BALANCE_DAYS * DAY))
         state_read = group.create_task(services.store.settlement_state(account_id))
         in_use_read = group.create_task(services.store.slots_in_use())
     rows, days = sums_read.result()
@@ -97,8 +101,30 @@ async def _one(services: Services, account_id: str, now: float) -> Answer:
                 for row in reversed(reconciled)
             ],
             "hours": show_hours(rows, span),
+            "balances": _show_balances(balances_read.result(), account.points),
         }
     )
+
+
+def _show_balances(kept: Sequence[DayBalance], points: Points | None) -> list[dict[str, Any]]:
+    """What is kept of earlier readings, and the newest one."""
+    found = list(kept)
+    if points is not None and (not found or points.read_at > found[-1].read_at):
+        day = datetime.fromtimestamp(points.read_at, UTC).date().isoformat()
+        newest = DayBalance(day=day, read_at=points.read_at, balance=points.balance, addon=points.addon)
+        if found and found[-1].day == day:
+            newest = replace(newest, rose_at=found.pop().rose_at)
+        found.append(newest)
+    return [
+        {
+            "day": balance.day,
+            "read_at": iso_time(balance.read_at),
+            "balance": balance.balance,
+            "addon_points": balance.addon,
+            "rose_at": iso_time(balance.rose_at),
+        }
+        for balance in found
+    ]
 
 
 def show(account: Account, used: Iterable[Sums], in_use: Mapping[str, int], now: float) -> dict[str, Any]:

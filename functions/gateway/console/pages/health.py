@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts import KeyRole, at_once
 from gateway import SCHEMA_VERSION, __version__
-from gateway.admin.health import check_health
+from gateway.admin.monitoring import check_health
 from gateway.admin.shown import iso_time, show_alert, show_audit
 from gateway.console.answers import Answer, json_answer
 from gateway.console.query import DAY, Query

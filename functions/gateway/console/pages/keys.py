@@ -45,8 +45,7 @@ async def answer(services: Services, _visit: Visit, _path: str, query: Query) ->
 def show(key: ApiKey, use: KeyUse, now: float) -> dict[str, Any]:
     """A key with its limits. Pure."""
     limits = limits_of(key, use)
-    # When a request of the key last succeeded is not kept apart from when one was last tried.
-    return show_key(key, use) | {"reason": key_reason(key, limits, now), "limits": limits, "last_success_at": None}
+    return show_key(key, use) | {"reason": key_reason(key, limits, now), "limits": limits}
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from accounts import Account, AccountStore, Alert, ApiKey, KeyRole, Page, Sums, at_once
-from gateway.admin.balances import pace_of
-from gateway.admin.shown import iso_time, show_sums
+from gateway.admin.shown import iso_time, pace_of, show_sums
 from gateway.console.answers import Answer, json_answer
 from gateway.console.figures import HOURLY, count_requests, show_counts, show_hours
 from gateway.console.query import DAY, HOUR, Query, Range, read_filters, read_moment, read_range

@@ -17,7 +17,7 @@ from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import EventStream
-from gateway.prompt.other_models import ModelChoice, prepare_choice
+from gateway.prompt.chat_task import ModelChoice, prepare_choice
 from gateway.surfaces.chat.encoder import ChunkEncoder, encode_completion, new_completion_id
 from gateway.surfaces.chat.request import NAMES, read_chat_request
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline

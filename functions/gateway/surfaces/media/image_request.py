@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway.http import fields
-from gateway.http.bodies import decode_field
+from gateway.http.bodies import Form
 from gateway.http.declared_body import Body, Field
 from gateway.http.errors import GatewayError, gateway_error, invalid
 from gateway.http.schemas import TEXT, Schema, array, obj
-from gateway.http.values import read_mapping
 from gateway.prompt.attachments import MAX_TOTAL_BYTES
-from gateway.surfaces.media.image_parameters import ImageWishes
+from gateway.prompt.body import read_parameters
 from lazy_dataclasses import dataclass
 from reverse.chat import Attachment
 from reverse.errors import PoeError
 from reverse.file_types import safe_name, sniff_type
-
-if TYPE_CHECKING:
-    from gateway.http.multipart import Form
 
 # As OpenAI has it.
 MAX_IMAGES = 10
@@ -31,14 +27,17 @@ _FETCH_SECONDS = 20.0
 _MASK_NOTE = "\n\n(The last image is a mask: change only what is transparent in it.)"
 
 
-def _parameters(value: Any, body: Body, name: str) -> dict[str, Any]:
-    """An object, or JSON text as forms carry it."""
-    if isinstance(value, str):
-        try:
-            value = decode_field(value)
-        except ValueError:
-            raise body.wrong(name, "an object") from None
-    return read_mapping(value, body, name)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageWishes:
+    """What a caller said about the image besides the prompt."""
+
+    size: str | None = None
+    aspect_ratio: str | None = None
+    image_size: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The bot's own options, passed on as they are."""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of OpenAI's that a bot may know under the same name."""
 
 
 _ADDRESS: Schema = {
@@ -67,7 +66,7 @@ class ImageBody(Body):
     moderation = fields.option(fields.anything())
     input_fidelity = fields.option(fields.anything())
     parameters: Field[dict[str, Any] | None] = Field(
-        _parameters, lambda: {"type": "object"}, default=None, description="Options that the bot itself declares."
+        read_parameters, lambda: {"type": "object"}, default=None, description="Options that the bot itself declares."
     )
     stream = fields.flag("Not offered.")
     partial_images = fields.integer(lowest=0, description="Not offered.")

@@ -14,18 +14,16 @@ from starlette.responses import JSONResponse, Response
 
 from accounts import AccountKind, ApiKey
 from gateway.generation import usage
-from gateway.generation.downloads import collect_files
+from gateway.generation.downloads import MAX_STREAMED_BYTES as _MAX_BYTES
+from gateway.generation.downloads import Download, FileResponse, collect_files, is_buffered
 from gateway.generation.task import GenerationTask
-from gateway.http.bodies import read_body, read_json
+from gateway.http.bodies import is_form, read_body, read_form, read_json
 from gateway.http.deadline import bounded
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, invalid
-from gateway.http.file_response import MAX_STREAMED_BYTES as _MAX_BYTES
-from gateway.http.file_response import Download, FileResponse, is_buffered
 from gateway.http.request_log import RequestRecord
 from gateway.models.catalogue import Model, kinds_for, require, unsupported_model
-from gateway.prompt.other_models import model_header
+from gateway.prompt.chat_task import model_header
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
-from gateway.surfaces.media.image_parameters import resolve
 from gateway.surfaces.media.image_request import (
     ImageRequest,
     image_from_bytes,
@@ -34,10 +32,9 @@ from gateway.surfaces.media.image_request import (
     read_generation,
     read_json_edit,
 )
-from gateway.surfaces.media.images import ImageMaker
+from gateway.surfaces.media.images import ImageMaker, resolve_wishes
 from gateway.surfaces.media.speech import read_speech_request
-from gateway.surfaces.media.video_jobs import VideoRequest, read_video_request
-from gateway.surfaces.media.videos import VideoMaker
+from gateway.surfaces.media.videos import VideoMaker, VideoRequest, read_video_request
 from reverse.chat import ChatRequest, Message
 
 
@@ -59,8 +56,6 @@ async def edit_image(request: Request) -> Response:
     What fails before the response begins is raised: see `gateway.http.errors`.
     """
     # Forms and what reads them are loaded for the requests that bring one.
-    from gateway.http.multipart import is_form, read_form
-
     deadline = request_deadline(request)
     key = await authenticate(request)
     limit = context_of(request).services.settings.max_body_bytes
@@ -82,7 +77,7 @@ async def _answer(request: Request, key: ApiKey, asked: ImageRequest, deadline: 
     model, bot = meant.model, meant.bot
     _check(model, asked)
     # Before anything is sent: a size that the bot does not have costs nothing here.
-    parameters, ignored = resolve(asked.wishes, bot, model)
+    parameters, ignored = resolve_wishes(asked.wishes, bot, model)
     maker = ImageMaker(services, record, key.id, asked, bot, model, parameters)
     async with bounded(request.receive, deadline):
         files, used = await maker.make()
@@ -163,8 +158,6 @@ async def _maker(request: Request) -> tuple[VideoMaker, str]:
 
 async def _read_video(request: Request, limit: int) -> VideoRequest:
     """The body, a form or JSON. An image to begin with is a file of the form, or `image_url` of an object."""
-    from gateway.http.multipart import is_form, read_form
-
     if is_form(request.headers):
         form = await read_form(await read_body(request, max_bytes=limit), request.headers)
         files = [part for part in form.files if part.field_name == "input_reference"]

@@ -26,7 +26,7 @@ from gateway.http.schemas import (
 )
 from gateway.surfaces.media.image_request import EditBody, ImageBody
 from gateway.surfaces.media.speech import SpeechBody
-from gateway.surfaces.media.video_jobs import VideoBody
+from gateway.surfaces.media.videos import VideoBody
 
 _BINARY: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
 _FORM = "multipart/form-data"

@@ -14,10 +14,9 @@ from typing import Any
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field, typed
 from gateway.http.errors import invalid
+from gateway.http.fields import bad_value, read_filled_text, read_mapping, read_objects, required_type
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.http.values import bad_value, read_filled_text, read_mapping, read_objects, required_type
-from gateway.prompt.content_parts import file_name, read_address, read_data_url
-from gateway.prompt.thinking import read_thinking_block
+from gateway.prompt.content_parts import file_name, read_address, read_data_url, read_thinking_block
 from lazy_dataclasses import dataclass
 from reverse.chat import Attachment, Message, Role, Thinking, ToolCall
 
@@ -130,9 +129,6 @@ class _Content:
     texts: list[str] = field(default_factory=list)
     files: list[Attachment] = field(default_factory=list)
 
-    def turn(self, role: Role) -> Message:
-        return Message(role, "\n".join(self.texts), tuple(self.files))
-
 
 @dataclass(slots=True)
 class Turns:
@@ -156,9 +152,9 @@ class Turns:
         elif role == "system":
             self._append(Message(role, self._joined_text(content, item, "content")), place)
         elif role == "assistant":
-            self._append(self._assistant(_blocks(content, item, "content")), place)
+            self._append(self._assistant(read_objects(content, item, "content", Body)), place)
         else:
-            self._add_user(_blocks(content, item, "content"), place)
+            self._add_user(read_objects(content, item, "content", Body), place)
 
     def _append(self, message: Message, place: str) -> None:
         self.messages.append(message)
@@ -171,7 +167,10 @@ class Turns:
         for block in blocks:
             kind = required_type(block)
             if kind == "tool_use":
-                calls.append(_read_call(ToolUseBlock(block.values, block.path)))
+                call = ToolUseBlock(block.values, block.path)
+                # As text, which is what chat completions have.
+                arguments = json.dumps(call.input, ensure_ascii=False, separators=(",", ":"))
+                calls.append(ToolCall(call.id, call.name, arguments, call.extra_content))
             elif kind in ("thinking", "redacted_thinking"):
                 # Models take their earlier reasoning back only with the seal of the provider.
                 sealed = read_thinking_block(block.values)
@@ -198,7 +197,7 @@ class Turns:
                 is_empty = False
         # An empty list of blocks is kept as an empty turn, so that the turns alternate as the caller wrote them.
         if not is_empty or not blocks:
-            self._append(content.turn("user"), place)
+            self._append(Message("user", "\n".join(content.texts), tuple(content.files)), place)
 
     def _add_result(self, block: ToolResultBlock, following: _Content) -> bool:
         """Append the result as a turn; whether files of it must follow in the user's, to which they are added."""
@@ -206,7 +205,7 @@ class Turns:
         if isinstance(block.content, str):
             result.texts.append(block.content)
         elif block.content is not None:
-            for inner in _blocks(block.content, block, "content"):
+            for inner in read_objects(block.content, block, "content", Body):
                 self._read(inner, required_type(inner), result)
         call_id, text = block.tool_use_id, "\n".join(result.texts)
         # Poe's other endpoints have no flag for it, so that it has to be said in words.
@@ -241,19 +240,9 @@ class Turns:
         if isinstance(value, str):
             return value
         content = _Content(self.dropped)
-        for block in _blocks(value, body, name):
+        for block in read_objects(value, body, name, Body):
             _read_other(block, required_type(block), content)
         return "\n\n".join(content.texts)
-
-
-def _blocks(value: Any, body: Body, name: str) -> list[Body]:
-    return read_objects(value, body, name, Body)
-
-
-def _read_call(block: ToolUseBlock) -> ToolCall:
-    # As text, which is what chat completions have.
-    arguments = json.dumps(block.input, ensure_ascii=False, separators=(",", ":"))
-    return ToolCall(block.id, block.name, arguments, block.extra_content)
 
 
 def _read_other(block: Body, kind: str, content: _Content) -> None:
@@ -290,7 +279,7 @@ def _read_document(block: Body, content: _Content) -> None:
             if source.data is None:
                 raise source.missing("data")
             # Plain text needs no file: every model reads it in the message.
-            content.texts.append(_titled(title, source.data))
+            content.texts.append(f"{title}:\n\n{source.data}" if title else source.data)
         case "content":
             _read_inner(source.content, source, title, content)
         case "url":
@@ -309,11 +298,11 @@ def _read_search_result(block: Body, content: _Content) -> None:
 def _read_inner(value: Any, item: Body, title: str, content: _Content) -> None:
     """Text and images inside another block."""
     if isinstance(value, str):
-        content.texts.append(_titled(title, value))
+        content.texts.append(f"{title}:\n\n{value}" if title else value)
         return
     if title:
         content.texts.append(title)
-    for inner in _blocks(value, item, "content") if value is not None else ():
+    for inner in read_objects(value, item, "content", Body) if value is not None else ():
         match required_type(inner):
             case "text":
                 _read_text(inner, content)
@@ -321,10 +310,6 @@ def _read_inner(value: Any, item: Body, title: str, content: _Content) -> None:
                 _read_image(inner, content)
             case kind:
                 _read_other(inner, kind, content)
-
-
-def _titled(title: str, text: str) -> str:
-    return f"{title}:\n\n{text}" if title else text
 
 
 def _file(source: Source, name: str, *, default_type: str = "", fetched_type: str = "") -> Attachment:

@@ -1,4 +1,4 @@
-"""The body of a message. Pure."""
+"""The body of a message: the turns, the tools and what else is asked for. Pure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field
+from gateway.http.errors import invalid
+from gateway.http.fields import read_items, read_mapping
 from gateway.http.schemas import TEXT, Schema, array, const, obj
-from gateway.http.values import read_items
+from gateway.models.capabilities import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.models.catalogue import Model
-from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import MAX_STOPS, STOP, SessionMetadata, TextBody, read_stops, session_id
 from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
-from gateway.prompt.tool_specs import MAX_TOOLS
+from gateway.prompt.tool_specs import MAX_TOOL_NAME, MAX_TOOLS, Tool, ToolSpecs, is_web_search, normalise_function
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
 from gateway.surfaces.messages.blocks import THINKING, MessageItem, Turns
-from gateway.surfaces.messages.tools import ToolChoice, ToolItem, read_tools
 from lazy_dataclasses import dataclass
 from reverse.declared import Steering, schemas_of, steer_by_tokens, steer_by_word
 
@@ -91,6 +91,76 @@ NAMES = FieldNames(
     reasoning_effort="output_config.effort",
     parallel_tool_calls="tool_choice.disable_parallel_tool_use",
 )
+
+
+_MODES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+class ToolItem(Body):
+    """A tool. Those without a schema of their own are Anthropic's; they are left out and reported."""
+
+    type = fields.text()
+    name = fields.required_text(max_length=MAX_TOOL_NAME)
+    description = fields.text()
+    input_schema: Field[dict[str, Any]] = Field(read_mapping, lambda: {"type": "object"})
+    strict = fields.flag("Whether arguments must fit the schema.")
+
+
+class ToolChoice(Body):
+    """`tool_choice`."""
+
+    type = fields.required(fields.choice("auto", "any", "tool", "none"))
+    name = fields.text(max_length=MAX_TOOL_NAME, description="Of the tool to call, with `tool`.")
+    disable_parallel_tool_use = fields.flag()
+
+
+def read_tools(items: list[ToolItem], choice: ToolChoice | None) -> ToolSpecs:
+    """Check and normalise. Raises `GatewayError` (400), naming the field."""
+    tools: list[Tool] = []
+    dropped: list[str] = []
+    for index, item in enumerate(items):
+        # `custom` is this API's word for a caller's tool; all others run on Anthropic's servers.
+        if (item.type or "custom") == "custom":
+            tools.append({"type": "function", "function": _function(item)})
+        else:
+            dropped.append(f"tools[{index}]")
+    searches = {item.name: f"tools[{index}]" for index, item in enumerate(items) if is_web_search(item.type)}
+    # A choice that only a search can meet: whether the model has one is not known here.
+    must_search = choice is not None and (
+        (choice.type == "any" and not tools and bool(searches)) or (choice.type == "tool" and choice.name in searches)
+    )
+    # The model is not told of a search that it does not have; `prepare_chat` checks that it can.
+    mode = None if choice is None or must_search else _mode(choice, tools, has_others=bool(dropped))
+    is_parallel = choice is None or not choice.disable_parallel_tool_use
+    specs = ToolSpecs.offering(tuple(tools), mode, is_parallel=is_parallel, dropped=tuple(dropped))
+    return specs.searching(searches.values(), mode, must=must_search)
+
+
+def _function(item: ToolItem) -> dict[str, Any]:
+    # Only what chat completions have: `cache_control` and the like mean nothing there.
+    function: dict[str, Any] = {"parameters": item.input_schema, "name": item.name}
+    if item.description:
+        function["description"] = item.description
+    if item.strict:
+        function["strict"] = True
+    return normalise_function(function)
+
+
+def _mode(choice: ToolChoice, tools: list[Tool], *, has_others: bool) -> Any:
+    if choice.type == "tool":
+        param = choice.param("name")
+        if choice.name is None:
+            raise choice.missing("name")
+        if not any(tool["function"]["name"] == choice.name for tool in tools):
+            raise invalid(f"'{param}' must name one of 'tools'.", param=param, code="invalid_value")
+        return {"type": "function", "function": {"name": choice.name}}
+    # An answer without a call would look as if the model had decided against one.
+    if choice.type == "any" and not tools:
+        problem = (
+            "asks for a call, but none of 'tools' is offered here" if has_others else "is only allowed with 'tools'"
+        )
+        raise invalid(f"'tool_choice' {problem}.", param="tool_choice", code="invalid_value")
+    return _MODES[choice.type]
 
 
 class FormatItem(Body):

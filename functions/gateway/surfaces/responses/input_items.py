@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field, describe, typed
-from gateway.http.errors import NOT_FOUND, GatewayError, invalid
+from gateway.http.errors import invalid
+from gateway.http.fields import read_items, read_mapping, read_text, required_type
 from gateway.http.schemas import TEXT, Schema, array
-from gateway.http.values import read_items, read_mapping, read_text, required_type
 from gateway.prompt.content_parts import content_schema
 from gateway.prompt.tool_specs import MAX_TOOLS
 
@@ -135,9 +135,7 @@ def read_input(body: InputFields, new_id: NewId) -> list[Item]:
 
     Raises `GatewayError` (400), naming the place.
     """
-    value = body.input
-    if isinstance(value, str):
-        return [_user_text(value, new_id)]
+    value = [body.input] if isinstance(body.input, str) else body.input
     if not isinstance(value, list):
         raise body.wrong("input", "a string or an array")
     if not value:
@@ -349,19 +347,3 @@ def _read_reasoning(item: ReasoningItem, new_id: NewId) -> Item:
     # Kept whatever it is: whose seal it is shows when the model is asked.
     sealed = {"encrypted_content": item.encrypted_content} if item.encrypted_content else {}
     return {"id": item.id or new_id("rs"), "type": "reasoning", "summary": summary, **sealed}
-
-
-def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:
-    """The tools that came with items, in order; `place` tells where an item is. Raises `GatewayError` (400)."""
-    found: list[Body] = []
-    for index, item in enumerate(items):
-        # What a search has found can be called from then on, as if the request had offered it.
-        if item["type"] in ("additional_tools", "tool_search_output"):
-            found += ToolsItem(item, place(index)).tools
-    return found
-
-
-def item_not_found(item_id: str) -> GatewayError:
-    """The error for a reference to an item that is not there, or is somebody else's."""
-    # Cut: the id is the caller's text and may be of any length.
-    return GatewayError(NOT_FOUND, f"Item with id '{item_id[:80]}' not found.", param="input", code="item_not_found")

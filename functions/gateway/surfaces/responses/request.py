@@ -9,14 +9,14 @@ from typing import Any
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
-from gateway.http.values import read_mapping, read_text
-from gateway.models.parameters import PARALLEL_TOOL_CALLS, REASONING_EFFORT
+from gateway.http.fields import read_mapping, read_text
+from gateway.models.capabilities import PARALLEL_TOOL_CALLS, REASONING_EFFORT
 from gateway.prompt.body import LONGEST_NAME, TextBody, stop_field
 from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
 from gateway.prompt.turns import file_places
-from gateway.surfaces.responses.input_items import InputFields, Item, read_input, tools_of
-from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs
+from gateway.surfaces.responses.input_items import InputFields, Item, read_input
+from gateway.surfaces.responses.tools import Origin, ToolChoice, ToolFields, read_tools, tool_specs, tools_of
 from gateway.surfaces.responses.turns import THINKING, Turns, write_turns
 from lazy_dataclasses import dataclass
 

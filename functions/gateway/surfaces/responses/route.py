@@ -19,7 +19,7 @@ from gateway.http.declared_body import Body
 from gateway.http.errors import NOT_FOUND, GatewayError, invalid
 from gateway.http.fields import choice
 from gateway.http.sse import EventStream
-from gateway.prompt.other_models import prepare_choice
+from gateway.prompt.chat_task import prepare_choice
 from gateway.surfaces.context import admit, answering, authenticate, context_of, event_stream, request_deadline
 from gateway.surfaces.responses.encoder import Keep, ResponseEncoder
 from gateway.surfaces.responses.input_items import Item

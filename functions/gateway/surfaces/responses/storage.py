@@ -20,9 +20,9 @@ from dataclasses import field
 from typing import Any
 
 from accounts import AccountStore, AccountStoreError
-from gateway.http.errors import TOO_LONG, GatewayError, invalid
+from gateway.http.errors import NOT_FOUND, TOO_LONG, GatewayError, invalid
 from gateway.http.request_log import Journal
-from gateway.surfaces.responses.input_items import Item, item_not_found
+from gateway.surfaces.responses.input_items import Item
 from lazy_dataclasses import dataclass
 
 _RESPONSE = re.compile(r"resp_[0-9a-f]{32}")
@@ -168,7 +168,9 @@ class ResponseStore:
                 resolved.append(item)
             elif item["id"] not in known:
                 if item["id"] not in found:
-                    raise item_not_found(item["id"])
+                    # Cut: the id is the caller's text and may be of any length.
+                    message = f"Item with id '{item['id'][:80]}' not found."
+                    raise GatewayError(NOT_FOUND, message, param="input", code="item_not_found")
                 resolved.append(found[item["id"]])
         return resolved
 

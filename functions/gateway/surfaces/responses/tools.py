@@ -8,15 +8,15 @@ that OpenAI's own servers run are left out and reported: agents list some by def
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import Any, Literal, cast
 
 from gateway.http import fields
 from gateway.http.declared_body import Body, Field, typed
 from gateway.http.errors import GatewayError, invalid
+from gateway.http.fields import bad_value, read_objects, read_text, required_type
 from gateway.http.schemas import Schema, enum
-from gateway.http.values import bad_value, read_objects, read_text, required_type
 from gateway.prompt.tool_specs import (
     MAX_TOOL_NAME,
     MAX_TOOLS,
@@ -26,6 +26,7 @@ from gateway.prompt.tool_specs import (
     is_web_search,
     normalise_function,
 )
+from gateway.surfaces.responses.input_items import Item, ToolsItem
 from lazy_dataclasses import dataclass
 
 Tool = dict[str, Any]
@@ -312,3 +313,13 @@ def _named(functions: Sequence[Tool], names: set[str]) -> list[Tool]:
 def _no_such_tool(choice: Body, name: str) -> GatewayError:
     param = choice.param(name)
     return invalid(f"'{param}' must name functions that 'tools' has.", param=param, code="invalid_value")
+
+
+def tools_of(items: Sequence[Item], place: Callable[[int], str]) -> list[Body]:
+    """The tools that came with items, in order; `place` tells where an item is. Raises `GatewayError` (400)."""
+    found: list[Body] = []
+    for index, item in enumerate(items):
+        # What a search has found can be called from then on, as if the request had offered it.
+        if item["type"] in ("additional_tools", "tool_search_output"):
+            found += ToolsItem(item, place(index)).tools
+    return found

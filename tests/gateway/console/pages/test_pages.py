@@ -154,6 +154,9 @@ async def test_an_account_shows_its_parts_its_use_and_the_books(house: House, br
     assert sum(day["booked"] for day in one["reconciled"]) == 40
     assert {day["elsewhere"] for day in one["reconciled"]} == {None}, "Poe's history was not read"
     assert sum(one["hours"]["totals"]["points_settled"]) == 40
+    [balance] = one["balances"]
+    assert (balance["balance"], balance["addon_points"], balance["rose_at"]) == (1000, 400, None)
+    assert balance["read_at"].startswith(balance["day"])
     assert (await browser.call("/accounts/none")).error["code"] == "not_found"
 
 
@@ -206,6 +209,11 @@ async def test_keys_show_limits_and_why_they_stand_still(house: House, browser: 
     assert (budget["limit"], budget["left"], row["reason"]["code"]) == (0, 0, "insufficient_quota")
     assert row["reason"]["until"] == budget["resets_at"]
     assert "key" not in row
+    assert row["last_success_at"] is None, "it was never answered"
+    generous_id, secret = await key_of_role(house, "client", points_per_day=100_000)
+    assert (await house.call(body=ask(), key=secret)).status == 200
+    [row] = [row for row in (await get(browser, "/keys"))["data"] if row["id"] == generous_id]
+    assert row["last_success_at"] >= row["last_used_at"]
 
 
 async def test_models_tell_no_price_where_there_is_none(house: House, browser: Browser) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.http.errors import GatewayError
 from gateway.models.catalogue import Model
-from gateway.surfaces.media.image_parameters import ImageWishes, resolve
+from gateway.surfaces.media.image_request import ImageWishes
+from gateway.surfaces.media.images import resolve_wishes
 
 
 def declaring(**schemas: Any) -> Model:
@@ -39,7 +40,7 @@ def declaring(**schemas: Any) -> Model:
     ],
 )
 def test_the_originals_table(bot: str, wishes: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert resolve(ImageWishes(**wishes), bot, None) == (expected, ())
+    assert resolve_wishes(ImageWishes(**wishes), bot, None) == (expected, ())
 
 
 @pytest.mark.parametrize(
@@ -55,36 +56,36 @@ def test_the_originals_table(bot: str, wishes: dict[str, Any], expected: dict[st
 )
 def test_what_is_no_size_is_refused(bot: str, wishes: dict[str, Any], param: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        resolve(ImageWishes(**wishes), bot, None)
+        resolve_wishes(ImageWishes(**wishes), bot, None)
     assert (caught.value.status, caught.value.param) == (400, param)
 
 
 def test_a_declared_option_decides() -> None:
     model = declaring(aspect={"enum": ["1:1", "16:9"]}, quality={"enum": ["low", "high"]})
     wishes = ImageWishes(size="1792x1024", others={"quality": "high", "style": "vivid", "background": "auto"})
-    assert resolve(wishes, "x", model) == ({"aspect": "16:9", "quality": "high"}, ("style",))
+    assert resolve_wishes(wishes, "x", model) == ({"aspect": "16:9", "quality": "high"}, ("style",))
     with pytest.raises(GatewayError) as caught:
-        resolve(ImageWishes(size="1024x1536"), "x", model)
+        resolve_wishes(ImageWishes(size="1024x1536"), "x", model)
     assert "1:1, 16:9" in caught.value.message
 
 
 def test_a_declared_size_is_passed_on_as_it_is() -> None:
     model = declaring(size={"enum": ["1024x1536"]}, aspect={})
-    assert resolve(ImageWishes(size="1024x1536"), "x", model) == ({"size": "1024x1536"}, ())
-    assert resolve(ImageWishes(size="1536x1024"), "x", model) == ({"aspect": "3:2"}, ())
+    assert resolve_wishes(ImageWishes(size="1024x1536"), "x", model) == ({"size": "1024x1536"}, ())
+    assert resolve_wishes(ImageWishes(size="1536x1024"), "x", model) == ({"aspect": "3:2"}, ())
 
 
 def test_declared_resolutions_are_the_table() -> None:
     model = declaring(image_size={"enum": ["512", "8K"]})
-    assert resolve(ImageWishes(size="8k"), "x", model) == ({"image_size": "8K"}, ())
+    assert resolve_wishes(ImageWishes(size="8k"), "x", model) == ({"image_size": "8K"}, ())
 
 
 def test_a_model_without_the_option_is_not_told_and_the_caller_is() -> None:
-    assert resolve(ImageWishes(size="1536x1024"), "x", declaring()) == ({}, ("size",))
+    assert resolve_wishes(ImageWishes(size="1536x1024"), "x", declaring()) == ({}, ("size",))
     with pytest.raises(GatewayError):
-        resolve(ImageWishes(size="nonsense"), "x", declaring())
+        resolve_wishes(ImageWishes(size="nonsense"), "x", declaring())
 
 
 @pytest.mark.parametrize("value", [{}, [], 0, False])
 def test_a_field_of_a_strange_type_is_reported_as_ignored(value: Any) -> None:
-    assert resolve(ImageWishes(others={"quality": value}), "m", None) == ({}, ("quality",))
+    assert resolve_wishes(ImageWishes(others={"quality": value}), "m", None) == ({}, ("quality",))

@@ -1,5 +1,5 @@
 import { load } from "../boot.js";
-import { compact, count, UNKNOWN } from "./format.js";
+import { compact, count, quantity, UNKNOWN } from "./format.js";
 import { html, useEffect, useId, useMemo, useRef, useState } from "./html.js";
 import { Table } from "./table.js";
 
@@ -10,6 +10,7 @@ import { Table } from "./table.js";
  * @property {string} name
  * @property {(number | null)[]} values One for each place; null is unknown.
  * @property {number} [tone] Which colour of the style sheet, from 1.
+ * @property {boolean} [isMark] Of lines: no line, but a mark at each place that has a value.
  */
 
 /**
@@ -97,17 +98,54 @@ function options(uPlot, data, kind, width, onPoint) {
       {},
       ...layers.map(({ series, index }) => ({
         label: series.name,
-        stroke: colour(`--series-${series.tone ?? index + 1}`),
-        fill: kind === "bars" ? colour(`--series-${series.tone ?? index + 1}`) : undefined,
-        width: kind === "bars" ? 0 : 2,
-        points: { show: kind === "line" && last < 1 },
-        paths: kind === "bars" ? uPlot.paths.bars({ size: [0.72, 48] }) : undefined,
+        ...strokes(uPlot, kind, colour(`--series-${series.tone ?? index + 1}`), Boolean(series.isMark)),
       })),
     ],
     hooks: {
       setCursor: [(/** @type {any} */ plot) => onPoint(plot.cursor.idx ?? null)],
     },
   };
+}
+
+/**
+ * How a series is drawn. A line goes on over places without a value, and a point shows each that has one.
+ *
+ * @param {any} uPlot
+ * @param {"bars" | "line"} kind
+ * @param {string} stroke
+ * @param {boolean} isMark
+ */
+function strokes(uPlot, kind, stroke, isMark) {
+  if (kind === "bars") return { stroke, fill: stroke, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.72, 48] }) };
+  const points = { show: true, size: isMark ? 11 : 5, fill: stroke, stroke };
+  return isMark ? { stroke, width: 0, points, paths: () => null } : { stroke, width: 2, points, spanGaps: true };
+}
+
+/**
+ * What a series says where no place is pointed at: the total of bars, the newest of a line, how many marks.
+ *
+ * @param {Series} series
+ * @param {"bars" | "line"} kind
+ * @param {string} unit
+ */
+function told({ values, isMark }, kind, unit) {
+  const known = values.filter((value) => value !== null);
+  if (isMark) return quantity(known.length, "time");
+  const value = kind === "line" ? (known.at(-1) ?? null) : known.reduce((sum, one) => /** @type {number} */ (sum) + (one ?? 0), 0);
+  return value === null ? UNKNOWN : `${count(value)} ${unit}`;
+}
+
+/**
+ * The value of a series at a place.
+ *
+ * @param {Series} series
+ * @param {number} place
+ * @param {string} unit
+ */
+function valueAt({ values, isMark }, place, unit) {
+  const value = values[place] ?? null;
+  if (isMark) return value === null ? "no" : "yes";
+  return value === null ? UNKNOWN : `${count(value)} ${unit}`;
 }
 
 /**
@@ -121,23 +159,22 @@ export function Chart({ data, kind = "bars", note }) {
   const [isTable, setIsTable] = useState(false);
   const id = useId();
   usePlot(place, data, kind, setPointed);
-  const totals = data.series.map(({ values }) => values.reduce((sum, value) => /** @type {number} */ (sum) + (value ?? 0), 0) ?? 0);
   const names = data.names ?? data.labels;
-  const summary = data.series.map(({ name }, index) => `${name} ${count(totals[index])}`).join(", ");
+  const summary = data.series.map((series) => `${series.name} ${told(series, kind, data.unit)}`).join(", ");
   return html`<figure class="chart" aria-labelledby=${id}>
     <figcaption id=${id}>
       <strong>${data.title}</strong> <span class="note">${pointed === null ? note : names[pointed]}</span>
     </figcaption>
     <ul class="legend">
       ${data.series.map((series, index) => {
-        const value = pointed === null ? totals[index] : series.values[pointed];
+        const value = pointed === null ? told(series, kind, data.unit) : valueAt(series, pointed, data.unit);
         return html`<li key=${series.name}>
           <span class=${`swatch tone-${series.tone ?? index + 1}`}></span>${series.name}${" "}
-          <span class="note">${value == null ? UNKNOWN : `${count(value)} ${data.unit}`}</span>
+          <span class="note">${value}</span>
         </li>`;
       })}
     </ul>
-    <div class="plot" ref=${place} role="img" aria-label=${`${data.title}, ${data.unit} for each ${data.place}. In all: ${summary}.`}></div>
+    <div class="plot" ref=${place} role="img" aria-label=${`${data.title}, ${data.unit} for each ${data.place}. ${kind === "line" ? "At last" : "In all"}: ${summary}.`}></div>
     <div class="chart-tools">
       <button type="button" class="quiet" aria-expanded=${isTable} onClick=${() => setIsTable(!isTable)}>
         ${isTable ? "Hide table" : "Show as table"}
@@ -153,10 +190,10 @@ function ChartTable({ data, names }) {
     () => [
       { name: data.place[0].toUpperCase() + data.place.slice(1), value: (/** @type {any} */ row) => row.name },
       ...data.series.map((series, index) => ({
-        name: `${series.name} (${data.unit})`,
-        isNumber: true,
-        value: (/** @type {any} */ row) => row.values[index],
-        cell: (/** @type {any} */ row) => count(row.values[index]),
+        name: series.isMark ? series.name : `${series.name} (${data.unit})`,
+        isNumber: !series.isMark,
+        value: (/** @type {any} */ row) => (series.isMark ? valueAt(series, row.index, "") : row.values[index]),
+        cell: (/** @type {any} */ row) => (series.isMark ? valueAt(series, row.index, "") : count(row.values[index])),
       })),
     ],
     [data],

@@ -1,5 +1,5 @@
 /** What sends add up to, in words. */
-import { count, points, quantity } from "./format.js";
+import { count, dayAndMonth, points, quantity } from "./format.js";
 import { html } from "./html.js";
 import { addUp, places } from "./ranges.js";
 
@@ -71,4 +71,45 @@ export function totalsChart(hours, title, unit, named) {
   const where = places(hours);
   const series = named.map(([key, name, tone]) => ({ name, tone, values: addUp(where, hours.totals[key]) }));
   return { ...where, title: `${title} by ${where.place}`, unit, series };
+}
+
+const DAYS = 30;
+const DAY_MILLISECONDS = 86_400_000;
+const dayOf = (/** @type {number} */ at) => new Date(at).toISOString().slice(0, 10);
+
+/**
+ * What an account had left on each of the last days (UTC), and on which of them it got points. Nothing without a reading.
+ *
+ * @param {{ day: string, balance: number, rose_at: string | null }[]} balances
+ * @param {string} asOf
+ * @returns {import("./charts.js").ChartData | null}
+ */
+export function balancesByDay(balances, asOf) {
+  if (!balances.length) return null;
+  const read = new Map(balances.map((one) => [one.day, one]));
+  // A day that changed nothing is not kept: the days around it have the same balance.
+  const lefts = new Map(balances.map(({ day, balance }) => [day, balance]));
+  balances.slice(1).forEach((later, index) => {
+    const earlier = balances[index];
+    if (earlier.balance !== later.balance) return;
+    for (let at = Date.parse(earlier.day); at < Date.parse(later.day); at += DAY_MILLISECONDS) lefts.set(dayOf(at), later.balance);
+  });
+  const days = Array.from({ length: DAYS }, (_, index) => dayOf(Date.parse(asOf) - (DAYS - 1 - index) * DAY_MILLISECONDS));
+  const names = days.map((day) => dayAndMonth(new Date(`${day}T12:00:00`)));
+  return {
+    title: "Points left by day",
+    unit: "points",
+    place: "day",
+    labels: names,
+    names: names.map((name) => `${name}, UTC`),
+    series: [
+      { name: "points left", tone: 1, values: days.map((day) => lefts.get(day) ?? null) },
+      {
+        name: "granted or bought",
+        tone: 3,
+        isMark: true,
+        values: days.map((day) => (read.get(day)?.rose_at ? (read.get(day)?.balance ?? null) : null)),
+      },
+    ],
+  };
 }

@@ -155,6 +155,21 @@ export function Dialog({ title, isWide = false, onClose, children }) {
 }
 
 /**
+ * The end of a dialog: what went wrong, and the two ways out. Without `onYes` the second one submits the form around it.
+ *
+ * @param {{ action: string, whileRunning?: string, cancel?: string, tone?: "main" | "danger", isRunning: boolean,
+ *   error: Error | null, onYes?: () => void, onClose: () => void, children?: any }} props `children` stand before the buttons.
+ */
+export function DialogEnd({ action, whileRunning = action, cancel = "Cancel", tone = "main", isRunning, error, onYes, onClose, children }) {
+  return html`<${Failure} error=${error} />
+    ${children}
+    <div class="actions">
+      <button type="button" onClick=${onClose}>${cancel}</button>
+      <button type=${onYes ? "button" : "submit"} class=${tone} disabled=${isRunning} onClick=${onYes}>${isRunning ? whileRunning : action}</button>
+    </div>`;
+}
+
+/**
  * Asks before something that cannot be undone.
  *
  * @param {{ title: string, action: string, isRunning: boolean, error: Error | null, onYes: () => void,
@@ -163,11 +178,7 @@ export function Dialog({ title, isWide = false, onClose, children }) {
 export function Confirm({ title, action, isRunning, error, onYes, onClose, children }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
     ${children}
-    <${Failure} error=${error} />
-    <div class="actions">
-      <button type="button" onClick=${onClose}>Cancel</button>
-      <button type="button" class="danger" disabled=${isRunning} onClick=${onYes}>${action}</button>
-    </div>
+    <${DialogEnd} ...${{ action, isRunning, error, onYes, onClose }} tone="danger" />
   <//>`;
 }
 

@@ -4,9 +4,9 @@ import { count, duration, points, UNKNOWN } from "../lib/format.js";
 import { html, useMemo, useRef, useState } from "../lib/html.js";
 import { useAction, useResource } from "../lib/resource.js";
 import { addressOf, go } from "../lib/router.js";
-import { pointsByModel } from "../lib/sums.js";
+import { balancesByDay, pointsByModel } from "../lib/sums.js";
 import { Table } from "../lib/table.js";
-import { Confirm, Dialog, Failure, Field, Loaded, PageHead, Section, Tile, Time, Value } from "../lib/ui.js";
+import { Confirm, Dialog, DialogEnd, Failure, Field, Loaded, PageHead, Section, Tile, Time, Value } from "../lib/ui.js";
 import { Balance, Status } from "./account-state.js";
 import { ReplaceCredentials } from "./add-account.js";
 
@@ -76,6 +76,7 @@ function Shown({ account }) {
       <${Tile} name="Slots in use" value=${`${account.slots_in_use} of ${account.max_concurrency}`} note="requests at once" />
     </dl>
     <${Section} title="Points of the last seven days"><${Chart} data=${chart} /><//>
+    <${Balances} account=${account} />
     <${Reconciled} rows=${account.reconciled} />
     <${Section} title="Facts">
       <dl class="facts">
@@ -95,6 +96,16 @@ function Shown({ account }) {
         <dd>${account.last_error ? html`${account.last_error}, ${count(account.error_count)} in a row` : "none"}</dd>
       </dl>
     <//>`;
+}
+
+/** @param {{ account: any }} props */
+function Balances({ account }) {
+  const chart = useMemo(() => balancesByDay(account.balances, account.as_of), [account]);
+  return html`<${Section} title="Points left in the last 30 days" note="the last reading of each day, in UTC">
+    ${chart
+      ? html`<${Chart} data=${chart} kind="line" />`
+      : html`<p class="note">No reading is kept yet. The scheduled job keeps the last one of each day.</p>`}
+  <//>`;
 }
 
 /** @param {{ rows: any[] }} props */
@@ -141,12 +152,9 @@ function Test({ own, onClose }) {
       <${Field} label="Model (optional)" hint="Without a model the balance is read, which costs nothing. A model is asked for one word, which costs points.">
         ${(/** @type {string} */ id, /** @type {string} */ hint) => html`<input id=${id} ref=${model} aria-describedby=${hint} autocomplete="off" />`}
       <//>
-      <${Failure} error=${error} />
-      <div role="status">${found && html`<${Found} found=${found} />`}</div>
-      <div class="actions">
-        <button type="button" onClick=${onClose}>Close</button>
-        <button class="main" disabled=${isRunning}>Test</button>
-      </div>
+      <${DialogEnd} action="Test" cancel="Close" ...${{ isRunning, error, onClose }}>
+        <div role="status">${found && html`<${Found} found=${found} />`}</div>
+      <//>
     </form>
   <//>`;
 }
@@ -186,11 +194,7 @@ function Edit({ own, account, onDone, onClose }) {
         ${(/** @type {string} */ id, /** @type {string} */ hint) =>
           html`<input id=${id} name="slots" type="number" min="1" max="16" required defaultValue=${account.max_concurrency} aria-describedby=${hint} />`}
       <//>
-      <${Failure} error=${error} />
-      <div class="actions">
-        <button type="button" onClick=${onClose}>Cancel</button>
-        <button class="main" disabled=${isRunning}>Save</button>
-      </div>
+      <${DialogEnd} action="Save" ...${{ isRunning, error, onClose }} />
     </form>
   <//>`;
 }

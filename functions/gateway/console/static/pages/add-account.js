@@ -2,7 +2,7 @@ import { call } from "../lib/api.js";
 import { readCookies } from "../lib/cookies.js";
 import { html, useId, useRef, useState } from "../lib/html.js";
 import { useAction } from "../lib/resource.js";
-import { Dialog, Failure, Field, Time } from "../lib/ui.js";
+import { Dialog, DialogEnd, Field, Time } from "../lib/ui.js";
 
 /** The ways to add an account: an API key, signing in at Poe, cookies. Poe is asked before anything is stored. */
 
@@ -100,11 +100,7 @@ function ByCredentials({ kind, onAdded, onClose }) {
         html`<input id=${id} name="slots" type="number" min="1" max="16" required defaultValue="2" aria-describedby=${hint} />`}
     <//>
     <label><input type="checkbox" name="check" defaultChecked />Ask Poe first, and store nothing if Poe refuses</label>
-    <${Failure} error=${error} />
-    <div class="actions">
-      <button type="button" onClick=${onClose}>Cancel</button>
-      <button class="main" disabled=${isRunning}>${isRunning ? "Asking Poe …" : "Add"}</button>
-    </div>
+    <${DialogEnd} action="Add" whileRunning="Asking Poe …" ...${{ isRunning, error, onClose }} />
   </form>`;
 }
 
@@ -128,11 +124,7 @@ function SignInAtPoe({ onAdded, onClose }) {
   };
   if (!begun) {
     return html`<p>Poe asks whether the gateway may use your account, and makes an API key for it. The key never passes through this page.</p>
-      <${Failure} error=${error} />
-      <div class="actions">
-        <button type="button" onClick=${onClose}>Cancel</button>
-        <button type="button" class="main" disabled=${isRunning} onClick=${begin}>Begin</button>
-      </div>`;
+      <${DialogEnd} action="Begin" ...${{ isRunning, error, onClose }} onYes=${begin} />`;
   }
   return html`<form ref=${form} onSubmit=${finish}>
     <p>1. <a href=${begun.authorize_url} target="_blank" rel="noopener noreferrer">Sign in at Poe</a>, until <${Time} at=${begun.expires_at} />.</p>
@@ -145,11 +137,7 @@ function SignInAtPoe({ onAdded, onClose }) {
         html`<textarea id=${id} name="address" rows="3" required spellcheck=${false} autocomplete="off" aria-describedby=${hint}></textarea>`}
     <//>
     <${Field} label="Label">${(/** @type {string} */ id) => html`<input id=${id} name="label" required maxlength="200" defaultValue="official" />`}<//>
-    <${Failure} error=${error} />
-    <div class="actions">
-      <button type="button" onClick=${onClose}>Cancel</button>
-      <button class="main" disabled=${isRunning}>Add</button>
-    </div>
+    <${DialogEnd} action="Add" whileRunning="Asking Poe …" ...${{ isRunning, error, onClose }} />
   </form>`;
 }
 
@@ -171,11 +159,7 @@ export function ReplaceCredentials({ account, onDone, onClose }) {
     <form ref=${form} onSubmit=${submit}>
       <${Credentials} kind=${account.kind} />
       <p class="note">Poe is asked first. If Poe refuses them, the old ones stay.</p>
-      <${Failure} error=${error} />
-      <div class="actions">
-        <button type="button" onClick=${onClose}>Cancel</button>
-        <button class="main" disabled=${isRunning}>${isRunning ? "Asking Poe …" : "Replace"}</button>
-      </div>
+      <${DialogEnd} action="Replace" whileRunning="Asking Poe …" ...${{ isRunning, error, onClose }} />
     </form>
   <//>`;
 }

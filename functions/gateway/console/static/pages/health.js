@@ -4,7 +4,7 @@ import { More, useOlder } from "../lib/older.js";
 import { useAction, useResource } from "../lib/resource.js";
 import { addressOf } from "../lib/router.js";
 import { Table } from "../lib/table.js";
-import { Badge, Confirm, Copyable, Dialog, Failure, Field, Loaded, PageHead, Section, Time } from "../lib/ui.js";
+import { Badge, Confirm, Copyable, Dialog, DialogEnd, Field, Loaded, PageHead, Section, Time } from "../lib/ui.js";
 
 /** @type {Record<string, [import("../lib/ui.js").Tone, string]>} */
 const STATES = { ok: ["ok", "ok"], warn: ["warn", "look"], fail: ["bad", "broken"] };
@@ -125,11 +125,7 @@ function EditOverrides({ overrides, isRunning, error, put, onClose }) {
         ${(/** @type {string} */ id, /** @type {string} */ hint) =>
           html`<textarea id=${id} ref=${text} class="mono" rows="12" spellcheck=${false} defaultValue=${JSON.stringify(overrides, null, 2)} aria-describedby=${hint}></textarea>`}
       <//>
-      <${Failure} error=${wrong ?? error} />
-      <div class="actions">
-        <button type="button" onClick=${onClose}>Cancel</button>
-        <button class="main" disabled=${isRunning}>Save</button>
-      </div>
+      <${DialogEnd} action="Save" ...${{ isRunning, onClose }} error=${wrong ?? error} />
     </form>
   <//>`;
 }

@@ -2,7 +2,7 @@ import { call } from "../lib/api.js";
 import { html, useRef } from "../lib/html.js";
 import { useAction } from "../lib/resource.js";
 import { withFreshSession } from "../lib/session.js";
-import { Dialog, Failure, Field } from "../lib/ui.js";
+import { Dialog, DialogEnd, Field } from "../lib/ui.js";
 
 /** @type {[string, string][]} */
 const LIMITS = [
@@ -119,11 +119,7 @@ export function KeyForm({ of = null, onDone, onClose }) {
             <//>`,
         )}
       </details>
-      <${Failure} error=${error} />
-      <div class="actions">
-        <button type="button" onClick=${onClose}>Cancel</button>
-        <button class="main" disabled=${isRunning}>${of ? "Save" : "Create"}</button>
-      </div>
+      <${DialogEnd} action=${of ? "Save" : "Create"} ...${{ isRunning, error, onClose }} />
     </form>
   <//>`;
 }

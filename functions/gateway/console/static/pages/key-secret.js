@@ -3,7 +3,7 @@ import { html, useRef, useState } from "../lib/html.js";
 import { useAction } from "../lib/resource.js";
 import { addressOf } from "../lib/router.js";
 import { withFreshSession } from "../lib/session.js";
-import { Copyable, Dialog, Failure, Field, Time } from "../lib/ui.js";
+import { Copyable, Dialog, DialogEnd, Field, Time } from "../lib/ui.js";
 import { keepSecret } from "./secrets.js";
 import { snippets } from "./snippets.js";
 
@@ -65,11 +65,7 @@ export function RotateKey({ of, onDone, onClose }) {
             ${GRACES.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}
           </select>`}
       <//>
-      <${Failure} error=${error} />
-      <div class="actions">
-        <button type="button" onClick=${onClose}>Cancel</button>
-        <button class="main" disabled=${isRunning}>Rotate</button>
-      </div>
+      <${DialogEnd} action="Rotate" ...${{ isRunning, error, onClose }} />
     </form>
   <//>`;
 }

@@ -1,4 +1,4 @@
-"""Questions to Poe's documented API and their streamed answers, over connections of our own.
+"""Requests to Poe and their streamed answers, over connections of our own.
 
 A paid question must not be sent twice, so every error says whether Poe certainly has nothing of it: before the first
 byte was handed to the socket that is so, afterwards nobody knows.
@@ -18,14 +18,16 @@ from urllib.parse import urlencode
 
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, poe_error
-from reverse.official.connection import Connection, ConnectionLostError
-from reverse.official.content_coding import ContentDecoder, CorruptBodyError, UnknownCodingError
-from reverse.official.dialing import Origin, Proxy, ProxyRefusedError, dial
-from reverse.official.http1 import MalformedResponseError, ResponseHead, encode_request_head
-from reverse.official.transport import OutgoingRequest, StreamedReply, encode_json, unsendable
+from reverse.wire.connection import Connection, ConnectionLostError
+from reverse.wire.content_coding import ContentDecoder, CorruptBodyError, UnknownCodingError
+from reverse.wire.dialing import Origin, Proxy, ProxyRefusedError, dial
+from reverse.wire.http1 import MalformedResponseError, ResponseHead, encode_request_head
+from reverse.wire.transport import OutgoingRequest, StreamedReply, encode_json, unsendable
 
 # A copy of a larger body would cost more than one more call of the socket.
 _JOINED_BYTES = 65_536
+# Who sends a large body over a slower line is cut off.
+_SLOWEST_BYTES_PER_SECOND = 65_536
 
 _UNREACHABLE = (
     OSError,
@@ -75,8 +77,13 @@ class StreamReply:
             self._unpacked = decoder.decode(packed)
 
 
+def sending_seconds(body: bytes | None) -> float:
+    """How much longer an exchange may take because of what is sent."""
+    return len(body or b"") / _SLOWEST_BYTES_PER_SECOND
+
+
 class StreamTransport:
-    """A `Transport` for requests with JSON bodies, or none."""
+    """A `Transport` for requests without forms."""
 
     def __init__(self, config: PoeConfig, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._config = config
@@ -133,8 +140,9 @@ class StreamTransport:
     async def _exchange(
         self, connection: Connection, request: OutgoingRequest, data: list[bytes], deadline: float
     ) -> ResponseHead:
-        # Writing has a bound of its own: a question is small, and an upstream that does not read it is not thinking.
-        write_deadline = asyncio.get_running_loop().time() + self._config.request_timeout_seconds
+        # Writing has a bound of its own, by size: an upstream that does not read its question is not thinking.
+        seconds = self._config.request_timeout_seconds + sum(map(sending_seconds, data))
+        write_deadline = asyncio.get_running_loop().time() + seconds
         try:
             await connection.send(data, min(deadline, write_deadline))
             return await connection.receive_head(deadline)
@@ -200,7 +208,7 @@ class StreamTransport:
             self._idle[origin] = trusted
 
     def _encode(self, request: OutgoingRequest) -> tuple[Origin, Proxy | None, list[bytes]]:
-        body = b"" if request.json is None else encode_json(request)
+        body = request.content if request.json is None else encode_json(request)
         try:
             proxy = self._proxy()
             origin, target = Origin.of(request.url)
@@ -215,7 +223,9 @@ class StreamTransport:
                 **request.headers,
             }
             if request.json is not None:
-                headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+                headers["Content-Type"] = "application/json"
+            if body is not None:
+                headers["Content-Length"] = str(len(body))
             if proxy is not None and not origin.is_secure:
                 headers |= dict(proxy.headers)
                 # A proxy for plain http wants the whole address; for https a tunnel hides it.
@@ -224,6 +234,7 @@ class StreamTransport:
         except ValueError:
             # The cause may quote an address.
             raise unsendable(request) from None
+        body = body or b""
         return origin, proxy, [head + body] if len(body) <= _JOINED_BYTES else [head, body]
 
     def _proxy(self) -> Proxy | None:

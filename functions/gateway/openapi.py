@@ -25,9 +25,9 @@ from gateway.http.errors import (
 )
 from gateway.http.schemas import ERROR, Operation, Schema, ref
 from gateway.surfaces.chat import schema as chat
-from gateway.surfaces.completions import schema as completions
+from gateway.surfaces.completions import route as completions
 from gateway.surfaces.media import schema as media
-from gateway.surfaces.messages import schema as messages
+from gateway.surfaces.messages import route as messages
 from gateway.surfaces.messages.encoder import error_object, error_status
 from gateway.surfaces.responses import schema as responses
 from gateway.surfaces.routes import build_routes

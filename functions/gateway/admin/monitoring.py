@@ -1,22 +1,30 @@
-"""`/admin/health`: what the gateway can find out about itself, each finding with what to do about it."""
+"""`/admin/health` and `/admin/alerts`: what needs the owner's attention.
+
+Health is what the gateway finds out about itself when asked, each finding with what to do about it. Alerts are what the
+scheduled job has told the owner of; `/admin/config/alert-webhook` is where they are posted to.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, SecretStr
 
-from accounts import Account, AccountStoreError, ApiKey, KeyRole, KeyUse
+from accounts import Account, AccountStoreError, Alert, ApiKey, KeyRole, KeyUse
 from gateway.admin.accounts import ServicesArgument
+from gateway.admin.shown import iso_time, show_alert
+from gateway.http.errors import NOT_FOUND, UPSTREAM, GatewayError, invalid
 from gateway.surfaces.context import Services
 from pool.status import AccountStatus, status_of
+from pool.webhook import CONFIG_NAME, Webhook, WebhookChannel, read_webhook, set_webhook
+from reverse.errors import PoeError
 
-router = APIRouter(prefix="/health")
+router = APIRouter()
 _PAGE = 200
 _MODELS_AGE_SECONDS = 2 * 86_400.0
 _OLD_DUE_SECONDS = 3_600.0
@@ -41,7 +49,7 @@ class Health(BaseModel):
     checks: list[Check]
 
 
-@router.get("", response_model=Health)
+@router.get("/health", response_model=Health)
 async def show_health(services: ServicesArgument) -> dict[str, Any]:
     """Check table, encryption key, accounts, scheduled job, API keys and list of models. Reads only."""
     return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "checks": await check_health(services)}
@@ -66,27 +74,29 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
         return
     yield Check(name="table", state="ok", detail="The table answers.")
     now = time.time()
-    if accounts:
-        # One is enough: all are sealed with the same key.
-        yield await _encryption(services, accounts[0])
+    yield await _encryption(services, accounts)
     yield accounts_check(accounts, now)
     yield job_check(accounts, now)
     yield keys_check(keys, uses, now)
     yield await _models(services, now)
 
 
-async def _encryption(services: Services, account: Account) -> Check:
+async def _encryption(services: Services, accounts: Sequence[Account]) -> Check:
+    """Whether the key encrypts and opens, and whether it is the one of the accounts in this table."""
     try:
-        await services.store.read_credentials(account.id)
+        await services.store.check_vault()
+        # One is enough: all are sealed with the same key.
+        for account in accounts[:1]:
+            await services.store.read_credentials(account.id)
     # Wrong rights look like this, and so does a table that was taken over without its key.
     except AccountStoreError as error:
         return Check(
             name="encryption",
             state="fail",
-            detail=f"The credentials of an account can't be opened ({type(error).__name__}).",
+            detail=f"Credentials can't be encrypted and opened again ({type(error).__name__}).",
             remedy="Check the function's rights to the KMS key, and that the key belongs to this table.",
         )
-    return Check(name="encryption", state="ok", detail="Credentials can be opened.")
+    return Check(name="encryption", state="ok", detail="Credentials can be encrypted and opened.")
 
 
 def accounts_check(accounts: list[Account], now: float) -> Check:
@@ -207,3 +217,120 @@ async def _models(services: Services, now: float) -> Check:
             remedy="Look at the scheduled job's log for catalogue.read.",
         )
     return Check(name="models", state="ok", detail=f"The list of models is {age / 3600:.0f} hours old.")
+
+
+# A large fleet may have more; nobody reads further down.
+_MAX_SHOWN = 200
+
+
+class AlertShown(BaseModel):
+    """What the owner is told of. The scheduled job finds and ends alerts, and tells each channel once."""
+
+    id: str
+    """Names the cause."""
+    at: str | None
+    """Since when."""
+    kind: str
+    text: str
+    """What is the matter and what to do."""
+    account: str | None
+    key: str | None
+    ended_at: str | None
+    told: dict[str, str | None]
+    """When each channel was told: `sns`, `webhook`."""
+
+
+class AlertList(BaseModel):
+    """The open ones first, then those that ended in the last seven days; each newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[AlertShown]
+
+
+class WebhookBody(BaseModel):
+    """Where alerts are posted to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: SecretStr
+    """An https address on the public Internet. Redirects are not followed. It is kept encrypted and not shown again."""
+
+
+class WebhookShown(BaseModel):
+    """The webhook without its secrets."""
+
+    host: str | None
+    """`null` if there is none."""
+    since: str | None
+
+
+class NewWebhook(WebhookShown):
+    """The webhook, with the secret that signs its messages, shown this once."""
+
+    secret: str
+
+
+class Tested(BaseModel):
+    """A message was taken."""
+
+    status: Literal["ok"]
+
+
+class Removed(BaseModel):
+    """Whether there was a webhook."""
+
+    deleted: bool
+
+
+@router.get("/alerts", response_model=AlertList)
+async def list_alerts(services: ServicesArgument) -> dict[str, Any]:
+    """What the owner is told of: accounts that need somebody, points that run low, budgets near their end."""
+    alerts = sorted(await services.store.list_alerts(), key=lambda alert: (alert.is_open, alert.since), reverse=True)
+    return {"object": "list", "data": [show_alert(alert) for alert in alerts[:_MAX_SHOWN]]}
+
+
+@router.get("/config/alert-webhook", response_model=WebhookShown)
+async def show_webhook(services: ServicesArgument) -> dict[str, Any]:
+    """Where alerts are posted to: the host only, since the rest of an address is often a secret."""
+    return _show(await read_webhook(services.store))
+
+
+@router.put("/config/alert-webhook", response_model=NewWebhook)
+async def replace_webhook(services: ServicesArgument, body: WebhookBody) -> dict[str, Any]:
+    """Set where alerts are posted to, with a new secret for their signatures, shown this once."""
+    try:
+        # The address is checked like every address from outside: the function must not be made to call into a private
+        # network.
+        webhook = await set_webhook(services.store, body.url.get_secret_value(), now=time.time())
+    except PoeError as error:
+        # These texts are ours and do not repeat the address, which often holds a token.
+        raise invalid(f"The address can't be used: {error}.", param="url", code="unsafe_url") from None
+    except ValueError:
+        raise invalid("The address is too long.", param="url", code="invalid_value") from None
+    # Shown now or never: only the scheduled job reads it afterwards, to sign its messages.
+    return _show(webhook) | {"secret": webhook.secret}
+
+
+@router.delete("/config/alert-webhook", response_model=Removed)
+async def delete_webhook(services: ServicesArgument) -> dict[str, Any]:
+    """Post alerts nowhere."""
+    return {"deleted": await services.store.delete_config(CONFIG_NAME)}
+
+
+@router.post("/alerts/test", response_model=Tested)
+async def test_webhook(services: ServicesArgument) -> dict[str, Any]:
+    """Post a test message to the webhook now. 502 says what came of it."""
+    webhook = await read_webhook(services.store)
+    if webhook is None:
+        raise GatewayError(NOT_FOUND, "There is no webhook: `poegw alerts webhook set`.")
+    alert = Alert(id="test", kind="test", text="This is a test. Alerts of the gateway arrive here.", since=time.time())
+    # By the channel that the scheduled job uses, so that the test tries what will be used.
+    code = await WebhookChannel(webhook).send([alert], more=0)
+    # The webhook's own answer is not repeated: it comes from another server.
+    if code is not None:
+        raise GatewayError(UPSTREAM, f"The webhook did not take the message ({code}).", code="webhook_failed")
+    return {"status": "ok"}
+
+
+def _show(webhook: Webhook | None) -> dict[str, Any]:
+    return {"host": webhook.host if webhook else None, "since": iso_time(webhook.since if webhook else None)}

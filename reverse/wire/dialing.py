@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lazy_dataclasses import dataclass
-from reverse.official.connection import Connection, ConnectionLostError
-from reverse.official.http1 import encode_request_head
 from reverse.tls import tls_context
+from reverse.wire.connection import Connection, ConnectionLostError
+from reverse.wire.http1 import encode_request_head
 
 # Where a name has addresses of both kinds and one kind does not answer, the other is tried after this (RFC 8305).
 _HAPPY_EYEBALLS_SECONDS = 0.25

@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import cast
 
-from reverse.official.http1 import IncompleteResponseError, MalformedResponseError, ResponseHead, ResponseParser
+from reverse.wire.http1 import IncompleteResponseError, MalformedResponseError, ResponseHead, ResponseParser
 
 # A reader that falls behind so far makes the server wait.
 MAX_UNREAD_BYTES = 262_144

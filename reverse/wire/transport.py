@@ -1,4 +1,4 @@
-"""What a transport to Poe's documented API is: what it sends, what comes back, and how a body is made and read."""
+"""What a transport to Poe is: what it sends, what comes back, and how a body is made and read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
-    """One HTTP request. `operation` is our name for it, which errors carry. `json` and `form` exclude each other."""
+    """One HTTP request. `operation` is our name for it, which errors carry.
+
+    `json`, `content` and `form` exclude each other.
+    """
 
     method: str
     url: str
     operation: str
     headers: Mapping[str, str] = field(repr=False)
     json: Any = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    """A body as it is, whose type is among the headers."""
     form: Mapping[str, str] | None = field(default=None, repr=False)
     file: tuple[str, bytes, str] | None = field(default=None, repr=False)
     """Name, bytes and content type of a multipart field called `file`."""

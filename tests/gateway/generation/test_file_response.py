@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from gateway.generation.downloads import MAX_BUFFERED_BYTES, MAX_STREAMED_BYTES, Download, FileResponse
 from gateway.http.deadline import ClientGoneError
 from gateway.http.errors import GatewayError
-from gateway.http.file_response import MAX_BUFFERED_BYTES, MAX_STREAMED_BYTES, Download, FileResponse
 from reverse.errors import ErrorCode, poe_error
 
 

@@ -97,6 +97,16 @@ class LeanExchange:
         code = str(decoded.get("__type") or decoded.get("code") or "InternalFailure")
         raise AwsError(operation, code.rpartition("#")[2].partition(":")[0], status=status, response=decoded)
 
+    def connect(self, service: str) -> None:
+        endpoint = self._endpoints[service]
+        connection = self._new_connection(endpoint)
+        try:
+            _connect(connection)
+        except (OSError, http.client.HTTPException):
+            connection.close()  # whoever sends finds out why
+        else:
+            self._keep(endpoint, connection)
+
     def close(self) -> None:
         with self._lock:
             self._is_closed = True

@@ -70,7 +70,6 @@ ELSEWHERE = (
     ("cli/prompts.py", "cli/test_main.py", "prompts, tested on a terminal"),
     ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
     ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
-    ("gateway/console/headers.py", "gateway/console/test_front.py", DECLARATIONS),
     ("gateway/console/pages/*.py", "gateway/console/pages/test_pages.py", "pages, tested by requests to them"),
     ("gateway/console/tables.py", "gateway/console/pages/test_pages.py", "tables of pages, tested by requests"),
     # The Poe client.
@@ -143,6 +142,7 @@ ELSEWHERE = (
     ("accounts/_alerts.py", "accounts/test_alerts_contract.py", PART),
     ("accounts/_backup.py", "accounts/test_backup_contract.py", PART),
     ("accounts/_dynamodb_backup.py", "accounts/test_backup_contract.py", CONTRACT),
+    ("accounts/_dynamodb_balances.py", "accounts/test_balances_contract.py", CONTRACT),
     ("accounts/_dynamodb_audit.py", "accounts/test_audit_contract.py", CONTRACT),
     ("accounts/_dynamodb_records.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_exceptions.py", "accounts/test_package.py", DECLARATIONS),

@@ -25,8 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from accounts import AccountStoreError
 from gateway.admin.gate import GuardedApplication
 from gateway.bootstrap import build_services
-from gateway.console.front import ORIGINAL_PATH, ConsoleFront, is_console
-from gateway.console.headers import SECURITY_HEADERS
+from gateway.console.front import ORIGINAL_PATH, SECURITY_HEADERS, ConsoleFront, is_console
 from gateway.http.deadline import ClientGoneError, to_the_end
 from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_error
 from gateway.http.request_log import CLIENT_GONE, RequestRecord

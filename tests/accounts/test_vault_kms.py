@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accounts import SealBrokenError, StoreUnavailableError
-from accounts._aws import as_bytes
+from accounts._aws import AwsError, as_bytes
 from accounts._vault import PlainVault
 from accounts._vault_kms import CACHED_VALUES, KmsVault
 from tests.accounts.stand_in import Aws
@@ -129,3 +129,40 @@ async def test_the_plain_vault_insists_on_the_same_binding() -> None:
     for account_id, purpose in (("acct_2", "session"), ("acct_1", "credentials")):
         with pytest.raises(StoreUnavailableError):
             await vault.unseal(sealed, account_id=account_id, purpose=purpose)
+
+
+async def test_a_check_asks_the_key_both_ways_each_time(vault: KmsVault, client: NotingClient) -> None:
+    for _ in range(2):
+        await vault.check()
+    assert [operation for operation, _ in client.calls] == ["Encrypt", "Decrypt"] * 2
+    await PlainVault().check()
+
+
+@pytest.mark.parametrize("denied", ["Encrypt", "Decrypt"])
+async def test_a_check_finds_a_right_that_is_missing(
+    aws: Aws, client: NotingClient, monkeypatch: pytest.MonkeyPatch, denied: str
+) -> None:
+    call = client.call
+
+    async def refuse(service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        if operation == denied:
+            raise AwsError(operation, "AccessDeniedException")
+        return await call(service, operation, payload)
+
+    monkeypatch.setattr(client, "call", refuse)
+    with pytest.raises(StoreUnavailableError, match=denied):
+        await KmsVault(client, aws.kms_key_id).check()
+
+
+async def test_a_check_does_not_take_something_else_for_what_it_sealed(
+    aws: Aws, client: NotingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = client.call
+
+    async def changed(service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await call(service, operation, payload)
+        return answer | {"Plaintext": b"other"} if operation == "Decrypt" else answer
+
+    monkeypatch.setattr(client, "call", changed)
+    with pytest.raises(SealBrokenError):
+        await KmsVault(client, aws.kms_key_id).check()

@@ -75,8 +75,8 @@ def usage_command(
     if state.output.form == "table" and reply["data"]:
         totals = reply["totals"]
         state.output.note(
-            f"Together {number(totals['sends'])} sends, {number(totals['points_settled'])} points settled and "
-            f"{number(totals['points_estimated'])} estimated; the cost of {number(totals['sends_unknown'])} is unknown."
+            f"Together: sends {number(totals['sends'])}, of unknown cost {number(totals['sends_unknown'])}; "
+            f"points settled {number(totals['points_settled'])}, estimated {number(totals['points_estimated'])}."
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -74,27 +74,29 @@ async def _checks(services: Services) -> AsyncGenerator[Check, None]:
         return
     yield Check(name="table", state="ok", detail="The table answers.")
     now = time.time()
-    if accounts:
-        # One is enough: all are sealed with the same key.
-        yield await _encryption(services, accounts[0])
+    yield await _encryption(services, accounts)
     yield accounts_check(accounts, now)
     yield job_check(accounts, now)
     yield keys_check(keys, uses, now)
     yield await _models(services, now)
 
 
-async def _encryption(services: Services, account: Account) -> Check:
+async def _encryption(services: Services, accounts: Sequence[Account]) -> Check:
+    """Whether the key encrypts and opens, and whether it is the one of the accounts in this table."""
     try:
-        await services.store.read_credentials(account.id)
+        await services.store.check_vault()
+        # One is enough: all are sealed with the same key.
+        for account in accounts[:1]:
+            await services.store.read_credentials(account.id)
     # Wrong rights look like this, and so does a table that was taken over without its key.
     except AccountStoreError as error:
         return Check(
             name="encryption",
             state="fail",
-            detail=f"The credentials of an account can't be opened ({type(error).__name__}).",
+            detail=f"Credentials can't be encrypted and opened again ({type(error).__name__}).",
             remedy="Check the function's rights to the KMS key, and that the key belongs to this table.",
         )
-    return Check(name="encryption", state="ok", detail="Credentials can be opened.")
+    return Check(name="encryption", state="ok", detail="Credentials can be encrypted and opened.")
 
 
 def accounts_check(accounts: list[Account], now: float) -> Check:

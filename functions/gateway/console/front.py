@@ -1,4 +1,7 @@
-"""The way into the console: static files, and `/console/api`, which is loaded with its first request."""
+"""The way into the console: static files, and `/console/api`, which is loaded with its first request.
+
+Every answer tells browsers to run nothing but our files, to load nothing from elsewhere, and to keep others out.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,40 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.console.answers import NO_STORE, Answer, accepts_gzip, send_answer
 from gateway.console.files import IMMUTABLE, File, FileSet, read_files
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        # Everything is refused that is not allowed below.
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        # No text becomes markup or code: what models and callers wrote is shown on these pages.
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+
+SECURITY_HEADERS = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    # Addresses of the console name accounts and requests.
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    # Ignored on plain http, so that the gateway of `make run` stays reachable.
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"x-robots-tag", b"noindex, nofollow"),
+)
+
 
 PATH = "/console"
 _API, _STATIC = f"{PATH}/api/", f"{PATH}/static/"

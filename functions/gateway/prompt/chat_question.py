@@ -26,8 +26,7 @@ from accounts import AccountKind, Lease
 from gateway.generation.rules import Change
 from gateway.generation.task import AnswerRejectedError, bot_protocol_change
 from gateway.prompt.answer_readers import AnswerReader, Correction, RequiredCallReader, native_reader, worded_reader
-from gateway.prompt.conversations import Continuation, Conversation
-from gateway.prompt.native_calls import CallExtras
+from gateway.prompt.conversations import CallExtras, Continuation, Conversation
 from gateway.prompt.request import GenerationRequest
 from lazy_dataclasses import dataclass
 from reverse.chat import ChatRef, ChatRequest, Message, PoeClient

@@ -23,8 +23,7 @@ from gateway.models.catalogue import Model, Named, Resolved
 from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.chat_question import ChatQuestion, RefusedOptions
-from gateway.prompt.conversations import Conversation, find_conversation
-from gateway.prompt.native_calls import CallExtras, is_given_back, with_extras
+from gateway.prompt.conversations import CallExtras, Conversation, find_conversation, is_given_back, with_extras
 from gateway.prompt.request import GenerationRequest
 from gateway.prompt.turns import check_window, estimate_tokens, fit_window
 from lazy_dataclasses import dataclass

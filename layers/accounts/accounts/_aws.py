@@ -133,6 +133,7 @@ class AwsClient(Retrying):
     ) -> None:
         super().__init__(self._send_in_thread, rng=rng, sleep=sleep)
         self._exchange = exchange
+        # Our own: the loop's default one is shared with name resolution and files.
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="aws")
 
     def clock(self) -> float:
@@ -186,6 +187,7 @@ def clock_offset(date: str | None, sent_at: float, now: float) -> float | None:
         moment = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
+    # The header's second has passed by half on average.
     offset = moment + 0.5 - now
     return offset if abs(offset) >= CLOCK_STEP_SECONDS else 0.0
 

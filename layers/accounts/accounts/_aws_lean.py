@@ -55,6 +55,7 @@ def can_serve(environ: Mapping[str, str]) -> bool:
     has_proxy = any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy"))
     is_redirected = "AWS_ENDPOINT_URL" in environ
     is_known_partition = region is not None and not region.startswith(("us-iso", "eu-isoe"))
+    # For everything else there is boto3: proxies, profiles, partitions with other addresses.
     return has_keys and is_known_partition and (is_redirected or not has_proxy)
 
 
@@ -95,6 +96,7 @@ class LeanExchange:
         if status == http.client.OK:
             return dict(decoded)
         code = str(decoded.get("__type") or decoded.get("code") or "InternalFailure")
+        # AWS puts the service's name before the code, and in some answers an address behind it.
         raise AwsError(operation, code.rpartition("#")[2].partition(":")[0], status=status, response=decoded)
 
     def connect(self, service: str) -> None:
@@ -146,6 +148,7 @@ class LeanExchange:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise AwsError(operation, CONNECTION_FAILED) from error
+        # Whatever it was, the answer to this request must not be read by the next one.
         except BaseException:
             connection.close()
             raise

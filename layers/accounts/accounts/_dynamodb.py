@@ -108,6 +108,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
 
     async def lease(self, request: LeaseRequest) -> Lease:
         search = _Search(request, _selection.Refusals(request, self._clock()))
+        # Read by its key: a query of the index might not come across it.
         if request.sticky_account_id is not None:
             item = await self._table.get(_keys.account(request.sticky_account_id))
             if lease := await self._lease_from([item] if item else [], search):
@@ -145,6 +146,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
             low, high = ranges.pop(0)
             after: Mapping[str, Any] | None = None
             while True:
+                # Bounded: a request does not read a whole fleet, and each page is paid for.
                 if search.pages >= MAX_PAGES:
                     search.refusals.is_partial = True
                     return
@@ -181,6 +183,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
 
     def _learn(self, low: float, found: Found, now: float) -> None:
         """Remember of which kinds there is nobody, and which do not fit one page."""
+        # More than a page: whatever was counted, searches must begin at random places.
         if found.next_key is not None and found.items:
             kind = AccountKind(found.items[-1]["kind"])
             self._fleet[kind] = max(self._fleet.get(kind, 0), PAGE + 1)
@@ -203,6 +206,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
         def is_absent(kind: AccountKind) -> bool:
             return self._absent_until.get(kind, 0.0) > search.now or self._fleet.get(kind) == 0
 
+        # Stable: among the present and among the absent kinds the request's preference stays.
         kinds = sorted(request.kinds, key=is_absent)
         ranges: list[tuple[float, float]] = []
         for kind in kinds:
@@ -218,6 +222,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
     async def _lease_from(self, items: list[Item], search: _Search) -> Lease | None:
         """A lease of one of these accounts, or `None`; `search` remembers why."""
         found = search.candidates(items)
+        # A whole page of accounts that may not use the bot: the next ones are filtered by DynamoDB.
         if items and not found and len(items) >= PAGE:
             search.is_wide = True
         taken: set[tuple[str, int]] = set()
@@ -229,6 +234,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
                     if search.attempts >= MAX_ATTEMPTS:
                         break
                     search.attempts += 1
+                    # At random, because sandboxes that all take the first free slot collide every time.
                     slot = self._rng.choice(free)
                     if lease := await self._take(found[account.id], account, slot, search):
                         return lease
@@ -247,7 +253,8 @@ class DynamoDBAccountStore(DynamoDBBackup):
         key = _keys.slot(account.id, slot)
         intention = _ledger.priced(request.intention, account)
         holding = {**key, **slot_attributes(request.owner, account.kind, now, until, intention)}
-        # Beside the unsealing, which asks another service. There is no lease before both are done.
+        # Beside the unsealing, which asks another service; there is no lease before both are done. A task of its own,
+        # because after a cancellation somebody must still know whether the slot was taken.
         taking = asyncio.create_task(self._take_slot(holding, now))
         try:
             credentials, session_data = await self._unseal(item)
@@ -304,6 +311,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
     async def _refusal(self, search: _Search) -> NoAccountError:
         """The reason why there was no account, with a look at those whose time is still to come."""
         refusals = search.refusals
+        # The best reason there is: a slot becomes free within seconds.
         if refusals.has_busy:
             return refusals.error()
         found = await self._table.query(
@@ -314,6 +322,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
             now=search.now,
         )
         search.candidates(found.items)
+        # The list of accounts is read only where nothing else explains it.
         is_explained = refusals.free_at or refusals.has_excluded or refusals.is_partial
         return refusals.error(() if is_explained else (await self.list_accounts(limit=MAX_BATCH_GET)).items)
 

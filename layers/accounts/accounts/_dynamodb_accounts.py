@@ -63,6 +63,7 @@ class DynamoDBAccounts(DynamoDBBalances):
                 raise ConflictError("another account has this kind and label")
             chosen_id = account_id or holder or new_account_id()
             check_account_id(chosen_id)
+            # Bound to the account's id: copied to another account, the credentials would not open.
             sealed = await self._vault.seal(credentials, account_id=chosen_id, purpose="credentials")
             item = await self._table.get(_keys.account(chosen_id))
             now = self._clock()
@@ -76,11 +77,14 @@ class DynamoDBAccounts(DynamoDBBalances):
                 account = replace_credentials(before, now, kind=kind, label=label, max_concurrency=max_concurrency)
                 account = replace(account, version=before.version + 1, updated_at=now)
                 writes = self._replace_writes(before, account, sealed, now)
+            # One account per kind and label, held by an item of its own: no query could keep out a second one that is
+            # added at the same time.
             claim_label = put({**entry, "account_id": chosen_id}, f"{IS_ABSENT} OR {{account_id}} = :id", id=chosen_id)
             try:
                 await self._table.write(*writes, claim_label)
             except ConditionFailed:
                 continue
+            # This sandbox finds it at once, others within seconds.
             self._absent_until.pop(kind, None)
             if item is None:
                 await self._count_fleet(kind, 1)
@@ -105,6 +109,7 @@ class DynamoDBAccounts(DynamoDBBalances):
             writes = [self._save(before, after, now)]
             old, new = (_keys.directory_entry(x.kind, x.label) for x in (before, after))
             if new != old:
+                # Its own is fine: an earlier try may have written it, and only the answer was lost.
                 condition = f"{IS_ABSENT} OR {{account_id}} = :id"
                 writes += [delete(old), put({**new, "account_id": account_id}, condition, id=account_id)]
             try:
@@ -120,6 +125,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         return _keys.account_of(await self._item(account_id))
 
     async def get_accounts(self, account_ids: Collection[str]) -> dict[str, Account]:
+        # Half the price, and a name that was changed a second ago may be the old one.
         items = await self._items([*map(_keys.account, set(account_ids))], is_consistent=False)
         accounts = map(_keys.account_of, items.values())
         return {account.id: account for account in accounts}
@@ -141,6 +147,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         return Page(sorted(map(_keys.account_of, items), key=lambda account: account.id), next_cursor)
 
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
+        # An account that was switched on is to be found at once.
         self._absent_until.clear()
         return await self._change(account_id, lambda account, now: change_state(account, state, now))
 
@@ -155,6 +162,9 @@ class DynamoDBAccounts(DynamoDBBalances):
         item = await self._item(account_id)
         credentials, session_data = await self._unseal(item)
         return _keys.account_of(item), credentials, session_data
+
+    async def check_vault(self) -> None:
+        await self._vault.check()
 
     async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
         sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
@@ -224,6 +234,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         claimed: Account | None = None,
         is_by_owner: bool = False,
     ) -> Account:
+        # The claim ends with the reading that it was for.
         extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
         read_with = credentials_version or (claimed.credentials_version if claimed else None)
         before: Account | None = None
@@ -231,6 +242,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         def apply(account: Account, now: float) -> Account | None:
             nonlocal before
             before = None
+            # Replaced meanwhile: what the old credentials brought says nothing about the new ones.
             if read_with not in (None, account.credentials_version):
                 return None
             before = account
@@ -246,7 +258,9 @@ class DynamoDBAccounts(DynamoDBBalances):
     async def _claim(self, account_id: str, now: float, lease_seconds: float, *, force: bool) -> Item | None:
         """The account's item, now claimed; `None` if there is none, or none to be had."""
         is_free = "attribute_exists({pk}) AND (attribute_not_exists({claimed_until}) OR {claimed_until} <= :now)"
+        # The owner's button reads at any time, though never while somebody else does.
         is_due = "" if force else " AND {due_at} <= :now"
+        # One conditional write: of two runs only one reads the account.
         claim = update(
             _keys.account(account_id),
             "SET {due_at} = :until, {claimed_until} = :until",

@@ -54,6 +54,7 @@ class DynamoDBRecords:
 
     async def delete_document(self, kind: str, owner: str, document_id: str) -> bool:
         try:
+            # The condition tells whether there was one, without a read before.
             await self._table.write(delete(_keys.document(kind, owner, document_id), "attribute_exists({pk})"))
         except ConditionFailed:
             return False
@@ -109,6 +110,7 @@ class DynamoDBRecords:
 
     async def _unexpired(self, key: _keys.Key) -> Mapping[str, Any] | None:
         item = await self._table.get(key)
+        # DynamoDB's TTL deletes within days, and not at the time.
         if item is None or item.get("until", self._clock() + 1) <= self._clock():
             return None
         return item

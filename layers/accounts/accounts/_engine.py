@@ -104,6 +104,7 @@ class Engine:
             partition.remove(sk)
         else:
             partition.put(sk, item)
+        # Else every deleted session would leave an empty partition behind.
         if not partition.keys:
             del self._partitions[pk]
         for name, index in self._indexes.items():
@@ -150,6 +151,7 @@ class Engine:
         return {"Attributes": self._find(key)} if payload.get("ReturnValues") == "ALL_NEW" else {}
 
     def _transact(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        # All are judged before any is stored.
         writes = [self._prepared(*next(iter(item.items()))) for item in payload["TransactItems"]]
         bodies = [next(iter(item.values())) for item in payload["TransactItems"]]
         reasons: list[dict[str, Any]] = []

@@ -65,6 +65,7 @@ def plain(value: Any) -> Any:
 
 
 def _number(text: str) -> int | float:
+    # Whole numbers stay exact; floats end at 53 bits.
     return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
@@ -140,9 +141,11 @@ def apply_update(text: str, item: Wire, scope: Scope) -> dict[str, Any]:
     after = dict(item)
     for verb, raw_path, operand in _update_steps(text):
         path = scope.path(raw_path)
+        # From the item as it was: all clauses see the state before the update.
         value = operand(item, scope) if operand else None
         if verb == "ADD":
             before = get(item, path)
+            # ADD begins at zero where there is nothing, as in DynamoDB.
             value = {"N": repr(_as_number(before or {"N": "0"}) + _as_number(value))}
         if verb == "SET" and value is None:
             raise ExpressionError("an operand of the update is not in the item")

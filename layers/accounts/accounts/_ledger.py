@@ -39,6 +39,7 @@ class Held:
 
 def in_points(usd: float, usd_per_point: float) -> int:
     """Dollars in points, rounded up; a cost that was computed with this rate comes out as it was."""
+    # Rounded first: division leaves a remainder that is no point.
     return math.ceil(round(usd / usd_per_point, 6))
 
 
@@ -71,7 +72,9 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
         is_estimated=usage.is_estimated,
     )
     if usage.chat_id is not None:
+        # Also where the send failed: Poe keeps the chat all the same.
         done = replace(done, chat_id=usage.chat_id, conversation=usage.conversation, chat_due_at=done.ended_at)
+    # Poe took nothing, so that there is nothing to look for in its history.
     if usage.is_refused and done.settled_by is None:
         return replace(done, settled=0, settled_by=SettledBy.REFUSED)
     return report(done, usage.points) if usage.points is not None else done
@@ -79,6 +82,7 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
 
 def report(entry: LedgerEntry, points: int) -> LedgerEntry:
     """The entry with the cost that the upstream reported. Where that is what Poe charged, it settles."""
+    # A final cost stays, whatever comes later; one that was given up on may still be found.
     if entry.settled_by not in (None, SettledBy.NONE):
         return replace(entry, reported=points)
     if entry.kind.traits.reports_charges:
@@ -104,6 +108,7 @@ def lost(held: Held) -> LedgerEntry:
 
 def budget_points(entry: LedgerEntry, reserved: int) -> int:
     """What the key's budget counts for the entry: the best known cost, else what was reserved."""
+    # Never zero for want of knowledge: a budget would be overrun without anybody noticing.
     return reserved if entry.points is None else entry.points
 
 
@@ -151,6 +156,7 @@ def seconds_to_next_month(at: float) -> float:
 
 def days_between(since: float, until: float) -> list[str]:
     """The UTC days that overlap `[since, until)`, oldest first."""
+    # `until` is exclusive, and ids know milliseconds.
     first, last = int(since // DAY_SECONDS), int((until - 0.001) // DAY_SECONDS)
     return [day_of(day * DAY_SECONDS) for day in range(first, last + 1)]
 

@@ -41,6 +41,7 @@ def weights(pool: Sequence[Account]) -> list[float]:
     average = sum(known) / len(known) if known else UNKNOWN_BALANCE
     balances = (average if account.points is None else float(account.points.balance) for account in pool)
     return [
+        # Never zero: an account that seems empty may be the only one.
         max(balance, 1.0) * ERROR_FACTOR ** min(account.consecutive_errors, 8)
         for balance, account in zip(balances, pool, strict=True)
     ]
@@ -92,6 +93,7 @@ class Refusals:
         facts = [(account.eligible_at, wait.value)] if wait else []
         facts += [(limit.until, limit.code)] if limit else []
         if facts:
+            # All of its waits have to be over.
             self.free_at[account.id] = max(facts)
         return not facts
 
@@ -100,6 +102,7 @@ class Refusals:
         if self.has_busy:
             return NoAccountError(NoAccountReason.BUSY)
         if self.free_at:
+            # The first to be free is what the caller may wait for.
             at, cause = min(self.free_at.values())
             return NoAccountError(self._reason({code for _, code in self.free_at.values()}), at, cause=cause)
         if self.is_partial:
@@ -120,6 +123,7 @@ class Refusals:
         if codes == {Wait.CREDENTIALS.value}:
             return NoAccountReason.CREDENTIALS_REFUSED
         is_all = not self.has_excluded and not self.is_partial
+        # Only where all were seen: another account may have access.
         if codes == {BOT_ACCESS_DENIED} and is_all:
             return NoAccountReason.BOT_DENIED
         return NoAccountReason.COOLING_DOWN

@@ -71,6 +71,12 @@ class AccountStore(LedgerStore, Protocol):
     async def read_credentials(self, account_id: str) -> tuple[Account, Mapping[str, str], Mapping[str, Any] | None]:
         """The account, its credentials and its derived session data. Raises `AccountNotFoundError`."""
 
+    async def check_vault(self) -> None:
+        """Whether credentials can be sealed and opened now; nothing is stored.
+
+        Raises `SealBrokenError`, `StoreUnavailableError`.
+        """
+
     async def count_eligible(self, *, at_most: int = 100) -> int:
         """How many accounts could be leased now, counting no further than `at_most`."""
 

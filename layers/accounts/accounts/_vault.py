@@ -20,6 +20,12 @@ class Vault(Protocol):
     async def unseal(self, sealed: bytes, *, account_id: str, purpose: Purpose) -> dict[str, Any]:
         """Raises `SealBrokenError` for another's or damaged data, `StoreUnavailableError` if the key can't be used."""
 
+    async def check(self) -> None:
+        """Seal something and open it again, past whatever is remembered.
+
+        Raises `SealBrokenError` if it came back changed, `StoreUnavailableError` if the key can't be used for either.
+        """
+
 
 class PlainVault:
     """Seals nothing, but insists on the same binding: for values that never leave this process."""
@@ -33,3 +39,6 @@ class PlainVault:
             raise SealBrokenError("Unseal", "sealed_for_another")
         result: dict[str, Any] = values
         return result
+
+    async def check(self) -> None:
+        """There is no key that could be missing."""

@@ -22,6 +22,7 @@ PART_BYTES = 4_096
 MAX_PARTS = 4
 # Unsealed values kept in memory: a warm sandbox uses few accounts, a refresh run reads each once.
 CACHED_VALUES = 64
+_CHECKED = b"check"
 # KMS's words for a ciphertext, or a context, that is not the one that was sealed.
 _BROKEN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
@@ -59,8 +60,17 @@ class KmsVault:
                 answer = await self._call("Decrypt", {"KeyId": self._key_id, "CiphertextBlob": part}, context)
                 packed += as_bytes(answer["Plaintext"])
         values = _unpack(packed)
+        # After it was understood: what is damaged is never kept.
         self._remember(fingerprint, packed)
         return values
+
+    async def check(self) -> None:
+        context = _context("check", "config", 1, 1)
+        sealed = await self._call("Encrypt", {"KeyId": self._key_id, "Plaintext": _CHECKED}, context)
+        blob = as_bytes(sealed["CiphertextBlob"])
+        opened = await self._call("Decrypt", {"KeyId": self._key_id, "CiphertextBlob": blob}, context)
+        if as_bytes(opened["Plaintext"]) != _CHECKED:
+            raise SealBrokenError("Decrypt", "damaged")
 
     async def _call(self, operation: str, payload: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
         try:
@@ -107,6 +117,7 @@ def _join(parts: list[bytes]) -> bytes:
 def _split(sealed: bytes) -> list[bytes]:
     parts, position = [], 0
     while position < len(sealed):
+        # Cut data gives parts that KMS refuses: nothing is checked here.
         length = int.from_bytes(sealed[position : position + 4], "big")
         parts.append(sealed[position + 4 : position + 4 + length])
         position += 4 + length

@@ -149,6 +149,7 @@ def read_settings(settings: type[S], environ: Mapping[str, str]) -> S:
     for item in fields(settings):  # type: ignore[arg-type]  # every settings class is a dataclass
         variable = variable_of(item.name)
         text = environ.get(variable, "").strip()
+        # A deployment's parameter without a value becomes an empty variable.
         if text:
             values[item.name] = _read(variable, text, item.metadata)
     return settings(**values)
@@ -161,6 +162,7 @@ def variable_of(name: str) -> str:
 
 def unknown_variables(environ: Mapping[str, str], known: Collection[str]) -> dict[str, str | None]:
     """Variables with our prefix that no setting reads, each with the known name that it resembles, if there is one."""
+    # Named and not refused: a stack that is rolled back keeps variables that an older version does not know.
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
     return {name: next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), None) for name in unknown}
 
@@ -169,6 +171,7 @@ def _read(variable: str, text: str, metadata: Mapping[str, Any]) -> Any:
     try:
         return metadata["reader"](text)
     except ValueError as error:
+        # Cut, because a key pasted into the wrong variable should not be logged whole.
         shown = "its value" if metadata["secret"] else repr(text[:_SHOWN_CHARACTERS])
         raise SettingsError(f"{variable}: {shown} is not allowed; it must be {error}") from None
 
@@ -177,6 +180,7 @@ N = TypeVar("N", int, float)
 
 
 def _within(value: N, lowest: N, highest: N) -> N:
+    # `float` reads "nan" and "inf", too, and no comparison with NaN is true.
     if not math.isfinite(value) or not lowest <= value <= highest:
         raise ValueError
     return value

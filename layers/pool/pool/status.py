@@ -28,6 +28,7 @@ ALIASES = {"logged_out": AccountStatus.INVALID}
 
 def status_of(account: Account, now: float) -> AccountStatus:
     """The status at `now`, in epoch seconds."""
+    # The state first: an account that is switched off may have waits of before.
     if account.state is AccountState.DISABLED:
         return AccountStatus.DISABLED
     if account.state is AccountState.LOGGED_OUT:

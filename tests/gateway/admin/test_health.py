@@ -98,11 +98,14 @@ def test_keys_that_nobody_uses_are_told() -> None:
     assert keys_check([replace(KEY, created_at=now - 86_400)], {}, now).state == "ok"
 
 
-async def test_a_key_that_may_not_be_used_is_a_finding(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def denied(_account_id: str) -> None:
-        raise StoreUnavailableError("Decrypt", "AccessDeniedException")
+@pytest.mark.parametrize("operation", ["check_vault", "read_credentials"])
+async def test_a_key_that_may_not_be_used_is_a_finding(
+    house: House, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    async def denied(*_: str) -> None:
+        raise StoreUnavailableError("Encrypt", "AccessDeniedException")
 
     await house.add_account()
-    monkeypatch.setattr(house.store, "read_credentials", denied)
+    monkeypatch.setattr(house.store, operation, denied)
     found = (await checks(house))["encryption"]
     assert (found["state"], "rights" in found["remedy"]) == ("fail", True)

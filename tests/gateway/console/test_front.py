@@ -13,7 +13,7 @@ import pytest
 
 from gateway.console import front
 from gateway.console.files import read_files
-from gateway.console.headers import CONTENT_SECURITY_POLICY
+from gateway.console.front import CONTENT_SECURITY_POLICY
 from tests.gateway.scripted import API_KEY, Answer, House
 
 APP = b"export const a = 1;\n" * 100

@@ -296,7 +296,7 @@ def _meaning(reply: Reply, code: object) -> tuple[int, str | None]:
     if reply.status == _UNAUTHORIZED:
         missing = not_logged_in()
         return Exit.NOT_LOGGED_IN, f"The key is wrong, expired or revoked. {missing.hint}"
-    # What no repetition mends gets no time to wait.
+    # A spent budget or a missing right is not mended by waiting.
     if reply.status in _REFUSALS:
         wait = reply.headers.get("retry-after")
         return Exit.REFUSED, f"Try again in {wait} seconds." if wait and reply.status not in (402, 403) else None

@@ -66,7 +66,7 @@ def read_stack(name: str, *, region: str | None, profile: str | None) -> Stack:
     session = open_session(region, profile)
     reply = call(f"read the stack {name}", session.client("cloudformation").describe_stacks, StackName=name)
     outputs = {item["OutputKey"]: item["OutputValue"] for item in reply["Stacks"][0].get("Outputs", ())}
-    # Outputs appear when a stack was created whole.
+    # A stack has outputs only once it was created whole.
     if "GatewayUrl" not in outputs:
         raise CommandError(f"The stack {name} is not a gateway's, or its deployment has not ended well.")
     return Stack(name, session.region_name, base_url(outputs["GatewayUrl"]), outputs, session)

@@ -295,6 +295,21 @@ def test_what_is_planted_in_a_deployment_is_found(name: str, changed: dict[str, 
     assert states(**changed)[name] is state
 
 
+def test_a_secret_in_the_environment_is_named_and_the_id_of_one_is_none() -> None:
+    variables = {
+        **{
+            "AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime",
+            "GATEWAY_ADMIN_SECRET_ID": "arn",
+            "GATEWAY_KMS_KEY_ID": "k",
+        },
+        **{"POE_API_KEY": "hush", "GATEWAY_P_B_COOKIE": "hush"},
+    }
+    configuration = {**SECRET_IN_ENVIRONMENT, "Environment": {"Variables": variables}}
+    clients = Clients(**(WELL | {"get_function_configuration": configuration}))
+    found = {finding.name: finding for finding in run_checks(DeploymentChecks(stack(clients)).all())}
+    assert found["secrets"].detail.endswith("can read GATEWAY_P_B_COOKIE, POE_API_KEY.")
+
+
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "ThrottlingException"])
 def test_whatever_aws_refuses_there_is_a_remedy(code: str) -> None:
     def refuse(**_: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ _NEW_ACCOUNT_LIMIT = 10
 _INDEXES = {"selectable", "due"}
 _TTL_ATTRIBUTE = "expires_at"
 _KEY_SCHEMA = {"pk": "HASH", "sk": "RANGE"}
+# Names of variables that hold a secret itself, not the id of one.
+_SECRET = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD|COOKIE)S?$")
 _STREAMING_LAYER = "StreamingRuntimeLayer"
 
 
@@ -104,12 +107,12 @@ class DeploymentChecks:
                 State.OK,
                 f"{reply.get('Runtime')} on {', '.join(reply.get('Architectures', ()))}, streaming.",
             )
-        if "GATEWAY_ADMIN_KEY" in variables:
+        if secrets := sorted(name for name in variables if _SECRET.search(name)):
             yield Finding(
                 "secrets",
                 State.WARN,
-                "The admin key is in the function's environment.",
-                "Leave it to Secrets Manager: deploy again.",
+                f"Whoever may read the function's configuration can read {', '.join(secrets)}.",
+                "Leave the admin key to Secrets Manager, and remove the others: deploy again.",
             )
 
     def concurrency(self) -> Iterator[Finding]:

@@ -281,6 +281,7 @@ def schedules(state: str) -> dict[str, Any]:
         ("table settings", {"describe_table": OTHER_TABLE}, State.FAIL),
         ("schedule", {"list_schedules": {"Schedules": []}}, State.FAIL),
         ("alarms", {"describe_alarms": {"MetricAlarms": []}}, State.WARN),
+        ("alarms", {"describe_alarms": {"MetricAlarms": [{"AlarmActions": []}]}}, State.WARN),
         (
             "alarms",
             {"list_subscriptions_by_topic": {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}},

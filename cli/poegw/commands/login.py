@@ -53,6 +53,7 @@ def login_command(
         url = base_url(state.options.get("url") or _asked_url())
         admin_key = read_secret("Admin key", from_stdin=key_stdin, option="--key-stdin")
     gateway = state.connect(url, admin_key)
+    # A key of this machine's own: it can be revoked alone, and a lost laptop's ends by itself.
     expires_at = datetime.now(UTC) + timedelta(days=KEY_DAYS)
     created = gateway.send(
         "POST",
@@ -97,6 +98,7 @@ def logout_command(state: State) -> None:
         told = f"Its key was not revoked: {error.message}"
     except (CommandError, KeyError):
         told = "Its key was not revoked, because the gateway could not be asked: revoke it with `poegw keys revoke`."
+    # Forgotten in any case: a gateway that is gone must not keep its profile here.
     state.profiles.remove(name)
     state.output.note(f"Logged out of {profile['url']}. {told}")
 

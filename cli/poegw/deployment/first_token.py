@@ -38,6 +38,7 @@ def greet(state: State, stack: Stack) -> None:
     if account is None:
         state.output.note("Next: `poegw accounts add official`, then `poegw chat -m MODEL Hello`.")
         return
+    # With the client's key, as programs will: an administrator's opens no model.
     _stream_a_token(state, state.connect(stack.base_url, profile["client_key"]))
 
 
@@ -59,6 +60,7 @@ def _log_in(state: State, stack: Stack, gateway: Gateway) -> dict[str, Any]:
         "stack": stack.name,
         "region": stack.region,
     }
+    # A second gateway must not take the place of the first.
     state.profiles.put(DEFAULT_NAME if state.profiles.current is None else stack.name, profile)
     return profile
 

@@ -126,7 +126,8 @@ def resume_command(state: State, stack: str | None, region: str | None, aws_prof
 
     found = _stack(state, stack, region, aws_profile)
     limit = aws.resume(found)
-    state.output.note(f"{found.name} serves again, with {limit if limit else 'no'} cap of its own.")
+    cap = f"with a cap of {limit} requests at once" if limit else "without a cap of its own"
+    state.output.note(f"{found.name} serves again, {cap}.")
 
 
 @click.command()

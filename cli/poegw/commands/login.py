@@ -82,13 +82,17 @@ def login_command(
 @click.command()
 @pass_state
 def logout_command(state: State) -> None:
-    """Revoke this machine's key and forget the gateway."""
+    """Revoke this machine's keys and forget the gateway."""
     name = state.options.get("profile") or state.profiles.current
     if name is None:
         raise CommandError("You are not logged in.", status=Exit.NOT_LOGGED_IN)
     profile = state.profiles.get(name)
     try:
-        state.connect(profile["url"], profile.get("key")).send("DELETE", f"/admin/keys/{segment(profile['key_id'])}")
+        gateway = state.connect(profile["url"], profile.get("key"))
+        # The administrator's last: it is what revokes the other one.
+        for key_id in (profile.get("client_key_id"), profile["key_id"]):
+            if key_id is not None:
+                gateway.send("DELETE", f"/admin/keys/{segment(key_id)}")
         told = "Its key is revoked."
     except ApiError as error:
         told = f"Its key was not revoked: {error.message}"

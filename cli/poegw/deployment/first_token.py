@@ -54,6 +54,7 @@ def _log_in(state: State, stack: Stack, gateway: Gateway) -> dict[str, Any]:
         "key": own["key"],
         "key_id": own["id"],
         "client_key": client["key"],
+        "client_key_id": client["id"],
         "role": "admin",
         "expires_at": expires_at,
         "stack": stack.name,

@@ -99,6 +99,16 @@ class LeanExchange:
         # AWS puts the service's name before the code, and in some answers an address behind it.
         raise AwsError(operation, code.rpartition("#")[2].partition(":")[0], status=status, response=decoded)
 
+    def connect(self, service: str) -> None:
+        endpoint = self._endpoints[service]
+        connection = self._new_connection(endpoint)
+        try:
+            _connect(connection)
+        except (OSError, http.client.HTTPException):
+            connection.close()  # whoever sends finds out why
+        else:
+            self._keep(endpoint, connection)
+
     def close(self) -> None:
         with self._lock:
             self._is_closed = True

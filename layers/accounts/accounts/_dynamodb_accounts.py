@@ -12,6 +12,7 @@ from typing import Any
 
 from accounts import _keys
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._at_once import at_once
 from accounts._dynamodb_balances import DynamoDBBalances
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
@@ -349,14 +350,20 @@ class DynamoDBAccounts(DynamoDBBalances):
     async def _unseal(self, item: Item) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Credentials and session data. Raises `SealBrokenError` for the former; the latter can be derived again."""
         account_id = item["account_id"]
-        credentials = await self._vault.unseal(item["credentials"], account_id=account_id, purpose="credentials")
+        unsealing = self._vault.unseal(item["credentials"], account_id=account_id, purpose="credentials")
         sealed = item.get("session")
         # Older data would cost a failed round trip more often than it saves one.
         if sealed is None or self._clock() - item["session_at"] > self._policy.session_data_seconds:
-            return credentials, None
+            return await unsealing, None
+        async with at_once() as group:
+            credentials = group.create_task(unsealing)
+            session_data = group.create_task(self._unseal_session(account_id, sealed))
+        return credentials.result(), session_data.result()
+
+    async def _unseal_session(self, account_id: str, sealed: bytes) -> dict[str, Any] | None:
         with suppress(SealBrokenError):
-            return credentials, await self._vault.unseal(sealed, account_id=account_id, purpose="session")
-        return credentials, None
+            return await self._vault.unseal(sealed, account_id=account_id, purpose="session")
+        return None
 
     async def _sealed_session(self, account_id: str, session_data: Mapping[str, Any] | None) -> Item:
         """The attributes that keep session data; none if there is nothing to keep, or no way to."""

@@ -35,6 +35,7 @@ def sign_in(gateway: Gateway, output: Output, *, label: str | None, opens_browse
         port = server.server_address[1]
         begun = gateway.send("POST", "/admin/accounts/sign-in", {"redirect_uri": f"http://127.0.0.1:{port}{_PATH}"})
         output.note(f"Sign in at Poe: {begun['authorize_url']}")
+        # Over SSH there is none; the address is on the screen already.
         if not webbrowser.open(begun["authorize_url"]):
             output.note("No browser could be started. Open the address yourself, or use --no-browser.")
         return _complete(gateway, (begun, _returned(server)), label)
@@ -53,6 +54,7 @@ def _by_pasting(gateway: Gateway, output: Output) -> tuple[dict[str, Any], str]:
 
 def _complete(gateway: Gateway, begun_and_url: tuple[dict[str, Any], str], label: str | None) -> dict[str, Any]:
     begun, url = begun_and_url
+    # People paste the address that they were sent to, and not the one that they came back to.
     if not urlsplit(url).query:
         raise CommandError("That address has no code in it.", hint="It looks like http://127.0.0.1:…/callback?code=…")
     account: dict[str, Any] = gateway.send(
@@ -77,6 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         if urlsplit(self.path).path != _PATH:
             self.send_error(404)
             return
+        # Whole, as the gateway wants it: it checks the state in it.
         self.server.returned = f"http://127.0.0.1:{self.server.server_address[1]}{self.path}"
         self.send_response(200)
         self.send_header("content-type", "text/html; charset=utf-8")
@@ -90,6 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def _listening() -> Iterator[_Server]:
+    # By number: what `localhost` means is up to the machine's settings.
     server = _Server(("127.0.0.1", 0), _Handler)
     server.timeout = WAIT_SECONDS
     try:

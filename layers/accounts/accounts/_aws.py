@@ -71,6 +71,9 @@ class Exchange(Protocol):
     def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Raises `AwsError`."""
 
+    def connect(self, service: str) -> None:
+        """Open one more connection for a later `send`, where that can be done apart from it. Never raises."""
+
     def close(self) -> None: ...
 
 
@@ -106,6 +109,7 @@ class Retrying:
                     # The clock had not caught up after a thaw; every send signs anew.
                     is_signed_anew = True
                     continue
+                # Every write is conditional or may be repeated: a lost answer does no harm.
                 delay = retry_delay(error, attempt, self._rng.random())
                 if delay is None:
                     if is_transient(error) or error.status in _REFUSED or error.code in _CLOCK_CODES:
@@ -140,6 +144,12 @@ class AwsClient(Retrying):
     async def _send_in_thread(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._exchange.send, service, operation, payload)
+
+    async def connect(self, service: str, number: int) -> None:
+        """Open so many connections for the calls that follow. What does not succeed is left to them."""
+        loop = asyncio.get_running_loop()
+        opening = [loop.run_in_executor(self._threads, self._exchange.connect, service) for _ in range(number)]
+        await asyncio.gather(*opening)
 
     async def aclose(self) -> None:
         """Close idle connections. Calls under way end by themselves and close theirs."""

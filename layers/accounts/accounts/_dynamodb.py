@@ -95,10 +95,16 @@ class DynamoDBAccountStore(DynamoDBBackup):
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         policy: Policy = DEFAULT_POLICY,
+        on_prepare: Callable[[], Awaitable[None]] | None = None,
         on_close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(table, vault, clock=clock, rng=rng, policy=policy)
+        self._on_prepare = on_prepare
         self._on_close = on_close
+
+    async def prepare(self) -> None:
+        if self._on_prepare is not None:
+            await self._on_prepare()
 
     async def lease(self, request: LeaseRequest) -> Lease:
         search = _Search(request, _selection.Refusals(request, self._clock()))
@@ -244,17 +250,18 @@ class DynamoDBAccountStore(DynamoDBBackup):
     async def _take(self, item: Item, account: Account, slot: int, search: _Search) -> Lease | None:
         request, now = search.request, self._clock()
         until = now + request.ttl_seconds
-        # Unsealing comes first: if it fails, no slot is held for nothing.
-        credentials, session_data = await self._unseal(item)
         key = _keys.slot(account.id, slot)
         intention = _ledger.priced(request.intention, account)
         holding = {**key, **slot_attributes(request.owner, account.kind, now, until, intention)}
-        # A task of its own: after a cancellation somebody must still know whether the slot was taken.
+        # Beside the unsealing, which asks another service; there is no lease before both are done. A task of its own,
+        # because after a cancellation somebody must still know whether the slot was taken.
         taking = asyncio.create_task(self._take_slot(holding, now))
         try:
+            credentials, session_data = await self._unseal(item)
             if not await asyncio.shield(taking):
                 return None
-        except asyncio.CancelledError:
+        except BaseException:
+            # Cancelled, or nothing can be done with the account: no slot is held for nothing.
             undoing = asyncio.create_task(self._undo_taking(taking, key, request.owner, until))
             # Whoever is in a hurry may cancel again.
             while not undoing.done():

@@ -11,7 +11,6 @@ from typing import Any, Unpack
 from accounts import _api_keys, _budgets, _keys
 from accounts._account_model import AccountKind
 from accounts._dynamodb_audit import DynamoDBAudit
-from accounts._dynamodb_records import configs_of
 from accounts._exceptions import ConflictError, KeyNotFoundError
 from accounts._items import Item
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation, Reserved
@@ -76,6 +75,7 @@ class DynamoDBKeys(DynamoDBAudit):
             now = self._clock()
             entry = await self._key_entry(key_id)
             before = await self._current_key(entry)
+            # The id stays: budgets, ledger and logs go on.
             after = replace(before, hash=_api_keys.hash_secret(secret), version=before.version + 1)
             ending = [x for x in entry.get("previous", ()) if x["until"] > now]
             # Deleted along with this write, so that ended secrets do not pile up.
@@ -112,7 +112,7 @@ class DynamoDBKeys(DynamoDBAudit):
         found = api_key_of(item) if item else None
         # A disabled or expired key is answered like an unknown one.
         is_usable = found is not None and _api_keys.is_usable(found, self._clock())
-        return found if is_usable else None, configs_of(names, items)
+        return found if is_usable else None, self._configs_of(names, items)
 
     async def get_keys(self, key_ids: Collection[str]) -> dict[str, ApiKey]:
         entries = await self._table.get_many([_keys.key_entry(key_id) for key_id in set(key_ids)])

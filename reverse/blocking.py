@@ -33,6 +33,7 @@ class LoopThread:
         # A daemon, because the interpreter waits for other threads before it lets anybody close this one.
         self._thread = threading.Thread(target=lambda: asyncio.run(self._until_closed(started)), name=name, daemon=True)
         self._thread.start()
+        # Waited for, so that the first call finds a loop.
         self._loop, self._stop = started.result()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -54,6 +55,7 @@ class LoopThread:
         # Under the lock: what is submitted before the loop is told to stop is cancelled by it, never forgotten.
         with self._closing:
             if self._is_closed or threading.current_thread() is self._thread:
+                # Else Python warns of a coroutine that was never awaited.
                 coroutine.close()
                 raise RuntimeError("the client is closed" if self._is_closed else "a blocking call in the event loop")
             future = asyncio.run_coroutine_threadsafe(supervised(), self._loop)

@@ -147,6 +147,7 @@ def _complete(known: Entry, other: Entry) -> None:
             known[name] = value
     known["kinds"] = sorted({*known.get("kinds", ()), *other.get("kinds", ())})
     known["aliases"] = sorted({*known.get("aliases", ()), *other.get("aliases", ())})
+    # Only a spelling that says nothing gives way: an id with capitals is Poe's own.
     if known["id"].islower() and "web" in other.get("kinds", ()):
         known["id"] = other["id"]
 

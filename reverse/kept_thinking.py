@@ -154,6 +154,7 @@ class KeptThinking:
             self._held = self._held[heading.end() :] if is_quoted else self._held
             return is_quoted
         may_be = heading is not None or tag is not None or _may_become_heading(self._held)
+        # Nobody should wait for an answer that merely begins with a star.
         if len(self._held) > _LONGEST_HEADING or not may_be:
             self._state = _State.ANSWER
         return False
@@ -318,5 +319,6 @@ class ThinkingFilter:
         thoughts = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
         answer = "".join(event.text for event in events if isinstance(event, TextDelta))
         known, self._thoughts = self._thoughts, thoughts
+        # Reasoning can't be taken back: only what is new of it is said.
         more = thoughts.removeprefix(known) if thoughts.startswith(known) else thoughts
         return [*([ReasoningDelta(more)] if more else []), TextReplaced(answer)]

@@ -41,6 +41,7 @@ async def stream(client: PoeClient, request: ChatRequest) -> AsyncGenerator[Even
             async for event in events:
                 yield event
     except PoeError as error:
+        # Unknown there, too: the first refusal is about the endpoint that nearly every bot has.
         raise unknown if error.code is ErrorCode.BOT_NOT_FOUND else error from None
 
 

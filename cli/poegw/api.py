@@ -94,6 +94,7 @@ class Gateway:
         cursor: str | None = None
         left = limit
         while True:
+            # The gateway gives at most a hundred at a time.
             page = self.get(path, cursor=cursor, limit=None if left is None else min(left, 100), **query)
             for item in page["data"]:
                 yield item
@@ -116,6 +117,7 @@ class Gateway:
     ) -> Reply:
         """One request. Raises `CommandError`; with `raises` also for an answer that is an error."""
         with self._open(method, path, body, query, headers=headers, timeout_seconds=timeout_seconds) as response:
+            # One byte more than is allowed tells that there is more.
             content = response.read(MAX_BODY_BYTES + 1)
         if len(content) > MAX_BODY_BYTES:
             raise CommandError("The gateway's answer is too large.")
@@ -134,6 +136,7 @@ class Gateway:
         """
         with self._open(method, path, body, None) as response:
             if response.status >= _FIRST_ERROR:
+                # An error is no stream: it comes whole, as JSON.
                 raise ApiError(Reply(response.status, _headers(response), response.read(MAX_BODY_BYTES)))
             yield _headers(response), _events(response)
 
@@ -155,6 +158,7 @@ class Gateway:
             "user-agent": f"poegw/{__version__}",
             **(headers or {}),
         }
+        # In a header, and never in the address, which is logged by many.
         if self._key:
             headers["authorization"] = f"Bearer {self._key}"
         content = None if body is None else json.dumps(body).encode()
@@ -184,8 +188,10 @@ class Gateway:
 def base_url(url: str) -> str:
     """The gateway's address without `/v1` and without a slash at its end. Raises `CommandError`."""
     url = url.strip().rstrip("/")
+    # People paste the address that OpenAI's clients want.
     url = url.removesuffix("/v1").rstrip("/")
     parts = urlsplit(url)
+    # A name and a password in the address would show up in messages.
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         raise CommandError(
             f"{url[:200]!r} is not the address of a gateway.",
@@ -243,6 +249,7 @@ def _parts_of_proxy(proxy: str) -> SplitResult:
 
 
 def _proxy(scheme: str, host: str) -> str | None:
+    # Looked at first, because importing `urllib.request` takes its time.
     if host in _LOOPBACK or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
     from urllib.request import getproxies, proxy_bypass
@@ -254,6 +261,7 @@ def _events(response: http.client.HTTPResponse) -> Iterator[bytes]:
     """The data of each event. Comments, which keep the connection alive, are left out."""
     data: list[bytes] = []
     while line := response.readline(MAX_EVENT_BYTES + 1):
+        # `readline` stops there without a word, and the rest would be taken for a line of its own.
         if len(line) > MAX_EVENT_BYTES:
             raise CommandError("An event of the answer is too large.")
         line = line.rstrip(b"\r\n")
@@ -288,6 +296,7 @@ def _meaning(reply: Reply, code: object) -> tuple[int, str | None]:
     if reply.status == _UNAUTHORIZED:
         missing = not_logged_in()
         return Exit.NOT_LOGGED_IN, f"The key is wrong, expired or revoked. {missing.hint}"
+    # A spent budget or a missing right is not mended by waiting.
     if reply.status in _REFUSALS:
         wait = reply.headers.get("retry-after")
         return Exit.REFUSED, f"Try again in {wait} seconds." if wait and reply.status not in (402, 403) else None
@@ -300,4 +309,5 @@ def _words(error: BaseException) -> str:
     """What happened, in few words; never an address with a password in it."""
     if isinstance(error, TimeoutError):
         return "it took too long"
+    # `str` of some of these quotes the whole request.
     return (getattr(error, "strerror", None) or type(error).__name__).rstrip(".")

@@ -38,6 +38,7 @@ class Stack(NamedTuple):
 def open_session(region: str | None, profile: str | None) -> Any:
     """A boto3 session. Raises `CommandError` without boto3, credentials or a region."""
     try:
+        # An extra: who runs a gateway on one machine needs nothing of AWS.
         import boto3
         import botocore.exceptions
     except ImportError:
@@ -46,6 +47,7 @@ def open_session(region: str | None, profile: str | None) -> Any:
         ) from None
     try:
         session = boto3.Session(region_name=region, profile_name=profile)
+        # Asked here: otherwise the first call fails with words about signatures.
         if session.get_credentials() is None:
             raise CommandError(
                 "There are no AWS credentials.",
@@ -64,6 +66,7 @@ def read_stack(name: str, *, region: str | None, profile: str | None) -> Stack:
     session = open_session(region, profile)
     reply = call(f"read the stack {name}", session.client("cloudformation").describe_stacks, StackName=name)
     outputs = {item["OutputKey"]: item["OutputValue"] for item in reply["Stacks"][0].get("Outputs", ())}
+    # A stack has outputs only once it was created whole.
     if "GatewayUrl" not in outputs:
         raise CommandError(f"The stack {name} is not a gateway's, or its deployment has not ended well.")
     return Stack(name, session.region_name, base_url(outputs["GatewayUrl"]), outputs, session)
@@ -119,5 +122,6 @@ def resume(stack: Stack) -> int | None:
             ReservedConcurrentExecutions=limit,
         )
         return limit
+    # Zero stands for no cap in the template, but for a pause at Lambda.
     call("resume the gateway", functions.delete_function_concurrency, FunctionName=name)
     return None

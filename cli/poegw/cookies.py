@@ -51,6 +51,7 @@ def _from_header(text: str) -> dict[str, str]:
 def _from_netscape(text: str) -> dict[str, str]:
     cookies: dict[str, str] = {}
     for line in text.splitlines():
+        # curl's form marks such cookies as a comment, `p-b` among them.
         columns = line.removeprefix("#HttpOnly_").split("\t")
         if len(columns) >= _COLUMNS and not columns[0].startswith("#") and _is_of_poe(columns[0]):
             cookies[columns[5]] = columns[6].strip()
@@ -62,6 +63,7 @@ def _from_json(text: str) -> dict[str, str]:
         data = json.loads(text)
     except (ValueError, RecursionError):
         raise CookieError("This looks like JSON, but is none.") from None
+    # Some extensions wrap the list, together with the address.
     if isinstance(data, dict) and isinstance(data.get("cookies"), list):
         data = data["cookies"]
     if isinstance(data, dict):

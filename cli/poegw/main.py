@@ -70,6 +70,7 @@ def with_shared_options(command: click.Command) -> click.Command:
     if isinstance(command, click.Group):
         for child in command.commands.values():
             with_shared_options(child)
+    # Commands are modules' own objects: a second look, as in a test, must not add the options twice.
     if getattr(command, "has_shared_options", False):
         return command
     callback = command.callback
@@ -110,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit status."""
     try:
+        # Click would print its own words and exit; statuses and messages are ours.
         result = poegw(args=arguments, prog_name="poegw", standalone_mode=False)
         sys.stdout.flush()
         return int(result) if isinstance(result, int) else Exit.OK

@@ -41,6 +41,7 @@ class Output:
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
+        # Fields are the gateway's names, which a table does not have.
         self.form = "json" if fields and form == "table" else form
         self._fields = tuple(fields)
         self._is_quiet = is_quiet
@@ -69,6 +70,7 @@ class Output:
 
     def rows(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, empty: str = "Nothing.") -> None:
         """A list. `rows` are what JSON and CSV show; the table shows `columns` of them."""
+        # Line by line as they come: a long list is never held whole.
         if self.form == "jsonl":
             for row in rows:
                 self.text(_json(self._chosen(row)))
@@ -114,6 +116,7 @@ class Output:
     def _csv(self, rows: Sequence[Mapping[str, Any]]) -> None:
         import csv
 
+        # Rows may differ in what they have.
         names = list(dict.fromkeys(name for row in rows for name in row))
         writer = csv.DictWriter(self._out, names, lineterminator="\n")
         writer.writeheader()

@@ -112,6 +112,7 @@ class Profiles:
                     json.dump(data, file, indent=2)
                 written.replace(self.path)
             except BaseException:
+                # A part of it may be there, and holds keys.
                 written.unlink(missing_ok=True)
                 raise
         except OSError as error:
@@ -123,6 +124,7 @@ def find_target(
 ) -> Target:
     """The gateway to talk to. Raises `CommandError` if no address is known."""
     key = environ.get("GATEWAY_ADMIN_KEY") or environ.get("POEGW_KEY") or None
+    # An address that is named on the command line never gets a profile's key, which is another gateway's.
     if url:
         return Target(url, key, "--url")
     if name := name or environ.get("POEGW_PROFILE"):
@@ -130,6 +132,7 @@ def find_target(
         return Target(profile["url"], profile.get("key"), f"profile {name}", name)
     if named := environ.get("GATEWAY_URL"):
         return Target(named, key, "GATEWAY_URL")
+    # Only beside an administrator's key: alone it is the setting of some other program.
     if key and (named := environ.get("OPENAI_BASE_URL")):
         return Target(named, key, "OPENAI_BASE_URL")
     if current := profiles.current:

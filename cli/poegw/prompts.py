@@ -24,6 +24,7 @@ def read_secret(what: str, *, from_stdin: bool, option: str) -> str:
     if from_stdin:
         secret = sys.stdin.read(MAX_SECRET_CHARACTERS).strip()
     elif is_interactive():
+        # On standard error, so that a redirected output holds no question.
         secret = click.prompt(what, hide_input=True, err=True, default="", show_default=False).strip()
     else:
         raise CommandError(

@@ -7,6 +7,7 @@ loopback port of ours, or the user pastes the address that it returned to.
 from __future__ import annotations
 
 import socket
+import time
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from poegw.output import Output
 from poegw.prompts import is_interactive
 
 WAIT_SECONDS = 300.0
+IDLE_SECONDS = 2.0
 _PASTED_REDIRECT = "http://127.0.0.1:8765/callback"
 _PATH = "/callback"
 _PAGE = b"<!doctype html><title>poegw</title><p>You can close this page and go back to the terminal."
@@ -35,6 +37,7 @@ def sign_in(gateway: Gateway, output: Output, *, label: str | None, opens_browse
         port = server.server_address[1]
         begun = gateway.send("POST", "/admin/accounts/sign-in", {"redirect_uri": f"http://127.0.0.1:{port}{_PATH}"})
         output.note(f"Sign in at Poe: {begun['authorize_url']}")
+        # Over SSH there is none; the address is on the screen already.
         if not webbrowser.open(begun["authorize_url"]):
             output.note("No browser could be started. Open the address yourself, or use --no-browser.")
         return _complete(gateway, (begun, _returned(server)), label)
@@ -53,6 +56,7 @@ def _by_pasting(gateway: Gateway, output: Output) -> tuple[dict[str, Any], str]:
 
 def _complete(gateway: Gateway, begun_and_url: tuple[dict[str, Any], str], label: str | None) -> dict[str, Any]:
     begun, url = begun_and_url
+    # People paste the address that they were sent to, and not the one that they came back to.
     if not urlsplit(url).query:
         raise CommandError("That address has no code in it.", hint="It looks like http://127.0.0.1:…/callback?code=…")
     account: dict[str, Any] = gateway.send(
@@ -72,11 +76,14 @@ class _Server(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    # Browsers open connections ahead of need, and send nothing on them.
+    timeout = IDLE_SECONDS
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path != _PATH:
             self.send_error(404)
             return
+        # Whole, as the gateway wants it: it checks the state in it.
         self.server.returned = f"http://127.0.0.1:{self.server.server_address[1]}{self.path}"
         self.send_response(200)
         self.send_header("content-type", "text/html; charset=utf-8")
@@ -90,8 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def _listening() -> Iterator[_Server]:
+    # By number: what `localhost` means is up to the machine's settings.
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.timeout = WAIT_SECONDS
     try:
         yield server
     finally:
@@ -99,8 +106,11 @@ def _listening() -> Iterator[_Server]:
 
 
 def _returned(server: _Server) -> str:
+    """The address that the browser came back to, within `WAIT_SECONDS`. Raises `CommandError`."""
+    ends_at = time.monotonic() + WAIT_SECONDS
     # Browsers ask for more than the callback, such as an icon.
-    for _ in range(20):
+    while (left := ends_at - time.monotonic()) > 0:
+        server.timeout = left
         server.handle_request()
         if server.returned is not None:
             return server.returned

@@ -27,6 +27,7 @@ class State:
 
     def take(self, **given: Any) -> None:
         """Note what was given; what was not leaves what is there."""
+        # Flags that were not given are False: they must not undo one that stands before the command.
         self.options |= {name: value for name, value in given.items() if value not in (None, False, ())}
 
     @property
@@ -67,6 +68,7 @@ class State:
         target = self.target()
         key = os.environ.get("OPENAI_API_KEY")
         if target.profile is not None:
+            # The profile's own first: the variable may belong to OpenAI.
             key = self.profiles.get(target.profile).get("client_key") or key
         if not key:
             raise CommandError(
@@ -82,6 +84,7 @@ class State:
 
     def connect(self, url: str, key: str | None) -> Gateway:
         """A gateway at this address."""
+        # A warning and no refusal: there are private networks.
         if key and is_plain_and_remote(url):
             self.output.warn(f"Warning: the key travels unencrypted to {url}.")
         log = self._log if self.options.get("verbose") else None

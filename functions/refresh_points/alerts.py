@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import field
 from typing import Protocol
 
@@ -72,6 +73,7 @@ class Alerts:
     def _add(self, alerts: Iterable[Alert]) -> bool:
         """Note what is the matter; `False` if nothing is."""
         found = {alert.id: alert for alert in alerts}
+        # A fleet that is down as a whole is one message, not a thousand writes.
         if len(self._found | found) > MAX_FOUND:
             self._is_full = True
             return bool(found)
@@ -109,9 +111,10 @@ class Alerts:
         await self._store.put_config(_STATE, {"ran_at": now})
         if eligible == 0 and (await self._store.list_accounts(limit=1)).items:
             self._add([no_account_alert()])
+        # Nobody could count: the alert stays open, since its cause may still be there.
         elif eligible is None and "no_account" in known and known["no_account"].is_open:
             self._add([known["no_account"]])
-        await self._look_at_keys()
+        await self._look_at_keys({alert.key_id for alert in known.values() if alert.is_open and alert.key_id})
         # Accounts of open alerts that were not read in this run: they may be well again, switched off or gone.
         for account_id in sorted({a.account_id for a in known.values() if a.is_open and a.account_id}):
             if account_id not in self._judged:
@@ -120,18 +123,28 @@ class Alerts:
                 except AccountNotFoundError:
                     continue
 
-    async def _look_at_keys(self) -> None:
+    async def _look_at_keys(self, told_of: AbstractSet[str]) -> None:
+        """Look at the budgets of all keys, as far as there is time, and of those that an alert is open for."""
+        seen: set[str] = set()
         cursor: str | None = None
         for _ in range(_KEYS_PAGES):
             if time.monotonic() >= self._stop_at:
-                return
+                break
             page = await self._store.list_keys(limit=_KEYS_PAGE, cursor=cursor)
-            limited: dict[str, ApiKey] = {key.id: key for key in page.items if key.has_budget}
-            uses = await self._store.key_uses(limited) if limited else {}
-            for key_id, use in uses.items():
-                self._add(key_alerts(limited[key_id], use))
+            await self._judge_keys({key.id: key for key in page.items if key.has_budget})
+            seen |= {key.id for key in page.items}
             if (cursor := page.cursor) is None:
                 return
+        # Otherwise their alerts would end although nobody has looked, and be told once more.
+        left = sorted(told_of - seen)[:_KEYS_PAGE]
+        if left:
+            keys = await self._store.get_keys(left)
+            await self._judge_keys({key_id: key for key_id, key in keys.items() if key.has_budget})
+
+    async def _judge_keys(self, keys: Mapping[str, ApiKey]) -> None:
+        uses = await self._store.key_uses(keys) if keys else {}
+        for key_id, use in uses.items():
+            self._add(key_alerts(keys[key_id], use))
 
     async def _keep(self, known: dict[str, Alert], alert: Alert | None, counter: str) -> None:
         if alert is None:
@@ -144,9 +157,11 @@ class Alerts:
     async def _tell(self, known: Mapping[str, Alert]) -> None:
         now = self._wall_clock()
         waiting = [alert for alert in known.values() if alert.untold(self._channels, now)]
+        # The oldest first: a message has room for some of them.
         waiting.sort(key=lambda alert: (alert.since, alert.id))
         claimed: list[Alert] = []
         for alert in waiting[:MAX_ALERTS]:
+            # Another run has it otherwise, and tells it.
             if (kept := await self._store.put_alert(alert.claimed(now))) is not None:
                 claimed.append(kept)
         if not claimed:
@@ -162,5 +177,6 @@ class Alerts:
             for alert in wanted:
                 reached[alert.id].add(name)
         for alert in claimed:
+            # Noted for those channels that took it: the others get it with the next run.
             await self._store.put_alert(alert.told_by(reached[alert.id], self._wall_clock()))
             self.report.told += bool(reached[alert.id])

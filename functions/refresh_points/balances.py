@@ -50,6 +50,7 @@ def attribute(before: Balance, after: Balance, entries: Sequence[LedgerEntry]) -
     """
     if not 0 < after.at - before.at <= MAX_WINDOW_SECONDS:
         return None
+    # A grant in between hides what was spent.
     if before.grant_at is not None and before.grant_at <= after.at + SLACK_SECONDS:
         return None
     begin, end = before.at - SLACK_SECONDS, after.at + SLACK_SECONDS
@@ -59,10 +60,12 @@ def attribute(before: Balance, after: Balance, entries: Sequence[LedgerEntry]) -
         for entry in touched
         if entry.started_at >= before.at + SLACK_SECONDS and ended_at(entry) <= after.at - SLACK_SECONDS
     ]
+    # A send over one of the readings may be charged before or after it.
     if len(inside) < len(touched):
         return None
     sends = sorted((entry for entry in inside if is_open(entry)), key=lambda entry: entry.id)
     estimates = [entry.estimate for entry in sends if entry.estimate is not None]
+    # What came with its answer is known to the point; only the rest is divided.
     rest = before.points - after.points - sum(entry.settled or 0 for entry in inside if not is_open(entry))
     answered = sum(entry.estimate or 0 for entry in sends if entry.outcome == "ok")
     if len(estimates) < len(sends) or not LEAST * answered <= rest <= MOST * sum(estimates):
@@ -82,6 +85,7 @@ def divided(points: int, weights: Sequence[int]) -> list[int]:
     parts = [(points * weight) / whole if whole else points / len(weights) for weight in weights]
     shares = [int(part) for part in parts]
     by_remainder = sorted(range(len(parts)), key=lambda index: shares[index] - parts[index])
+    # Whole points: what rounding left over goes to those that lost most by it.
     for index in by_remainder[: points - sum(shares)]:
         shares[index] += 1
     return shares

@@ -76,8 +76,10 @@ class Books:
         self.report.repaired = await self._part("repair", self._repair_limits())
         self.report.given_up = await self._part("give up", self._give_up(now))
         self.report.chats_deleted = await self._part("chats", self._chats.run())
+        # After the readings, which have settled what it learns from.
         await self._part("estimates", self._estimates.keep())
         await self._part("uses", self._store.note_key_uses(since=now - USES_SECONDS))
+        # After what settles and gives up, both of which open hours again.
         self.report.hours = await self._part("hours", self._store.close_hours())
         self.report.corrected = await self._part("check", self._check(now))
 
@@ -94,6 +96,7 @@ class Books:
         while time.monotonic() < self._stop_at:
             page = await self._store.list_keys(limit=_PAGE, cursor=cursor)
             for key in page.items:
+                # Only limited keys have reservations.
                 if key.is_limited:
                     repaired += await self._store.repair_limits(key.id)
             if (cursor := page.cursor) is None:
@@ -105,6 +108,7 @@ class Books:
         if time.monotonic() >= self._stop_at:
             return 0
         document = await self._store.get_config(_CHECK_NAME) or {}
+        # It reads all entries of three days, which is paid for.
         if now - float(document.get("checked_at", 0.0)) < CHECK_SECONDS:
             return 0
         corrected = await self._store.check_sums(since=now - CHECKED_SECONDS)
@@ -118,6 +122,7 @@ class Books:
         """
         document = await self._store.get_config(_CHECK_NAME) or {}
         until = now - UNKNOWN_AFTER_SECONDS
+        # From where the last run ended: each entry is looked at once, and not in every run.
         since = float(document.get("given_up_until", until - FIRST_LOOK_SECONDS))
         if until - since < GIVE_UP_EVERY_SECONDS:
             return 0
@@ -132,6 +137,7 @@ class Books:
             ]
             given_up += await self._store.settle(unknown)
             if (cursor := page.cursor) is None:
+                # Only at the end of the list: a run that has no time left begins here again.
                 await self._store.put_config(_CHECK_NAME, document | {"given_up_until": until})
                 break
         return given_up

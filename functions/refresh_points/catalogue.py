@@ -82,6 +82,7 @@ class CatalogueSources:
                 for account in page.items
                 if account.kind.traits.lists_bots and account.state is AccountState.ACTIVE
             ]
+            # A few accounts are enough, and a large fleet is not read for them.
             cursor = page.cursor
             if cursor is None or len(found) >= _MAX_ACCOUNTS_ASKED:
                 break
@@ -124,13 +125,16 @@ async def refresh_catalogue(
     known: Sequence[Entry] = stored.get("models", ())
     results = await asyncio.gather(*(_read(read, seconds) for read in sources.values()))
     failures = {kind: result for kind, result in zip(sources, results, strict=True) if isinstance(result, str)}
+    # Nothing new: the stored list, with its time, stays, and the next run tries again.
     if len(failures) == len(sources):
         return CatalogueReport(len(known), failures)
+    # A side that failed keeps what it said before; otherwise its bots would be unknown until it answers.
     lists = [
         of_kind(known, kind) if isinstance(result, str) else result
         for kind, result in zip(sources, results, strict=True)
     ]
     entries = merge(*lists)
+    # An empty list replaces nothing.
     if entries:
         document = {"updated_at": now, "created": stored.get("created") or int(now), "models": entries}
         await put_models(store, document | ({"failures": failures} if failures else {}))
@@ -162,4 +166,5 @@ async def put_models(store: AccountStore, document: dict[str, Any]) -> None:
     try:
         await store.put_config(MODELS, document)
     except ValueError:
+        # An item has 400 KB. Names and prices are needed, descriptions are not.
         await store.put_config(MODELS, document | {"models": without_details(document["models"])})

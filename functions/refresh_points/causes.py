@@ -24,6 +24,7 @@ _MAX_NAME_CHARS = 60
 def account_alerts(account: Account, now: float) -> Iterator[Alert]:
     """What is the matter with an account."""
     status, name = status_of(account, now), named(account.label)
+    # Its owner has switched it off, and knows.
     if status is AccountStatus.DISABLED:
         return
     if status is AccountStatus.INVALID:
@@ -70,6 +71,7 @@ def key_alerts(key: ApiKey, use: KeyUse) -> Iterator[Alert]:
             continue
         left = "is used up" if kind == "budget_spent" else "is nearly used up"
         text = f"The budget of key {named(key.name)} {left}: {used:,} of {limit:,} {what} this {period} (UTC)."
+        # The window is part of the id, so that each day's budget is told anew.
         yield Alert(id=f"{kind}:{what}:{window}:{key.id}", kind=kind, text=text, key_id=key.id)
 
 

@@ -83,6 +83,7 @@ class ChatCleaner:
         by_account: dict[str, list[LedgerEntry]] = {}
         for entry in found:
             by_account.setdefault(entry.account_id, []).append(entry)
+        # Few at once: nobody waits for it, and Poe sees them all from one address.
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def clean(account_id: str, entries: Sequence[LedgerEntry]) -> AccountStoreError | None:
@@ -110,6 +111,7 @@ class ChatCleaner:
             return await self._put_off(unneeded, None)
         except (SealBrokenError, ValueError):
             return await self._put_off(unneeded, _UNUSABLE_SECONDS)
+        # An account that waits is not asked: another refusal could make it wait longer.
         if (pause := self._pause_of(account)) is not None:
             return await self._put_off(unneeded, pause)
         left = list(unneeded)
@@ -122,6 +124,7 @@ class ChatCleaner:
                     # The next one would fail as well.
                     is_unusable = isinstance(error, PoeError) and error.scope is Scope.ACCOUNT
                     return await self._put_off(left, _UNUSABLE_SECONDS if is_unusable else _FAILED_SECONDS)
+                # Only now: where the call failed, this one is put off with those behind it.
                 entry = left.pop(0)
                 if is_gone:
                     await self._store.put_off_chat(entry.id, None)
@@ -134,6 +137,7 @@ class ChatCleaner:
         if entry.conversation is None:
             return False
         session = await self._store.get_session(entry.key_id, entry.conversation)
+        # The conversation has ended, or goes on in another chat.
         if session is None or (session.account_id, session.chat_id) != (entry.account_id, entry.chat_id):
             return False
         self.report.kept += 1
@@ -152,6 +156,7 @@ class ChatCleaner:
         """Look at these again after so many seconds; never, if `None`, or where that was tried for a month."""
         now = self._wall_clock()
         for entry in entries:
+            # An entry that is never finished would be read by every run for ever.
             is_hopeless = seconds is None or now - entry.started_at > _GIVE_UP_SECONDS + (self._age or 0.0)
             await self._store.put_off_chat(entry.id, None if is_hopeless else self._due_in(seconds or 0.0))
             self.report.failed += seconds is not None

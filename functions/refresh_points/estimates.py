@@ -45,6 +45,7 @@ class Estimates:
 
     def note_settled(self, entry: LedgerEntry, points: int) -> None:
         """Take in what an answer has cost."""
+        # A send that failed says nothing about what an answer costs.
         if entry.outcome == "ok":
             self._samples.append((entry.model, round(entry.started_at * 1000), points))
 
@@ -55,9 +56,11 @@ class Estimates:
         """
         now = self._wall_clock()
         document = await self._store.get_config(ESTIMATES) or {}
+        # Entries are listed by their beginning, and those that had not ended then are new now.
         since = float(document.get("seen_until", now - FIRST_LOOK_SECONDS)) - LONGEST_SEND_SECONDS
         await self._note_entries(max(since, now - FIRST_LOOK_SECONDS), now)
         costs = merged(document.get("costs", {}), self._samples)
+        # The median, since balances are rounded, and one odd account must not set the rate.
         rate = median(self._rates) if self._rates else document.get("usd_per_point")
         await self._store.put_config(ESTIMATES, {"usd_per_point": rate, "costs": costs, "seen_until": now})
         return len(costs)
@@ -79,6 +82,7 @@ def merged(costs: Mapping[str, Mapping[str, Any]], samples: list[Sample]) -> dic
     """The costs by model with these samples among them."""
     found = {model: {int(at): int(points) for at, points in cost["samples"]} for model, cost in costs.items()}
     for model, at, points in samples:
+        # By its time, so that the same send counts once, however often it is seen.
         found.setdefault(model, {})[at] = points
     newest = {model: sorted(kept.items())[-SAMPLES:] for model, kept in found.items()}
     models = sorted(newest, key=lambda model: newest[model][-1][0])[-MAX_MODELS:]

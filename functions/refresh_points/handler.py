@@ -60,6 +60,7 @@ class LambdaContext(Protocol):
 def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str, Any]:
     """Lambda's entry. Raises for an event or a setting that is wrong, and when the table can't be reached."""
     seconds = context.get_remaining_time_in_millis() / 1000 if context is not None else DEFAULT_SECONDS
+    # A loop for each run: minutes pass until the next one, which no connection outlives.
     return asyncio.run(_run_deployed(Job.from_event(event), Settings.from_env(os.environ), seconds))
 
 
@@ -155,12 +156,14 @@ async def run(
     eligible = await _count_eligible(store)
     journal.run_ended(report, seconds=time.monotonic() - started, eligible=eligible, is_dry=job.dry_run)
     if job.is_ordinary:
+        # After the readings, by which accounts are judged.
         await alerts.finish(eligible=eligible)
         journal.alerts_told(alerts.report)
     models = None
     if catalogue and job.wants_catalogue:
         left = started + seconds - margin - time.monotonic()
         age = 0.0 if job.catalogue else settings.catalogue_hours * 3600
+        # Last, with the time that is left: the list of models can wait, points can't.
         models = await _refresh_catalogue(
             store, catalogue, journal, now=wall_clock(), max_age_seconds=age, seconds=left
         )

@@ -101,6 +101,7 @@ class AccountSource:
                     yield account.id
             if page.cursor is None:
                 return
+            # Only when the page is done: a run that ends within it begins it again.
             self.cursor = page.cursor
 
 
@@ -108,6 +109,7 @@ def _texts(event: Mapping[str, Any], name: str) -> tuple[str, ...]:
     values = event.get(name) or []
     if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
         raise EventError(f"{name} must be a list of texts")
+    # Each once, in their order: the second reading of an account would find it claimed.
     return tuple(dict.fromkeys(values))
 
 

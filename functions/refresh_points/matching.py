@@ -13,10 +13,12 @@ marked as that, and if it failed anyway, it cost nothing.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from accounts import LedgerEntry, SettledBy, Settlement, SettlementState
 from lazy_dataclasses import dataclass
@@ -113,11 +115,13 @@ def match(sends: Sequence[LedgerEntry], history: Iterable[PointsSpent], state: S
         else:
             pending.append(at)
     _give_up(work)
+    # Never back, and never beyond what waits for its send.
     read_until = max(state.read_until, min([*pending, now - ELSEWHERE_SECONDS]))
     after = replace(
         state,
         read_until=read_until,
         key_name=key_name,
+        # Older ones are not read again, so that the item stays small.
         claimed={query_id: at for query_id, at in claimed.items() if at >= read_until},
         explained={
             entry_id: at
@@ -132,6 +136,7 @@ def match(sends: Sequence[LedgerEntry], history: Iterable[PointsSpent], state: S
 def _open_sends(sends: Sequence[LedgerEntry]) -> dict[str, list[_Open]]:
     by_bot: defaultdict[str, list[_Open]] = defaultdict(list)
     for entry in sends:
+        # The one has its entry already, the other never gets one.
         if entry.settled_by in (SettledBy.HISTORY, SettledBy.REFUSED):
             continue
         ended = entry.ended_at if entry.ended_at is not None else entry.started_at + LONGEST_SEND_SECONDS
@@ -152,6 +157,7 @@ def _our_key_name(items: Sequence[PointsSpent], by_bot: Mapping[str, list[_Open]
     old = [send for send in sends if now - send.ends >= NAME_SECONDS]
     explained = {name: _explained(items, name, old or sends) for name in names}
     ranking = sorted(explained.items(), key=lambda pair: -pair[1])
+    # Where two names explain as much, neither is believed.
     if not ranking or ranking[0][1] == 0 or (len(ranking) > 1 and ranking[0][1] == ranking[1][1]):
         return None
     name, count = ranking[0]
@@ -178,6 +184,7 @@ def _may_be_ours(item: PointsSpent, key_name: str | None) -> bool:
 
 def _is_elsewhere(item: PointsSpent, key_name: str | None, age: float) -> bool:
     """Whether an entry that pays for nothing was made by somebody else; where that is not known yet, it waits."""
+    # Before our key's name is known, any entry of the API may be ours.
     is_undecided = key_name is None and item.api_key_name is not None and item.usage_type in (None, _API)
     if is_undecided:
         return age >= GIVE_UP_SECONDS
@@ -188,6 +195,7 @@ def _assign(items: Sequence[PointsSpent], work: _Work) -> set[str]:
     """Pay sends with these entries, the oldest first; returns the ids of those that pay for one."""
     paid: set[str] = set()
     old = [item for item in items if work.now - (item.spent_at or 0.0) >= LOOSE_SECONDS]
+    # From the surest to the loosest: what merely fits must not use up what is certain.
     passes: list[tuple[Fits, Sequence[PointsSpent]]] = [
         (lambda send, item: _has_its_cost(send, item) and _covers(send, item, NEAR_SECONDS), items),
         (_has_its_tokens, items),
@@ -203,55 +211,91 @@ def _assign(items: Sequence[PointsSpent], work: _Work) -> set[str]:
             pairing.pair(item, fits)
     # What is left over may still fit if others make room: their first choice was not their only one.
     for item in old:
-        pairing.make_room(item, set())
+        pairing.make_room(item)
     for send, item in pairing.pairs():
         work.pay(send, item)
         paid.add(item.query_id)
     return paid
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """The sends to one bot by their ends, so that those around a time are found without looking at all of a day."""
+
+    sends: Sequence[_Open]
+    ends: Sequence[float]
+    begins: Sequence[float]
+    """For each send, when the first of it and those after it began."""
+
+    @classmethod
+    def of(cls, sends: Sequence[_Open]) -> _Lane:
+        earliest = accumulate((send.begins for send in reversed(sends)), min)
+        return cls(sends, [send.ends for send in sends], [*earliest][::-1])
+
+    def around(self, at: float) -> Sequence[_Open]:
+        first, end = bisect_left(self.ends, at - SLACK_SECONDS), bisect_right(self.begins, at + SLACK_SECONDS)
+        return self.sends[first:end]
+
+
 class _Pairing:
     """Which entry of the history pays for which send, while that is being found out."""
 
     def __init__(self, by_bot: Mapping[str, list[_Open]]) -> None:
-        self._by_bot = by_bot
+        self._lanes = {bot: _Lane.of(sends) for bot, sends in by_bot.items()}
         self._item_of: dict[str, PointsSpent] = {}
-        self._paired: set[str] = set()
+        self._send_of: dict[str, str] = {}
+        self._hopeless: set[str] = set()
 
     def pair(self, item: PointsSpent, fits: Fits) -> None:
         """Let the entry pay for the first free send that it fits."""
-        if item.query_id in self._paired:
+        if item.query_id in self._send_of:
             return
         send = next(
             (send for send in self._sends(item) if send.entry.id not in self._item_of and fits(send, item)), None
         )
         if send is not None:
             self._item_of[send.entry.id] = item
-            self._paired.add(item.query_id)
+            self._send_of[item.query_id] = send.entry.id
 
-    def make_room(self, item: PointsSpent, tried: set[str]) -> bool:
+    def make_room(self, item: PointsSpent) -> None:
         """Find a send for the entry, if need be by finding another one for the entry that has it (Kuhn, 1955)."""
-        if not tried and item.query_id in self._paired:
-            return True
-        for send in self._sends(item):
-            name = send.entry.id
-            if name in tried or not _covers(send, item):
-                continue
-            tried.add(name)
-            holder = self._item_of.get(name)
-            if holder is None or self.make_room(holder, tried):
-                self._item_of[name] = item
-                self._paired.add(item.query_id)
-                return True
-        return False
+        if item.query_id in self._send_of:
+            return
+        wanted_by: dict[str, PointsSpent] = {}
+        # A queue and no recursion: on a busy day thousands of sends may have to be asked to make room.
+        waiting = deque([item])
+        while waiting:
+            seeker = waiting.popleft()
+            for send in self._sends(seeker):
+                name = send.entry.id
+                if name in wanted_by or name in self._hopeless or not _covers(send, seeker):
+                    continue
+                wanted_by[name] = seeker
+                if name not in self._item_of:
+                    self._move(name, wanted_by)
+                    return
+                waiting.append(self._item_of[name])
+        # None of these leads to a free send, and none ever will: later entries need not look at them again.
+        self._hopeless |= wanted_by.keys()
+
+    def _move(self, free: str, wanted_by: Mapping[str, PointsSpent]) -> None:
+        """Give the free send to the entry that wants it, the one which that had to the next, and so on."""
+        name: str | None = free
+        while name is not None:
+            item = wanted_by[name]
+            left = self._send_of.get(item.query_id)
+            self._item_of[name], self._send_of[item.query_id] = item, name
+            name = left
 
     def pairs(self) -> list[tuple[_Open, PointsSpent]]:
         """The sends that are paid, with what pays for them."""
-        sends = {send.entry.id: send for group in self._by_bot.values() for send in group}
+        sends = {send.entry.id: send for lane in self._lanes.values() for send in lane.sends}
         return [(sends[name], item) for name, item in self._item_of.items()]
 
     def _sends(self, item: PointsSpent) -> Sequence[_Open]:
-        return self._by_bot.get(_bot(item.bot), ())
+        """Those that the entry may pay for by its bot and time, as far as clocks may differ."""
+        lane = self._lanes.get(_bot(item.bot))
+        return () if lane is None else lane.around(item.spent_at or 0.0)
 
 
 def _has_its_cost(send: _Open, item: PointsSpent) -> bool:
@@ -261,6 +305,7 @@ def _has_its_cost(send: _Open, item: PointsSpent) -> bool:
 def _has_its_tokens(send: _Open, item: PointsSpent) -> bool:
     if send.entry.is_estimated or send.entry.prompt_tokens is None or not _covers(send, item):
         return False
+    # The number of tokens, in parentheses, is all that the history says about the request itself.
     told = [_tokens(item.breakdown.get(part)) for part in ("Input", "Output")]
     known = [send.entry.prompt_tokens, send.entry.completion_tokens]
     return told[0] is not None and told == known
@@ -283,6 +328,7 @@ def _give_up(work: _Work) -> None:
         if entry.outcome == "ok":
             work.settlements.append(Settlement(entry_id=entry.id, points=None, by=SettledBy.NONE))
         else:
+            # It failed, and a day of Poe's history has nothing for it: that is Poe's word and no guess.
             work.settlements.append(Settlement(entry_id=entry.id, points=0, by=SettledBy.HISTORY))
 
 
@@ -292,6 +338,7 @@ def _tokens(text: str | None) -> int | None:
 
 
 def _bot(name: str) -> str:
+    # The history may have a bot's shown name, which differs from the id in case, and in spaces for hyphens.
     return name.casefold().replace(" ", "-")
 
 

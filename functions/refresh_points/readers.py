@@ -41,6 +41,7 @@ def points_reader(
     async def read(claim: Claim) -> Read:
         try:
             client = make_client(claim.account.kind, claim.credentials, claim.session_data)
+        # It never gets better by itself, so that it counts as credentials that Poe refuses.
         except ValueError:
             return Read(CREDENTIALS_UNUSABLE)
         async with client:
@@ -50,9 +51,11 @@ def points_reader(
                 return Read(outcome_of(error))
             reading = reading_of(points)
             note(reading)
+            # On the same client: it is connected, and the claim keeps other runs away.
             if after is not None:
                 await after(claim.account, client, reading)
             session_data = client.session_data()
+        # Sealing it is a call of KMS.
         is_changed = bool(session_data) and session_data != claim.session_data
         return Read(reading, session_data if is_changed else None)
 

@@ -67,15 +67,19 @@ class Settler:
             self._count(error.code.value)
         except AccountStoreError as error:
             self._count(type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a defect that one account's history brings out
+            self._count(f"unexpected_{type(error).__name__}")
 
     async def _settle(self, account: Account, client: PoeClient, reading: BalanceReading) -> None:
         now = self._wall_clock()
+        # Most accounts of a large fleet: this saves them the reads that follow.
         if account.last_used_at is None or now - account.last_used_at > USED_SECONDS:
             return
         unsettled = await self._store.unsettled(account.id)
         if not unsettled:
             return
         state = await self._store.settlement_state(account.id)
+        # An earlier run was killed between its two writes: what it matched is booked now.
         if state.pending:
             await self._book(state)
             unsettled = [entry for entry in unsettled if entry.id not in state.pending]
@@ -122,9 +126,11 @@ class Settler:
                 self._note(entry, settlement.points or 0)
             self.settled += await self._store.settle(found)
         else:
+            # Else nothing could ever be told again: an open send keeps the window from closing.
             late = [entry for entry in still_open if now - ended_at(entry) >= GIVE_UP_SECONDS]
             unknown = [Settlement(entry_id=entry.id, points=None, by=SettledBy.NONE) for entry in late]
             self.settled += await self._store.settle(unknown)
+        # Until something was found the earlier reading stays: sends over the later one may still be attributed.
         kept = before if found is None else current
         if kept is not None and (kept.points, kept.at) != (state.balance, state.balance_at):
             changed = replace(state, balance=kept.points, balance_at=kept.at, grant_at=kept.grant_at)
@@ -139,6 +145,7 @@ class Settler:
         items: list[PointsSpent] = []
         async with aclosing(cast(_HasHistory, client).points_history()) as history:
             async for item in history:
+                # The newest come first, so that what follows is older still.
                 if (item.spent_at or sys.float_info.max) < begin or len(items) >= MAX_ITEMS:
                     break
                 items.append(item)

@@ -92,8 +92,10 @@ class Sweep:
 
     async def _work(self, ids: AsyncGenerator[str, None]) -> None:
         while True:
+            # One list for all workers: a generator takes one step at a time.
             async with self._next_id:
                 account_id = await anext(ids, None)
+                # Before the claim: an account that is claimed and not read is kept from other runs.
                 if account_id is None or self._is_late():
                     return
             await self._refresh(account_id)
@@ -123,6 +125,7 @@ class Sweep:
             self.report.succeeded += 1
         else:
             self.report.failed += 1
+            # Lambda's answer is bounded to 6 MB, and nobody reads ten thousand codes.
             if len(self.report.errors) < MAX_ERRORS_SHOWN:
                 self.report.errors.append({"account": account_id, "code": code})
 

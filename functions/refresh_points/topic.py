@@ -21,6 +21,7 @@ class TopicChannel:
 
     async def send(self, alerts: Sequence[Alert], *, more: int) -> str | None:
         """Publish them as one message. Returns the code of a failure."""
+        # boto3 blocks.
         return await asyncio.to_thread(self._publish, subject_of(alerts, more), text_of(alerts, more))
 
     def _publish(self, subject: str, text: str) -> str | None:

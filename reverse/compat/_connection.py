@@ -69,6 +69,7 @@ class Connection:
         """Connect, so that wrong credentials are noticed here. Raises `PoeError`."""
         try:
             await self.connect_ws()
+        # The caller never gets the object, so that nobody else could close it.
         except BaseException:
             await self.close()
             raise
@@ -160,6 +161,7 @@ def _only_proxy(proxy: str | Sequence[Mapping[str, str]]) -> str | None:
         return proxy or None
     if len(proxy) > 1:
         raise ValueError("only one proxy can be named")
+    # The original takes an address for each scheme; they may well be the same.
     addresses = {address for entry in proxy for address in entry.values() if address}
     if len(addresses) > 1:
         raise ValueError("only one proxy can be named, for all schemes")
@@ -170,6 +172,7 @@ def _only_user_agent(headers: Mapping[str, str]) -> str | None:
     """The User-Agent. Headers that are sent in any case are ignored; others can't be sent, and are refused."""
     given = {name.strip().lower(): value for name, value in headers.items()}
     refused = sorted(given.keys() - _SENT_ANYWAY - {"user-agent"})
+    # Refused and not ignored: who sets a header relies on it.
     if refused:
         shown = ", ".join(name[:_SHOWN_CHARS] for name in refused[:_SHOWN_NAMES])
         raise ValueError(f"of the headers only User-Agent can be set; left out must be: {shown}")

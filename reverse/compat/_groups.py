@@ -105,9 +105,11 @@ class GroupMethods(Connection):
                         yield {"bot": delta.speaker, "response": response}
                 if not autoplay:
                     return
+                # From here on the bots answer each other.
                 message = ""
                 await asyncio.sleep(self._rng.uniform(*self._group_pause_seconds))
         finally:
+            # Also where the caller stops or a bot fails: what was said has been paid for.
             if autosave:
                 await self.save_group_history(group.name, preset_history or None)
 
@@ -144,6 +146,7 @@ def _record(group: Group, member: GroupMember, text: str) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
+    # In the same folder: a file can be replaced in one step only on its own file system.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:

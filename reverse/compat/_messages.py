@@ -43,6 +43,7 @@ class Messages(Connection):
         silence in seconds, after which the call fails with `TIMEOUT`. Leaving early stops the answer on Poe.
         """
         known = await self.chat_of(bot, chatId, chatCode) if chatId is not None or chatCode is not None else None
+        # In a thread: a large file would hold up every other answer.
         attachments = tuple([await asyncio.to_thread(attachment_from, source) for source in file_path])
         request = ChatRequest(
             bot,
@@ -53,6 +54,7 @@ class Messages(Connection):
         )
         folder = ChunkFolder(author=bot)
         if known is not None:
+            # So that the first chunk already names the chat.
             folder.feed(ChatStarted(known.chat_id, known.chat_code, known.title))
         async with aclosing(self._chunks(resending.stream(self.client, request), folder, timeout)) as chunks:
             async for chunk in chunks:
@@ -77,6 +79,7 @@ class Messages(Connection):
         self, events: AsyncGenerator[Event, None], folder: ChunkFolder, timeout: float
     ) -> AsyncGenerator[Chunk, None]:
         chat: ChatSummary | None = None
+        # The original's default of five seconds would end the answer of every bot that thinks first.
         async with aclosing(within(events, None if timeout == _TIMEOUT else timeout)) as bounded:
             async for event in bounded:
                 if isinstance(event, ChatStarted):
@@ -126,6 +129,7 @@ class Messages(Connection):
         ids = [chatId] if isinstance(chatId, int) else list(chatId or ())
         for code in [chatCode] if isinstance(chatCode, str) else chatCode or ():
             ids.append((await self.ref_of(bot, None, code)).chat_id)
+        # A call that names nothing must not mean all chats.
         if not ids:
             raise ValueError("name chats by chatId or chatCode, or say del_all")
         await self.client.chats.delete(*ids)
@@ -216,5 +220,6 @@ def _stored(message: StoredMessage, extended: bool) -> dict[str, Any]:
     }
     if not extended:
         return plain
+    # In microseconds, as the original has it.
     created = None if message.created_at is None else round(message.created_at * 1_000_000)
     return {**plain, "state": message.state, "creationTime": created}

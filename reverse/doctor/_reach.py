@@ -60,6 +60,7 @@ async def check_reach(examination: Examination, config: PoeConfig, base_url: str
 
 
 async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    # Aborted, because a proper goodbye would wait for the other end.
     writer.transport.abort()
     with suppress(OSError):
         await writer.wait_closed()

@@ -147,6 +147,7 @@ class Examination:
         return check.status == "ok"
 
     def _blackened(self, text: str) -> str:
+        # The longest first: a shorter one may be part of it, and would leave its rest readable.
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "[secret]")
         return text

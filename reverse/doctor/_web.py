@@ -42,6 +42,7 @@ class _Steps:
         await step("channel settings", self._channel_settings, needs=["form key"])
         await step("subscription", self._subscription, needs=["channel settings"])
         await step("socket", self._socket, needs=["subscription"])
+        # Plain calls, which work without the channel.
         await step("points", self._points, needs=["form key"])
         await step("bots", self._bots, needs=["form key"])
         if send:

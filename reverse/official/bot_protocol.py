@@ -48,11 +48,13 @@ def build_query(request: ChatRequest) -> dict[str, Any]:
         "message_id": "",
         "skip_system_prompt": False,
         "logit_bias": {},
+        # Providers refuse a stop sequence of white space only.
         "stop_sequences": [sequence for sequence in request.stop if sequence.strip()],
         "language_code": "en",
     }
     own = {name: value for name, value in request.parameters.items() if name not in _QUERY_PARAMETERS}
     body |= {name: value for name, value in request.parameters.items() if name in _QUERY_PARAMETERS}
+    # The query has no place for them: a bot reads its own options from the message that it answers.
     if own and body["query"]:
         body["query"][-1]["parameters"] = own
     if request.tools and request.tool_choice != "none":
@@ -93,6 +95,7 @@ def _last_round(messages: list[Message]) -> dict[str, Any]:
 
 
 def _message(message: Message) -> dict[str, Any]:
+    # As text, because only the last round has a field for calls; the bot is to see what was called before.
     calls = "".join(f"\n[called {call.name} with {call.arguments}]" for call in message.tool_calls)
     return {
         "role": _ROLES[message.role],
@@ -127,6 +130,7 @@ class BotQueryDecoder(ChatCompletionDecoder):
         if event.event == "ping":
             return []
         values = self.parse(event)
+        # Zero and a missing index are the first answer.
         if number_at(values, "index"):
             return []
         match event.event:
@@ -138,6 +142,7 @@ class BotQueryDecoder(ChatCompletionDecoder):
                 return self.decode_event(values)
             case "file":
                 url = text_at(values, "url")
+                # A file without address is of no use to anybody, and no reason to give up the answer.
                 return self.file(_file(url, values)) if url else []
         text = text_at(values, "text")
         return [] if text is None else self._text_event(event.event, text)
@@ -175,6 +180,7 @@ class BotQueryDecoder(ChatCompletionDecoder):
     def _error(self, values: JSONObject) -> Exception:
         error = failure_of_error(values, operation=self.operation)
         if flag_at(values, "allow_retry") is False:
+            # The bot's word beats what the code alone would say.
             error.retryable = False
         return error
 

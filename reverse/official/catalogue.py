@@ -101,11 +101,13 @@ class ModelInfo:
 
         Source: docs/reference/poe-official.md#media-in-chat.
         """
+        # Undeclared is no reason to believe it: most bots answer with text.
         return bool(self.output_modalities) and "text" not in self.output_modalities
 
 
 def parse_models(body: JSONObject) -> list[ModelInfo]:
     """The entries of the list that have an id."""
+    # Read leniently: one odd entry must not cost the whole list, without which no bot could be named.
     return [_model(item) for item in objects_at(body, "data") if text_at(item, "id")]
 
 
@@ -156,6 +158,7 @@ def _decimal(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
+        # By way of text, since a float as it is would bring digits that Poe never wrote.
         number = Decimal(str(value))
     except InvalidOperation:
         return None

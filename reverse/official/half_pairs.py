@@ -39,6 +39,7 @@ class HalfPairs:
                     mended += self._piece(event)
                 case ToolCallDelta(index, arguments):
                     whole = self._joined(index, arguments)
+                    # The beginning of a call has an id and often no arguments yet.
                     if whole or event.id is not None or event.extra_content:
                         mended.append(replace(event, arguments=whole))
                 case Finished():
@@ -56,12 +57,14 @@ class HalfPairs:
         if text and "\ud800" <= text[-1] <= "\udbff":
             self.held[kind] = text[-1]
             text = text[:-1]
+        # By way of UTF-16, which joins two halves that Python keeps as two characters.
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def _left_over(self) -> list[Event]:
         kinds, self.held = list(self.held), {}
         events: list[Event] = []
         for kind in kinds:
+            # A number is a tool call's index, anything else the type of a text.
             if isinstance(kind, int):
                 events.append(ToolCallDelta(kind, _REPLACEMENT))
             else:

@@ -43,6 +43,7 @@ class HttpxReply:
                 return b""
         except TimeoutError as exc:
             raise poe_error(ErrorCode.TIMEOUT, operation=self.operation) from exc
+        # `StreamError` is no `HTTPError` in httpx: it says that the stream was read or closed before.
         except (httpx.HTTPError, httpx.StreamError) as exc:
             raise _network_error(exc, self.operation) from exc
 
@@ -84,6 +85,7 @@ class HttpxTransport:
         finally:
             pool.in_use -= 1
             self._last_used_at = self._wall_clock()
+            # The pool was replaced while this request used it: the last one to leave closes it.
             if pool is not self._pool and not pool.in_use:
                 await pool.client.aclose()
 
@@ -100,6 +102,8 @@ class HttpxTransport:
 
         async def trace(event: str, _: object) -> None:
             nonlocal was_written
+            # httpx's exceptions don't tell whether bytes left the machine, which decides whether the upload may be
+            # repeated.
             was_written = was_written or event.startswith("http11.send_request")
 
         content = request.content if request.json is None else encode_json(request)
@@ -157,8 +161,11 @@ def _new_client(config: PoeConfig) -> httpx.AsyncClient:
         headers={"User-Agent": config.user_agent, "Accept": "application/json"},
         verify=tls_context(),
         proxy=config.proxy,
+        # The configuration decides about a proxy, and not variables of the environment.
         trust_env=False,
+        # A redirect would carry the account's key to another host.
         follow_redirects=False,
+        # Callers bound what runs at once; a second bound here would only queue unseen.
         limits=httpx.Limits(max_connections=None, keepalive_expiry=config.channel_trust_seconds),
         # Reading is bounded by the callers, who know what they wait for.
         timeout=httpx.Timeout(None, connect=config.connect_timeout_seconds, write=config.request_timeout_seconds),

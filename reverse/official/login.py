@@ -75,6 +75,7 @@ class SignIn:
         Raises `ValueError` for another sign-in's state, and `not_authenticated` when the user or Poe refused.
         """
         values = {name: found[0] for name, found in parse_qs(query).items()}
+        # The state first: a page that the user happens to visit must not end this sign-in, nor bring its own code.
         if not hmac.compare_digest(values.get("state", "").encode(), self.state.encode()):
             raise ValueError("this is not the sign-in that was started here")
         if not values.get("code"):
@@ -126,6 +127,7 @@ class PoeLogin:
     async def __aenter__(self) -> Self:
         """Listen. Raises `OSError` when no loopback port is to be had."""
         self._code = asyncio.get_running_loop().create_future()
+        # By number, as RFC 8252 asks for: what `localhost` means is up to the machine's settings.
         self._server = await asyncio.start_server(self._returned, "127.0.0.1", 0, limit=_MAX_HEAD_BYTES)
         port = self._server.sockets[0].getsockname()[1]
         self._sign_in = replace(self._sign_in, redirect_uri=f"http://127.0.0.1:{port}{_CALLBACK_PATH}")
@@ -153,6 +155,7 @@ class PoeLogin:
             raise RuntimeError("enter the sign-in before waiting for it")
         try:
             async with asyncio.timeout(timeout_seconds):
+                # Shielded: a wait that times out may be repeated, and would otherwise cancel what the browser brings.
                 code = await asyncio.shield(self._code)
         except TimeoutError:
             raise poe_error(ErrorCode.TIMEOUT, "nobody signed in in time", operation=OPERATION) from None
@@ -191,6 +194,7 @@ class PoeLogin:
             return "400 Bad Request", "This is not the sign-in that was started here."
         except PoeError as refused:
             code = refused
+        # Browsers load an address again; the first answer counts.
         if self._code.done():
             return "409 Conflict", "This sign-in is already finished."
         if isinstance(code, PoeError):
@@ -206,5 +210,6 @@ def _parse_login(body: bytes, now: float) -> Login:
         credentials = OfficialCredentials.from_mapping({"api_key": text_at(reply, "api_key")})
     except ValueError:
         raise poe_error(ErrorCode.PROTOCOL, "the sign-in brought no key", operation=OPERATION) from None
+    # Relative to now, as OAuth has it; clocks of two machines need not agree.
     lifetime = number_at(reply, "api_key_expires_in")
     return Login(credentials, None if lifetime is None else now + lifetime)

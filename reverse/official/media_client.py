@@ -41,6 +41,7 @@ class MediaClient:
         """Speak or sing `text`. The reply may be the sound itself or name its address."""
         # The body is not documented; both names that neighbouring endpoints use for the text are sent.
         body = build_generation_body(model, parameters, input=text, prompt=text)
+        # Not repeatable, as all that makes something: a second request would cost a second time.
         request = self._exchange.request("POST", "/v1/audio", "audio", json=body)
         reply, data = await self._exchange.fetch(
             request,
@@ -62,6 +63,7 @@ class MediaClient:
 
     async def extend_video(self, video_id: str, prompt: str, *, parameters: Mapping[str, Any] = _NOTHING) -> Video:
         """Start a continuation of a video."""
+        # Last, so that no parameter can name another video.
         body = dict(parameters) | {"video": {"id": video_id}, "prompt": prompt}
         return parse_video(await self._make("/v1/videos/extensions", "videos.extend", body), operation="videos.extend")
 
@@ -105,4 +107,5 @@ class MediaClient:
 
 def _segment(text: str) -> str:
     """One path segment, whatever `text` holds."""
+    # Dots alone would climb to another path when the address is normalised.
     return quote(text, safe="") if text.strip(".") else "-"

@@ -49,6 +49,7 @@ def find_media(text: str) -> list[FileAttached]:
         if opening >= 0 and (match["again"] or _is_poe_file(match["url"])):
             name = text[opening + len(_OPENING) : match.start()].strip()
             found.setdefault(match["url"], _file(match["url"], name or None))
+        # The next name may not begin inside this image.
         end = match.end()
     return list(found.values())
 

@@ -23,6 +23,7 @@ def parse_balance(body: JSONObject) -> PointsReading:
     """The reading in either shape; parts that the reply leaves out are `None`."""
     plan, addon = number_at(body, "plan_points_balance"), number_at(body, "addon_point_balance")
     balance = number_at(body, "current_point_balance")
+    # The observed shape has no sum.
     if balance is None and (plan is not None or addon is not None):
         balance = (plan or 0) + (addon or 0)
     grants = [
@@ -30,6 +31,7 @@ def parse_balance(body: JSONObject) -> PointsReading:
         for period in ("daily", "monthly")
         if (at := time_at(body, f"next_{period}_grant_time")) is not None
     ]
+    # The earlier grant is what an empty account waits for.
     next_at, allotment = min(grants, key=lambda grant: grant[0], default=(None, None))
     # Points granted by the month come with a subscription; their absence says nothing, daily plans exist too.
     subscribed = True if time_at(body, "next_monthly_grant_time") is not None else None
@@ -52,6 +54,7 @@ def _rate(body: JSONObject, balance: int | None) -> float | None:
     if usd is None or usd <= 0 or balance is None or balance <= 0:
         return None
     exponent = usd.as_tuple().exponent
+    # Half of the last digit that Poe wrote.
     rounding = Decimal("0.5").scaleb(min(int(exponent), 0)) if isinstance(exponent, int) else usd
     rate = usd / balance
     is_usable = rounding <= usd * _MAX_ROUNDING and _MIN_USD_PER_POINT <= rate <= _MAX_USD_PER_POINT

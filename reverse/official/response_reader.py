@@ -41,6 +41,7 @@ class ResponseReader:
                 if decoder.is_complete:
                     break
         except PoeError as error:
+            # Kept, not raised: the events of the same piece come before it, and may already be an answer to charge for.
             self.failure = error
         return self._noted(events)
 

@@ -63,6 +63,7 @@ async def with_addresses(exchange: Exchange, request: ChatRequest) -> ChatReques
     """The request with every attachment uploaded, which the bot protocol needs. Uploads at the same time."""
 
     async def addressed(file: Attachment) -> Attachment:
+        # It has an address already, which is all that a message names.
         if file.data is None:
             return file
         kept = await upload(exchange, file)
@@ -89,11 +90,13 @@ async def _map_attachments(
     if not any(message.attachments for message in request.messages):
         return request
     try:
+        # At the same time; the first failure ends the others, since the question can't be asked without the file.
         async with asyncio.TaskGroup() as group:
             changed = [
                 [group.create_task(change(file)) for file in message.attachments] for message in request.messages
             ]
     except ExceptionGroup as failures:
+        # Callers know `PoeError` only.
         raise failures.exceptions[0] from None
     messages = [
         replace(message, attachments=tuple(task.result() for task in tasks))

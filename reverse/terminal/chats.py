@@ -87,6 +87,7 @@ class WebChat:
             async for event in events:
                 if isinstance(event, ChatStarted):
                     known = self._chat.chat_code if self._chat else None
+                    # Later answers of a chat come without its code.
                     self._chat = ChatRef(event.chat_id, event.chat_code or known)
                 yield event
 
@@ -205,6 +206,7 @@ class OfficialChat:
                 async for event in events:
                     yield event
         finally:
+            # The new answer did not come: the old one stays.
             if len(self._messages) < len(before):
                 self._messages = before
 

@@ -125,6 +125,7 @@ class Screen:
                 self._finish(shown)
 
     def _finish(self, shown: Shown) -> None:
+        # A terminal has it already.
         text = "" if self.is_terminal else shown.text
         if shown.text and not shown.text.endswith("\n"):
             text += "\n"

@@ -85,6 +85,7 @@ class Session:
                 self._take(line)
             except Leave:
                 return
+            # A kind of `KeyboardInterrupt`, after which the chat does not go on.
             except EndedBySignal:
                 raise
             except KeyboardInterrupt:
@@ -92,6 +93,7 @@ class Session:
                 self._screen.error("stopped; /quit leaves")
             except PoeError as error:
                 self._screen.error(f"{error} [{error.code}]")
+            # An `OSError`, too, but there is nobody left to show it to.
             except BrokenPipeError:
                 raise
             except (OSError, ValueError) as error:
@@ -104,6 +106,7 @@ class Session:
         name = _ALIASES.get(name.lower(), name.lower())
         if line.startswith("//"):
             self._ask(line[1:])
+        # Users of the original type `!`, with which a message may begin as well.
         elif line.startswith("/") or (line.startswith("!") and name in self._commands):
             self._command(name, rest.strip())
         else:
@@ -122,6 +125,7 @@ class Session:
         try:
             self._show(self._chat.ask(text, attachments))
         except PoeError:
+            # They were not sent: the user need not attach them again.
             self._attachments = attachments
             raise
 

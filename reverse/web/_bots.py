@@ -80,6 +80,7 @@ class Bots:
     async def info(self, handle: str, *, fresh: bool = False) -> BotInfo:
         """What Poe says about a bot; up to an hour old unless `fresh`. Raises `BOT_NOT_FOUND`."""
         now = self._wall_clock()
+        # Kept with the account's session, which outlives this client.
         known = None if fresh else self._session.known_bot(handle, now)
         node = known or await self._lookup("HandleBotLandingPageQuery", {"botHandle": handle})
         bot = read_bot(node)
@@ -104,6 +105,7 @@ class Bots:
             "postId": 0,
         }
         node = await self._lookup("LayoutRightSidebarQuery", variables)
+        # This query may answer without the handle.
         bot = read_bot({"handle": handle, **node})
         if bot is None:
             raise poe_error(ErrorCode.BOT_NOT_FOUND)
@@ -129,6 +131,7 @@ class Bots:
             variables = available_bots_variables(self._config, cursor, page_size)
             data = await self._graphql.query("AvailableBotsSelectorModalPaginationQuery", variables)
             connection = mapping(data.get("viewer")).get("availableBotsConnection")
+            # Deleted bots are listed, too, and marked.
             nodes = [node for node in nodes_of(connection) if node.get("deletionState", "not_deleted") == "not_deleted"]
             return Page(tuple(bot for node in nodes if (bot := read_bot(node))), next_cursor(connection))
 
@@ -195,6 +198,7 @@ class Bots:
 
     async def create(self, draft: BotDraft) -> None:
         """Create a bot. An account without a public name must call `complete_profile` first: none is made up here."""
+        # Before the mutation: what Poe refuses comes back as a sentence for people.
         category = await self._category(draft)
         await self._check_public_name()
         variables = {
@@ -231,6 +235,7 @@ class Bots:
         if bot.is_own:
             await self._graphql.mutate("BotInfoCardActionBar_poeBotDelete_Mutation", {"botId": bot.bot_id})
         else:
+            # Somebody else's bot can only be hidden.
             variables = {"connections": [_LIST_CONNECTION], "botId": bot.bot_id}
             await self._graphql.mutate("BotInfoCardActionBar_poeRemoveBotFromUserList_Mutation", variables)
         self._session.forget_bot(handle)

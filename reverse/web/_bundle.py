@@ -94,6 +94,7 @@ def parse_channel_settings(value: object) -> ChannelSettings | None:
     names = ("channel", "channelHash", "boxName", "baseHost", "minSeq")
     texts = [str(data[name]) if isinstance(data.get(name), str | int) else "" for name in names]
     channel, channel_hash, box_name, base_host, min_seq = texts
+    # They become parts of an address to which the account's channel is opened: nothing else may come in by them.
     if not (channel and channel_hash and re.fullmatch(r"[0-9]{1,20}", min_seq) and re.fullmatch(r"[\w.-]+", box_name)):
         return None
     if not (channel.isascii() and channel.isprintable() and re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?", base_host)):
@@ -124,6 +125,7 @@ def form_key_program(page: HomePage, secret_script: str, rules: Mapping[str, str
     calls += [match[0] for match in islice(re.finditer(rules["key_call"], source, re.DOTALL), _MAX_CALLS)]
     if not calls:
         raise poe_error(ErrorCode.PROTOCOL, "the home page defines no form key; supply one with the credentials")
+    # First: the page's scripts may read it as soon as they run.
     if (secret := re.search(rules["secret"], secret_script, re.DOTALL)) is not None:
         texts.insert(0, secret[1])
     return KeyProgram((_ENVIRONMENT, *texts), tuple(f"String({call}).slice(0, 32)" for call in calls[:_MAX_CALLS]))
@@ -134,6 +136,7 @@ def _may_define_key(script: Script) -> bool:
         script.src is None
         and script.type != "application/json"
         and "function" in script.text
+        # Scripts that touch the page would fail in the evaluator, and take the key function down with them.
         and "document." not in script.text
     )
 
@@ -147,6 +150,7 @@ def _find_channel(scripts: list[Script], html: str) -> ChannelSettings | None:
                 found = None
             if found is not None:
                 return found
+    # Should Poe move it to another script: it is looked for by its name.
     start = html.find('"tchannelData"')
     opened = html.find("{", start) if start >= 0 else -1
     closed = html.find("}", opened) if opened >= 0 else -1

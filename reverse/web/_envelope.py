@@ -23,6 +23,7 @@ def read_envelope(reply: Reply, operation: str) -> dict[str, Any]:
 
     Source: docs/reference/poe-web.md#answer-envelope, docs/reference/poe-web.md#failures.
     """
+    # Cloudflare's challenge and the login page are HTML, whatever was asked for.
     if reply.is_html or not reply.body.strip():
         check_reply(reply, operation)
         form = "a page" if reply.body.strip() else "nothing"
@@ -35,13 +36,16 @@ def read_envelope(reply: Reply, operation: str) -> dict[str, Any]:
             ErrorCode.PROTOCOL, "Poe's answer is no JSON object", operation=operation, status=reply.status
         ) from None
     messages = [message for error in sequence(envelope.get("errors")) if (message := _message_of(error))]
+    # Before the status: a 403 in JSON may be the form key's, which can be renewed; one as a page is not.
     if _rejects_form_key(reply, envelope, messages):
         raise poe_error(ErrorCode.STALE_FORM_KEY, operation=operation, status=reply.status)
     check_reply(reply, operation)
     data = envelope.get("data")
+    # Data beside errors counts: a missing part of an answer fails where it is read.
     if isinstance(data, dict):
         return data
     text = messages[0] if messages else None
+    # Apollo's words for a hash that the server does not know.
     if text and "persistedquerynotfound" in text.lower().replace(" ", ""):
         raise poe_error(ErrorCode.STALE_OPERATION, operation=operation, status=reply.status)
     raise poe_error(
@@ -63,6 +67,7 @@ def find_token(body: bytes) -> str | None:
     if _TOKEN.fullmatch(text.strip('"')):
         return text.strip('"')
     try:
+        # Level by level and not by recursion: the answer is a stranger's JSON.
         waiting: deque[Any] = deque([load_object(text)])
     except PoeError:
         return None

@@ -82,6 +82,7 @@ async def _run(command: list[str], given: bytes, seconds: float) -> bytes:
     except TimeoutError:
         return b""
     finally:
+        # Also after a cancellation: a loop without end would hold the sandbox's processor.
         if process.returncode is None:
             process.kill()
             await process.wait()

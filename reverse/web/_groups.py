@@ -126,6 +126,7 @@ class Group:
             if turn:
                 await asyncio.sleep(rng.uniform(*pause_seconds))
             speaker = choose_speaker(self.members, self.log[-1].text, self.previous, rng)
+            # Closed here: a generator that is left to the garbage collector would stop the bot some time later.
             async with aclosing(self._turn(client, speaker)) as deltas:
                 async for delta in deltas:
                     yield delta

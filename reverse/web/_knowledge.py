@@ -59,6 +59,7 @@ class Knowledge:
 
     async def of_bot(self, handle: str, *, page_size: int = 50) -> AsyncGenerator[KnowledgeSource, None]:
         """The sources of a bot that this account created, from the first on."""
+        # Fresh, because whose bot it is decides, and what is kept may be an hour old.
         bot = await self._bots.info(handle, fresh=True)
         if not bot.is_own or bot.id is None:
             raise poe_error(ErrorCode.BOT_ACCESS_DENIED, "the account did not create this bot")

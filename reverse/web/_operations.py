@@ -101,6 +101,7 @@ _SUBSCRIPTIONS = {
 
 def canonical_name(name: str) -> str | None:
     """An operation's name as it is written here, whichever generation's spelling is given; `None` for no operation."""
+    # The generations differ in the case of the first letter, and an operator copies what the browser shows.
     spellings = (name, name[:1].upper() + name[1:], name[:1].lower() + name[1:])
     return next((known for known in spellings if any(known in hashes for hashes in _OPERATIONS.values())), None)
 
@@ -115,6 +116,7 @@ def operation_hash(name: str, config: PoeConfig) -> str:
 
     Raises `PoeError` (`STALE_OPERATION`) where neither knows the operation.
     """
+    # The configured one first: it is what an operator sets when Poe has a new build and this file is out of date.
     known = config.operation_hashes.get(name) or _OPERATIONS[config.operation_generation].get(name)
     if known is None:
         raise poe_error(ErrorCode.STALE_OPERATION, operation=name)

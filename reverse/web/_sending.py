@@ -87,9 +87,11 @@ def read_sent(data: Mapping[str, Any], *, chat_id: int | None) -> Sent:
     status, explanation = edge.get("status"), edge.get("statusMessage")
     if status != "success":
         text = clean(explanation) if isinstance(explanation, str) and explanation else None
+        # HTTP and GraphQL both say that all is well here; only this status tells.
         raise refusal(status if isinstance(status, str) else "unknown", operation=SEND, upstream_text=text)
     chat = mapping(edge.get("chat"))
     created = integer(chat.get("chatId"))
+    # Where the answer has no `chatId`, the number is in the node's id.
     created = created if created is not None else number_of(chat.get("id"))
     chat_id = chat_id if chat_id is not None else created
     if chat_id is None:
@@ -101,5 +103,6 @@ def read_sent(data: Mapping[str, Any], *, chat_id: int | None) -> Sent:
         chat_id,
         code if isinstance(code, str) else None,
         clean(title) if isinstance(title, str) else None,
+        # What precedes the answer, so that an older answer in the same chat is not taken for it.
         question if question is not None else answer - 1 if answer is not None else None,
     )

@@ -89,12 +89,14 @@ class PoeWebClient:
             self._channel,
             sources=sources,
             uploader=uploader,
+            # Fresh, because it is asked after a refusal, for which what was kept may be the reason.
             find_bot=partial(self.bots.info, fresh=True),
             rng=rng,
             splits_thinking=splits_thinking,
         )
         self.chats = Chats(self._graphql, rng)
         self.knowledge = Knowledge(self._graphql, self.bots, sources)
+        # The web API makes videos as answers of a bot.
         self.videos = None
         self.plumbing = Plumbing(self._graphql, self._channel, self._subscribe)
 
@@ -106,6 +108,7 @@ class PoeWebClient:
 
     async def aclose(self) -> None:
         """Release sockets and tasks. No network call; safe to call twice, from any state."""
+        # The channel first: it may be asking something over the transport.
         await self._channel.aclose()
         await self._transport.aclose()
 

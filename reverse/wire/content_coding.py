@@ -42,6 +42,7 @@ class ContentDecoder:
                 data = self._inflate.unconsumed_tail
                 if piece:
                     yield piece
+                # A full piece may have more behind it in zlib's own memory, even with no input left.
                 if not data and len(piece) < MAX_PIECE_BYTES:
                     return
         except zlib.error:

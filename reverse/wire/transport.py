@@ -76,6 +76,7 @@ async def read_body(reply: StreamedReply, max_bytes: int, deadline: float) -> by
     """The whole body. Raises as `receive` does, and `protocol` when it is larger than `max_bytes`."""
     parts: list[bytes] = []
     size = 0
+    # Counted while it arrives: the length that the head announces need not be true, or there.
     while data := await reply.receive(deadline):
         size += len(data)
         if size > max_bytes:
@@ -87,6 +88,7 @@ async def read_body(reply: StreamedReply, max_bytes: int, deadline: float) -> by
 def encode_json(request: OutgoingRequest) -> bytes:
     """The body of a request that has JSON. Raises `invalid_request` for what is none; nothing of it is quoted."""
     try:
+        # Not as ASCII: escapes would make Chinese or Arabic text two or three times as long.
         text = json.dumps(request.json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
         raise unsendable(request) from None

@@ -191,6 +191,21 @@ class TestConnections:
         assert b"x-amz-target: TrentService.Decrypt" in server.requests[0]
         await client.aclose()
 
+    async def test_connections_can_be_opened_before_they_are_needed(self, scripted) -> None:
+        server = scripted(OK, OK)
+        client = client_of(server)
+        await client.connect("kms", 2)
+        await asyncio.gather(*(client.call("kms", "Decrypt", {}) for _ in range(2)))
+        assert (server.connections, len(server.requests)) == (2, 2)
+        await client.aclose()
+
+    async def test_a_connection_that_cannot_be_opened_early_is_no_failure(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        client = AwsClient(LeanExchange({**KEYS, "AWS_ENDPOINT_URL": address}), sleep=no_sleep)
+        await client.connect("kms", 1)
+        await client.aclose()
+
     async def test_a_connection_that_was_closed_meanwhile_is_not_used(self, scripted) -> None:
         async def no_retry(_: float) -> None:
             pytest.fail("the dead connection was used")

@@ -31,6 +31,7 @@ from accounts import (
     SealBrokenError,
     SendRecord,
     StoreUnavailableError,
+    _documents,
     open_store,
 )
 from accounts import _keys as keys
@@ -90,6 +91,21 @@ class OpenVault:
         return json.loads(sealed)
 
 
+class WaitingVault(OpenVault):
+    """Unseals when it may, and then perhaps not."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.may_unseal = asyncio.Event()
+        self._fails = fails
+
+    async def unseal(self, sealed: bytes, *, account_id: str, purpose: str) -> dict[str, Any]:
+        async with asyncio.timeout(30):
+            await self.may_unseal.wait()
+        if self._fails:
+            raise StoreUnavailableError("Decrypt", "KMSInternalException")
+        return await super().unseal(sealed, account_id=account_id, purpose=purpose)
+
+
 async def fill(store: DynamoDBAccountStore, count: int, **fields: Any) -> None:
     """A fleet of web accounts, `acct_0` and so on, with some fields set otherwise; needs `OpenVault`."""
     first = await store.put_account(kind=AccountKind.WEB, label="first", credentials={"p_b": "x"}, account_id="acct_0")
@@ -138,6 +154,45 @@ class TestCost:
         cold = Counted(aws, table_name)
         await cold.store.lease(wants())
         assert cold.calls["Decrypt"] == 2
+
+    async def test_credentials_are_unsealed_while_the_slot_is_taken(self, aws: Aws, table_name: str) -> None:
+        vault = WaitingVault()
+        counted = Counted(aws, table_name, vault=vault)
+        await fill(counted.store, 1)
+        write = counted.store._table.write
+
+        async def written(*writes: Any) -> None:
+            await write(*writes)
+            vault.may_unseal.set()
+
+        counted.store._table.write = written  # type: ignore[method-assign]
+        lease = await counted.store.lease(wants())
+        assert lease.credentials == {"p_b": "x"}
+
+    async def test_no_slot_is_held_for_credentials_that_cannot_be_unsealed_now(self, aws: Aws, table_name: str) -> None:
+        vault = WaitingVault(fails=True)
+        vault.may_unseal.set()
+        store = aws.store(table_name, vault=vault)
+        await fill(store, 1)
+        with pytest.raises(StoreUnavailableError):
+            await store.lease(wants())
+        assert await store.slots_in_use() == {}
+
+    async def test_a_large_configuration_is_unpacked_when_it_has_changed(
+        self, aws: Aws, table_name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store, unpacked = aws.store(table_name), []
+        unpack = _documents.unpack
+        monkeypatch.setattr(_documents, "unpack", lambda packed: unpacked.append(1) or unpack(packed))
+        for version in range(2):
+            await store.put_config("large", {"version": version, "noise": "x" * 20_000})
+            for _ in range(3):
+                found = (await store.get_configs(["large"]))["large"]
+                assert found["version"] == version
+                # What one reader does to its copy is not the next one's.
+                found["version"] = None
+        assert len(unpacked) == 2
+        await store.aclose()
 
     async def test_a_sticky_chat(self, aws: Aws, table_name: str) -> None:
         counted = Counted(aws, table_name, vault=OpenVault())

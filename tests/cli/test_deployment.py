@@ -281,6 +281,7 @@ def schedules(state: str) -> dict[str, Any]:
         ("table settings", {"describe_table": OTHER_TABLE}, State.FAIL),
         ("schedule", {"list_schedules": {"Schedules": []}}, State.FAIL),
         ("alarms", {"describe_alarms": {"MetricAlarms": []}}, State.WARN),
+        ("alarms", {"describe_alarms": {"MetricAlarms": [{"AlarmActions": []}]}}, State.WARN),
         (
             "alarms",
             {"list_subscriptions_by_topic": {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}},
@@ -292,6 +293,21 @@ def schedules(state: str) -> dict[str, Any]:
 )
 def test_what_is_planted_in_a_deployment_is_found(name: str, changed: dict[str, Any], state: State) -> None:
     assert states(**changed)[name] is state
+
+
+def test_a_secret_in_the_environment_is_named_and_the_id_of_one_is_none() -> None:
+    variables = {
+        **{
+            "AWS_LAMBDA_EXEC_WRAPPER": "/opt/streaming-runtime",
+            "GATEWAY_ADMIN_SECRET_ID": "arn",
+            "GATEWAY_KMS_KEY_ID": "k",
+        },
+        **{"POE_API_KEY": "hush", "GATEWAY_P_B_COOKIE": "hush"},
+    }
+    configuration = {**SECRET_IN_ENVIRONMENT, "Environment": {"Variables": variables}}
+    clients = Clients(**(WELL | {"get_function_configuration": configuration}))
+    found = {finding.name: finding for finding in run_checks(DeploymentChecks(stack(clients)).all())}
+    assert found["secrets"].detail.endswith("can read GATEWAY_P_B_COOKIE, POE_API_KEY.")
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "ThrottlingException"])

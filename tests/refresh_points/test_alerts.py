@@ -140,6 +140,22 @@ async def test_a_budget_is_told_near_its_end_and_at_it(told: Told) -> None:
         assert told.inbox.kinds == expected
 
 
+async def test_a_budget_stays_told_by_runs_that_have_no_time_to_look_at_all_keys(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, _ = await told.house.store.create_key(name="laptop", points_per_day=100)
+    await told.house.store.reserve_budget(key, Reservation(owners=["a"], points=90))
+    await told.run(after=60)
+    monkeypatch.setattr(alerts_module, "_KEYS_PAGES", 0)
+    await told.run(after=60)
+    assert [alert.kind for alert in await told.house.store.list_alerts() if alert.is_open] == ["budget_near"]
+    await told.run(after=24 * HOUR)
+    assert not [
+        alert for alert in await told.house.store.list_alerts() if alert.kind == "budget_near" and alert.is_open
+    ]
+    assert told.inbox.kinds[0] == ["budget_near"]
+
+
 async def test_a_job_that_was_late_says_so_when_it_runs_again(told: Told) -> None:
     await told.house.add("me")
     await told.run()

@@ -70,12 +70,21 @@ async def test_a_reading_settles_what_the_history_shows_and_repeating_it_changes
     assert house.poe.histories_read == 1, "nothing is left to settle"
 
 
-async def test_a_history_that_can_not_be_read_does_not_hurt_the_reading(house: House, clock: SteppedClock) -> None:
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (poe_error(ErrorCode.STALE_OPERATION), "stale_operation"),
+        (RuntimeError("a defect"), "unexpected_RuntimeError"),
+    ],
+)
+async def test_a_history_that_can_not_be_read_does_not_hurt_the_reading(
+    house: House, clock: SteppedClock, error: Exception, code: str
+) -> None:
     account = await house.add("a")
     await send(house, "o", clock)
 
     async def broken(self):
-        raise poe_error(ErrorCode.STALE_OPERATION)
+        raise error
         yield
 
     with pytest.MonkeyPatch.context() as patched:
@@ -83,7 +92,7 @@ async def test_a_history_that_can_not_be_read_does_not_hurt_the_reading(house: H
         answer = await house.run({"account_ids": [account.id]})
     assert (answer["succeeded"], answer["books"]["settled"]) == (1, 0)
     [line] = [line for line in house.lines() if line["message"] == "books.kept"]
-    assert line["history_failures"] == {"stale_operation": 1}
+    assert line["history_failures"] == {code: 1}
 
 
 async def test_lost_sends_are_found_before_the_readings_that_settle_them(house: House, clock: SteppedClock) -> None:

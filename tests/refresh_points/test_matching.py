@@ -175,6 +175,14 @@ def test_a_web_send_whose_cost_was_reported_takes_its_entry_and_leaves_the_other
     assert costs([known, late], history) == {"2": (35, "history")}
 
 
+def test_a_busy_day_is_settled_whatever_others_spent_with_the_same_key() -> None:
+    """Entries that nothing of ours explains ask all sends of the day to make room, one after the other."""
+    sends = [send(number, -6_000 + 2 * number, seconds=3) for number in range(1, 1_201)]
+    history = [paid(number, -5_999 + 2 * number) for number in range(1, 1_201)]
+    others = [paid(5_000 + number, -5_500 + number, 3) for number in range(100)]
+    assert len(costs(sends, [*history, *others])) == len(sends)
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(0, 6))
 def test_everything_that_was_charged_is_ours_or_elsewhere_to_the_point(seed: int, count: int, others: int) -> None:

@@ -33,7 +33,7 @@ from pool.webhook import SIGNATURE_HEADER, Webhook, WebhookChannel, set_webhook
 from refresh_points import handler as job
 from reverse.url_guard import FetchPolicy
 from tests.accounts.stand_in import Aws
-from tests.refresh_points.test_processes import Context, environment
+from tests.refresh_points.test_processes import environment
 
 ON_LOOPBACK = FetchPolicy(is_allowed=lambda address: address.is_loopback)
 PATH = "/hooks/a-secret-in-the-address"
@@ -87,7 +87,7 @@ class Deployment:
 
     async def run(self) -> list[Alert]:
         """One run; the alerts after it."""
-        await asyncio.to_thread(job.handler, {"source": "aws.scheduler"}, Context())
+        await asyncio.to_thread(job.handler, {"source": "aws.scheduler"}, None)
         return list(await self.store.list_alerts())
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import httpx
 
@@ -42,6 +43,7 @@ from tests.soak.world import SANDBOXES, UNPRICED_POINTS, World, running
 JOB_SECONDS = 3_600.0
 PAUSES = (900.0, 4_000.0, 8_000.0, 30_000.0, 60_000.0, 3 * 3_600.0)
 _MARGIN = 3_600.0
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -81,7 +83,9 @@ async def soak(
         await world.calm_down()
         report = Report(requests, seconds, world.happened, Counter(ends.values()))
         tell("a day later")
-        await _check(world, asked, ends, began, report, tell)
+        # The table's stand-in takes seconds for a page of a thousand entries where the machine is busy; AWS does not.
+        with mock.patch("accounts._aws_lean.READ_TIMEOUT_SECONDS", PATIENCE_SECONDS):
+            await _check(world, asked, ends, began, report, tell)
         return report
 
 

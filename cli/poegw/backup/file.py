@@ -58,8 +58,10 @@ class Writer:
         }
 
     def __enter__(self) -> Writer:
+        # Of an export that was killed.
         self._part.unlink(missing_ok=True)
         try:
+            # Exclusive, so that no link that somebody has laid there is followed.
             descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise _cannot("written", self._path, error) from None
@@ -81,6 +83,7 @@ class Writer:
                 mac = self.seal.mac(digest) if self.seal is not None else None
                 self._write({"end": {"lines": self._lines, "sha256": digest, "mac": mac}})
                 self._file.flush()
+                # Before the name: after a power cut an empty file would stand for a backup.
                 os.fsync(self._file.fileno())
                 self._part.replace(self._path)
         except OSError as failure:
@@ -155,6 +158,7 @@ class Backup:
             digest.update(raw)
             if number and value["section"] == section:
                 yield value
+        # Read anew for each section: the file must still be the one that was checked.
         if digest.hexdigest() != self._digest:
             raise _damaged("it was changed while it was read")
 

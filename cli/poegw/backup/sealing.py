@@ -40,6 +40,7 @@ class Seal:
         except ValueError:
             raise CommandError("The file's encryption can't be used: its salt is damaged.") from None
         keys = derived.derive(passphrase.encode())
+        # Two keys: one encrypts, the other authenticates the whole file.
         self._cipher = aesgcm(keys[:_KEY_BYTES])
         self._mac_key = keys[_KEY_BYTES:]
         self._id = backup_id
@@ -52,6 +53,7 @@ class Seal:
 
     def seal(self, account_id: str, credentials: Mapping[str, str]) -> dict[str, str]:
         """Encrypt the credentials of an account."""
+        # At random: among so few accounts two of them never meet.
         nonce = secrets.token_bytes(_NONCE_BYTES)
         text = json.dumps(dict(credentials), sort_keys=True).encode()
         sealed = self._cipher.encrypt(nonce, text, self._bound_to(account_id))
@@ -65,6 +67,7 @@ class Seal:
             nonce, data = (b64decode(str(sealed[name]), validate=True) for name in ("nonce", "data"))
             found: dict[str, str] = json.loads(self._cipher.decrypt(nonce, data, self._bound_to(account_id)))
         except (InvalidTag, ValueError, KeyError, TypeError):
+            # One answer for both: which it was would help only somebody who guesses.
             raise CommandError(WRONG, status=Exit.REFUSED) from None
         return found
 

@@ -140,6 +140,7 @@ def web(
         raise CommandError(
             str(error), hint="A Cookie header, a cookies.txt and a JSON export are understood.", status=Exit.USAGE
         ) from None
+    # Names only: what was pasted is never repeated.
     state.output.note(f"Found: {', '.join(sorted(credentials))}.")
     _add(
         state,
@@ -223,6 +224,7 @@ def remove(state: State, account: str) -> None:
 
 def find(gateway: Gateway, name: str) -> dict[str, Any]:
     """The account with this id or label. Raises `CommandError` if there is none, or more than one."""
+    # An id is one request, a label a look through all accounts.
     if name.startswith("acct_"):
         account: dict[str, Any] = gateway.get(f"/admin/accounts/{segment(name)}")
         return account

@@ -32,6 +32,7 @@ def api_command(state: State, method: str, path: str, source: TextIO | None) -> 
         raise CommandError("The path begins with a slash, such as /admin/accounts.", status=Exit.USAGE)
     reply = state.gateway().request(method.upper(), path, body=body)
     content = reply.body.decode("utf-8", "replace")
+    # A person gets it indented, a program gets the bytes as they are.
     if sys.stdout.isatty():
         try:
             content = json.dumps(json.loads(content), indent=2, ensure_ascii=False)

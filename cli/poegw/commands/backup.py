@@ -88,6 +88,7 @@ def _credentials(gateway: Gateway, accounts: list[dict[str, Any]]) -> dict[str, 
 
 def _with_admin_key(state: State, gateway: Gateway) -> Gateway:
     """The gateway with the deployment's own admin key, which alone may export credentials."""
+    # Only the deployment's own key has no id; made keys may not export credentials.
     if gateway.get("/admin/whoami")["id"] is None:
         return gateway
     target = state.target()
@@ -112,6 +113,7 @@ def _new_passphrase(*, from_stdin: bool) -> str:
     passphrase = read_secret("Passphrase", from_stdin=from_stdin, option="--passphrase-stdin")
     if len(passphrase) < MIN_PASSPHRASE_CHARACTERS:
         raise CommandError(f"A passphrase has at least {MIN_PASSPHRASE_CHARACTERS} characters.", status=Exit.USAGE)
+    # A mistyped one would be noticed when the backup is needed.
     if not from_stdin and read_secret("Once more", from_stdin=False, option="") != passphrase:
         raise CommandError("They differ. Nothing was written.", status=Exit.USAGE)
     return passphrase
@@ -156,6 +158,7 @@ def import_command(
     state.output.note(f"Written by {backup.header.get('gateway')} at {backup.header.get('created_at')}: {counts}.")
     seal = None
     if backup.has_secrets and not without_secrets:
+        # Before anything is sent: a wrong passphrase changes nothing.
         seal = backup.unlock(read_secret("Passphrase", from_stdin=passphrase_stdin, option="--passphrase-stdin"))
     if dry_run:
         state.output.note("The file is whole. Nothing was imported.")

@@ -59,6 +59,7 @@ def deploy_command(
     configured, known = choices.environment_of(root, environment), choices.load(root, environment)
     if region:
         known["region"] = region
+    # What samconfig.toml has, what was answered before, what is on the command line: the later wins.
     known["parameters"] = {
         **configured["parameters"],
         **known.get("parameters", {}),
@@ -78,12 +79,14 @@ def deploy_command(
     state.output.note(f"At worst, with {concurrency} streams open all day, AWS bills ${worst:.2f} a day.")
     where = {"stack": name, "region": session.region_name, "profile": aws_profile, "parameters": parameters}
     sam.build(root, parameters)
+    # Before the upload: Lambda would only say at its first request that it can't load a library.
     check_architecture(root, parameters["Architecture"])
     if diff:
         sam.show_changes(root, **where)
         return
     confirm(f"Deploy {name} to {session.region_name}?", is_sure=state.is_sure)
     sam.deploy(root, **where)
+    # Only now: answers of a deployment that failed are asked for again.
     choices.save(root, {**known, "stack": name, "region": session.region_name}, environment)
     deployed = read_stack(name, region=session.region_name, profile=aws_profile)
     from poegw.deployment.first_token import greet
@@ -123,7 +126,8 @@ def resume_command(state: State, stack: str | None, region: str | None, aws_prof
 
     found = _stack(state, stack, region, aws_profile)
     limit = aws.resume(found)
-    state.output.note(f"{found.name} serves again, with {limit if limit else 'no'} cap of its own.")
+    cap = f"with a cap of {limit} requests at once" if limit else "without a cap of its own"
+    state.output.note(f"{found.name} serves again, {cap}.")
 
 
 @click.command()

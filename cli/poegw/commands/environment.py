@@ -59,6 +59,7 @@ def run_command(state: State, program: str, arguments: tuple[str, ...]) -> None:
     path = shutil.which(program)
     if path is None:
         raise CommandError(f"{program[:80]!r} is not installed here.", hint=f"Known to work: {', '.join(PROGRAMS)}.")
+    # In place of this process: signals and the terminal are the program's own.
     os.execve(path, [program, *arguments], {**os.environ, **variables(*state.client_key())})  # noqa: S606 - what it is for
 
 

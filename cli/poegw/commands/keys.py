@@ -160,6 +160,7 @@ def update(
         )
     gateway = state.gateway()
     found = find(gateway, key)
+    # With the version that was read: a change that somebody makes meanwhile is not undone.
     _show(state, gateway.send("PATCH", f"/admin/keys/{segment(found['id'])}", body | {"version": found["version"]}))
 
 
@@ -193,6 +194,7 @@ def revoke(state: State, key: str) -> None:
 
 def find(gateway: Gateway, name: str) -> dict[str, Any]:
     """The key with this id or name. Raises `CommandError` if there is none, or more than one."""
+    # All of them, since names need not differ.
     found = [row for row in gateway.pages("/admin/keys") if name in (row["id"], row["name"])]
     return find_one(found, name, noun="key")
 
@@ -212,12 +214,14 @@ def _limits(
     if max_concurrent is not None:
         body["max_concurrent"] = max_concurrent
     if expires is not None:
+        # "never" is null for the gateway; leaving it out would change nothing.
         body["expires_at"] = expires or None
     return body
 
 
 def _print_secret(state: State, created: dict[str, Any]) -> None:
     if state.output.form == "table":
+        # Alone on standard output, for `KEY=$(poegw keys create …)`.
         state.output.text(created["key"])
         state.output.note(f"This is the secret of {created['name']} ({created['id']}). It is not shown again.")
     else:

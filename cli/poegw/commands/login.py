@@ -53,6 +53,7 @@ def login_command(
         url = base_url(state.options.get("url") or _asked_url())
         admin_key = read_secret("Admin key", from_stdin=key_stdin, option="--key-stdin")
     gateway = state.connect(url, admin_key)
+    # A key of this machine's own: it can be revoked alone, and a lost laptop's ends by itself.
     expires_at = datetime.now(UTC) + timedelta(days=KEY_DAYS)
     created = gateway.send(
         "POST",
@@ -81,18 +82,23 @@ def login_command(
 @click.command()
 @pass_state
 def logout_command(state: State) -> None:
-    """Revoke this machine's key and forget the gateway."""
+    """Revoke this machine's keys and forget the gateway."""
     name = state.options.get("profile") or state.profiles.current
     if name is None:
         raise CommandError("You are not logged in.", status=Exit.NOT_LOGGED_IN)
     profile = state.profiles.get(name)
     try:
-        state.connect(profile["url"], profile.get("key")).send("DELETE", f"/admin/keys/{segment(profile['key_id'])}")
+        gateway = state.connect(profile["url"], profile.get("key"))
+        # The administrator's last: it is what revokes the other one.
+        for key_id in (profile.get("client_key_id"), profile["key_id"]):
+            if key_id is not None:
+                gateway.send("DELETE", f"/admin/keys/{segment(key_id)}")
         told = "Its key is revoked."
     except ApiError as error:
         told = f"Its key was not revoked: {error.message}"
     except (CommandError, KeyError):
         told = "Its key was not revoked, because the gateway could not be asked: revoke it with `poegw keys revoke`."
+    # Forgotten in any case: a gateway that is gone must not keep its profile here.
     state.profiles.remove(name)
     state.output.note(f"Logged out of {profile['url']}. {told}")
 

@@ -67,6 +67,7 @@ def _by_context(row: Mapping[str, Any]) -> Any:
 
 def _by_price(row: Mapping[str, Any]) -> Any:
     values = [float(value) for value in (row.get("pricing") or {}).values() if _is_number(value)]
+    # Unknown prices last: they are not zero.
     return (not values, max(values, default=0.0), row["id"].lower())
 
 

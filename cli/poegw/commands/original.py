@@ -24,6 +24,7 @@ def import_original(state: State, mongo_export: Path, *, is_dry: bool) -> None:
             continue
         try:
             gateway.send("POST", "/admin/accounts", account)
+        # One account's failure leaves the others to be tried; repeating adds nothing twice.
         except CommandError as error:
             failed += 1
             state.output.warn(f"{account['label']}: {error.message}")

@@ -18,6 +18,7 @@ from poegw.state import State, pass_state
 def status_command(state: State, context: click.Context) -> None:
     """Show on one screen how the gateway is. Ends with 1 if it can't serve, so that cron can tell."""
     gateway = state.gateway()
+    # Not ready is an answer here, and no failure of the command.
     ready = gateway.request("GET", "/readyz", raises=False)
     accounts = list(gateway.pages("/admin/accounts"))
     usable = [row for row in accounts if row["status"] == "active"]

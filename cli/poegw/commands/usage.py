@@ -159,6 +159,7 @@ def points_command(state: State, context: click.Context, reconcile: bool) -> Non
         return
     state.output.rows(reply["data"], _POINTS, empty="There is no account.")
     known = [row["balance"] for row in reply["data"] if row["balance"] is not None]
+    # Unknown is not empty: nobody is warned of what was never read.
     if known and sum(known) <= FEW_POINTS:
         state.output.warn(f"Nearly no points are left: {sum(known)}.")
         context.exit(NEARLY_NO_POINTS)
@@ -192,7 +193,9 @@ def _followed(gateway: Gateway, query: Mapping[str, Any]) -> Iterator[dict[str, 
                 seen[row["request_id"]] = None
                 yield row
         if rows:
+            # From that second on again: more requests may have ended in it.
             since = max(row["at"] for row in rows)
+        # A follower may run for days.
         for request_id in list(seen)[:-1000]:
             del seen[request_id]
         time.sleep(FOLLOW_SECONDS)  # noqa: TID251 - a person watches; there is nothing to wait for but time

@@ -97,7 +97,9 @@ def ask(known: Mapping[str, Any], *, default_region: str | None) -> dict[str, An
         email = click.prompt("E-mail address for alarms (empty for none)", default="", show_default=False, err=True)
         if email and not _EMAIL.fullmatch(email):
             raise CommandError("That is not an e-mail address.", status=Exit.USAGE)
+        # Kept also where it is empty: the question was answered.
         parameters["AlarmEmail"] = email
+    # A budget needs an address for its notices.
     if parameters["AlarmEmail"] and "MonthlyBudget" not in parameters:
         budget = click.prompt("Notice when AWS costs more than so many dollars a month", default=10, type=int, err=True)
         parameters["MonthlyBudget"] = str(budget)

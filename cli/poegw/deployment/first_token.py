@@ -38,6 +38,7 @@ def greet(state: State, stack: Stack) -> None:
     if account is None:
         state.output.note("Next: `poegw accounts add official`, then `poegw chat -m MODEL Hello`.")
         return
+    # With the client's key, as programs will: an administrator's opens no model.
     _stream_a_token(state, state.connect(stack.base_url, profile["client_key"]))
 
 
@@ -53,11 +54,13 @@ def _log_in(state: State, stack: Stack, gateway: Gateway) -> dict[str, Any]:
         "key": own["key"],
         "key_id": own["id"],
         "client_key": client["key"],
+        "client_key_id": client["id"],
         "role": "admin",
         "expires_at": expires_at,
         "stack": stack.name,
         "region": stack.region,
     }
+    # A second gateway must not take the place of the first.
     state.profiles.put(DEFAULT_NAME if state.profiles.current is None else stack.name, profile)
     return profile
 

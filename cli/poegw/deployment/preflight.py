@@ -50,6 +50,7 @@ class Preflight:
 
     def shell(self) -> Iterator[Finding]:
         """No stand-in of a local run is taken for AWS."""
+        # The stand-ins answer boto3, too: the checks would pass, and say nothing about AWS.
         found = [name for name in _STAND_INS if self._environ.get(name)]
         if found:
             yield Finding(
@@ -133,6 +134,7 @@ class Preflight:
             status = self._ask("read the stack", formation.describe_stacks, StackName=self._stack)["Stacks"][0][
                 "StackStatus"
             ]
+        # Mostly there is none yet; a right that is missing shows with the next question.
         except CommandError:
             status = None
         if status in _STUCK:
@@ -151,6 +153,7 @@ class Preflight:
             self._session.client("logs").describe_log_groups,
             logGroupNamePrefix=f"/aws/lambda/{self._stack}-",
         )["logGroups"]
+        # CloudFormation fails to create what is there, and rolls everything back.
         if groups:
             names = " ".join(group["logGroupName"] for group in groups)
             yield Finding(

@@ -11,6 +11,7 @@ from poegw.errors import CommandError
 
 def build(root: Path, parameters: Mapping[str, str]) -> None:
     """Build the artefacts once. Raises `CommandError`."""
+    # With the parameters, because the processor that is built for is one of them.
     _run(root, ["build", "--parameter-overrides", *overrides(parameters)])
 
 

@@ -66,6 +66,7 @@ def _function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, 
         value = loader.construct_sequence(node, deep=True)
     else:
         value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    # CloudFormation takes both "A.B" and ["A", "B"].
     if name == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {name if name in _PLAIN_TAGS else f"Fn::{name}": value}

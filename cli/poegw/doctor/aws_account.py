@@ -67,6 +67,7 @@ class AccountChecks:
             )
             return
         reply = call("read the budget's notices", budgets.describe_notifications_for_budget, **asked)
+        # AWS answers with floats.
         there = {(notice["NotificationType"], round(notice["Threshold"])) for notice in reply.get("Notifications", ())}
         if missing := _NOTICES - there:
             told = ", ".join(f"{percent} % {kind.lower()}" for kind, percent in sorted(missing))
@@ -79,6 +80,7 @@ class AccountChecks:
         """No table, key or log group of an earlier stack is kept, and paid for, unnoticed."""
         stacks = self._pages("list the stacks", "cloudformation", "describe_stacks", "Stacks")
         outputs = [item["OutputValue"] for one in stacks for item in one.get("Outputs", ())]
+        # All stacks of the region: another gateway's table is no leftover.
         used = {*self._stack.outputs.values(), *outputs}
         names = {one["StackName"] for one in stacks}
         tables = [f"table {name}" for name in self._tables() if name not in used]
@@ -107,6 +109,7 @@ class AccountChecks:
         other = [
             f"{name} is {deployed[name]}, remembered {value}"
             for name, value in self._remembered.items()
+            # What the template does not have any more can't differ.
             if name in deployed and deployed[name] != value
         ]
         if other:
@@ -210,6 +213,7 @@ class AccountChecks:
     def _log_groups(self, stacks: set[str]) -> list[str]:
         """Those named as ours that are no resource of the stack, nor of another one with a longer name."""
         prefix = f"/aws/lambda/{self._stack.name}-"
+        # "poe-gateway" is how "poe-gateway-dev" begins, whose groups are its own.
         others = tuple(f"/aws/lambda/{name}-" for name in stacks if name.startswith(f"{self._stack.name}-"))
         groups = self._pages(
             "list the log groups",
@@ -247,6 +251,7 @@ class AccountChecks:
 def _cost(budget: Mapping[str, Any]) -> Finding:
     """What AWS has billed this month, of the whole AWS account. Not known is not nothing."""
     spend = budget.get("CalculatedSpend", {})
+    # It takes AWS some hours after a budget was made.
     if "ActualSpend" not in spend:
         return Finding("cost", State.SKIPPED, "AWS has not calculated this month's cost yet.")
     limit, actual = float(budget["BudgetLimit"]["Amount"]), float(spend["ActualSpend"]["Amount"])

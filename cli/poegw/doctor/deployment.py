@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ _NEW_ACCOUNT_LIMIT = 10
 _INDEXES = {"selectable", "due"}
 _TTL_ATTRIBUTE = "expires_at"
 _KEY_SCHEMA = {"pk": "HASH", "sk": "RANGE"}
+# Names of variables that hold a secret itself, not the id of one.
+_SECRET = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD|COOKIE)S?$")
 _STREAMING_LAYER = "StreamingRuntimeLayer"
 
 
@@ -58,6 +61,7 @@ class DeploymentChecks:
         reply = call(
             "read the function URL", self._client("lambda").get_function_url_config, FunctionName=self._function
         )
+        # With IAM as its check, no client of OpenAI's could sign a request.
         wanted = {"InvokeMode": "RESPONSE_STREAM", "AuthType": "NONE"}
         wrong = [f"{name} is {reply.get(name)}" for name, value in wanted.items() if reply.get(name) != value]
         if wrong:
@@ -103,12 +107,12 @@ class DeploymentChecks:
                 State.OK,
                 f"{reply.get('Runtime')} on {', '.join(reply.get('Architectures', ()))}, streaming.",
             )
-        if "GATEWAY_ADMIN_KEY" in variables:
+        if secrets := sorted(name for name in variables if _SECRET.search(name)):
             yield Finding(
                 "secrets",
                 State.WARN,
-                "The admin key is in the function's environment.",
-                "Leave it to Secrets Manager: deploy again.",
+                f"Whoever may read the function's configuration can read {', '.join(secrets)}.",
+                "Leave the admin key to Secrets Manager, and remove the others: deploy again.",
             )
 
     def concurrency(self) -> Iterator[Finding]:
@@ -126,6 +130,7 @@ class DeploymentChecks:
             )
         elif reserved is not None:
             yield Finding("concurrency", State.OK, f"At most {reserved} requests at once.")
+        # A new account's limit is as low as our cap, and can't be divided.
         elif limit <= _NEW_ACCOUNT_LIMIT:
             yield Finding(
                 "concurrency", State.OK, f"The AWS account allows {limit} requests at once, which is the cap."
@@ -186,6 +191,7 @@ class DeploymentChecks:
         """The scheduled job is switched on."""
         schedules = call("list the schedules", self._client("scheduler").list_schedules)["Schedules"]
         function = self._stack.outputs["RefreshPointsFunctionName"]
+        # By its target: SAM makes the name up.
         ours = [item for item in schedules if item["Target"]["Arn"].endswith(f":function:{function}")]
         if ours and all(item["State"] == "ENABLED" for item in ours):
             yield Finding("schedule", State.OK, "The scheduled job is switched on.")
@@ -211,10 +217,20 @@ class DeploymentChecks:
                 "Deploy with AlarmEmail=you@example.com; see docs/deploy.md.",
             )
             return
-        topic = alarms[0]["AlarmActions"][0]
+        # An alarm that somebody made by hand may have the stack's name, and no action.
+        topic = next((action for alarm in alarms for action in alarm.get("AlarmActions", ())), None)
+        if topic is None:
+            yield Finding(
+                "alarms",
+                State.WARN,
+                "The alarms tell nobody.",
+                "Deploy with AlarmEmail=you@example.com; see docs/deploy.md.",
+            )
+            return
         subscriptions = call("list the subscriptions", self._client("sns").list_subscriptions_by_topic, TopicArn=topic)[
             "Subscriptions"
         ]
+        # Before somebody follows the link, it reads "PendingConfirmation".
         if any(item["SubscriptionArn"].startswith("arn:") for item in subscriptions):
             yield Finding("alarms", State.OK, f"{len(alarms)} alarms, sent to a confirmed address.")
         else:
@@ -233,6 +249,7 @@ class DeploymentChecks:
             logGroupNamePrefix=f"/aws/lambda/{self._stack.name}-",
         )
         groups = reply["logGroups"]
+        # Lambda makes a group without an end where the template's was deleted.
         endless = [group["logGroupName"] for group in groups if "retentionInDays" not in group]
         if endless:
             yield Finding(

@@ -102,6 +102,7 @@ class RemoteChecks:
         """The administration takes its key and no other; models take no administrator's."""
         self._admin.get("/admin/whoami")
         yield Finding("admin key", State.OK, "The administration takes this key.")
+        # In the form of a real key, so that it is looked up and not refused by its looks.
         stranger = self._connect("sk-poe-" + secrets.token_urlsafe(24))
         for path in ("/admin/whoami", "/v1/models"):
             status = stranger.request("GET", path, raises=False).status
@@ -149,6 +150,7 @@ class RemoteChecks:
                 if "n" in json.loads(data):
                     times.append(self._clock())
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        # The smallest: a buffer hands over several at once, however long the first took.
         if gaps and min(gaps) >= _APART_SECONDS:
             yield Finding("streaming", State.OK, f"Events arrive as they are sent, {min(gaps) * 1000:.0f} ms apart.")
         else:

@@ -101,8 +101,8 @@ class Services:
         # repeated.
         with suppress(TimeoutError):
             async with asyncio.timeout(WARM_UP_SECONDS):
-                # The list and the overrides travel in one read (see `LiveConfig.refresh`).
-                await self.catalogue.models()
+                # The list and the overrides travel in one read (see `LiveConfig.refresh`). The first lease unseals.
+                await asyncio.gather(self.catalogue.models(), self.store.prepare())
 
     async def aclose(self) -> None:
         """Close connections."""

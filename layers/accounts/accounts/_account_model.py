@@ -161,11 +161,13 @@ class Account:
             Wait.CREDENTIALS: self.credentials_until,
             Wait.ERRORS: self.errors_until,
         }
+        # The one that ends last decides when the account can be asked.
         last = max(times, key=lambda wait: times[wait])
         return last if times[last] > now else None
 
     def limit_for(self, bot: str, now: float) -> BotLimit | None:
         """The limit that keeps the account from being asked for the bot, if there is one."""
+        # Poe takes names in any case.
         limit = self.bot_limits.get(bot.lower())
         return limit if limit is not None and limit.until > now else None
 

@@ -47,8 +47,10 @@ class Alert:
             return replace(self, since=now)
         if known.ended_at is None:
             return None
+        # What it told stays, so that a cause that comes and goes is told once.
         if now - known.ended_at < QUIET_SECONDS:
             return replace(known, text=self.text, ended_at=None)
+        # The version goes on: the item is still there, and is replaced only by who has seen it.
         return replace(self, since=now, version=known.version)
 
     def over(self, now: float) -> Alert:
@@ -57,8 +59,10 @@ class Alert:
 
     def untold(self, channels: Collection[str], now: float) -> frozenset[str]:
         """The channels that are still to be told, by whoever claims it."""
+        # A claim that expired may have been told: twice is better than never.
         if self.ended_at is not None or self.claimed_until > now:
             return frozenset()
+        # A channel that was set up later is told what is still open.
         return frozenset(channels) - self.told.keys()
 
     def claimed(self, now: float) -> Alert:

@@ -54,16 +54,19 @@ def estimated_bits(secret: str) -> float:
     folded = secret.lower()
     told = [character for end, character in enumerate(secret, 1) if not _continues(folded[:end])]
     counts = Counter(told).values()
+    # Shannon's entropy of what is left: an upper bound, which is what a refusal needs.
     return sum(-count * math.log2(count / len(told)) for count in counts)
 
 
 def _continues(text: str) -> bool:
     """Whether the last character only goes on with a run, or with what came before."""
+    # `abcdabcd` has what four letters have.
     is_repeated = len(text) > _REPEATED_CHARS and text[-_REPEATED_CHARS:] in text[:-1]
     return is_repeated or any(
         len(text) > 2 * step
         and _are_neighbours(text[-1], text[-1 - step])
         and _are_neighbours(text[-1 - step], text[-1 - 2 * step])
+        # Neighbours, and every other character: `1q2w3e` is two runs in turns.
         for step in (1, 2)
     )
 
@@ -79,6 +82,7 @@ def build_key(secret: str, *, now: float, **settings: Unpack[KeySettings]) -> Ap
     if len(secret) < MIN_LENGTH or estimated_bits(secret) < MIN_BITS:
         raise ValueError(f"an API key needs at least {MIN_LENGTH} random characters")
     digest = hash_secret(secret)
+    # Of the hash: whoever imports the same secret elsewhere finds the key by the same id.
     key = ApiKey(id=digest[:ID_LENGTH], name="", hash=digest, created_at=now)
     return replace(key, **_checked(settings))
 
@@ -97,6 +101,7 @@ def is_usable(key: ApiKey, now: float) -> bool:
 def _checked(settings: KeySettings) -> dict[str, Any]:
     values: dict[str, Any] = dict(settings)
     if "models" in values:
+        # Poe takes names in any case, and so do the key's rules.
         values["models"] = tuple(model.lower() for model in values["models"])
     if "routes" in values:
         values["routes"] = tuple(values["routes"])

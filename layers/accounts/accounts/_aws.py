@@ -71,6 +71,9 @@ class Exchange(Protocol):
     def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Raises `AwsError`."""
 
+    def connect(self, service: str) -> None:
+        """Open one more connection for a later `send`, where that can be done apart from it. Never raises."""
+
     def close(self) -> None: ...
 
 
@@ -106,6 +109,7 @@ class Retrying:
                     # The clock had not caught up after a thaw; every send signs anew.
                     is_signed_anew = True
                     continue
+                # Every write is conditional or may be repeated: a lost answer does no harm.
                 delay = retry_delay(error, attempt, self._rng.random())
                 if delay is None:
                     if is_transient(error) or error.status in _REFUSED or error.code in _CLOCK_CODES:
@@ -130,6 +134,7 @@ class AwsClient(Retrying):
     ) -> None:
         super().__init__(self._send_in_thread, rng=rng, sleep=sleep)
         self._exchange = exchange
+        # Our own: the loop's default one is shared with name resolution and files.
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="aws")
 
     def clock(self) -> float:
@@ -139,6 +144,12 @@ class AwsClient(Retrying):
     async def _send_in_thread(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._exchange.send, service, operation, payload)
+
+    async def connect(self, service: str, number: int) -> None:
+        """Open so many connections for the calls that follow. What does not succeed is left to them."""
+        loop = asyncio.get_running_loop()
+        opening = [loop.run_in_executor(self._threads, self._exchange.connect, service) for _ in range(number)]
+        await asyncio.gather(*opening)
 
     async def aclose(self) -> None:
         """Close idle connections. Calls under way end by themselves and close theirs."""
@@ -177,6 +188,7 @@ def clock_offset(date: str | None, sent_at: float, now: float) -> float | None:
         moment = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
+    # The header's second has passed by half on average.
     offset = moment + 0.5 - now
     return offset if abs(offset) >= CLOCK_STEP_SECONDS else 0.0
 

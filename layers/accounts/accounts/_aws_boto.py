@@ -69,6 +69,9 @@ class BotoExchange:
         if (offset := clock_offset(headers.get("date"), sent_at, time.time())) is not None:
             self.clock_offset = offset
 
+    def connect(self, service: str) -> None:
+        """Nothing: botocore connects when it sends."""
+
     def close(self) -> None:
         with self._lock:
             clients, self._clients = self._clients, {}

@@ -55,6 +55,7 @@ def can_serve(environ: Mapping[str, str]) -> bool:
     has_proxy = any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy"))
     is_redirected = "AWS_ENDPOINT_URL" in environ
     is_known_partition = region is not None and not region.startswith(("us-iso", "eu-isoe"))
+    # For everything else there is boto3: proxies, profiles, partitions with other addresses.
     return has_keys and is_known_partition and (is_redirected or not has_proxy)
 
 
@@ -95,7 +96,18 @@ class LeanExchange:
         if status == http.client.OK:
             return dict(decoded)
         code = str(decoded.get("__type") or decoded.get("code") or "InternalFailure")
+        # AWS puts the service's name before the code, and in some answers an address behind it.
         raise AwsError(operation, code.rpartition("#")[2].partition(":")[0], status=status, response=decoded)
+
+    def connect(self, service: str) -> None:
+        endpoint = self._endpoints[service]
+        connection = self._new_connection(endpoint)
+        try:
+            _connect(connection)
+        except (OSError, http.client.HTTPException):
+            connection.close()  # whoever sends finds out why
+        else:
+            self._keep(endpoint, connection)
 
     def close(self) -> None:
         with self._lock:
@@ -136,6 +148,7 @@ class LeanExchange:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise AwsError(operation, CONNECTION_FAILED) from error
+        # Whatever it was, the answer to this request must not be read by the next one.
         except BaseException:
             connection.close()
             raise
@@ -151,6 +164,7 @@ class LeanExchange:
         with self._lock:
             if self._tls is None:
                 bundle = self._ca_bundle
+                # Made once: loading the system's certificates takes tens of milliseconds.
                 self._tls = ssl.create_default_context(cafile=bundle) if bundle else self._new_tls_context()
         return http.client.HTTPSConnection(
             endpoint.host, endpoint.port, timeout=CONNECT_TIMEOUT_SECONDS, context=self._tls
@@ -161,6 +175,7 @@ class LeanExchange:
             with self._lock:
                 if not self._idle[endpoint]:
                     return None
+                # The one used last is the likeliest to be alive.
                 connection, idle_since = self._idle[endpoint].pop()
             if 0 <= self._clock() - idle_since <= MAX_IDLE_SECONDS and not _has_ended(connection):
                 return connection
@@ -168,6 +183,7 @@ class LeanExchange:
 
     def _keep(self, endpoint: _Endpoint, connection: http.client.HTTPConnection) -> None:
         with self._lock:
+            # A call may end after `close`, and would leave its connection open.
             if not self._is_closed and len(self._idle[endpoint]) < MAX_IDLE_CONNECTIONS:
                 self._idle[endpoint].append((connection, self._clock()))
                 return
@@ -177,6 +193,7 @@ class LeanExchange:
 def _connect(connection: http.client.HTTPConnection) -> None:
     connection.connect()
     opened: socket.socket = connection.sock
+    # Connecting has a bound of its own, which is shorter.
     opened.settimeout(READ_TIMEOUT_SECONDS)
 
 

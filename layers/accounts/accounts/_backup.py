@@ -53,6 +53,7 @@ def restored_account(account: Account, now: float, *, has_credentials: bool) -> 
     back = replace(without_waits(account, now), updated_at=now, version=1, credentials_version=1)
     if has_credentials:
         # Whether they are still good, its first reading tells.
+        # What its owner switched off stays off.
         state = AccountState.DISABLED if account.state is AccountState.DISABLED else AccountState.ACTIVE
         return replace(back, state=state)
     return replace(back, state=AccountState.LOGGED_OUT, last_error=CREDENTIALS_MISSING)

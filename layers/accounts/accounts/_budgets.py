@@ -99,6 +99,7 @@ def reserve(key: ApiKey, wanted: Reservation, now: float, stale: Collection[str]
         most = limits[name][0] if name in limits else None
         # A counter that only others move is not looked at; one that is full keeps out even what costs nothing.
         if most is not None and (amount or name in ("pd", "pm", "td", "tm")):
+            # One at least: a budget of which nothing is left lets nothing in, not even what is said to cost nothing.
             room = most - max(amount, 1)
             if room < 0:
                 return None
@@ -114,6 +115,7 @@ def reserve(key: ApiKey, wanted: Reservation, now: float, stale: Collection[str]
             names[f"v{number}"] = reservation_name(owner)
             values[f"held{number}"] = {**held, "o": owner}
             assignments.append(f"{{v{number}}} = :held{number}")
+        # Reserving twice under one owner would count twice.
         conditions.append("attribute_not_exists({v0})")
     gone = {f"old{number}": name for number, name in enumerate(sorted(stale)[:MAX_STALE])}
     expression = f"SET {', '.join(assignments)} ADD {', '.join(additions)}"
@@ -138,6 +140,7 @@ def held_of(what: Reserved) -> dict[str, Any]:
 
 def reserved_before(item: Mapping[str, Any], wanted: Reservation) -> Reserved | None:
     """The reservation, if the item has it already: the answer to an earlier try was lost."""
+    # Owners are random names of one attempt each: nobody else can have reserved under them.
     held = next((item[name] for owner in wanted.owners if (name := reservation_name(owner)) in item), None)
     if held is None:
         return None
@@ -151,6 +154,7 @@ def reached(key: ApiKey, item: Mapping[str, Any], wanted: Reservation, now: floa
         "r": MINUTE_SECONDS - now % MINUTE_SECONDS,
         "pd": DAY_SECONDS - now % DAY_SECONDS,
         "pm": next_month(now) - now,
+        # Nobody knows when a request ends; most do soon.
         "running": 1.0,
     }
     waits |= {"td": waits["pd"], "tm": waits["pm"]}
@@ -171,6 +175,7 @@ def correct(
     `succeeded_at` says when its send was answered, if it was.
     """
     names = {"v": attribute, "running": "running", "seq": "seq"}
+    # The windows of the day on which it was reserved, which may be over by now.
     names |= {f"{kind}d": f"{kind}d{held['d']}" for kind in "pt"} | {
         f"{kind}m": f"{kind}m{held['d'][:6]}" for kind in "pt"
     }
@@ -185,6 +190,7 @@ def correct(
     if held["r"]:
         values["minus"] = -1
         additions.append("{running} :minus")
+    # What is taken back must be what was counted, else the counters would drift.
     same = " AND ".join(f"{{v}}.{{{name}}} = :held_{name}" for name in ("p", "t", "d", "r"))
     expression = f"REMOVE {{v}} ADD {', '.join(additions)}"
     if succeeded_at is not None:
@@ -196,6 +202,7 @@ def correct(
 def adjust(at: float, points: int, now: float) -> Update | None:
     """The update that adds points to the windows of a time that are still in force; `None` if none is."""
     then, current = Windows(at).names, Windows(now).names
+    # A window that is over limits nothing any more.
     names = {name: then[name] for name in ("pd", "pm") if then[name] == current[name]}
     if not names or not points:
         return None

@@ -95,13 +95,20 @@ class DynamoDBAccountStore(DynamoDBBackup):
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         policy: Policy = DEFAULT_POLICY,
+        on_prepare: Callable[[], Awaitable[None]] | None = None,
         on_close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(table, vault, clock=clock, rng=rng, policy=policy)
+        self._on_prepare = on_prepare
         self._on_close = on_close
+
+    async def prepare(self) -> None:
+        if self._on_prepare is not None:
+            await self._on_prepare()
 
     async def lease(self, request: LeaseRequest) -> Lease:
         search = _Search(request, _selection.Refusals(request, self._clock()))
+        # Read by its key: a query of the index might not come across it.
         if request.sticky_account_id is not None:
             item = await self._table.get(_keys.account(request.sticky_account_id))
             if lease := await self._lease_from([item] if item else [], search):
@@ -139,6 +146,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
             low, high = ranges.pop(0)
             after: Mapping[str, Any] | None = None
             while True:
+                # Bounded: a request does not read a whole fleet, and each page is paid for.
                 if search.pages >= MAX_PAGES:
                     search.refusals.is_partial = True
                     return
@@ -175,6 +183,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
 
     def _learn(self, low: float, found: Found, now: float) -> None:
         """Remember of which kinds there is nobody, and which do not fit one page."""
+        # More than a page: whatever was counted, searches must begin at random places.
         if found.next_key is not None and found.items:
             kind = AccountKind(found.items[-1]["kind"])
             self._fleet[kind] = max(self._fleet.get(kind, 0), PAGE + 1)
@@ -197,6 +206,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
         def is_absent(kind: AccountKind) -> bool:
             return self._absent_until.get(kind, 0.0) > search.now or self._fleet.get(kind) == 0
 
+        # Stable: among the present and among the absent kinds the request's preference stays.
         kinds = sorted(request.kinds, key=is_absent)
         ranges: list[tuple[float, float]] = []
         for kind in kinds:
@@ -212,6 +222,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
     async def _lease_from(self, items: list[Item], search: _Search) -> Lease | None:
         """A lease of one of these accounts, or `None`; `search` remembers why."""
         found = search.candidates(items)
+        # A whole page of accounts that may not use the bot: the next ones are filtered by DynamoDB.
         if items and not found and len(items) >= PAGE:
             search.is_wide = True
         taken: set[tuple[str, int]] = set()
@@ -223,6 +234,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
                     if search.attempts >= MAX_ATTEMPTS:
                         break
                     search.attempts += 1
+                    # At random, because sandboxes that all take the first free slot collide every time.
                     slot = self._rng.choice(free)
                     if lease := await self._take(found[account.id], account, slot, search):
                         return lease
@@ -238,16 +250,18 @@ class DynamoDBAccountStore(DynamoDBBackup):
     async def _take(self, item: Item, account: Account, slot: int, search: _Search) -> Lease | None:
         request, now = search.request, self._clock()
         until = now + request.ttl_seconds
-        # Unsealing comes first: if it fails, no slot is held for nothing.
-        credentials, session_data = await self._unseal(item)
         key = _keys.slot(account.id, slot)
         intention = _ledger.priced(request.intention, account)
         holding = {**key, **slot_attributes(request.owner, account.kind, now, until, intention)}
+        # Beside the unsealing, which asks another service; there is no lease before both are done. A task of its own,
+        # because after a cancellation somebody must still know whether the slot was taken.
         taking = asyncio.create_task(self._take_slot(holding, now))
         try:
+            credentials, session_data = await self._unseal(item)
             if not await asyncio.shield(taking):
                 return None
-        except asyncio.CancelledError:
+        except BaseException:
+            # Cancelled, or nothing can be done with the account: no slot is held for nothing.
             undoing = asyncio.create_task(self._undo_taking(taking, key, request.owner, until))
             # Whoever is in a hurry may cancel again.
             while not undoing.done():
@@ -297,6 +311,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
     async def _refusal(self, search: _Search) -> NoAccountError:
         """The reason why there was no account, with a look at those whose time is still to come."""
         refusals = search.refusals
+        # The best reason there is: a slot becomes free within seconds.
         if refusals.has_busy:
             return refusals.error()
         found = await self._table.query(
@@ -307,6 +322,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
             now=search.now,
         )
         search.candidates(found.items)
+        # The list of accounts is read only where nothing else explains it.
         is_explained = refusals.free_at or refusals.has_excluded or refusals.is_partial
         return refusals.error(() if is_explained else (await self.list_accounts(limit=MAX_BATCH_GET)).items)
 

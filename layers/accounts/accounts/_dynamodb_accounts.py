@@ -12,6 +12,7 @@ from typing import Any
 
 from accounts import _keys
 from accounts._account_model import Account, AccountKind, AccountState, BalanceReading, Claim, Outcome
+from accounts._at_once import at_once
 from accounts._dynamodb_balances import DynamoDBBalances
 from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
@@ -62,6 +63,7 @@ class DynamoDBAccounts(DynamoDBBalances):
                 raise ConflictError("another account has this kind and label")
             chosen_id = account_id or holder or new_account_id()
             check_account_id(chosen_id)
+            # Bound to the account's id: copied to another account, the credentials would not open.
             sealed = await self._vault.seal(credentials, account_id=chosen_id, purpose="credentials")
             item = await self._table.get(_keys.account(chosen_id))
             now = self._clock()
@@ -75,11 +77,14 @@ class DynamoDBAccounts(DynamoDBBalances):
                 account = replace_credentials(before, now, kind=kind, label=label, max_concurrency=max_concurrency)
                 account = replace(account, version=before.version + 1, updated_at=now)
                 writes = self._replace_writes(before, account, sealed, now)
+            # One account per kind and label, held by an item of its own: no query could keep out a second one that is
+            # added at the same time.
             claim_label = put({**entry, "account_id": chosen_id}, f"{IS_ABSENT} OR {{account_id}} = :id", id=chosen_id)
             try:
                 await self._table.write(*writes, claim_label)
             except ConditionFailed:
                 continue
+            # This sandbox finds it at once, others within seconds.
             self._absent_until.pop(kind, None)
             if item is None:
                 await self._count_fleet(kind, 1)
@@ -104,6 +109,7 @@ class DynamoDBAccounts(DynamoDBBalances):
             writes = [self._save(before, after, now)]
             old, new = (_keys.directory_entry(x.kind, x.label) for x in (before, after))
             if new != old:
+                # Its own is fine: an earlier try may have written it, and only the answer was lost.
                 condition = f"{IS_ABSENT} OR {{account_id}} = :id"
                 writes += [delete(old), put({**new, "account_id": account_id}, condition, id=account_id)]
             try:
@@ -119,6 +125,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         return _keys.account_of(await self._item(account_id))
 
     async def get_accounts(self, account_ids: Collection[str]) -> dict[str, Account]:
+        # Half the price, and a name that was changed a second ago may be the old one.
         items = await self._items([*map(_keys.account, set(account_ids))], is_consistent=False)
         accounts = map(_keys.account_of, items.values())
         return {account.id: account for account in accounts}
@@ -140,6 +147,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         return Page(sorted(map(_keys.account_of, items), key=lambda account: account.id), next_cursor)
 
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
+        # An account that was switched on is to be found at once.
         self._absent_until.clear()
         return await self._change(account_id, lambda account, now: change_state(account, state, now))
 
@@ -159,6 +167,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         await self._vault.check()
 
     async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
+        # Bound to its name: one setting's secret can't be put in another's place.
         sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
         await self._table.write(put({**_keys.config(name), "sealed": sealed}))
 
@@ -175,6 +184,7 @@ class DynamoDBAccounts(DynamoDBBalances):
             found = await self._table.query(
                 "{sel_pk} = :partition AND {eligible_at} <= :now",
                 index=_keys.SELECTABLE_INDEX,
+                # Counting stops there: reading the index costs as much as the items that it counts.
                 limit=at_most - counted,
                 after=after,
                 is_count=True,
@@ -226,6 +236,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         claimed: Account | None = None,
         is_by_owner: bool = False,
     ) -> Account:
+        # The claim ends with the reading that it was for.
         extra = {"claimed_until": None, **await self._sealed_session(account_id, session_data)}
         read_with = credentials_version or (claimed.credentials_version if claimed else None)
         before: Account | None = None
@@ -233,6 +244,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         def apply(account: Account, now: float) -> Account | None:
             nonlocal before
             before = None
+            # Replaced meanwhile: what the old credentials brought says nothing about the new ones.
             if read_with not in (None, account.credentials_version):
                 return None
             before = account
@@ -248,7 +260,9 @@ class DynamoDBAccounts(DynamoDBBalances):
     async def _claim(self, account_id: str, now: float, lease_seconds: float, *, force: bool) -> Item | None:
         """The account's item, now claimed; `None` if there is none, or none to be had."""
         is_free = "attribute_exists({pk}) AND (attribute_not_exists({claimed_until}) OR {claimed_until} <= :now)"
+        # The owner's button reads at any time, though never while somebody else does.
         is_due = "" if force else " AND {due_at} <= :now"
+        # One conditional write: of two runs only one reads the account.
         claim = update(
             _keys.account(account_id),
             "SET {due_at} = :until, {claimed_until} = :until",
@@ -274,6 +288,7 @@ class DynamoDBAccounts(DynamoDBBalances):
             if item is None:
                 return None
             label = _keys.directory_entry(AccountKind(item["kind"]), item["label"])
+            # By its version: its label may have changed since it was read, and belongs to somebody else then.
             account = delete(_keys.account(account_id), IS_UNCHANGED, expected=item["version"])
             try:
                 await self._table.write(account, delete(label))
@@ -324,6 +339,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         return [put({**_keys.account(account.id), **attributes, "credentials": sealed}, IS_ABSENT)]
 
     def _replace_writes(self, before: Account, after: Account, sealed: bytes, now: float) -> list[Write]:
+        # What was derived from the old credentials, such as a form key, is no use with the new ones.
         derived = dict.fromkeys(("session", "session_at", "claimed_until"))
         writes = [self._save(before, after, now, {"credentials": sealed, **derived})]
         old_entry = _keys.directory_entry(before.kind, before.label)
@@ -334,13 +350,20 @@ class DynamoDBAccounts(DynamoDBBalances):
     async def _unseal(self, item: Item) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Credentials and session data. Raises `SealBrokenError` for the former; the latter can be derived again."""
         account_id = item["account_id"]
-        credentials = await self._vault.unseal(item["credentials"], account_id=account_id, purpose="credentials")
+        unsealing = self._vault.unseal(item["credentials"], account_id=account_id, purpose="credentials")
         sealed = item.get("session")
+        # Older data would cost a failed round trip more often than it saves one.
         if sealed is None or self._clock() - item["session_at"] > self._policy.session_data_seconds:
-            return credentials, None
+            return await unsealing, None
+        async with at_once() as group:
+            credentials = group.create_task(unsealing)
+            session_data = group.create_task(self._unseal_session(account_id, sealed))
+        return credentials.result(), session_data.result()
+
+    async def _unseal_session(self, account_id: str, sealed: bytes) -> dict[str, Any] | None:
         with suppress(SealBrokenError):
-            return credentials, await self._vault.unseal(sealed, account_id=account_id, purpose="session")
-        return credentials, None
+            return await self._vault.unseal(sealed, account_id=account_id, purpose="session")
+        return None
 
     async def _sealed_session(self, account_id: str, session_data: Mapping[str, Any] | None) -> Item:
         """The attributes that keep session data; none if there is nothing to keep, or no way to."""

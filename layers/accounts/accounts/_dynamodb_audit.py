@@ -35,6 +35,7 @@ class DynamoDBAudit(DynamoDBRecords):
     async def put_alert(self, alert: Alert) -> Alert | None:
         after = replace(alert, version=alert.version + 1)
         item = alert_item(after, expires_at=self._clock() + after.kept_seconds)
+        # Of two runs that find the same cause one begins the alert.
         condition = "{version} = :expected" if alert.version else "attribute_not_exists({pk})"
         values = {"expected": alert.version} if alert.version else {}
         try:
@@ -64,6 +65,7 @@ class DynamoDBAudit(DynamoDBRecords):
         wanted = {"actor_id": actor_id, "action": action, "target": target}
         values: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
         only = " AND ".join(f"{{{name}}} = :{name}" for name in values) or None
+        # Ids begin with the time in milliseconds, so that a range of times is a range of keys.
         low, high = _ledger.id_from(since), _ledger.id_from(until)
         if cursor is not None and not low <= cursor <= high:
             raise ValueError("the cursor is not one of this list")
@@ -74,6 +76,7 @@ class DynamoDBAudit(DynamoDBRecords):
         queries, is_first = 0, True
         for month in reversed(_ledger.months_between(since, last)):
             pk = _keys.audit_month(month)
+            # A cursor belongs to the month of its own time, which is the first that is read.
             after: Mapping[str, Any] | None = {"pk": pk, "sk": at} if is_first and at else None
             is_first = False
             while True:

@@ -63,10 +63,12 @@ class DynamoDBBackup(DynamoDBBooking):
         there = await self._table.get(_keys.account(account.id))
         if there is not None:
             known = _keys.account_of(there)
+            # Kind and label tell whose account it is; the rest may well have changed since the backup.
             names = [(one.kind, normal_label(one.label)) for one in (known, account)]
             return Restored.SAME if names[0] == names[1] else Restored.KEPT
         if backup.settlement.version:
             # First: without it, what Poe's history says of sends before could be booked for others.
+            # One that is there is younger than the backup.
             with suppress(ConflictError):
                 await self.put_settlement_state(account.id, replace(backup.settlement, version=0))
         sealed = await self._vault.seal(credentials or {}, account_id=account.id, purpose="credentials")

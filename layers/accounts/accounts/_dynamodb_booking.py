@@ -73,6 +73,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             if reserved is not None:
                 entry = replace(entry, budgeted=_ledger.budget_points(entry, reserved.points))
         record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
+        # Before the key's budget: that can be corrected from the ledger later, and not the other way round.
         await self._book(_End(lease, outcome, entry, usage, record, session))
         if lease.intention is None or reserved is None:
             return
@@ -92,6 +93,7 @@ class DynamoDBBooking(DynamoDBAccounts):
         lease, entry = end.lease, end.entry
         account: Account | None = lease.account
         slot = delete(_keys.slot(lease.account.id, lease.slot), SLOT_IS_OURS, owner=lease.owner)
+        # The slot first: its condition decides whether this is the first release.
         booking: list[Write] = [slot]
         booking += [put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT)] if entry else []
         booking += [put(end.record)] if end.record else []
@@ -106,6 +108,7 @@ class DynamoDBBooking(DynamoDBAccounts):
                     account = None
                 continue
             except ConditionFailed as failed:
+                # Only the account has changed; slot and entry are still to be booked.
                 if min(failed.found) >= len(booking):
                     account = None
                     continue
@@ -122,14 +125,17 @@ class DynamoDBBooking(DynamoDBAccounts):
         if end.record is not None:
             await self._table.write(put(end.record))
         if entry is None or usage is None:
+            # Before that it can only have been released, and its outcome was applied with it.
             if lease.expires_at <= self._clock():
                 await self._apply_outcome(lease, outcome, end.session)
             return
         now = self._clock()
 
         def complete(lost: LedgerEntry) -> LedgerEntry | None:
+            # Only what was booked for a killed holder: it was slow and not dead, and knows better.
             return _ledger.finish(lost, outcome, usage, now) if lost.outcome == _ledger.LOST else None
 
+        # Nobody has recorded it as lost yet: then it is written as what it is.
         if await self._amend(entry.id, complete) is None:
             try:
                 await self._table.write(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
@@ -152,6 +158,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             )
             keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found.items]
             for item in await self._table.get_many(keys):
+                # Looked at again, since the index may be behind the table.
                 if float(item["until"]) <= latest and await self._lose(item, None):
                     recovered += 1
                     await self._note_use(_keys.account_id_of(item))
@@ -161,6 +168,7 @@ class DynamoDBBooking(DynamoDBAccounts):
 
     async def _note_use(self, account_id: str) -> None:
         """Let an account whose holder was killed count as used, so that it is read and settled."""
+        # Of the request: a killed sandbox is no failure of the account.
         used = Outcome(code=_ledger.LOST, scope="request")
         with suppress(AccountNotFoundError):
             await self._change(account_id, lambda account, now: apply_outcome(account, used, now, policy=self._policy))
@@ -188,6 +196,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             except TransactionConflict:
                 continue
             except ConditionFailed as failed:
+                # The slot changed: its holder has released it, or another request was quicker.
                 if 0 in failed.found or len(writes) == 1:
                     return False
                 # The entry is there although the slot is: its release was not one transaction.
@@ -197,9 +206,11 @@ class DynamoDBBooking(DynamoDBAccounts):
         else:
             return False
         if entry is not None:
+            # Found late: the hour in which it began may be summed up already.
             await self._reopen(entry, self._clock())
         if held.intention is not None and held.intention.reserved is not None:
             reserved = held.intention.reserved
+            # As estimated, or as reserved: the answer may have been paid for.
             points = entry.budgeted if entry is not None else None
             await self._correct(held.intention.key_id, held.owner, points=points, tokens=None, expected=reserved)
         return True

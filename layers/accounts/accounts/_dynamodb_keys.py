@@ -11,7 +11,6 @@ from typing import Any, Unpack
 from accounts import _api_keys, _budgets, _keys
 from accounts._account_model import AccountKind
 from accounts._dynamodb_audit import DynamoDBAudit
-from accounts._dynamodb_records import configs_of
 from accounts._exceptions import ConflictError, KeyNotFoundError
 from accounts._items import Item
 from accounts._key_model import Admission, ApiKey, KeySettings, KeyUse, OverLimit, Reservation, Reserved
@@ -42,6 +41,7 @@ class DynamoDBKeys(DynamoDBAudit):
         key = _api_keys.build_key(secret, now=self._clock(), **settings)
         await self._table.write(
             put(api_key_item(key)),
+            # Two items: one is found by the secret's hash, the other by the id, which outlives secrets.
             put({**_keys.key_entry(key.id), "hash": key.hash, "version": key.version}),
         )
         return key, secret
@@ -75,8 +75,10 @@ class DynamoDBKeys(DynamoDBAudit):
             now = self._clock()
             entry = await self._key_entry(key_id)
             before = await self._current_key(entry)
+            # The id stays: budgets, ledger and logs go on.
             after = replace(before, hash=_api_keys.hash_secret(secret), version=before.version + 1)
             ending = [x for x in entry.get("previous", ()) if x["until"] > now]
+            # Deleted along with this write, so that ended secrets do not pile up.
             ended = [x for x in entry.get("previous", ()) if x["until"] <= now]
             ending.append({"hash": before.hash, "until": now + max(overlap_seconds, 0.0)})
             copies = [put(api_key_item(replace(after, hash=x["hash"], secret_expires_at=x["until"]))) for x in ending]
@@ -108,8 +110,9 @@ class DynamoDBKeys(DynamoDBAudit):
         self._learn_fleet(items.get(_keys.fleet()["pk"]))
         item = items.get(key["pk"])
         found = api_key_of(item) if item else None
+        # A disabled or expired key is answered like an unknown one.
         is_usable = found is not None and _api_keys.is_usable(found, self._clock())
-        return found if is_usable else None, configs_of(names, items)
+        return found if is_usable else None, self._configs_of(names, items)
 
     async def get_keys(self, key_ids: Collection[str]) -> dict[str, ApiKey]:
         entries = await self._table.get_many([_keys.key_entry(key_id) for key_id in set(key_ids)])
@@ -125,6 +128,7 @@ class DynamoDBKeys(DynamoDBAudit):
         entry = await self._table.get(_keys.key_entry(key_id))
         if entry is None:
             return False
+        # Earlier secrets, too: a revoked key must not live on by one that is still in its overlap.
         hashes = [entry["hash"], *(previous["hash"] for previous in entry.get("previous", ()))]
         await self._table.write(*(delete(_keys.api_key(h)) for h in hashes), delete(_keys.key_entry(key_id)))
         return True
@@ -132,6 +136,7 @@ class DynamoDBKeys(DynamoDBAudit):
     # Limits.
 
     async def count_request(self, key: ApiKey, answers: int = 1) -> OverLimit | None:
+        # Most keys have no limits, and cost no write.
         if key.requests_per_minute is None and not key.has_budget:
             return None
         return (await self.reserve_budget(key, Reservation(owners=(), requests=answers))).over
@@ -152,14 +157,17 @@ class DynamoDBKeys(DynamoDBAudit):
                 item = await self._table.change(self._limits_write(key.id, change))
             except ConditionFailed as failed:
                 item = failed.found.get(0) or {}
+                # Only the answer to the write before was lost: reserving again would count it twice.
                 if (earlier := _budgets.reserved_before(item, wanted)) is not None:
                     return Admission(over=None, use=_budgets.use_of(item, now), reserved=earlier)
+                # Before a refusal: reservations of killed holders must not keep the key out.
                 if not is_repaired and await self._repair(key.id, item, now):
                     is_repaired = True
                     continue
                 if (over := _budgets.reached(key, item, wanted, now)) is None:
                     continue  # The window changed in between.
                 return Admission(over=over, use=_budgets.use_of(item, now))
+            # Removed with the next update, which is written anyway.
             self._stale[key.id] = _budgets.stale_counters(item, now)
             is_held = bool(wanted.owners) and (key.has_budget or reserved.is_running)
             return Admission(over=None, use=_budgets.use_of(item, now), reserved=reserved if is_held else None)
@@ -187,6 +195,7 @@ class DynamoDBKeys(DynamoDBAudit):
         expired = list(_budgets.expired(item, now).items())[:MAX_REPAIRS]
         for attribute, held in expired:
             entry = await self._entry_of_owner(key_id, held["o"], until=float(held["u"]))
+            # Without an entry no account was leased, so that nothing was spent.
             points = 0 if entry is None else budget_points(entry_of(entry), held["p"])
             tokens = 0 if entry is None else tokens_of(entry_of(entry), held["t"])
             change = _budgets.correct(attribute, held, points=points, tokens=tokens)
@@ -229,6 +238,7 @@ class DynamoDBKeys(DynamoDBAudit):
             try:
                 await self._table.write(self._limits_write(key_id, change))
             except ConditionFailed as failed:
+                # Gone, it was corrected before; changed, it is tried with what it is now.
                 held = (failed.found.get(0) or {}).get(attribute)
                 continue
             return True

@@ -51,6 +51,7 @@ class DynamoDBLedger(DynamoDBKeys):
 
     async def get_request(self, ref: str) -> RequestRecord | None:
         time, _, request_id = ref.partition("~")
+        # The time in it tells the day, and so the partition.
         at = _ledger.started_at(f"{time}#{request_id}")
         item = await self._table.get(_keys.request(_ledger.day_of(at), at, request_id))
         return request_of(item) if item else None
@@ -132,6 +133,7 @@ class DynamoDBLedger(DynamoDBKeys):
 
     async def held_slots(self, account_id: str) -> int:
         partition = _keys.slot(account_id, 0)["pk"]
+        # By the table, not by the index: it says what counts now.
         slots = "{pk} = :pk AND {sk} BETWEEN :low AND :high"
         return len(await self._rows(slots, pk=partition, low="SLOT#", high="SLOT#~"))
 
@@ -205,6 +207,7 @@ class DynamoDBLedger(DynamoDBKeys):
                 yield item
 
     async def _entry_of_owner(self, key_id: str, owner: str, *, until: float) -> Item | None:
+        # A reservation tells only its end, an hour after it was made; the lease began somewhere in between.
         for day in _ledger.days_between(until - 2 * _ledger.HOUR_SECONDS, until + 1):
             items = await self._rows(
                 "{pk} = :pk AND {sk} BETWEEN :low AND :high",
@@ -230,13 +233,16 @@ class DynamoDBLedger(DynamoDBKeys):
                 return None
             before = entry_of(item)
             after = change(before)
+            # Repeating is safe: nothing is booked twice.
             if after is None or after == before:
                 return None
             budget = None
             if before.budgeted is not None:
                 after = replace(after, budgeted=_ledger.budget_points(after, before.budgeted))
+                # The difference only: what was booked before stays in the counters.
                 budget = adjust(after.started_at, (after.budgeted or 0) - before.budgeted, now)
             expression, values = assignments({**entry_attributes(after), "rev": int(item.get("rev", 0)) + 1})
+            # A revision, since two settlements may otherwise both add their difference.
             is_same = "{rev} = :before" if "rev" in item else "attribute_exists({pk}) AND attribute_not_exists({rev})"
             values |= {"before": item["rev"]} if "rev" in item else {}
             writes = [update(entry_key(after), expression, is_same, **values)]
@@ -268,10 +274,12 @@ class DynamoDBLedger(DynamoDBKeys):
         for day in reversed(days):
             after: Mapping[str, Any] | None = {"pk": partition(day), "sk": high} if cursor else None
             while len(found) < limit:
+                # A filter that hardly anything matches would read months; the cursor goes on.
                 if queries >= MAX_QUERIES:
                     return found, high
                 page = await self._table.query(
                     "{pk} = :pk AND {sk} BETWEEN :low AND :high",
+                    # A filter leaves out what was read, so that more is asked for where there is one.
                     limit=min(1000, (limit - len(found)) * (5 if conditions else 1)),
                     after=after,
                     is_descending=True,

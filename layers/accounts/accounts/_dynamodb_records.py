@@ -27,6 +27,9 @@ class DynamoDBRecords:
         self._clock = clock
         # Spreading load is no secret.
         self._rng = rng or random.Random()  # noqa: S311
+        # Large documents, such as the list of models, are read again and again and seldom change: what was unpacked,
+        # and of what, by name.
+        self._unpacked: dict[str, tuple[bytes, dict[str, Any]]] = {}
 
     async def get_session(self, key_id: str, session_id: str) -> ChatSession | None:
         item = await self._unexpired(_keys.session(key_id, session_id))
@@ -51,6 +54,7 @@ class DynamoDBRecords:
 
     async def delete_document(self, kind: str, owner: str, document_id: str) -> bool:
         try:
+            # The condition tells whether there was one, without a read before.
             await self._table.write(delete(_keys.document(kind, owner, document_id), "attribute_exists({pk})"))
         except ConditionFailed:
             return False
@@ -61,7 +65,21 @@ class DynamoDBRecords:
         return _config_of(item) if item else None
 
     async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
-        return configs_of(names, await self._items([*map(_keys.config, names)]))
+        return self._configs_of(names, await self._items([*map(_keys.config, names)]))
+
+    def _configs_of(self, names: Collection[str], items: Mapping[str, Item]) -> dict[str, dict[str, Any]]:
+        found = {name: items.get(_keys.config(name)["pk"]) for name in names}
+        return {name: self._unpacked_config(name, item) for name, item in found.items() if item}
+
+    def _unpacked_config(self, name: str, item: Item) -> dict[str, Any]:
+        if "packed" not in item:
+            return _config_of(item)
+        packed = bytes(item["packed"])
+        known = self._unpacked.get(name)
+        if known is None or known[0] != packed:
+            known = self._unpacked[name] = (packed, _config_of(item))
+        # Not the one that is kept: its owner may change it.
+        return dict(known[1])
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
         text = json.dumps(dict(value))
@@ -92,14 +110,10 @@ class DynamoDBRecords:
 
     async def _unexpired(self, key: _keys.Key) -> Mapping[str, Any] | None:
         item = await self._table.get(key)
+        # DynamoDB's TTL deletes within days, and not at the time.
         if item is None or item.get("until", self._clock() + 1) <= self._clock():
             return None
         return item
-
-
-def configs_of(names: Collection[str], items: Mapping[str, Item]) -> dict[str, dict[str, Any]]:
-    found = {name: items.get(_keys.config(name)["pk"]) for name in names}
-    return {name: _config_of(item) for name, item in found.items() if item}
 
 
 def _config_of(item: Item) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class DynamoDBSums(DynamoDBLedger):
         opened = frozenset([int(item["sk"]) for item in opened_read.result()])
         closed_until: int | None = watermark.get("closed_until")
         last = min(closed_until, math.ceil(end)) if closed_until is not None else first
+        # Where the job has never run, entries are added up here, but not those of a year.
         fresh = max(float(first), closed_until or 0.0, end - FIRST_LOOK_SECONDS)
         async with at_once() as group:
             fresh_read = group.create_task(self._open_entries(first, fresh, end, opened))
@@ -128,12 +129,14 @@ class DynamoDBSums(DynamoDBLedger):
             if pack is not None and pack.until >= high and low >= (packed_from or 0):
                 for adder in adders:
                     pack.add_to(adder, since=low, until=high, is_whole=is_whole, without=opened)
+            # Neighbours are read by one query.
             elif unpacked and unpacked[-1][1] == low:
                 unpacked[-1] = unpacked[-1][0], high
             else:
                 unpacked.append((low, high))
         for low, high in unpacked:
             for row in await self._stored_sums(low, high):
+                # Their entries are added up instead; both would count twice.
                 if row.hour not in opened:
                     add_sums(adders, row)
 
@@ -214,7 +217,9 @@ class DynamoDBSums(DynamoDBLedger):
             hour = int(opened["sk"])
             done += await self._sum_up(hour, hour + _ledger.HOUR_SECONDS)
             if begin is not None and packed_from is not None and packed_from <= hour < begin:
+                # Before the mark is taken off: until then readers compute the hour.
                 await self._pack_sums(hour, begin)
+            # Only the mark that was seen: a change since then has written another one.
             mark = delete(_keys.open_hour(hour), "{mark} = :mark", mark=opened["mark"])
             try:
                 await self._table.write(mark)
@@ -223,10 +228,12 @@ class DynamoDBSums(DynamoDBLedger):
         start = begin if begin is not None else _ledger.hour_of(end - FIRST_LOOK_SECONDS)
         if start < end:
             done += await self._sum_up(start, end)
+            # The rows first, then the packs that are made of them.
             for low, _ in days(start, end):
                 await self._pack_sums(low, end)
                 await self._pack_requests(low, end)
         packed_from = await self._pack_older(day_start(start) if packed_from is None else packed_from, end)
+        # Last: a run that is killed before it does it all again.
         after = {"closed_until": max(start, end), "packed_from": packed_from}
         if after != before:
             await self.put_config(_WATERMARK, after)
@@ -240,6 +247,7 @@ class DynamoDBSums(DynamoDBLedger):
             return 0
         expected = _ledger.add_up([entry async for entry in self._entries(first, closed_until)])
         stored = {(r.hour, r.key_id, r.model, r.account_id): r for r in await self._stored_sums(first, closed_until)}
+        # As pages read it, so that a pack that differs from its rows is found, too.
         read = {*await self.sums(since=first, until=closed_until)}
         wrong = [
             row
@@ -332,6 +340,7 @@ class DynamoDBSums(DynamoDBLedger):
                 "{pk} = :pk AND {sk} BETWEEN :low AND :high",
                 pk=_keys.sums_month(month),
                 low=f"{_ledger.hour_of(since):010d}",
+                # `~` comes after every character that a key's part begins with.
                 high=f"{_ledger.hour_of(until - 1):010d}#~",
             )
             rows += map(sums_of, items)

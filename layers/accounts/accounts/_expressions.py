@@ -65,6 +65,7 @@ def plain(value: Any) -> Any:
 
 
 def _number(text: str) -> int | float:
+    # Whole numbers stay exact; floats end at 53 bits.
     return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
@@ -140,10 +141,13 @@ def apply_update(text: str, item: Wire, scope: Scope) -> dict[str, Any]:
     after = dict(item)
     for verb, raw_path, operand in _update_steps(text):
         path = scope.path(raw_path)
+        # From the item as it was: all clauses see the state before the update.
         value = operand(item, scope) if operand else None
         if verb == "ADD":
             before = get(item, path)
+            # ADD begins at zero where there is nothing, as in DynamoDB.
             value = {"N": repr(_as_number(before or {"N": "0"}) + _as_number(value))}
+        # As AWS refuses it: a sum with an attribute that is not there.
         if verb == "SET" and value is None:
             raise ExpressionError("an operand of the update is not in the item")
         _assign(after, path, value)
@@ -153,8 +157,10 @@ def apply_update(text: str, item: Wire, scope: Scope) -> dict[str, Any]:
 def _assign(item: dict[str, Any], path: Path, value: Any) -> None:
     if len(path) > 1:
         inside = item.get(path[0])
+        # DynamoDB makes no map by itself.
         if not isinstance(inside, Mapping) or "M" not in inside:
             raise ExpressionError("the path of the update is not in the item")
+        # A copy, since items are shared with those who have read them.
         content = dict(inside["M"])
         item[path[0]] = {"M": content}
         _assign(content, path[1:], value)
@@ -279,6 +285,7 @@ class _Parser:
             self.expect(",")
             otherwise = self.operand()
             self.expect(")")
+            # A typed value is never empty, whatever it holds.
             return lambda item, scope: get(item, scope.path(path)) or otherwise(item, scope)
         path = self.path()
         return lambda item, scope: get(item, scope.path(path))
@@ -300,6 +307,7 @@ def _compare(left: Any, operator: str, right: Any) -> bool:
     if left is None or right is None:
         return operator == "<>"
     if operator in ("=", "<>"):
+        # Through numbers: "1" and "1.0" are the same to DynamoDB.
         is_same = plain(left) == plain(right) if len(left) == len(right) == 1 else left == right
         return is_same is (operator == "=")
     (left_type, a), (right_type, b) = plain(left), plain(right)

@@ -16,6 +16,8 @@ from accounts._vault_kms import KmsVault
 
 # How far apart the clocks of processes may be that correct theirs by AWS's answers.
 SHARED_CLOCK_SECONDS = 2 * CLOCK_STEP_SECONDS
+# A lease unseals credentials and session data at the same time.
+VAULT_CONNECTIONS = 2
 
 
 def open_store(
@@ -40,4 +42,11 @@ def open_store(
     # All processes go by AWS's clock, so that little tolerance is needed.
     policy = replace(policy, clock_tolerance_seconds=min(policy.clock_tolerance_seconds, SHARED_CLOCK_SECONDS))
     vault = KmsVault(aws, kms_key_id)
-    return DynamoDBAccountStore(Table(aws, table), vault, clock=aws.clock, policy=policy, on_close=aws.aclose)
+    return DynamoDBAccountStore(
+        Table(aws, table),
+        vault,
+        clock=aws.clock,
+        policy=policy,
+        on_prepare=lambda: aws.connect("kms", VAULT_CONNECTIONS),
+        on_close=aws.aclose,
+    )

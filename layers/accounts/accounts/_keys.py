@@ -110,6 +110,7 @@ def day_of_balance(item: Mapping[str, Any]) -> str:
 
 
 def directory_entry(kind: AccountKind, label: str) -> Key:
+    # A digest: labels are e-mail addresses, and may be longer than a key.
     digest = hashlib.sha256(normal_label(label).encode()).hexdigest()
     return _key(ACCOUNTS_DIRECTORY, f"{kind.value}#{digest[:32]}")
 
@@ -143,6 +144,7 @@ def requests_day(day: str) -> str:
 
 
 def request(day: str, at: float, request_id: str) -> Key:
+    # Zeros in front, so that keys sort by time.
     return _key(requests_day(day), f"{round(at * 1000):014d}#{_part(request_id)}")
 
 
@@ -198,6 +200,7 @@ def chance_of(account_id: str, now: float) -> float:
 
 def place_of(account: Account, now: float, chance: float) -> float:
     """The account's sort value in the index of selectable accounts. `chance` is in [0, 1), usually of `chance_of`."""
+    # A time of today is far beyond every place, so that one index orders both.
     if account.eligible_at > now:
         return account.eligible_at
     return KIND_PLACES[account.kind] + KIND_SPAN * chance
@@ -213,6 +216,7 @@ def account_attributes(account: Account, place: float) -> Item:
     """All attributes of an account's item that follow from the account; `None` for those to be absent."""
     points = account.points
     return {
+        # Without it the item is not in the index, and costs its searches nothing.
         "sel_pk": SELECTABLE_PARTITION if account.state is AccountState.ACTIVE else None,
         "eligible_at": place,
         "due_pk": None if account.state is AccountState.DISABLED else DUE_PARTITION,
@@ -291,6 +295,7 @@ def account_of(item: Mapping[str, Any]) -> Account:
 
 def account_id_of(key: Mapping[str, Any]) -> str:
     """The id in an account's key, which is all that the index of due accounts holds."""
+    # In the opposite order of `_part`, else an escaped percent sign would unfold twice.
     return str(key["pk"]).partition("#")[2].replace("%23", "#").replace("%25", "%")
 
 
@@ -326,6 +331,7 @@ def session_of(item: Mapping[str, Any]) -> ChatSession:
 
 def lifetime(until: float | None) -> Item:
     """The attributes of an item that ends at a time: exact for us, in whole seconds for the table's TTL."""
+    # Rounded up: the table must not delete what still counts.
     return {} if until is None else {"until": until, "expires_at": math.ceil(until)}
 
 
@@ -335,8 +341,10 @@ def _key(pk: str, sk: str) -> Key:
 
 def _part(text: str) -> str:
     """A part of a key that can't be mistaken for two, and has a bounded length."""
+    # DynamoDB refuses empty and long keys; callers may send either as a session's name.
     if len(text.encode()) > MAX_PART_BYTES or not text:
         return "sha256-" + hashlib.sha256(text.encode()).hexdigest()
+    # A caller's text that holds a `#` must not reach into another's items.
     return text.replace("%", "%25").replace("#", "%23")
 
 

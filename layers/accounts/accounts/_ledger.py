@@ -39,6 +39,7 @@ class Held:
 
 def in_points(usd: float, usd_per_point: float) -> int:
     """Dollars in points, rounded up; a cost that was computed with this rate comes out as it was."""
+    # Rounded first: division leaves a remainder that is no point.
     return math.ceil(round(usd / usd_per_point, 6))
 
 
@@ -71,7 +72,9 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
         is_estimated=usage.is_estimated,
     )
     if usage.chat_id is not None:
+        # Also where the send failed: Poe keeps the chat all the same.
         done = replace(done, chat_id=usage.chat_id, conversation=usage.conversation, chat_due_at=done.ended_at)
+    # Poe took nothing, so that there is nothing to look for in its history.
     if usage.is_refused and done.settled_by is None:
         return replace(done, settled=0, settled_by=SettledBy.REFUSED)
     return report(done, usage.points) if usage.points is not None else done
@@ -79,6 +82,7 @@ def finish(entry: LedgerEntry, outcome: Outcome, usage: SendRecord, now: float) 
 
 def report(entry: LedgerEntry, points: int) -> LedgerEntry:
     """The entry with the cost that the upstream reported. Where that is what Poe charged, it settles."""
+    # A final cost stays, whatever comes later; one that was given up on may still be found.
     if entry.settled_by not in (None, SettledBy.NONE):
         return replace(entry, reported=points)
     if entry.kind.traits.reports_charges:
@@ -90,6 +94,7 @@ def settled(entry: LedgerEntry, settlement: Settlement) -> LedgerEntry | None:
     """The entry with its final cost; `None` if it has one already."""
     if entry.settled_by not in (None, SettledBy.NONE):
         return None
+    # Given up already: writing it once more would open its hour for nothing.
     if settlement.by is SettledBy.NONE and entry.settled_by is SettledBy.NONE:
         return None
     return replace(entry, settled=settlement.points, settled_by=settlement.by)
@@ -104,6 +109,7 @@ def lost(held: Held) -> LedgerEntry:
 
 def budget_points(entry: LedgerEntry, reserved: int) -> int:
     """What the key's budget counts for the entry: the best known cost, else what was reserved."""
+    # Never zero for want of knowledge: a budget would be overrun without anybody noticing.
     return reserved if entry.points is None else entry.points
 
 
@@ -117,6 +123,7 @@ def tokens_of(entry: LedgerEntry, reserved: int) -> int:
 def started_at(entry_id_: str) -> float:
     """When the lease of the entry with this id began. Raises `ValueError` for what is no id."""
     digits, separator, owner = entry_id_.partition("#")
+    # Ids come from callers, too, as cursors and in addresses.
     if not separator or not owner or len(digits) != 14 or not (digits.isascii() and digits.isdigit()):  # noqa: PLR2004 - as `entry_id` writes it
         raise ValueError("this is no id of a ledger entry")
     return int(digits) / 1000
@@ -141,6 +148,7 @@ def next_month(at: float) -> float:
     """When the next UTC month begins."""
     moment = datetime.fromtimestamp(at, UTC)
     first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    # No month has more than 31 days.
     return (first + timedelta(days=32)).replace(day=1).timestamp()
 
 
@@ -151,6 +159,7 @@ def seconds_to_next_month(at: float) -> float:
 
 def days_between(since: float, until: float) -> list[str]:
     """The UTC days that overlap `[since, until)`, oldest first."""
+    # `until` is exclusive, and ids know milliseconds.
     first, last = int(since // DAY_SECONDS), int((until - 0.001) // DAY_SECONDS)
     return [day_of(day * DAY_SECONDS) for day in range(first, last + 1)]
 

@@ -65,6 +65,7 @@ class Adder:
     ) -> None:
         """Add the rows of the hours in `[since, until)` that are not in `without`."""
         groups = [*map(self._grouping(_plain(view)), packed.names)]
+        # Rows are sorted by hour, so that a part of a day is a slice.
         low, high = bisect_left(packed.hours, since), bisect_left(packed.hours, until)
         columns = [column[low:high] for column in (packed.hours, packed.who, *packed.counts)]
         by_hour = self._by_hour
@@ -86,6 +87,7 @@ class Adder:
             for place, is_wanted in tests:
                 if not is_wanted(values[place]):
                     return None
+            # A list first: it is faster than a generator, and this runs for every row.
             return tuple([values[place] for place in places])
 
         return group
@@ -141,6 +143,7 @@ def pack_day(
         found = adder.sums if HOUR in view else {(day, names): counts for (_, names), counts in adder.sums.items()}
         attributes[attribute_of(number)] = _pack(found)
     is_short = sum(len(value) for value in attributes.values() if isinstance(value, bytes)) <= MAX_DOCUMENT_BYTES
+    # Too many names for one item: readers then take the rows, which are right, if slower.
     return attributes if is_short else None
 
 
@@ -149,7 +152,9 @@ def _plain(view: View) -> list[str]:
 
 
 def _pack(rows: Mapping[Key, Sequence[int]]) -> bytes:
+    # As text, because a name may be `None`, which does not compare.
     ordered = sorted(rows.items(), key=lambda row: (row[0][0], str(row[0][1])))
+    # Each combination once: most hours have the same ones.
     names = {names: number for number, names in enumerate(dict.fromkeys(names for (_, names), _ in ordered))}
     columns = [
         list(names),
@@ -157,6 +162,7 @@ def _pack(rows: Mapping[Key, Sequence[int]]) -> bytes:
         [names[who] for (_, who), _ in ordered],
         [list(column) for column in zip(*(counts for _, counts in ordered), strict=True)],
     ]
+    # In columns: numbers of one kind beside each other compress far better than rows.
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 6)
 
 

@@ -41,6 +41,7 @@ def weights(pool: Sequence[Account]) -> list[float]:
     average = sum(known) / len(known) if known else UNKNOWN_BALANCE
     balances = (average if account.points is None else float(account.points.balance) for account in pool)
     return [
+        # Never zero: an account that seems empty may be the only one.
         max(balance, 1.0) * ERROR_FACTOR ** min(account.consecutive_errors, 8)
         for balance, account in zip(balances, pool, strict=True)
     ]
@@ -55,6 +56,7 @@ def order(
     and Spirakis, 2006). That is exact for a whole fleet. In a page of a larger one a heavy account competes with its
     own weight, and so would get less than its share over all pages; its weight is corrected for that.
     """
+    # The conversation's chat is there.
     yield from (account for account in candidates if account.id == request.sticky_account_id)
     rest = [account for account in candidates if account.id != request.sticky_account_id]
     for kind in request.kinds:
@@ -84,6 +86,7 @@ class Refusals:
         """Whether the account may be tried now; remembers why not."""
         if not is_able(account, self.request):
             return False
+        # It failed this very request, and would most likely do so again.
         if account.id in self.request.exclude:
             self.has_excluded = True
             return False
@@ -92,6 +95,7 @@ class Refusals:
         facts = [(account.eligible_at, wait.value)] if wait else []
         facts += [(limit.until, limit.code)] if limit else []
         if facts:
+            # All of its waits have to be over.
             self.free_at[account.id] = max(facts)
         return not facts
 
@@ -100,6 +104,7 @@ class Refusals:
         if self.has_busy:
             return NoAccountError(NoAccountReason.BUSY)
         if self.free_at:
+            # The first to be free is what the caller may wait for.
             at, cause = min(self.free_at.values())
             return NoAccountError(self._reason({code for _, code in self.free_at.values()}), at, cause=cause)
         if self.is_partial:
@@ -107,6 +112,7 @@ class Refusals:
         if self.has_excluded:
             return NoAccountError(NoAccountReason.COOLING_DOWN)
         states = {account.state for account in others if account.kind in self.request.kinds}
+        # Before disabled: it is the one that somebody has to mend.
         if AccountState.LOGGED_OUT in states:
             cause = Wait.CREDENTIALS.value
             return NoAccountError(NoAccountReason.CREDENTIALS_REFUSED, cause=cause)
@@ -120,6 +126,7 @@ class Refusals:
         if codes == {Wait.CREDENTIALS.value}:
             return NoAccountReason.CREDENTIALS_REFUSED
         is_all = not self.has_excluded and not self.is_partial
+        # Only where all were seen: another account may have access.
         if codes == {BOT_ACCESS_DENIED} and is_all:
             return NoAccountReason.BOT_DENIED
         return NoAccountReason.COOLING_DOWN

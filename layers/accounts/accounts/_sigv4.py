@@ -39,8 +39,10 @@ def sign_headers(
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     signed = {name.lower(): value for name, value in headers.items()}
     signed |= {"host": host, "x-amz-date": moment}
+    # Keys of a role, which is what a function has, are refused without it.
     if credentials.session_token is not None:
         signed["x-amz-security-token"] = credentials.session_token
+    # The order is part of what is signed.
     names = ";".join(sorted(signed))
     lines = "".join(f"{name}:{signed[name].strip()}\n" for name in sorted(signed))
     request = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
@@ -55,6 +57,7 @@ def sign_headers(
     return signed
 
 
+# It changes once a day, and costs four hashes.
 @lru_cache(maxsize=8)
 def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()

@@ -294,4 +294,7 @@ class AccountStore(LedgerStore, Protocol):
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         """What one UTC day's (`YYYY-MM-DD`) entries add up to, per key and model."""
 
+    async def prepare(self) -> None:
+        """Open the connections that the first lease of a process will want. No failure is told: the lease tells it."""
+
     async def aclose(self) -> None: ...

@@ -125,11 +125,13 @@ class Table:
             await self.pause(number)
             answer = await self._send("BatchGetItem", {"RequestItems": pending})
             items += [from_wire(item) for item in answer["Responses"].get(self._name, [])]
+            # DynamoDB may answer a batch in part: it was too large, or the table is throttled.
             pending = answer.get("UnprocessedKeys")
         raise StoreUnavailableError("BatchGetItem", "ThrottlingException")
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         for start in range(0, len(keys), MAX_BATCH_WRITE):
+            # Deleting what is gone is no failure, so that a batch can simply be repeated.
             requests = [{"DeleteRequest": {"Key": to_wire(key)}} for key in keys[start : start + MAX_BATCH_WRITE]]
             pending: Any = {self._name: requests}
             for number in range(MAX_ROUNDS):
@@ -170,6 +172,7 @@ class Table:
         # Indexes are never read consistently.
         payload |= {"IndexName": index} if index else {"ConsistentRead": True}
         payload |= {"Select": "COUNT"} if is_count else {}
+        # It counts what was read, before a filter.
         payload |= {"Limit": limit} if limit is not None else {}
         payload |= {"ExclusiveStartKey": to_wire(after)} if after else {}
         answer = await self._call("Query", payload)
@@ -229,6 +232,7 @@ class Table:
     def _body(self, write: Write) -> dict[str, Any]:
         body = {"TableName": self._name, **write.body}
         if "ConditionExpression" in write.body:
+            # The old item tells why, without a read that might see something newer.
             body["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return body
 
@@ -252,8 +256,10 @@ def _cancellation(error: AwsError) -> Exception:
         for number, reason in enumerate(reasons)
         if reason.get("Code") == "ConditionalCheckFailed"
     }
+    # Before the others: a condition that failed is an answer, whoever else was writing.
     if failed:
         return ConditionFailed(failed)
+    # Throttling and conflicts pass by themselves; a missing table or right does not.
     others = [str(reason.get("Code")) for reason in reasons if reason.get("Code") not in _TRANSIENT_REASONS]
     if others or not reasons:
         return StoreUnavailableError(error.operation, others[0] if others else error.code)

@@ -89,14 +89,17 @@ def apply_outcome(
 ) -> Account:
     """The account after a use that ended like this. `jitter` in [0, 1) spreads waits. The store counts `version`."""
     used = replace(account, last_used_at=now)
+    # Switched off or signed out meanwhile: the end of an older use changes nothing about that.
     if account.state is not AccountState.ACTIVE:
         return used
+    # A use spends points: the balance that is known is out of date soon.
     used = replace(used, refresh_due_at=min(account.refresh_due_at, now + policy.used_reading_seconds))
     if outcome.is_success:
         # Whoever made the account wait did so after this use began: its failure is the younger news.
         is_waiting = account.eligible_at > now
         return used if is_waiting else replace(used, consecutive_errors=0, doubts=0, last_error=None)
     limited = _with_bot_limit(used, outcome, now, policy)
+    # A failure of the request, of the bot or of the network is not the account's.
     if outcome.scope != "account":
         return limited
     return _after_account_error(account, limited, outcome, now, jitter=jitter, policy=policy)
@@ -124,6 +127,7 @@ def apply_reading(
         points = Points(reading.balance, now, reading.allotment, reading.next_grant_at, rate, reading.addon)
     read = replace(
         account,
+        # A reading that succeeds disproves that its credentials are refused; disabled stays disabled.
         state=AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state,
         points=points,
         subscribed=account.subscribed if reading.subscribed is None else reading.subscribed,
@@ -134,6 +138,7 @@ def apply_reading(
     if reading.balance is not None:
         is_empty = reading.balance <= policy.depleted_points
         read = replace(read, points_until=_points_expected_at(read, now, jitter, policy) if is_empty else 0.0)
+    # Who presses the button wants to know whether it works now.
     if is_by_owner:
         read = replace(read, speed_until=0.0, errors_until=0.0, bot_limits={})
     is_disproved = (
@@ -151,6 +156,7 @@ def next_reading_at(account: Account, now: float, *, jitter: float = 0.5, policy
     """When a healthy account should be read next: shortly after its own next grant, and not later than the interval."""
     grant = account.points.next_grant_at if account.points else None
     interval = policy.empty_reading_seconds if lacks_any_points(account, now, policy) else policy.idle_reading_seconds
+    # Spread, so that accounts that were added together are not read in the same second for ever.
     due = now + interval * (0.9 + 0.2 * jitter)
     if grant is not None and grant > now:
         due = min(due, grant + policy.grant_delay_seconds + policy.grant_jitter_seconds * jitter)
@@ -237,16 +243,20 @@ def _after_account_error(
     match outcome.code:
         case "not_authenticated":
             until = max(before.credentials_until, now + policy.cooldown_seconds)
+            # Not signed out yet: one refusal is a doubt, which a reading at once confirms or disproves.
             return replace(failed, credentials_until=until, doubts=before.doubts + 1, refresh_due_at=now)
         case "insufficient_points":
             failed = replace(failed, refresh_due_at=now)
+            # One bot may ask for more than is left while others can still be paid.
             if outcome.bot is not None and not is_depleted(before, policy) and not _lacks_for_another(before, outcome):
                 return failed
             until = max(before.points_until, _points_expected_at(before, now, jitter, policy))
             return replace(failed, points_until=until)
         case "rate_limited":
+            # Poe's own time first.
             wait = _retry_after(outcome, policy) or _growing(errors, jitter, policy)
             return replace(failed, speed_until=max(before.speed_until, now + wait))
+    # A single failure of an unknown kind may be anybody's.
     if errors < policy.errors_before_cooldown:
         return failed
     wait = _growing(errors - policy.errors_before_cooldown + 1, jitter, policy)
@@ -272,6 +282,7 @@ def _with_bot_limit(account: Account, outcome: Outcome, now: float, policy: Poli
     balance = account.points.balance if account.points else None
     limits = {bot: limit for bot, limit in account.bot_limits.items() if limit.until > now}
     limits[outcome.bot.lower()] = BotLimit(now + min(wait, policy.max_bot_limit_seconds), outcome.code, balance)
+    # Those that end first make room: they are missed least.
     kept = sorted(limits.items(), key=lambda item: item[1].until)[-policy.max_bot_limits :]
     return replace(account, bot_limits=dict(sorted(kept)))
 
@@ -283,6 +294,7 @@ def _limits_after_reading(account: Account, balance: int | None, now: float) -> 
             continue
         if limit.code != INSUFFICIENT_POINTS or balance is None:
             limits[bot] = limit
+        # The balance has not grown since, so that the bot would be refused again.
         elif limit.balance is not None and balance <= limit.balance:
             limits[bot] = replace(limit, balance=balance)
     return limits
@@ -315,6 +327,7 @@ def _after_refused_reading(account: Account, now: float, jitter: float, policy: 
         until = max(account.credentials_until, now + policy.cooldown_seconds)
         return replace(doubted, credentials_until=until, refresh_due_at=again)
     state = AccountState.LOGGED_OUT if account.state is AccountState.ACTIVE else account.state
+    # The exponent is bounded, because doubling for months would overflow.
     wait = min(policy.probe_seconds * 2.0 ** min(max(doubted.doubts - 2, 0), 16), policy.max_probe_seconds)
     return replace(doubted, state=state, refresh_due_at=now + wait * (0.9 + 0.2 * jitter))
 
@@ -322,6 +335,7 @@ def _after_refused_reading(account: Account, now: float, jitter: float, policy: 
 def _points_expected_at(account: Account, now: float, jitter: float, policy: Policy) -> float:
     grant = account.points.next_grant_at if account.points else None
     if grant is not None and grant > now:
+        # A day at most: the grant's time may be wrong, or points may be bought.
         return min(grant + policy.grant_delay_seconds * (1 + jitter), now + policy.max_retry_after_seconds)
     return now + policy.unknown_grant_wait_seconds
 
@@ -329,6 +343,7 @@ def _points_expected_at(account: Account, now: float, jitter: float, policy: Pol
 def _retry_after(outcome: Outcome, policy: Policy) -> float | None:
     """How long Poe said to wait, within reason; `None` if it did not say."""
     wait = outcome.retry_after_seconds
+    # The header is a stranger's number.
     if wait is None or not math.isfinite(wait) or wait <= 0:
         return None
     return min(wait, policy.max_retry_after_seconds)

@@ -60,6 +60,7 @@ class KmsVault:
                 answer = await self._call("Decrypt", {"KeyId": self._key_id, "CiphertextBlob": part}, context)
                 packed += as_bytes(answer["Plaintext"])
         values = _unpack(packed)
+        # After it was understood: what is damaged is never kept.
         self._remember(fingerprint, packed)
         return values
 
@@ -116,6 +117,7 @@ def _join(parts: list[bytes]) -> bytes:
 def _split(sealed: bytes) -> list[bytes]:
     parts, position = [], 0
     while position < len(sealed):
+        # Cut data gives parts that KMS refuses: nothing is checked here.
         length = int.from_bytes(sealed[position : position + 4], "big")
         parts.append(sealed[position + 4 : position + 4 + length])
         position += 4 + length

@@ -19,5 +19,6 @@ async def note_first_rate(store: AccountStore, reading: BalanceReading | Outcome
         return
     with suppress(AccountStoreError):
         document: dict[str, Any] = await store.get_config(ESTIMATES) or {}
+        # The job's median of many readings is better than this one.
         if document.get("usd_per_point") is None:
             await store.put_config(ESTIMATES, document | {"usd_per_point": rate})

@@ -71,12 +71,14 @@ def address(*schemes: str) -> Reader:
         # A port that is no number is only noticed when it is read.
         if parts.scheme not in schemes or not parts.netloc or not parts.hostname or parts.port == 0:
             raise ValueError
+        # Paths are put behind it, which begin with one.
         return value.rstrip("/")
 
     return Reader("an address that begins with " + " or ".join(f"{scheme}://" for scheme in schemes), read)
 
 
 def _read_text(value: str) -> str:
+    # Most of them become part of a header or an address.
     if not value.isascii() or not value.isprintable():
         raise ValueError
     return value
@@ -137,6 +139,7 @@ class SharedSettings:
             "user_agent": self.user_agent,
             "proxy": self.proxy,
         }
+        # Empty means the client's own default, and not an empty address.
         return PoeConfig(**{name: value for name, value in chosen.items() if value})
 
 
@@ -149,6 +152,7 @@ def read_settings(settings: type[S], environ: Mapping[str, str]) -> S:
     for item in fields(settings):  # type: ignore[arg-type]  # every settings class is a dataclass
         variable = variable_of(item.name)
         text = environ.get(variable, "").strip()
+        # A deployment's parameter without a value becomes an empty variable.
         if text:
             values[item.name] = _read(variable, text, item.metadata)
     return settings(**values)
@@ -161,7 +165,9 @@ def variable_of(name: str) -> str:
 
 def unknown_variables(environ: Mapping[str, str], known: Collection[str]) -> dict[str, str | None]:
     """Variables with our prefix that no setting reads, each with the known name that it resembles, if there is one."""
+    # Named and not refused: a stack that is rolled back keeps variables that an older version does not know.
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    # Only what is nearly the same: a wrong guess would lead astray.
     return {name: next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), None) for name in unknown}
 
 
@@ -169,6 +175,7 @@ def _read(variable: str, text: str, metadata: Mapping[str, Any]) -> Any:
     try:
         return metadata["reader"](text)
     except ValueError as error:
+        # Cut, because a key pasted into the wrong variable should not be logged whole.
         shown = "its value" if metadata["secret"] else repr(text[:_SHOWN_CHARACTERS])
         raise SettingsError(f"{variable}: {shown} is not allowed; it must be {error}") from None
 
@@ -177,6 +184,7 @@ N = TypeVar("N", int, float)
 
 
 def _within(value: N, lowest: N, highest: N) -> N:
+    # `float` reads "nan" and "inf", too, and no comparison with NaN is true.
     if not math.isfinite(value) or not lowest <= value <= highest:
         raise ValueError
     return value

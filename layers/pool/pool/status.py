@@ -28,12 +28,14 @@ ALIASES = {"logged_out": AccountStatus.INVALID}
 
 def status_of(account: Account, now: float) -> AccountStatus:
     """The status at `now`, in epoch seconds."""
+    # The state first: an account that is switched off may have waits of before.
     if account.state is AccountState.DISABLED:
         return AccountStatus.DISABLED
     if account.state is AccountState.LOGGED_OUT:
         return AccountStatus.INVALID
     if account.eligible_at <= now:
         return AccountStatus.ACTIVE
+    # By the wait that ends last, which decides when it serves again.
     return AccountStatus.DEPLETED if lacks_points(account, now) else AccountStatus.COOLDOWN
 
 

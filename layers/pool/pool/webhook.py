@@ -57,7 +57,9 @@ async def read_webhook(store: AccountStore) -> Webhook | None:
 
 async def set_webhook(store: AccountStore, url: str, *, now: float, policy: FetchPolicy | None = None) -> Webhook:
     """Keep an address with a new secret. Raises `PoeError` (`unsafe_url`), `AccountStoreError`."""
+    # Here as well as at each message: the owner should hear of it now.
     check_address(url, policy or FetchPolicy())
+    # New with every address: who had the old one must not be able to sign for the new one.
     webhook = Webhook(url, f"whsec_{secrets.token_urlsafe(_SECRET_BYTES)}", now)
     await store.put_sealed_config(CONFIG_NAME, {"url": url, "secret": webhook.secret, "since": now})
     return webhook
@@ -65,6 +67,7 @@ async def set_webhook(store: AccountStore, url: str, *, now: float, policy: Fetc
 
 def sign(secret: str, body: bytes, at: int) -> str:
     """The value of the signature's header."""
+    # The time is signed along, so that a receiver can refuse a message that somebody recorded.
     digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={at},v1={digest}"
 
@@ -99,6 +102,7 @@ class WebhookChannel:
                 policy=self._policy,
                 tls_context=self._tls_context,
             )
+        # The code only: the address may hold a secret, and codes are shown and logged.
         except PoeError as error:
             return error.code.value
         return None if 200 <= status < 300 else f"http_{status}"  # noqa: PLR2004 - HTTP's successes

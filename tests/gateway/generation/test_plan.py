@@ -96,6 +96,70 @@ def test_what_may_have_been_charged_is_asked_for_once_more_only(code: ErrorCode)
     assert isinstance(after(send(code), send(E.EMPTY_ANSWER, account_id="b")), GiveUp)
 
 
+@pytest.mark.parametrize(
+    ("sends", "jitter", "seconds"), [(1, 0.0, 0.125), (1, 1.0, 0.25), (2, 1.0, 0.5), (3, 0.0, 0.5), (3, 1.0, 1.0)]
+)
+def test_the_pause_doubles_and_up_to_half_is_taken_off(sends: int, jitter: float, seconds: float) -> None:
+    decision = after(*[send(E.CONNECTION_FAILED, D.NOT_SENT)] * sends, jitter=jitter)
+    assert isinstance(decision, Again)
+    assert decision.wait_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(None, 0.25), (0.1, 0.25), (1.5, 1.5), (MAX_WAIT_SECONDS, MAX_WAIT_SECONDS)]
+)
+def test_poes_own_time_counts_where_it_is_longer(asked: float | None, seconds: float) -> None:
+    decision = after(send(E.CONNECTION_FAILED, D.NOT_SENT, retry_after_seconds=asked), jitter=1.0)
+    assert isinstance(decision, Again)
+    assert decision.wait_seconds == seconds
+
+
+def test_a_time_that_no_caller_waits_for_is_cut() -> None:
+    decision = after(send(E.CONNECTION_FAILED, D.NOT_SENT, retry_after_seconds=MAX_WAIT_SECONDS * 10))
+    assert isinstance(decision, Again)
+    assert decision.wait_seconds == MAX_WAIT_SECONDS
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        send(None, None, Change.CORRECTION, retry_after_seconds=2.0),
+        send(E.STALE_FORM_KEY, retry_after_seconds=2.0),
+        send(E.RATE_LIMITED, retry_after_seconds=60.0),
+    ],
+)
+def test_nothing_is_waited_for_where_a_pause_cures_nothing(failed: Send) -> None:
+    decision = after(failed, jitter=1.0)
+    assert isinstance(decision, Again)
+    assert decision.wait_seconds == 0
+
+
+def test_the_same_again_names_the_account_and_leaves_no_other_kind() -> None:
+    decision = after(send(E.STALE_FORM_KEY, kind=AccountKind.WEB, account_id="w"))
+    assert isinstance(decision, Again)
+    assert (decision.account_id, decision.kinds, decision.exclude) == ("w", (AccountKind.WEB,), frozenset({"w"}))
+
+
+def test_another_account_may_be_of_any_kind_that_is_able() -> None:
+    decision = after(send(E.INSUFFICIENT_POINTS), send(E.INSUFFICIENT_POINTS, account_id="b"))
+    assert isinstance(decision, Again)
+    assert (decision.account_id, decision.kinds, decision.exclude) == ("b", BOTH, frozenset({"a", "b"}))
+
+
+def test_a_send_says_what_its_failure_said() -> None:
+    error = poe_error(E.RATE_LIMITED, delivery=D.REFUSED, retry_after_seconds=3.0)
+    facts: dict[str, Any] = {"account_id": "w", "kind": AccountKind.WEB, "change": Change.NEW_CHAT, "points": 7}
+    failed = failed_send(error, possible=frozenset({Change.WITHOUT_STOP}), is_shown=True, **facts)
+    assert (failed.code, failed.delivery, failed.scope) == (E.RATE_LIMITED, D.REFUSED, error.scope)
+    assert (failed.is_retryable, failed.retry_after_seconds) == (error.retryable, 3.0)
+    assert failed.possible == {Change.WITHOUT_STOP}
+    rejected = rejected_send(is_correctable=True, is_shown=True, **facts)
+    assert (rejected.code, rejected.delivery, rejected.possible) == (None, D.FAILED, {Change.CORRECTION})
+    for each in (failed, rejected):
+        assert {name: getattr(each, name) for name in facts} == facts
+        assert each.is_shown
+
+
 def test_an_answer_is_corrected_once_only() -> None:
     rejected = send(None, None, Change.CORRECTION)
     assert isinstance(after(rejected, replace(rejected, change=Change.CORRECTION)), GiveUp)

@@ -59,6 +59,7 @@ class Stack:
     """Variables that point a function at the stand-ins."""
 
     async def __aenter__(self) -> Self:
+        # Until everything has started: what fails on the way is undone in the opposite order.
         async with AsyncExitStack() as stack:
             await self._start(stack)
             self._stack = stack.pop_all()
@@ -79,9 +80,11 @@ class Stack:
             settings.run_file.unlink(missing_ok=True)
         except OSError as error:
             raise _no_room(settings, error) from None
+        # Before the stand-ins, which take seconds.
         _check_port(settings.host, settings.port)
         reaper = Reaper()
         stack.callback(reaper.close)
+        # At the same time: each of them imports for a second or two.
         async with asyncio.TaskGroup() as tasks:
             aws = tasks.create_task(self._start_aws(stack, reaper))
             poe = self._start_simulators(tasks, stack, reaper) if settings.upstream is Upstream.SIMULATOR else {}
@@ -110,6 +113,7 @@ class Stack:
             raise StackError(f"The gateway does not answer as it should ({error}). Its log: {function.log}") from error
         except OSError as error:
             raise _no_room(settings, error) from None
+        # Last of all: who finds the file finds a gateway that answers.
         self._write_run_file(self._run_variables(function.environment), reaper)
         stack.callback(settings.run_file.unlink, missing_ok=True)
         schedule = asyncio.create_task(self.refresh.invoke_at_rate(functions.schedule_seconds(template)))
@@ -208,6 +212,7 @@ def _lock(path: Path) -> IO[Any]:
     """Hold the state folder until the file is closed. Raises `StackError` if another run does."""
     file = path.open("a+")
     try:
+        # The kernel lets go of it when the process ends, however it does.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.seek(0)
@@ -216,6 +221,7 @@ def _lock(path: Path) -> IO[Any]:
         raise StackError(
             f"{path.parent} is in use by another run (process {owner}). End that one, or use another folder: STATE=..."
         ) from None
+    # Only now: a run that does not get the lock must leave the owner's number.
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -227,6 +233,7 @@ def _check_port(host: str, port: int) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with closing(socket.socket(family, kind, protocol)) as probe:
+            # As the server does: a port whose last connections have just ended is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:

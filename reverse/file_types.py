@@ -103,6 +103,7 @@ def safe_name(name: str, content_type: str) -> str:
 
     It gets the extension of its type when it has none.
     """
+    # The end is kept, which has the extension.
     cleaned = _UNSAFE_NAME.sub("_", name).strip(" ._")[-_MAX_NAME_CHARS:] or "file"
     extension = _EXTENSIONS.get(content_type)
     return cleaned if "." in cleaned or extension is None else f"{cleaned}.{extension}"

@@ -39,6 +39,7 @@ class OverrideError(ValueError):
 def with_overrides(config: PoeConfig, document: Mapping[str, Any] | None) -> PoeConfig:
     """The configuration with the document's fields over its own. Raises `OverrideError`."""
     checked = read_overrides(document or {})
+    # Apart, since it replaces where the others add to what is there.
     if "operation_generation" in checked:
         config = replace(config, operation_generation=checked["operation_generation"])
     return replace(
@@ -79,6 +80,7 @@ def _read_endpoints(field: str, value: Any) -> dict[str, str]:
         raise OverrideError(field, "an object by the ids of models")
     if not all(endpoint in TOOL_ENDPOINTS for endpoint in value.values()):
         raise OverrideError(field, f"an object of {', '.join(TOOL_ENDPOINTS)}")
+    # Poe takes names in any case, and they are looked up in lower case.
     return {name.lower(): endpoint for name, endpoint in value.items()}
 
 
@@ -99,6 +101,7 @@ def _check_rule(field: str, rule: str, pattern: str) -> None:
     groups = FORM_KEY_RULES[rule]
     try:
         is_fine = len(pattern) <= _MAX_RULE_CHARS and re.compile(pattern, re.DOTALL).groups >= groups
+    # A pattern may be too much for Python's own parser.
     except (re.error, RecursionError, OverflowError):
         is_fine = False
     if not is_fine:

@@ -65,7 +65,7 @@ MODULES = {
     "gateway/generation/plan.py": ("gateway/generation/test_plan.py",),
     "gateway/generation/rules.py": ("gateway/generation/test_plan.py",),
     "gateway/generation/shaping.py": ("gateway/generation/test_shaping.py",),
-    "gateway/generation/usage.py": ("gateway/generation/test_usage.py",),
+    "gateway/generation/usage.py": ("gateway/generation/test_usage.py", "gateway/generation/test_spending.py"),
     "gateway/models/capabilities.py": ("gateway/models/test_capabilities.py",),
     "gateway/models/catalogue.py": ("gateway/models/test_catalogue.py",),
     "gateway/prompt/json_schema.py": ("gateway/prompt/test_json_schema.py",),

@@ -68,7 +68,6 @@ ELSEWHERE = (
     ("cli/errors.py", "cli/test_api.py", DECLARATIONS),
     ("cli/lookup.py", "cli/test_commands.py", "found by commands"),
     ("cli/prompts.py", "cli/test_main.py", "prompts, tested on a terminal"),
-    ("cli/sign_in.py", "gateway/admin/test_sign_in.py", "the gateway's half of a sign-in is where it can go wrong"),
     ("cli/state.py", "cli/test_commands.py", "what every command stands on"),
     ("gateway/console/pages/*.py", "gateway/console/pages/test_pages.py", "pages, tested by requests to them"),
     ("gateway/console/tables.py", "gateway/console/pages/test_pages.py", "tables of pages, tested by requests"),

@@ -7,6 +7,7 @@ loopback port of ours, or the user pastes the address that it returned to.
 from __future__ import annotations
 
 import socket
+import time
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from poegw.output import Output
 from poegw.prompts import is_interactive
 
 WAIT_SECONDS = 300.0
+IDLE_SECONDS = 2.0
 _PASTED_REDIRECT = "http://127.0.0.1:8765/callback"
 _PATH = "/callback"
 _PAGE = b"<!doctype html><title>poegw</title><p>You can close this page and go back to the terminal."
@@ -74,6 +76,8 @@ class _Server(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    # Browsers open connections ahead of need, and send nothing on them.
+    timeout = IDLE_SECONDS
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path != _PATH:
@@ -95,7 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
 def _listening() -> Iterator[_Server]:
     # By number: what `localhost` means is up to the machine's settings.
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.timeout = WAIT_SECONDS
     try:
         yield server
     finally:
@@ -103,8 +106,11 @@ def _listening() -> Iterator[_Server]:
 
 
 def _returned(server: _Server) -> str:
+    """The address that the browser came back to, within `WAIT_SECONDS`. Raises `CommandError`."""
+    ends_at = time.monotonic() + WAIT_SECONDS
     # Browsers ask for more than the callback, such as an icon.
-    for _ in range(20):
+    while (left := ends_at - time.monotonic()) > 0:
+        server.timeout = left
         server.handle_request()
         if server.returned is not None:
             return server.returned

@@ -58,6 +58,7 @@ class LocalApi:
             start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
             return [body]
         if target := environ.get("HTTP_X_AMZ_TARGET"):
+            # Refused ones, too: AWS charges for a condition that failed.
             self._calls[_action_of(target)] += 1
             if self._faults is not None and target.startswith(_TARGETS["dynamodb"]):
                 return self._serve_with_faults(self._faults, environ, start_response)

@@ -103,6 +103,7 @@ def _live_items(api: LocalApi, table: str, now: float) -> Iterator[dict[str, Any
     while True:
         page = api.call("dynamodb", "Scan", TableName=table, **start)
         for item in page["Items"]:
+            # moto deletes nothing by its TTL.
             if expiry not in item or float(item[expiry]["N"]) > now:
                 yield item
         if "LastEvaluatedKey" not in page:

@@ -42,6 +42,7 @@ def _create_table(api: LocalApi, name: str, properties: dict[str, Any]) -> Refer
     table = properties.get("TableName", f"{STACK_NAME}-{name}")
     fields = {field: properties[field] for field in _TABLE_FIELDS if field in properties}
     created = api.call("dynamodb", "CreateTable", TableName=table, **fields)
+    # A call of its own, in AWS's API as here.
     if expiry := properties.get("TimeToLiveSpecification"):
         api.call("dynamodb", "UpdateTimeToLive", TableName=table, TimeToLiveSpecification=expiry)
     return {name: table, f"{name}.Arn": created["TableDescription"]["TableArn"]}

@@ -66,6 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     saver = Saver(options.state, api, lambda: take_snapshot(template, api, references))
     while not stop.wait(_SAVE_SECONDS):
         saver.save()
+    # While the server still answers: what it accepts until then is part of it.
     is_saved = saver.save_last()
     server.shutdown()
     thread.join()
@@ -104,6 +105,7 @@ class Saver:
 
     def save(self) -> bool:
         """Write the state if there were calls; whether it is as in the file now."""
+        # Taken before the snapshot: a call that comes meanwhile is saved with the next one.
         calls = self._api.total_calls
         if self._path is None or calls == self._saved_calls:
             return True

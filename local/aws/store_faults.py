@@ -67,6 +67,7 @@ class FaultPlan:
         """The answer that a call gets instead of being carried out, if any. May take its time."""
         faults = self._faults
         with self._lock:
+            # All at once and always four: the same seed gives the same faults, whichever of them are switched on.
             chances = [self._rng.random() for _ in range(4)]
         if chances[0] < faults.slow:
             self._wait(SLOW_SECONDS * chances[3])
@@ -82,6 +83,7 @@ class FaultPlan:
         """The answer that a call gets although it was carried out, if any."""
         with self._lock:
             is_lost = self._rng.random() < self._faults.lost
+        # A read whose answer is lost is a read that was never made.
         if not is_lost or operation not in _WRITES:
             return None
         return "500 Internal Server Error", json.dumps({"__type": "InternalServerError"}).encode()

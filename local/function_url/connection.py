@@ -81,14 +81,17 @@ class HttpConnection(asyncio.Protocol):
     def _read_events(self) -> None:
         try:
             while (event := self._http.next_event()) is not h11.NEED_DATA:
+                # The next request waits in the socket until this one is answered.
                 if event is h11.PAUSED:
                     self.pause_reading()
                     return
                 if isinstance(event, h11.ConnectionClosed):
+                    # Else an answer is under way, and is written to its end.
                     if self._http.our_state in (h11.DONE, h11.MUST_CLOSE, h11.IDLE):
                         self.close()
                     return
                 self._dispatch(event)
+            # curl waits a second for it before it sends a large body.
             if self._http.they_are_waiting_for_100_continue:
                 self._send(h11.InformationalResponse(status_code=100, headers=[]))
         except h11.RemoteProtocolError as error:

@@ -50,6 +50,7 @@ def join_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 def build_event(request: HttpRequest, *, domain: str, request_id: str, trace_id: str, epoch_seconds: float) -> bytes:
     """The event, encoded. Shape: AWS's published sample events for Function URLs, November 2026."""
     path, _, query = request.target.partition("?")
+    # They are about this connection, and AWS's own one to the function has others.
     headers = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP}
     headers |= _added_headers(request, domain, trace_id)
     event: dict[str, Any] = {
@@ -100,6 +101,7 @@ def build_rest_event(
         if name.lower() not in _HOP_BY_HOP:
             headers.setdefault(name, []).append(value)
     added = _added_headers(request, domain, trace_id)
+    # A caller's own must not stay beside AWS's, by which the gateway tells where a request came from.
     headers = {name: values for name, values in headers.items() if name.lower() not in added}
     headers |= {name: [value] for name, value in added.items()}
     parameters: dict[str, list[str]] = {}
@@ -170,6 +172,7 @@ def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
     if media_type in _TEXT_TYPES or media_type.startswith("text/") or media_type.endswith(("+json", "+xml")):
         try:
             return body.decode("utf-8"), False
+        # What calls itself text and is none goes as base64, as on AWS.
         except UnicodeDecodeError:
             pass
     return base64.b64encode(body).decode("ascii"), True

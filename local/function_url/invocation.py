@@ -101,6 +101,7 @@ class Invocation:
         """The post is complete. `error_type` is the trailer of a runtime whose function failed in mid-stream."""
         if self._state is not _State.ANSWERING or self._decoder is None:
             return
+        # The body is whole as HTTP has it, and still not what was meant: the client must not take it for that.
         if error_type is not None:
             self.fail(error_type)
             return

@@ -72,6 +72,7 @@ class RuntimeConnection(HttpConnection):
             return "init_error", None
         if method == "POST" and (match := _INVOCATION_PATH.fullmatch(path)):
             invocation = self._host.find_invocation(match[1])
+            # Answered already, or not this sandbox's: a runtime may answer once.
             if invocation is None or not invocation.is_waiting:
                 return "bad_request_id", None
             return match[2], invocation
@@ -80,6 +81,7 @@ class RuntimeConnection(HttpConnection):
     def body_received(self, data: bytes) -> None:
         if self._is_streaming_in and self._invocation is not None:
             self._invocation.response_received(data)
+        # Only the type is read of it, and a stack trace may be long.
         elif len(self._error_body) < _MAX_ERROR_BYTES:
             self._error_body += data
 

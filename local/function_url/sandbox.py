@@ -125,6 +125,7 @@ class Sandbox:
 
     async def _watch_process(self, process: asyncio.subprocess.Process) -> None:
         await process.wait()
+        # At once: the number may soon be somebody else's.
         self._reaper.forget(process.pid)
         await self._drain_connections()
         self._close_port()
@@ -179,11 +180,13 @@ class Sandbox:
         log has END and REPORT lines then too.
         """
         started, init_ms, pid = time.perf_counter(), self.init_ms, self.pid
+        # Only the first report of a sandbox has it, as on AWS.
         self.init_ms = None
         self._invocation = invocation
         self._write_log(f"START RequestId: {invocation.request_id} Version: $LATEST")
         try:
             self._thaw()
+            # Thawed before: a frozen process could not read it.
             poll, self._poll = self._poll, None
             if poll is not None:
                 poll.hand_out(invocation)
@@ -207,6 +210,7 @@ class Sandbox:
                 self._freeze()
             else:
                 await self.kill()
+        # It polled again without a word about this one.
         if invocation.is_waiting:
             invocation.fail("Runtime.NoResponse")
         return self._report(invocation, started, init_ms, memory, pid)
@@ -265,6 +269,7 @@ class Sandbox:
             status = Path(f"/proc/{self.pid}/status").read_bytes()
         except OSError:
             return None
+        # The peak and not what it takes now: that is what Lambda reports.
         match = _PEAK_MEMORY.search(status)
         return round(int(match[1]) / 1024) if match else None
 

@@ -76,6 +76,7 @@ class FunctionUrl:
         """Stop listening, cut what is running, end every sandbox. Returns when no process is left."""
         if self._server is not None:
             self._server.close()
+        # Requests first: each ends its own sandbox by SIGTERM, which lets the function give its lease back.
         for request in list(self._requests):
             request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
@@ -122,6 +123,7 @@ class FunctionUrl:
         client.set_ids(request_id, trace_id)
         build = build_rest_event if self.function.door is Door.REST_API else build_event
         event = build(request, domain=self.function.domain, request_id=request_id, trace_id=trace_id, epoch_seconds=now)
+        # Of the event and not of the body: base64 makes a body a third larger, and Lambda counts that.
         if len(event) > MAX_EVENT_BYTES:
             client.refuse(413, "Request Entity Too Large")
             return
@@ -139,6 +141,7 @@ class FunctionUrl:
             request_id=request_id, trace_id=trace_id, event=event, deadline_epoch_ms=deadline_ms, answer=client
         )
         client.follow(invocation)
+        # Until the runtime polls again, which may be some time after the answer's end.
         self.reports.append(await sandbox.invoke(invocation))
         if sandbox.is_ready:
             self._idle.append(sandbox)
@@ -217,6 +220,7 @@ class ClientConnection(HttpConnection):
         method = self._request.method.decode("ascii")
         cors = self._url.function.cors
         if cors is not None:
+            # Lambda answers these itself: the function never sees them.
             preflight = cors.preflight(method, headers)
             if preflight is not None:
                 self.respond(200, preflight, b"")
@@ -265,6 +269,7 @@ class ClientConnection(HttpConnection):
 
     def fail(self) -> None:
         self._invocation = None
+        # The client has a status already: only a cut connection can tell it that the rest is missing.
         if self._is_answering:
             self.abort()
         else:

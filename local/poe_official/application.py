@@ -126,6 +126,7 @@ async def answer(simulation: Simulation, call: Call, dialect: Dialect) -> ASGIAp
     name = dialect.model_name(call.body)
     model = ask_for(world.model(name), name, dialect.endpoint)
     question = dialect.question(call.body, model, world.store)
+    # Without a word, as some models do at some endpoints.
     if dialect.endpoint in model.ignores_tools:
         question = replace(question, tools=())
     said = model.bot(question)
@@ -209,6 +210,7 @@ class OfficialApplication:
         try:
             if handler is None:
                 raise Refused(404, "not_found_error", 404, "No such route")
+            # A wrong key counts against nobody.
             if call.account is not None:
                 self._simulation.admit(call.account)
             return await handler(self._simulation, call)
@@ -307,6 +309,7 @@ def _take_points(world: World, account: OfficialAccount, bot: str, call: Call) -
 
 
 async def _dropped(scope: Scope, receive: Receive, _send: Send) -> None:
+    # A reset and no orderly end, which a client could take for an empty answer.
     scope["state"]["transport"].abort()
     await disconnected(receive)
 

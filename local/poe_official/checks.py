@@ -57,6 +57,7 @@ def check_value(name: str, value: Any, schema: Mapping[str, Any], model: Model) 
             )
         return
     kinds = _KINDS[schema["type"]]
+    # `True` is an `int` in Python, and no number in JSON.
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise bad_request(f"Invalid type for '{name}': expected a {schema['type']}.")
     if "minimum" in schema and value < schema["minimum"]:
@@ -113,6 +114,7 @@ def check_signatures(messages: Sequence[Mapping[str, Any]]) -> None:
         calls = message.get("tool_calls") or ()
         if position < asked or not calls:
             continue
+        # Of parallel calls only the first is signed.
         first: Json = dict(calls[0])
         signature = ((first.get("extra_content") or {}).get("google") or {}).get("thought_signature")
         if signature is None:
@@ -173,6 +175,7 @@ def check_thinking_blocks(messages: Sequence[Mapping[str, Any]], thinking: Any) 
             if block.get("type") == "thinking" and block.get("signature") != thinking_signature(block["thinking"]):
                 raise bad_request(f"messages.{position}.content.0: Invalid `signature` in `thinking` block")
         calls = [block.get("type") for block in blocks].count("tool_use")
+        # Earlier turns may go without their thinking.
         is_last = position == len(messages) - 2
         if is_thinking(thinking) and calls and is_last and blocks[0].get("type") != "thinking":
             raise bad_request(

@@ -122,6 +122,7 @@ class World:
         """The model of that name, in any case; those of one provider also by the provider's spelling (recorded)."""
         found = self.models.get(name.lower())
         if found is None and name.lower().startswith("claude-"):
+            # Anthropic's names end in a date, and have hyphens where Poe's ids have dots.
             wanted = re.sub(r"-\d{8}$", "", name.lower())
             found = next((model for id_, model in self.models.items() if id_.replace(".", "-") == wanted), None)
         return found

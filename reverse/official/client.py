@@ -110,6 +110,7 @@ class PoeOfficialClient:
         is_guess = route is None and not request.in_bot_protocol and name not in self._bot_only
         if route is None and not is_guess:
             route = Route.BOT_QUERY
+        # This client's own list first: it may have been read a moment ago.
         model = self._models.get(name) or self._find_model(name)
         chosen = route or self._choose_route(request, model)
         try:
@@ -254,6 +255,7 @@ class PoeOfficialClient:
                 path = f"/bot/{quote(request.bot, safe='')}"
                 sent = exchange.request("POST", path, bot_protocol.OPERATION, json=body)
                 return exchange.answer(sent, bot_protocol.BotQueryDecoder)
+        # Chat first all the same: it takes a conversation, the image endpoint a prompt only.
         if route is Route.CHAT_WHOLE and may_be_images_only(request, model):
             return self._made_on_chat(request)
         return self._on_chat(request, whole=route is Route.CHAT_WHOLE)
@@ -281,6 +283,7 @@ class PoeOfficialClient:
         """An answer from the image or audio endpoint, which know one prompt and nothing else."""
         if any(message.attachments for message in request.messages):
             raise poe_error(ErrorCode.UNSUPPORTED_FILE, operation=route.value)
+        # These endpoints know no conversation: the last thing that was asked for counts.
         prompt = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
         if route is Route.AUDIO:
             yield await self.media.audio(request.bot, prompt, parameters=request.parameters)
@@ -292,6 +295,7 @@ class PoeOfficialClient:
     async def _wire_events(self, request: OutgoingRequest) -> AsyncGenerator[dict[str, Any], None]:
         async with aclosing(self._exchange.server_sent_events(request)) as events:
             async for event in events:
+                # OpenAI's end mark, which is no JSON.
                 if event.data.startswith("[DONE]"):
                     return
                 parsed = parse_object(event.data)

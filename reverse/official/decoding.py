@@ -77,6 +77,7 @@ class CallIds:
 
     def own(self, wire_id: str | None) -> str:
         """The upstream's id, if it is one that was not used before."""
+        # Results are told apart by it: two calls with one id could not both be answered.
         own = wire_id if wire_id and wire_id not in self._given else self._new_id()
         self._given.add(own)
         return own
@@ -153,6 +154,7 @@ class AnswerDecoder(ABC):
 
     def note_finish(self, reason: FinishReason) -> None:
         """Remember why the answer ended; the first reason counts."""
+        # What follows the end, such as usage, may name another one or none.
         self._reason = self._reason or reason
 
     def finish(self) -> list[Event]:
@@ -246,6 +248,7 @@ class AnswerDecoder(ABC):
     def cited(self, citations: Iterable[UrlCited | None]) -> list[Event]:
         """Note citations and hand them on, each once."""
         new = [one for one in dict.fromkeys(citations) if one is not None and one not in self._cited]
+        # Bounded: an answer that cites without end would be held in memory.
         self._cited |= {*new[: MAX_CITATIONS - len(self._cited)]}
         return [one for one in new if one in self._cited]
 

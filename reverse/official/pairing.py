@@ -127,6 +127,7 @@ def _without_repeated(slots: list[_Slot]) -> list[_Slot]:
     for slot in slots:
         key = (slot.call.id, slot.call.name, slot.call.arguments)
         twin = kept.setdefault(key, slot)
+        # Two results are two calls, however alike.
         if twin is slot or (twin.result is not None and slot.result is not None):
             told.append(slot)
         else:
@@ -152,6 +153,7 @@ def _texts_between(messages: Sequence[Message], pairs: _Pairs) -> dict[int, list
         elif message.role == "assistant":
             texts.append(position)
         else:
+            # Somebody else has spoken: what follows answers them, and stays where it is.
             calls_at, texts = None, []
     return joined
 
@@ -189,6 +191,7 @@ class _UniqueIds:
 
     def own(self, call_id: str) -> str:
         """The call's id, with a number where it was used before."""
+        # Providers refuse an empty id.
         base = self._legal_id(call_id) or "call"
         own, number = base, self._counts.get(base, 0)
         # Until it is free: "call_2" may be another call's own id.
@@ -201,4 +204,5 @@ class _UniqueIds:
 
 
 def _as_result(result: Message) -> Message:
+    # Kept as text: the model may need it, and a result without a call is refused.
     return replace(result, role="user", text=f"Result of a tool: {result.text}", tool_call_id=None, name=None)

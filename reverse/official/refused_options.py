@@ -51,6 +51,7 @@ def blame(error: PoeError, request: ChatRequest) -> PoeError:
     options = _options(request)
     named = error.param is not None
     option = _own_name(error.param, options) if error.param else None
+    # A refusal of these is not about an option, even where its words quote one.
     if option is None and not (named and error.param in ("model", "messages", "input")):
         option = refused_option(error.upstream_text or "", options)
     if option is None:
@@ -87,6 +88,7 @@ def _own_name(wire_name: str, options: Mapping[str, Any]) -> str | None:
     for option in options:
         if name == option.lower() or name in _OTHER_NAMES.get(option, ()):
             return option
+    # "tools[0].function.name" is about `tools`.
     root = name.partition(".")[0].partition("[")[0]
     return _own_name(root, options) if root and root != name else None
 
@@ -120,5 +122,6 @@ def _by_value(text: str, options: Mapping[str, Any]) -> str | None:
     for match in _VALUE.finditer(text):
         found = [option for option, value in options.items() if isinstance(value, str) and value == match[1]]
         if found:
+            # Efforts are the values that several options share.
             return found[0] if len(found) == 1 else "reasoning_effort" if "reasoning_effort" in found else None
     return None

@@ -42,6 +42,7 @@ def build_responses_body(request: ChatRequest) -> dict[str, Any]:
     if effort is not None:
         # Without a summary nothing of the reasoning is shown.
         body["reasoning"] = {"summary": "auto"} | dict(object_at(body, "reasoning")) | {"effort": effort}
+    # After the caller's parameters, none of which may name another bot.
     body["model"] = request.bot
     body["input"] = [item for message in paired(request.messages, _legal_id) for item in _items(message)]
     body["stream"] = True
@@ -57,12 +58,14 @@ def build_responses_body(request: ChatRequest) -> dict[str, Any]:
 
 
 def _legal_id(call_id: str) -> str:
+    # The endpoint refuses longer ones, which other APIs give.
     return call_id[:_LONGEST_CALL_ID]
 
 
 def _items(message: Message) -> list[dict[str, Any]]:
     if message.role == "tool":
         return [{"type": "function_call_output", "call_id": message.tool_call_id or "", "output": message.text}]
+    # The endpoint refuses the one in place of the other.
     kind = "output_text" if message.role == "assistant" else "input_text"
     content: list[dict[str, Any]] = [{"type": kind, "text": message.text}] if message.text else []
     content += [responses_part(attachment) for attachment in message.attachments]
@@ -200,6 +203,7 @@ class ResponsesDecoder(AnswerDecoder):
 
     def _finished_call(self, key: _Key, item: JSONObject) -> list[Event]:
         arguments = arguments_at(item, "arguments")
+        # Heard of before: arguments that were streamed are not told twice.
         if key in self._calls:
             return [] if key in self._with_arguments else self._arguments(key, arguments)
         return self._open(key, item, arguments)

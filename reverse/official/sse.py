@@ -51,6 +51,7 @@ class SSEParser:
         *wholes, rest = chunk.split(b"\n\n")
         events: list[ServerSentEvent] = []
         for whole in wholes:
+            # Anything else, such as a comment, takes the way that knows the whole format.
             if whole.startswith(b"data: ") and b"\n" not in whole and len(whole) < self._max_event_bytes - 1:
                 # Broken bytes are replaced: one bad character must not end an answer that is paid for.
                 events.append(ServerSentEvent(whole[6:].decode("utf-8", "replace")))
@@ -62,6 +63,7 @@ class SSEParser:
 
     def _feed_lines(self, chunk: bytes) -> list[ServerSentEvent]:
         if self._ended_in_cr:
+            # The second half of a line ending that was cut in two.
             chunk = chunk.removeprefix(b"\n")
             self._ended_in_cr = False
         events: list[ServerSentEvent] = []
@@ -70,6 +72,7 @@ class SSEParser:
             # Counted before the event is complete, which one that never ends would not be.
             if self._size > self._max_event_bytes:
                 raise poe_error(ErrorCode.PROTOCOL, "an event of the stream is larger than allowed")
+            # Joined when the line ends: adding to one byte string would copy it with every chunk.
             self._line_parts.append(piece)
             if piece.endswith((b"\n", b"\r")):
                 event = self._take_line(b"".join(self._line_parts).rstrip(b"\r\n"))

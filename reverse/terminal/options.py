@@ -113,6 +113,7 @@ def config_for(options: argparse.Namespace, environ: Mapping[str, str]) -> PoeCo
             raise UsageError("--simulator takes an http address")
         fields |= {
             "web_base_url": base,
+            # The simulator says where its channel is, as Poe does.
             "channel_url": ("wss" if scheme == "https" else "ws") + "://{base_host}",
             "official_base_url": base,
             "upload_url": f"{base}/poe_api/file_upload_3RD_PARTY_POST",
@@ -128,6 +129,7 @@ def credentials_for(
     Raises `UsageError`, quoting no value.
     """
     given = {name: value for variable, name in _WEB_VARIABLES.items() if (value := environ.get(variable))}
+    # The cookie first: who has set it wants the web route, whatever else is set.
     official = options.official or ("p_b" not in given and bool(environ.get(_KEY_VARIABLE)))
     try:
         if official:
@@ -145,6 +147,7 @@ def _asked(ask: Callable[[str], str] | None, prompt: str, variable: str) -> str:
         raise UsageError(f"no credentials: set {variable}")
     try:
         return ask(prompt)
+    # The end of the input is no answer, and no reason for a traceback.
     except EOFError:
         raise UsageError(f"no credentials: set {variable}") from None
 

@@ -49,6 +49,7 @@ class Chats:
             filtered = {"count": count, "handle": bot, "cursor": cursor}
             data = await self._graphql.query("ChatHistoryFilteredListPaginationQuery", filtered)
             connection = data.get("filteredChats")
+        # What has no id can't be used, and costs the page nothing.
         chats = (read_chat(node) for node in nodes_of(connection))
         return Page(tuple(chat for chat in chats if chat is not None), next_cursor(connection))
 
@@ -141,6 +142,7 @@ class Chats:
     async def delete(self, *chat_ids: int) -> None:
         """Delete chats with everything in them."""
         for chat_id in chat_ids:
+            # One by one: Poe's mutation takes one.
             await self._graphql.mutate("DeleteChat", {"chatId": chat_id})
 
     async def delete_all(self, bot: str | None = None) -> int:
@@ -159,6 +161,7 @@ class Chats:
         if chat.chat_code is None:
             chat = (await self.find(chat_id=chat.chat_id)).ref
         _, messages = await self.open(chat.chat_code or "")
+        # Poe shares messages, not chats.
         ids = [message.message_id for message in messages][:count]
         data = await self._graphql.mutate("ShareMessageMutation", {"chatId": chat.chat_id, "messageIds": ids})
         code = text_or_none(mapping(data.get("messagesShare")).get("shareCode"))
@@ -177,6 +180,7 @@ class Chats:
             node = mapping(mapping(mapping(edge).get("node")).get("chat"))
             if (chat := read_chat(node)) is not None:
                 return chat
+            # Some answers name the chat by its code only.
             if (code := text_or_none(node.get("chatCode"))) is not None:
                 return (await self.open(code))[0]
         raise poe_error(ErrorCode.PROTOCOL, "Poe named no chat", operation=name)

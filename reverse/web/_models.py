@@ -140,6 +140,7 @@ def read_settings(viewer: dict[str, Any]) -> AccountSettings:
         balance = (granted or 0) + (added or 0)
     next_grant = epoch_seconds(info.get("computePointNextGrantTime"))
     if next_grant is None:
+        # The older generation's name.
         next_grant = epoch_seconds(info.get("messagePointResetTime"))
     # Without a plan Poe sends null: that is an answer. A viewer without the key says nothing.
     is_active = plan.get("isActive") is True
@@ -163,6 +164,7 @@ def read_bot(node: dict[str, Any]) -> BotInfo | None:
         return None
     price = integer(mapping(node.get("messagePointLimit")).get("displayMessagePointPrice"))
     if price is None:
+        # Elsewhere in some answers.
         price = integer(mapping(node.get("botPricing")).get("standardMessagePrice"))
     bot_id = integer(node.get("botId"))
     return BotInfo(

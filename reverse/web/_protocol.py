@@ -137,6 +137,7 @@ def parse_frame(text: str | bytes, chat_ids: Collection[int] | None = None) -> F
             event = load_object(element)
         except PoeError:
             continue
+        # It stands among the events, though it is about the channel.
         if event.get("message_type") == _REFETCH:
             control = Control.REFETCH
         elif (update := _parse_event(event)) is not None:
@@ -171,6 +172,7 @@ def _parse_event(event: dict[str, Any]) -> WireUpdate | None:
     name = payload.get("subscription_name")
     data = mapping(payload.get("data"))
     body = mapping(data.get(name)) if isinstance(name, str) else {}
+    # Other subscriptions, and forms that are not known, are passed over.
     if not body:
         return None
     chat_id = _chat_of(payload.get("unique_id"), str(name))
@@ -203,6 +205,7 @@ def parse_message(chat_id: int, node: dict[str, Any], *, default_state: str = "i
     return MessageUpdate(
         chat_id,
         message_id,
+        # Without an author it is taken for a bot's: some captures have none.
         author if isinstance(author, str) else "",
         clean(text),
         state if isinstance(state, str) else default_state,
@@ -222,6 +225,7 @@ def parse_files(value: object) -> tuple[File, ...]:
 def _parse_file(node: dict[str, Any]) -> File | None:
     stored = mapping(node.get("file"))
     url, kind, name = stored.get("url") or node.get("url"), stored.get("mimeType"), node.get("name")
+    # Callers may show it as a link: nothing else may become one.
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         return None
     return File(clean(url), kind if isinstance(kind, str) else None, clean(name) if isinstance(name, str) else None)

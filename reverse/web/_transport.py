@@ -94,6 +94,7 @@ class Transport:
         """
         if self._is_closed:
             raise poe_error(ErrorCode.CONNECTION_FAILED, "the client is closed", delivery=Delivery.NOT_SENT)
+        # Scripts have whole addresses, operations only paths.
         url = urljoin(self._base + "/", url)
         sent = {**self._headers, **(headers or {})}
         # Scripts come from other hosts, which must not see the session.
@@ -166,6 +167,7 @@ def check_reply(reply: Reply, operation: str | None = None) -> None:
         reply.is_html and any(mark in reply.body[:65536] for mark in _CHALLENGE_MARKS)
     ):
         raise failed(ErrorCode.CHALLENGE)
+    # Not followed: it would carry the cookies along.
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
         if "/login" in urlsplit(reply.headers.get("location", "")).path:
             raise failed(ErrorCode.NOT_AUTHENTICATED, "Poe asks for a login")

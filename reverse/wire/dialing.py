@@ -37,6 +37,7 @@ class Origin:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError("the address has no host, or is not for HTTP")
+        # DNS and certificates know names in ASCII only.
         host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return cls(parts.scheme, host, parts.port or _PORTS[parts.scheme]), target
@@ -69,6 +70,7 @@ class Proxy:
         parts = urlsplit(url)
         if parts.username is None and parts.password is None:
             return cls(Origin.of(url)[0])
+        # In an address both are percent-encoded.
         secret = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
         return cls(Origin.of(url)[0], (("Proxy-Authorization", f"Basic {base64.b64encode(secret).decode()}"),))
 
@@ -117,6 +119,7 @@ async def _tunnel(connection: Connection, origin: Origin, proxy: Proxy, deadline
     # What a proxy says is not shown: it is a stranger's page.
     if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
         raise ProxyRefusedError
+    # CONNECT was an exchange of its own, and is over.
     connection.begin_idle()
     secured = await asyncio.get_running_loop().start_tls(
         connection.take_transport(), connection, tls_context(), server_hostname=origin.host

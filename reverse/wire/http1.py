@@ -105,6 +105,7 @@ class ResponseParser:
     def _has_whole_head(self) -> bool:
         """Looks at each byte once, however small the pieces in which the head arrives."""
         found = self._kept.find(b"\r\n\r\n", self._searched)
+        # The mark has four bytes, of which three may be there.
         self._searched = 0 if found >= 0 else max(0, len(self._kept) - 3)
         if found < 0 and len(self._kept) > MAX_HEAD_BYTES:
             raise MalformedResponseError("the head of the response is too large")
@@ -124,6 +125,7 @@ class ResponseParser:
         status = int(parsed[2])
         # An interim response (100, 103) says nothing; the real one follows.
         if status < HTTPStatus.OK:
+            # After it the connection speaks something else, which nobody here asked for.
             if status == HTTPStatus.SWITCHING_PROTOCOLS:
                 raise MalformedResponseError("the response changes the protocol")
             self._count_overhead(end - position)
@@ -134,11 +136,13 @@ class ResponseParser:
 
     def _choose_framing(self, head: ResponseHead, *, is_http_1_0: bool) -> None:
         connection = {word.strip().lower() for word in head.headers.get("connection", "").split(",")}
+        # The default changed with HTTP/1.1.
         self.keeps_alive = "keep-alive" in connection if is_http_1_0 else "close" not in connection
         coding, length = head.headers.get("transfer-encoding"), head.headers.get("content-length")
         if not self._may_have_body or head.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             self.is_complete = True
         elif coding is not None:
+            # Nobody asked for another one, and a body of unknown framing would run into the next response.
             if coding.strip().lower() != "chunked":
                 raise MalformedResponseError("the response has an unknown transfer coding")
             if length is not None:
@@ -181,6 +185,7 @@ class ResponseParser:
                 pieces.append(piece)
                 self._missing -= len(piece)
                 position += len(piece)
+                # The line break behind a chunk may come with the next bytes.
                 is_ended = not self._missing and data.startswith(b"\r\n", position)
                 position += 2 if is_ended else 0
                 self._chunk_line = _CHUNK_LINE if is_ended else _LATE_CHUNK_LINE
@@ -229,4 +234,5 @@ def _parse_fields(lines: list[bytes]) -> dict[str, str]:
         if parsed is None:
             raise MalformedResponseError("the response has a header line that is none")
         values.setdefault(parsed[1].decode("ascii").lower(), []).append(parsed[2].decode("latin-1").strip(" \t"))
+    # RFC 9110 allows that for all headers that are read here; `Set-Cookie` is not.
     return {name: ", ".join(found) for name, found in values.items()}

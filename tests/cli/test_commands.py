@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import httpx
 import pytest
 
+from poegw.api import Gateway
 from reverse.chat import PointsReading
 from reverse.errors import ErrorCode, poe_error
 from tests.cli.conftest import CommandLine
+from tests.gateway.scripted import API_KEY
 
 SECRET = "poe-api-key-of-somebody"
 
@@ -204,3 +209,45 @@ def test_changes_are_listed_with_who_made_them(poegw: CommandLine) -> None:
     (row,) = poegw("audit", "--format", "json", "--action", "create_key", "--limit", "1").json
     assert (row["actor"], row["fields"], row["status"]) == ("admin key", ["name", "role"], 201)
     assert poegw("audit").out.splitlines()[0].split("\t")[:3] == ["Time", "Key", "Action"]
+
+
+def test_requests_are_followed_each_once_until_control_c(poegw: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, SECRET)
+    poegw("accounts", "add", "official", "--label", "asked", "--key-stdin")
+    rounds: list[float] = []
+    ids: list[str] = []
+
+    def wait(seconds: float) -> None:
+        rounds.append(seconds)
+        if len(rounds) <= 2:
+            ids.append(one_request(poegw))
+        elif len(rounds) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("poegw.commands.usage.time", SimpleNamespace(sleep=wait))
+    ended = poegw("requests", "--follow", "--format", "jsonl")
+    assert ended.status == 130
+    told = [json.loads(line)["request_id"] for line in ended.out.splitlines()]
+    assert [number for number in told if number in ids] == ids, "in their order"
+    assert len(told) == len(set(told))
+
+
+def one_request(poegw: CommandLine) -> str:
+    body = {"model": "GPT-5", "messages": [{"role": "user", "content": "Hi"}]}
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    reply = httpx.post(f"{poegw.url}/v1/chat/completions", json=body, headers=headers, timeout=60, trust_env=False)
+    assert reply.is_success, reply.text
+    return reply.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(("balances", "status"), [([3, 4], 2), ([3, None], 2), ([300, 3], 0), ([None], 0), ([], 0)])
+def test_nearly_no_points_is_a_status_of_its_own_and_unknown_is_not_none(
+    poegw: CommandLine, monkeypatch: pytest.MonkeyPatch, balances: list[int | None], status: int
+) -> None:
+    rows = [
+        dict.fromkeys(("as_of", "next_grant_at", "used_today", "runs_out_at")) | {"label": "a", "balance": balance}
+        for balance in balances
+    ]
+    monkeypatch.setattr(Gateway, "get", lambda *_, **__: {"data": rows})
+    ended = poegw("points")
+    assert (ended.status, "Nearly no points" in ended.err) == (status, status == 2)

@@ -59,6 +59,7 @@ def login_command(
         "POST",
         "/admin/keys",
         {
+            # Named after the machine, so that the list of keys says which one to revoke.
             "name": f"poegw on {platform.node() or 'this machine'}"[:200],
             "role": role,
             "expires_at": expires_at.isoformat(timespec="seconds"),
@@ -82,16 +83,21 @@ def login_command(
 @click.command()
 @pass_state
 def logout_command(state: State) -> None:
-    """Revoke this machine's key and forget the gateway."""
+    """Revoke this machine's keys and forget the gateway."""
     name = state.options.get("profile") or state.profiles.current
     if name is None:
         raise CommandError("You are not logged in.", status=Exit.NOT_LOGGED_IN)
     profile = state.profiles.get(name)
     try:
-        state.connect(profile["url"], profile.get("key")).send("DELETE", f"/admin/keys/{segment(profile['key_id'])}")
+        gateway = state.connect(profile["url"], profile.get("key"))
+        # The administrator's last: it is what revokes the other one.
+        for key_id in (profile.get("client_key_id"), profile["key_id"]):
+            if key_id is not None:
+                gateway.send("DELETE", f"/admin/keys/{segment(key_id)}")
         told = "Its key is revoked."
     except ApiError as error:
         told = f"Its key was not revoked: {error.message}"
+    # A profile that somebody wrote by hand has no key's id.
     except (CommandError, KeyError):
         told = "Its key was not revoked, because the gateway could not be asked: revoke it with `poegw keys revoke`."
     # Forgotten in any case: a gateway that is gone must not keep its profile here.

@@ -62,6 +62,7 @@ class Alert:
         # A claim that expired may have been told: twice is better than never.
         if self.ended_at is not None or self.claimed_until > now:
             return frozenset()
+        # A channel that was set up later is told what is still open.
         return frozenset(channels) - self.told.keys()
 
     def claimed(self, now: float) -> Alert:

@@ -109,6 +109,7 @@ class Retrying:
                     # The clock had not caught up after a thaw; every send signs anew.
                     is_signed_anew = True
                     continue
+                # Every write is conditional or may be repeated: a lost answer does no harm.
                 delay = retry_delay(error, attempt, self._rng.random())
                 if delay is None:
                     if is_transient(error) or error.status in _REFUSED or error.code in _CLOCK_CODES:

@@ -164,6 +164,7 @@ class LeanExchange:
         with self._lock:
             if self._tls is None:
                 bundle = self._ca_bundle
+                # Made once: loading the system's certificates takes tens of milliseconds.
                 self._tls = ssl.create_default_context(cafile=bundle) if bundle else self._new_tls_context()
         return http.client.HTTPSConnection(
             endpoint.host, endpoint.port, timeout=CONNECT_TIMEOUT_SECONDS, context=self._tls
@@ -174,6 +175,7 @@ class LeanExchange:
             with self._lock:
                 if not self._idle[endpoint]:
                     return None
+                # The one used last is the likeliest to be alive.
                 connection, idle_since = self._idle[endpoint].pop()
             if 0 <= self._clock() - idle_since <= MAX_IDLE_SECONDS and not _has_ended(connection):
                 return connection
@@ -181,6 +183,7 @@ class LeanExchange:
 
     def _keep(self, endpoint: _Endpoint, connection: http.client.HTTPConnection) -> None:
         with self._lock:
+            # A call may end after `close`, and would leave its connection open.
             if not self._is_closed and len(self._idle[endpoint]) < MAX_IDLE_CONNECTIONS:
                 self._idle[endpoint].append((connection, self._clock()))
                 return
@@ -190,6 +193,7 @@ class LeanExchange:
 def _connect(connection: http.client.HTTPConnection) -> None:
     connection.connect()
     opened: socket.socket = connection.sock
+    # Connecting has a bound of its own, which is shorter.
     opened.settimeout(READ_TIMEOUT_SECONDS)
 
 

@@ -11,6 +11,7 @@ _SHORTEST, _LONGEST = 0.001, 3600.0
 
 def class_of(seconds: float) -> int:
     """The class of a duration."""
+    # Bounded, because zero has no logarithm.
     return round(math.log(min(max(seconds, _SHORTEST), _LONGEST), WIDTH))
 
 

@@ -167,6 +167,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         await self._vault.check()
 
     async def put_sealed_config(self, name: str, value: Mapping[str, Any]) -> None:
+        # Bound to its name: one setting's secret can't be put in another's place.
         sealed = await self._vault.seal(value, account_id=f"config#{name}", purpose="config")
         await self._table.write(put({**_keys.config(name), "sealed": sealed}))
 
@@ -183,6 +184,7 @@ class DynamoDBAccounts(DynamoDBBalances):
             found = await self._table.query(
                 "{sel_pk} = :partition AND {eligible_at} <= :now",
                 index=_keys.SELECTABLE_INDEX,
+                # Counting stops there: reading the index costs as much as the items that it counts.
                 limit=at_most - counted,
                 after=after,
                 is_count=True,
@@ -286,6 +288,7 @@ class DynamoDBAccounts(DynamoDBBalances):
             if item is None:
                 return None
             label = _keys.directory_entry(AccountKind(item["kind"]), item["label"])
+            # By its version: its label may have changed since it was read, and belongs to somebody else then.
             account = delete(_keys.account(account_id), IS_UNCHANGED, expected=item["version"])
             try:
                 await self._table.write(account, delete(label))
@@ -336,6 +339,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         return [put({**_keys.account(account.id), **attributes, "credentials": sealed}, IS_ABSENT)]
 
     def _replace_writes(self, before: Account, after: Account, sealed: bytes, now: float) -> list[Write]:
+        # What was derived from the old credentials, such as a form key, is no use with the new ones.
         derived = dict.fromkeys(("session", "session_at", "claimed_until"))
         writes = [self._save(before, after, now, {"credentials": sealed, **derived})]
         old_entry = _keys.directory_entry(before.kind, before.label)
@@ -348,6 +352,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         account_id = item["account_id"]
         unsealing = self._vault.unseal(item["credentials"], account_id=account_id, purpose="credentials")
         sealed = item.get("session")
+        # Older data would cost a failed round trip more often than it saves one.
         if sealed is None or self._clock() - item["session_at"] > self._policy.session_data_seconds:
             return await unsealing, None
         async with at_once() as group:

@@ -35,6 +35,7 @@ class DynamoDBAudit(DynamoDBRecords):
     async def put_alert(self, alert: Alert) -> Alert | None:
         after = replace(alert, version=alert.version + 1)
         item = alert_item(after, expires_at=self._clock() + after.kept_seconds)
+        # Of two runs that find the same cause one begins the alert.
         condition = "{version} = :expected" if alert.version else "attribute_not_exists({pk})"
         values = {"expected": alert.version} if alert.version else {}
         try:

@@ -46,6 +46,7 @@ class DynamoDBBalances(DynamoDBSums):
         """
         if before is None or (before.balance, before.addon) == (points.balance, points.addon):
             return
+        # Else a line from that day to this one would slope where nothing was spent.
         if day_of(before.read_at) != day_of(points.read_at):
             await self._keep_balance(account_id, before, None)
         await self._keep_balance(account_id, points, points.read_at if points.balance > before.balance else None)
@@ -53,6 +54,7 @@ class DynamoDBBalances(DynamoDBSums):
     async def _keep_balance(self, account_id: str, points: Points, rose_at: float | None) -> None:
         """Make a reading its day's last one, unless a later one is. No failure is told: it is for looking at."""
         told: dict[str, Any] = {"read_at": points.read_at, "balance": points.balance, "addon": points.addon}
+        # Left as it is otherwise: a day's grant stays known when the points fall again.
         told |= {"rose_at": rose_at} if rose_at is not None else {}
         end = int(points.read_at // DAY_SECONDS + 1) * DAY_SECONDS
         changes, values = assignments({**told, "expires_at": end + KEPT_SECONDS})

@@ -135,6 +135,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             # Only what was booked for a killed holder: it was slow and not dead, and knows better.
             return _ledger.finish(lost, outcome, usage, now) if lost.outcome == _ledger.LOST else None
 
+        # Nobody has recorded it as lost yet: then it is written as what it is.
         if await self._amend(entry.id, complete) is None:
             try:
                 await self._table.write(put({**entry_key(entry), **entry_attributes(entry)}, IS_ABSENT))
@@ -195,6 +196,7 @@ class DynamoDBBooking(DynamoDBAccounts):
             except TransactionConflict:
                 continue
             except ConditionFailed as failed:
+                # The slot changed: its holder has released it, or another request was quicker.
                 if 0 in failed.found or len(writes) == 1:
                     return False
                 # The entry is there although the slot is: its release was not one transaction.
@@ -204,6 +206,7 @@ class DynamoDBBooking(DynamoDBAccounts):
         else:
             return False
         if entry is not None:
+            # Found late: the hour in which it began may be summed up already.
             await self._reopen(entry, self._clock())
         if held.intention is not None and held.intention.reserved is not None:
             reserved = held.intention.reserved

@@ -75,6 +75,7 @@ class DynamoDBKeys(DynamoDBAudit):
             now = self._clock()
             entry = await self._key_entry(key_id)
             before = await self._current_key(entry)
+            # The id stays: budgets, ledger and logs go on.
             after = replace(before, hash=_api_keys.hash_secret(secret), version=before.version + 1)
             ending = [x for x in entry.get("previous", ()) if x["until"] > now]
             # Deleted along with this write, so that ended secrets do not pile up.

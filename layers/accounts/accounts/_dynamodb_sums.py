@@ -247,6 +247,7 @@ class DynamoDBSums(DynamoDBLedger):
             return 0
         expected = _ledger.add_up([entry async for entry in self._entries(first, closed_until)])
         stored = {(r.hour, r.key_id, r.model, r.account_id): r for r in await self._stored_sums(first, closed_until)}
+        # As pages read it, so that a pack that differs from its rows is found, too.
         read = {*await self.sums(since=first, until=closed_until)}
         wrong = [
             row

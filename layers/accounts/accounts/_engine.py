@@ -110,6 +110,7 @@ class Engine:
         for name, index in self._indexes.items():
             old, new = _place(before, index), _place(item, index)
             if old is not None or new is not None:
+                # An index follows after the write, at once here and later in the stand-ins: nobody may rely on it.
                 self._index_later(lambda n=name, o=old, w=new, i=item: self._reindex(n, o, w, i))  # type: ignore[misc]
 
     def _reindex(self, name: str, old: Any, new: Any, item: Item | None) -> None:
@@ -118,6 +119,7 @@ class Engine:
             old_partition.remove(old[1])
         if new is not None and item is not None:
             index = self._indexes[name]
+            # The index of due accounts has keys only, as in AWS: less to write with each change.
             kept = item if index.has_all else {n: item[n] for n in ("pk", "sk", index.partition, index.sort)}
             partitions.setdefault(new[0], _Sorted()).put(new[1], kept)
 
@@ -162,6 +164,7 @@ class Engine:
         if any(reason["Code"] != "None" for reason in reasons):
             response = {"CancellationReasons": reasons}
             raise AwsError("TransactWriteItems", "TransactionCanceledException", status=400, response=response)
+        # Computed first: one that can't be must leave the others unwritten, too.
         for key, after in [(key, after()) for key, _, after in writes]:
             self._store(key, after)
         return {}
@@ -176,6 +179,7 @@ class Engine:
             return key, before, lambda: _encoded(body["Item"])
         if kind == "Delete":
             return key, before, lambda: None
+        # An update makes the item where there is none.
         start = before if before is not None else dict(body["Key"])
         return key, before, lambda: _encoded(apply_update(body["UpdateExpression"], start, _scope(body)))
 
@@ -222,6 +226,7 @@ class Engine:
         if page and (len(page) < len(items) or len(page) == payload.get("Limit")):
             names = ("pk", "sk", index.partition, index.sort) if index else ("pk", "sk")
             answer["LastEvaluatedKey"] = {name: page[-1][name] for name in names}
+        # After the page was cut: what a filter leaves out was read, and counts.
         if only := payload.get("FilterExpression"):
             condition, scope = parse_condition(only), _scope(payload)
             page = [item for item in page if condition(item, scope)]

@@ -147,6 +147,7 @@ def apply_update(text: str, item: Wire, scope: Scope) -> dict[str, Any]:
             before = get(item, path)
             # ADD begins at zero where there is nothing, as in DynamoDB.
             value = {"N": repr(_as_number(before or {"N": "0"}) + _as_number(value))}
+        # As AWS refuses it: a sum with an attribute that is not there.
         if verb == "SET" and value is None:
             raise ExpressionError("an operand of the update is not in the item")
         _assign(after, path, value)
@@ -156,8 +157,10 @@ def apply_update(text: str, item: Wire, scope: Scope) -> dict[str, Any]:
 def _assign(item: dict[str, Any], path: Path, value: Any) -> None:
     if len(path) > 1:
         inside = item.get(path[0])
+        # DynamoDB makes no map by itself.
         if not isinstance(inside, Mapping) or "M" not in inside:
             raise ExpressionError("the path of the update is not in the item")
+        # A copy, since items are shared with those who have read them.
         content = dict(inside["M"])
         item[path[0]] = {"M": content}
         _assign(content, path[1:], value)
@@ -282,6 +285,7 @@ class _Parser:
             self.expect(",")
             otherwise = self.operand()
             self.expect(")")
+            # A typed value is never empty, whatever it holds.
             return lambda item, scope: get(item, scope.path(path)) or otherwise(item, scope)
         path = self.path()
         return lambda item, scope: get(item, scope.path(path))
@@ -303,6 +307,7 @@ def _compare(left: Any, operator: str, right: Any) -> bool:
     if left is None or right is None:
         return operator == "<>"
     if operator in ("=", "<>"):
+        # Through numbers: "1" and "1.0" are the same to DynamoDB.
         is_same = plain(left) == plain(right) if len(left) == len(right) == 1 else left == right
         return is_same is (operator == "=")
     (left_type, a), (right_type, b) = plain(left), plain(right)

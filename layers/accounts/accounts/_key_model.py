@@ -79,6 +79,7 @@ class OverLimit(float):
     limit: LimitName
 
     def __new__(cls, seconds: float, limit: LimitName) -> OverLimit:
+        # A number, so that who only waits need not look at the rest.
         value = super().__new__(cls, seconds)
         value.limit = limit
         return value

@@ -144,6 +144,7 @@ def requests_day(day: str) -> str:
 
 
 def request(day: str, at: float, request_id: str) -> Key:
+    # Zeros in front, so that keys sort by time.
     return _key(requests_day(day), f"{round(at * 1000):014d}#{_part(request_id)}")
 
 
@@ -330,6 +331,7 @@ def session_of(item: Mapping[str, Any]) -> ChatSession:
 
 def lifetime(until: float | None) -> Item:
     """The attributes of an item that ends at a time: exact for us, in whole seconds for the table's TTL."""
+    # Rounded up: the table must not delete what still counts.
     return {} if until is None else {"until": until, "expires_at": math.ceil(until)}
 
 

@@ -94,6 +94,7 @@ def settled(entry: LedgerEntry, settlement: Settlement) -> LedgerEntry | None:
     """The entry with its final cost; `None` if it has one already."""
     if entry.settled_by not in (None, SettledBy.NONE):
         return None
+    # Given up already: writing it once more would open its hour for nothing.
     if settlement.by is SettledBy.NONE and entry.settled_by is SettledBy.NONE:
         return None
     return replace(entry, settled=settlement.points, settled_by=settlement.by)
@@ -122,6 +123,7 @@ def tokens_of(entry: LedgerEntry, reserved: int) -> int:
 def started_at(entry_id_: str) -> float:
     """When the lease of the entry with this id began. Raises `ValueError` for what is no id."""
     digits, separator, owner = entry_id_.partition("#")
+    # Ids come from callers, too, as cursors and in addresses.
     if not separator or not owner or len(digits) != 14 or not (digits.isascii() and digits.isdigit()):  # noqa: PLR2004 - as `entry_id` writes it
         raise ValueError("this is no id of a ledger entry")
     return int(digits) / 1000
@@ -146,6 +148,7 @@ def next_month(at: float) -> float:
     """When the next UTC month begins."""
     moment = datetime.fromtimestamp(at, UTC)
     first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    # No month has more than 31 days.
     return (first + timedelta(days=32)).replace(day=1).timestamp()
 
 

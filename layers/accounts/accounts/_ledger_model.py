@@ -83,6 +83,7 @@ class LedgerEntry:
     @property
     def points(self) -> int | None:
         """The best that is known of the cost."""
+        # From what Poe's books say down to what was only guessed.
         return next((p for p in (self.settled, self.reported, self.estimate) if p is not None), None)
 
     @property

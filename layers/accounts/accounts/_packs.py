@@ -152,6 +152,7 @@ def _plain(view: View) -> list[str]:
 
 
 def _pack(rows: Mapping[Key, Sequence[int]]) -> bytes:
+    # As text, because a name may be `None`, which does not compare.
     ordered = sorted(rows.items(), key=lambda row: (row[0][0], str(row[0][1])))
     # Each combination once: most hours have the same ones.
     names = {names: number for number, names in enumerate(dict.fromkeys(names for (_, names), _ in ordered))}
@@ -161,6 +162,7 @@ def _pack(rows: Mapping[Key, Sequence[int]]) -> bytes:
         [names[who] for (_, who), _ in ordered],
         [list(column) for column in zip(*(counts for _, counts in ordered), strict=True)],
     ]
+    # In columns: numbers of one kind beside each other compress far better than rows.
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 6)
 
 

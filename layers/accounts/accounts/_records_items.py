@@ -20,6 +20,7 @@ from accounts._ledger_model import LedgerEntry, RequestRecord, SettledBy, Settle
 T = TypeVar("T")
 
 LEDGER_SECONDS = 400 * 86_400
+# Of a slot's item: enough to write the entry of a holder that was killed.
 _INTENTION = ("key_id", "model", "surface", "request_id", "attempt", "estimate")
 _RESERVED = ("points", "tokens", "day", "is_running")
 
@@ -31,6 +32,7 @@ def slot_attributes(owner: str, kind: AccountKind, started_at: float, until: flo
         item |= {name: getattr(held, name) for name in _INTENTION}
         if held.reserved is not None:
             item["reserved"] = {name: getattr(held.reserved, name) for name in _RESERVED}
+        # Only with an intention: a slot without one has nothing to book, and is simply taken again.
         item |= {"due_pk": _keys.SLOTS_PARTITION, "due_at": until}
     return item
 
@@ -55,6 +57,7 @@ def held_of(item: Mapping[str, Any]) -> Held:
 def entry_attributes(entry: LedgerEntry) -> Item:
     """All attributes of an entry's item but its key; `None` for those to be absent."""
     item = _plain(entry, "id")
+    # An entry is in the index while something is to be done about it: its cost first, then its chat.
     due_pk, due_at = None, None
     if entry.settled_by is None:
         due_pk, due_at = _keys.unsettled_partition(entry.account_id), entry.started_at
@@ -81,6 +84,7 @@ _NOT_SUMMED = {"surface": "", "request_id": "", "attempt": 0}
 
 def summed_entry_of(item: Mapping[str, Any]) -> LedgerEntry:
     """An entry of which nothing but `SUMMED` was read."""
+    # The fields that were not read must have some value, which nobody looks at.
     return entry_of({**_NOT_SUMMED, **item})
 
 
@@ -123,6 +127,7 @@ def alert_of(item: Mapping[str, Any]) -> Alert:
 
 
 def sums_item(sums: Sums) -> Item:
+    # All names are in the key, so that summing up again replaces, and adds nothing.
     key = _keys.sums(month_of(sums.hour), sums.hour, sums.key_id, sums.model, sums.account_id)
     return {**key, **sums._asdict(), "expires_at": sums.hour + LEDGER_SECONDS}
 
@@ -137,6 +142,7 @@ def api_key_item(key: ApiKey) -> Item:
 
 def api_key_of(item: Mapping[str, Any]) -> ApiKey:
     values = _fields_of(ApiKey, item) | {"role": KeyRole(item["role"])}
+    # DynamoDB has lists only, and a frozen dataclass wants what can't be changed.
     values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return ApiKey(**values)
 
@@ -164,6 +170,7 @@ def _fields_of(kind: type[Any], item: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that are fields of the dataclass, numbers as floats where a time is meant."""
     values = {field.name: item[field.name] for field in fields(kind) if field.name in item}
     return {
+        # A whole number comes back as `int`, and a time is a `float` everywhere else.
         name: float(value) if name.endswith(("_at", "_seconds", "_until")) or name in ("at", "since") else value
         for name, value in values.items()
     }

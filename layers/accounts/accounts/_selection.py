@@ -56,6 +56,7 @@ def order(
     and Spirakis, 2006). That is exact for a whole fleet. In a page of a larger one a heavy account competes with its
     own weight, and so would get less than its share over all pages; its weight is corrected for that.
     """
+    # The conversation's chat is there.
     yield from (account for account in candidates if account.id == request.sticky_account_id)
     rest = [account for account in candidates if account.id != request.sticky_account_id]
     for kind in request.kinds:
@@ -85,6 +86,7 @@ class Refusals:
         """Whether the account may be tried now; remembers why not."""
         if not is_able(account, self.request):
             return False
+        # It failed this very request, and would most likely do so again.
         if account.id in self.request.exclude:
             self.has_excluded = True
             return False
@@ -110,6 +112,7 @@ class Refusals:
         if self.has_excluded:
             return NoAccountError(NoAccountReason.COOLING_DOWN)
         states = {account.state for account in others if account.kind in self.request.kinds}
+        # Before disabled: it is the one that somebody has to mend.
         if AccountState.LOGGED_OUT in states:
             cause = Wait.CREDENTIALS.value
             return NoAccountError(NoAccountReason.CREDENTIALS_REFUSED, cause=cause)

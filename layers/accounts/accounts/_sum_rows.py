@@ -42,6 +42,7 @@ def add_sums(adders: Iterable[_packs.Adder], row: Sums) -> None:
 def add_request(adders: Iterable[_packs.Adder], item: Mapping[str, Any]) -> None:
     """Add one item of the log of requests, of which `COUNTED` is enough."""
     seconds, code = item.get("first_token_seconds"), item.get("code")
+    # Of answers only: how fast a refusal came says nothing about the wait for a token.
     first_token_class = None if seconds is None or code is not None else class_of(seconds)
     names = (item["key_id"], item["model"], item.get("account_id"), code, first_token_class)
     for adder in adders:
@@ -54,6 +55,7 @@ def sums_of(adder: _packs.Adder, by: Sequence[str]) -> list[Sums]:
     # One place behind the names is an empty one.
     places = [plain.index(name) if name in plain else len(plain) for name in NAMES]
     rows = sorted(adder.sums.items())
+    # Looked up once: pages make thousands of rows.
     make = Sums._make
     return [
         make(itertools.chain((hour,), [(*names, "")[place] for place in places], counts))

@@ -259,6 +259,7 @@ def _cancellation(error: AwsError) -> Exception:
     # Before the others: a condition that failed is an answer, whoever else was writing.
     if failed:
         return ConditionFailed(failed)
+    # Throttling and conflicts pass by themselves; a missing table or right does not.
     others = [str(reason.get("Code")) for reason in reasons if reason.get("Code") not in _TRANSIENT_REASONS]
     if others or not reasons:
         return StoreUnavailableError(error.operation, others[0] if others else error.code)

@@ -92,6 +92,7 @@ def apply_outcome(
     # Switched off or signed out meanwhile: the end of an older use changes nothing about that.
     if account.state is not AccountState.ACTIVE:
         return used
+    # A use spends points: the balance that is known is out of date soon.
     used = replace(used, refresh_due_at=min(account.refresh_due_at, now + policy.used_reading_seconds))
     if outcome.is_success:
         # Whoever made the account wait did so after this use began: its failure is the younger news.
@@ -126,6 +127,7 @@ def apply_reading(
         points = Points(reading.balance, now, reading.allotment, reading.next_grant_at, rate, reading.addon)
     read = replace(
         account,
+        # A reading that succeeds disproves that its credentials are refused; disabled stays disabled.
         state=AccountState.ACTIVE if account.state is AccountState.LOGGED_OUT else account.state,
         points=points,
         subscribed=account.subscribed if reading.subscribed is None else reading.subscribed,
@@ -136,6 +138,7 @@ def apply_reading(
     if reading.balance is not None:
         is_empty = reading.balance <= policy.depleted_points
         read = replace(read, points_until=_points_expected_at(read, now, jitter, policy) if is_empty else 0.0)
+    # Who presses the button wants to know whether it works now.
     if is_by_owner:
         read = replace(read, speed_until=0.0, errors_until=0.0, bot_limits={})
     is_disproved = (
@@ -250,6 +253,7 @@ def _after_account_error(
             until = max(before.points_until, _points_expected_at(before, now, jitter, policy))
             return replace(failed, points_until=until)
         case "rate_limited":
+            # Poe's own time first.
             wait = _retry_after(outcome, policy) or _growing(errors, jitter, policy)
             return replace(failed, speed_until=max(before.speed_until, now + wait))
     # A single failure of an unknown kind may be anybody's.

@@ -35,6 +35,7 @@ class PlainVault:
 
     async def unseal(self, sealed: bytes, *, account_id: str, purpose: Purpose) -> dict[str, Any]:
         owner, sealed_for, values = json.loads(sealed)
+        # As KMS would refuse it, so that a mix-up is noticed without AWS.
         if (owner, sealed_for) != (account_id, purpose):
             raise SealBrokenError("Unseal", "sealed_for_another")
         result: dict[str, Any] = values

@@ -16,6 +16,7 @@ _MAX_SUBJECT_CHARS = 100
 def subject_of(alerts: Sequence[Alert], more: int) -> str:
     """A line for an e-mail's subject: ASCII and short, as SNS demands."""
     kinds = ", ".join(sorted({alert.kind for alert in alerts}))
+    # Kinds and no labels, which need not be ASCII.
     return f"Poe gateway: {len(alerts) + more} alerts ({kinds})"[:_MAX_SUBJECT_CHARS]
 
 
@@ -32,6 +33,7 @@ def document_of(alerts: Sequence[Alert], more: int, *, at: float) -> bytes:
     document = {
         "type": "alerts",
         "at": _time(at),
+        # Slack reads `text`, Discord `content`.
         "text": text,
         "content": text,
         "alerts": [

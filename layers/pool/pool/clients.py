@@ -76,6 +76,7 @@ class PoeClients:
         Only where connections are shared and official accounts are used, which `is_first` assumes. Needs a running
         loop; never raises.
         """
+        # A deployment of web accounts only would open it for nothing.
         if self._shares_connections and (is_first or self._serves_official):
             self._shared_transport(self._config()).prepare()
 
@@ -87,6 +88,7 @@ class PoeClients:
 
     async def aclose(self) -> None:
         """Close the shared connections."""
+        # Taken off first, so that a client that is made meanwhile opens its own.
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()

@@ -71,12 +71,14 @@ def address(*schemes: str) -> Reader:
         # A port that is no number is only noticed when it is read.
         if parts.scheme not in schemes or not parts.netloc or not parts.hostname or parts.port == 0:
             raise ValueError
+        # Paths are put behind it, which begin with one.
         return value.rstrip("/")
 
     return Reader("an address that begins with " + " or ".join(f"{scheme}://" for scheme in schemes), read)
 
 
 def _read_text(value: str) -> str:
+    # Most of them become part of a header or an address.
     if not value.isascii() or not value.isprintable():
         raise ValueError
     return value
@@ -137,6 +139,7 @@ class SharedSettings:
             "user_agent": self.user_agent,
             "proxy": self.proxy,
         }
+        # Empty means the client's own default, and not an empty address.
         return PoeConfig(**{name: value for name, value in chosen.items() if value})
 
 
@@ -164,6 +167,7 @@ def unknown_variables(environ: Mapping[str, str], known: Collection[str]) -> dic
     """Variables with our prefix that no setting reads, each with the known name that it resembles, if there is one."""
     # Named and not refused: a stack that is rolled back keeps variables that an older version does not know.
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    # Only what is nearly the same: a wrong guess would lead astray.
     return {name: next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), None) for name in unknown}
 
 

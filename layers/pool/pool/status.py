@@ -35,6 +35,7 @@ def status_of(account: Account, now: float) -> AccountStatus:
         return AccountStatus.INVALID
     if account.eligible_at <= now:
         return AccountStatus.ACTIVE
+    # By the wait that ends last, which decides when it serves again.
     return AccountStatus.DEPLETED if lacks_points(account, now) else AccountStatus.COOLDOWN
 
 

@@ -57,6 +57,7 @@ async def read_webhook(store: AccountStore) -> Webhook | None:
 
 async def set_webhook(store: AccountStore, url: str, *, now: float, policy: FetchPolicy | None = None) -> Webhook:
     """Keep an address with a new secret. Raises `PoeError` (`unsafe_url`), `AccountStoreError`."""
+    # Here as well as at each message: the owner should hear of it now.
     check_address(url, policy or FetchPolicy())
     # New with every address: who had the old one must not be able to sign for the new one.
     webhook = Webhook(url, f"whsec_{secrets.token_urlsafe(_SECRET_BYTES)}", now)

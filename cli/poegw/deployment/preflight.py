@@ -36,6 +36,8 @@ class Preflight:
         self._environ = environ
         self.concurrency: int = 0
         """What to reserve by default: 10 where the account allows it, else 0 for none."""
+        self.account_limit: int = NEW_ACCOUNT_LIMIT
+        """How many requests at once the account allows, which bounds a gateway without a cap of its own."""
 
     def all(self) -> list[tuple[str, Check]]:
         """By name."""
@@ -110,6 +112,7 @@ class Preflight:
         settings = self._ask("read the account's limits", self._session.client("lambda").get_account_settings)
         limit = settings["AccountLimit"]["ConcurrentExecutions"]
         free = settings["AccountLimit"]["UnreservedConcurrentExecutions"]
+        self.account_limit = limit
         if limit <= NEW_ACCOUNT_LIMIT:
             yield Finding("concurrency", State.OK, f"The account allows {limit} requests at once, which is the cap.")
         elif free - DEFAULT_CONCURRENCY >= _UNRESERVED_LEAST:
@@ -168,6 +171,7 @@ class Preflight:
 
     def _retained_tables(self) -> Iterator[Finding]:
         names = self._ask("list the tables", self._session.client("dynamodb").list_tables)["TableNames"]
+        # It stays when a stack is deleted, and has the accounts: a new one beside it would be empty.
         kept = [name for name in names if name.startswith(f"{self._stack}-AccountsTable-")]
         if kept:
             yield Finding(

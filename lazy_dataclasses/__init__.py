@@ -8,9 +8,11 @@ library's, and so is what type checkers see.
 
 from typing import TYPE_CHECKING
 
+from lazy_dataclasses._lazy import make_methods
+
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     from lazy_dataclasses._lazy import dataclass
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "make_methods"]

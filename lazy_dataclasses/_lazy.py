@@ -41,6 +41,11 @@ def dataclass(
     return make if cls is None else make(cls)
 
 
+def make_methods(kind: type[Any]) -> None:
+    """Make now what the first call would make, where that would come at a bad time. Any class may be given."""
+    _ = kind.__init__
+
+
 def _methods(own: dict[str, Any], *, frozen: bool, eq: bool) -> dict[str, Any]:
     """What a class gets that does not depend on its fields. What the class defines itself stays."""
     methods: dict[str, Any] = {"__repr__": _repr}

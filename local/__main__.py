@@ -82,7 +82,7 @@ def _url(options: argparse.Namespace, _rest: Sequence[str]) -> int:
 
 
 def _bench(options: argparse.Namespace, _rest: Sequence[str]) -> int:
-    from local.bench import BenchError, run_bench
+    from local.bench.run import BenchError, run_bench
 
     try:
         run_bench(update=options.update_readme, peers=options.peers, only=options.only)

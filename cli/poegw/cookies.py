@@ -28,12 +28,14 @@ def read_cookies(text: str) -> dict[str, str]:
     if len(text) > MAX_CHARACTERS:
         raise CookieError("This is too long for the cookies of one site.")
     stripped = text.strip()
+    # By how it begins: nobody should have to say which form it is.
     if stripped[:1] in ("[", "{"):
         cookies = _from_json(stripped)
     elif "\t" in stripped:
         cookies = _from_netscape(stripped)
     else:
         cookies = _from_header(stripped)
+    # Only these leave this machine: an export has the cookies of all sites.
     found = {WANTED[name]: value for name, value in cookies.items() if name in WANTED and value}
     if "p_b" not in found:
         raise CookieError("There is no `p-b` cookie of poe.com in it.")

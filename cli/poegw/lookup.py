@@ -13,6 +13,7 @@ def find_one(rows: Iterable[dict[str, Any]], name: str, *, noun: str) -> dict[st
     found = list(rows)
     if len(found) == 1:
         return found[0]
+    # Never the first of several: a command changes things.
     if found:
         raise CommandError(
             f"{len(found)} {noun}s are called {name[:80]!r}.",

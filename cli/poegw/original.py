@@ -33,6 +33,7 @@ def read_accounts(text: str) -> list[dict[str, Any]]:
             raise CommandError(f"Document {number} has no e-mail address.", status=Exit.USAGE)
         credentials = {
             ours: document[theirs]
+            # An export may have either spelling; of both the later in the table counts.
             for theirs, ours in CREDENTIALS.items()
             if isinstance(document.get(theirs), str) and document[theirs]
         }

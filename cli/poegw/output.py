@@ -66,6 +66,7 @@ class Output:
     def text(self, text: str, *, end: str = "\n") -> None:
         """Data that has one form only."""
         self._out.write(text + end)
+        # At once: a streamed answer is read as it comes.
         self._out.flush()
 
     def rows(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, empty: str = "Nothing.") -> None:
@@ -80,6 +81,7 @@ class Output:
             self.text(_json([self._chosen(row) for row in rows], indent=2))
         elif self.form == "csv":
             self._csv([self._chosen(row) for row in rows])
+        # On standard error, so that a pipe gets no words in place of data.
         elif not rows:
             self.note(empty)
         elif self._out.isatty():

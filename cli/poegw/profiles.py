@@ -49,6 +49,7 @@ class Profiles:
             try:
                 data = json.loads(self.path.read_text(encoding="utf-8"))
                 profiles = data["profiles"]
+                # Looked at once, so that no command trips over it later in words of its own.
                 if not all(isinstance(item, dict) and isinstance(item.get("url"), str) for item in profiles.values()):
                     raise ValueError
             except FileNotFoundError:

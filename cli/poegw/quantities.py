@@ -32,6 +32,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("a span such as 7d, a date such as 2026-11-30, or an ISO time") from None
+    # A date without a zone is meant as the gateway counts days: in UTC.
     return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo or UTC)
 
 

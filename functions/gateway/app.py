@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 from starlette.routing import Router
@@ -33,6 +34,7 @@ from gateway.settings import Settings
 from gateway.surfaces.context import SCOPE_KEY, RequestContext, Services, speaks_anthropic
 from gateway.surfaces.messages import encoder as anthropic
 from gateway.surfaces.routes import build_routes
+from lazy_dataclasses import make_methods
 from reverse import tracing
 from reverse.tls import tls_context
 from reverse.tracing import read_traceparent
@@ -298,9 +300,13 @@ def preload() -> None:
     """Import what the first chat needs, as far as it is here: another version of Python has others.
 
     Lambda runs the init phase with a whole processor, and an invocation at 512 MB with 0.29 of one. What is loaded is
-    recorded, not listed by hand: `python -m local preload` starts a sandbox, watches what its first chats import, and
-    writes `preload.json`; a test fails where a first chat imports anything. FastAPI, which chats do without, stays out.
+    recorded, not listed by hand: `python -m local preload` starts a sandbox, watches what its first chats import and
+    which dataclasses they use, and writes `preload.json`; a test fails where a first chat imports anything, or is the
+    first to use a class. FastAPI, which chats do without, stays out.
     """
     for name in json.loads(MODULES.read_text(encoding="utf-8")):
-        with suppress(ImportError):
-            import_module(name)
+        module, _, class_name = name.partition(":")
+        with suppress(ImportError, AttributeError):
+            loaded = import_module(module)
+            if class_name:
+                make_methods(attrgetter(class_name)(loaded))

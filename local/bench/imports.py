@@ -1,9 +1,13 @@
-"""Which modules a sandbox loads with its first chats, seen from outside: Python tells of each (`-X importtime`)."""
+"""Which modules a sandbox loads with its first chats, and which dataclasses make their methods then.
+
+Seen from outside: Python tells of each module (`-X importtime`), and `local.bench.watched` of each class.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import tempfile
 from dataclasses import replace
@@ -16,14 +20,14 @@ from local.settings import ROOT
 
 ACCOUNTS = {"official": "sample-official", "web": "sample-web-1"}
 # Modules that others load are indented.
-_LINE = re.compile(rb"^import time: +\d+ \| +\d+ \| (\S+)$", re.MULTILINE)
+_LINE = re.compile(rb"^(?:import time: +\d+ \| +\d+ \||dataclass made:) (\S+)$", re.MULTILINE)
 _CHAT = "/v1/chat/completions"
 
 
 async def imports_of_first_chats(around: Surroundings) -> dict[str, list[str]]:
     """By kind of account: what a new sandbox loads after its init, up to the end of its first chat, in that order.
 
-    Without the modules that these load in their turn.
+    Modules, without those that these load in their turn, and classes, as `module:name`.
     """
     found = {}
     for kind, label in ACCOUNTS.items():
@@ -34,11 +38,19 @@ async def imports_of_first_chats(around: Surroundings) -> dict[str, list[str]]:
 
 async def _imports(around: Surroundings) -> list[str]:
     log = around.scratch / "imports.log"
-    environment = {**around.gateway.environment, "PYTHONPROFILEIMPORTTIME": "1"}
+    paths = [around.gateway.environment.get("PYTHONPATH", ""), str(ROOT / "functions")]
+    environment = {
+        **around.gateway.environment,
+        "PYTHONPROFILEIMPORTTIME": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
     # Names instead of numbers, which need no look-up. (The web simulator is particular about its own.)
     for name in ("AWS_ENDPOINT_URL", "GATEWAY_POE_OFFICIAL_BASE_URL"):
         environment[name] = environment[name].replace("//127.0.0.1:", "//localhost:")
-    sandbox = BareSandbox(replace(around.gateway, environment=environment, log=log), around.reaper)
+    watched = replace(
+        around.gateway, handler="local.bench.watched.handler", task_root=ROOT, environment=environment, log=log
+    )
+    sandbox = BareSandbox(watched, around.reaper)
     try:
         await sandbox.start()
         told = log.stat().st_size
@@ -49,7 +61,7 @@ async def _imports(around: Surroundings) -> list[str]:
 
 
 def record_preload(path: Path = ROOT / "functions/gateway/preload.json") -> None:
-    """Write the modules that first chats load, besides what is loaded at init anyway, into the gateway's list.
+    """Write what first chats load, besides what is loaded at init anyway, into the gateway's list.
 
     Raises `RuntimeError` if the stack does not come up.
     """

@@ -135,6 +135,11 @@ def test_parameters_are_given_remembered_and_taken_from_the_environment(clone: D
     assert (clone.folder / ".local/deployment-dev.json").exists()
 
 
+def test_without_a_cap_the_worst_day_is_that_of_the_whole_account(clone: Deployed) -> None:
+    ended = clone.poegw("deploy", "--region", REGION, "--diff", "GatewayConcurrency=0")
+    assert "with 1000 streams open all day, AWS bills $748.80 a day" in ended.err
+
+
 def test_an_environment_that_is_not_there_is_named(clone: Deployed) -> None:
     ended = clone.poegw("deploy", "--yes", "--region", REGION, "--env", "staging")
     assert (ended.status, "default, dev, prod" in ended.err) == (Exit.USAGE, True)

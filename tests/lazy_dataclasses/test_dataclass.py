@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 import pytest
 
-from lazy_dataclasses import dataclass
+from lazy_dataclasses import dataclass, make_methods
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = ("reverse", "layers/accounts/accounts", "layers/pool/pool", "functions")
@@ -205,7 +205,7 @@ def test_methods_are_made_when_they_are_first_called_and_once() -> None:
     counted = """
 made = []
 sys.addaudithook(lambda event, given: event == "compile" and "def __init__(" in str(given[0]) and made.append(1))
-from lazy_dataclasses import dataclass
+from lazy_dataclasses import dataclass, make_methods
 @dataclass(frozen=True, slots=True)
 class Point:
     x: int
@@ -214,6 +214,20 @@ Point(1), Point(2), repr(Point(1)), hash(Point(1)), Point(1) == Point(2)
 print(before, len(made))
 """
     assert python(counted).split() == ["0", "1"]
+
+
+def test_methods_can_be_made_before_they_are_needed() -> None:
+    @dataclass(slots=True)
+    class Point:
+        x: int
+
+    class Other:
+        pass
+
+    make_methods(Point)
+    assert inspect.isfunction(vars(Point)["__init__"])
+    make_methods(Other)
+    assert Point(1).x == 1
 
 
 def test_the_deployed_packages_use_no_other_dataclasses() -> None:

@@ -21,6 +21,7 @@ from poegw.state import State, pass_state
 def status_in_words(row: Mapping[str, Any]) -> str:
     """The status, with what an account waits for and until when."""
     status, error = row["status"], row.get("last_error")
+    # Of a disabled account the time means nothing: it waits for its owner.
     until = f" until {row['cooldown_until']}" if row.get("cooldown_until") and status != "disabled" else ""
     match status:
         case "active":
@@ -105,6 +106,7 @@ def official(
     _add(
         state,
         gateway,
+        # With a fixed label, so that a new key takes the place of the old one.
         {"kind": "official", "label": label or "official", "credentials": {"api_key": key}},
         max_concurrency,
         unchecked,

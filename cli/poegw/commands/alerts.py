@@ -54,6 +54,7 @@ def set_webhook(state: State, *, url_stdin: bool) -> None:
     """
     url = read_secret("Address of the webhook", from_stdin=url_stdin, option="--url-stdin")
     made = state.gateway().send("PUT", _WEBHOOK, {"url": url})
+    # Alone on standard output, as with a new key.
     if state.output.form == "table":
         state.output.text(made["secret"])
     else:

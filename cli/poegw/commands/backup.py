@@ -39,6 +39,7 @@ def export_command(state: State, file: Path | None, with_secrets: bool, passphra
 
     path = file or Path(f"poe-gateway-{datetime.now(UTC):%Y-%m-%d}.jsonl")
     if path.exists():
+        # Before the passphrase is asked for, which nobody wants to type for nothing.
         confirm(f"{path} is there already. Replace it?", is_sure=state.is_sure)
     gateway = state.gateway()
     passphrase = None
@@ -62,6 +63,7 @@ def export_command(state: State, file: Path | None, with_secrets: bool, passphra
 def _everything(gateway: Gateway, seal: Any) -> Iterator[tuple[str, dict[str, Any], dict[str, str] | None]]:
     for section in _sections():
         for page in _pages(gateway, f"/admin/export/{section}"):
+            # Page by page, so that no more of them are in memory than are being written.
             found = _credentials(gateway, page) if seal is not None and section == "accounts" else {}
             for item in page:
                 credentials = found.get(item["id"]) if found else None
@@ -208,6 +210,7 @@ def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     size = 0
     for item in items:
         length = len(json.dumps(item))
+        # Lambda takes 6 MB, and an import of a hundred entries some seconds.
         if batch and (len(batch) >= _ITEMS_AT_ONCE or size + length > _MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0

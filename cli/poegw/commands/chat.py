@@ -38,6 +38,7 @@ def chat_command(state: State, question: tuple[str, ...], model: str | None, sys
     if system:
         messages.insert(0, {"role": "system", "content": system})
     gateway = state.client()
+    # With the usage, which a stream has only on request.
     body = {"model": model, "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
     with gateway.stream("/v1/chat/completions", body) as (headers, events):
         usage: dict[str, Any] = {}
@@ -45,7 +46,9 @@ def chat_command(state: State, question: tuple[str, ...], model: str | None, sys
             if data == b"[DONE]":
                 break
             usage = _print(state, data, headers.get("x-request-id")) or usage
+    # The answer may end without a line break, and the prompt of the shell would stand behind it.
     state.output.text("")
+    # For people: in a pipe the answer stands alone.
     if sys.stderr.isatty():
         points = usage.get("points")
         cost = "points unknown" if points is None else f"{points} points"
@@ -57,6 +60,7 @@ def _print(state: State, data: bytes, request_id: str | None) -> dict[str, Any] 
         chunk = json.loads(data)
     except ValueError:
         raise CommandError("The gateway sent something that is not JSON.", request_id=request_id) from None
+    # The status was 200 long before this failure.
     if error := chunk.get("error"):
         raise CommandError(str(error.get("message")), request_id=request_id)
     for choice in chunk.get("choices", ()):
@@ -71,6 +75,7 @@ def _composed(words: tuple[str, ...]) -> str:
     before = words[:1] == ("-",)
     after = len(words) > 1 and words[-1] == "-"
     asked = " ".join(words[before : len(words) - after]).strip()
+    # Not waited for at a terminal unless it is named: nobody would know what it waits for.
     given = _input() if before or after or (sys.stdin is not None and not sys.stdin.isatty()) else ""
     parts = (asked, given) if after and not before else (given, asked)
     return "\n\n".join(part for part in parts if part)

@@ -53,7 +53,7 @@ def deploy_command(
     from poegw.deployment import choices, sam
     from poegw.deployment.artefacts import check_architecture
     from poegw.deployment.cost import worst_day
-    from poegw.deployment.preflight import NEW_ACCOUNT_LIMIT, Preflight
+    from poegw.deployment.preflight import Preflight
 
     root = Path.cwd()
     configured, known = choices.environment_of(root, environment), choices.load(root, environment)
@@ -65,6 +65,7 @@ def deploy_command(
         **known.get("parameters", {}),
         **choices.parameters_of(texts + more),
     }
+    # Without a terminal what is not known takes the template's defaults.
     if is_interactive():
         known = choices.ask(known, default_region=_default_region(aws_profile))
     name = stack or known.get("stack") or configured.get("stack") or choices.DEFAULT_STACK
@@ -72,8 +73,10 @@ def deploy_command(
     preflight = Preflight(root, name, session, call)
     _check(state, preflight)
     parameters = {"Architecture": "arm64", **known["parameters"]}
+    # A cap where the account has room for one: it is what bounds the bill.
     parameters.setdefault("GatewayConcurrency", str(preflight.concurrency))
-    concurrency = int(parameters["GatewayConcurrency"]) or NEW_ACCOUNT_LIMIT
+    # 0 is no cap of its own: then only the account's limit bounds what runs, and is billed.
+    concurrency = int(parameters["GatewayConcurrency"]) or preflight.account_limit
     memory = int(parameters.get("GatewayMemory", "512"))
     worst = worst_day(concurrency, memory_mb=memory)
     state.output.note(f"At worst, with {concurrency} streams open all day, AWS bills ${worst:.2f} a day.")

@@ -58,10 +58,12 @@ def doctor_command(
             raise CommandError("Which stack?", hint="Give it with --stack.", status=Exit.USAGE)
         deployed = read_stack(name, region=region or profile.get("region"), profile=aws_profile)
         remembered = choices.remembered(Path.cwd(), name)
+        # After the gateway's own: what is wrong there often explains what is seen here.
         checks += DeploymentChecks(deployed).all() + AccountChecks(deployed, Path.cwd(), remembered).all()
     findings = list(run_checks(checks))
     state.output.rows([finding._asdict() for finding in findings], COLUMNS)
     state.output.note(_summary(findings))
+    # Warnings end with 0: cron would be told of them every night.
     if any(finding.state is State.FAIL for finding in findings):
         context.exit(Exit.PROBLEMS_FOUND)
 

@@ -187,6 +187,7 @@ def revoke(state: State, key: str) -> None:
     """Delete a key. Programs that use it are refused within a minute."""
     gateway = state.gateway()
     found = find(gateway, key)
+    # By both: the name may not be what was typed, and ids look alike.
     confirm(f"Revoke {found['name']} ({found['id']})?", is_sure=state.is_sure)
     gateway.send("DELETE", f"/admin/keys/{segment(found['id'])}")
     state.output.note(f"Revoked {found['id']}.")

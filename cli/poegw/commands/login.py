@@ -59,6 +59,7 @@ def login_command(
         "POST",
         "/admin/keys",
         {
+            # Named after the machine, so that the list of keys says which one to revoke.
             "name": f"poegw on {platform.node() or 'this machine'}"[:200],
             "role": role,
             "expires_at": expires_at.isoformat(timespec="seconds"),
@@ -96,6 +97,7 @@ def logout_command(state: State) -> None:
         told = "Its key is revoked."
     except ApiError as error:
         told = f"Its key was not revoked: {error.message}"
+    # A profile that somebody wrote by hand has no key's id.
     except (CommandError, KeyError):
         told = "Its key was not revoked, because the gateway could not be asked: revoke it with `poegw keys revoke`."
     # Forgotten in any case: a gateway that is gone must not keep its profile here.

@@ -46,6 +46,7 @@ def models_command(state: State, search: str | None, makes: str | None, sort: st
 
     Names of your own stand among them, with the models they stand for. `poegw api PUT /admin/config/models` sets them.
     """
+    # With a client's key, which may be limited to some models: the list is what it can really ask.
     gateway = state.client()
     rows = [
         row

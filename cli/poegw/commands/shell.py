@@ -34,6 +34,7 @@ def version_command(state: State) -> None:
     versions: dict[str, object] = {"poegw": __version__, "gateway": None}
     lines = [("poegw", __version__)]
     try:
+        # Without a key: who can't log in should still see whether the versions fit.
         reply = state.gateway(needs_key=False).get("/version")
         versions["gateway"] = reply.get("version")
         lines.append(("gateway", str(reply.get("version"))))

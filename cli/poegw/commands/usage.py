@@ -65,6 +65,7 @@ def usage_command(
 ) -> None:
     """Show what was used. Points are settled once Poe's own history has them; until then they are estimates."""
     chosen = [group.strip() for group in groups.split(",") if group.strip()]
+    # Here, with what there is, and not by the gateway's refusal.
     if unknown := [group for group in chosen if group not in GROUPS]:
         raise CommandError(
             f"There is no grouping by {unknown[0]!r}.", hint=f"There are: {', '.join(GROUPS)}.", status=Exit.USAGE
@@ -126,6 +127,7 @@ def requests_command(
         return
     for row in _followed(gateway, query):
         if state.output.form == "table":
+            # Tabs and no table: nobody knows how wide the rows to come are.
             state.output.text("\t".join(column.show(row) for column in _REQUESTS))
         else:
             state.output.rows([row], _REQUESTS)
@@ -139,6 +141,7 @@ def show(state: State, request_id: str) -> None:
     reply = state.gateway().get(f"/admin/requests/{segment(request_id)}")
     lines = [(column.title, column.show(reply)) for column in _REQUESTS]
     for entry in reply["tries"]:
+        # What Poe charged, once that is known.
         points = entry["settled"] if entry["settled"] is not None else entry["estimate"]
         told = f"{entry['outcome']} on {entry['account']}, {number(points)} points"
         told += "" if entry["settled"] is not None else " (estimated)" if points is not None else ""

@@ -65,6 +65,7 @@ def monthly_cost(chats_per_day: float, *, seconds_per_chat: float = 15.0, memory
 def worst_day(concurrency: int, *, memory_mb: int = 512) -> float:
     """The most that AWS can bill for the gateway in a day: so many streams open all day, and as many requests as AWS
     lets through."""
+    # A stream is billed for as long as it is open, however little it does.
     compute = concurrency * memory_mb / 1024 * DAY_SECONDS * GB_SECOND
     requests = concurrency * REQUESTS_PER_SECOND * DAY_SECONDS * REQUEST
     return compute + requests

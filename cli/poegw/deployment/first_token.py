@@ -25,6 +25,7 @@ def greet(state: State, stack: Stack) -> None:
     """Log in, add an account if there is none and somebody gives a key, and stream a token. Raises `CommandError`."""
     gateway = state.connect(stack.base_url, stack.read_admin_key())
     profile = _log_in(state, stack, gateway)
+    # An upgrade finds accounts, and asks for none.
     account = next(gateway.pages("/admin/accounts", limit=1), None)
     if account is None and is_interactive():
         key = click.prompt(
@@ -66,6 +67,7 @@ def _log_in(state: State, stack: Stack, gateway: Gateway) -> dict[str, Any]:
 
 
 def _stream_a_token(state: State, client: Gateway) -> None:
+    # Cheap and short: it is to show that streaming works.
     body = {"model": _MODEL, "messages": [{"role": "user", "content": "Say hello."}], "stream": True, "max_tokens": 16}
     started = time.monotonic()
     with client.stream("/v1/chat/completions", body) as (_, events):

@@ -36,6 +36,8 @@ class Preflight:
         self._environ = environ
         self.concurrency: int = 0
         """What to reserve by default: 10 where the account allows it, else 0 for none."""
+        self.account_limit: int = NEW_ACCOUNT_LIMIT
+        """How many requests at once the account allows, which bounds a gateway without a cap of its own."""
 
     def all(self) -> list[tuple[str, Check]]:
         """By name."""
@@ -109,7 +111,9 @@ class Preflight:
         """Whether a cap can be reserved: new accounts have 10 in all and can't divide them."""
         settings = self._ask("read the account's limits", self._session.client("lambda").get_account_settings)
         limit = settings["AccountLimit"]["ConcurrentExecutions"]
-        free = settings["AccountLimit"]["UnreservedConcurrentExecutions"]
+        # What the stack has reserved already is its own to reserve again: an upgrade must not lose the cap.
+        free = min(settings["AccountLimit"]["UnreservedConcurrentExecutions"] + self._reserved_before(), limit)
+        self.account_limit = limit
         if limit <= NEW_ACCOUNT_LIMIT:
             yield Finding("concurrency", State.OK, f"The account allows {limit} requests at once, which is the cap.")
         elif free - DEFAULT_CONCURRENCY >= _UNRESERVED_LEAST:
@@ -124,6 +128,18 @@ class Preflight:
                 f"Of {limit} requests at once {free} are not reserved, too few to reserve a cap.",
                 "Ask AWS for a higher limit (Service Quotas, Lambda, concurrent executions).",
             )
+
+    def _reserved_before(self) -> int:
+        """The cap of the deployment that is there; 0 for none."""
+        from poegw.errors import CommandError
+
+        formation = self._session.client("cloudformation")
+        try:
+            stack = self._ask("read the stack", formation.describe_stacks, StackName=self._stack)["Stacks"][0]
+        except CommandError:
+            return 0
+        chosen = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", ())}
+        return int(chosen.get("GatewayConcurrency", "0"))
 
     def leftovers(self) -> Iterator[Finding]:
         """No earlier stack stands in the way."""
@@ -168,6 +184,7 @@ class Preflight:
 
     def _retained_tables(self) -> Iterator[Finding]:
         names = self._ask("list the tables", self._session.client("dynamodb").list_tables)["TableNames"]
+        # It stays when a stack is deleted, and has the accounts: a new one beside it would be empty.
         kept = [name for name in names if name.startswith(f"{self._stack}-AccountsTable-")]
         if kept:
             yield Finding(

@@ -38,5 +38,6 @@ def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
     for name, check in checks:
         try:
             yield from check()
+        # The others still say something: one right that is missing must not hide them.
         except CommandError as error:
             yield Finding(name, State.FAIL, error.message, error.hint or _OTHERWISE)

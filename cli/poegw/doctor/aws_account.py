@@ -198,6 +198,7 @@ class AccountChecks:
         """Keys of gateways that no stack has, and how many could not be looked at."""
         listed = self._pages("list the keys", "kms", "list_keys", "Keys", tokens=("Marker", "NextMarker"))
         found, unseen = [], max(len(listed) - _MOST_KEYS, 0)
+        # Each is a call of its own, and accounts of companies have thousands.
         for item in listed[:_MOST_KEYS]:
             if item["KeyArn"] in used:
                 continue
@@ -206,6 +207,7 @@ class AccountChecks:
             except AwsError:
                 unseen += 1  # another's, whose policy says who may look
                 continue
+            # By its description, which the template gives: a key has no name that says whose it was.
             if key.get("Description") == _KEY_DESCRIPTION and key.get("KeyState") != "PendingDeletion":
                 found.append(f"key {item['KeyId']} ($1 a month)")
         return found, unseen

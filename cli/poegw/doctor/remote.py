@@ -115,6 +115,7 @@ class RemoteChecks:
                     f"A wrong key is answered with {status}.",
                     "Take the gateway off the net with `poegw pause`, and check what stands before it.",
                 )
+        # A page that spends nothing, should the key be taken after all.
         status = self._admin.request("GET", "/v1/usage", raises=False).status
         if status in (_UNAUTHORIZED, _FORBIDDEN):
             yield Finding("separate keys", State.OK, "An administrator's key opens no model.")

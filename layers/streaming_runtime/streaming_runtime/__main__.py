@@ -9,6 +9,7 @@ import os
 import sys
 
 from streaming_runtime import log
+from streaming_runtime.collector import spare_start_up
 from streaming_runtime.errors import InitError
 from streaming_runtime.event_loop import find_loop_factory
 from streaming_runtime.handler import extend_search_path, load_handler
@@ -43,6 +44,7 @@ def main(handler: str | None = None) -> int:
         # Also sets the loop, which Mangum asks for when the application's module creates an instance. The
         # import itself happens outside of it, so that a module may use `asyncio.run`.
         runner.get_loop()
+        spare_start_up()
         try:
             mangum = load_handler(settings.handler)
         except Exception as error:  # noqa: BLE001 - the module's, whatever it is

@@ -1,7 +1,6 @@
 """The life of one sandbox: start the application, serve invocations, stop."""
 
 import asyncio
-import gc
 import os
 import signal
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 from mangum import Mangum
 
 from streaming_runtime import log
+from streaming_runtime.collector import end_start_up
 from streaming_runtime.current import Current, set_for_process
 from streaming_runtime.errors import AppExitedError, InitError, RuntimeApiError, SandboxSpentError
 from streaming_runtime.failures import Failure, init_failure_of, stack_of, type_name
@@ -46,8 +46,7 @@ class Server:
             asyncio.get_running_loop().set_exception_handler(log_loop_error)
         try:
             await self._lifespan.start(timeout_seconds=self._settings.lifespan_seconds)
-            # What start-up made lives as long as the process: the garbage collector need not look at it again.
-            gc.freeze()
+            end_start_up()
             with AbandonedGenerators() as generators:
                 self._sandbox = Sandbox(self._settings, self._mangum, generators, self._lifespan.state)
                 await serve_invocations(self._sandbox)

@@ -12,7 +12,6 @@ from datetime import date
 import pytest
 
 from gateway.console.api import PAGES
-from local.bench import PAGE, README
 from local.bench.console_pages import measure_console_pages
 from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import STACK, FirstTokens
@@ -20,6 +19,7 @@ from local.bench.load import LargePrompt, ManyStreams, large_prompts
 from local.bench.measure import Piece, TextChunk, cpu_seconds, memory_mb, percentile, post, text_chunks
 from local.bench.model_list import entries
 from local.bench.report import BEGIN, END, Report, check_readme, shortened, to_markdown, update_readme
+from local.bench.run import PAGE, README
 from local.bench.served import served
 from local.bench.streaming import DIRECT, FLOOR, FLOOR_PROGRAM, ON_RUNTIME, prompt
 from local.bench.upstreams import delays_of_words

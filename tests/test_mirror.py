@@ -96,7 +96,6 @@ ELSEWHERE = (
     ("reverse/wire/dialing.py", "reverse/official/test_transports.py", PART),
     ("reverse/official/half_pairs.py", "reverse/official/test_pairing.py", PART),
     ("reverse/official/httpx_transport.py", "reverse/official/test_transports.py", PART),
-    ("reverse/wire/stream_transport.py", "reverse/official/test_transports.py", PART),
     ("reverse/official/decoding.py", "reverse/official/test_decoders.py", PART),
     ("reverse/official/exchange.py", "reverse/official/test_faults.py", PART),
     ("reverse/official/generation.py", "reverse/official/test_endpoints.py", PART),

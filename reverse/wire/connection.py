@@ -35,6 +35,8 @@ class Connection(asyncio.Protocol):
         """Whether a byte of the current exchange was handed to the socket."""
         self.idle_since = 0.0
         """For its owner: the wall-clock time of its last use."""
+        self.is_spent = False
+        """For its owner: whether it must not carry another exchange."""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: ResponseParser | None = None
@@ -61,7 +63,7 @@ class Connection(asyncio.Protocol):
         """Whether it may carry another exchange: this one is complete, and nothing speaks against the connection."""
         parser = self._parser
         is_done = parser is None or (parser.is_complete and parser.keeps_alive)
-        return is_done and not self._pieces and not self._is_lost
+        return is_done and not self._pieces and not self._is_lost and not self.is_spent
 
     def is_quiet(self) -> bool:
         """Whether nothing has arrived that the loop has not seen yet, as the end of an idle connection would."""

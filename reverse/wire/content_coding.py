@@ -23,6 +23,7 @@ class ContentDecoder:
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(_EITHER_FORMAT)
+        self._has_begun = False
 
     @classmethod
     def for_coding(cls, coding: str) -> ContentDecoder | None:
@@ -36,6 +37,7 @@ class ContentDecoder:
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """The pieces that `data` completes, each unpacked when it is asked for. Raises `CorruptBodyError`."""
+        self._has_begun = True
         try:
             while not self._inflate.eof:
                 piece = self._inflate.decompress(data, MAX_PIECE_BYTES)
@@ -50,5 +52,6 @@ class ContentDecoder:
 
     def end(self) -> None:
         """The body ended. Raises `CorruptBodyError` where what was packed had not."""
-        if not self._inflate.eof:
+        # Redirects and the like name a coding and have no body.
+        if self._has_begun and not self._inflate.eof:
             raise CorruptBodyError

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from lazy_dataclasses import dataclass
 from reverse.tls import tls_context
@@ -17,6 +18,9 @@ from reverse.wire.http1 import encode_request_head
 # Where a name has addresses of both kinds and one kind does not answer, the other is tried after this (RFC 8305).
 _HAPPY_EYEBALLS_SECONDS = 0.25
 _PORTS = {"http": 80, "https": 443}
+# What a target may hold as it is; `%` because an address may be encoded already.
+_PLAIN = "!#$%&'()*+,/:;=?@[\\]^|~"
+_IS_PLAIN = re.compile(rf"[A-Za-z0-9_.\-{re.escape(_PLAIN)}]*")
 
 
 class ProxyRefusedError(Exception):
@@ -37,9 +41,11 @@ class Origin:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError("the address has no host, or is not for HTTP")
-        # DNS and certificates know names in ASCII only.
-        host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
+        # DNS and certificates know names in ASCII only, and of a certain length.
+        host = parts.hostname.encode("idna").decode("ascii")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if _IS_PLAIN.fullmatch(target) is None:
+            target = quote(target, safe=_PLAIN)
         return cls(parts.scheme, host, parts.port or _PORTS[parts.scheme]), target
 
     @property

@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from reverse.config import PoeConfig
@@ -48,7 +49,10 @@ class StreamReply:
         try:
             self._decoder = ContentDecoder.for_coding(head.headers.get("content-encoding", ""))
         except UnknownCodingError:
-            raise poe_error(ErrorCode.PROTOCOL, "the response has an unknown coding", operation=operation) from None
+            if head.status < HTTPStatus.MULTIPLE_CHOICES:
+                raise poe_error(ErrorCode.PROTOCOL, "the response has an unknown coding", operation=operation) from None
+            # The status of a refusal counts, whatever its page is packed with.
+            self._decoder = None
         # Of one read of the socket; unpacked while it is read.
         self._unpacked: Iterator[bytes] = iter(())
 
@@ -91,6 +95,8 @@ class StreamTransport:
         self._idle: dict[Origin, list[Connection]] = {}
         self._in_use: set[Connection] = set()
         self._opening: dict[Origin, asyncio.Task[None]] = {}
+        self._closes = 0
+        """How often it was closed: a connection that was begun before a close must not be used after it."""
 
     def prepare(self, url: str) -> None:
         """Begin to open a connection for the next request to this address, unless one is there. Never raises.
@@ -104,7 +110,10 @@ class StreamTransport:
             return
         self._drop_distrusted()
         if not self._idle.get(origin) and origin not in self._opening:
-            self._opening[origin] = asyncio.create_task(self._open_early(origin, proxy), name="poe-connection")
+            task = asyncio.create_task(self._open_early(origin, proxy), name="poe-connection")
+            self._opening[origin] = task
+            # Not by the task itself, which never runs when it is cancelled at once.
+            task.add_done_callback(lambda _: self._opening.pop(origin))
 
     @asynccontextmanager
     async def open(self, request: OutgoingRequest, *, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
@@ -125,15 +134,17 @@ class StreamTransport:
 
     async def aclose(self) -> None:
         """See `Transport.aclose`."""
+        self._closes += 1
         opening = list(self._opening.values())
         for task in opening:
             task.cancel()
-        if opening:
-            await asyncio.wait(opening)
         connections = [*self._in_use, *(one for idle in self._idle.values() for one in idle)]
         self._idle = {}
         for connection in connections:
             connection.abort()
+        # Last, because who waits may be cancelled.
+        if opening:
+            await asyncio.wait(opening)
         for connection in connections:
             await connection.wait_closed()
 
@@ -145,7 +156,10 @@ class StreamTransport:
         write_deadline = asyncio.get_running_loop().time() + seconds
         try:
             await connection.send(data, min(deadline, write_deadline))
-            return await connection.receive_head(deadline)
+            head = await connection.receive_head(deadline)
+            # Who refuses a large body need not have read it: the next request would wait behind the rest.
+            connection.is_spent = len(data) > 1 and head.status >= HTTPStatus.MULTIPLE_CHOICES
+            return head
         except TimeoutError:
             raise poe_error(ErrorCode.TIMEOUT, operation=request.operation) from None
         except ConnectionLostError:
@@ -158,6 +172,7 @@ class StreamTransport:
     async def _connection_to(
         self, origin: Origin, proxy: Proxy | None, request: OutgoingRequest, deadline: float
     ) -> Connection:
+        closes = self._closes
         if (opening := self._opening.get(origin)) is not None:
             # Whatever becomes of it, the request has its own time.
             await asyncio.wait({opening}, timeout=deadline - asyncio.get_running_loop().time())
@@ -172,20 +187,21 @@ class StreamTransport:
             connection.abort()
         connect_deadline = asyncio.get_running_loop().time() + self._config.connect_timeout_seconds
         try:
-            return await dial(origin, proxy, min(deadline, connect_deadline))
+            connection = await dial(origin, proxy, min(deadline, connect_deadline))
+            if closes != self._closes:
+                connection.abort()
+                raise ConnectionLostError
         except _UNREACHABLE as error:
             is_late = isinstance(error, TimeoutError) and deadline <= connect_deadline
             code = ErrorCode.TIMEOUT if is_late else ErrorCode.CONNECTION_FAILED
             # Not chained: some quote the address of the proxy.
             raise poe_error(code, operation=request.operation, delivery=Delivery.NOT_SENT) from None
+        return connection
 
     async def _open_early(self, origin: Origin, proxy: Proxy | None) -> None:
         deadline = asyncio.get_running_loop().time() + self._config.connect_timeout_seconds
-        try:
-            with suppress(*_UNREACHABLE):
-                self._put_away(origin, await dial(origin, proxy, deadline))
-        finally:
-            del self._opening[origin]
+        with suppress(*_UNREACHABLE):
+            self._put_away(origin, await dial(origin, proxy, deadline))
 
     def _put_away(self, origin: Origin, connection: Connection) -> None:
         if not connection.is_reusable:
@@ -224,8 +240,9 @@ class StreamTransport:
             }
             if request.json is not None:
                 headers["Content-Type"] = "application/json"
-            if body is not None:
-                headers["Content-Length"] = str(len(body))
+            # A POST without a body says so (RFC 9110, 8.6).
+            if body is not None or request.method == "POST":
+                headers["Content-Length"] = str(len(body or b""))
             if proxy is not None and not origin.is_secure:
                 headers |= dict(proxy.headers)
                 # A proxy for plain http wants the whole address; for https a tunnel hides it.

@@ -228,8 +228,11 @@ class GraphQL:
         if src is None:
             return ""
         base = self._config.web_base_url
-        url = urljoin(base + "/", src)
-        host, own_host = urlsplit(url).hostname or "", urlsplit(base).hostname or ""
+        try:
+            url = urljoin(base + "/", src)
+            host, own_host = urlsplit(url).hostname or "", urlsplit(base).hostname or ""
+        except ValueError:
+            raise poe_error(ErrorCode.PROTOCOL, "the home page's script has no proper address") from None
         # The script is run: it comes from Poe's own hosts or not at all.
         if host != own_host and not host.endswith((f".{own_host}", ".poecdn.net")):
             raise poe_error(ErrorCode.PROTOCOL, "the home page's script is on a host that is not Poe's")

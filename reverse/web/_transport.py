@@ -94,12 +94,15 @@ class Transport:
         """
         if self._is_closed:
             raise poe_error(ErrorCode.CONNECTION_FAILED, "the client is closed", delivery=Delivery.NOT_SENT)
-        # Scripts have whole addresses, operations only paths.
-        url = urljoin(self._base + "/", url)
         sent = {**self._headers, **(headers or {})}
-        # Scripts come from other hosts, which must not see the session.
-        if _origin(url) == _origin(self._base):
-            sent["Cookie"] = self._cookie
+        try:
+            # Scripts have whole addresses, operations only paths.
+            url = urljoin(self._base + "/", url)
+            # Scripts come from other hosts, which must not see the session.
+            if _origin(url) == _origin(self._base):
+                sent["Cookie"] = self._cookie
+        except ValueError:
+            raise _malformed(operation) from None
         if parts:
             content, sent["Content-Type"] = _multipart(parts)
         request = OutgoingRequest(method, url, operation, sent, content=content)
@@ -113,9 +116,11 @@ class Transport:
             if error.code is not ErrorCode.INVALID_REQUEST:
                 raise
             # Addresses and some headers come from Poe.
-            raise poe_error(
-                ErrorCode.PROTOCOL, "the address is malformed", operation=operation, delivery=Delivery.NOT_SENT
-            ) from None
+            raise _malformed(operation) from None
+
+
+def _malformed(operation: str) -> PoeError:
+    return poe_error(ErrorCode.PROTOCOL, "the address is malformed", operation=operation, delivery=Delivery.NOT_SENT)
 
 
 def _multipart(parts: Sequence[Part]) -> tuple[bytes, str]:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reverse.config import PoeConfig
+from reverse.credentials import WebCredentials
 from reverse.errors import ErrorCode, PoeError
 from reverse.web import _form_key
 from reverse.web._bundle import (
@@ -20,6 +22,8 @@ from reverse.web._bundle import (
     parse_home_page,
 )
 from reverse.web._form_key import evaluate_form_key
+from reverse.web.client import PoeWebClient
+from tests.reverse.official.raw_server import RawServer, always, whole
 
 KEY = "0123456789abcdef0123456789abcdef"
 CHANNEL = {
@@ -54,6 +58,19 @@ async def derive(html: str, app: str = "") -> str:
 
 async def test_derives_from_the_smallest_page():
     assert await derive(SMALLEST) == KEY
+
+
+@pytest.mark.parametrize(
+    "source", ["https://[::1/_app.js", "https://poe.com:port/_app.js", "https://evil.example/_app.js"]
+)
+async def test_a_script_with_an_address_of_no_use_is_a_typed_failure(source: str):
+    page = f'<script src="{source}"></script>{SMALLEST}'.encode()
+    async with RawServer(always(whole(page))).serve() as server:
+        async with PoeWebClient(WebCredentials("cookie"), PoeConfig(web_base_url=server.url)) as client:
+            with pytest.raises(PoeError) as caught:
+                await client._graphql.ensure_form_key()
+    assert caught.value.code is ErrorCode.PROTOCOL
+    assert len(server.requests) == 1
 
 
 async def test_a_missing_semicolon_does_no_harm():

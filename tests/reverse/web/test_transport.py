@@ -224,6 +224,24 @@ def test_a_cookie_that_could_bend_a_header_is_refused_without_being_quoted(cooki
     assert cookie not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://x:99999/", "https://x:port/", "//a..b/x.js", f"//{'a' * 70}.example/", "ftp://x/"]
+)
+async def test_an_address_of_no_use_from_a_page_is_a_typed_failure(url):
+    transport = Transport(PoeConfig(), SECRETS)
+    with pytest.raises(PoeError) as caught:
+        await transport.request("GET", url, operation="script")
+    await transport.aclose()
+    assert (caught.value.code, caught.value.delivery) == (ErrorCode.PROTOCOL, Delivery.NOT_SENT)
+    assert caught.value.operation == "script"
+
+
+async def test_an_address_of_a_page_may_have_characters_that_must_be_encoded():
+    async with RawServer(http()).run() as server, transport_to(server) as transport:
+        await transport.request("GET", "/_next/ä b.js?é")
+    assert server.heads[0].startswith("GET /_next/%C3%A4%20b.js?%C3%A9 HTTP/1.1\r\n")
+
+
 async def test_a_closed_transport_opens_nothing():
     async with RawServer(http()).run() as server:
         async with transport_to(server) as transport:

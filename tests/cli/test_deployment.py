@@ -73,6 +73,21 @@ def test_too_little_is_left_to_reserve(aws: Any) -> None:
     assert checks.concurrency == 0
 
 
+def test_an_upgrade_keeps_the_cap_that_it_has_reserved_itself(aws: Any) -> None:
+    checks = preflight(aws, limit=110, unreserved=100)
+    assert (found(checks, "concurrency")[0].state, checks.concurrency) == (State.WARN, 0)
+    deployed = {
+        "Parameters": {"GatewayConcurrency": {"Type": "Number"}},
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+    }
+    aws.client("cloudformation").create_stack(
+        StackName="poe-gateway",
+        TemplateBody=json.dumps(deployed),
+        Parameters=[{"ParameterKey": "GatewayConcurrency", "ParameterValue": "10"}],
+    )
+    assert (found(checks, "concurrency")[0].state, checks.concurrency) == (State.OK, 10)
+
+
 def test_a_shell_that_knows_a_stand_in_is_stopped(aws: Any) -> None:
     environ = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:4566"}
     assert found(preflight(aws, environ=environ), "shell")[0].state is State.FAIL

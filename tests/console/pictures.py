@@ -42,12 +42,15 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
     for account in stack.accounts().values():
         stack.admin("DELETE", f"/accounts/{account['id']}")
     stack.simulated("accounts", p_b="sample-cookie-of-the-family", points=412_000, allotment=1_000_000)
-    made = []
-    for label, points, addon in (("ada@example.org", 688_200, 120_000), ("work@example.org", 1_240, 0)):
+
+    def add(label: str, points: int, addon: int) -> dict[str, Any]:
         key = f"sample-key-{label}"
         httpx.post(official, json={"api_key": key, "points": points, "addon_points": addon}).raise_for_status()
         new = {"kind": "official", "label": label, "credentials": {"api_key": key}, "max_concurrency": 4}
-        made.append(stack.admin("POST", "/accounts", json=new))
+        account: dict[str, Any] = stack.admin("POST", "/accounts", json=new)
+        return account
+
+    made = [add("ada@example.org", 688_200, 120_000), add("work@example.org", 1_240, 0)]
     cookies = {"p_b": "sample-cookie-of-the-family"}
     made.append(stack.admin("POST", "/accounts", json={"kind": "web", "label": "family", "credentials": cookies}))
     keys = {name: stack.admin("POST", "/keys", json={"name": name, **limits}) for name, limits in KEYS.items()}
@@ -61,11 +64,12 @@ def furnish(stack: RunningStack) -> dict[str, Any]:
     for name, times in (("laptop", 6), ("nightly summary", 5)):
         for _ in range(times):
             _ask(stack, keys[name]["key"])
-    for account in made:
+    # One that needs a person.
+    for account in (*made, add("spare@example.org", 0, 0)):
         stack.admin("POST", f"/accounts/{account['id']}/refresh-points")
     stack.admin("POST", f"/accounts/{made[1]['id']}/disable")
     rows = stack.admin("GET", "/requests", params={"limit": 200})["data"]
-    twice = next(row["request_id"] for row in rows if row["attempts"] == 2)
+    twice = next(row["request_id"] for row in rows if row["attempts"] == 2 and row["status"] == 200)
     return {"account": made[0]["id"], "request": twice, "key": keys["laptop"]["key"]}
 
 

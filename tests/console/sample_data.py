@@ -129,7 +129,7 @@ async def _read_balances(
     for at in moments:
         if at == moments[2]:
             continue
-        left = 1_000_000 if at == granted_at else round(left * rng.uniform(0.965, 0.995))
+        left = 1_000_000 if at == granted_at else round(left * rng.uniform(0.98, 0.999))
         points = Points(left, float(at), addon=min(left, 120_000))
         await store._note_balance(account, before, points)
         before = points

@@ -38,18 +38,24 @@ def call(open_page: Open, empty_stack: RunningStack) -> Call:
     return _caller(open_page(empty_stack.url))
 
 
+# No line ends between a number and its unit.
+UNIT_SPACE = "\u00a0"
+
+
 def test_numbers_have_units_and_unknown_is_not_zero(call: Call) -> None:
     shown = [call("format", "points", value) for value in (None, 0, 1, 1234567)]
     assert shown == ["unknown", "0 points", "1 point", "1,234,567 points"]
     assert [call("format", "dollars", value) for value in (None, 0, 12.5, 0.000003, 0.15)] == [
         "unknown", "$0", "$12.50", "$0.000003", "$0.15",
     ]  # fmt: skip
-    assert [call("format", "percent", value) for value in (None, 0, 0.0042, 0.5)] == ["unknown", "0 %", "0.4 %", "50 %"]
+    shown = [call("format", "percent", value) for value in (None, 0, 0.0042, 0.5)]
+    assert shown == ["unknown", f"0{UNIT_SPACE}%", f"0.4{UNIT_SPACE}%", f"50{UNIT_SPACE}%"]
 
 
 def test_durations_have_two_units_at_most(call: Call) -> None:
     shown = [call("format", "duration", value) for value in (None, 0.34, 2.14, 59.9, 3_599.0, 15_000, 183_600, 86_399)]
-    assert shown == ["unknown", "340 ms", "2.1 s", "60 s", "60 min", "4 h 10 min", "2 d 3 h", "24 h"]
+    parted = [text.replace(UNIT_SPACE, "_") for text in shown]
+    assert parted == ["unknown", "340_ms", "2.1_s", "60_s", "60_min", "4_h 10_min", "2_d 3_h", "24_h"]
 
 
 def test_formulas_are_neutralised(call: Call) -> None:

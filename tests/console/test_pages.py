@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -38,8 +39,10 @@ def test_a_page_with_data(open_page: Open, house: House, axe: str, name: str, si
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_without_data(open_page: Open, empty_stack: RunningStack, axe: str, name: str) -> None:
-    watched = open_page(empty_stack.url)
+def test_a_page_without_data(
+    open_page: Open, empty_stack: RunningStack, axe: str, name: str, size: tuple[int, int]
+) -> None:
+    watched = open_page(empty_stack.url, size)
     watched.sign_in(empty_stack.variables["GATEWAY_ADMIN_KEY"])
     watched.open(name)
     said = PAGES[name][1]
@@ -73,6 +76,31 @@ def test_a_page_with_an_error(open_page: Open, house: House, axe: str, name: str
     expect(alert).to_have_count(0)
     watched.settle()
     watched.check()
+
+
+def test_every_page_has_a_shape_while_it_loads(open_page: Open, house: House, axe: str, size: tuple[int, int]) -> None:
+    watched = open_page(house.stack.url, size)
+    watched.sign_in(house.admin_key)
+    page = watched.page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    # The overview is there already: it comes last, from another page.
+    for name in (*list(PAGES)[1:], "overview"):
+        title = PAGES[name][0]
+        page.route(f"**/console/api/{name}*", hold)
+        # From a page that is there, without loading the console again.
+        page.evaluate("address => { location.hash = address; }", f"#/{name}?range=30d")
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        page.get_by_role("status").filter(has_text="Loading").wait_for()
+        watched.check(axe)
+        while held:
+            held.pop().continue_()
+        watched.settle()
+        page.unroute(f"**/console/api/{name}*")
+        watched.check()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -119,6 +147,53 @@ def test_markup_in_names_is_text(open_page: Open, house: House) -> None:
         watched.open(name)
         expect(watched.page.get_by_text(MARKUP).first).to_be_attached()
         assert watched.page.locator("main img").count() == 0
+        watched.check()
+
+
+# What of an answer comes from outside: people, Poe, and whoever calls.
+FROM_OUTSIDE = frozenset(
+    "label name text description owned_by model code cause detail remedy actor target key_name account_label "
+    "last_error fields surface outcome settled_by aliases address".split()
+)
+
+
+def _poisoned(value: Any) -> Any:
+    """An answer with markup in every text that comes from outside."""
+    if isinstance(value, list):
+        return [_poisoned(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: ([MARKUP] if isinstance(one, list) else MARKUP)
+        if key in FROM_OUTSIDE and (isinstance(one, str) or (isinstance(one, list) and _all_texts(one)))
+        else _poisoned(one)
+        for key, one in value.items()
+    }
+
+
+def _all_texts(values: list[Any]) -> bool:
+    return all(isinstance(one, str) for one in values)
+
+
+def test_markup_in_any_text_from_outside_is_text(open_page: Open, house: House) -> None:
+    watched = open_page(house.stack.url)
+    watched.sign_in(house.admin_key)
+    page = watched.page
+
+    def poison(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=_poisoned(answer.json()))
+
+    page.route("**/console/api/*", poison)
+    page.route("**/console/api/*/*", poison)
+    account = house.stack.accounts()["sample-official"]["id"]
+    newest = house.stack.admin("GET", "/requests", params={"limit": 1})["data"][0]["request_id"]
+    ranged = ("overview?range=7d", "requests?range=7d", "usage?by=key,model,account")
+    addresses = (*ranged, "accounts", "keys", "models", "playground", "health")
+    for address in (*addresses, f"accounts/{account}", f"requests/{quote(newest, safe='')}"):
+        watched.open(address)
+        expect(page.get_by_role("main")).to_contain_text(MARKUP)
+        assert page.locator("main img").count() == 0, address
         watched.check()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -86,6 +88,14 @@ def test_the_same_call_elsewhere(watched: Watched, house: House, axe: str) -> No
     expect(call).not_to_contain_text(house.client_key)
     page.get_by_role("button", name="Show the key").click()
     expect(call).to_contain_text(house.client_key)
+    _, _, url, _, key, _, kind, _, body = shlex.split(call.inner_text().replace("\\\n", " "))
+    with page.expect_request("**/v1/chat/completions") as sent:
+        page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("The answer is complete")).to_be_attached(timeout=90_000)
+    made = sent.value
+    assert (url, json.loads(body)) == (made.url, made.post_data_json), "the same call, word for word"
+    headers = {name: value for name, _, value in (line.partition(": ") for line in (key.lower(), kind.lower()))}
+    assert headers == {name: made.headers[name].lower() for name in ("authorization", "content-type")}
     page.get_by_role("button", name="Python", exact=True).click()
     program = page.get_by_role("region", name="The call in python").inner_text()
     compile(program, "example.py", "exec")

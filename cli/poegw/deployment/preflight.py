@@ -111,7 +111,8 @@ class Preflight:
         """Whether a cap can be reserved: new accounts have 10 in all and can't divide them."""
         settings = self._ask("read the account's limits", self._session.client("lambda").get_account_settings)
         limit = settings["AccountLimit"]["ConcurrentExecutions"]
-        free = settings["AccountLimit"]["UnreservedConcurrentExecutions"]
+        # What the stack has reserved already is its own to reserve again: an upgrade must not lose the cap.
+        free = min(settings["AccountLimit"]["UnreservedConcurrentExecutions"] + self._reserved_before(), limit)
         self.account_limit = limit
         if limit <= NEW_ACCOUNT_LIMIT:
             yield Finding("concurrency", State.OK, f"The account allows {limit} requests at once, which is the cap.")
@@ -127,6 +128,18 @@ class Preflight:
                 f"Of {limit} requests at once {free} are not reserved, too few to reserve a cap.",
                 "Ask AWS for a higher limit (Service Quotas, Lambda, concurrent executions).",
             )
+
+    def _reserved_before(self) -> int:
+        """The cap of the deployment that is there; 0 for none."""
+        from poegw.errors import CommandError
+
+        formation = self._session.client("cloudformation")
+        try:
+            stack = self._ask("read the stack", formation.describe_stacks, StackName=self._stack)["Stacks"][0]
+        except CommandError:
+            return 0
+        chosen = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", ())}
+        return int(chosen.get("GatewayConcurrency", "0"))
 
     def leftovers(self) -> Iterator[Finding]:
         """No earlier stack stands in the way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from accounts import InMemoryAccountStore, KeyRole, Selection, SettledBy, Settlement
 from accounts._ledger import add_up
 from gateway.admin.shown import show_sums
-from gateway.console.pages import accounts, me, overview, usage
+from gateway.console.pages import accounts, me, models, overview, requests, usage
 from gateway.console.session import Session
 from gateway.console.sign_in import Visit
 from gateway.http.auth import Administrator
@@ -42,13 +43,19 @@ class Ledger:
         self.clock = SteppedClock(self.start)
         self.store._clock = self.clock
 
-    async def fill(self, sends: list[tuple[int, bool]], run_at: int) -> None:
-        made = [entry(number, self.start + offset) for number, (offset, _) in enumerate(sends)]
+    async def fill(self, sends: list[tuple[int, bool]], run_at: int, account_ids: Sequence[str] = ()) -> None:
+        made = [
+            entry(number, self.start + offset, **self.of_account(number, account_ids))
+            for number, (offset, _) in enumerate(sends)
+        ]
         await write(self.store, made, [request(number, one.started_at) for number, one in enumerate(made)])
         self.clock.now = self.start + run_at
         await self.store.close_hours()
         late = [one for one, (_, is_late) in zip(made, sends, strict=True) if is_late and one.settled_by is None]
         await self.store.settle([Settlement(entry_id=one.id, points=77, by=SettledBy.HISTORY) for one in late])
+
+    def of_account(self, number: int, account_ids: Sequence[str]) -> dict[str, str]:
+        return {"account_id": account_ids[number % len(account_ids)]} if account_ids else {}
 
     async def expected(self, since: float, until: float, **names: str) -> dict[str, int]:
         """From the entries themselves, one by one."""
@@ -115,13 +122,82 @@ def test_what_was_used_today_is_the_ledgers(sends: list[tuple[int, bool]], run_a
         day_start = int(ledger.now // HOUR) * HOUR - 20 * HOUR
         shown = await ledger.page(overview, {"day_start": str(day_start)})
         assert shown["used"]["today"] == await ledger.expected(day_start, ledger.now)
-        midnight = ledger.now // DAY * DAY
-        for label in ("one", "two"):
+        await ledger.house.services.aclose()
+
+    asyncio.run(live())
+
+
+def points_of(totals: dict[str, int]) -> int:
+    return totals["points_settled"] + totals["points_estimated"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(SENDS, st.integers(0, 50 * HOUR))
+def test_what_accounts_used_is_the_ledgers(sends: list[tuple[int, bool]], run_at: int) -> None:
+    async def live() -> None:
+        ledger = Ledger()
+        added = [
             await ledger.store.put_account(kind=entry(0, 1.0).kind, label=label, credentials={"api_key": "k"})
-        listed = await ledger.page(accounts, {})
-        for row in listed["data"]:
-            totals = await ledger.expected(midnight, ledger.now, account_id=row["id"])
-            assert row["used_today"] == totals["points_settled"] + totals["points_estimated"]
+            for label in ("one", "two")
+        ]
+        await ledger.fill(sends, run_at, [account.id for account in added])
+        midnight = ledger.now // DAY * DAY
+        whole = await ledger.expected(ledger.start, ledger.now)
+        listed = (await ledger.page(accounts, {}))["data"]
+        assert {row["id"] for row in listed} == {account.id for account in added}
+        week = []
+        for row in listed:
+            today = await ledger.expected(midnight, ledger.now, account_id=row["id"])
+            assert row["used_today"] == points_of(today)
+            shown = await ledger.page(accounts, {}, path=row["id"])
+            expected = await ledger.expected(ledger.start, ledger.now, account_id=row["id"])
+            assert columns(shown["hours"]) == expected
+            assert sum(day["booked"] for day in shown["reconciled"]) == expected["points_settled"]
+            assert sum(day["unsettled"] for day in shown["reconciled"]) == expected["points_estimated"]
+            week.append(expected)
+        assert sum(map(points_of, week)) == points_of(whole)
+        await ledger.house.services.aclose()
+
+    asyncio.run(live())
+
+
+@settings(max_examples=15, deadline=None)
+@given(SENDS, st.integers(0, 50 * HOUR))
+def test_what_models_cost_is_the_ledgers(sends: list[tuple[int, bool]], run_at: int) -> None:
+    async def live() -> None:
+        ledger = Ledger()
+        names = sorted({entry(number, 1.0).model for number in range(len(sends))})
+        await ledger.store.put_config("models", {"models": [{"id": name, "bot": name} for name in names]})
+        await ledger.fill(sends, run_at)
+        shown = {row["id"]: row["measured"] for row in (await ledger.page(models, {}))["data"]}
+        for name in names:
+            expected = await ledger.expected(ledger.start, ledger.now, model=name)
+            known = expected["sends"] - expected["sends_unknown"]
+            cost = {"sends": known, "points_per_send": round(points_of(expected) / known, 1)} if known else None
+            assert shown[name] == cost
+        await ledger.house.services.aclose()
+
+    asyncio.run(live())
+
+
+@settings(max_examples=15, deadline=None)
+@given(SENDS, st.integers(0, 50 * HOUR), st.sampled_from(["", "ok", "error"]))
+def test_the_counts_of_requests_are_those_of_the_log(sends: list[tuple[int, bool]], run_at: int, status: str) -> None:
+    async def live() -> None:
+        ledger = Ledger()
+        await ledger.fill(sends, run_at)
+        query = {"from": str(ledger.start), "to": str(int(ledger.now)), "limit": "100", "status": status}
+        shown = await ledger.page(requests, query)
+        rows, cursor = shown["data"], shown["next_cursor"]
+        while cursor is not None:
+            page = await ledger.page(requests, {**query, "cursor": cursor})
+            rows, cursor = rows + page["data"], page["next_cursor"]
+        failed = sum(row["code"] is not None for row in rows)
+        assert (shown["counts"]["requests"], shown["counts"]["errors"]) == (len(rows), failed)
+        assert sum(shown["histogram"]["ok"]) == len(rows) - failed
+        assert sum(shown["histogram"]["errors"]) == failed
+        if not status:
+            assert len(rows) == len(sends)
         await ledger.house.services.aclose()
 
     asyncio.run(live())

@@ -1,6 +1,8 @@
 /** Numbers, times and durations as text. What is not known is `UNKNOWN`, never 0. */
 
 export const UNKNOWN = "unknown";
+/** Between a number and its unit, which no line may part. */
+export const UNIT_SPACE = "\u00a0";
 const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
@@ -59,7 +61,7 @@ export function points(value) {
 export function percent(value) {
   if (value == null) return UNKNOWN;
   const shown = value * 100;
-  return `${shown !== 0 && shown < 10 ? shown.toFixed(1) : Math.round(shown)} %`;
+  return `${shown !== 0 && shown < 10 ? shown.toFixed(1) : Math.round(shown)}${UNIT_SPACE}%`;
 }
 
 /**
@@ -81,26 +83,27 @@ export function dollars(value) {
  */
 export function duration(seconds) {
   if (seconds == null) return UNKNOWN;
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < MINUTE) return `${Math.round(seconds)} s`;
-  if (seconds < HOUR) return `${Math.round(seconds / MINUTE)} min`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)}${UNIT_SPACE}ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)}${UNIT_SPACE}s`;
+  if (seconds < MINUTE) return `${Math.round(seconds)}${UNIT_SPACE}s`;
+  if (seconds < HOUR) return `${Math.round(seconds / MINUTE)}${UNIT_SPACE}min`;
   if (seconds < DAY) return twoUnits(seconds, HOUR, "h", MINUTE, "min");
   return twoUnits(seconds, DAY, "d", HOUR, "h");
 }
 
 /**
  * @param {number} seconds
- * @param {number} large
+ * @param {number} largeSeconds
  * @param {string} largeName
  * @param {number} small
  * @param {string} smallName
  */
-function twoUnits(seconds, large, largeName, small, smallName) {
+function twoUnits(seconds, largeSeconds, largeName, small, smallName) {
   const total = Math.round(seconds / small);
-  const whole = Math.floor((total * small) / large);
-  const rest = total - (whole * large) / small;
-  return rest ? `${whole} ${largeName} ${rest} ${smallName}` : `${whole} ${largeName}`;
+  const whole = Math.floor((total * small) / largeSeconds);
+  const rest = total - (whole * largeSeconds) / small;
+  const large = `${whole}${UNIT_SPACE}${largeName}`;
+  return rest ? `${large} ${rest}${UNIT_SPACE}${smallName}` : large;
 }
 
 /**

@@ -2,6 +2,9 @@ import { errorOf, GATEWAY, send } from "./api.js";
 
 /** A streamed chat with a client key, as programs make it. */
 
+/** What a call asks for besides model and messages, here and in the snippets. */
+export const STREAMED = { stream: true, stream_options: { include_usage: true } };
+
 const WAIT_FOR_LINE = 1_000_000;
 
 /**
@@ -34,7 +37,7 @@ export async function streamChat({ key, body, signal, onHeard }) {
   const reply = await send(`${GATEWAY}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: JSON.stringify({ ...body, stream: true, stream_options: { include_usage: true } }),
+    body: JSON.stringify({ ...body, ...STREAMED }),
     credentials: "omit",
     signal,
   });

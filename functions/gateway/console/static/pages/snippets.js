@@ -1,4 +1,5 @@
 import { GATEWAY } from "../lib/api.js";
+import { STREAMED } from "../lib/stream.js";
 
 /** What to paste to connect a program. */
 
@@ -78,10 +79,10 @@ function quoted(text) {
  * @param {Record<string, any>} [options]
  */
 export function curl(key, model, messages, options = {}) {
-  const body = JSON.stringify({ model, stream: true, ...options, messages });
+  const body = JSON.stringify({ model, messages, ...options, ...STREAMED });
   return [
     `curl -N ${quoted(`${GATEWAY}/v1/chat/completions`)} \\`,
-    `  -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\`,
+    `  -H ${quoted(`Authorization: Bearer ${key}`)} -H 'Content-Type: application/json' \\`,
     `  -d ${quoted(body)}`,
   ].join("\n");
 }
@@ -98,11 +99,12 @@ export function python(key, model, messages, options = {}) {
   const given = Object.entries(options).map(([name, value]) => `    ${name}=${JSON.stringify(value)},\n`);
   return `from openai import OpenAI
 
-client = OpenAI(base_url="${GATEWAY}/v1", api_key="${key}")
+client = OpenAI(base_url=${JSON.stringify(`${GATEWAY}/v1`)}, api_key=${JSON.stringify(key)})
 stream = client.chat.completions.create(
     model=${JSON.stringify(model)},
     messages=${JSON.stringify(messages)},
 ${given.join("")}    stream=True,
+    stream_options={"include_usage": True},
 )
 for chunk in stream:
     if chunk.choices:

@@ -55,7 +55,7 @@ docs-test: $(VENV)/.test ## Try every command and request of the documentation: 
 	    tests/scripts/test_generated_pages.py \
 	    tests/scripts/test_error_codes.py tests/scripts/test_configuration.py $(ARGS)
 
-bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS=
+bench: $(VENV)/.test $(if $(PEERS),$(PEERS_INSTALLED)) ## Measure side by side, print the tables: PEERS=1 ARGS= PYTHON= VENV=
 	@$(BIN)/python -m local bench $(if $(PEERS),--peers) $(ARGS)
 
 build: sam-cli $(VENV)/.created ## Build what is deployed: ENV=default|dev|prod

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from poegw.api import base_url
 from poegw.errors import CommandError, Exit
 
 _PAUSED = 0
+# Most that is looked through: an AWS account may have more than anybody wants to wait for.
+_MOST_PAGES = 20
 
 
 class AwsError(CommandError):
@@ -89,6 +92,29 @@ def call(what: str, function: Any, **arguments: Any) -> Any:
         raise AwsError(code, f"AWS refused to {what}: {code}: {message[:500]}", hint=hint) from None
     except BotoCoreError as error:
         raise CommandError(f"AWS could not be asked to {what}: {type(error).__name__}.") from None
+
+
+def pages(
+    what: str,
+    function: Any,
+    items: str,
+    *,
+    tokens: tuple[str, str] = ("NextToken", "NextToken"),
+    asking: Callable[..., Any] = call,
+    **arguments: Any,
+) -> list[Any]:
+    """All `items` of a listing, page by page, as far as `_MOST_PAGES` go. Raises `CommandError`.
+
+    `tokens` are the names of the place to go on from: in the request, and in the answer.
+    """
+    found: list[Any] = []
+    for _ in range(_MOST_PAGES):
+        reply = asking(what, function, **arguments)
+        found += reply.get(items, ())
+        if not (token := reply.get(tokens[1])):
+            break
+        arguments[tokens[0]] = token
+    return found
 
 
 def pause(stack: Stack) -> None:

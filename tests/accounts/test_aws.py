@@ -7,10 +7,13 @@ import json
 import os
 import random
 import socket
+import ssl
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,6 +201,35 @@ class TestConnections:
         await asyncio.gather(*(client.call("kms", "Decrypt", {}) for _ in range(2)))
         assert (server.connections, len(server.requests)) == (2, 2)
         await client.aclose()
+
+    async def test_session_tickets_are_no_end_of_a_connection(self, certificate: tuple[Path, Path]) -> None:
+        """They come right after the handshake, before anything was asked."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*certificate)
+        opened: list[ssl.SSLSocket] = []
+        was_opened = threading.Event()
+
+        def serve(listener: socket.socket) -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    opened.append(context.wrap_socket(connection, server_side=True))
+                    was_opened.set()
+                    opened[-1].recv(65_536)
+                    opened[-1].sendall(OK)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+            environ = {**KEYS, "AWS_ENDPOINT_URL": f"https://127.0.0.1:{listener.getsockname()[1]}"}
+            trusting = ssl.create_default_context(cafile=str(certificate[0]))
+            client = AwsClient(LeanExchange(environ, tls_context=lambda: trusting), sleep=no_sleep)
+            await client.connect("kms", 1)
+            assert await asyncio.to_thread(was_opened.wait, 30)
+            assert await client.call("kms", "Decrypt", {}) == {}
+            assert len(opened) == 1
+            await client.aclose()
+            listener.shutdown(socket.SHUT_RDWR)
+        opened[0].close()
 
     async def test_a_connection_that_cannot_be_opened_early_is_no_failure(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -104,6 +104,25 @@ def test_a_region_without_lambda_is_stopped(aws: Any) -> None:
     assert found(preflight(aws), "region")[0].state is State.OK
 
 
+@pytest.mark.parametrize(("region", "streams"), [("us-gov-west-1", True), ("cn-north-1", False)])
+def test_regions_of_other_partitions_are_known(aws: Any, region: str, streams: bool) -> None:
+    findings = {one.name: one.state for one in found(preflight(boto3.Session(region_name=region)), "region")}
+    assert findings["region"] is State.OK
+    assert (State.FAIL in findings.values()) is not streams
+
+
+def test_a_table_that_was_left_is_found_behind_a_hundred_others(aws: Any) -> None:
+    tables = aws.client("dynamodb")
+    for name in [*(f"another-{number:03}" for number in range(101)), "poe-gateway-AccountsTable-1"]:
+        tables.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    assert any("poe-gateway-AccountsTable-1" in one.detail for one in found(preflight(aws), "stack"))
+
+
 def test_log_groups_of_an_earlier_stack_are_named(aws: Any) -> None:
     assert found(preflight(aws), "stack")[0].state is State.OK
     aws.client("logs").create_log_group(logGroupName="/aws/lambda/poe-gateway-gateway")

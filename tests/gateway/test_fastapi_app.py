@@ -74,8 +74,22 @@ async def test_both_ways_answer_the_same(
         {name: each.lines("request.ended")[0].get(name) for name in ("route", "status", "error")}
         for each in (house, full_house)
     ]
-    assert ends[0]["status"] == ends[1]["status"]
-    assert ends[0]["error"] == ends[1]["error"]
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route"),
+    [
+        ("GET", "/admin/accounts", "list_accounts"),
+        ("GET", "/admin/accounts/nobody", "get_account"),
+        ("POST", "/admin/accounts/sign-in", "begin_sign_in"),
+        ("GET", "/admin/audit", "list_audit"),
+        ("GET", "/admin/nothing", "unknown"),
+    ],
+)
+async def test_the_log_names_the_administrations_routes(house: House, method: str, path: str, route: str) -> None:
+    await house.call(path, {} if method == "POST" else None, method=method, key=ADMIN_KEY)
+    assert house.lines("request.ended")[0]["route"] == route
 
 
 async def test_failures_come_out_the_same_both_ways(house: House, full_house: House) -> None:

@@ -19,7 +19,7 @@ def thresholds() -> Iterator[tuple[int, int, int]]:
 
 def test_a_start_is_spared_and_what_it_made_is_frozen(thresholds: tuple[int, int, int]) -> None:
     collector.spare_start_up()
-    assert gc.get_threshold()[0] > 100 * thresholds[0] > 0
+    assert gc.get_threshold()[0] > 10 * thresholds[0] > 0
     made = [[number] for number in range(100)]
     collector.end_start_up()
     assert gc.get_threshold() == thresholds

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from poegw.aws import pages
 from poegw.doctor import Check, Finding, State
 
 NEW_ACCOUNT_LIMIT = 10
@@ -97,7 +98,9 @@ class Preflight:
     def region(self) -> Iterator[Finding]:
         """The region has Lambda and its function URLs, which is where streaming is."""
         name = self._session.region_name
-        if name in self._session.get_available_regions("lambda"):
+        # China's regions and those for governments are partitions of their own.
+        partitions = self._session.get_available_partitions()
+        if any(name in self._session.get_available_regions("lambda", partition) for partition in partitions):
             yield Finding("region", State.OK, name)
         else:
             yield Finding("region", State.FAIL, f"{name} has no Lambda.", "Choose another region with --region.")
@@ -183,7 +186,13 @@ class Preflight:
         yield from self._retained_tables()
 
     def _retained_tables(self) -> Iterator[Finding]:
-        names = self._ask("list the tables", self._session.client("dynamodb").list_tables)["TableNames"]
+        names = pages(
+            "list the tables",
+            self._session.client("dynamodb").list_tables,
+            "TableNames",
+            tokens=("ExclusiveStartTableName", "LastEvaluatedTableName"),
+            asking=self._ask,
+        )
         # It stays when a stack is deleted, and has the accounts: a new one beside it would be empty.
         kept = [name for name in names if name.startswith(f"{self._stack}-AccountsTable-")]
         if kept:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from poegw.aws import AwsError, Stack, call
+from poegw.aws import AwsError, Stack, call, pages
 from poegw.deployment.template import differences, read_template
 from poegw.doctor import Check, Finding, State
 
@@ -15,7 +15,6 @@ _NOTICES = {("ACTUAL", 50), ("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)
 _NEARLY = 0.8
 _KEY_DESCRIPTION = "Encrypts the credentials of Poe accounts before they are stored"
 # Most that is looked through: an AWS account may have more than anybody wants to wait for.
-_MOST_PAGES = 20
 _MOST_KEYS = 100
 _MOST_NAMED = 5
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
@@ -239,15 +238,7 @@ class AccountChecks:
         tokens: tuple[str, str] = ("NextToken", "NextToken"),
         **arguments: Any,
     ) -> list[Any]:
-        function = getattr(self._client(service), operation)
-        found: list[Any] = []
-        for _ in range(_MOST_PAGES):
-            reply = call(what, function, **arguments)
-            found += reply.get(items, ())
-            if not (token := reply.get(tokens[1])):
-                break
-            arguments[tokens[0]] = token
-        return found
+        return pages(what, getattr(self._client(service), operation), items, tokens=tokens, **arguments)
 
 
 def _cost(budget: Mapping[str, Any]) -> Finding:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from poegw.aws import Stack, call
+from poegw.aws import Stack, call, pages
 from poegw.doctor import Check, Finding, State
 
 _WRAPPER = "/opt/streaming-runtime"
@@ -189,7 +189,7 @@ class DeploymentChecks:
 
     def schedule(self) -> Iterator[Finding]:
         """The scheduled job is switched on."""
-        schedules = call("list the schedules", self._client("scheduler").list_schedules)["Schedules"]
+        schedules = pages("list the schedules", self._client("scheduler").list_schedules, "Schedules")
         function = self._stack.outputs["RefreshPointsFunctionName"]
         # By its target: SAM makes the name up.
         ours = [item for item in schedules if item["Target"]["Arn"].endswith(f":function:{function}")]

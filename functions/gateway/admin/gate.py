@@ -58,7 +58,9 @@ class GuardedApplication:
             # After the key was checked, so that nobody else can make the sandbox read megabytes. Read here and not by
             # FastAPI, because the audit trail needs the names of its fields, too.
             body = await read_body(request, max_bytes=MAX_IMPORT_BYTES if is_import else MAX_BODY_BYTES)
-            scope = {**scope, CALLER_KEY: caller, "headers": _as_json(scope["headers"]) if body else scope["headers"]}
+            # No copy: the router notes the endpoint in it, which names the request in the log.
+            scope[CALLER_KEY] = caller
+            scope["headers"] = _as_json(scope["headers"]) if body else scope["headers"]
             receive = _Replay(body, receive)
         elif path in (DESCRIPTION_PATH, PAGE_PATH) and context_of(request).services.settings.docs == "admin":
             await context_of(request).services.admin.check_reader(request.headers)

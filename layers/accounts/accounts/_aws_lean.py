@@ -198,12 +198,27 @@ def _connect(connection: http.client.HTTPConnection) -> None:
 
 
 def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Whether the peer closed an idle connection: nothing else makes it readable."""
-    if connection.sock is None:
+    """Whether the peer closed an idle connection."""
+    opened: socket.socket | None = connection.sock
+    if opened is None:
         return True
     poll = select.poll()
-    poll.register(connection.sock, select.POLLIN)
-    return bool(poll.poll(0))
+    poll.register(opened, select.POLLIN)
+    if not poll.poll(0):
+        return False
+    if not isinstance(opened, ssl.SSLSocket):
+        return True
+    # Session tickets make it readable, too, and come when nothing was asked yet.
+    opened.settimeout(0)
+    try:
+        opened.recv(1)
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
+    finally:
+        opened.settimeout(READ_TIMEOUT_SECONDS)
+    return True
 
 
 def _region(environ: Mapping[str, str]) -> str | None:

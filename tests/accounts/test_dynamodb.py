@@ -531,7 +531,7 @@ async def test_a_lease_cancelled_while_its_slot_is_taken_is_given_back(
         kind=AccountKind.OFFICIAL, label="one", credentials={"api_key": "x"}, max_concurrency=1
     )
     if is_taken:
-        await store.lease(wants("other"))
+        await aws.store(table_name).lease(wants("other"))
     client, asked, may_go_on, is_answered = store._table._aws, *(threading.Event() for _ in range(3))
     exchange = client._exchange
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections import Counter
@@ -109,6 +110,21 @@ async def test_uses_follow_the_points_that_are_left_however_cold_the_sandboxes_a
         assert group == pytest.approx(requests * balance / sum(balances), rel=0.1)
     rich = [used[f"acct_{number}"] for number in range(0, 1_000, 3)]
     assert min(rich) > 0, "no account starves of those that should serve most"
+
+
+async def test_requests_of_one_process_do_not_race_each_other_for_slots(fleet: Fleet) -> None:
+    await fleet.fill(4, max_concurrency=15)
+    store = fleet.store()
+    for _ in range(2):
+        fleet.calls.clear()
+        leases = await asyncio.gather(*(store.lease(wants(f"o{number}")) for number in range(60)))
+        assert len({(lease.account.id, lease.slot) for lease in leases}) == 60
+        assert fleet.calls["PutItem"] == 60, "each slot is asked for once"
+        with pytest.raises(NoAccountError) as refused:
+            await store.lease(wants("one too many"))
+        assert refused.value.reason is NoAccountReason.BUSY
+        assert fleet.calls["PutItem"] == 60, "nothing is free, as this process knows"
+        await asyncio.gather(*(store.release(lease, Outcome(), usage=SendRecord(points=5)) for lease in leases))
 
 
 @pytest.mark.parametrize("count", [10, 1_000, 100_000])

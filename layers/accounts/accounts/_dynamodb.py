@@ -132,6 +132,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
             await self._table.write(renewal)
         except ConditionFailed as error:
             raise ConflictError("the lease was lost") from error
+        self._own_slots.hold(lease.account.id, lease.slot, until)
         return replace(lease, expires_at=until)
 
     async def aclose(self) -> None:
@@ -230,7 +231,11 @@ class DynamoDBAccountStore(DynamoDBBackup):
         for account in _selection.order(accounts, search.request, self._rng, is_sample=len(items) >= PAGE):
             search.tried.add(account.id)
             try:
-                while free := [n for n in range(account.max_concurrency) if (account.id, n) not in taken]:
+                while free := [
+                    number
+                    for number in self._own_slots.free(account.id, account.max_concurrency, search.now)
+                    if (account.id, number) not in taken
+                ]:
                     if search.attempts >= MAX_ATTEMPTS:
                         break
                     search.attempts += 1
@@ -253,12 +258,15 @@ class DynamoDBAccountStore(DynamoDBBackup):
         key = _keys.slot(account.id, slot)
         intention = _ledger.priced(request.intention, account)
         holding = {**key, **slot_attributes(request.owner, account.kind, now, until, intention)}
+        # Before the answer, since another request of this process may choose meanwhile.
+        self._own_slots.hold(account.id, slot, until)
         # Beside the unsealing, which asks another service; there is no lease before both are done. A task of its own,
         # because after a cancellation somebody must still know whether the slot was taken.
         taking = asyncio.create_task(self._take_slot(holding, now))
         try:
             credentials, session_data = await self._unseal(item)
             if not await asyncio.shield(taking):
+                self._own_slots.drop(account.id, slot)
                 return None
         except BaseException:
             # Cancelled, or nothing can be done with the account: no slot is held for nothing.
@@ -267,6 +275,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
             while not undoing.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait({undoing})
+            self._own_slots.drop(account.id, slot)
             raise
         return Lease(
             account=account,

@@ -18,6 +18,7 @@ from accounts._dynamodb_keys import IS_ABSENT, MAX_RACES
 from accounts._exceptions import AccountNotFoundError, ConflictError, SealBrokenError, StoreUnavailableError
 from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
+from accounts._own_slots import OwnSlots
 from accounts._page import Page
 from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, new_account, replace_credentials
@@ -46,6 +47,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         self._policy = policy
         # Kinds of which no account could be chosen a moment ago are looked for last.
         self._absent_until: dict[AccountKind, float] = {}
+        self._own_slots = OwnSlots()
 
     async def put_account(
         self,

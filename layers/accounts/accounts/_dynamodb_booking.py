@@ -75,6 +75,7 @@ class DynamoDBBooking(DynamoDBAccounts):
         record = request_item(request) if request is not None and request.ttl_seconds > 0 else None
         # Before the key's budget: that can be corrected from the ledger later, and not the other way round.
         await self._book(_End(lease, outcome, entry, usage, record, session))
+        self._own_slots.drop(lease.account.id, lease.slot)
         if lease.intention is None or reserved is None:
             return
         points = 0 if entry is None else entry.budgeted

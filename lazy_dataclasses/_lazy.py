@@ -31,7 +31,7 @@ def dataclass(
     """
 
     def make(cls: type[Any]) -> type[Any]:
-        if not frozen and cls.__setattr__ is _refuse_to_set:
+        if not frozen and any(vars(base).get("__setattr__") is _refuse_to_set for base in cls.__mro__):
             raise TypeError("cannot inherit non-frozen dataclass from a frozen one")
         own = dict(cls.__dict__)
         for name, method in _methods(own, frozen=frozen, slots=slots, eq=eq).items():

@@ -25,13 +25,16 @@ def dataclass(
 ) -> type[Any] | Decorator:
     """Make a dataclass, as `dataclasses.dataclass` with the same arguments does.
 
-    Two differences: a subclass of a frozen class that is no dataclass itself is frozen, too; and a field without a
-    default behind one with a default is a `SyntaxError` at the first call instead of a `TypeError` at import.
+    Differences: a subclass of a frozen class that is no dataclass itself is frozen, too; a field without a default
+    behind one with a default is a `SyntaxError` at the first call instead of a `TypeError` at import; and
+    `__dataclass_params__` says nothing.
     """
 
     def make(cls: type[Any]) -> type[Any]:
+        if not frozen and any(vars(base).get("__setattr__") is _refuse_to_set for base in cls.__mro__):
+            raise TypeError("cannot inherit non-frozen dataclass from a frozen one")
         own = dict(cls.__dict__)
-        for name, method in _methods(own, frozen=frozen, eq=eq).items():
+        for name, method in _methods(own, frozen=frozen, slots=slots, eq=eq).items():
             setattr(cls, name, method)
         made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
         if "__init__" not in own:
@@ -46,17 +49,29 @@ def make_methods(kind: type[Any]) -> None:
     _ = kind.__init__
 
 
-def _methods(own: dict[str, Any], *, frozen: bool, eq: bool) -> dict[str, Any]:
+def _methods(own: dict[str, Any], *, frozen: bool, slots: bool, eq: bool) -> dict[str, Any]:
     """What a class gets that does not depend on its fields. What the class defines itself stays."""
     methods: dict[str, Any] = {"__repr__": _repr}
     if eq:
         methods |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
     if frozen:
         methods |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
-        # Copies and pickles would set attributes.
+    if frozen and slots:
+        # Copies and pickles would set attributes; without slots they update `__dict__`.
         methods |= {"__getstate__": _state, "__setstate__": _set_state}
-    # A class that defines equality alone has `__hash__ = None` from Python itself.
-    return {name: method for name, method in methods.items() if own.get(name) is None}
+    if "__eq__" in own and own["__hash__"] is None:
+        del own["__hash__"]  # Python's own, for a class that defines equality alone
+    return {name: method for name, method in methods.items() if name not in own}
+
+
+class _Factory:
+    """Stands in a signature for a default that is made at each call."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_FACTORY = _Factory()
 
 
 class _Init:
@@ -64,17 +79,19 @@ class _Init:
 
     def __init__(self, owner: type[Any], *, is_frozen: bool) -> None:
         self._owner = owner
+        # Now, because at the first call the module may be gone or another one.
+        self._names = vars(sys.modules[owner.__module__])
         self._is_frozen = is_frozen
 
     def __get__(self, instance: object | None, owner: type[Any]) -> Callable[..., None]:
-        init = _compile_init(self._owner, is_frozen=self._is_frozen)
+        init = _compile_init(self._owner, self._names, is_frozen=self._is_frozen)
         self._owner.__init__ = init
         return init if instance is None else MethodType(init, instance)
 
 
-def _compile_init(owner: type[Any], *, is_frozen: bool) -> Callable[..., None]:
+def _compile_init(owner: type[Any], names: dict[str, Any], *, is_frozen: bool) -> Callable[..., None]:
     """The `__init__` of a class with these fields, with the names and annotations that the fields have."""
-    values: dict[str, Any] = {"_MISSING": MISSING, "_set": object.__setattr__}
+    values: dict[str, Any] = {"_FACTORY": _FACTORY, "_set": object.__setattr__}
     positional: list[str] = []
     by_name: list[str] = []
     body: list[str] = []
@@ -91,7 +108,7 @@ def _compile_init(owner: type[Any], *, is_frozen: bool) -> Callable[..., None]:
     source = "\n".join([f"def make({', '.join(values)}):", *(f"    {line}" for line in lines), "    return __init__"])
     # The text is made of identifiers only: the names of attributes in a class statement.
     made: dict[str, Any] = {}
-    exec(source, vars(sys.modules[owner.__module__]), made)  # noqa: S102
+    exec(source, names, made)  # noqa: S102
     init: Callable[..., None] = made["make"](**values)
     init.__qualname__ = f"{owner.__qualname__}.__init__"
     init.__annotations__ = {item.name: item.type for item in fields(owner) if item.init} | {"return": None}
@@ -106,7 +123,7 @@ def _initial(item: Field[Any], values: dict[str, Any]) -> tuple[str, str]:
         return f"{name}={default}", name if item.init else default
     if item.default_factory is not MISSING:
         values[default] = item.default_factory
-        return f"{name}=_MISSING", f"{default}() if {name} is _MISSING else {name}" if item.init else f"{default}()"
+        return f"{name}=_FACTORY", f"{default}() if {name} is _FACTORY else {name}" if item.init else f"{default}()"
     return name, name if item.init else ""
 
 

@@ -11,10 +11,10 @@ from lazy_dataclasses import _lazy
 _compile = _lazy._compile_init
 
 
-def _tell(owner: type[Any], *, is_frozen: bool) -> Callable[..., None]:
+def _tell(owner: type[Any], names: dict[str, Any], *, is_frozen: bool) -> Callable[..., None]:
     # One write, so that lines of other threads do not come in between.
     sys.stderr.write(f"dataclass made: {owner.__module__}:{owner.__qualname__}\n")
-    return _compile(owner, is_frozen=is_frozen)
+    return _compile(owner, names, is_frozen=is_frozen)
 
 
 _lazy._compile_init = _tell

@@ -11,12 +11,15 @@ import asyncio
 import select
 from collections import deque
 from contextlib import suppress
+from http import HTTPStatus
 from typing import cast
 
 from reverse.wire.http1 import IncompleteResponseError, MalformedResponseError, ResponseHead, ResponseParser
 
 # A reader that falls behind so far makes the server wait.
 MAX_UNREAD_BYTES = 262_144
+# TLS takes whatever it is given, and encrypts it at once: a large body would stop the loop, and never fill the socket.
+_WRITTEN_BYTES = 262_144
 
 
 class ConnectionLostError(Exception):
@@ -78,20 +81,32 @@ class Connection(asyncio.Protocol):
     async def send(self, data: list[bytes], deadline: float, *, has_body: bool = True) -> None:
         """Begin an exchange: hand over the request, and wait until the socket has taken most of it.
 
-        `has_body` says whether the response may have one; that to CONNECT has none.
+        Ends early when the response is a refusal; what was not sent then is not sent any more. `has_body` says whether
+        the response may have one; that to CONNECT has none.
         """
         self._parser = ResponseParser(has_body=has_body)
         # Before the write: then it is certain that nothing was sent.
-        if self._transport is None or self._is_lost:
+        transport = self._transport
+        if transport is None or self._is_lost:
             raise ConnectionLostError
         # Before the bytes: whatever fails from here on, some of them may have left.
         self.was_written = True
-        for part in data:
-            self._transport.write(part)
-        # A server may answer before it has read everything.
-        while self._is_full and self._parser.head is None:
-            await self._change(deadline)
-            self._check_time()
+        pieces = [
+            memoryview(part)[at : at + _WRITTEN_BYTES] for part in data for at in range(0, len(part), _WRITTEN_BYTES)
+        ]
+        for number, piece in enumerate(pieces):
+            if number:
+                # Lets the loop read: an answer may come before everything is sent, and the connection may end.
+                await asyncio.sleep(0)
+            # Whoever accepts a request before its end reads on.
+            if self.head is not None and self.head.status >= HTTPStatus.MULTIPLE_CHOICES:
+                return
+            if transport.is_closing():
+                break
+            transport.write(piece)
+            while self._is_full and self.head is None:
+                await self._change(deadline)
+                self._check_time()
 
     async def receive_head(self, deadline: float) -> ResponseHead:
         """The head of the response."""

@@ -8,7 +8,10 @@ import inspect
 import pickle
 import subprocess
 import sys
+import threading
+import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, asdict, field, fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -72,6 +75,7 @@ def test_the_signature_is_that_of_the_fields(make: Decorator) -> None:
     assert get_type_hints(kind.__init__)["x"] is float
     assert kind.__match_args__ == ("x", "y", "tags", "secret", "note")
     assert kind.__doc__ == "A place."
+    assert str(signature).startswith("(x: 'float', y: 'float' = 0, tags: 'list[str]' = <factory>, ")
 
 
 @BOTH
@@ -179,6 +183,89 @@ def test_frozen_instances_can_be_copied_and_pickled() -> None:
     assert copy.deepcopy(kept).value is not kept.value
 
 
+@BOTH
+def test_what_is_no_field_is_copied_where_there_are_no_slots(make: Decorator) -> None:
+    @make(frozen=True)
+    class Open:
+        value: int
+        later: int = field(init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "extra", self.value + 1)
+
+    assert vars(copy.copy(Open(1))) == vars(copy.deepcopy(Open(1))) == {"value": 1, "extra": 2}
+
+
+@BOTH
+def test_a_class_can_refuse_to_be_hashed(make: Decorator) -> None:
+    @make(frozen=True, slots=True)
+    class Listed:
+        value: int
+        __hash__ = None  # type: ignore[assignment]
+
+    @make(frozen=True, slots=True)
+    class Equal:  # noqa: PLW1641 - the decorator adds the hash
+        value: int
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Listed(1))
+    assert hash(Equal(1)) == hash(Equal(1))
+
+
+@BOTH
+def test_a_class_that_can_be_changed_is_not_made_of_a_frozen_one(make: Decorator) -> None:
+    @make(frozen=True, slots=True)
+    class Base:
+        value: int
+
+    with pytest.raises(TypeError, match="cannot inherit non-frozen dataclass from a frozen one"):
+
+        @make(slots=True)
+        class Derived(Base):
+            pass
+
+
+def test_the_module_of_a_class_may_be_gone_at_its_first_call() -> None:
+    module = types.ModuleType("soon_gone")
+    sys.modules["soon_gone"] = module
+    source = "from lazy_dataclasses import dataclass\n@dataclass(frozen=True)\nclass Point:\n    x: int\n"
+    exec(source, vars(module))
+    del sys.modules["soon_gone"]
+    assert module.Point(1).x == 1
+
+
+def test_threads_may_make_the_first_instances_at_once() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Point:
+        x: int
+        tags: list[str] = field(default_factory=list)
+
+    start = threading.Barrier(8)
+
+    def first(x: int) -> object:
+        start.wait(30)
+        return Point(x)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(first, range(8))) == [Point(x) for x in range(8)]
+
+
+@BOTH
+def test_a_repr_that_failed_shows_the_same_fields_afterwards(make: Decorator) -> None:
+    class Failing:
+        def __repr__(self) -> str:
+            raise RuntimeError("no words")
+
+    one = point(make)(Failing(), secret="s3cret")
+    with pytest.raises(RuntimeError, match="no words"):
+        repr(one)
+    one.x = 1
+    assert repr(one).endswith("Point(x=1, y=0, tags=[], note='', count=1)")
+
+
 def test_generic_classes_and_classes_without_options_work() -> None:
     Item = TypeVar("Item")
 
@@ -204,8 +291,12 @@ def python(code: str) -> str:
 def test_methods_are_made_when_they_are_first_called_and_once() -> None:
     counted = """
 made = []
-sys.addaudithook(lambda event, given: event == "compile" and "def __init__(" in str(given[0]) and made.append(1))
-from lazy_dataclasses import dataclass, make_methods
+from lazy_dataclasses import dataclass
+def note(event, given):
+    # Files are compiled, too, where no bytecode is kept.
+    if event == "compile" and given[1] == "<string>" and "def __init__(" in str(given[0]):
+        made.append(1)
+sys.addaudithook(note)
 @dataclass(frozen=True, slots=True)
 class Point:
     x: int

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -37,13 +38,17 @@ async def ask(transport: StreamTransport, url: str, method: str = "GET", content
         return reply.status
 
 
+def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
 @pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
 async def test_a_connection_whose_upload_was_refused_unread_carries_nothing_more(
     transport: StreamTransport, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, is_secure: bool
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
     writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,13 +57,90 @@ async def test_a_connection_whose_upload_was_refused_unread_carries_nothing_more
         # It neither reads the body nor says that it closes.
         writer.write(whole(b"", status="413 Content Too Large" if len(writers) == 1 else "200 OK"))
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024, ssl=context if is_secure else None)
+    server = await asyncio.start_server(
+        serve, "127.0.0.1", 0, limit=1024, ssl=server_context(certificate) if is_secure else None
+    )
     url = f"http{'s' * is_secure}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     assert await ask(transport, url, "POST", bytes(8_000_000)) == 413
     assert await ask(transport, url) == 200
     assert len(writers) == 2
     for writer in writers:
         writer.transport.abort()
+    server.close()
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_an_upload_that_nobody_reads_is_a_timeout_and_not_all_handed_over(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, is_secure: bool, loop: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    monkeypatch.setattr(stream_transport, "_SLOWEST_BYTES_PER_SECOND", 1_000_000_000)
+    written = 0
+
+    async def counted(origin: Origin, proxy: Proxy | None, deadline: float) -> Connection:
+        connection = await dial(origin, proxy, deadline)
+        inner = connection.take_transport()
+
+        class Counting:
+            def write(self, data: bytes) -> None:
+                nonlocal written
+                written += len(data)
+                inner.write(data)
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(inner, name)
+
+        connection.use_transport(cast("asyncio.Transport", Counting()))
+        return connection
+
+    async def scenario() -> None:
+        writers: list[asyncio.StreamWriter] = []
+
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+
+        server = await asyncio.start_server(
+            serve, "127.0.0.1", 0, limit=1024, ssl=server_context(certificate) if is_secure else None
+        )
+        transport = StreamTransport(PoeConfig(request_timeout_seconds=0.3))
+        url = f"http{'s' * is_secure}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(PoeError) as caught:
+            await ask(transport, url, "POST", bytes(50_000_000))
+        assert (caught.value.code, caught.value.delivery) == (ErrorCode.TIMEOUT, Delivery.UNKNOWN)
+        await transport.aclose()
+        for writer in writers:
+            writer.transport.abort()
+        server.close()
+
+    monkeypatch.setattr(stream_transport, "dial", counted)
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(scenario())
+    assert written < 40_000_000
+
+
+@pytest.mark.parametrize(("status", "is_whole"), [("413 Content Too Large", False), ("200 OK", True)])
+async def test_a_refusal_ends_an_upload_and_an_early_acceptance_does_not(
+    transport: StreamTransport, status: str, is_whole: bool
+) -> None:
+    size, received = 50_000_000, 0
+    is_over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(whole(b"", status=status))
+        while received < size and (data := await reader.read(65_536)):
+            received += len(data)
+        is_over.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    assert await ask(transport, url, "POST", bytes(size)) == int(status[:3])
+    await is_over.wait()
+    assert (received == size) is is_whole
     server.close()
 
 

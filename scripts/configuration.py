@@ -82,7 +82,9 @@ RUNTIME = Source(
     "STREAMING_RUNTIME_",
     skipped=("address", "handler", "task_root", "runtime_dir", "function", "concurrency"),
 )
-LOCAL = Source("make run", "local.settings", "from_env", {}, class_name="RunSettings", skipped=("function_variables",))
+LOCAL = Source(
+    "make run", "local.settings", "from_env", {}, class_name="RunSettings", skipped=("function_variables", "filed")
+)
 
 
 def main() -> None:

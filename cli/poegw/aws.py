@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from poegw.api import base_url
 from poegw.errors import CommandError, Exit
 
 _PAUSED = 0
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 # Most that is looked through: an AWS account may have more than anybody wants to wait for.
 _MOST_PAGES = 20
 
@@ -57,6 +59,13 @@ def open_session(region: str | None, profile: str | None) -> Any:
                 hint="Run `aws configure sso` or `aws configure`, or set AWS_PROFILE.",
                 status=Exit.NOT_LOGGED_IN,
             )
+        # Otherwise the first client fails, with an error of boto3's own.
+        if session.region_name is not None and not _REGION.fullmatch(session.region_name):
+            raise CommandError(
+                f"{session.region_name[:80]!r} is not a region of AWS.",
+                hint="Regions look like eu-central-1.",
+                status=Exit.USAGE,
+            )
     except botocore.exceptions.BotoCoreError as error:
         raise CommandError(f"AWS can't be used: {type(error).__name__}.", hint="See AWS_PROFILE.") from None
     if session.region_name is None:
@@ -78,6 +87,7 @@ def read_stack(name: str, *, region: str | None, profile: str | None) -> Stack:
 def call(what: str, function: Any, **arguments: Any) -> Any:
     """Call AWS. Raises `CommandError` that says what was tried and what AWS answered."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         return function(**arguments)
@@ -91,7 +101,15 @@ def call(what: str, function: Any, **arguments: Any) -> Any:
             hint = "It was deleted by hand, or is in another region or account: see --region and --aws-profile."
         raise AwsError(code, f"AWS refused to {what}: {code}: {message[:500]}", hint=hint) from None
     except BotoCoreError as error:
-        raise CommandError(f"AWS could not be asked to {what}: {type(error).__name__}.") from None
+        raise CommandError(
+            f"AWS could not be asked to {what}: {type(error).__name__}.",
+            hint="Look at the network, a proxy, and `endpoint_url` in ~/.aws/config.",
+        ) from None
+    except ResponseParserError:
+        raise CommandError(
+            f"What answered when AWS was asked to {what} is not AWS.",
+            hint="A proxy may have answered, or a stand-in: look at AWS_ENDPOINT_URL and ~/.aws/config.",
+        ) from None
 
 
 def pages(

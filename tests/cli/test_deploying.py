@@ -41,7 +41,10 @@ class Deployed:
     def parameters(self) -> dict[str, str]:
         """The parameters of the last command."""
         command = self.sam()[-1]
-        return dict(item.split("=", 1) for item in command[command.index("--parameter-overrides") + 1 :])
+        pairs = [item.split("=", 1) for item in command[command.index("--parameter-overrides") + 1 :]]
+        # SAM refuses an empty value without quotes, and cuts one at its first space.
+        assert all(value[0] == value[-1] == '"' for _, value in pairs)
+        return {name: value[1:-1] for name, value in pairs}
 
 
 @pytest.fixture
@@ -121,6 +124,39 @@ def test_the_next_one_streams_a_token_through_the_account_that_is_there(
     assert ended.status == 0, ended.err
     assert "First token after" in ended.err
     assert [command[0] for command in clone.sam()] == ["build", "deploy"] * 2
+
+
+def test_no_address_for_alarms_is_a_parameter_that_is_empty(clone: Deployed) -> None:
+    assert clone.poegw("deploy", "--yes", "--region", REGION, "AlarmEmail=").status == 0
+    assert clone.parameters()["AlarmEmail"] == ""
+
+
+def test_a_shell_of_a_local_run_is_asked_nothing_more(clone: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    ended = clone.poegw("deploy", "--yes", "--region", REGION)
+    assert ended.status != 0
+    assert "failed  shell" in ended.err
+    assert "credentials:" not in ended.err, "the stand-in would have answered"
+    assert clone.sam() == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "said"),
+    [
+        ({"AWS_PROFILE": "nobody"}, ("--region", REGION), "AWS can't be used: ProfileNotFound"),
+        ({}, ("--region", "eu central"), "'eu central' is not a region of AWS"),
+        ({}, ("--region", "EU-Central-1"), "'EU-Central-1' is not a region of AWS"),
+    ],
+)
+def test_what_boto3_would_not_take_is_said_in_words(
+    clone: Deployed, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], options: tuple[str, ...], said: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    ended = clone.poegw("deploy", "--yes", *options)
+    assert ended.status != 0
+    assert said in ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_parameters_are_given_remembered_and_taken_from_the_environment(clone: Deployed) -> None:

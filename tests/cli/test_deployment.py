@@ -168,7 +168,8 @@ def test_parameters_are_pairs() -> None:
     with pytest.raises(CommandError) as caught:
         choices.parameters_of(("A",))
     assert caught.value.status == Exit.USAGE
-    assert sam.overrides({"B": "2", "A": "1"}) == ["A=1", "B=2"]
+    given = {"B": "2", "A": "", "C": "a b", "D": 'say "x"'}
+    assert sam.overrides(given) == ['A=""', 'B="2"', 'C="a b"', 'D="say \\"x\\""']
 
 
 def test_only_parameters_that_the_template_has_are_chosen() -> None:

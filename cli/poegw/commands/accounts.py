@@ -128,7 +128,7 @@ def web(
 ) -> None:
     """Add an account by the cookies of your own browser: a Cookie header, a cookies.txt, or a JSON export.
 
-    The web route is unofficial and can break; Poe's terms apply. docs/connect-apps.md shows where the cookies are.
+    The web route is unofficial and can break; Poe's terms apply. docs/get-started.md shows where the cookies are.
     """
     gateway = state.gateway()
     text = (

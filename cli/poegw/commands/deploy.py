@@ -188,12 +188,20 @@ def _check(state: State, preflight: Any) -> None:
         if finding.remedy:
             state.output.note(f"{'':>8}  {finding.remedy}")
         failed = failed or finding.state is CheckState.FAIL
+        # What the others find there would be the stand-in's, not AWS's.
+        if failed and finding.name == "shell":
+            break
     if failed:
         raise CommandError("Nothing was deployed.", hint="Mend what failed, and try again.", status=Exit.PROBLEMS_FOUND)
 
 
 def _default_region(aws_profile: str | None) -> str | None:
     import boto3
+    from botocore.exceptions import BotoCoreError
 
-    region: str | None = boto3.Session(profile_name=aws_profile).region_name
+    try:
+        region: str | None = boto3.Session(profile_name=aws_profile).region_name
+    except BotoCoreError:
+        # Told with the session that is used, in words.
+        return None
     return region

@@ -101,6 +101,8 @@ def ask(known: Mapping[str, Any], *, default_region: str | None) -> dict[str, An
         parameters["AlarmEmail"] = email
     # A budget needs an address for its notices.
     if parameters["AlarmEmail"] and "MonthlyBudget" not in parameters:
-        budget = click.prompt("Notice when AWS costs more than so many dollars a month", default=10, type=int, err=True)
+        budget = click.prompt(
+            "Notice when AWS costs more than so many dollars a month", default=10, type=click.IntRange(1), err=True
+        )
         parameters["MonthlyBudget"] = str(budget)
     return choices | {"parameters": parameters}

@@ -33,14 +33,25 @@ def greet(state: State, stack: Stack) -> None:
         )
         if key.strip():
             body = {"kind": "official", "label": "official", "credentials": {"api_key": key.strip()}}
-            account = gateway.send("POST", "/admin/accounts", body)
-            state.output.note(f"Added an account with {account['message_point_balance']} points.")
+            account = _add_account(state, gateway, body)
     state.output.note(f"Base URL for OpenAI's clients: {stack.outputs['GatewayUrl']}")
     if account is None:
         state.output.note("Next: `poegw accounts add official`, then `poegw chat -m MODEL Hello`.")
         return
+    state.output.note("For programs: `poegw env`. In the browser: `poegw open`. Checks: `poegw doctor --aws`.")
     # With the client's key, as programs will: an administrator's opens no model.
     _stream_a_token(state, state.connect(stack.base_url, profile["client_key"]))
+
+
+def _add_account(state: State, gateway: Gateway, body: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        account: dict[str, Any] = gateway.send("POST", "/admin/accounts", body)
+    except CommandError as error:
+        # The deployment is done, and a key can be given again.
+        state.output.note(f"The gateway is deployed, but the account was not added: {error.message}")
+        return None
+    state.output.note(f"Added an account with {account['message_point_balance']} points.")
+    return account
 
 
 def _log_in(state: State, stack: Stack, gateway: Gateway) -> dict[str, Any]:

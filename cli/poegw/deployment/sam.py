@@ -35,7 +35,12 @@ def show_changes(root: Path, *, stack: str, region: str, profile: str | None, pa
 
 def overrides(parameters: Mapping[str, str]) -> list[str]:
     """Parameters as SAM's option wants them."""
-    return [f"{name}={value}" for name, value in sorted(parameters.items())]
+    # In quotes, without which SAM refuses an empty value and cuts one at its first space.
+    return [f"{name}={_quoted(value)}" for name, value in sorted(parameters.items())]
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace('"', '\\"') + '"'
 
 
 def _run(root: Path, arguments: list[str]) -> None:
@@ -44,7 +49,7 @@ def _run(root: Path, arguments: list[str]) -> None:
     except subprocess.CalledProcessError as error:
         raise CommandError(
             f"`sam {arguments[0]}` failed with status {error.returncode}.",
-            hint="Its own words are above. docs/runbook.md has what usually goes wrong.",
+            hint="Its own words are above. docs/deploy.md#if-it-fails has what usually goes wrong.",
         ) from None
     except FileNotFoundError:
         raise CommandError("The SAM CLI is not installed.", hint="pipx install aws-sam-cli") from None

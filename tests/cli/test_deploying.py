@@ -159,6 +159,16 @@ def test_what_boto3_would_not_take_is_said_in_words(
     assert "Traceback" not in ended.err
 
 
+def test_a_key_that_poe_refuses_does_not_undo_the_deployment(clone: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poegw.deployment.first_token.is_interactive", lambda: True)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "two\nlines")
+    ended = clone.poegw("deploy", "--yes", "--region", REGION)
+    assert ended.status == 0, ended.err
+    assert "The gateway is deployed, but the account was not added:" in ended.err
+    assert f"Base URL for OpenAI's clients: {clone.poegw.url}/v1" in ended.err
+    assert "Next: `poegw accounts add official`" in ended.err
+
+
 def test_parameters_are_given_remembered_and_taken_from_the_environment(clone: Deployed) -> None:
     clone.poegw("deploy", "--yes", "--region", REGION, "LogRetentionDays=90", "--parameter", "GatewayMemory=1024")
     clone.poegw("upgrade", "--yes")

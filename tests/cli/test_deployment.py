@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,30 @@ def test_answers_are_kept_for_the_next_time(tmp_path: Path) -> None:
     (tmp_path / choices.FILE).write_text("{")
     with pytest.raises(CommandError, match="can't be read"):
         choices.load(tmp_path)
+
+
+def test_an_answer_that_is_not_from_aws_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's page, or a stand-in's."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Sign in to go on<br></html>")
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        client = boto3.Session(region_name="eu-central-1").client("cloudformation", endpoint_url=address)
+        with pytest.raises(CommandError, match="is not AWS"):
+            call("read the stack", client.describe_stacks, StackName="x")
+        server.shutdown()
 
 
 def test_parameters_are_pairs() -> None:

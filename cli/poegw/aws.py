@@ -59,17 +59,16 @@ def open_session(region: str | None, profile: str | None) -> Any:
                 hint="Run `aws configure sso` or `aws configure`, or set AWS_PROFILE.",
                 status=Exit.NOT_LOGGED_IN,
             )
-        # Otherwise the first client fails, with an error of boto3's own.
-        if session.region_name is not None and not _REGION.fullmatch(session.region_name):
-            raise CommandError(
-                f"{session.region_name[:80]!r} is not a region of AWS.",
-                hint="Regions look like eu-central-1.",
-                status=Exit.USAGE,
-            )
     except botocore.exceptions.BotoCoreError as error:
         raise CommandError(f"AWS can't be used: {type(error).__name__}.", hint="See AWS_PROFILE.") from None
     if session.region_name is None:
         raise CommandError("Which region?", hint="Give it with --region, or set AWS_REGION.", status=Exit.USAGE)
+    # Otherwise the first client fails, with an error of boto3's own.
+    if not _REGION.fullmatch(session.region_name):
+        name = session.region_name[:80]
+        raise CommandError(
+            f"{name!r} is not a region of AWS.", hint="Regions look like eu-central-1.", status=Exit.USAGE
+        )
     return session
 
 

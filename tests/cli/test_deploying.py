@@ -18,6 +18,7 @@ from moto import mock_aws
 from poegw import aws as poegw_aws
 from poegw.aws import Stack
 from poegw.errors import Exit
+from reverse.errors import ErrorCode, poe_error
 from tests.cli.conftest import CommandLine
 from tests.gateway.scripted import ADMIN_KEY
 
@@ -161,7 +162,8 @@ def test_what_boto3_would_not_take_is_said_in_words(
 
 def test_a_key_that_poe_refuses_does_not_undo_the_deployment(clone: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("poegw.deployment.first_token.is_interactive", lambda: True)
-    monkeypatch.setattr("click.prompt", lambda *_, **__: "two\nlines")
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "a-key-of-somebody-else")
+    clone.poegw.house.poe.readings.append(poe_error(ErrorCode.NOT_AUTHENTICATED))
     ended = clone.poegw("deploy", "--yes", "--region", REGION)
     assert ended.status == 0, ended.err
     assert "The gateway is deployed, but the account was not added:" in ended.err

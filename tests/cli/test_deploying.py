@@ -161,6 +161,9 @@ def test_what_boto3_would_not_take_is_said_in_words(
 
 
 def test_a_key_that_poe_refuses_does_not_undo_the_deployment(clone: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone.poegw("deploy", "--yes", "--region", REGION)
+    for account in clone.poegw("accounts", "list", "--format", "json").json:
+        assert clone.poegw("accounts", "remove", account["id"], "--yes").status == 0
     monkeypatch.setattr("poegw.deployment.first_token.is_interactive", lambda: True)
     monkeypatch.setattr("click.prompt", lambda *_, **__: "a-key-of-somebody-else")
     clone.poegw.house.poe.readings.append(poe_error(ErrorCode.NOT_AUTHENTICATED))

@@ -7,10 +7,8 @@ certificate. What is checked without that is that the guard holds.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import hashlib
 import hmac
-import ipaddress
 import json
 import ssl
 import time
@@ -20,10 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from accounts import AccountKind, Alert
 from accounts._dynamodb import DynamoDBAccountStore
@@ -92,9 +86,11 @@ class Deployment:
 
 
 @pytest.fixture
-async def listener(tmp_path: Path) -> AsyncIterator[Listener]:
+async def listener(certificate: tuple[Path, Path]) -> AsyncIterator[Listener]:
     heard = Listener()
-    server = await asyncio.start_server(heard.connected, "127.0.0.1", 0, ssl=certificate(tmp_path))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    server = await asyncio.start_server(heard.connected, "127.0.0.1", 0, ssl=context)
     heard.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}{PATH}"
     yield heard
     server.close()
@@ -119,37 +115,10 @@ async def deployment(
 
 
 @pytest.fixture
-def on_loopback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: Listener) -> None:
-    trusting = ssl.create_default_context(cafile=tmp_path / "server.pem")
+def on_loopback(monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path]) -> None:
+    trusting = ssl.create_default_context(cafile=certificate[0])
     channel = partial(WebhookChannel, policy=ON_LOOPBACK, tls_context=trusting)
     monkeypatch.setattr(job, "WebhookChannel", channel)
-
-
-def certificate(folder: Path) -> ssl.SSLContext:
-    """A context with a certificate for 127.0.0.1, which `server.pem` in the folder has as well."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "listener")])
-    now = datetime.datetime.now(datetime.UTC)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(alternative, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = folder / "server.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
-    return context
 
 
 def signed_alerts(message: tuple[str, dict[str, str], bytes], webhook: Webhook) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from typing import Any
 
+from gateway.http.declared_body import Body, Field
 from gateway.prompt.model_json import decode
 from lazy_dataclasses import dataclass
 
@@ -157,6 +158,21 @@ def grammar_of(given: Any) -> tuple[str, str] | None:
     found = inner if isinstance(inner, Mapping) else given
     syntax, definition = found.get("syntax"), found.get("definition")
     return (str(syntax), definition) if isinstance(definition, str) else None
+
+
+def arguments_field() -> Field[str]:
+    """The field of a call's arguments in a caller's request: JSON text."""
+    return Field(_read_arguments, lambda: {"type": "string"}, default="{}", description="JSON text.")
+
+
+def _read_arguments(value: Any, body: Body, name: str) -> str:
+    # Some clients send the object itself.
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        raise body.wrong(name, "a string")
+    # Functions without parameters are often called with an empty text.
+    return value or "{}"
 
 
 def to_arguments(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from gateway.prompt.body import SessionMetadata, TextBody, session_id, stop_fiel
 from gateway.prompt.content_parts import content_schema, read_content, read_thinking_blocks
 from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat
-from gateway.prompt.tool_specs import to_arguments
+from gateway.prompt.tool_specs import arguments_field, to_arguments
 from gateway.prompt.turns import MAX_MESSAGES, check_content, file_places
 from gateway.surfaces.chat.tools import ToolFields, read_tools
 from reverse.chat import Message, Role, Thinking, ToolCall
@@ -39,21 +38,11 @@ _MAX_NAME = 256
 _MAX_CALLS = 128
 
 
-def _arguments(value: Any, body: Body, name: str) -> str:
-    """JSON text; some clients send the object itself."""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    if not isinstance(value, str):
-        raise body.wrong(name, "a string")
-    # Functions without parameters are often called with an empty text.
-    return value or "{}"
-
-
 class CalledFunction(Body):
     """A call's function."""
 
     name = fields.required_text(max_length=_MAX_NAME)
-    arguments: Field[str] = Field(_arguments, lambda: {"type": "string"}, default="{}", description="JSON text.")
+    arguments = arguments_field()
 
 
 class CustomCall(Body):

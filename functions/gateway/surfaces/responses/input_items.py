@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from gateway.http.errors import invalid
 from gateway.http.fields import read_items, read_mapping, read_text, required_type
 from gateway.http.schemas import TEXT, Schema, array
 from gateway.prompt.content_parts import content_schema
-from gateway.prompt.tool_specs import MAX_TOOLS
+from gateway.prompt.tool_specs import MAX_TOOLS, arguments_field
 
 Item = dict[str, Any]
 NewId = Callable[[str], str]
@@ -37,15 +36,6 @@ class MessageItem(Body):
     content: Field[Any] = Field(_any, lambda: content_schema(*_USER_PARTS, *_ANSWER_PARTS))
 
 
-def _arguments(value: Any, body: Body, name: str) -> str:
-    """JSON text; some clients send the object itself."""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    if not isinstance(value, str):
-        raise body.wrong(name, "a string")
-    return value or "{}"
-
-
 class CallItem(Body):
     """A function call of an earlier answer."""
 
@@ -53,7 +43,7 @@ class CallItem(Body):
     call_id = fields.required_text(max_length=_MAX_NAME)
     name = fields.required_text(max_length=_MAX_NAME)
     namespace = fields.text(max_length=_MAX_NAME)
-    arguments: Field[str] = Field(_arguments, lambda: TEXT, default="{}", description="JSON text.")
+    arguments = arguments_field()
     extra_content = fields.mapping("What came with the call. Some providers want it back.")
 
 

@@ -126,7 +126,6 @@ ELSEWHERE = (
     ("accounts/_aws_boto.py", "accounts/test_aws.py", CONTRACT),
     ("accounts/_aws_choice.py", "accounts/test_aws.py", PART),
     ("accounts/_aws_lean.py", "accounts/test_aws.py", CONTRACT),
-    ("accounts/_documents.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_budgets.py", "accounts/test_budgets_contract.py", CONTRACT),
     ("accounts/_dynamodb_keys.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_dynamodb_ledger.py", "accounts/test_ledger_contract.py", CONTRACT),

@@ -163,8 +163,15 @@ def _plain(entry: Entry) -> Entry:
 
 async def put_models(store: AccountStore, document: dict[str, Any]) -> None:
     """Store the list; without its details where it is too large with them. Raises `AccountStoreError`."""
+    # Beside the rows, so that the gateway finds a model by its name without reading all of them.
+    document = document | {"names": [names_of(entry) for entry in document["models"]]}
     try:
         await store.put_config(MODELS, document)
     except ValueError:
         # An item has 400 KB. Names and prices are needed, descriptions are not.
         await store.put_config(MODELS, document | {"models": without_details(document["models"])})
+
+
+def names_of(entry: Entry) -> list[str]:
+    """What a bot is called: its id, then its aliases. Pure."""
+    return [entry["id"], *(entry.get("aliases") or ())]

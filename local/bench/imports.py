@@ -10,9 +10,11 @@ import json
 import os
 import re
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
+from local.bench.model_list import store_model_list
 from local.bench.runtime import BareSandbox
 from local.bench.streaming import prompt
 from local.bench.surroundings import Surroundings, surroundings
@@ -30,6 +32,8 @@ async def imports_of_first_chats(around: Surroundings) -> dict[str, list[str]]:
     Modules, without those that these load in their turn, and classes, as `module:name`.
     """
     found = {}
+    # As in a deployment whose scheduled job has run: a chat then makes something of the model that it names.
+    await store_model_list(around, now=time.time())
     for kind, label in ACCOUNTS.items():
         await around.use_accounts(label)
         found[kind] = await _imports(around)

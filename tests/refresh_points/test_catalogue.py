@@ -11,7 +11,7 @@ from accounts import AccountKind, StoreUnavailableError
 from local.poe_official import PoeOfficialSimulator
 from local.poe_web import PoeWebSimulator
 from pool.clients import PoeClients
-from refresh_points.catalogue import CatalogueSources, refresh_catalogue
+from refresh_points.catalogue import CatalogueSources, names_of, refresh_catalogue
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, poe_error
 from tests.refresh_points.conftest import House
@@ -93,6 +93,15 @@ async def test_a_list_without_one_side_is_tried_again_soon(house: House) -> None
     assert sources.asked == 2
 
 
+async def test_names_are_stored_beside_the_rows(house: House) -> None:
+    """With them the gateway finds a model without reading all of them."""
+    await refresh(house, Sources(OFFICIAL, [*WEB, {"id": "plain", "aliases": ["A", "b"]}]))
+    document = await house.store.get_config("models")
+    assert document["names"] == [["GPT-X"], ["Mine"], ["plain", "A", "b"]]
+    assert [row["id"] for row in document["models"]] == [names[0] for names in document["names"]]
+    assert names_of({"id": "a", "aliases": None}) == ["a"]
+
+
 async def test_numbers_that_are_no_json_are_left_out(house: House) -> None:
     await refresh(house, Sources([{"id": "a", "parameters": [{"name": "x", "default_value": float("nan")}]}]))
     assert (await names(house))["a"]["parameters"] == [{"name": "x", "default_value": None}]
@@ -106,6 +115,19 @@ async def test_a_list_too_large_for_the_table_loses_its_descriptions(house: Hous
     report = await refresh(house, Sources(large))
     assert report.models == 3000
     assert all("description" not in entry for entry in (await names(house)).values())
+    document = await house.store.get_config("models")
+    assert document["names"] == [[row["id"]] for row in document["models"]]
+
+
+async def test_a_long_stored_list_is_what_the_next_run_merges_with(house: House) -> None:
+    entries = [{"id": f"bot{n}", "description": "says much " * 30, "kinds": ["official"]} for n in range(100)]
+    await refresh(house, Sources(entries, [{"id": "old", "kinds": ["web"]}]))
+    web = [{"id": "BOT7", "kinds": ["web"]}, {"id": "new", "kinds": ["web"]}]
+    report = await refresh(house, Sources(RuntimeError(), web), now=2e9)
+    assert (report.models, set(report.failures)) == (101, {"official"})
+    models = await names(house)
+    assert (models["BOT7"]["kinds"], models["BOT7"]["description"]) == (["official", "web"], "says much " * 30)
+    assert "new" in models and "old" not in models
 
 
 async def test_an_ordinary_run_looks_after_the_list_and_tells(house: House) -> None:

@@ -198,7 +198,7 @@ def _named(names: list[str]) -> str:
 
 
 async def _models(services: Services, now: float) -> Check:
-    await services.catalogue.models()
+    await services.catalogue.refresh()
     # `None` is the embedded list, which is as old as the deployment.
     updated_at = services.catalogue.updated_at
     if updated_at is None:

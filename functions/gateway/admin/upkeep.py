@@ -248,7 +248,7 @@ async def replace_aliases(services: ServicesArgument, body: AliasesBody) -> dict
         raise invalid("The aliases are too large.", param="aliases", code="invalid_value") from None
     services.catalogue.forget_aliases()
     # Reads the list that the names are compared with, if it is due.
-    await services.catalogue.models()
+    await services.catalogue.refresh()
     return _shown(services, table)
 
 

@@ -74,7 +74,7 @@ class LiveConfig:
             documents = await self._store.get_configs(due)
         except AccountStoreError as error:
             for name in due:
-                self._journal.event("config.unusable", config=name, code=type(error).__name__)
+                self.report(name, error)
             return
         self._take(due, documents)
 
@@ -86,6 +86,10 @@ class LiveConfig:
         """It is due at once: it was changed here."""
         # Other sandboxes learn of the change when their own time is over.
         self._watches[name].due_at = float("-inf")
+
+    def report(self, name: str, error: Exception) -> None:
+        """Log that the document, or a part of it, can't be used. Only the type of the error is told."""
+        self._journal.event("config.unusable", config=name, code=type(error).__name__)
 
     def _due(self) -> list[str]:
         now = self._clock()
@@ -100,7 +104,7 @@ class LiveConfig:
                 self._watches[name].take(document)
             # The last good document stays in force: a typo of the owner's must not take the models away.
             except ValueError as error:
-                self._journal.event("config.unusable", config=name, code=type(error).__name__)
+                self.report(name, error)
 
     def _postpone(self, name: str, *, is_absent: bool = False) -> None:
         watch = self._watches[name]

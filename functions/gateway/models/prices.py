@@ -13,8 +13,9 @@ from decimal import Decimal, InvalidOperation
 
 from accounts import in_points
 from gateway.http.key_budget import Price
-from gateway.models.catalogue import ABSENT_REFRESH_SECONDS, REFRESH_SECONDS, Model
+from gateway.models.catalogue import ABSENT_REFRESH_SECONDS, REFRESH_SECONDS
 from gateway.models.live_config import Document, LiveConfig
+from gateway.models.model import Model
 from pool.config_names import ESTIMATES
 
 # A million points cost 30 dollars (November 2026). Only for reservations, and only while no account has told a rate.

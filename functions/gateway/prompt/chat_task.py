@@ -19,7 +19,8 @@ from gateway.generation.task import AnswerSoFar, GenerationTask
 from gateway.http.errors import GatewayError, invalid
 from gateway.http.request_log import Journal
 from gateway.models.capabilities import ModelFacts, facts_of, ignored_header
-from gateway.models.catalogue import Model, Named, Resolved
+from gateway.models.catalogue import Named, Resolved
+from gateway.models.model import Model
 from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.chat_question import ChatQuestion, RefusedOptions

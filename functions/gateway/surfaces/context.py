@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from gateway.models.prices import Prices
 from gateway.prompt.attachments import AttachmentReader
 from gateway.prompt.request import FieldNames
 from gateway.settings import Settings
+from gateway.surfaces.kept_bodies import KeptBodies
 from lazy_dataclasses import dataclass
 from pool.clients import ClientFactory, PoeClients
 from reverse.errors import PoeError
@@ -86,6 +87,8 @@ class Services:
     """What the clients share; `None` where somebody else makes them."""
     telemetry: Telemetry | None = None
     """Sends spans to a collector; `None` where there is none."""
+    model_bodies: KeptBodies = field(default_factory=KeptBodies)
+    """What `GET /v1/models` answered."""
 
     def prepare(self, *, is_first: bool = False) -> None:
         """Begin to connect to Poe where a chat will need it. Never raises, and nobody has to wait."""
@@ -102,7 +105,7 @@ class Services:
         with suppress(TimeoutError):
             async with asyncio.timeout(WARM_UP_SECONDS):
                 # The list and the overrides travel in one read (see `LiveConfig.refresh`). The first lease unseals.
-                await asyncio.gather(self.catalogue.models(), self.store.prepare())
+                await asyncio.gather(self.catalogue.refresh(), self.store.prepare())
 
     async def aclose(self) -> None:
         """Close connections."""

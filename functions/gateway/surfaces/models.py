@@ -6,8 +6,6 @@ budget is used up, too.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,19 +18,28 @@ from accounts import ApiKey, KeyUse
 from gateway.http.auth import may_use
 from gateway.http.bodies import item_index, page_size
 from gateway.http.errors import MODEL_NOT_FOUND, GatewayError
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from gateway.surfaces.context import authenticate, context_of, speaks_anthropic
+from gateway.surfaces.kept_bodies import Body, encode
+from lazy_dataclasses import dataclass
 
 
 async def list_models(request: Request) -> Response:
     """The models that the caller's key may use. Raises `GatewayError` (400) for a page that is none."""
     key = await authenticate(request)
-    models = await context_of(request).services.catalogue.entries()
+    services = context_of(request).services
+    entries = await services.catalogue.entries()
+
     # What a key may not use it does not see: lists of models are how programs fill their menus.
-    models = [model for model in models if may_use(key, _names(model))]
+    def usable() -> list[Model]:
+        return [model for model in entries if may_use(key, _names(model))]
+
     if _wants_anthropic(request):
-        return _tagged(request, list_page(models, request.query_params))
-    return _tagged(request, {"object": "list", "data": [model.to_openai() for model in models]})
+        page = Page.of(request.query_params)
+        body = services.model_bodies.body(entries, (key.models, page), lambda: list_page(usable(), page))
+    else:
+        body = services.model_bodies.body(entries, (key.models, None), lambda: list_all(usable()))
+    return _tagged(request, body)
 
 
 async def retrieve_model(request: Request) -> Response:
@@ -43,8 +50,8 @@ async def retrieve_model(request: Request) -> Response:
     if model is None or not may_use(key, _names(model)):
         raise GatewayError(MODEL_NOT_FOUND, param="model")
     if _wants_anthropic(request):
-        return _tagged(request, to_anthropic(model))
-    return _tagged(request, model.to_openai())
+        return _tagged(request, encode(to_anthropic(model)))
+    return _tagged(request, encode(model.to_openai()))
 
 
 def _names(model: Model) -> tuple[str, ...]:
@@ -56,19 +63,19 @@ def _wants_anthropic(request: Request) -> bool:
     return speaks_anthropic(request.scope["path"], request.scope["headers"])
 
 
-def _tagged(request: Request, value: Any) -> Response:
-    """The value as JSON with its tag, or 304 where the caller has it already."""
-    # Serialised here, since the tag is made of the bytes.
-    body = json.dumps(value, separators=(",", ":")).encode()
-    # Of the body itself: it depends on the key, the aliases and the list, whose ages say nothing of the answer.
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def _tagged(request: Request, body: Body) -> Response:
+    """The body with its tag, or 304 where the caller has it already."""
     # What one key may see another may not: only the caller itself may keep it, and must ask before using it again.
-    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "authorization, x-api-key, anthropic-version"}
+    headers = {
+        "etag": body.tag,
+        "cache-control": "private, no-cache",
+        "vary": "authorization, x-api-key, anthropic-version",
+    }
     asked = request.headers.get("if-none-match", "")
     # Weak tags count as well: compression on the way makes them weak (RFC 9110, 13.1.2).
-    if asked.strip() == "*" or tag in (item.strip().removeprefix("W/") for item in asked.split(",")):
+    if asked.strip() == "*" or body.tag in (item.strip().removeprefix("W/") for item in asked.split(",")):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body.content, media_type="application/json", headers=headers)
 
 
 _PAGE, _MAX_PAGE = 20, 1000
@@ -87,24 +94,39 @@ def to_anthropic(model: Model) -> dict[str, Any]:
     }
 
 
-def list_page(models: Sequence[Model], query: QueryParams) -> dict[str, Any]:
-    """A page of models: `limit` of them after `after_id`, or the last ones before `before_id`.
+def list_all(models: Sequence[Model]) -> dict[str, Any]:
+    """OpenAI's list, which has no pages."""
+    return {"object": "list", "data": [model.to_openai() for model in models]}
 
-    Raises `GatewayError` (400).
-    """
-    size = page_size(query, default=_PAGE, highest=_MAX_PAGE)
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`size` models after the id `after`, or the last ones before the id `before`."""
+
+    size: int
+    after: str | None = None
+    before: str | None = None
+
+    @staticmethod
+    def of(query: QueryParams) -> Page:
+        """The page that `limit`, `after_id` and `before_id` ask for. Raises `GatewayError` (400)."""
+        size = page_size(query, default=_PAGE, highest=_MAX_PAGE)
+        return Page(size, query.get("after_id") or None, query.get("before_id") or None)
+
+
+def list_page(models: Sequence[Model], page: Page) -> dict[str, Any]:
+    """A page of models. Raises `GatewayError` (400) for an id that is not among them."""
     ids = [model.id for model in models]
-    after, before = query.get("after_id"), query.get("before_id")
-    start = item_index(after, ids, "after_id") + 1 if after else 0
-    end = item_index(before, ids, "before_id") if before else len(ids)
+    start = item_index(page.after, ids, "after_id") + 1 if page.after else 0
+    end = item_index(page.before, ids, "before_id") if page.before else len(ids)
     asked = models[start:end]
     # Before an id, the page next to it is wanted, not the first one of the list.
-    page = asked[-size:] if before else asked[:size]
+    shown = asked[-page.size :] if page.before else asked[: page.size]
     return {
-        "data": [to_anthropic(model) for model in page],
-        "first_id": page[0].id if page else None,
-        "last_id": page[-1].id if page else None,
-        "has_more": len(asked) > size,
+        "data": [to_anthropic(model) for model in shown],
+        "first_id": shown[0].id if shown else None,
+        "last_id": shown[-1].id if shown else None,
+        "has_more": len(asked) > page.size,
     }
 
 

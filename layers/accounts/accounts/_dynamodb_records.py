@@ -82,9 +82,9 @@ class DynamoDBRecords:
         return dict(known[1])
 
     async def put_config(self, name: str, value: Mapping[str, Any]) -> None:
-        text = json.dumps(dict(value))
+        text = json.dumps(dict(value), default=_documents.listed)
         # Small ones stay legible in the table.
-        stored = {"config": text} if len(text) <= MAX_PLAIN_CONFIG_CHARS else {"packed": _documents.pack(value)}
+        stored = {"config": text} if len(text) <= MAX_PLAIN_CONFIG_CHARS else {"packed": _documents.pack_by_row(value)}
         await self._table.write(put({**_keys.config(name), **stored}))
 
     async def delete_config(self, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -13,6 +14,8 @@ from gateway.http.errors import GatewayError
 from gateway.http.request_log import Journal
 from gateway.models.catalogue import ABSENT_REFRESH_SECONDS, REFRESH_SECONDS, Catalogue, require
 from gateway.models.live_config import LiveConfig
+from refresh_points.catalogue import put_models
+from tests.accounts.test_documents import counted_rows
 
 
 class Clock:
@@ -166,3 +169,108 @@ async def test_a_table_that_can_not_be_read_changes_nothing() -> None:
     catalogue = catalogue_over(Store())
     assert len(await catalogue.models()) > 10
     assert (await catalogue.resolve("unknown")).bot == "unknown"
+
+
+async def store_many(store: AccountStore, *, updated_at: float = 5.0) -> None:
+    """A list as the scheduled job stores it, large enough to be packed."""
+    models = [
+        {"id": f"Maker-{number}.5", "aliases": [f"m {number}"], "description": "says much " * 30}
+        for number in range(200)
+    ]
+    await put_models(store, {"updated_at": updated_at, "created": 1, "models": models})
+
+
+async def test_a_new_sandbox_reads_no_row_and_a_chat_those_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = InMemoryAccountStore()
+    await store_many(store)
+    aliases = {"best": {"model": "maker-7.5", "fallbacks": ["m8", "Maker-9-5", "Unlisted"]}}
+    await store.put_config("model_aliases", {"aliases": aliases})
+    parsed = counted_rows(monkeypatch)
+    catalogue = catalogue_over(store)
+    await catalogue.refresh()
+    assert (catalogue.updated_at, parsed) == (5.0, [])
+    for _ in range(2):
+        assert (await catalogue.resolve("maker-17-5")).bot == "Maker-17.5"
+        assert (await catalogue.resolve("nobody's")).model is None
+    assert parsed == [17]
+    meant = await catalogue.resolve("best")
+    assert [meant.bot, *(other.bot for other in meant.fallbacks)] == ["Maker-7.5", "Maker-8.5", "Maker-9.5", "Unlisted"]
+    assert parsed == [17, 7, 8, 9]
+    assert len(await catalogue.models()) == 200
+
+
+async def test_the_same_list_read_again_is_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, clock = InMemoryAccountStore(), Clock()
+    await store_many(store)
+    catalogue = catalogue_over(store, clock)
+    parsed = counted_rows(monkeypatch)
+    before = await catalogue.find("m17")
+    clock.now += REFRESH_SECONDS
+    assert await catalogue.find("m17") is before
+    assert parsed == [17]
+    await store_many(store, updated_at=6.0)
+    clock.now += REFRESH_SECONDS
+    after = await catalogue.find("m17")
+    assert after == before and after is not before
+
+
+async def test_a_list_that_the_last_version_stored_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from accounts import _documents
+
+    store = InMemoryAccountStore()
+    monkeypatch.setattr(_documents, "pack_by_row", _documents.pack)
+    models = [{"id": f"Maker-{number}.5", "description": "says much " * 30} for number in range(200)]
+    await store.put_config("models", {"updated_at": 5.0, "created": 1, "models": models})
+    catalogue = catalogue_over(store)
+    assert (await catalogue.resolve("maker-17-5")).bot == "Maker-17.5"
+    assert [model.id for model in await catalogue.models()] == sorted(model["id"] for model in models)
+
+
+async def test_a_broken_row_is_reported_once_and_the_rest_of_the_list_counts() -> None:
+    store, log = InMemoryAccountStore(), io.StringIO()
+    models = [{"id": "Good"}, {"name": "secret"}, None, {"id": "Moved"}]
+    names = [["Good"], ["Bad"], ["Worse"], ["Elsewhere"]]
+    await store.put_config("models", {"updated_at": 5.0, "models": models, "names": names})
+    catalogue = Catalogue(LiveConfig(store, Journal(stream=log, service="catalogue-rows"), clock=Clock()))
+    for name in ("Bad", "Worse", "Elsewhere", "Good"):
+        meant = await catalogue.resolve(name)
+        assert (meant.bot, meant.model is not None) == (name, name == "Good")
+    assert [model.id for model in await catalogue.entries()] == ["Good"]
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["message"], line["config"], line["code"]) == ("config.unusable", "models", "KeyError")
+    assert "secret" not in log.getvalue()
+
+
+async def test_a_list_without_a_good_row_leaves_the_last_good_one() -> None:
+    store, log, clock = InMemoryAccountStore(), io.StringIO(), Clock()
+    await store.put_config("models", {"updated_at": 5.0, "models": [{"id": "Good"}]})
+    catalogue = Catalogue(LiveConfig(store, Journal(stream=log, service="catalogue-lists"), clock=clock))
+    kept = await catalogue.models()
+    for models in ([None], [{"name": "a"}], "text", 5, []):
+        await store.put_config("models", {"updated_at": 6.0, "models": models})
+        clock.now += REFRESH_SECONDS
+        assert await catalogue.models() is kept
+    assert catalogue.updated_at == 5.0
+    assert {json.loads(line)["message"] for line in log.getvalue().splitlines()} == {"config.unusable"}
+
+
+async def test_entries_are_the_same_object_until_the_list_or_the_aliases_change() -> None:
+    store, clock = InMemoryAccountStore(), Clock()
+    await store_many(store)
+    catalogue = catalogue_over(store, clock)
+    plain = await catalogue.entries()
+    assert plain is await catalogue.models()
+    seen = [plain]
+    for aliases in ({"best": "m7"}, {"best": "m8"}, {}):
+        await store.put_config("model_aliases", {"aliases": aliases})
+        catalogue.forget_aliases()
+        entries = await catalogue.entries()
+        assert all(entries is not other for other in seen[-1:])
+        clock.now += REFRESH_SECONDS
+        assert await catalogue.entries() is entries, "read again, and nothing is new"
+        seen.append(entries)
+    assert seen[-1] is plain
+    assert [[entry.id for entry in entries if entry.alias_of] for entries in seen] == [[], ["best"], ["best"], []]
+    await store_many(store, updated_at=6.0)
+    await catalogue.reload()
+    assert await catalogue.entries() is not plain

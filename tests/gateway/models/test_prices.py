@@ -10,8 +10,8 @@ import pytest
 from accounts import InMemoryAccountStore
 from gateway.http.key_budget import Price
 from gateway.http.request_log import Journal
-from gateway.models.catalogue import Model
 from gateway.models.live_config import LiveConfig
+from gateway.models.model import Model
 from gateway.models.prices import Prices, dollars
 from pool.config_names import ESTIMATES
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.http.declared_body import Body, describe
 from gateway.http.errors import GatewayError
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from gateway.openapi import SCHEMAS
 from gateway.prompt.request import FieldNames
 from gateway.surfaces.chat.request import ChatBody, read_chat_request

@@ -13,7 +13,7 @@ from gateway.console.answers import Answer, json_answer
 from gateway.console.query import DAY, Query
 from gateway.console.sign_in import Visit
 from gateway.console.tables import csv_answer, table_name, wants_csv
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from gateway.models.prices import PUBLISHED_USD_PER_POINT
 from gateway.surfaces.context import Services
 from pool.config_names import ESTIMATES

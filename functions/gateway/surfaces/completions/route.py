@@ -39,7 +39,8 @@ from gateway.http.schemas import (
 )
 from gateway.http.sse import DONE, EventStream, encode_text
 from gateway.models.capabilities import ignored_header
-from gateway.models.catalogue import Model, require
+from gateway.models.catalogue import require
+from gateway.models.model import Model
 from gateway.prompt.chat_task import IGNORED_HEADER, ModelChoice, prepare_choice
 from gateway.prompt.request import GenerationRequest
 from gateway.surfaces.completions.request import NAMES, CompletionBody, CompletionRequest, read_completion_request

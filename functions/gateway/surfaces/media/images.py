@@ -25,7 +25,8 @@ from gateway.generation.task import GenerationTask
 from gateway.generation.usage import TokenUsage
 from gateway.http.errors import UNUSABLE_ANSWER, UPSTREAM, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
-from gateway.models.catalogue import Model, kinds_for
+from gateway.models.catalogue import kinds_for
+from gateway.models.model import Model
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_request import ImageRequest, ImageWishes
 from lazy_dataclasses import dataclass

@@ -21,7 +21,8 @@ from gateway.http.bodies import is_form, read_body, read_form, read_json
 from gateway.http.deadline import bounded
 from gateway.http.errors import UNUSABLE_ANSWER, GatewayError, invalid
 from gateway.http.request_log import RequestRecord
-from gateway.models.catalogue import Model, kinds_for, require, unsupported_model
+from gateway.models.catalogue import kinds_for, require, unsupported_model
+from gateway.models.model import Model
 from gateway.prompt.chat_task import model_header
 from gateway.surfaces.context import admit, authenticate, context_of, request_deadline
 from gateway.surfaces.media.image_request import (

@@ -11,7 +11,7 @@ from gateway.http import fields
 from gateway.http.declared_body import Body, Field
 from gateway.http.errors import invalid
 from gateway.http.schemas import TEXT, Schema, obj
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from lazy_dataclasses import dataclass
 
 MAX_INPUT_CHARS = 32_000

@@ -24,7 +24,8 @@ from gateway.http.declared_body import Body, Field
 from gateway.http.errors import NOT_FOUND, UNUSABLE_ANSWER, GatewayError, gateway_error, invalid
 from gateway.http.request_log import RequestRecord
 from gateway.http.schemas import POSITIVE, TEXT, Schema, obj
-from gateway.models.catalogue import Model, kinds_for
+from gateway.models.catalogue import kinds_for
+from gateway.models.model import Model
 from gateway.surfaces.context import Services
 from gateway.surfaces.media.image_request import ImageWishes
 from gateway.surfaces.media.images import resolve_wishes

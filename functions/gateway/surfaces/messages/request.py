@@ -12,7 +12,7 @@ from gateway.http.errors import invalid
 from gateway.http.fields import read_items, read_mapping
 from gateway.http.schemas import TEXT, Schema, array, const, obj
 from gateway.models.capabilities import PARALLEL_TOOL_CALLS, REASONING_EFFORT
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from gateway.prompt.body import MAX_STOPS, STOP, SessionMetadata, TextBody, read_stops, session_id
 from gateway.prompt.request import FieldNames, GenerationRequest
 from gateway.prompt.structured_output import ResponseFormat

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.http.errors import GatewayError
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from gateway.surfaces.media.image_request import ImageWishes
 from gateway.surfaces.media.images import resolve_wishes
 

@@ -10,7 +10,7 @@ import pytest
 
 from accounts import AccountKind
 from gateway.http.errors import GatewayError
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from gateway.surfaces.media.speech import read_speech_request
 from local.poe_official.media import wav_bytes
 from reverse.events import FileAttached, Finished, TextDelta

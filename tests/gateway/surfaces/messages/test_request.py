@@ -8,7 +8,7 @@ import pytest
 
 from accounts import AccountKind
 from gateway.http.errors import GatewayError
-from gateway.models.catalogue import Model
+from gateway.models.model import Model
 from gateway.surfaces.messages.request import MessagesRequest, read_messages_request
 
 TOOL: Any = {"name": "look", "description": "Looks", "input_schema": {"type": "object", "properties": {}}}

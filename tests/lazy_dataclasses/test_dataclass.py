@@ -307,6 +307,19 @@ print(before, len(made))
     assert python(counted).split() == ["0", "1"]
 
 
+def test_a_class_without_a_docstring_costs_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a signature is slow to find")
+
+    monkeypatch.setattr(inspect, "signature", refuse)
+
+    @dataclass(slots=True)
+    class Point:
+        x: int
+
+    assert Point.__doc__ == "Point"
+
+
 def test_methods_can_be_made_before_they_are_needed() -> None:
     @dataclass(slots=True)
     class Point:

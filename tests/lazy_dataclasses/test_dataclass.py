@@ -21,7 +21,7 @@ import pytest
 from lazy_dataclasses import dataclass, make_methods
 
 ROOT = Path(__file__).parents[2]
-DEPLOYED = ("reverse", "layers/accounts/accounts", "layers/pool/pool", "functions")
+DEPLOYED = ("http_connections", "reverse", "layers/accounts/accounts", "layers/pool/pool", "functions")
 BOTH = pytest.mark.parametrize("make", [dataclass, dataclasses.dataclass], ids=["lazy", "standard"])
 Decorator = Callable[..., Any]
 

@@ -16,7 +16,7 @@ PEERS_INSTALLED := $(LITELLM_VENV)/.installed $(PORTKEY_FOLDER)/.installed
 MUTATION_VENV := build/mutation/venv
 # The makefiles of the artefacts use pip through this one.
 export BUILD_PYTHON := $(abspath $(BIN))/python
-PACKAGES := lazy_dataclasses reverse accounts pool gateway refresh_points streaming_runtime local poegw
+PACKAGES := lazy_dataclasses http_connections reverse accounts pool gateway refresh_points streaming_runtime local poegw
 
 .PHONY: simulate fuzz soak help run test check fix docs docs-test bench conformance console-test console-pictures vendor mutation runtime runtime-soak build deploy sam-local sam-test clean lock sam-cli
 .DEFAULT_GOAL := help

@@ -26,8 +26,8 @@ def dataclass(
     """Make a dataclass, as `dataclasses.dataclass` with the same arguments does.
 
     Differences: a subclass of a frozen class that is no dataclass itself is frozen, too; a field without a default
-    behind one with a default is a `SyntaxError` at the first call instead of a `TypeError` at import; and
-    `__dataclass_params__` says nothing.
+    behind one with a default is a `SyntaxError` at the first call instead of a `TypeError` at import; the docstring of
+    a class without one is its name; and `__dataclass_params__` says nothing.
     """
 
     def make(cls: type[Any]) -> type[Any]:
@@ -36,6 +36,8 @@ def dataclass(
         own = dict(cls.__dict__)
         for name, method in _methods(own, frozen=frozen, slots=slots, eq=eq).items():
             setattr(cls, name, method)
+        # The standard library would put the signature there, for which it loads and runs a tokenizer.
+        cls.__doc__ = cls.__doc__ or cls.__name__
         made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
         if "__init__" not in own:
             made.__init__ = _Init(made, is_frozen=frozen)

@@ -75,9 +75,9 @@ _EXTENSIONS = {
     _OFFICE["xl/"]: "xlsx",
     _OFFICE["word/"]: "docx",
 }
-_TEXTUAL = re.compile(r"text/.+|application/(json|xml|yaml)|image/svg\+xml")
-_MPEG_LAYER_3 = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
-_UNSAFE_NAME = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u2028\u2029\u202a-\u202e]+")
+_TEXTUAL = r"text/.+|application/(json|xml|yaml)|image/svg\+xml"
+_MPEG_LAYER_3 = rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]"
+_UNSAFE_NAME = r"[\x00-\x1f\x7f/\\:*?\"<>|\u2028\u2029\u202a-\u202e]+"
 _MAX_JSON_BYTES = 1_000_000
 _MAX_NAME_CHARS = 100
 
@@ -87,7 +87,7 @@ def sniff_type(data: bytes, name: str = "") -> str:
     found = _binary_type(data)
     by_name = _BY_EXTENSION.get(_extension(name), "")
     # Containers: the bytes say which kind, the name what is in it.
-    if found in ("application/zip", "application/x-ole-storage") and by_name and not _TEXTUAL.fullmatch(by_name):
+    if found in ("application/zip", "application/x-ole-storage") and by_name and not re.fullmatch(_TEXTUAL, by_name):
         return by_name
     if found is not None:
         return found
@@ -95,7 +95,7 @@ def sniff_type(data: bytes, name: str = "") -> str:
     if text is None:
         return OCTETS
     # The name decides between texts, which bytes can't tell apart; it can't make an image of a text.
-    return by_name if _TEXTUAL.fullmatch(by_name) else _text_type(text)
+    return by_name if re.fullmatch(_TEXTUAL, by_name) else _text_type(text)
 
 
 def safe_name(name: str, content_type: str) -> str:
@@ -104,7 +104,7 @@ def safe_name(name: str, content_type: str) -> str:
     It gets the extension of its type when it has none.
     """
     # The end is kept, which has the extension.
-    cleaned = _UNSAFE_NAME.sub("_", name).strip(" ._")[-_MAX_NAME_CHARS:] or "file"
+    cleaned = re.sub(_UNSAFE_NAME, "_", name).strip(" ._")[-_MAX_NAME_CHARS:] or "file"
     extension = _EXTENSIONS.get(content_type)
     return cleaned if "." in cleaned or extension is None else f"{cleaned}.{extension}"
 
@@ -124,7 +124,7 @@ def _binary_type(data: bytes) -> str | None:
         return _BRANDS.get(data[8:12], "video/mp4")
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(data)
-    return "audio/mpeg" if _MPEG_LAYER_3.match(data) else None
+    return "audio/mpeg" if re.match(_MPEG_LAYER_3, data) else None
 
 
 def _zip_type(data: bytes) -> str:

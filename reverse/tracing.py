@@ -17,7 +17,7 @@ current: ContextVar[str | None] = ContextVar("poe_traceparent", default=None)
 """The value of `traceparent` for requests that are made on behalf of the one that is served."""
 
 # Version, trace, parent, flags (https://www.w3.org/TR/trace-context-1/#traceparent-header-field-values).
-_FIELDS = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?")
+_FIELDS = rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?"
 _MAX_BYTES = 256
 _KNOWN_FLAGS = 0x03  # sampled, random
 
@@ -43,7 +43,7 @@ def read_traceparent(values: list[bytes]) -> Trace | None:
     """The trace that the values of the header name; `None` for none, more than one, and what is not valid."""
     if len(values) != 1 or len(values[0]) > _MAX_BYTES:
         return None
-    found = _FIELDS.fullmatch(values[0].strip(b" \t"))
+    found = re.fullmatch(_FIELDS, values[0].strip(b" \t"))
     if found is None:
         return None
     version, trace_id, parent_id, flags, more = found.groups()

@@ -31,6 +31,7 @@ PAGE = ROOT / "docs/testing.md"
 # Where the packages come from, by the name under which they are copied.
 PACKAGES = {
     "lazy_dataclasses": "lazy_dataclasses",
+    "http_connections": "http_connections",
     "reverse": "reverse",
     "accounts": "layers/accounts/accounts",
     "pool": "layers/pool/pool",

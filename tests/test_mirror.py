@@ -10,6 +10,7 @@ TESTS = ROOT / "tests"
 # Folders of packages, and the folders of their tests.
 PACKAGES = {
     "lazy_dataclasses": "lazy_dataclasses",
+    "http_connections": "http_connections",
     "reverse": "reverse",
     "cli/poegw": "cli",
     "local": "local",
@@ -91,9 +92,9 @@ ELSEWHERE = (
     ("reverse/official/catalogue.py", "reverse/official/test_account.py", PART),
     ("reverse/official/chat_completions.py", "reverse/official/test_decoders.py", "one of the decoders"),
     ("reverse/official/client.py", "reverse/official/test_chat.py", "the whole client"),
-    ("reverse/wire/connection.py", "reverse/official/test_transports.py", PART),
+    ("http_connections/connection.py", "reverse/official/test_transports.py", PART),
     ("reverse/wire/content_coding.py", "reverse/official/test_transports.py", PART),
-    ("reverse/wire/dialing.py", "reverse/official/test_transports.py", PART),
+    ("http_connections/dialing.py", "reverse/official/test_transports.py", PART),
     ("reverse/official/half_pairs.py", "reverse/official/test_pairing.py", PART),
     ("reverse/official/httpx_transport.py", "reverse/official/test_transports.py", PART),
     ("reverse/official/decoding.py", "reverse/official/test_decoders.py", PART),

@@ -125,7 +125,7 @@ def _httptools() -> Read:
     """Our connection with httptools' parser in place of ours."""
     import httptools  # type: ignore[import-not-found,unused-ignore]  # nothing else needs it
 
-    from reverse.wire.http1 import ResponseHead
+    from http_connections.http1 import ResponseHead
 
     class Parser:
         def __init__(self, *, has_body: bool = True) -> None:
@@ -157,7 +157,7 @@ def _httptools() -> Read:
     inner = _with(transport)
 
     async def read(url: str) -> int:
-        with patch("reverse.wire.connection.ResponseParser", Parser):
+        with patch("http_connections.connection.ResponseParser", Parser):
             return await inner(url)
 
     return read

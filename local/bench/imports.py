@@ -1,6 +1,6 @@
-"""Which modules a sandbox loads with its first chats, and which dataclasses make their methods then.
+"""What a sandbox makes ready only with its first chats: modules, methods of dataclasses, and patterns.
 
-Seen from outside: Python tells of each module (`-X importtime`), and `local.bench.watched` of each class.
+Seen from outside: Python tells of each module (`-X importtime`), and `local.bench.watched` of classes and patterns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.bench.model_list import store_model_list
@@ -22,15 +22,23 @@ from local.settings import ROOT
 
 ACCOUNTS = {"official": "sample-official", "web": "sample-web-1"}
 # Modules that others load are indented.
-_LINE = re.compile(rb"^(?:import time: +\d+ \| +\d+ \||dataclass made:) (\S+)$", re.MULTILINE)
+_LOADED = re.compile(rb"^(?:import time: +\d+ \| +\d+ \||dataclass made:) (\S+)$", re.MULTILINE)
+_COMPILED = re.compile(rb"^pattern compiled: (.+)$", re.MULTILINE)
 _CHAT = "/v1/chat/completions"
 
 
-async def imports_of_first_chats(around: Surroundings) -> dict[str, list[str]]:
-    """By kind of account: what a new sandbox loads after its init, up to the end of its first chat, in that order.
+@dataclass(frozen=True, slots=True)
+class FirstChat:
+    """What a new sandbox makes ready after its init, up to the end of its first chat, in that order."""
 
-    Modules, without those that these load in their turn, and classes, as `module:name`.
-    """
+    loaded: list[str]
+    """Modules, without those that these load in their turn, and classes, as `module:name`."""
+    compiled: list[str]
+    """Patterns of regular expressions, as Python shows them."""
+
+
+async def imports_of_first_chats(around: Surroundings) -> dict[str, FirstChat]:
+    """Start a sandbox for each kind of account and watch its first chat. Raises `RuntimeError` if one fails."""
     found = {}
     # As in a deployment whose scheduled job has run: a chat then makes something of the model that it names.
     await store_model_list(around, now=time.time())
@@ -40,7 +48,7 @@ async def imports_of_first_chats(around: Surroundings) -> dict[str, list[str]]:
     return found
 
 
-async def _imports(around: Surroundings) -> list[str]:
+async def _imports(around: Surroundings) -> FirstChat:
     log = around.scratch / "imports.log"
     paths = [around.gateway.environment.get("PYTHONPATH", ""), str(ROOT / "functions")]
     environment = {
@@ -59,7 +67,9 @@ async def _imports(around: Surroundings) -> list[str]:
         await sandbox.start()
         told = log.stat().st_size
         await sandbox.request("POST", _CHAT, prompt(3), around.api_key)
-        return [name.decode() for name in _LINE.findall(log.read_bytes()[told:])]
+        lines = log.read_bytes()[told:]
+        loaded, compiled = ([found.decode() for found in kind.findall(lines)] for kind in (_LOADED, _COMPILED))
+        return FirstChat(loaded, compiled)
     finally:
         await sandbox.stop()
 
@@ -73,10 +83,10 @@ def record_preload(path: Path = ROOT / "functions/gateway/preload.json") -> None
     with tempfile.TemporaryDirectory(prefix="poe-gateway-preload-") as scratch:
         found = asyncio.run(_record(Path(scratch)))
     # In the order in which a chat needs them, each once.
-    names = dict.fromkeys(name for names in found.values() for name in names)
+    names = dict.fromkeys(name for chat in found.values() for name in chat.loaded)
     path.write_text(json.dumps(list(names), indent=2) + "\n", encoding="utf-8")
 
 
-async def _record(scratch: Path) -> dict[str, list[str]]:
+async def _record(scratch: Path) -> dict[str, FirstChat]:
     async with surroundings(scratch) as around:
         return await imports_of_first_chats(around)

@@ -38,7 +38,7 @@ class Fronts:
 @asynccontextmanager
 async def tls_fronts(variables: Mapping[str, str], scratch: Path) -> AsyncIterator[Fronts]:
     """Serve each of the stand-ins' addresses by TLS on another port, too."""
-    chain, key = _make_certificate(scratch)
+    chain, key = make_certificate(scratch)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain, key)
     bundle = _write_bundle(chain, scratch)
@@ -101,7 +101,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
-def _make_certificate(folder: Path) -> tuple[Path, Path]:
+def make_certificate(folder: Path) -> tuple[Path, Path]:
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
     certificate = (

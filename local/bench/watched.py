@@ -1,7 +1,8 @@
-"""The gateway's handler, whose process tells in its log which dataclasses have their methods made, and when."""
+"""The gateway's handler in a process that logs when methods of a dataclass are made and when a pattern is compiled."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from lazy_dataclasses import _lazy
 
 _compile = _lazy._compile_init
+# What `re` calls for a pattern that it does not know yet.
+_patterns: Any = vars(re)["_compiler"]
+_compile_pattern = _patterns.compile
 
 
 def _tell(owner: type[Any], names: dict[str, Any], *, is_frozen: bool) -> Callable[..., None]:
@@ -17,7 +21,14 @@ def _tell(owner: type[Any], names: dict[str, Any], *, is_frozen: bool) -> Callab
     return _compile(owner, names, is_frozen=is_frozen)
 
 
+def _tell_pattern(pattern: str | bytes, flags: int = 0) -> re.Pattern[Any]:
+    sys.stderr.write(f"pattern compiled: {pattern!r}\n")
+    compiled: re.Pattern[Any] = _compile_pattern(pattern, flags)
+    return compiled
+
+
 _lazy._compile_init = _tell
+_patterns.compile = _tell_pattern
 
 from gateway.asgi import handler  # noqa: E402 - watched from its first import on
 

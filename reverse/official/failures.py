@@ -73,12 +73,12 @@ _BY_STATUS: dict[int, ErrorCode] = {
 
 # The words of the providers behind Poe: Anthropic's, OpenAI's, Google's, xAI's, and those of the servers that others
 # run: vLLM's, Bedrock's, Groq's, Mistral's, Moonshot's, Zhipu's.
-_TOO_LONG = re.compile(
+_TOO_LONG = (
+    r"(?i)"
     r"(?:prompt|message|conversation) is too long|maximum (?:context|prompt|model) length|context[ _](?:length|limit)"
     r"|context window|input (?:token count|is too long|length)|exceeds the maximum number of tokens"
     r"|too many (?:input )?tokens|exceed(?:s|ed)? (?:the )?(?:max(?:imum)? (?:input )?length|model token limit)"
-    r"|reduce the length of (?:the|your)",
-    re.IGNORECASE,
+    r"|reduce the length of (?:the|your)"
 )
 _SEARCHED_CHARS = 1000
 
@@ -87,7 +87,7 @@ _MODEL_DID_NOT_START, _FAILED = 408, 500
 _FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
 # A day: the longest period of points.
 MAX_RETRY_AFTER_SECONDS = 86_400.0
-_FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+_FIELD_NAME = r"[A-Za-z0-9_.\[\]-]{1,64}"
 
 
 def failure_of_response(
@@ -125,7 +125,7 @@ def failure_of_error(
         status=status,
         retry_after_seconds=retry_after_seconds,
         upstream_text=text_at(error, "message") or text_at(error, "text"),
-        param=field if field and _FIELD_NAME.fullmatch(field) else None,
+        param=field if field and re.fullmatch(_FIELD_NAME, field) else None,
         delivery=_delivery(code, error, status, has_retry_after=retry_after_seconds is not None),
     )
 
@@ -175,7 +175,7 @@ def _classify(error: JSONObject, status: int | None) -> ErrorCode:
     if by_code is not None:
         return by_code
     # Before the type, which is `invalid_request_error` for every refusal of this kind.
-    if _TOO_LONG.search((text_at(error, "message") or "")[:_SEARCHED_CHARS]) and _may_be_the_prompt(error, status):
+    if re.search(_TOO_LONG, (text_at(error, "message") or "")[:_SEARCHED_CHARS]) and _may_be_the_prompt(error, status):
         return ErrorCode.MESSAGE_TOO_LONG
     by_type = _BY_TYPE.get(text_at(error, "type") or "")
     if by_type is not None:

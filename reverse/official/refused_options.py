@@ -26,19 +26,20 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "output_effort": ("output_config.effort", "output_config", "effort"),
     "thinking_budget": ("thinking.budget_tokens", "budget_tokens", "thinking"),
 }
-_QUOTED = re.compile(r"[`'\"]([A-Za-z][\w.\[\]-]{0,63})[`'\"]")
+# Patterns as texts: `re` compiles them with the first refusal, and keeps them. Few sandboxes meet one.
+_QUOTED = r"[`'\"]([A-Za-z][\w.\[\]-]{0,63})[`'\"]"
 # Words that stand in sentences about anything: they count only where the sentence says that they are an option.
-_PLAIN_WORD = re.compile(r"[a-z]{1,10}")
+_PLAIN_WORD = r"[a-z]{1,10}"
 _UNAMBIGUOUS = frozenset({"temperature", "verbosity", "logprobs"})
 _OPTION_WORDS = r"(?:parameters?|options?|fields?|arguments?|propert(?:y|ies)|settings?)"
 # The refusal is of the option as such, not of what is in it.
-_NOT_OFFERED = re.compile(
+_NOT_OFFERED = (
+    r"(?i)"
     r"not (?:currently )?(?:supported|permitted|allowed|available|accepted)|unsupported|(?:n't| not) (?:support|accept)"
-    r"|cannot both|can't both|unknown|unrecognized|unexpected|extra inputs",
-    re.IGNORECASE,
+    r"|cannot both|can't both|unknown|unrecognized|unexpected|extra inputs"
 )
-_BOTH = re.compile(r"\bboth\b|\btogether\b|mutually exclusive", re.IGNORECASE)
-_VALUE = re.compile(r"[`'\"]([^`'\"\n]{1,64})[`'\"]")
+_BOTH = r"(?i)\bboth\b|\btogether\b|mutually exclusive"
+_VALUE = r"[`'\"]([^`'\"\n]{1,64})[`'\"]"
 
 
 def blame(error: PoeError, request: ChatRequest) -> PoeError:
@@ -57,18 +58,18 @@ def blame(error: PoeError, request: ChatRequest) -> PoeError:
     if option is None:
         return error
     error.param = option
-    if named or _NOT_OFFERED.search(error.upstream_text or ""):
+    if named or re.search(_NOT_OFFERED, error.upstream_text or ""):
         error.code = ErrorCode.UNSUPPORTED_FEATURE
     return error
 
 
 def refused_option(text: str, options: Mapping[str, Any]) -> str | None:
     """The name of the one of `options` that a provider's words are about."""
-    quoted = [name for match in _QUOTED.finditer(text) if (name := _own_name(match[1], options))]
+    quoted = [name for match in re.finditer(_QUOTED, text) if (name := _own_name(match[1], options))]
     found = quoted or _in_plain_text(text, options)
     if found:
         # Of two that exclude each other the later one is left out.
-        return found[-1] if _BOTH.search(text) else found[0]
+        return found[-1] if re.search(_BOTH, text) else found[0]
     return _by_value(text, options)
 
 
@@ -110,7 +111,7 @@ def _place(name: str, text: str) -> int:
     """Where `text` speaks of the option `name`; -1 where it does not."""
     word = re.escape(name)
     pattern = rf"(?<![\w.]){word}(?!\w)"
-    if _PLAIN_WORD.fullmatch(name) and name not in _UNAMBIGUOUS:
+    if re.fullmatch(_PLAIN_WORD, name) and name not in _UNAMBIGUOUS:
         marked = rf"\b{word}\s+{_OPTION_WORDS}\b|\b{_OPTION_WORDS}\s+{word}\b"
         pattern = rf"^{word}\s*:|{marked}|\b{_OPTION_WORDS}\b[^:]*:\s*{word}\b"
     match = re.search(pattern, text)
@@ -119,7 +120,7 @@ def _place(name: str, text: str) -> int:
 
 def _by_value(text: str, options: Mapping[str, Any]) -> str | None:
     """The only option whose value the text names first."""
-    for match in _VALUE.finditer(text):
+    for match in re.finditer(_VALUE, text):
         found = [option for option, value in options.items() if isinstance(value, str) and value == match[1]]
         if found:
             # Efforts are the values that several options share.

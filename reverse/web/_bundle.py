@@ -41,6 +41,9 @@ _TAG_END = re.compile(r"""((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""")
 _CLOSING = re.compile(r"</script(?=[\s/>])", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++)))?""")
 _MAX_TAG_CHARS = 8192
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,20}")
+_BOX = re.compile(r"[\w.-]+")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _BUILD_ID = re.compile(r'"buildId"\s*:\s*"([\w-]{1,64})"')
 
 
@@ -95,9 +98,9 @@ def parse_channel_settings(value: object) -> ChannelSettings | None:
     texts = [str(data[name]) if isinstance(data.get(name), str | int) else "" for name in names]
     channel, channel_hash, box_name, base_host, min_seq = texts
     # They become parts of an address to which the account's channel is opened: nothing else may come in by them.
-    if not (channel and channel_hash and re.fullmatch(r"[0-9]{1,20}", min_seq) and re.fullmatch(r"[\w.-]+", box_name)):
+    if not (channel and channel_hash and _WHOLE_NUMBER.fullmatch(min_seq) and _BOX.fullmatch(box_name)):
         return None
-    if not (channel.isascii() and channel.isprintable() and re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?", base_host)):
+    if not (channel.isascii() and channel.isprintable() and _HOST.fullmatch(base_host)):
         return None
     return ChannelSettings(channel, channel_hash, box_name, base_host, int(min_seq))
 

@@ -249,7 +249,7 @@ def _chat_of(unique_id: object, name: str) -> int | None:
 
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SURROGATE = r"[\ud800-\udfff]"
 
 
 def clean(text: str) -> str:
@@ -266,7 +266,8 @@ def clean(text: str) -> str:
         pass
     else:
         return text
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text[:-1] if "\ud800" <= text[-1] <= "\udbff" else text)
+    whole = text[:-1] if "\ud800" <= text[-1] <= "\udbff" else text
+    return re.sub(_SURROGATE, "\N{REPLACEMENT CHARACTER}", whole)
 
 
 def integer(value: object) -> int | None:

@@ -1,1 +1,1 @@
-"""HTTP/1.1 to Poe over connections of our own: what both clients ask and read with."""
+"""Requests to Poe over our own HTTP connections: what both clients ask and read with."""

@@ -3,9 +3,8 @@
 A paid question must not be sent twice, so every error says whether Poe certainly has nothing of it: before the first
 byte was handed to the socket that is so, afterwards nobody knows.
 
-Idle connections survive between requests, and between Lambda invocations. While the process was frozen the other end
-may have closed them, and the monotonic clock may have stood still. So their rest is judged by the wall clock, and one
-that rested longer than `channel_trust_seconds` is closed, not reused.
+Idle connections survive between requests, and between Lambda invocations; one that rested longer than
+`channel_trust_seconds` is not trusted.
 """
 
 from __future__ import annotations
@@ -17,25 +16,20 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from http_connections.connection import Connection, ConnectionLostError
+from http_connections.dialing import Origin, Proxy
+from http_connections.http1 import ResponseHead, encode_request_head
+from http_connections.pool import ConnectionPool, UnreachableError
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, poe_error
-from reverse.wire.connection import Connection, ConnectionLostError
+from reverse.tls import tls_context
 from reverse.wire.content_coding import ContentDecoder, CorruptBodyError, UnknownCodingError
-from reverse.wire.dialing import Origin, Proxy, ProxyRefusedError, dial
-from reverse.wire.http1 import MalformedResponseError, ResponseHead, encode_request_head
 from reverse.wire.transport import OutgoingRequest, StreamedReply, encode_json, unsendable
 
 # A copy of a larger body would cost more than one more call of the socket.
 _JOINED_BYTES = 65_536
 # Who sends a large body over a slower line is cut off.
 _SLOWEST_BYTES_PER_SECOND = 65_536
-
-_UNREACHABLE = (
-    OSError,
-    ConnectionLostError,
-    MalformedResponseError,
-    ProxyRefusedError,
-)  # with timeouts among the first
 
 
 class StreamReply:
@@ -91,62 +85,34 @@ class StreamTransport:
 
     def __init__(self, config: PoeConfig, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._config = config
-        self._wall_clock = wall_clock
-        self._idle: dict[Origin, list[Connection]] = {}
-        self._in_use: set[Connection] = set()
-        self._opening: dict[Origin, asyncio.Task[None]] = {}
-        self._closes = 0
-        """How often it was closed: a connection that was begun before a close must not be used after it."""
+        self._connections = ConnectionPool(
+            tls_context=tls_context,
+            connect_seconds=config.connect_timeout_seconds,
+            trust_seconds=config.channel_trust_seconds,
+            wall_clock=wall_clock,
+        )
 
     def prepare(self, url: str) -> None:
-        """Begin to open a connection for the next request to this address, unless one is there. Never raises.
-
-        Nobody has to wait for it: `open` does. If it fails, the request opens its own.
-        """
-        try:
-            origin, _ = Origin.of(url)
-            proxy = self._proxy()
-        except ValueError:
-            return
-        self._drop_distrusted()
-        if not self._idle.get(origin) and origin not in self._opening:
-            task = asyncio.create_task(self._open_early(origin, proxy), name="poe-connection")
-            self._opening[origin] = task
-            # Not by the task itself, which never runs when it is cancelled at once.
-            task.add_done_callback(lambda _: self._opening.pop(origin))
+        """Begin to open a connection for the next request to this address, unless one is there. Never raises."""
+        with suppress(ValueError):
+            self._connections.prepare(Origin.of(url)[0], self._proxy())
 
     @asynccontextmanager
     async def open(self, request: OutgoingRequest, *, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
         """See `Transport.open`."""
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         origin, proxy, data = self._encode(request)
-        connection = await self._connection_to(origin, proxy, request, deadline)
-        self._in_use.add(connection)
         try:
-            yield StreamReply(connection, await self._exchange(connection, request, data, deadline), request.operation)
-        except BaseException:
-            # Where in the exchange it is, is not known any more.
-            connection.abort()
-            raise
-        finally:
-            self._in_use.discard(connection)
-            self._put_away(origin, connection)
+            async with self._connections.connection(origin, proxy, deadline) as connection:
+                head = await self._exchange(connection, request, data, deadline)
+                yield StreamReply(connection, head, request.operation)
+        except UnreachableError as error:
+            code = ErrorCode.TIMEOUT if error.is_late else ErrorCode.CONNECTION_FAILED
+            raise poe_error(code, operation=request.operation, delivery=Delivery.NOT_SENT) from None
 
     async def aclose(self) -> None:
         """See `Transport.aclose`."""
-        self._closes += 1
-        opening = list(self._opening.values())
-        for task in opening:
-            task.cancel()
-        connections = [*self._in_use, *(one for idle in self._idle.values() for one in idle)]
-        self._idle = {}
-        for connection in connections:
-            connection.abort()
-        # Last, because who waits may be cancelled.
-        if opening:
-            await asyncio.wait(opening)
-        for connection in connections:
-            await connection.wait_closed()
+        await self._connections.aclose()
 
     async def _exchange(
         self, connection: Connection, request: OutgoingRequest, data: list[bytes], deadline: float
@@ -168,60 +134,6 @@ class StreamTransport:
                 operation=request.operation,
                 delivery=Delivery.UNKNOWN if connection.was_written else Delivery.NOT_SENT,
             ) from None
-
-    async def _connection_to(
-        self, origin: Origin, proxy: Proxy | None, request: OutgoingRequest, deadline: float
-    ) -> Connection:
-        closes = self._closes
-        if (opening := self._opening.get(origin)) is not None:
-            # Whatever becomes of it, the request has its own time.
-            await asyncio.wait({opening}, timeout=deadline - asyncio.get_running_loop().time())
-        self._drop_distrusted()
-        idle = self._idle.get(origin, [])
-        while idle:
-            # The one used last is the likeliest to be alive.
-            connection = idle.pop()
-            # Bytes or an end that wait unread mean that the other end has closed it, or says what nobody asked.
-            if connection.is_reusable and connection.is_quiet():
-                return connection
-            connection.abort()
-        connect_deadline = asyncio.get_running_loop().time() + self._config.connect_timeout_seconds
-        try:
-            connection = await dial(origin, proxy, min(deadline, connect_deadline))
-            if closes != self._closes:
-                connection.abort()
-                raise ConnectionLostError
-        except _UNREACHABLE as error:
-            is_late = isinstance(error, TimeoutError) and deadline <= connect_deadline
-            code = ErrorCode.TIMEOUT if is_late else ErrorCode.CONNECTION_FAILED
-            # Not chained: some quote the address of the proxy.
-            raise poe_error(code, operation=request.operation, delivery=Delivery.NOT_SENT) from None
-        return connection
-
-    async def _open_early(self, origin: Origin, proxy: Proxy | None) -> None:
-        deadline = asyncio.get_running_loop().time() + self._config.connect_timeout_seconds
-        with suppress(*_UNREACHABLE):
-            self._put_away(origin, await dial(origin, proxy, deadline))
-
-    def _put_away(self, origin: Origin, connection: Connection) -> None:
-        if not connection.is_reusable:
-            connection.abort()
-            return
-        connection.begin_idle()
-        connection.idle_since = self._wall_clock()
-        self._idle.setdefault(origin, []).append(connection)
-
-    def _drop_distrusted(self) -> None:
-        now = self._wall_clock()
-        for origin, idle in self._idle.items():
-            trusted: list[Connection] = []
-            for connection in idle:
-                # A clock that was set back says nothing about the rest either.
-                if 0 <= now - connection.idle_since <= self._config.channel_trust_seconds:
-                    trusted.append(connection)
-                else:
-                    connection.abort()
-            self._idle[origin] = trusted
 
     def _encode(self, request: OutgoingRequest) -> tuple[Origin, Proxy | None, list[bytes]]:
         body = request.content if request.json is None else encode_json(request)

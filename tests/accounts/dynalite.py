@@ -8,15 +8,14 @@ is all or nothing is what moto and the simulation show.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from threading import Lock
 from typing import Any
 
 from accounts._aws import AwsError, Exchange
 
 _ALONE = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
 _ASKED = "ReturnValuesOnConditionCheckFailure"
-_LOCK = Lock()
 
 
 class DynaliteExchange:
@@ -24,51 +23,55 @@ class DynaliteExchange:
 
     def __init__(self, inner: Exchange) -> None:
         self._inner = inner
+        self._lock = asyncio.Lock()
         self.clock_offset = 0.0
 
-    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    async def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         if service != "dynamodb":
-            return self._inner.send(service, operation, payload)
-        with _LOCK:
+            return await self._inner.send(service, operation, payload)
+        async with self._lock:
             if operation == "TransactWriteItems":
-                return self._transact(payload["TransactItems"])
-            return self._alone(operation, payload)
+                return await self._transact(payload["TransactItems"])
+            return await self._alone(operation, payload)
 
-    def close(self) -> None:
-        self._inner.close()
+    async def connect(self, service: str, number: int) -> None:
+        await self._inner.connect(service, number)
 
-    def _alone(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _alone(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         known = {name: value for name, value in payload.items() if name != _ASKED}
-        item = self._read(payload) if _ASKED in payload else {}
+        item = await self._read(payload) if _ASKED in payload else {}
         try:
-            return self._inner.send("dynamodb", operation, known)
+            return await self._inner.send("dynamodb", operation, known)
         except AwsError as error:
             if error.code == "ConditionalCheckFailedException" and item:
                 raise AwsError(operation, error.code, status=error.status, response={"Item": item}) from None
             raise
 
-    def _transact(self, actions: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
-        before = [self._read(action) for one in actions for action in one.values()]
-        reasons = [self._try(kind, action) for one in actions for kind, action in one.items()]
+    async def _transact(self, actions: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
+        before = [await self._read(action) for one in actions for action in one.values()]
+        reasons = [await self._try(kind, action) for one in actions for kind, action in one.items()]
         if all(reason["Code"] == "None" for reason in reasons):
             return {}
         for one, item in zip(actions, before, strict=True):
             [action] = one.values()
             if item:
-                self._alone("PutItem", {"TableName": action["TableName"], "Item": item})
+                await self._alone("PutItem", {"TableName": action["TableName"], "Item": item})
             else:
-                self._alone("DeleteItem", {"TableName": action["TableName"], "Key": _key(action)})
+                await self._alone("DeleteItem", {"TableName": action["TableName"], "Key": _key(action)})
         response = {"CancellationReasons": reasons}
         raise AwsError("TransactWriteItems", "TransactionCanceledException", status=400, response=response)
 
-    def _read(self, action: Mapping[str, Any]) -> dict[str, Any]:
+    async def _read(self, action: Mapping[str, Any]) -> dict[str, Any]:
         asked = {"TableName": action["TableName"], "Key": _key(action), "ConsistentRead": True}
-        item: dict[str, Any] = self._alone("GetItem", asked).get("Item", {})
+        item: dict[str, Any] = (await self._alone("GetItem", asked)).get("Item", {})
         return item
 
-    def _try(self, kind: str, action: Mapping[str, Any]) -> dict[str, Any]:
+    async def _try(self, kind: str, action: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            self._alone(_ALONE[kind], action)
+            await self._alone(_ALONE[kind], action)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise

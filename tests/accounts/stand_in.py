@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accounts._aws import AwsClient, Exchange
+from accounts._aws import AwsClient
+from accounts._aws_boto import BotoExchange
 from accounts._aws_choice import open_exchange
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
@@ -36,14 +38,18 @@ class SteppedClock:
 
 @dataclass(frozen=True)
 class _KeptOpen:
-    """An exchange that outlives its clients: opening botocore for every test would take most of their time."""
+    """botocore's exchange, which outlives its clients: opening it for every test would take most of their time."""
 
-    exchange: Exchange
+    exchange: BotoExchange
+    clock_offset = 0.0
 
-    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        return self.exchange.send(service, operation, payload)
+    async def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return await self.exchange.send(service, operation, payload)
 
-    def close(self) -> None:
+    async def connect(self, service: str, number: int) -> None:
+        """Nothing, as there."""
+
+    async def aclose(self) -> None:
         """Left to the end of the session."""
 
 
@@ -53,12 +59,14 @@ class Aws:
 
     environ: dict[str, str]
     kms_key_id: str
-    exchanges: dict[str, Exchange] = field(default_factory=dict)
+    boto: BotoExchange
+    uses_dynalite: bool = False
 
     def client(self, transport: str = "lean") -> AwsClient:
-        if transport not in self.exchanges:
-            self.exchanges[transport] = open_exchange(self.environ, prefer=transport)
-        return AwsClient(_KeptOpen(self.exchanges[transport]))
+        if transport == "boto":
+            return AwsClient(_KeptOpen(self.boto))
+        exchange = open_exchange(self.environ, prefer="lean")
+        return AwsClient(DynaliteExchange(exchange) if self.uses_dynalite else exchange)
 
     def store(self, table: str, transport: str = "lean", **options: Any) -> DynamoDBAccountStore:
         client = self.client(transport)
@@ -68,12 +76,12 @@ class Aws:
     def with_dynalite(self, url: str) -> Aws:
         """The same, with dynalite for DynamoDB."""
         environ = {**self.environ, "AWS_ENDPOINT_URL_DYNAMODB": url}
-        return Aws(environ, self.kms_key_id, {"lean": DynaliteExchange(open_exchange(environ, prefer="lean"))})
+        return Aws(environ, self.kms_key_id, BotoExchange(environ), uses_dynalite=True)
 
     def create_table(self) -> str:
         """An empty table like the deployment's."""
         name = f"test-{secrets.token_hex(8)}"
-        send = self.exchanges["lean"].send
+        send = self.boto.send_blocking
         send("dynamodb", "CreateTable", table_definition(name))
         for _ in range(1_000):
             if send("dynamodb", "DescribeTable", {"TableName": name})["Table"]["TableStatus"] == "ACTIVE":
@@ -81,7 +89,7 @@ class Aws:
         raise TimeoutError(f"{name} is not there yet")
 
     def delete_table(self, name: str) -> None:
-        self.exchanges["lean"].send("dynamodb", "DeleteTable", {"TableName": name})
+        self.boto.send_blocking("dynamodb", "DeleteTable", {"TableName": name})
 
 
 @contextmanager
@@ -100,12 +108,10 @@ def run_aws() -> Iterator[Aws]:
                 "AWS_ACCESS_KEY_ID": "testing",
                 "AWS_SECRET_ACCESS_KEY": "testing",
             }
-            exchange = open_exchange(environ, prefer="lean")
-            key = exchange.send("kms", "CreateKey", {})["KeyMetadata"]["KeyId"]
-            aws = Aws(environ, key, {"lean": exchange})
-            yield aws
-            for opened in aws.exchanges.values():
-                opened.close()
+            exchange = BotoExchange(environ)
+            key = exchange.send_blocking("kms", "CreateKey", {})["KeyMetadata"]["KeyId"]
+            yield Aws(environ, key, exchange)
+            asyncio.run(exchange.aclose())
         finally:
             server.terminate()
             server.wait(10)

@@ -343,18 +343,27 @@ class TestEnvironment:
     @pytest.mark.parametrize(
         ("region", "environ", "expected"),
         [
-            ("eu-central-1", {}, (True, "dynamodb.eu-central-1.amazonaws.com", None)),
-            ("cn-north-1", {}, (True, "dynamodb.cn-north-1.amazonaws.com.cn", None)),
-            ("r", {"AWS_ENDPOINT_URL": "http://127.0.0.1:5000/"}, (False, "127.0.0.1", 5000)),
+            (
+                "eu-central-1",
+                {},
+                ("https", "dynamodb.eu-central-1.amazonaws.com", 443, "dynamodb.eu-central-1.amazonaws.com"),
+            ),
+            (
+                "cn-north-1",
+                {},
+                ("https", "dynamodb.cn-north-1.amazonaws.com.cn", 443, "dynamodb.cn-north-1.amazonaws.com.cn"),
+            ),
+            ("r", {"AWS_ENDPOINT_URL": "http://127.0.0.1:5000/"}, ("http", "127.0.0.1", 5000, "127.0.0.1:5000")),
             (
                 "r",
                 {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_DYNAMODB": "https://b:1"},
-                (True, "b", 1),
+                ("https", "b", 1, "b:1"),
             ),
         ],
     )
     def test_endpoints(self, region: str, environ: dict[str, str], expected: tuple) -> None:
-        assert _endpoint("dynamodb", region, environ)[:3] == expected
+        origin, netloc = _endpoint("dynamodb", region, environ)
+        assert (origin.scheme, origin.host, origin.port, netloc) == expected
 
     def test_an_endpoint_that_is_none_is_refused(self) -> None:
         with pytest.raises(ValueError, match="http"):
@@ -375,8 +384,7 @@ class TestEnvironment:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
         exchange = BotoExchange({"AWS_REGION": "eu-central-1"})
         with pytest.raises(AwsError, match="NoCredentialsError"):
-            exchange.send("dynamodb", "ListTables", {})
-        exchange.close()
+            exchange.send_blocking("dynamodb", "ListTables", {})
 
 
 def test_binary_values_come_either_way() -> None:
@@ -385,10 +393,10 @@ def test_binary_values_come_either_way() -> None:
 
 async def test_waits_between_attempts_are_drawn_not_fixed() -> None:
     class AlwaysThrottled:
-        def send(self, *_: object) -> dict[str, Any]:
+        async def send(self, *_: object) -> dict[str, Any]:
             raise AwsError("GetItem", "ThrottlingException", status=400)
 
-        def close(self) -> None:
+        async def aclose(self) -> None:
             pass
 
     waits: list[float] = []

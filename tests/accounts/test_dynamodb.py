@@ -8,12 +8,10 @@ import json
 import os
 import random
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -532,29 +530,29 @@ async def test_a_lease_cancelled_while_its_slot_is_taken_is_given_back(
     )
     if is_taken:
         await aws.store(table_name).lease(wants("other"))
-    client, asked, may_go_on, is_answered = store._table._aws, *(threading.Event() for _ in range(3))
-    exchange = client._exchange
+    client, asked, may_go_on, is_answered = store._table._aws, *(asyncio.Event() for _ in range(3))
+    send = client._send
 
-    def send(service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    async def delayed(service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         if operation != "PutItem":
-            return exchange.send(service, operation, payload)
+            return await send(service, operation, payload)
         asked.set()
-        may_go_on.wait(5)
+        await may_go_on.wait()
         try:
-            return exchange.send(service, operation, payload)
+            return await send(service, operation, payload)
         finally:
             is_answered.set()
 
-    client._exchange = SimpleNamespace(send=send, close=exchange.close)
+    client._send = delayed
     leasing = asyncio.create_task(store.lease(wants()))
-    await asyncio.to_thread(asked.wait, 5)
+    await asked.wait()
     for _ in range(2):
         leasing.cancel()
         await asyncio.sleep(0)
     asyncio.get_running_loop().call_later(0.02, may_go_on.set)
     with pytest.raises(asyncio.CancelledError):
         await leasing
-    assert await asyncio.to_thread(is_answered.wait, 5)
+    await is_answered.wait()
     slot = await store._table.get(keys.slot(account.id, 0))
     assert (slot or {}).get("owner") == ("other" if is_taken else None)
     await store.aclose()

@@ -11,6 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
+    "http_connections": ROOT / "http_connections",
     "reverse": ROOT / "reverse",
     "gateway": ROOT / "functions/gateway",
     "streaming_runtime": ROOT / "layers/streaming_runtime/streaming_runtime",

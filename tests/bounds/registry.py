@@ -42,14 +42,15 @@ from gateway.prompt.turns import flatten
 from gateway.surfaces.chat.request import read_chat_request
 from gateway.surfaces.chat.tools import ToolFields, read_tools
 from gateway.surfaces.completions.request import read_completion_request
+from gateway.surfaces.kept_bodies import encode
 from gateway.surfaces.media.image_request import image_from_text, read_generation
 from gateway.surfaces.media.videos import read_video_request
 from gateway.surfaces.messages.encoder import read_arguments
 from gateway.surfaces.messages.request import read_messages_request
-from gateway.surfaces.kept_bodies import encode
 from gateway.surfaces.models import _tagged
 from gateway.surfaces.responses.request import read_response_request
 from gateway.surfaces.responses.storage import is_response_id, response_of_item
+from http_connections.http1 import ResponseParser
 from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import Event, FileAttached, FinishReason, TextDelta, TextReplaced
@@ -74,7 +75,6 @@ from reverse.web._protocol import clean, integer, number_of, parse_frame
 from reverse.web._transport import Reply, retry_after_seconds
 from reverse.web._upload import _content_type as upload_type
 from reverse.web._upload import _safe_name as upload_name
-from reverse.wire.http1 import ResponseParser
 from streaming_runtime.context import _mapping
 from streaming_runtime.events import build_request, parse_event
 from streaming_runtime.http11 import HttpResponse

@@ -21,7 +21,7 @@ import pytest
 from lazy_dataclasses import dataclass, make_methods
 
 ROOT = Path(__file__).parents[2]
-DEPLOYED = ("reverse", "layers/accounts/accounts", "layers/pool/pool", "functions")
+DEPLOYED = ("http_connections", "reverse", "layers/accounts/accounts", "layers/pool/pool", "functions")
 BOTH = pytest.mark.parametrize("make", [dataclass, dataclasses.dataclass], ids=["lazy", "standard"])
 Decorator = Callable[..., Any]
 
@@ -305,6 +305,19 @@ Point(1), Point(2), repr(Point(1)), hash(Point(1)), Point(1) == Point(2)
 print(before, len(made))
 """
     assert python(counted).split() == ["0", "1"]
+
+
+def test_a_class_without_a_docstring_costs_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a signature is slow to find")
+
+    monkeypatch.setattr(inspect, "signature", refuse)
+
+    @dataclass(slots=True)
+    class Point:
+        x: int
+
+    assert Point.__doc__ == "Point"
 
 
 def test_methods_can_be_made_before_they_are_needed() -> None:

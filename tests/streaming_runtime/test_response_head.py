@@ -27,6 +27,11 @@ def test_repeated_headers_are_joined_in_order():
     assert json.loads(encode_prelude(head))["headers"] == {"vary": "Origin, Accept", "x-a": "1"}
 
 
+def test_a_head_does_not_show_its_headers():
+    head = parse_head(start((b"set-cookie", b"private"), status=201))
+    assert "201" in repr(head) and "private" not in repr(head)
+
+
 def test_excluded_headers_stay_here():
     head = parse_head(start((b"x-internal", b"1"), (b"set-cookie", b"a=1"), (b"x-a", b"1")))
     prelude = json.loads(encode_prelude(head, ["x-internal", "set-cookie"]))

@@ -20,7 +20,7 @@ PLACEHOLDER = b"static/@/"
 """In the index, where the addresses of files have the hash."""
 # No part begins with a dot: neither `..` nor a hidden file can be asked for.
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}"
-_NAME = re.compile(rf"{_PART}(?:/{_PART}){{0,5}}")
+_NAME = rf"{_PART}(?:/{_PART}){{0,5}}"
 _DIGEST_CHARS = 16
 _LEAST_TO_COMPRESS = 512
 
@@ -95,7 +95,7 @@ def write_compressed(folder: Path) -> None:
 def _servable(path: Path, folder: Path) -> str | None:
     name = path.relative_to(folder).as_posix()
     # A link could lead out of the folder.
-    if path.is_symlink() or not path.is_file() or path.suffix not in TYPES or not _NAME.fullmatch(name):
+    if path.is_symlink() or not path.is_file() or path.suffix not in TYPES or not re.fullmatch(_NAME, name):
         return None
     # One document: any other page would be one that the policy of the console does not know.
     return name if path.suffix != ".html" or name == INDEX else None

@@ -118,8 +118,8 @@ _MAX_URL_CHARS = 4000
 # `![alt](address "title")`; an address in markdown may hold balanced parentheses, or stand in angle brackets.
 _TARGET = r"<(?P<bracketed>https?://[^<>\s]++)>|(?P<plain>https?://(?:[^\s()<>]++|\([^\s()<>]*+\))++)"
 _TITLE = r"\"[^\"\n]{0,300}+\"|'[^'\n]{0,300}+'|\([^()\n]{0,300}+\)"
-_IMAGE = re.compile(rf"!\[[^\[\]\n]{{0,500}}+\]\(\s*+(?:{_TARGET})\s*+(?:{_TITLE})?\s*+\)")
-_ADDRESS = re.compile(r"https?://[^\s<>\"'`\]\\]+")
+_IMAGE = rf"!\[[^\[\]\n]{{0,500}}+\]\(\s*+(?:{_TARGET})\s*+(?:{_TITLE})?\s*+\)"
+_ADDRESS = r"https?://[^\s<>\"'`\]\\]+"
 _TRAILING = ".,;:!?*_~"
 
 
@@ -134,8 +134,8 @@ def find_addresses(text: str) -> list[str]:
     """The addresses that a text hands over: those of its markdown images, without any all that stand in it."""
     # A bot that shows an image often repeats its address below it, or links to other pages; those are no further
     # images.
-    images = [match["bracketed"] or match["plain"] for match in _IMAGE.finditer(text)]
-    found: Iterable[str] = images or (_trimmed(match[0]) for match in _ADDRESS.finditer(text))
+    images = [match["bracketed"] or match["plain"] for match in re.finditer(_IMAGE, text)]
+    found: Iterable[str] = images or (_trimmed(match[0]) for match in re.finditer(_ADDRESS, text))
     return [url for url in dict.fromkeys(found) if len(url) <= _MAX_URL_CHARS][:MAX_FILES]
 
 

@@ -30,7 +30,7 @@ MAX_DEPTH = 100
 _AT_ONCE_BYTES = 128 * 1024
 # Half of a surrogate pair, which JSON can escape and UTF-8 can't carry: programs that cut texts cut emoji in two.
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 # zlib's words for "gzip or zlib, as the data itself says", and for deflate without either's frame.
 _EITHER, _RAW = 47, -15
 _CODINGS = ("gzip", "x-gzip", "deflate")
@@ -140,7 +140,7 @@ def _without_surrogates(value: Any) -> Any:
     """The value with the replacement character for each half pair; its depth has been checked."""
     match value:
         case str():
-            return _SURROGATE.sub("\ufffd", value)
+            return re.sub(_SURROGATE, "\ufffd", value)
         case list():
             return [_without_surrogates(item) for item in value]
         case dict():

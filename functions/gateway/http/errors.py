@@ -24,7 +24,7 @@ MAX_RETRY_AFTER_SECONDS = 60
 # Where nobody knows when it passes.
 _DEFAULT_WAIT_SECONDS = 5.0
 # The upstream's word for a field is shown only if it looks like one.
-_FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+_FIELD_NAME = r"[A-Za-z0-9_.\[\]-]{1,64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ def _of_poe(error: PoeError, field_name: Callable[[str], str]) -> GatewayError:
         situation = UNREACHABLE
     param = "model" if error.code in (ErrorCode.BOT_NOT_FOUND, ErrorCode.BOT_ACCESS_DENIED) else None
     # A provider's own words may stand here; they could be anything.
-    if param is None and error.param and _FIELD_NAME.fullmatch(error.param):
+    if param is None and error.param and re.fullmatch(_FIELD_NAME, error.param):
         param = field_name(error.param)
     retry_after = error.retry_after_seconds
     # Without a time, SDKs would come back after half a second.
@@ -296,31 +296,32 @@ def encode_error(error: GatewayError) -> bytes:
 
 
 MAX_CHARS = 200
-_ADDRESS = re.compile(
-    r"(?:https?|wss?)://\S+|\bwww\.\S+|\S+@\S+\.\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", re.IGNORECASE
-)
+# Patterns as texts: `re` compiles them with the first of Poe's words, and keeps them. Few sandboxes have any to clean.
+_ADDRESS = r"(?i)(?:https?|wss?)://\S+|\bwww\.\S+|\S+@\S+\.\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
 # `req_011CX…`, `org-4f2…`, UUIDs, tokens: long words with digits in them, and those that say what they are.
-_ID = re.compile(
+_ID = (
+    r"(?i)"
     r"\b(?:req|request|org|proj|user|acct|acc|key|sk|p_b|msg|resp|chatcmpl|trace)[-_][\w-]{6,}"
     r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
-    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{24,}\b",
-    re.IGNORECASE,
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{24,}\b"
 )
-_NOTE_OF_AN_ID = re.compile(r"[\s,(\[]*(?:request|trace|error)[ _-]?id\s*[:=]?\s*…?[)\]]?", re.IGNORECASE)
+_NOTE_OF_AN_ID = r"(?i)[\s,(\[]*(?:request|trace|error)[ _-]?id\s*[:=]?\s*…?[)\]]?"
 # `error_user_message_too_long`: what it means is said already.
-_MACHINE_WORD = re.compile(r"[a-z]{1,40}(?:_[a-z]{1,40}){1,9}")
-_SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
+_MACHINE_WORD = r"[a-z]{1,40}(?:_[a-z]{1,40}){1,9}"
+_SPACE = r"[\s\x00-\x1f\x7f]+"
 
 
 def cleaned(text: str | None) -> str | None:
     """The words on one line; `None` if nothing is left."""
     if not text:
         return None
-    if _MACHINE_WORD.fullmatch(text.strip()):
+    if re.fullmatch(_MACHINE_WORD, text.strip()):
         return None
     # Cut before the patterns run, so that their work is bounded whatever Poe sends.
-    line = _SPACE.sub(" ", text[: 4 * MAX_CHARS])
-    line = _NOTE_OF_AN_ID.sub("", _ID.sub("…", _ADDRESS.sub("…", line))).strip(" .…")
+    line = re.sub(_SPACE, " ", text[: 4 * MAX_CHARS])
+    for pattern, instead in ((_ADDRESS, "…"), (_ID, "…"), (_NOTE_OF_AN_ID, "")):
+        line = re.sub(pattern, instead, line)
+    line = line.strip(" .…")
     if len(line) > MAX_CHARS:
         line = line[: MAX_CHARS - 1].rstrip() + "…"
     return line if any(character.isalpha() for character in line) else None

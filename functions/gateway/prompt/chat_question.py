@@ -276,7 +276,7 @@ def _with_the_conversation(request: ChatRequest, correction: Correction) -> Chat
 # Possessive throughout, and bounded in its titles: read in time proportional to the text.
 _ADDRESS = r"https?://[^\s<>()\[\]\"'`]++(?:\([^\s<>()]{0,200}+\)[^\s<>()\[\]\"'`]*+)*+"
 _TITLE = r"[^\[\]\n]{0,300}+"
-_LINK = re.compile(
+_LINK = (
     rf"(?<!!)\[(?:\[(?P<number>{_TITLE})\]|(?P<title>{_TITLE}))\]\((?P<linked>{_ADDRESS})[^()\n]{{0,300}}+\)"
     rf"|(?P<alone>{_ADDRESS})"
 )
@@ -287,7 +287,7 @@ _MAX_LINKS = 200
 def links_in(text: str) -> Iterator[UrlCited]:
     """The links of a text and their places; each address once."""
     seen: set[str] = set()
-    for match in _LINK.finditer(text):
+    for match in re.finditer(_LINK, text):
         # Punctuation at the end belongs to the sentence; inside a link's parentheses it belongs to the address.
         url = match["linked"] or match["alone"].rstrip(_PUNCTUATION)
         if url in seen or len(seen) >= _MAX_LINKS:

@@ -11,7 +11,6 @@ import base64
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -21,7 +20,6 @@ from accounts._exceptions import StoreUnavailableError
 # Retries are spread by "full jitter" below a doubling limit: 50, 100, 200 ms.
 MAX_ATTEMPTS = 4
 FIRST_RETRY_SECONDS = 0.05
-MAX_THREADS = 16
 CLOCK_STEP_SECONDS = 2.0
 
 TIMEOUT = "timeout"
@@ -63,18 +61,18 @@ AwsSend = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Exchange(Protocol):
-    """One blocking request and its answer, callable from several threads at once."""
+    """One request and its answer, without retries; many at once. Nothing of it blocks the event loop."""
 
     clock_offset: float
     """Seconds by which AWS's clock is ahead of this machine's, 0 while they differ by less than can be told."""
 
-    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Raises `AwsError`."""
+    async def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises `AwsError`. After a cancellation AWS may have taken the request, or not."""
 
-    def connect(self, service: str) -> None:
-        """Open one more connection for a later `send`, where that can be done apart from it. Never raises."""
+    async def connect(self, service: str, number: int) -> None:
+        """Open so many connections for later `send`s, where that can be done apart from them. Never raises."""
 
-    def close(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 class AwsCaller(Protocol):
@@ -120,10 +118,7 @@ class Retrying:
 
 
 class AwsClient(Retrying):
-    """Calls AWS without blocking the event loop: each call takes a thread for as long as it lasts.
-
-    A cancelled call is abandoned: its thread goes on to the end of the request, which the exchange's timeouts bound.
-    """
+    """Calls AWS over one way to send, and tells its time."""
 
     def __init__(
         self,
@@ -132,29 +127,20 @@ class AwsClient(Retrying):
         rng: random.Random | None = None,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
-        super().__init__(self._send_in_thread, rng=rng, sleep=sleep)
+        super().__init__(exchange.send, rng=rng, sleep=sleep)
         self._exchange = exchange
-        # Our own: the loop's default one is shared with name resolution and files.
-        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="aws")
 
     def clock(self) -> float:
         """AWS's time in epoch seconds, as far as its answers have shown that this machine's differs."""
         return time.time() + self._exchange.clock_offset
 
-    async def _send_in_thread(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._exchange.send, service, operation, payload)
-
     async def connect(self, service: str, number: int) -> None:
         """Open so many connections for the calls that follow. What does not succeed is left to them."""
-        loop = asyncio.get_running_loop()
-        opening = [loop.run_in_executor(self._threads, self._exchange.connect, service) for _ in range(number)]
-        await asyncio.gather(*opening)
+        await self._exchange.connect(service, number)
 
     async def aclose(self) -> None:
-        """Close idle connections. Calls under way end by themselves and close theirs."""
-        self._exchange.close()
-        self._threads.shutdown(wait=False)
+        """Close connections. Calls under way fail."""
+        await self._exchange.aclose()
 
 
 # A signature is refused when the clock is off by more than five minutes.

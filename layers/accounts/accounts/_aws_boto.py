@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -18,12 +20,15 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from accounts._aws import CONNECTION_FAILED, MAX_THREADS, TIMEOUT, AwsError, clock_offset
-from accounts._aws_lean import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+from accounts._aws import CONNECTION_FAILED, TIMEOUT, AwsError, clock_offset
+from accounts._aws_lean import CONNECT_TIMEOUT_SECONDS, MAX_CALLS_AT_ONCE, READ_TIMEOUT_SECONDS
 
 
 class BotoExchange:
-    """Sends by botocore's low-level clients, which are safe to use from several threads."""
+    """Sends by botocore's low-level clients, which block, and so have a thread for as long as a call lasts.
+
+    A cancelled call is abandoned: its thread goes on to the end of the request, which botocore's timeouts bound.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         # The session reads profile, region and endpoints from the process's own environment; a mapping that differs
@@ -40,8 +45,16 @@ class BotoExchange:
         # botocore corrects its own clock for signatures.
         self.clock_offset = 0.0
         self._lock = threading.Lock()
+        # Our own: the loop's default one is shared with name resolution and files.
+        self._threads = ThreadPoolExecutor(MAX_CALLS_AT_ONCE, thread_name_prefix="aws")
 
-    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    async def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, self.send_blocking, service, operation, payload
+        )
+
+    def send_blocking(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """`send`, where no event loop runs or none is to be kept waiting."""
         sent_at = time.time()
         try:
             client = self._client(service)
@@ -69,10 +82,12 @@ class BotoExchange:
         if (offset := clock_offset(headers.get("date"), sent_at, time.time())) is not None:
             self.clock_offset = offset
 
-    def connect(self, service: str) -> None:
+    async def connect(self, service: str, number: int) -> None:
         """Nothing: botocore connects when it sends."""
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
+        """Close idle connections. Calls under way end by themselves."""
+        self._threads.shutdown(wait=False)
         with self._lock:
             clients, self._clients = self._clients, {}
         for client in clients.values():
@@ -87,7 +102,7 @@ class BotoExchange:
                     retries={"total_max_attempts": 1, "mode": "standard"},
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     read_timeout=READ_TIMEOUT_SECONDS,
-                    max_pool_connections=MAX_THREADS,
+                    max_pool_connections=MAX_CALLS_AT_ONCE,
                 )
                 self._clients[service] = self._session.client(
                     service,  # type: ignore[call-overload]

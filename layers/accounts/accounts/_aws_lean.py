@@ -1,32 +1,35 @@
-"""Calls AWS's JSON APIs with the standard library: requests signed here, sent over kept-alive connections.
+"""Calls AWS's JSON APIs without botocore: requests signed here, sent over our own HTTP connections.
 
-Loading boto3 and creating a DynamoDB client costs a cold sandbox several hundred milliseconds; this costs it the
-import of `http.client`. It covers static keys in the environment, as Lambda gives them to a function.
+Loading boto3 and creating a DynamoDB client costs a cold sandbox several hundred milliseconds. This covers static keys
+in the environment, as Lambda gives them to a function.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import http.client
 import json
-import select
-import socket
 import ssl
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from accounts._aws import CONNECTION_FAILED, TIMEOUT, AwsError, clock_offset
 from accounts._sigv4 import AwsCredentials, sign_headers
+from http_connections.connection import Connection, ConnectionLostError
+from http_connections.dialing import Origin
+from http_connections.http1 import ResponseHead, encode_request_head
+from http_connections.pool import ConnectionPool, UnreachableError
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 5.0
 # A connection idle for longer is not trusted: the process may have been frozen meanwhile, and the peer gone.
 MAX_IDLE_SECONDS = 15.0
-MAX_IDLE_CONNECTIONS = 16
+MAX_CALLS_AT_ONCE = 16
+# DynamoDB's largest answer has 16 MB of items, which JSON makes longer.
+MAX_ANSWER_BYTES = 67_108_864
 
 
 class _Service(NamedTuple):
@@ -41,9 +44,7 @@ _SERVICES = {
 
 
 class _Endpoint(NamedTuple):
-    is_tls: bool
-    host: str
-    port: int | None
+    origin: Origin
     netloc: str
     """Host and port as they stand in the URL, which is what is signed."""
 
@@ -60,7 +61,7 @@ def can_serve(environ: Mapping[str, str]) -> bool:
 
 
 class LeanExchange:
-    """Sends signed requests over kept connections. Safe to use from several threads: each takes its own connection.
+    """Sends signed requests over kept connections.
 
     Making it raises `ValueError` for keys or an endpoint that can't be used, naming no key.
     """
@@ -80,145 +81,91 @@ class LeanExchange:
         self.clock_offset = 0.0
         self._new_tls_context = tls_context
         self._tls: ssl.SSLContext | None = None
-        self._idle: defaultdict[_Endpoint, list[tuple[http.client.HTTPConnection, float]]] = defaultdict(list)
-        self._lock = threading.Lock()
-        self._is_closed = False
+        self._connections = ConnectionPool(
+            tls_context=self._tls_context,
+            connect_seconds=CONNECT_TIMEOUT_SECONDS,
+            trust_seconds=MAX_IDLE_SECONDS,
+            max_idle=MAX_CALLS_AT_ONCE,
+            wall_clock=clock,
+        )
+        self._slots = asyncio.Semaphore(MAX_CALLS_AT_ONCE)
 
-    def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        endpoint = self._endpoints[service]
-        body = json.dumps(payload, separators=(",", ":"), default=_encode_bytes).encode()
-        headers = self._headers(service, operation, endpoint, body)
-        status, answer = self._exchange(endpoint, operation, headers, body)
+    async def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        async with self._slots:
+            headers, body = self.sign(service, operation, payload)
+            status, answer = await self._exchange(self._endpoints[service].origin, operation, headers, body)
         try:
             decoded = json.loads(answer) if answer else {}
         except ValueError as error:
             raise AwsError(operation, "InternalFailure", status=status) from error
-        if status == http.client.OK:
+        if status == HTTPStatus.OK:
             return dict(decoded)
         code = str(decoded.get("__type") or decoded.get("code") or "InternalFailure")
         # AWS puts the service's name before the code, and in some answers an address behind it.
         raise AwsError(operation, code.rpartition("#")[2].partition(":")[0], status=status, response=decoded)
 
-    def connect(self, service: str) -> None:
-        endpoint = self._endpoints[service]
-        connection = self._new_connection(endpoint)
-        try:
-            _connect(connection)
-        except (OSError, http.client.HTTPException):
-            connection.close()  # whoever sends finds out why
-        else:
-            self._keep(endpoint, connection)
+    async def connect(self, service: str, number: int) -> None:
+        origin = self._endpoints[service].origin
+        await asyncio.gather(*(self._connections.open_early(origin) for _ in range(number)))
 
-    def close(self) -> None:
-        with self._lock:
-            self._is_closed = True
-            idle = [connection for kept in self._idle.values() for connection, _ in kept]
-            self._idle.clear()
-        for connection in idle:
-            connection.close()
+    async def aclose(self) -> None:
+        """Close every connection. Calls under way fail."""
+        await self._connections.aclose()
 
-    def _headers(self, service: str, operation: str, endpoint: _Endpoint, body: bytes) -> dict[str, str]:
+    def sign(self, service: str, operation: str, payload: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a request, as of now."""
+        body = json.dumps(payload, separators=(",", ":"), default=_encode_bytes).encode()
         wire = _SERVICES[service]
-        return sign_headers(
+        headers = sign_headers(
             credentials=self._credentials,
             region=self._region,
             service=service,
-            host=endpoint.netloc,
+            host=self._endpoints[service].netloc,
             headers={"content-type": wire.content_type, "x-amz-target": f"{wire.target}.{operation}"},
             body=body,
             now=self._clock() + self.clock_offset,
         )
+        return headers | {"accept-encoding": "identity", "content-length": str(len(body))}, body
 
-    def _exchange(
-        self, endpoint: _Endpoint, operation: str, headers: Mapping[str, str], body: bytes
+    async def _exchange(
+        self, origin: Origin, operation: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, bytes]:
-        connection = self._take_idle(endpoint) or self._new_connection(endpoint)
+        request = encode_request_head("POST", "/", headers.items()) + body
+        now = asyncio.get_running_loop().time
         try:
-            if connection.sock is None:
-                _connect(connection)
-            sent_at = self._clock()
-            connection.request("POST", "/", body, dict(headers))
-            response = connection.getresponse()
-            answer = response.read()
-            offset = clock_offset(response.headers.get("date"), sent_at, self._clock())
-            self.clock_offset = self.clock_offset if offset is None else offset
+            async with self._connections.connection(origin, None, now() + CONNECT_TIMEOUT_SECONDS) as connection:
+                sent_at = self._clock()
+                deadline = now() + READ_TIMEOUT_SECONDS
+                await connection.send([request], deadline)
+                head = await connection.receive_head(deadline)
+                answer = await _read_body(connection, operation, head, deadline)
+        except UnreachableError as error:
+            raise AwsError(operation, TIMEOUT if error.is_late else CONNECTION_FAILED) from error
         except TimeoutError as error:
-            connection.close()
             raise AwsError(operation, TIMEOUT) from error
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
+        except ConnectionLostError as error:
             raise AwsError(operation, CONNECTION_FAILED) from error
-        # Whatever it was, the answer to this request must not be read by the next one.
-        except BaseException:
-            connection.close()
-            raise
-        if response.will_close:
-            connection.close()
-        else:
-            self._keep(endpoint, connection)
-        return response.status, answer
+        offset = clock_offset(head.headers.get("date"), sent_at, self._clock())
+        self.clock_offset = self.clock_offset if offset is None else offset
+        return head.status, answer
 
-    def _new_connection(self, endpoint: _Endpoint) -> http.client.HTTPConnection:
-        if not endpoint.is_tls:
-            return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=CONNECT_TIMEOUT_SECONDS)
-        with self._lock:
-            if self._tls is None:
-                bundle = self._ca_bundle
-                # Made once: loading the system's certificates takes tens of milliseconds.
-                self._tls = ssl.create_default_context(cafile=bundle) if bundle else self._new_tls_context()
-        return http.client.HTTPSConnection(
-            endpoint.host, endpoint.port, timeout=CONNECT_TIMEOUT_SECONDS, context=self._tls
-        )
-
-    def _take_idle(self, endpoint: _Endpoint) -> http.client.HTTPConnection | None:
-        while True:
-            with self._lock:
-                if not self._idle[endpoint]:
-                    return None
-                # The one used last is the likeliest to be alive.
-                connection, idle_since = self._idle[endpoint].pop()
-            if 0 <= self._clock() - idle_since <= MAX_IDLE_SECONDS and not _has_ended(connection):
-                return connection
-            connection.close()
-
-    def _keep(self, endpoint: _Endpoint, connection: http.client.HTTPConnection) -> None:
-        with self._lock:
-            # A call may end after `close`, and would leave its connection open.
-            if not self._is_closed and len(self._idle[endpoint]) < MAX_IDLE_CONNECTIONS:
-                self._idle[endpoint].append((connection, self._clock()))
-                return
-        connection.close()
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            bundle = self._ca_bundle
+            # Made once: loading the system's certificates takes tens of milliseconds.
+            self._tls = ssl.create_default_context(cafile=bundle) if bundle else self._new_tls_context()
+        return self._tls
 
 
-def _connect(connection: http.client.HTTPConnection) -> None:
-    connection.connect()
-    opened: socket.socket = connection.sock
-    # Connecting has a bound of its own, which is shorter.
-    opened.settimeout(READ_TIMEOUT_SECONDS)
-
-
-def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Whether the peer closed an idle connection."""
-    opened: socket.socket | None = connection.sock
-    if opened is None:
-        return True
-    poll = select.poll()
-    poll.register(opened, select.POLLIN)
-    if not poll.poll(0):
-        return False
-    if not isinstance(opened, ssl.SSLSocket):
-        return True
-    # Session tickets make it readable, too, and come when nothing was asked yet.
-    opened.settimeout(0)
-    try:
-        opened.recv(1)
-    except ssl.SSLWantReadError:
-        return False
-    except OSError:
-        return True
-    finally:
-        opened.settimeout(READ_TIMEOUT_SECONDS)
-    return True
+async def _read_body(connection: Connection, operation: str, head: ResponseHead, deadline: float) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := await connection.receive(deadline):
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise AwsError(operation, "InternalFailure", status=head.status)
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _region(environ: Mapping[str, str]) -> str | None:
@@ -241,10 +188,10 @@ def _endpoint(service: str, region: str, environ: Mapping[str, str]) -> _Endpoin
         or environ.get("AWS_ENDPOINT_URL")
         or f"https://{service}.{region}.{suffix}"
     )
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or parts.hostname is None:
-        raise ValueError(f"the endpoint of {service} must be an http or https address")
-    return _Endpoint(parts.scheme == "https", parts.hostname, parts.port, parts.netloc)
+    try:
+        return _Endpoint(Origin.of(url)[0], urlsplit(url).netloc)
+    except ValueError:
+        raise ValueError(f"the endpoint of {service} must be an http or https address") from None
 
 
 def _encode_bytes(value: object) -> str:

@@ -2,8 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mangum import Mangum
 from mangum.types import LambdaHandler, Scope
@@ -14,24 +13,27 @@ from streaming_runtime.event_repairs import repair
 from streaming_runtime.settings import ResponseForm, RestForm, Settings
 
 # A Function URL's domain. API Gateway has other domains, and so has `sam local`, which says "localhost".
-_FUNCTION_URL = re.compile(r"[a-z0-9-]+\.lambda-url\.[a-z0-9-]+\.on\.aws", re.IGNORECASE)
+_FUNCTION_URL = re.compile(r"[a-z0-9-]+\.lambda-url\.[a-z0-9-]+\.on\.aws", re.IGNORECASE | re.ASCII)
 
 # What scope["asgi"] promises from 2.4 on: `send` raises an OSError when the response can no longer be
 # delivered.
 ASGI_VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """One request for the application."""
 
-    scope: Scope = field(repr=False)
-    body: bytes = field(repr=False)
+    scope: Scope
+    body: bytes
     # Whether the response goes out as a stream.
     is_streamed: bool
     # Mangum's adapter for this kind of event: it turns a complete response into the document for a buffered
     # answer.
-    adapter: LambdaHandler = field(repr=False)
+    adapter: LambdaHandler
+
+    def __repr__(self) -> str:
+        # Without what the caller sent.
+        return f"HttpRequest(is_streamed={self.is_streamed})"
 
 
 def parse_event(payload: bytes) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import traceback
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -30,8 +29,7 @@ class Place(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Why an invocation, or the start of the sandbox, did not end well."""
 
     # One line of ASCII: it is sent as a header.
@@ -44,7 +42,7 @@ class Failure:
     # The traceback as lines of text, outermost frame first.
     stack: tuple[str, ...] = ()
     # The same frames for X-Ray.
-    places: tuple[Place, ...] = field(default=(), repr=False)
+    places: tuple[Place, ...] = ()
 
     def to_document(self, request_id: str = "") -> dict[str, Any]:
         """Lambda's error document."""
@@ -64,9 +62,9 @@ class Failure:
         cut = self
         while len(data := cut.to_json(request_id)) > MAX_HEADER_BYTES:
             if cut.stack:
-                cut = replace(cut, stack=cut.stack[len(cut.stack) // 2 + 1 :])
+                cut = cut._replace(stack=cut.stack[len(cut.stack) // 2 + 1 :])
             else:
-                cut = replace(cut, message=cut.message[: len(cut.message) // 2])
+                cut = cut._replace(message=cut.message[: len(cut.message) // 2])
         return data
 
     def to_xray(self) -> str:

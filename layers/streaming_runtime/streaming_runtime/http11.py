@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
+from typing import NamedTuple
 
 from streaming_runtime.errors import (
     RuntimeApiMalformedResponseError,
@@ -30,17 +30,19 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]")
 Headers = Iterable[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(NamedTuple):
     """One complete response."""
 
     status: int
     # Names in lower case; of repeated ones the last, except Content-Length, which must not differ.
-    headers: dict[str, str] = field(repr=False)
+    headers: dict[str, str]
     # Of `next`, this is what a user sent.
-    body: bytes = field(repr=False)
+    body: bytes
     # Whether the connection may carry another request.
     keeps_alive: bool
+
+    def __repr__(self) -> str:
+        return f"HttpResponse(status={self.status}, keeps_alive={self.keeps_alive})"
 
     @property
     def is_success(self) -> bool:

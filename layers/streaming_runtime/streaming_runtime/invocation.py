@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -39,17 +38,18 @@ MIN_DELIVERY_SECONDS = 0.2
 CLEANUP_SECONDS = 30.0
 
 
-@dataclass(slots=True)
 class Sandbox:
-    """What all invocations of one process share."""
+    """What all invocations of one process share. `state` is the application's lifespan state."""
 
-    settings: Settings
-    mangum: Mangum
-    generators: AbandonedGenerators
-    # The application's lifespan state.
-    state: dict[str, Any] = field(default_factory=dict, repr=False)
-    # What a request is told that is cancelled.
-    end_reason: Failure = SHUTDOWN
+    def __init__(
+        self, settings: Settings, mangum: Mangum, generators: AbandonedGenerators, state: dict[str, Any]
+    ) -> None:
+        self.settings = settings
+        self.mangum = mangum
+        self.generators = generators
+        self.state = state
+        # What a request is told that is cancelled.
+        self.end_reason = SHUTDOWN
 
 
 class _Run:
@@ -205,7 +205,7 @@ async def run_invocation(sandbox: Sandbox, api: RuntimeApi, invocation: Invocati
     now_ms = time.time() * 1000
     deadline_ms = find_deadline(invocation.deadline_ms, int(now_ms), settings.function.timeout_seconds)
     if deadline_ms != invocation.deadline_ms:
-        invocation = replace(invocation, deadline_ms=deadline_ms)
+        invocation = invocation._replace(deadline_ms=deadline_ms)
     schedule = Schedule()
     if deadline_ms is not None:
         remaining = max(0.0, (deadline_ms - now_ms) / 1000)

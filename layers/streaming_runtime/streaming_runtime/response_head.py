@@ -3,9 +3,8 @@
 import json
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from streaming_runtime.errors import AppProtocolError
 
@@ -23,13 +22,15 @@ _HOP_BY_HOP = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """Status and headers, safe to send."""
 
     status: int
     # Names in lower case, values valid UTF-8 without control characters, in the application's order.
-    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    def __repr__(self) -> str:
+        return f"ResponseHead(status={self.status})"
 
     def first(self, name: bytes) -> bytes | None:
         """The first value of a header."""

@@ -6,8 +6,8 @@ Streamed responses have a connection of their own each: see `response_stream`.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import NamedTuple
 
 from streaming_runtime import __version__
 from streaming_runtime.errors import (
@@ -38,8 +38,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,256}")
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What `next` handed out."""
 
     # Safe to put into a path.
@@ -47,17 +46,21 @@ class Invocation:
     # Milliseconds since the epoch, as told; None where nothing usable was told.
     deadline_ms: int | None
     # The event as JSON text.
-    payload: bytes = field(repr=False)
+    payload: bytes
     function_arn: str = ""
     # X-Ray's header, empty when there is none.
     trace_id: str = ""
     # JSON texts from mobile SDKs, empty when there are none.
-    client_context: str = field(default="", repr=False)
-    cognito_identity: str = field(default="", repr=False)
+    client_context: str = ""
+    cognito_identity: str = ""
     # Of a function that isolates its tenants; None otherwise.
-    tenant_id: str | None = field(default=None, repr=False)
+    tenant_id: str | None = None
     # Distinguishes invocations with the same request id; empty when Lambda does not.
     invocation_id: str = ""
+
+    def __repr__(self) -> str:
+        # Without what the caller sent.
+        return f"Invocation(request_id={self.request_id!r}, deadline_ms={self.deadline_ms})"
 
     @property
     def reply_headers(self) -> tuple[tuple[str, str], ...]:

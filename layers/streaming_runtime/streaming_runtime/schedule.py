@@ -1,10 +1,9 @@
 """When an invocation is pressed to end."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(NamedTuple):
     """Times of the event loop's clock. Without a known deadline there are none: Lambda ends what takes too long."""
 
     # The application is cancelled.

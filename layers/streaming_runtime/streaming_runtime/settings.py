@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from streaming_runtime.errors import InitError
 from streaming_runtime.event_loop import LoopChoice
@@ -17,7 +16,7 @@ MAX_CONCURRENCY = 10_000
 # A week: no function may run that long.
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
 
-_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_PATH = r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*"
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -60,8 +59,7 @@ class Failures(StrEnum):
     REPORT = "report"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where the Runtime API listens."""
 
     host: str
@@ -80,7 +78,7 @@ class Address:
         if not colon or authority.endswith("]"):
             host, port = authority, "80"
         is_port = port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT
-        if not host or not is_port or _PATH.fullmatch(path) is None:
+        if not host or not is_port or (path and re.fullmatch(_PATH, path) is None):
             raise _invalid(name, value, "host:port, as Lambda sets it, or host:port/path")
         return cls(host.strip("[]"), int(port), (slash + path).rstrip("/"))
 
@@ -90,8 +88,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionIdentity:
+class FunctionIdentity(NamedTuple):
     """What Lambda tells about the function, for the context object. None is what it does not tell."""
 
     name: str | None = None
@@ -104,8 +101,7 @@ class FunctionIdentity:
     timeout_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """All that configures one sandbox."""
 
     address: Address

@@ -29,7 +29,8 @@ class WholeList:
     def __init__(self, document: Mapping[str, Any]) -> None:
         by_bot = {name.lower(): codename for name, codename in CODENAMES.items()}
         models = [
-            read_model(row, int(document.get("created", 0)), by_bot.get(row["id"].lower())) for row in document["models"]
+            read_model(row, int(document.get("created", 0)), by_bot.get(row["id"].lower()))
+            for row in document["models"]
         ]
         self.models = sorted(models, key=lambda model: model.id.lower())
         dashed = [key_of(model.id).replace(".", "-") for model in models]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
 
+from http_connections import pool
+from http_connections.connection import Connection
+from http_connections.dialing import Origin, Proxy, dial
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.wire import stream_transport
-from reverse.wire.connection import Connection
-from reverse.wire.dialing import Origin, Proxy, dial
 from reverse.wire.stream_transport import StreamTransport
 from reverse.wire.transport import OutgoingRequest, read_body
 from tests.reverse.official.raw_server import RawServer, always, whole
@@ -78,8 +79,10 @@ def test_an_upload_that_nobody_reads_is_a_timeout_and_not_all_handed_over(
     monkeypatch.setattr(stream_transport, "_SLOWEST_BYTES_PER_SECOND", 1_000_000_000)
     written = 0
 
-    async def counted(origin: Origin, proxy: Proxy | None, deadline: float) -> Connection:
-        connection = await dial(origin, proxy, deadline)
+    async def counted(
+        origin: Origin, proxy: Proxy | None, deadline: float, tls: Callable[[], ssl.SSLContext]
+    ) -> Connection:
+        connection = await dial(origin, proxy, deadline, tls)
         inner = connection.take_transport()
 
         class Counting:
@@ -113,7 +116,7 @@ def test_an_upload_that_nobody_reads_is_a_timeout_and_not_all_handed_over(
             writer.transport.abort()
         server.close()
 
-    monkeypatch.setattr(stream_transport, "dial", counted)
+    monkeypatch.setattr(pool, "dial", counted)
     factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(scenario())
@@ -149,13 +152,15 @@ async def test_nothing_is_sent_over_a_connection_that_was_begun_before_a_close(
 ) -> None:
     is_connected, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(origin: Origin, proxy: Proxy | None, deadline: float) -> Connection:
-        connection = await dial(origin, proxy, deadline)
+    async def slow(
+        origin: Origin, proxy: Proxy | None, deadline: float, tls: Callable[[], ssl.SSLContext]
+    ) -> Connection:
+        connection = await dial(origin, proxy, deadline, tls)
         is_connected.set()
         await goes_on.wait()
         return connection
 
-    monkeypatch.setattr(stream_transport, "dial", slow)
+    monkeypatch.setattr(pool, "dial", slow)
     async with RawServer(always(whole(b""))).serve() as server:
         task = asyncio.create_task(ask(transport, server.url, "POST", b"paid for"))
         await is_connected.wait()

@@ -25,8 +25,8 @@ from gateway.http.request_log import Journal
 from gateway.surfaces.responses.input_items import Item
 from lazy_dataclasses import dataclass
 
-_RESPONSE = re.compile(r"resp_[0-9a-f]{32}")
-_ITEM = re.compile(r"[a-z]{2,3}_([0-9a-f]{32})[0-9a-f]{4,8}")
+_RESPONSE = r"resp_[0-9a-f]{32}"
+_ITEM = r"[a-z]{2,3}_([0-9a-f]{32})[0-9a-f]{4,8}"
 
 
 def new_response_id() -> str:
@@ -36,7 +36,7 @@ def new_response_id() -> str:
 
 def is_response_id(text: str) -> bool:
     """Whether the text looks like an id of ours; nothing else is worth asking the store for."""
-    return _RESPONSE.fullmatch(text) is not None
+    return re.fullmatch(_RESPONSE, text) is not None
 
 
 def item_ids(response_id: str) -> Callable[[str], str]:
@@ -48,7 +48,7 @@ def item_ids(response_id: str) -> Callable[[str], str]:
 
 def response_of_item(item_id: str) -> str | None:
     """The response that an item of ours belongs to; `None` for ids that others made."""
-    found = _ITEM.fullmatch(item_id)
+    found = re.fullmatch(_ITEM, item_id)
     return f"resp_{found[1]}" if found else None
 
 

@@ -1,6 +1,6 @@
 """HTTP/1.1 as bytes, without I/O: write a request, read its response while it arrives.
 
-Only what a question to Poe needs. Whatever the other end sends is bounded: a head, interim responses and trailers by
+Only what requests to APIs need. Whatever the other end sends is bounded: a head, interim responses and trailers by
 `MAX_HEAD_BYTES`, the line of a chunk by `MAX_CHUNK_LINE_BYTES`. The body is handed on piece by piece and is for its
 reader to bound.
 """

@@ -1,4 +1,4 @@
-"""One connection to Poe, which carries one exchange at a time: bytes out, pieces of the response in.
+"""One connection, which carries one exchange at a time: bytes out, pieces of the response in.
 
 Whoever reads waits on one future, and one timer serves the whole exchange: the moment until which the reader waits is
 moved on, and the timer, when it rings too early, sets itself again. So a piece of a stream costs one read of the socket
@@ -14,7 +14,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
 
-from reverse.wire.http1 import IncompleteResponseError, MalformedResponseError, ResponseHead, ResponseParser
+from http_connections.http1 import IncompleteResponseError, MalformedResponseError, ResponseHead, ResponseParser
 
 # A reader that falls behind so far makes the server wait.
 MAX_UNREAD_BYTES = 262_144

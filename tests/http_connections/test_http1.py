@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reverse.wire.http1 import (
+from http_connections.http1 import (
     MAX_CHUNK_LINE_BYTES,
     MAX_HEAD_BYTES,
     IncompleteResponseError,

@@ -1,19 +1,20 @@
-"""Opening a connection to Poe: directly, or through the one proxy that the user names."""
+"""Opening a connection: directly, or through the one proxy that the user names."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import re
+import ssl
+from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from http_connections.connection import Connection, ConnectionLostError
+from http_connections.http1 import encode_request_head
 from lazy_dataclasses import dataclass
-from reverse.tls import tls_context
-from reverse.wire.connection import Connection, ConnectionLostError
-from reverse.wire.http1 import encode_request_head
 
 # Where a name has addresses of both kinds and one kind does not answer, the other is tried after this (RFC 8305).
 _HAPPY_EYEBALLS_SECONDS = 0.25
@@ -81,26 +82,30 @@ class Proxy:
         return cls(Origin.of(url)[0], (("Proxy-Authorization", f"Basic {base64.b64encode(secret).decode()}"),))
 
 
-async def dial(origin: Origin, proxy: Proxy | None, deadline: float) -> Connection:
+async def dial(
+    origin: Origin, proxy: Proxy | None, deadline: float, tls_context: Callable[[], ssl.SSLContext]
+) -> Connection:
     """A connection on which requests to `origin` can be sent; TLS is verified against the origin's name.
+
+    `tls_context` makes or shares the context, and is called where there is TLS.
 
     Raises `TimeoutError` at the deadline, a time of the loop; `OSError`, `ConnectionLostError`, `ProxyRefusedError`.
     """
     async with asyncio.timeout_at(deadline):
         if proxy is None:
-            return await _connect(origin)
-        connection = await _connect(proxy.origin)
+            return await _connect(origin, tls_context)
+        connection = await _connect(proxy.origin, tls_context)
         if not origin.is_secure:
             return connection  # which forwards each request
         try:
-            await _tunnel(connection, origin, proxy, deadline)
+            await _tunnel(connection, origin, proxy, deadline, tls_context())
         except BaseException:
             connection.abort()
             raise
         return connection
 
 
-async def _connect(origin: Origin) -> Connection:
+async def _connect(origin: Origin, tls_context: Callable[[], ssl.SSLContext]) -> Connection:
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"ssl": tls_context()} if origin.is_secure else {}
     # uvloop tries one address after the other, and takes no such option; a number has no other address.
@@ -118,7 +123,9 @@ def _is_number(host: str) -> bool:
     return True
 
 
-async def _tunnel(connection: Connection, origin: Origin, proxy: Proxy, deadline: float) -> None:
+async def _tunnel(
+    connection: Connection, origin: Origin, proxy: Proxy, deadline: float, context: ssl.SSLContext
+) -> None:
     head = encode_request_head("CONNECT", origin.authority, [("Host", origin.authority), *proxy.headers])
     await connection.send([head], deadline, has_body=False)
     reply = await connection.receive_head(deadline)
@@ -128,7 +135,7 @@ async def _tunnel(connection: Connection, origin: Origin, proxy: Proxy, deadline
     # CONNECT was an exchange of its own, and is over.
     connection.begin_idle()
     secured = await asyncio.get_running_loop().start_tls(
-        connection.take_transport(), connection, tls_context(), server_hostname=origin.host
+        connection.take_transport(), connection, context, server_hostname=origin.host
     )
     # `start_tls` returns nothing where the connection was closed during the handshake.
     if secured is None:

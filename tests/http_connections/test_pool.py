@@ -1,0 +1,108 @@
+"""What is kept between exchanges, and when nothing is; `test_stream_transport.py` has what requests see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+
+import pytest
+
+from http_connections.connection import Connection
+from http_connections.dialing import Origin
+from http_connections.http1 import encode_request_head
+from http_connections.pool import ConnectionPool, UnreachableError
+from tests.reverse.official.raw_server import RawServer, always, whole
+
+SECONDS = 30.0
+
+
+def make_pool(**options: object) -> ConnectionPool:
+    settings = {"connect_seconds": SECONDS, "trust_seconds": 60.0, **options}
+    return ConnectionPool(tls_context=ssl.create_default_context, **settings)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RawServer]:
+    async with RawServer(always(whole(b"fine"))).serve() as running:
+        yield running
+
+
+def later() -> float:
+    return asyncio.get_running_loop().time() + SECONDS
+
+
+async def ask(connection: Connection) -> None:
+    await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+    await connection.receive_head(later())
+    while await connection.receive(later()):
+        pass
+
+
+async def test_more_connections_than_may_rest_are_closed_after_their_exchange(server: RawServer) -> None:
+    pool = make_pool(max_idle=2)
+    origin, _ = Origin.of(server.url)
+    all_asked = asyncio.Barrier(4)
+
+    async def exchange() -> None:
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+            await all_asked.wait()
+
+    for connections in (4, 6):
+        await asyncio.gather(*(exchange() for _ in range(4)))
+        # The second round finds two of the first, and opens two more.
+        assert server.connections == connections
+    await pool.aclose()
+
+
+async def test_connections_that_are_opened_early_are_used(server: RawServer) -> None:
+    pool = make_pool()
+    origin, _ = Origin.of(server.url)
+    await asyncio.gather(pool.open_early(origin), pool.open_early(origin))
+    async with pool.connection(origin, None, later()) as one, pool.connection(origin, None, later()) as other:
+        await asyncio.gather(ask(one), ask(other))
+    assert server.connections == 2
+    await pool.aclose()
+
+
+async def test_an_exchange_that_was_left_early_takes_its_connection_along(server: RawServer) -> None:
+    pool = make_pool()
+    origin, _ = Origin.of(server.url)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="enough"):
+            async with pool.connection(origin, None, later()) as connection:
+                await ask(connection)
+                raise ValueError("enough")
+    assert server.connections == 2
+    await pool.aclose()
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+async def test_who_ran_out_of_time_is_told(is_late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> Connection:
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr("http_connections.pool.dial", never)
+    pool = make_pool(connect_seconds=1.0)
+    deadline = asyncio.get_running_loop().time() + (0.5 if is_late else SECONDS)
+    with pytest.raises(UnreachableError) as caught:
+        async with pool.connection(Origin("http", "127.0.0.1", 1), None, deadline):
+            pytest.fail("there is nobody")
+    assert caught.value.is_late is is_late
+
+
+async def test_what_could_not_be_opened_is_not_told_in_detail() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    pool = make_pool()
+    origin = Origin("http", "127.0.0.1", port)
+    await pool.open_early(origin)
+    with pytest.raises(UnreachableError) as caught:
+        async with pool.connection(origin, None, later()):
+            pytest.fail("there is nobody")
+    assert str(port) not in str(caught.value)
+    assert caught.value.__suppress_context__

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from accounts import Account, AccountKind, why_none
 from gateway import SCHEMA_VERSION, __version__
@@ -82,25 +83,41 @@ NOT_OFFERED = {
     "organization": "Organizations are not offered. Keys and usage are at /admin.",
 }
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_SEGMENTS = [(prefix.split("/"), message) for prefix, message in NOT_OFFERED.items()]
 
 
-def not_offered_routes() -> list[Route]:
-    """A route for each address and everything below it; they stand behind the real ones."""
-    return [
-        Route(path, _endpoint(message), methods=_METHODS, include_in_schema=False)
-        for prefix, message in NOT_OFFERED.items()
+def why_not_offered(address: str) -> str | None:
+    """What is said of an address that is listed, or below one that is; `None` for any other."""
+    asked = address.split("/")
+    for listed, message in _SEGMENTS:
         # With everything below it: SDKs ask for `/files/{id}/content` as well.
-        for path in (f"/{prefix}", f"/{prefix}/{{rest:path}}")
-    ]
+        if len(asked) >= len(listed) and all(map(_fits, listed, asked)):
+            return message
+    return None
 
 
-def _endpoint(message: str) -> Callable[[Request], Awaitable[None]]:
-    async def not_offered(request: Request) -> None:
-        # As for the addresses that exist: without a key nobody learns which ones there are.
-        await authenticate(request)
-        raise GatewayError(NOT_FOUND, message)
+def _fits(listed: str, asked: str) -> bool:
+    return listed == asked or (listed.startswith("{") and asked != "")
 
-    return not_offered
+
+class NotOfferedRoute(Route):
+    """One route for all these addresses, which are looked up: a pattern for each would cost every start 2 ms."""
+
+    def __init__(self) -> None:
+        super().__init__("/{address:path}", not_offered, methods=_METHODS, include_in_schema=False)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        if match is Match.NONE or why_not_offered(found["path_params"]["address"]) is None:
+            return Match.NONE, {}
+        return match, found
+
+
+async def not_offered(request: Request) -> None:
+    """Refuse what is not offered, with the reason. Raises `GatewayError`."""
+    # As for the addresses that exist: without a key nobody learns which ones there are.
+    await authenticate(request)
+    raise GatewayError(NOT_FOUND, why_not_offered(request.path_params["address"]))
 
 
 async def index(_request: Request) -> JSONResponse:
@@ -258,6 +275,6 @@ def build_routes() -> list[Route]:
         Route("/version", version),
         Route("/readyz", readyz),
         Route("/", index),
-        # Last: they match whatever begins like them.
-        *not_offered_routes(),
+        # Last: it matches whatever begins like them.
+        NotOfferedRoute(),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.surfaces.routes import NOT_OFFERED
+from gateway.surfaces.routes import NOT_OFFERED, why_not_offered
 from tests.gateway.scripted import House
 
 # Addresses at which something of that name could be, so that only what can't be done with it is not offered.
@@ -19,6 +19,30 @@ async def test_it_says_what_is_missing_and_is_a_404(house: House, prefix: str) -
             assert (answer.status, answer.error["code"]) == (404, "not_found")
             assert answer.error["type"] == "invalid_request_error"
             assert answer.error["message"] == NOT_OFFERED[prefix]
+
+
+@pytest.mark.parametrize(
+    ("address", "listed"),
+    [
+        ("files", "files"),
+        ("files/file-1/content", "files"),
+        ("filesystem", None),
+        ("videos/video-1/remix", "videos/{video_id}/remix"),
+        ("videos/edits/remix", "videos/edits"),
+        ("videos//remix", None),
+        ("videos/video-1", None),
+        ("chat/completions", None),
+        ("chat/completions/", None),
+        ("", None),
+    ],
+)
+def test_an_address_counts_by_its_segments(address: str, listed: str | None) -> None:
+    assert why_not_offered(address) == (None if listed is None else NOT_OFFERED[listed])
+
+
+async def test_other_methods_of_what_is_not_offered_are_a_405(house: House) -> None:
+    answer = await house.call("/v1/embeddings", method="OPTIONS")
+    assert (answer.status, answer.error["code"]) == (405, "method_not_allowed")
 
 
 async def test_callers_of_anthropics_api_are_told_in_its_envelope(house: House) -> None:

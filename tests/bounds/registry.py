@@ -48,6 +48,7 @@ from gateway.surfaces.media.videos import read_video_request
 from gateway.surfaces.messages.encoder import read_arguments
 from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.models import _tagged
+from gateway.surfaces.routes import why_not_offered
 from gateway.surfaces.responses.request import read_response_request
 from gateway.surfaces.responses.storage import is_response_id, response_of_item
 from http_connections.http1 import ResponseParser
@@ -379,6 +380,7 @@ async def headers(text: str) -> None:
     given = Headers(raw=[(b"authorization", b"Basic " + raw), (b"x-api-key", raw), (b"content-type", raw)])
     _request_id({"headers": [(b"x-request-id", raw)]})
     _plain_path(text)
+    why_not_offered(text)
     _tagged(body_of("", if_none_match=text), encode([1]))
     for read in (read_token, _basic_password, is_form):
         with contextlib.suppress(*EXPECTED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ async def test_a_first_chat_of_either_kind_imports_nothing_and_makes_nothing(tmp
     assert {kind: chat.compiled for kind, chat in found.items()} == {"official": [], "web": []}
     # Which events an answer has depends a little on when they come.
     assert all(len(names) <= MOST_NEW_CLASSES for names in classes.values()), classes
+    # A package may be loaded by a module of its own.
+    packages = {
+        kind: {package for name in chat.at_init for package in accumulate(name.split("."), "{}.{}".format)}
+        for kind, chat in found.items()
+    }
+    for kind, foreign in (("official", "websockets"), ("web", "reverse.official")):
+        assert foreign not in packages[kind]
+        assert foreign in packages["web" if kind == "official" else "official"]
     loaded = (tmp_path / "imports.log").read_bytes()
     assert b"gateway.app" in loaded and b"pattern compiled: " in loaded
     for heavy in (b"fastapi", b"pydantic", b"httpx", b"boto3"):

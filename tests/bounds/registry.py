@@ -48,9 +48,9 @@ from gateway.surfaces.media.videos import read_video_request
 from gateway.surfaces.messages.encoder import read_arguments
 from gateway.surfaces.messages.request import read_messages_request
 from gateway.surfaces.models import _tagged
-from gateway.surfaces.routes import why_not_offered
 from gateway.surfaces.responses.request import read_response_request
 from gateway.surfaces.responses.storage import is_response_id, response_of_item
+from gateway.surfaces.routes import why_not_offered
 from http_connections.http1 import ResponseParser
 from reverse.chat import ChatRequest, Message, ToolCall
 from reverse.errors import ErrorCode, PoeError, poe_error

@@ -14,7 +14,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib import import_module
 from operator import attrgetter
@@ -23,7 +23,7 @@ from pathlib import Path
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from accounts import AccountStoreError
+from accounts import AccountKind, AccountStoreError
 from gateway.admin.gate import GuardedApplication
 from gateway.bootstrap import build_services
 from gateway.console.front import ORIGINAL_PATH, SECURITY_HEADERS, ConsoleFront, is_console
@@ -90,11 +90,15 @@ class Gateway:
             services = self.services
             # Inside the lifespan, which Lambda runs in its init phase with a whole processor.
             preload()
+            kinds: Collection[AccountKind] = tuple(AccountKind)
             if self._is_deployed:
                 # Made once here, shared by Poe and AWS: reading the certificates costs the first request otherwise.
                 tls_context()
-                services.prepare(is_first=True)
-                await services.warm_up()
+                kinds = await services.warm_up()
+            for kind in kinds:
+                preload(kind)
+            if self._is_deployed:
+                await services.connect(kinds)
         except Exception as error:  # noqa: BLE001 - the server is told, whatever it is
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -296,15 +300,15 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
 MODULES = Path(__file__).with_name("preload.json")
 
 
-def preload() -> None:
-    """Import what the first chat needs, as far as it is here: another version of Python has others.
+def preload(kind: AccountKind | None = None) -> None:
+    """Import what the first chat needs: over accounts of this kind, or else over any.
 
     Lambda runs the init phase with a whole processor, and an invocation at 512 MB with 0.29 of one. What is loaded is
     recorded, not listed by hand: `python -m local preload` starts a sandbox, watches what its first chats import and
     which dataclasses they use, and writes `preload.json`; a test fails where a first chat imports anything, or is the
-    first to use a class. FastAPI, which chats do without, stays out.
+    first to use a class. FastAPI, which chats do without, stays out. What another version of Python lacks is left out.
     """
-    for name in json.loads(MODULES.read_text(encoding="utf-8")):
+    for name in json.loads(MODULES.read_text(encoding="utf-8"))["any" if kind is None else kind.value]:
         module, _, class_name = name.partition(":")
         with suppress(ImportError, AttributeError):
             loaded = import_module(module)

@@ -7,24 +7,31 @@ Lambda runs the init phase with a whole processor, and an invocation with a shar
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from local.bench import plain_httpx_app
 from local.bench.measure import cpu_seconds, text_chunks
 from local.bench.model_list import store_model_list
 from local.bench.runtime import BareSandbox
 from local.bench.streaming import prompt
-from local.bench.surroundings import Surroundings
+from local.bench.surroundings import Surroundings, surroundings
 from local.bench.tls_front import Fronts, tls_fronts
 from local.function_url import Function
 from local.settings import ROOT
 
 SHARE = 0.29
 ROUNDS = 5
-STACK = "a small stack (fastapi, mangum, httpx, boto3) with the same upstream call"
-_KINDS = {"this gateway, official account": "bench-first-official", "this gateway, web account": "bench-first-web"}
 _KEY = "bench-first-key"
+STACK = "a small stack (fastapi, mangum, httpx, boto3) with the same upstream call"
+_FLEETS = {
+    "this gateway, official accounts": ("official",),
+    "this gateway, web accounts": ("web",),
+    "this gateway, accounts of both kinds, an official one answers": ("official", "web"),
+}
 
 
 @dataclass(slots=True)
@@ -43,25 +50,25 @@ class FirstTokens:
         return [init + work / SHARE for init, work in zip(self.init, self.work, strict=True)]
 
 
-async def measure_first_tokens(around: Surroundings, found: dict[str, FirstTokens]) -> None:
+async def measure_first_tokens(found: dict[str, FirstTokens]) -> None:
     """Fill `found`, the ways taking turns. Raises `RuntimeError`."""
-    await store_model_list(around, now=time.time())
-    await around.add_official_account(_KINDS["this gateway, official account"], _KEY)
-    web = _KINDS["this gateway, web account"]
-    await around.web_simulator("accounts", p_b=web, points=10_000_000)
-    await around.admin("POST", "/accounts", kind="web", label=web, credentials={"p_b": web})
-    async with tls_fronts(around.gateway.environment, around.scratch) as fronts:
-        gateway, stack = _gateway(around, fronts), _stack(around, fronts)
-        for label in _KINDS.values():
-            # An account's session is used before, by another sandbox.
-            await around.use_accounts(label)
-            await _add(around, gateway, FirstTokens())
+    async with AsyncExitStack() as stack:
+        # A stack of its own, since what a sandbox loads depends on which kinds of account there are.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="poe-gateway-first-token-"))
+        around = await stack.enter_async_context(surroundings(Path(folder)))
+        fronts = await stack.enter_async_context(tls_fronts(around.gateway.environment, around.scratch))
+        await store_model_list(around, now=time.time())
+        await around.add_key_at_poe(_KEY)
+        gateway, small_stack = _gateway(around, fronts), _small_stack(around, fronts)
         for number in range(ROUNDS):
             sys.stderr.write(f"  first tokens, round {number + 1} of {ROUNDS}\n")
-            for name, label in _KINDS.items():
-                await around.use_accounts(label)
+            for name, kinds in _FLEETS.items():
+                await around.have_only(*kinds)
+                if kinds[0] == "web":
+                    # An account's session is used before, by another sandbox.
+                    await _add(around, gateway, FirstTokens())
                 await _add(around, gateway, found.setdefault(name, FirstTokens()))
-            await _add(around, stack, found.setdefault(STACK, FirstTokens()))
+            await _add(around, small_stack, found.setdefault(STACK, FirstTokens()))
 
 
 async def _add(around: Surroundings, function: Function, found: FirstTokens) -> None:
@@ -88,7 +95,7 @@ def _gateway(around: Surroundings, fronts: Fronts) -> Function:
     return replace(around.gateway, environment=environment)
 
 
-def _stack(around: Surroundings, fronts: Fronts) -> Function:
+def _small_stack(around: Surroundings, fronts: Fronts) -> Function:
     """Another application in the gateway's place, with the same runtime and limits."""
     environment = {
         **around.gateway.environment,

@@ -18,9 +18,10 @@ from local.bench.streaming import prompt
 from local.bench.surroundings import Surroundings, surroundings
 from local.settings import ROOT
 
-ACCOUNTS = {"official": "sample-official", "web": "sample-web-1"}
+KINDS = ("official", "web")
 # Modules that others load are indented.
 _LOADED = re.compile(rb"^(?:import time: +\d+ \| +\d+ \||dataclass made:) (\S+)$", re.MULTILINE)
+_MODULE = re.compile(rb"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 _COMPILED = re.compile(rb"^pattern compiled: (.+)$", re.MULTILINE)
 _CHAT = "/v1/chat/completions"
 
@@ -29,6 +30,8 @@ _CHAT = "/v1/chat/completions"
 class FirstChat:
     """What a new sandbox makes ready after its init, up to the end of its first chat, in that order."""
 
+    at_init: list[str]
+    """All modules that were loaded before it."""
     loaded: list[str]
     """Modules, without those that these load in their turn, and classes, as `module:name`."""
     compiled: list[str]
@@ -36,16 +39,20 @@ class FirstChat:
 
 
 async def imports_of_first_chats(around: Surroundings) -> dict[str, FirstChat]:
-    """Start a sandbox for each kind of account and watch its first chat. Raises `RuntimeError` if one fails."""
+    """Start a sandbox for each kind of account, which is the only one there is, and watch its first chat.
+
+    Raises `RuntimeError` if one fails.
+    """
     found = {}
-    for kind, label in ACCOUNTS.items():
-        await around.use_accounts(label)
+    for kind in KINDS:
+        await around.have_only(kind)
         found[kind] = await _imports(around)
     return found
 
 
 async def _imports(around: Surroundings) -> FirstChat:
     log = around.scratch / "imports.log"
+    before = log.stat().st_size if log.exists() else 0
     paths = [around.gateway.environment.get("PYTHONPATH", ""), str(ROOT / "functions")]
     environment = {
         **around.gateway.environment,
@@ -63,9 +70,10 @@ async def _imports(around: Surroundings) -> FirstChat:
         await sandbox.start()
         told = log.stat().st_size
         await sandbox.request("POST", _CHAT, prompt(3), around.api_key)
-        lines = log.read_bytes()[told:]
+        logged = log.read_bytes()
+        at_init, lines = logged[before:told], logged[told:]
         loaded, compiled = ([found.decode() for found in kind.findall(lines)] for kind in (_LOADED, _COMPILED))
-        return FirstChat(loaded, compiled)
+        return FirstChat([name.decode() for name in _MODULE.findall(at_init)], loaded, compiled)
     finally:
         await sandbox.stop()
 
@@ -75,12 +83,13 @@ def record_preload(path: Path = ROOT / "functions/gateway/preload.json") -> None
 
     Raises `RuntimeError` if the stack does not come up.
     """
-    path.write_text("[]\n", encoding="utf-8")
+    path.write_text(json.dumps({"any": [], **{kind: [] for kind in KINDS}}), encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="poe-gateway-preload-") as scratch:
         found = asyncio.run(_record(Path(scratch)))
-    # In the order in which a chat needs them, each once.
-    names = dict.fromkeys(name for chat in found.values() for name in chat.loaded)
-    path.write_text(json.dumps(list(names), indent=2) + "\n", encoding="utf-8")
+    # In the order in which a chat needs them.
+    shared = [name for name in found["official"].loaded if name in found["web"].loaded]
+    own = {kind: [name for name in chat.loaded if name not in shared] for kind, chat in found.items()}
+    path.write_text(json.dumps({"any": shared, **own}, indent=2) + "\n", encoding="utf-8")
 
 
 async def _record(scratch: Path) -> dict[str, FirstChat]:

@@ -95,7 +95,7 @@ def _parts(report: Report, around: Surroundings, peers: Peers) -> dict[str, Call
 
     return {
         "official": lambda: measure_official(around, report.official, peers),
-        "first-token": lambda: measure_first_tokens(around, report.first_tokens),
+        "first-token": lambda: measure_first_tokens(report.first_tokens),
         "web": lambda: measure_web(around, report.web),
         "many": lambda: measure_many(around, report.many),
         "prompts": lambda: measure_prompts(around, report.prompts),

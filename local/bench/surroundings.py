@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from local.stack import TEMPLATE
 from local.template import Template
 
 _START_SECONDS = 60.0
+# Enough for every measurement.
+_POINTS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,19 @@ class Surroundings:
             action = "enable" if account["label"] in labels else "disable"
             await self.admin("POST", f"/accounts/{account['id']}/{action}")
 
+    async def have_only(self, *kinds: str) -> None:
+        """Have one new account of each of these kinds, and no other."""
+        before = (await self.admin("GET", "/accounts"))["data"]
+        for kind in kinds:
+            name = f"only-{secrets.token_hex(8)}"
+            await (self.add_official_account if kind == "official" else self._add_web_account)(name, name)
+        for account in before:
+            await self.admin("DELETE", f"/accounts/{account['id']}")
+
+    async def _add_web_account(self, label: str, cookie: str) -> None:
+        await self.web_simulator("accounts", p_b=cookie, points=_POINTS)
+        await self.admin("POST", "/accounts", kind="web", label=label, credentials={"p_b": cookie})
+
     async def web_simulator(self, path: str, **body: Any) -> Any:
         address = f"{self.variables['GATEWAY_POE_WEB_BASE_URL']}/_sim/{path}"
         reply = await (self.http.post(address, json=body) if body else self.http.get(address))
@@ -93,10 +109,13 @@ class Surroundings:
 
     async def add_official_account(self, label: str, api_key: str) -> None:
         """One that both the simulator and the gateway know, with enough points for every measurement."""
-        account = {"api_key": api_key, "points": 10_000_000}
-        address = f"{self.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/_sim/accounts"
-        (await self.http.post(address, json=account)).raise_for_status()
+        await self.add_key_at_poe(api_key)
         await self.admin("POST", "/accounts", kind="official", label=label, credentials={"api_key": api_key})
+
+    async def add_key_at_poe(self, api_key: str) -> None:
+        """One that the simulator alone knows."""
+        address = f"{self.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/_sim/accounts"
+        (await self.http.post(address, json={"api_key": api_key, "points": _POINTS})).raise_for_status()
 
     async def official_simulator(self, path: str, **changes: Any) -> Any:
         address = f"{self.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/_sim/{path}"

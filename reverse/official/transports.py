@@ -39,6 +39,10 @@ class OfficialTransport:
         """Begin to open a connection for the next question, unless there is one. Never raises, nobody has to wait."""
         self._for_streams().prepare(self._config.official_base_url)
 
+    async def connect(self) -> None:
+        """Open a connection for a later question. Never raises."""
+        await self._for_streams().connect(self._config.official_base_url)
+
     async def aclose(self) -> None:
         """See `Transport.aclose`."""
         for transport in (self._streams, self._others):

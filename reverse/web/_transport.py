@@ -52,10 +52,18 @@ class Reply:
 
 
 class Transport:
-    """One account's HTTP connections. Connects on first use; closing it does no network call."""
+    """One account's HTTP connections. Connects on first use, unless it is given `connections`, which it closes.
+
+    Closing it does no network call.
+    """
 
     def __init__(
-        self, config: PoeConfig, credentials: WebCredentials, *, wall_clock: Callable[[], float] = time.time
+        self,
+        config: PoeConfig,
+        credentials: WebCredentials,
+        *,
+        connections: StreamTransport | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._base = config.web_base_url.rstrip("/")
@@ -66,7 +74,7 @@ class Transport:
             "Origin": self._base,
             "Referer": self._base + "/",
         }
-        self._connections = StreamTransport(config, wall_clock=wall_clock)
+        self._connections = connections or StreamTransport(config, wall_clock=wall_clock)
         self._is_closed = False
 
     async def aclose(self) -> None:

@@ -41,6 +41,7 @@ from reverse.web._session import Session
 from reverse.web._signing import Signer, tag_id
 from reverse.web._transport import Transport
 from reverse.web._upload import Fetch, Sources, Uploader, uploader_for
+from reverse.wire.stream_transport import StreamTransport
 
 _HISTORY_PAGE = 50
 
@@ -51,7 +52,8 @@ class PoeWebClient:
     `chats`, `bots` and `knowledge` hold the operations besides asking, `plumbing` the steps of connecting.
     `session_data` is what an earlier client of the same account left. `signer`, `uploader` and `fetch` replace how
     requests are signed, how files are sent, and how addresses of attachments are fetched (by default guarded against
-    addresses of the own network). `splits_thinking`: thinking that a bot keeps in its text is reasoning, not answer.
+    addresses of the own network). `connections` were opened before, for this client alone, and are closed with it.
+    `splits_thinking`: thinking that a bot keeps in its text is reasoning, not answer.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class PoeWebClient:
         signer: Signer = tag_id,
         uploader: Uploader | None = None,
         fetch: Fetch | None = None,
+        connections: StreamTransport | None = None,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         splits_thinking: bool = True,
@@ -70,7 +73,7 @@ class PoeWebClient:
         self._config = config = config or PoeConfig()
         rng = rng or random.Random()  # noqa: S311 - nonces only tell messages apart
         self._session = Session.load(credentials, session_data)
-        self._transport = Transport(config, credentials, wall_clock=wall_clock)
+        self._transport = Transport(config, credentials, connections=connections, wall_clock=wall_clock)
         self._graphql = GraphQL(config, self._session, self._transport, signer=signer, wall_clock=wall_clock)
         self._channel = Channel(
             config,

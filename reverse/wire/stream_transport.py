@@ -97,6 +97,11 @@ class StreamTransport:
         with suppress(ValueError):
             self._connections.prepare(Origin.of(url)[0], self._proxy())
 
+    async def connect(self, url: str) -> None:
+        """Open a connection for a later request to this address. Never raises; what fails is left to that request."""
+        with suppress(ValueError):
+            await self._connections.open_early(Origin.of(url)[0], self._proxy())
+
     @asynccontextmanager
     async def open(self, request: OutgoingRequest, *, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
         """See `Transport.open`."""

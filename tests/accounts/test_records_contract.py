@@ -282,3 +282,17 @@ class TestTable:
         assert page.items == found
         keys = [{"pk": "p", "sk": number} for number in "123"]
         assert sorted(await table.get_many(keys, attributes=wanted), key=lambda item: item["sk"]) == found
+
+
+async def test_which_kinds_of_account_there_are_is_told_by_what_was_read(store: AccountStore) -> None:
+    everything = frozenset(AccountKind)
+    assert store.known_kinds() == everything
+    await store.get_configs([])
+    assert store.known_kinds() == everything
+    added = await store.put_account(kind=AccountKind.WEB, label="one", credentials={"p_b": "x"})
+    await store.get_configs(["absent"])
+    assert store.known_kinds() == {AccountKind.WEB}
+    await store.put_account(kind=AccountKind.OFFICIAL, label="two", credentials={"api_key": "x"})
+    await store.delete_account(added.id)
+    await store.get_configs(["absent"])
+    assert store.known_kinds() == {AccountKind.OFFICIAL}

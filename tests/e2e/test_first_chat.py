@@ -24,6 +24,9 @@ async def test_a_first_chat_of_either_kind_imports_nothing_and_makes_nothing(tmp
     assert {kind: chat.compiled for kind, chat in found.items()} == {"official": [], "web": []}
     # Which events an answer has depends a little on when they come.
     assert all(len(names) <= MOST_NEW_CLASSES for names in classes.values()), classes
+    for kind, foreign in (("official", "websockets"), ("web", "reverse.official")):
+        assert foreign not in found[kind].at_init
+        assert foreign in found["web" if kind == "official" else "official"].at_init
     loaded = (tmp_path / "imports.log").read_bytes()
     assert b"gateway.app" in loaded and b"pattern compiled: " in loaded
     for heavy in (b"fastapi", b"pydantic", b"httpx", b"boto3"):

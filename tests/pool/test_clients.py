@@ -10,6 +10,7 @@ import pytest
 from accounts import AccountKind
 from pool.clients import PoeClients
 from reverse.config import PoeConfig
+from reverse.errors import PoeError
 from reverse.official import PoeOfficialClient
 from reverse.web import PoeWebClient
 
@@ -73,13 +74,54 @@ async def test_shared_connections_are_prepared_where_they_will_be_used() -> None
             aclosing(PoeClients(lambda: config)) as own,
             aclosing(PoeClients(lambda: config, share_connections=True)) as shared,
         ):
-            own.prepare(is_first=True)
+            await own.connect(tuple(AccountKind))
+            await shared.connect([])
             shared.prepare()
             for _ in range(5):
                 await asyncio.sleep(0)
             assert connections == 0
-            shared.prepare(is_first=True)
-            shared.prepare(is_first=True)
+            await shared.connect([AccountKind.OFFICIAL])
+            shared.prepare()
             await has_connected.wait()
         await has_ended.wait()
     assert connections == 1
+
+
+async def test_the_first_web_client_takes_the_connection_that_was_opened_for_it() -> None:
+    """And no other: each account has its own."""
+    connections = 0
+    has_ended = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readline() not in (b"\r\n", b""):
+            pass
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+        writer.close()
+        has_ended.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        configs = [PoeConfig(web_base_url=address)]
+        async with aclosing(PoeClients(lambda: configs[-1], share_connections=True)) as clients:
+            await clients.connect([AccountKind.WEB])
+            assert connections == 1
+            async with clients.make(AccountKind.WEB, {"p_b": "a" * 24}, None) as first:
+                with pytest.raises(PoeError):
+                    await first.points()
+                assert connections == 1
+                async with clients.make(AccountKind.WEB, {"p_b": "b" * 24}, None) as second:
+                    with pytest.raises(PoeError):
+                        await second.points()
+                assert connections == 2
+            await clients.connect([AccountKind.WEB])
+            has_ended.clear()
+            # Opened to where Poe is no more.
+            configs.append(PoeConfig(web_base_url="http://127.0.0.1:9"))
+            async with clients.make(AccountKind.WEB, {"p_b": "a" * 24}, None) as moved:
+                with pytest.raises(PoeError):
+                    await moved.points()
+        await has_ended.wait()
+    assert connections == 3

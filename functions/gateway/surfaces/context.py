@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from accounts import AccountStore, ApiKey
+from accounts import AccountKind, AccountStore, ApiKey
 from gateway.generation.client_pool import WarmClients
 from gateway.generation.downloads import Downloads
 from gateway.generation.generation import Generations
@@ -87,13 +87,13 @@ class Services:
     telemetry: Telemetry | None = None
     """Sends spans to a collector; `None` where there is none."""
 
-    def prepare(self, *, is_first: bool = False) -> None:
+    def prepare(self) -> None:
         """Begin to connect to Poe where a chat will need it. Never raises, and nobody has to wait."""
         if self.connections is not None:
-            self.connections.prepare(is_first=is_first)
+            self.connections.prepare()
 
-    async def warm_up(self) -> None:
-        """Connect to the table and read what every first chat needs of it: the list of models and the overrides.
+    async def warm_up(self) -> Collection[AccountKind]:
+        """Read what every first chat needs of the table, and tell which kinds of account there are.
 
         Bounded, and no failure: what can't be read now is read with the first chat.
         """
@@ -101,8 +101,16 @@ class Services:
         # repeated.
         with suppress(TimeoutError):
             async with asyncio.timeout(WARM_UP_SECONDS):
-                # The list and the overrides travel in one read (see `LiveConfig.refresh`). The first lease unseals.
-                await asyncio.gather(self.catalogue.models(), self.store.prepare())
+                # The list and the overrides travel in one read (see `LiveConfig.refresh`).
+                await self.catalogue.models()
+        return self.store.known_kinds()
+
+    async def connect(self, kinds: Collection[AccountKind]) -> None:
+        """Open the connections that a first chat over these kinds of account wants. Bounded, and no failure."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                opening = [] if self.connections is None else [self.connections.connect(kinds)]
+                await asyncio.gather(self.store.prepare(), *opening)
 
     async def aclose(self) -> None:
         """Close connections."""

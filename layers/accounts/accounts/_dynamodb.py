@@ -95,16 +95,17 @@ class DynamoDBAccountStore(DynamoDBBackup):
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         policy: Policy = DEFAULT_POLICY,
-        on_prepare: Callable[[], Awaitable[None]] | None = None,
+        connect_vault: Callable[[int], Awaitable[None]] | None = None,
         on_close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(table, vault, clock=clock, rng=rng, policy=policy)
-        self._on_prepare = on_prepare
+        self._connect_vault = connect_vault
         self._on_close = on_close
 
     async def prepare(self) -> None:
-        if self._on_prepare is not None:
-            await self._on_prepare()
+        if self._connect_vault is not None:
+            # A web account has session data beside its credentials, which a lease unseals at the same time.
+            await self._connect_vault(2 if AccountKind.WEB in self.known_kinds() else 1)
 
     async def lease(self, request: LeaseRequest) -> Lease:
         search = _Search(request, _selection.Refusals(request, self._clock()))

@@ -256,6 +256,16 @@ class DynamoDBKeys(DynamoDBAudit):
         item = {**_keys.key_entry(after.id), "hash": after.hash, "version": after.version, "previous": kept}
         return put(item, "{version} = :expected", expected=entry["version"])
 
+    async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        if not names:
+            return {}
+        items = await self._items([_keys.fleet(), *map(_keys.config, names)])
+        self._learn_fleet(items.get(_keys.fleet()["pk"]))
+        return self._configs_of(names, items)
+
+    def known_kinds(self) -> frozenset[AccountKind]:
+        return frozenset(kind for kind in AccountKind if self._fleet.get(kind, 1))
+
     def _learn_fleet(self, item: Item | None) -> None:
         if item is not None:
             self._fleet = {kind: int(item.get(kind.value, 0)) for kind in AccountKind}

@@ -64,9 +64,6 @@ class DynamoDBRecords:
         item = await self._table.get(_keys.config(name))
         return _config_of(item) if item else None
 
-    async def get_configs(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
-        return self._configs_of(names, await self._items([*map(_keys.config, names)]))
-
     def _configs_of(self, names: Collection[str], items: Mapping[str, Item]) -> dict[str, dict[str, Any]]:
         found = {name: items.get(_keys.config(name)["pk"]) for name in names}
         return {name: self._unpacked_config(name, item) for name, item in found.items() if item}

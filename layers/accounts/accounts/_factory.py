@@ -6,6 +6,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from accounts._aws import CLOCK_STEP_SECONDS, AwsClient
 from accounts._aws_choice import open_exchange
@@ -16,8 +17,6 @@ from accounts._vault_kms import KmsVault
 
 # How far apart the clocks of processes may be that correct theirs by AWS's answers.
 SHARED_CLOCK_SECONDS = 2 * CLOCK_STEP_SECONDS
-# A lease unseals credentials and session data at the same time.
-VAULT_CONNECTIONS = 2
 
 
 def open_store(
@@ -47,6 +46,6 @@ def open_store(
         vault,
         clock=aws.clock,
         policy=policy,
-        on_prepare=lambda: aws.connect("kms", VAULT_CONNECTIONS),
+        connect_vault=partial(aws.connect, "kms"),
         on_close=aws.aclose,
     )

@@ -294,6 +294,9 @@ class AccountStore(LedgerStore, Protocol):
     async def usage(self, *, day: str, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         """What one UTC day's (`YYYY-MM-DD`) entries add up to, per key and model."""
 
+    def known_kinds(self) -> frozenset[AccountKind]:
+        """Kinds of which there are accounts, as the last reading of a key or of documents has told; before one, all."""
+
     async def prepare(self) -> None:
         """Open the connections that the first lease of a process will want. No failure is told: the lease tells it."""
 

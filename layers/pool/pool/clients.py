@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from accounts import AccountKind
@@ -12,6 +13,7 @@ from reverse.credentials import OfficialCredentials, WebCredentials
 
 if TYPE_CHECKING:
     from reverse.official import ModelInfo, OfficialTransport
+    from reverse.wire.stream_transport import StreamTransport
 
 ClientFactory = Callable[[AccountKind, Mapping[str, str], Mapping[str, Any] | None], PoeClient]
 """Makes a client from an account's kind, credentials and derived session data. Does no I/O. Raises `ValueError`, which
@@ -47,6 +49,8 @@ class PoeClients:
         self._find_model = find_model
         self._shares_connections = share_connections
         self._transport: OfficialTransport | None = None
+        self._web_connections: tuple[PoeConfig, StreamTransport] | None = None
+        """Opened before there was a client. The first one takes them, because each account has its own."""
         self._serves_official = False
 
     def make(
@@ -68,17 +72,47 @@ class PoeClients:
             )
         from reverse.web import PoeWebClient
 
-        return PoeWebClient(WebCredentials.from_mapping(credentials), config, session_data=session_data)
+        return PoeWebClient(
+            WebCredentials.from_mapping(credentials),
+            config,
+            session_data=session_data,
+            connections=self._take_web_connections(config),
+        )
 
-    def prepare(self, *, is_first: bool = False) -> None:
+    def prepare(self) -> None:
         """Begin to open a connection for official accounts beside other work, so that nobody has to wait for it.
 
-        Only where connections are shared and official accounts are used, which `is_first` assumes. Needs a running
-        loop; never raises.
+        Only where connections are shared and official accounts are used. Needs a running loop; never raises.
         """
         # A deployment of web accounts only would open it for nothing.
-        if self._shares_connections and (is_first or self._serves_official):
+        if self._shares_connections and self._serves_official:
             self._shared_transport(self._config()).prepare()
+
+    async def connect(self, kinds: Collection[AccountKind]) -> None:
+        """Open a connection to Poe for the first request of each of these kinds of account. Never raises.
+
+        Only where connections are shared.
+        """
+        if not self._shares_connections:
+            return
+        config = self._config()
+        opening = []
+        if AccountKind.OFFICIAL in kinds:
+            self._serves_official = True
+            opening.append(self._shared_transport(config).connect())
+        if AccountKind.WEB in kinds:
+            from reverse.wire.stream_transport import StreamTransport
+
+            connections = StreamTransport(config)
+            self._web_connections = (config, connections)
+            opening.append(connections.connect(config.web_base_url))
+        await asyncio.gather(*opening)
+
+    def _take_web_connections(self, config: PoeConfig) -> StreamTransport | None:
+        if self._web_connections is None or self._web_connections[0] is not config:
+            return None
+        (_, connections), self._web_connections = self._web_connections, None
+        return connections
 
     def _shared_transport(self, config: PoeConfig) -> OfficialTransport:
         from reverse.official import OfficialTransport
@@ -87,8 +121,11 @@ class PoeClients:
         return self._transport
 
     async def aclose(self) -> None:
-        """Close the shared connections."""
+        """Close the shared connections, and those that no client has taken."""
         # Taken off first, so that a client that is made meanwhile opens its own.
         transport, self._transport = self._transport, None
+        web, self._web_connections = self._web_connections, None
         if transport is not None:
             await transport.aclose()
+        if web is not None:
+            await web[1].aclose()

@@ -28,8 +28,11 @@ def test_asyncio_does_not_even_look_for_another(monkeypatch):
     def refuse(*arguments: Any, **named: Any) -> Any:
         raise AssertionError(arguments[0])
 
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    assert find_loop_factory(LoopChoice.ASYNCIO) is None
+    # Taken back at once: plugins of pytest import, too, between a test and its teardown.
+    with monkeypatch.context() as patched:
+        patched.setattr(builtins, "__import__", refuse)
+        factory = find_loop_factory(LoopChoice.ASYNCIO)
+    assert factory is None
 
 
 def test_auto_falls_back_to_asyncio(without_uvloop):

@@ -70,6 +70,8 @@ MODULES = {
     "gateway/generation/usage.py": ("gateway/generation/test_usage.py", "gateway/generation/test_spending.py"),
     "gateway/models/capabilities.py": ("gateway/models/test_capabilities.py",),
     "gateway/models/catalogue.py": ("gateway/models/test_catalogue.py",),
+    "gateway/models/model.py": ("gateway/models/test_model.py",),
+    "gateway/models/model_list.py": ("gateway/models/test_model_list.py",),
     "gateway/prompt/structured_output.py": ("gateway/prompt/test_structured_output.py",),
     "gateway/prompt/tool_protocol.py": ("gateway/prompt/test_tool_protocol.py",),
     "gateway/prompt/turns.py": ("gateway/prompt/test_turns.py",),

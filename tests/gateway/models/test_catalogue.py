@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Collection
 from typing import Any
@@ -16,6 +17,10 @@ from gateway.models.catalogue import ABSENT_REFRESH_SECONDS, REFRESH_SECONDS, Ca
 from gateway.models.live_config import LiveConfig
 from refresh_points.catalogue import put_models
 from tests.accounts.test_documents import counted_rows
+
+
+# Loggers live as long as the process: each journal that is looked at has its own.
+NUMBERS = itertools.count()
 
 
 class Clock:
@@ -231,7 +236,7 @@ async def test_a_broken_row_is_reported_once_and_the_rest_of_the_list_counts() -
     models = [{"id": "Good"}, {"name": "secret"}, None, {"id": "Moved"}]
     names = [["Good"], ["Bad"], ["Worse"], ["Elsewhere"]]
     await store.put_config("models", {"updated_at": 5.0, "models": models, "names": names})
-    catalogue = Catalogue(LiveConfig(store, Journal(stream=log, service="catalogue-rows"), clock=Clock()))
+    catalogue = Catalogue(LiveConfig(store, Journal(stream=log, service=f"catalogue-{next(NUMBERS)}"), clock=Clock()))
     for name in ("Bad", "Worse", "Elsewhere", "Good"):
         meant = await catalogue.resolve(name)
         assert (meant.bot, meant.model is not None) == (name, name == "Good")
@@ -244,7 +249,7 @@ async def test_a_broken_row_is_reported_once_and_the_rest_of_the_list_counts() -
 async def test_a_list_without_a_good_row_leaves_the_last_good_one() -> None:
     store, log, clock = InMemoryAccountStore(), io.StringIO(), Clock()
     await store.put_config("models", {"updated_at": 5.0, "models": [{"id": "Good"}]})
-    catalogue = Catalogue(LiveConfig(store, Journal(stream=log, service="catalogue-lists"), clock=clock))
+    catalogue = Catalogue(LiveConfig(store, Journal(stream=log, service=f"catalogue-{next(NUMBERS)}"), clock=clock))
     kept = await catalogue.models()
     for models in ([None], [{"name": "a"}], "text", 5, []):
         await store.put_config("models", {"updated_at": 6.0, "models": models})

@@ -18,7 +18,6 @@ from gateway.models.live_config import LiveConfig
 from refresh_points.catalogue import put_models
 from tests.accounts.test_documents import counted_rows
 
-
 # Loggers live as long as the process: each journal that is looked at has its own.
 NUMBERS = itertools.count()
 

@@ -100,3 +100,28 @@ def test_the_names_of_a_row() -> None:
     assert row_names(FULL) == ["Painter", "The Painter", "Brush", "Brush"]
     for aliases in (None, [], "abc", [5], {}):
         assert row_names({"id": "a", "aliases": aliases}) == ["a"]
+
+
+def test_a_model_is_shown_with_all_that_is_known_of_it() -> None:
+    shown = read_model(FULL, 5).to_openai()
+    same = FULL.keys() - {"bot", "aliases", "upstream_endpoints"}
+    assert {name: shown.pop(name) for name in same} == {name: FULL[name] for name in same}
+    assert shown == {
+        "object": "model",
+        "tokens": 4000,
+        "aliases": ["The Painter", "Brush"],
+        "endpoints": ["/v1/chat/completions", "/v1/images/generations", "/v1/images/edits"],
+    }
+
+
+def test_an_alias_is_shown_with_what_it_stands_for() -> None:
+    shown = replace(read_model({"id": "a"}, 5), id="best", alias_of="a", fallbacks=("b", "c")).to_openai()
+    assert (shown["id"], shown["alias_of"], shown["fallbacks"]) == ("best", "a", ["b", "c"])
+    assert not {"alias_of", "fallbacks"} & read_model({"id": "a"}, 5).to_openai().keys()
+
+
+def test_a_parameter_is_found_by_its_name() -> None:
+    model = read_model(FULL, 5)
+    assert model.declared("aspect") == FULL["parameters"][0]
+    assert model.declared("size") is None
+    assert read_model({"id": "a"}, 5).declared("aspect") is None

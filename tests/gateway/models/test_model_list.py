@@ -180,6 +180,12 @@ def test_what_is_no_list_of_models_is_refused(document: Mapping[str, Any]) -> No
         ModelList(document)
 
 
+def test_a_model_without_a_time_has_the_lists() -> None:
+    rows = [{"id": "a"}, {"id": "b", "created": 9}]
+    times = [[model.created for model in ModelList({"models": rows, **head}).models()] for head in ({}, {"created": 7})]
+    assert times == [[0, 9], [7, 9]]
+
+
 def test_the_embedded_list_is_a_list_like_any() -> None:
     models: Sequence[Model] = embedded().models()
     assert len(models) > 10

@@ -18,7 +18,7 @@ from gateway.models.aliases import key_of
 from gateway.models.model import Model, read_model, row_names
 
 _DATA = Path(__file__).parent / "data"
-_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+_UNREADABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
 class ModelList:

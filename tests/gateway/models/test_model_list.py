@@ -172,6 +172,7 @@ def test_names_that_do_not_fit_the_rows_are_read_from_the_rows(names: Any) -> No
         {"models": [*BROKEN_ROWS]},
         {"models": [{"id": "a"}], "created": "early"},
         {"models": [{"id": "a"}], "created": None},
+        {"models": [{"id": "a"}], "created": float("inf")},
         {"models": Rows([b"[", b"{"])},
     ],
 )

@@ -1,10 +1,11 @@
-"""The decorator: the standard library reads the fields and makes the slots, and the methods come from here."""
+"""The decorator. It makes slots and what needs no fields; fields are read, and `__init__` is compiled, at first use."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -25,20 +26,31 @@ def dataclass(
 ) -> type[Any] | Decorator:
     """Make a dataclass, as `dataclasses.dataclass` with the same arguments does.
 
-    Differences: a subclass of a frozen class that is no dataclass itself is frozen, too; a field without a default
-    behind one with a default is a `SyntaxError` at the first call instead of a `TypeError` at import; the docstring of
-    a class without one is its name; and `__dataclass_params__` says nothing.
+    Differences: a subclass of a frozen class that is no dataclass itself is frozen, too; what is wrong with a field is
+    raised at first use instead of at import; the docstring of a class without one is its name; `__dataclass_params__`
+    says nothing; and there is neither `InitVar` nor `KW_ONLY`.
     """
 
     def make(cls: type[Any]) -> type[Any]:
         if not frozen and any(vars(base).get("__setattr__") is _refuse_to_set for base in cls.__mro__):
             raise TypeError("cannot inherit non-frozen dataclass from a frozen one")
         own = dict(cls.__dict__)
-        for name, method in _methods(own, frozen=frozen, slots=slots, eq=eq).items():
-            setattr(cls, name, method)
+        annotations = {name: kind for name, kind in inspect.get_annotations(cls).items() if _is_field(kind)}
+        given = {name: own.pop(name) for name in annotations if name in own}
+        if any(isinstance(value, Field) for value in own.values()):
+            raise TypeError(f"{cls.__name__} has a field without an annotation")
+        reader = _Fields(annotations, given, kw_only=kw_only)
+        added = _methods(own, frozen=frozen, slots=slots, eq=eq)
         # The standard library would put the signature there, for which it loads and runs a tokenizer.
-        cls.__doc__ = cls.__doc__ or cls.__name__
-        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+        added |= {
+            "__dataclass_fields__": reader,
+            "__dataclass_params__": _PARAMS,
+            "__doc__": cls.__doc__ or cls.__name__,
+        }
+        if "__match_args__" not in own:
+            added["__match_args__"] = _MatchArgs()
+        made = _with_slots(cls, own | added, annotations) if slots else _changed(cls, added, given)
+        reader.owner = made
         if "__init__" not in own:
             made.__init__ = _Init(made, is_frozen=frozen)
         return made
@@ -51,9 +63,87 @@ def make_methods(kind: type[Any]) -> None:
     _ = kind.__init__
 
 
+def _is_field(annotation: Any) -> bool:
+    kind = str(annotation).removeprefix("typing.").removeprefix("dataclasses.")
+    if kind.startswith(("InitVar", "KW_ONLY")):
+        raise TypeError("there is neither InitVar nor KW_ONLY here")
+    return not kind.startswith("ClassVar")
+
+
+def _with_slots(cls: type[Any], namespace: dict[str, Any], names: Collection[str]) -> type[Any]:
+    """The class anew: slots can't be added to one that there is."""
+    if "__slots__" in namespace:
+        raise TypeError(f"{cls.__name__} already specifies __slots__")
+    inherited = {name for base in cls.__mro__[1:-1] for name in _slots_of(base)}
+    for name in ("__dict__", "__weakref__"):
+        namespace.pop(name, None)
+    namespace["__slots__"] = tuple(name for name in names if name not in inherited)
+    metaclass: Any = type(cls)
+    made: type[Any] = metaclass(cls.__name__, cls.__bases__, namespace)
+    made.__qualname__ = cls.__qualname__
+    return made
+
+
+def _slots_of(cls: type[Any]) -> Collection[str]:
+    slots: str | Collection[str] = cls.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else slots
+
+
+def _changed(cls: type[Any], added: Mapping[str, Any], given: Mapping[str, Any]) -> type[Any]:
+    for name, value in added.items():
+        setattr(cls, name, value)
+    for name, value in given.items():
+        if not isinstance(value, Field):
+            continue
+        if value.default is MISSING:
+            delattr(cls, name)
+        else:
+            setattr(cls, name, value.default)
+    return cls
+
+
+class _Fields:
+    """Stands for the fields of a class, and puts them in its place when they are first asked for."""
+
+    owner: type[Any]
+
+    def __init__(self, annotations: dict[str, Any], given: Mapping[str, Any], *, kw_only: bool) -> None:
+        self._annotations = annotations
+        self._given = given
+        self._kw_only = kw_only
+
+    def __get__(self, instance: object | None, owner: type[Any]) -> dict[str, Field[Any]]:
+        # A class of its own, because that of the fields has slots in the place of the defaults.
+        namespace = {**self._given, "__annotations__": self._annotations, "__doc__": "none", "__module__": __name__}
+        read = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)
+        alone: Any = read(type(self.owner.__name__, (), namespace))
+        found: dict[str, Field[Any]] = {}
+        for base in self.owner.__mro__[-1:0:-1]:
+            found |= getattr(base, "__dataclass_fields__", {})
+        found |= {item.name: item for item in fields(alone)}
+        # The annotation says so; the attribute is any class's.
+        self.owner.__dataclass_fields__ = found
+        return found
+
+
+class _MatchArgs:
+    """Stands for the names by which a pattern with positions reads an instance."""
+
+    def __get__(self, instance: object | None, owner: type[Any]) -> tuple[str, ...]:
+        return tuple(item.name for item in fields(owner) if item.init and not item.kw_only)
+
+
+@dataclasses.dataclass(init=False, repr=False, eq=False)
+class _Nothing:
+    """For its parameters, which a dataclass of the standard library reads in its bases."""
+
+
+_PARAMS = vars(_Nothing)["__dataclass_params__"]
+
+
 def _methods(own: dict[str, Any], *, frozen: bool, slots: bool, eq: bool) -> dict[str, Any]:
     """What a class gets that does not depend on its fields. What the class defines itself stays."""
-    methods: dict[str, Any] = {"__repr__": _repr}
+    methods: dict[str, Any] = {"__repr__": _repr, "__replace__": _replace}
     if eq:
         methods |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
     if frozen:
@@ -133,6 +223,11 @@ def _initial(item: Field[Any], values: dict[str, Any]) -> tuple[str, str]:
 def _repr(self: Any) -> str:
     shown = ", ".join(f"{item.name}={getattr(self, item.name)!r}" for item in fields(self) if item.repr)
     return f"{type(self).__qualname__}({shown})"
+
+
+def _replace(self: Any, /, **changes: Any) -> Any:
+    """What `copy.replace` calls, from Python 3.13 on."""
+    return dataclasses.replace(self, **changes)
 
 
 def _eq(self: Any, other: Any) -> Any:

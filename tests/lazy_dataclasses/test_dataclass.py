@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import types
+import typing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, asdict, field, fields, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 
 import pytest
 
@@ -345,3 +346,132 @@ def test_the_deployed_packages_use_no_other_dataclasses() -> None:
         or "dataclasses.dataclass" in line
     ]
     assert not other
+
+
+@BOTH
+def test_what_belongs_to_the_class_is_no_field(make: Decorator) -> None:
+    @make(slots=True)
+    class Counted:
+        value: int
+        limit: ClassVar[int] = 3
+        other: typing.ClassVar[int] = 4
+
+        def twice(self) -> int:
+            return 2 * self.value
+
+    assert [item.name for item in fields(Counted)] == ["value"]
+    assert (Counted.limit, Counted(1).other, Counted(2).twice()) == (3, 4, 4)
+
+
+@BOTH
+def test_patterns_read_by_position_and_by_name(make: Decorator) -> None:
+    @make(frozen=True, slots=True)
+    class Place:
+        x: int
+        y: int = 0
+        note: str = field(default="", kw_only=True)
+
+    class Nearer(Place):
+        pass
+
+    match Nearer(1, 2, note="n"):
+        case Place(x, y, note=note):
+            assert (x, y, note) == (1, 2, "n")
+        case _:
+            pytest.fail("no match")
+    assert Place.__match_args__ == Nearer.__match_args__ == ("x", "y")
+
+
+@BOTH
+def test_defaults_are_read_from_a_class_without_slots_alone(make: Decorator) -> None:
+    @make
+    class Open:
+        a: int = 1
+        b: int = field(default=2)
+        c: list[int] = field(default_factory=list)
+
+    assert (Open.a, Open.b) == (1, 2)
+    assert not hasattr(Open, "c")
+    assert not isinstance(vars(point(make))["y"], int)
+
+
+@BOTH
+def test_slots_of_a_base_are_not_made_again(make: Decorator) -> None:
+    @make(slots=True)
+    class Base:
+        a: int
+
+    @make(slots=True, kw_only=True)
+    class Derived(Base):
+        a: int = 1
+        b: int = 2
+
+    assert (Base.__slots__, Derived.__slots__) == (("a",), ("b",))
+    assert (Derived(b=3).a, Derived(b=3).b) == (1, 3)
+    assert [item.kw_only for item in fields(Derived)] == [True, True]
+    with pytest.raises(TypeError, match="already specifies __slots__"):
+
+        @make(slots=True)
+        class Twice:
+            __slots__ = ("a",)
+            a: int
+
+
+@BOTH
+def test_a_field_needs_an_annotation(make: Decorator) -> None:
+    with pytest.raises(TypeError, match="annotation"):
+
+        @make
+        class Bare:
+            x = field(default=1)
+
+
+def test_what_is_for_initialisation_alone_is_refused() -> None:
+    with pytest.raises(TypeError, match="InitVar"):
+
+        @dataclass
+        class Given:
+            x: dataclasses.InitVar[int]
+
+    with pytest.raises(TypeError, match="KW_ONLY"):
+
+        @dataclass
+        class Named:
+            _: dataclasses.KW_ONLY
+            x: int
+
+
+def test_a_standard_dataclass_may_have_one_of_ours_as_its_base() -> None:
+    @dataclass(slots=True)
+    class Base:
+        x: int
+        y: int = 2
+
+    @dataclasses.dataclass
+    class Derived(Base):
+        z: int = 9
+
+    assert asdict(Derived(1)) == {"x": 1, "y": 2, "z": 9}
+    assert dataclasses.is_dataclass(Base)
+
+
+def test_fields_are_read_when_they_are_first_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[type] = []
+    standard = dataclasses.dataclass
+
+    def counted(**options: Any) -> Decorator:
+        def make(cls: type) -> type:
+            read.append(cls)
+            return standard(**options)(cls)
+
+        return make
+
+    monkeypatch.setattr(dataclasses, "dataclass", counted)
+    kind = point(dataclass)
+    assert read == []
+    assert (kind(1), fields(kind), kind.__match_args__) and len(read) == 1
+
+
+@pytest.mark.skipif(not hasattr(copy, "replace"), reason="Python 3.13 has it")
+def test_copies_may_have_other_values() -> None:
+    assert copy.replace(point(dataclass)(1), y=5).y == 5

@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
     """A connection from the event loop. One exchange begins with `send` and is over when `is_reusable` or closed.
 
     `send` and `receive` raise `ConnectionLostError`, and `TimeoutError` at their deadline, a time of the loop. After
-    either, and after a cancellation, the connection must be aborted: nobody knows where in the exchange it is.
+    either, and after a cancellation, the connection must be aborted unless it `is_reusable`.
     """
 
     def __init__(self) -> None:
@@ -45,6 +45,8 @@ class Connection(asyncio.Protocol):
         self._parser: ResponseParser | None = None
         self._pieces: deque[bytes] = deque()
         self._unread = 0
+        self._is_sent = True
+        """Whether the request of the current exchange was handed over as a whole."""
         self._is_lost = False
         """Whether nothing more can be sent or will come."""
         self._is_full = False
@@ -66,7 +68,8 @@ class Connection(asyncio.Protocol):
         """Whether it may carry another exchange: this one is complete, and nothing speaks against the connection."""
         parser = self._parser
         is_done = parser is None or (parser.is_complete and parser.keeps_alive)
-        return is_done and not self._pieces and not self._is_lost and not self.is_spent
+        is_in_order = self._is_sent and not self._is_late and not self._is_lost and not self.is_spent
+        return is_done and is_in_order and not self._pieces
 
     def is_quiet(self) -> bool:
         """Whether nothing has arrived that the loop has not seen yet, as the end of an idle connection would."""
@@ -91,6 +94,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionLostError
         # Before the bytes: whatever fails from here on, some of them may have left.
         self.was_written = True
+        self._is_sent = False
         pieces = [
             memoryview(part)[at : at + _WRITTEN_BYTES] for part in data for at in range(0, len(part), _WRITTEN_BYTES)
         ]
@@ -107,6 +111,8 @@ class Connection(asyncio.Protocol):
             while self._is_full and self.head is None:
                 await self._change(deadline)
                 self._check_time()
+        else:
+            self._is_sent = True
 
     async def receive_head(self, deadline: float) -> ResponseHead:
         """The head of the response."""

@@ -74,7 +74,7 @@ class ConnectionPool:
 
     @asynccontextmanager
     async def connection(self, origin: Origin, proxy: Proxy | None, deadline: float) -> AsyncIterator[Connection]:
-        """A connection for one exchange. It is kept afterwards if it can carry another one, else closed.
+        """A connection for one exchange. It is kept afterwards if that is complete, however it was left, else closed.
 
         `deadline` is a time of the loop. Raises `UnreachableError`.
         """
@@ -82,10 +82,6 @@ class ConnectionPool:
         self._in_use.add(connection)
         try:
             yield connection
-        except BaseException:
-            # Where in the exchange it is, is not known any more.
-            connection.abort()
-            raise
         finally:
             self._in_use.discard(connection)
             self._put_away(origin, connection)

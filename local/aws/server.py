@@ -19,24 +19,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
 from local.aws.api import LocalApi
+from local.aws.keep_alive import KeepAliveHandler
 from local.aws.persistence import StateError, read_state, restore_snapshot, take_snapshot, write_state
 from local.aws.resources import create_resources
 from local.aws.store_faults import VARIABLE, FaultPlan, StoreFaults, StoreFaultsError
 from local.template import Template
 
 _SAVE_SECONDS = 2.0
-
-
-class _Handler(MotoRequestHandler):
-    # Head and body of an answer are two writes; with Nagle's algorithm the second would wait for an acknowledgement.
-    disable_nagle_algorithm = True
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: the calls are counted."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     except StateError as error:
         sys.stderr.write(f"{options.state} can't be used: {error}. Move it away to start afresh.\n")
         return 1
-    server = make_server("127.0.0.1", options.port, api, threaded=True, request_handler=_Handler)
+    server = make_server("127.0.0.1", options.port, api, threaded=True, request_handler=KeepAliveHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     ready = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "references": references}

@@ -7,13 +7,9 @@ from threading import Lock
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
-
-class KeepAlive(WSGIRequestHandler):
-    """Keeps connections, as AWS does."""
-
-    protocol_version = "HTTP/1.1"
+from local.aws.keep_alive import KeepAliveHandler
 
 
 def serve() -> None:
@@ -24,7 +20,7 @@ def serve() -> None:
         with lock:
             return list(application(environ, start_response))
 
-    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=KeepAlive)
+    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=KeepAliveHandler)
     sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()

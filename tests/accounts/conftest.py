@@ -34,6 +34,15 @@ def aws() -> Iterator[Aws]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+async def _connections_end_with_their_test(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Each belongs to the event loop of one test."""
+    aws = request.getfixturevalue("aws") if "aws" in request.fixturenames else None
+    yield
+    while aws is not None and aws.opened:
+        await aws.opened.pop().aclose()
+
+
 @pytest.fixture
 def table_name(aws: Aws) -> Iterator[str]:
     """An empty table that is gone after the test."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,16 @@ class Aws:
     kms_key_id: str
     boto: BotoExchange
     uses_dynalite: bool = False
+    opened: list[AwsClient] = field(default_factory=list)
+    """Clients of the current test, which ends them."""
 
     def client(self, transport: str = "lean") -> AwsClient:
         if transport == "boto":
             return AwsClient(_KeptOpen(self.boto))
         exchange = open_exchange(self.environ, prefer="lean")
-        return AwsClient(DynaliteExchange(exchange) if self.uses_dynalite else exchange)
+        client = AwsClient(DynaliteExchange(exchange) if self.uses_dynalite else exchange)
+        self.opened.append(client)
+        return client
 
     def store(self, table: str, transport: str = "lean", **options: Any) -> DynamoDBAccountStore:
         client = self.client(transport)

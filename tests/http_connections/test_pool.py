@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 
@@ -73,7 +74,7 @@ async def test_an_exchange_that_was_left_early_takes_its_connection_along(server
     for _ in range(2):
         with pytest.raises(ValueError, match="enough"):
             async with pool.connection(origin, None, later()) as connection:
-                await ask(connection)
+                await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
                 raise ValueError("enough")
     assert server.connections == 2
     await pool.aclose()
@@ -106,3 +107,70 @@ async def test_what_could_not_be_opened_is_not_told_in_detail() -> None:
             pytest.fail("there is nobody")
     assert str(port) not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+async def test_who_leaves_after_the_end_of_an_answer_leaves_a_connection_that_is_used_again(server: RawServer) -> None:
+    """As a reader of a stream does that stops at its last event."""
+    pool = make_pool()
+    origin, _ = Origin.of(server.url)
+
+    async def answers() -> AsyncIterator[bytes]:
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+            yield b"the last event"
+
+    for _ in range(3):
+        async with aclosing(answers()) as events:
+            assert await anext(events)
+    assert server.connections == 1
+    await pool.aclose()
+
+
+async def test_a_cancellation_before_anything_was_sent_costs_no_connection(server: RawServer) -> None:
+    pool = make_pool()
+    origin, _ = Origin.of(server.url)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with pool.connection(origin, None, later()):
+                raise TimeoutError
+    assert server.connections == 1
+    await pool.aclose()
+
+
+async def test_an_answer_that_came_before_its_request_was_sent_ends_the_connection() -> None:
+    """What follows on it would be read as the rest of the request."""
+    size = 20_000_000
+
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, limit=1024) as running:
+        pool = make_pool()
+        origin = Origin("http", "127.0.0.1", running.sockets[0].getsockname()[1])
+        head = encode_request_head("POST", "/", [("Host", "x"), ("Content-Length", str(size))])
+        for _ in range(2):
+            async with pool.connection(origin, None, later()) as connection:
+                sending = asyncio.create_task(connection.send([head, bytes(size)], later()))
+                await connection.receive_head(later())
+                sending.cancel()
+                await asyncio.wait({sending})
+        assert len(writers) == 2
+        await pool.aclose()
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def test_who_came_too_late_leaves_no_connection(server: RawServer) -> None:
+    pool = make_pool()
+    origin, _ = Origin.of(server.url)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with pool.connection(origin, None, later()) as connection:
+                await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+                await connection.receive_head(asyncio.get_running_loop().time() - 1)
+    assert server.connections == 2
+    await pool.aclose()

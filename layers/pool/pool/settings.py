@@ -6,7 +6,6 @@ A function declares its settings as a dataclass whose fields are made by `settin
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, fields
@@ -168,6 +167,8 @@ def unknown_variables(environ: Mapping[str, str], known: Collection[str]) -> dic
     # Named and not refused: a stack that is rolled back keeps variables that an older version does not know.
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
     # Only what is nearly the same: a wrong guess would lead astray.
+    import difflib  # for typing errors alone
+
     return {name: next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), None) for name in unknown}
 
 

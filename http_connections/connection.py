@@ -68,7 +68,9 @@ class Connection(asyncio.Protocol):
         """Whether it may carry another exchange: this one is complete, and nothing speaks against the connection."""
         parser = self._parser
         is_done = parser is None or (parser.is_complete and parser.keeps_alive)
-        is_in_order = self._is_sent and not self._is_late and not self._is_lost and not self.is_spent
+        # A request that still waits for the socket would hold up the next one.
+        is_sent = self._is_sent and not self._is_full
+        is_in_order = is_sent and not self._is_late and not self._is_lost and not self.is_spent
         return is_done and is_in_order and not self._pieces
 
     def is_quiet(self) -> bool:
@@ -190,7 +192,9 @@ class Connection(asyncio.Protocol):
         if pieces:
             self._pieces += pieces
             self._unread += len(data)
-            if self._unread > MAX_UNREAD_BYTES and not self._is_reading_paused and self._transport is not None:
+            # Never behind the end: TLS would hold back what follows, and give it to the next exchange.
+            is_full = self._unread > MAX_UNREAD_BYTES and not parser.is_complete
+            if is_full and not self._is_reading_paused and self._transport is not None:
                 self._is_reading_paused = True
                 self._transport.pause_reading()
         self._wake()

@@ -110,6 +110,12 @@ class ConnectionPool:
             await asyncio.wait({opening}, timeout=deadline - loop.time())
         self._drop_distrusted()
         idle = self._idle.get(origin, [])
+        if idle and not idle[-1].is_quiet():
+            # It may be nothing but session tickets, which come unasked. The loop reads them: one turn to see them,
+            # one to read them.
+            for _ in range(2):
+                await asyncio.sleep(0)
+            idle = self._idle.get(origin, [])
         while idle:
             # The one used last is the likeliest to be alive.
             connection = idle.pop()

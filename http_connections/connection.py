@@ -68,10 +68,13 @@ class Connection(asyncio.Protocol):
         """Whether it may carry another exchange: this one is complete, and nothing speaks against the connection."""
         parser = self._parser
         is_done = parser is None or (parser.is_complete and parser.keeps_alive)
-        # A request that still waits for the socket would hold up the next one.
-        is_sent = self._is_sent and not self._is_full
-        is_in_order = is_sent and not self._is_late and not self._is_lost and not self.is_spent
+        is_in_order = self._is_sent and not self._is_late and not self._is_lost and not self.is_spent
         return is_done and is_in_order and not self._pieces
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether much of a request still waits for the socket; its answer may be complete."""
+        return self._is_full and not self._is_lost
 
     def is_quiet(self) -> bool:
         """Whether nothing has arrived that the loop has not seen yet, as the end of an idle connection would."""

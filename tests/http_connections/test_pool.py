@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -33,6 +33,13 @@ async def server() -> AsyncIterator[RawServer]:
 
 def later() -> float:
     return asyncio.get_running_loop().time() + SECONDS
+
+
+async def until(has_come: Callable[[], bool]) -> None:
+    deadline = later()
+    while not has_come():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0)
 
 
 async def ask(connection: Connection) -> None:
@@ -165,8 +172,8 @@ async def test_an_answer_that_came_before_its_request_was_sent_ends_the_connecti
             writer.transport.abort()
 
 
-async def test_a_request_that_waits_to_be_sent_when_its_answer_is_read_ends_the_connection() -> None:
-    """The next one would wait behind it."""
+async def test_no_request_waits_behind_one_whose_answer_came_before_it_was_sent() -> None:
+    """Its connection goes on sending: the other end may read it."""
     size = 20_000_000
     writers: list[asyncio.StreamWriter] = []
 
@@ -219,8 +226,7 @@ async def test_what_comes_behind_an_answer_that_is_not_read_yet_is_no_answer(
         origin, _ = Origin.of(running.url)
         async with pool.connection(origin, None, later()) as connection:
             await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
-            while connection.is_reusable or connection._unread <= MAX_UNREAD_BYTES:
-                await asyncio.sleep(0)
+            await until(lambda: connection._unread > MAX_UNREAD_BYTES)
             may_go_on.set()
             await running.has_closed.wait()
             # Now the rest is in the socket, or in what TLS has read of it.
@@ -241,12 +247,36 @@ async def test_session_tickets_that_wait_unread_cost_no_connection(certificate: 
         pool = make_pool(tls_context=lambda: client_context)
         origin, _ = Origin.of(running.url)
         await pool.open_early(origin)
-        [connection] = pool._idle[origin]
-        while connection.is_quiet() and not running.connections:
-            await asyncio.sleep(0)
+        [early] = pool._idle[origin]
+        await until(lambda: running.connections > 0 or not early.is_quiet())
         async with pool.connection(origin, None, later()) as connection:
             await ask(connection)
         assert running.connections == 1
+        await pool.aclose()
+
+
+async def test_a_connection_is_prepared_in_the_place_of_one_that_the_other_end_has_closed() -> None:
+    has_answered = asyncio.Event()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(whole(b"fine"))
+        await has_answered.wait()
+        return running.connections > 1
+
+    async with RawServer(answer).serve() as running:
+        pool = make_pool()
+        origin, _ = Origin.of(running.url)
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+        pool.prepare(origin)
+        assert running.connections == 1
+        has_answered.set()
+        await running.has_closed.wait()
+        pool.prepare(origin)
+        await until(lambda: running.connections == 2)
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+        assert running.connections == 2
         await pool.aclose()
 
 

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from http_connections.connection import Connection, ConnectionLostError
@@ -28,8 +28,7 @@ class ProxyRefusedError(Exception):
     """The proxy would not connect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where connections go; those of one origin are interchangeable."""
 
     scheme: str

@@ -40,6 +40,7 @@ DROPPED_PATHS = {
     *("fastapi/templating.py", "fastapi/testclient.py", "starlette/templating.py", "starlette/testclient.py"),
     *("websockets/__main__.py", "websockets/asyncio/router.py", "websockets/asyncio/server.py", "websockets/cli.py"),
     "websockets/server.py",
+    *("annotated_types/test_cases.py", "pydantic/experimental/pipeline.py", "uvloop/_testbase.py"),
     "idna/uts46data.py",  # for `uts46=True` alone; httpx encodes names of hosts without it, before anyio sees them
     *("reverse/__main__.py", "reverse/terminal"),
     "aws_lambda_powertools/event_handler",  # a second web framework, with the scripts of its API browser

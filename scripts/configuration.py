@@ -108,20 +108,28 @@ def variables(source: Source) -> list[Variable]:
     module = importlib.import_module(source.module)
     settings = getattr(module, source.class_name)
     described: dict[str, str] = {}
-    for base in reversed(settings.__mro__[:-1]):
+    # Without `tuple`, which a named tuple is made of.
+    for base in reversed([kind for kind in settings.__mro__ if kind.__module__ != "builtins"]):
         file = Path(sys.modules[base.__module__].__file__ or "")
         described |= meanings(file.read_text(encoding="utf-8"), base.__name__)
     read = _reader(settings, source)
     found = []
-    for item in dataclasses.fields(settings):
-        if item.name in source.skipped:
+    for attribute, given in _attributes(settings):
+        if attribute in source.skipped:
             continue
-        name, unit = variable_name(item.name, source.prefix)
+        name, unit = variable_name(attribute, source.prefix)
         is_required = name in source.complete and _refusal(read, source.complete, name, None) is not None
-        default = "required" if is_required else _shown(item.default, unit)
+        default = "required" if is_required else _shown(given, unit)
         allowed = _refusal(read, source.complete, name, NOT_ALLOWED) or ""
-        found.append(Variable(name, described.get(item.name, ""), default, allowed))
+        found.append(Variable(name, described.get(attribute, ""), default, allowed))
     return found
+
+
+def _attributes(settings: Any) -> list[tuple[str, Any]]:
+    """Names and defaults of a dataclass or of a named tuple."""
+    if dataclasses.is_dataclass(settings):
+        return [(item.name, item.default) for item in dataclasses.fields(settings)]
+    return [(name, settings._field_defaults.get(name, dataclasses.MISSING)) for name in settings._fields]
 
 
 def variable_name(attribute: str, prefix: str) -> tuple[str, int]:

@@ -36,7 +36,7 @@ class RuntimeHost(Protocol):
 
 
 class RuntimeConnection(HttpConnection):
-    """One connection of a runtime: its polls on one, usually each response on one of its own."""
+    """One connection of a runtime: polls and responses one after the other, or each response on one of its own."""
 
     def __init__(self, host: RuntimeHost, connections: set[HttpConnection]) -> None:
         super().__init__(connections)

@@ -14,7 +14,7 @@ from streaming_runtime.errors import (
 from streaming_runtime.failures import DEADLINE
 from streaming_runtime.response_head import ResponseHead
 from streaming_runtime.response_stream import ResponseStream
-from streaming_runtime.runtime_api import Invocation
+from streaming_runtime.runtime_api import Invocation, RuntimeApi
 from streaming_runtime.settings import Address
 
 HEAD = ResponseHead(200, ((b"content-type", b"text/plain"),))
@@ -57,7 +57,9 @@ async def stream(peer: Peer, disconnected: asyncio.Event) -> AsyncIterator[Respo
     """Not yet open."""
     server = await asyncio.start_server(peer.accept, "127.0.0.1", 0)
     address = Address(*server.sockets[0].getsockname()[:2])
-    yield ResponseStream(address, INVOCATION, disconnected)
+    api = RuntimeApi(address)
+    yield ResponseStream(api, INVOCATION, disconnected)
+    api.close()
     if peer.connected.done():
         peer.connected.result()[1].transport.abort()
     server.close()
@@ -196,10 +198,40 @@ async def test_a_silent_reader_costs_no_more_than_the_time_allowed(stream):
 
 
 async def test_no_connection_is_a_typed_error(disconnected, unused_tcp_port: int):
-    stream = ResponseStream(Address("127.0.0.1", unused_tcp_port), INVOCATION, disconnected)
+    stream = ResponseStream(RuntimeApi(Address("127.0.0.1", unused_tcp_port)), INVOCATION, disconnected)
     with pytest.raises(ResponseConnectionLostError):
         await stream.open(HEAD, b"")
     with pytest.raises(ResponseConnectionLostError):
         stream.write(b"x")
     with pytest.raises(ResponseConnectionLostError):
         await stream.settle(timeout_seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_kept"),
+    [
+        (ACCEPTED, True),
+        (ACCEPTED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), False),
+        (ACCEPTED + b"unasked", False),
+    ],
+    ids=["as it should be", "closing", "with more than was asked"],
+)
+async def test_the_connection_is_given_back_if_it_can_be_used_again(stream, peer, answer, is_kept):
+    await stream.open(HEAD, b"first")
+    stream.finish(b"")
+    await peer.read_until(b"0\r\n\r\n")
+    await peer.answer(answer)
+    transport = transport_of(stream)
+    await stream.settle(timeout_seconds=30)
+    assert (stream._api._connection is not None) == is_kept
+    assert transport.is_closing() is not is_kept
+
+
+async def test_an_acceptance_before_the_end_of_the_body_does_not_give_the_connection_back_early(stream, peer):
+    await stream.open(HEAD, b"first")
+    await peer.answer(ACCEPTED)
+    await asyncio.wait_for(stream._settled.wait(), 30)
+    assert stream._api._connection is None
+    stream.finish(b"last")
+    assert (await peer.read_until(b"0\r\n\r\n")).endswith(b"4\r\nlast\r\n0\r\n\r\n")
+    await stream.settle(timeout_seconds=30)

@@ -13,6 +13,8 @@ from streaming_runtime.errors import (
 )
 from streaming_runtime.failures import DEADLINE
 from streaming_runtime.http11 import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from streaming_runtime.response_head import ResponseHead
+from streaming_runtime.response_stream import ResponseStream
 from streaming_runtime.runtime_api import RETRY_PAUSES_SECONDS, RuntimeApi
 from streaming_runtime.settings import Address
 
@@ -50,6 +52,31 @@ async def test_one_connection_serves_all_requests(api, runtime_api):
         await exchange.end()
         assert exchange.body == b'{"statusCode":200}'
     assert runtime_api.connections == 1
+
+
+async def stream_an_answer(api: RuntimeApi, runtime_api, end: bytes = b"") -> None:
+    exchange = runtime_api.enqueue({})
+    stream = ResponseStream(api, await api.next_invocation(), asyncio.Event())
+    await stream.open(ResponseHead(200, ()), b"first, ")
+    stream.write(b"second")
+    stream.finish(end)
+    await stream.settle(timeout_seconds=30)
+    await exchange.end()
+    assert exchange.is_complete and exchange.streamed_body == b"first, second" + end
+
+
+async def test_a_streamed_response_goes_over_the_connection_that_its_invocation_came_by(api, runtime_api):
+    for end in (b"", b", end", b""):
+        await stream_an_answer(api, runtime_api, end)
+    assert runtime_api.connections == 1
+
+
+async def test_a_streamed_response_trusts_no_connection_that_rested_long(api, runtime_api, monkeypatch):
+    monkeypatch.setattr("streaming_runtime.runtime_api.FRESH_SECONDS", -1.0)
+    for _ in range(2):
+        await stream_an_answer(api, runtime_api)
+    # Each response opens one, and leaves it for the next poll.
+    assert runtime_api.connections == 3
 
 
 async def test_nothing_to_do_means_polling_again_with_a_pause(api, runtime_api, pauses):

@@ -95,7 +95,7 @@ class _Run:
         if not self._request.is_streamed:
             return BufferedResponse()
         excluded = self._sandbox.mangum.config["exclude_headers"]
-        return ResponseStream(self._api.address, self._invocation, disconnected, excluded=excluded)
+        return ResponseStream(self._api, self._invocation, disconnected, excluded=excluded)
 
     async def wait(self) -> None:
         """Until the application has ended, or its time is over."""

@@ -1,4 +1,4 @@
-"""One streamed response to the Runtime API, on a connection of its own.
+"""One streamed response to the Runtime API, on a connection that it has to itself.
 
 On the wire this is a chunked POST whose body is a JSON prelude, eight NULs and the raw body, each in chunks of
 its own; a failure after the start travels in trailers (docs/reference/aws-lambda.md#runtime-api; tried against
@@ -23,13 +23,13 @@ from streaming_runtime.http11 import (
 )
 from streaming_runtime.response_head import PRELUDE_END, ResponseHead, encode_prelude
 from streaming_runtime.runtime_api import (
-    CONNECT_SECONDS,
     ERROR_TYPE_HEADER,
     USER_AGENT,
     VERSION_PATH,
+    Connection,
     Invocation,
+    RuntimeApi,
 )
-from streaming_runtime.settings import Address
 
 ERROR_BODY_HEADER = "Lambda-Runtime-Function-Error-Body"
 # The Runtime API's own answer is a line; whatever is longer is not it.
@@ -45,19 +45,22 @@ class ResponseStream(asyncio.Protocol):
 
     def __init__(
         self,
-        address: Address,
+        api: RuntimeApi,
         invocation: Invocation,
         disconnected: asyncio.Event,
         *,
         excluded: Collection[str] = (),
     ) -> None:
-        self._address = address
+        self._api = api
         self._invocation = invocation
         # Set when the response can no longer be delivered.
         self._disconnected = disconnected
         # Headers, in lower case, that are not sent.
         self._excluded = excluded
         self._transport: asyncio.Transport | None = None
+        # The same connection as the API has it, and what reads from it then.
+        self._connection: Connection | None = None
+        self._reading: asyncio.BaseProtocol | None = None
         self._parser = ResponseParser(max_body_bytes=_MAX_ANSWER_BYTES)
         # The transport's buffer is over its high-water mark.
         self.is_full = False
@@ -72,21 +75,24 @@ class ResponseStream(asyncio.Protocol):
         self._settled = asyncio.Event()
 
     async def open(self, head: ResponseHead, first: bytes) -> None:
-        """Connect, and send the head, the prelude and the first bytes of the body (which may be none) in one
-        write.
+        """Take the connection over that the invocation came by, or connect, and send the head, the prelude and the
+        first bytes of the body (which may be none) in one write.
 
         Raises ResponseConnectionLostError. Cancelled, it leaves no connection behind.
         """
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await loop.create_connection(lambda: self, self._address.host, self._address.port)
+            self._connection = await self._api.take_connection()
         except OSError as error:
             raise ResponseConnectionLostError("no connection to the Runtime API") from error
+        # Its class is the loop's own (uvloop's is not asyncio's). Both loops set TCP_NODELAY on TCP sockets by
+        # themselves: each chunk leaves at once.
+        self._transport = transport = cast("asyncio.Transport", self._connection[1].transport)
+        self._reading = transport.get_protocol()
+        transport.set_protocol(self)
         request = encode_head(
             "POST",
-            f"{self._address.path}{VERSION_PATH}/invocation/{self._invocation.request_id}/response",
-            self._address.authority,
+            f"{self._api.address.path}{VERSION_PATH}/invocation/{self._invocation.request_id}/response",
+            self._api.address.authority,
             (
                 ("User-Agent", USER_AGENT),
                 ("Content-Type", "application/vnd.awslambda.http-integration-response"),
@@ -131,8 +137,8 @@ class ResponseStream(asyncio.Protocol):
         self._is_finished = True
 
     async def settle(self, *, timeout_seconds: float | None) -> None:
-        """Wait for the Runtime API's answer to the finished response, and close the connection however that
-        goes.
+        """Wait for the Runtime API's answer to the finished response, and give the connection back, or close it
+        where it can't be used again.
 
         Raises RuntimeApiRefusedError or another RuntimeApiError; TimeoutError when the reader stalls.
         """
@@ -145,9 +151,18 @@ class ResponseStream(asyncio.Protocol):
             # What the reader has not taken by now is dropped.
             self._transport.abort()
             raise
-        self._transport.close()
         if self._lost is not None:
+            self._transport.close()
             raise self._lost
+        self._give_back(self._transport)
+
+    def _give_back(self, transport: asyncio.Transport) -> None:
+        is_whole = self._is_finished and self._answer is not None and self._answer.keeps_alive
+        if self._connection is None or self._reading is None or not is_whole or transport.is_closing():
+            transport.close()
+            return
+        transport.set_protocol(self._reading)
+        self._api.keep(self._connection)
 
     @property
     def is_lost(self) -> bool:
@@ -171,11 +186,6 @@ class ResponseStream(asyncio.Protocol):
         self._settled.set()
         self._writable.set()
         self._disconnected.set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # `create_connection` gives a stream transport, whose class is the loop's own (uvloop's is not asyncio's). Both
-        # loops set TCP_NODELAY on TCP sockets by themselves: each chunk leaves at once.
-        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is not None or self._lost is not None:

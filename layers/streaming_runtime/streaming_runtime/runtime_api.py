@@ -1,6 +1,6 @@
 """The Lambda Runtime API (version 2018-06-01) over one kept-alive connection: next, response, errors.
 
-Streamed responses have a connection of their own each: see `response_stream`.
+A streamed response takes the connection over for as long as it lasts: see `response_stream`.
 """
 
 import asyncio
@@ -31,6 +31,9 @@ CONNECT_SECONDS = 5.0
 RETRY_PAUSES_SECONDS = (0.0, 0.05, 0.2, 0.5, 1.0)
 # Some emulators answer 204 at once when nothing is to do. Polling again is paced then.
 IDLE_PAUSE_SECONDS = 0.05
+
+# A connection that rested for longer is not used for a streamed response, which could not be sent again.
+FRESH_SECONDS = 5.0
 
 _READ_BYTES = 256 * 1024
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
@@ -68,6 +71,9 @@ class Invocation(NamedTuple):
         return ((INVOCATION_ID_HEADER, self.invocation_id),) if self.invocation_id else ()
 
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 class RuntimeApi:
     """A client of the Runtime API. One request at a time, which is all the loop needs."""
 
@@ -75,7 +81,8 @@ class RuntimeApi:
         self.address = address
         self._sleep = sleep
         # The kept-alive connection; None before the first request and after each that broke it.
-        self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection: Connection | None = None
+        self._rests_since = 0.0
 
     async def next_invocation(self) -> Invocation:
         """Wait for the next invocation, for as long as it takes.
@@ -170,12 +177,29 @@ class RuntimeApi:
             raise RuntimeApiUnreachableError("the connection to the Runtime API broke") from error
         finally:
             if kept:
-                self._connection = reader, writer
+                self.keep((reader, writer))
             else:
                 writer.transport.abort()
         return answer
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def take_connection(self) -> Connection:
+        """A connection for one streamed response, whose it is from now on. `keep` gives it back. Raises OSError."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            reader, writer = connection
+            rested = asyncio.get_running_loop().time() - self._rests_since
+            if rested <= FRESH_SECONDS and not reader.at_eof() and not writer.transport.is_closing():
+                return connection
+            writer.transport.abort()
+        return await self._connect()
+
+    def keep(self, connection: Connection) -> None:
+        """Use this connection for the next request. Its last answer must have been read to the end."""
+        self.close()
+        self._connection = connection
+        self._rests_since = asyncio.get_running_loop().time()
+
+    async def _connect(self) -> Connection:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await asyncio.open_connection(self.address.host, self.address.port)
 

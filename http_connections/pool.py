@@ -60,7 +60,7 @@ class ConnectionPool:
         Nobody has to wait for it: `connection` does. If it fails, the exchange opens its own.
         """
         self._drop_distrusted()
-        idle = self._idle.get(origin)
+        idle = self._idle.get(origin, [])
         # One that the other end has closed is none.
         is_there = bool(idle) and idle[-1].is_reusable and idle[-1].is_quiet()
         if not is_there and origin not in self._opening:

@@ -71,6 +71,11 @@ class Connection(asyncio.Protocol):
         is_in_order = self._is_sent and not self._is_late and not self._is_lost and not self.is_spent
         return is_done and is_in_order and not self._pieces
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether much of a request still waits for the socket; its answer may be complete."""
+        return self._is_full and not self._is_lost
+
     def is_quiet(self) -> bool:
         """Whether nothing has arrived that the loop has not seen yet, as the end of an idle connection would."""
         sock = self._transport.get_extra_info("socket") if self._transport is not None else None
@@ -190,7 +195,9 @@ class Connection(asyncio.Protocol):
         if pieces:
             self._pieces += pieces
             self._unread += len(data)
-            if self._unread > MAX_UNREAD_BYTES and not self._is_reading_paused and self._transport is not None:
+            # Never behind the end: TLS would hold back what follows, and give it to the next exchange.
+            is_full = self._unread > MAX_UNREAD_BYTES and not parser.is_complete
+            if is_full and not self._is_reading_paused and self._transport is not None:
                 self._is_reading_paused = True
                 self._transport.pause_reading()
         self._wake()

@@ -136,8 +136,8 @@ class ResponseParser:
 
     def _choose_framing(self, head: ResponseHead, *, is_http_1_0: bool) -> None:
         connection = {word.strip().lower() for word in head.headers.get("connection", "").split(",")}
-        # The default changed with HTTP/1.1.
-        self.keeps_alive = "keep-alive" in connection if is_http_1_0 else "close" not in connection
+        # The default changed with HTTP/1.1; `close` wins in both (RFC 9112, 9.3).
+        self.keeps_alive = "close" not in connection and (not is_http_1_0 or "keep-alive" in connection)
         coding, length = head.headers.get("transfer-encoding"), head.headers.get("content-length")
         if not self._may_have_body or head.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             self.is_complete = True
@@ -145,8 +145,9 @@ class ResponseParser:
             # Nobody asked for another one, and a body of unknown framing would run into the next response.
             if coding.strip().lower() != "chunked":
                 raise MalformedResponseError("the response has an unknown transfer coding")
-            if length is not None:
-                self.keeps_alive = False  # one of the two is wrong (RFC 9112, 6.3)
+            # One of the two is wrong, and so are chunks in HTTP/1.0 (RFC 9112, 6.1 and 6.3).
+            if length is not None or is_http_1_0:
+                self.keeps_alive = False
             self._read = self._read_chunks
         elif length is not None:
             lengths = {part.strip() for part in length.split(",")}

@@ -60,7 +60,10 @@ class ConnectionPool:
         Nobody has to wait for it: `connection` does. If it fails, the exchange opens its own.
         """
         self._drop_distrusted()
-        if not self._idle.get(origin) and origin not in self._opening:
+        idle = self._idle.get(origin, [])
+        # One that the other end has closed is none.
+        is_there = bool(idle) and idle[-1].is_reusable and idle[-1].is_quiet()
+        if not is_there and origin not in self._opening:
             task = asyncio.create_task(self.open_early(origin, proxy), name="early-connection")
             self._opening[origin] = task
             # Not by the task itself, which never runs when it is cancelled at once.
@@ -86,21 +89,27 @@ class ConnectionPool:
             self._in_use.discard(connection)
             self._put_away(origin, connection)
 
-    async def aclose(self) -> None:
-        """Close every connection, those in use included. No network call."""
+    def abort(self) -> None:
+        """Close every connection, those in use included. The loop lets go of their sockets a moment later."""
         self._closes += 1
-        opening = list(self._opening.values())
-        for task in opening:
+        for task in self._opening.values():
             task.cancel()
-        connections = [*self._in_use, *(one for idle in self._idle.values() for one in idle)]
-        self._idle = {}
-        for connection in connections:
+        for connection in self._connections():
             connection.abort()
+        self._idle = {}
+
+    async def aclose(self) -> None:
+        """`abort`, and wait until the loop has let go of the sockets. No network call."""
+        opening, connections = list(self._opening.values()), self._connections()
+        self.abort()
         # Last, because who waits may be cancelled.
         if opening:
             await asyncio.wait(opening)
         for connection in connections:
             await connection.wait_closed()
+
+    def _connections(self) -> list[Connection]:
+        return [*self._in_use, *(one for idle in self._idle.values() for one in idle)]
 
     async def _take(self, origin: Origin, proxy: Proxy | None, deadline: float) -> Connection:
         closes = self._closes
@@ -110,9 +119,18 @@ class ConnectionPool:
             await asyncio.wait({opening}, timeout=deadline - loop.time())
         self._drop_distrusted()
         idle = self._idle.get(origin, [])
-        while idle:
-            # The one used last is the likeliest to be alive.
-            connection = idle.pop()
+        if idle and not idle[-1].is_quiet():
+            # It may be nothing but session tickets, which come unasked. The loop reads them: one turn to see them,
+            # one to read them.
+            for _ in range(2):
+                await asyncio.sleep(0)
+            idle = self._idle.get(origin, [])
+        # The one used last is the likeliest to be alive.
+        for connection in reversed(idle.copy()):
+            # Whoever accepted a request before its end may read the rest, behind which another one would wait.
+            if connection.is_sending:
+                continue
+            idle.remove(connection)
             # Bytes or an end that wait unread mean that the other end has closed it, or says what nobody asked.
             if connection.is_reusable and connection.is_quiet():
                 return connection

@@ -115,6 +115,10 @@ class StreamTransport:
             code = ErrorCode.TIMEOUT if error.is_late else ErrorCode.CONNECTION_FAILED
             raise poe_error(code, operation=request.operation, delivery=Delivery.NOT_SENT) from None
 
+    def abort(self) -> None:
+        """`aclose` for those who can't wait. The loop lets go of the sockets a moment later."""
+        self._connections.abort()
+
     async def aclose(self) -> None:
         """See `Transport.aclose`."""
         await self._connections.aclose()

@@ -82,6 +82,30 @@ def test_a_length_beside_chunks_costs_the_connection() -> None:
     assert (body, parser.is_complete, parser.keeps_alive) == (b"ab", True, False)
 
 
+@pytest.mark.parametrize(
+    ("version", "headers", "is_kept"),
+    [
+        ("1.1", "", True),
+        ("1.1", "Connection: ,\tCLOSE ,x\r\n", False),
+        ("1.1", "Connection: keep-alive\r\nConnection: close\r\n", False),
+        ("1.0", "", False),
+        ("1.0", "Connection: Keep-Alive\r\n", True),
+        ("1.0", "Connection: close, keep-alive\r\n", False),
+    ],
+)
+def test_a_connection_is_kept_by_its_version_and_unless_it_is_to_be_closed(
+    version: str, headers: str, is_kept: bool
+) -> None:
+    parser, _ = parse(f"HTTP/{version} 200 OK\r\n{headers}Content-Length: 0\r\n\r\n".encode())
+    assert (parser.is_complete, parser.keeps_alive) == (True, is_kept)
+
+
+def test_chunks_of_http_1_0_cost_the_connection() -> None:
+    sent = chunked(b"ab", headers=("Connection: keep-alive",))
+    parser, body = parse(sent.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert (body, parser.is_complete, parser.keeps_alive) == (b"ab", True, False)
+
+
 def test_more_than_was_asked_for_costs_the_connection_and_is_not_kept() -> None:
     parser, body = parse(whole(b"a") + b"HTTP/1.1 200 OK\r\n")
     assert (body, parser.is_complete, parser.keeps_alive) == (b"a", True, False)

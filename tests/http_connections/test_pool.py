@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
-from http_connections.connection import Connection
+from http_connections.connection import MAX_UNREAD_BYTES, Connection
 from http_connections.dialing import Origin
 from http_connections.http1 import encode_request_head
 from http_connections.pool import ConnectionPool, UnreachableError
@@ -20,8 +21,8 @@ SECONDS = 30.0
 
 
 def make_pool(**options: object) -> ConnectionPool:
-    settings = {"connect_seconds": SECONDS, "trust_seconds": 60.0, **options}
-    return ConnectionPool(tls_context=ssl.create_default_context, **settings)
+    settings = {"connect_seconds": SECONDS, "trust_seconds": 60.0, "tls_context": ssl.create_default_context, **options}
+    return ConnectionPool(**settings)
 
 
 @pytest.fixture
@@ -32,6 +33,13 @@ async def server() -> AsyncIterator[RawServer]:
 
 def later() -> float:
     return asyncio.get_running_loop().time() + SECONDS
+
+
+async def until(has_come: Callable[[], bool]) -> None:
+    deadline = later()
+    while not has_come():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0)
 
 
 async def ask(connection: Connection) -> None:
@@ -162,6 +170,114 @@ async def test_an_answer_that_came_before_its_request_was_sent_ends_the_connecti
         await pool.aclose()
         for writer in writers:
             writer.transport.abort()
+
+
+async def test_no_request_waits_behind_one_whose_answer_came_before_it_was_sent() -> None:
+    """Its connection goes on sending: the other end may read it."""
+    size = 20_000_000
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(whole(b"fine"))
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, limit=1024) as running:
+        pool = make_pool()
+        origin = Origin("http", "127.0.0.1", running.sockets[0].getsockname()[1])
+        head = encode_request_head("POST", "/", [("Host", "x"), ("Content-Length", str(size))])
+        for number in (1, 2):
+            async with pool.connection(origin, None, later()) as connection:
+                await connection.send([head, bytes(size)], later())
+                assert await connection.receive(later()) == b"fine"
+                assert not await connection.receive(later())
+            assert len(writers) == number
+        await pool.aclose()
+        for writer in writers:
+            writer.transport.abort()
+
+
+def secure(certificate: tuple[Path, Path]) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server and its client need."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*certificate)
+    return server, ssl.create_default_context(cafile=certificate[0])
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+async def test_what_comes_behind_an_answer_that_is_not_read_yet_is_no_answer(
+    certificate: tuple[Path, Path], is_secure: bool
+) -> None:
+    """Whether or not reading was paused, because so much of the answer was unread."""
+    server_context, client_context = secure(certificate)
+    may_go_on = asyncio.Event()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if running.connections > 1:
+            writer.write(whole(b"the second"))
+            return True
+        writer.write(whole(bytes(MAX_UNREAD_BYTES + 1)))
+        await may_go_on.wait()
+        writer.write(whole(b"what nobody asked for"))
+        return False
+
+    async with RawServer(answer).serve(server_context if is_secure else None) as running:
+        pool = make_pool(tls_context=lambda: client_context)
+        origin, _ = Origin.of(running.url)
+        async with pool.connection(origin, None, later()) as connection:
+            await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+            await until(lambda: connection._unread > MAX_UNREAD_BYTES)
+            may_go_on.set()
+            await running.has_closed.wait()
+            # Now the rest is in the socket, or in what TLS has read of it.
+            for _ in range(10):
+                await asyncio.sleep(0)
+            while await connection.receive(later()):
+                pass
+        async with pool.connection(origin, None, later()) as connection:
+            await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+            assert await connection.receive(later()) == b"the second"
+        await pool.aclose()
+
+
+async def test_session_tickets_that_wait_unread_cost_no_connection(certificate: tuple[Path, Path]) -> None:
+    """They come after the handshake, unasked; the loop may have had no time to read them."""
+    server_context, client_context = secure(certificate)
+    async with RawServer(always(whole(b"fine"))).serve(server_context) as running:
+        pool = make_pool(tls_context=lambda: client_context)
+        origin, _ = Origin.of(running.url)
+        await pool.open_early(origin)
+        [early] = pool._idle[origin]
+        await until(lambda: running.connections > 0 or not early.is_quiet())
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+        assert running.connections == 1
+        await pool.aclose()
+
+
+async def test_a_connection_is_prepared_in_the_place_of_one_that_the_other_end_has_closed() -> None:
+    has_answered = asyncio.Event()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(whole(b"fine"))
+        await has_answered.wait()
+        return running.connections > 1
+
+    async with RawServer(answer).serve() as running:
+        pool = make_pool()
+        origin, _ = Origin.of(running.url)
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+        pool.prepare(origin)
+        assert running.connections == 1
+        has_answered.set()
+        await running.has_closed.wait()
+        pool.prepare(origin)
+        await until(lambda: running.connections == 2)
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+        assert running.connections == 2
+        await pool.aclose()
 
 
 async def test_who_came_too_late_leaves_no_connection(server: RawServer) -> None:

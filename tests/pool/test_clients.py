@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -125,3 +127,66 @@ async def test_the_first_web_client_takes_the_connection_that_was_opened_for_it(
                     await moved.points()
         await has_ended.wait()
     assert connections == 3
+
+
+@dataclass
+class Listener:
+    """Takes connections, and says nothing."""
+
+    url: str = ""
+    opened: int = 0
+    open: int = 0
+    has_ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened, self.open = self.opened + 1, self.open + 1
+        await reader.read()
+        writer.close()
+        self.open -= 1
+        self.has_ended.set()
+
+    async def ended(self) -> None:
+        await self.has_ended.wait()
+        self.has_ended.clear()
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    listener = Listener()
+    async with await asyncio.start_server(listener.listen, "127.0.0.1", 0) as server:
+        listener.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield listener
+        while listener.open:
+            await listener.ended()
+
+
+async def test_connections_of_an_older_configuration_are_closed(listener: Listener) -> None:
+    configs = [PoeConfig(web_base_url=listener.url)]
+    async with aclosing(PoeClients(lambda: configs[-1], share_connections=True)) as clients:
+        await clients.connect([AccountKind.WEB])
+        configs.append(PoeConfig(web_base_url=listener.url, user_agent="mine/2"))
+        async with clients.make(AccountKind.WEB, {"p_b": "a" * 24}, None):
+            await listener.ended()
+    assert listener.opened == 1
+
+
+async def test_credentials_that_are_refused_take_no_connection(listener: Listener) -> None:
+    config = PoeConfig(web_base_url=listener.url)
+    async with aclosing(PoeClients(lambda: config, share_connections=True)) as clients:
+        await clients.connect([AccountKind.WEB])
+        with pytest.raises(ValueError):
+            clients.make(AccountKind.WEB, {"p_b": "a;b"}, None)
+        assert clients._web_connections is not None
+        async with clients.make(AccountKind.WEB, {"p_b": "a" * 24}, None):
+            assert clients._web_connections is None
+    await listener.ended()
+    assert listener.opened == 1
+
+
+async def test_connecting_again_closes_what_nobody_has_taken(listener: Listener) -> None:
+    config = PoeConfig(web_base_url=listener.url)
+    async with aclosing(PoeClients(lambda: config, share_connections=True)) as clients:
+        await clients.connect([AccountKind.WEB])
+        await clients.connect([AccountKind.WEB])
+        await listener.ended()
+        assert (listener.opened, listener.open) == (2, 1)

@@ -72,12 +72,15 @@ class PoeClients:
             )
         from reverse.web import PoeWebClient
 
-        return PoeWebClient(
+        client = PoeWebClient(
             WebCredentials.from_mapping(credentials),
             config,
             session_data=session_data,
-            connections=self._take_web_connections(config),
+            connections=self._web_connections_for(config),
         )
+        # Here, because credentials that are refused take nothing.
+        self._web_connections = None
+        return client
 
     def prepare(self) -> None:
         """Begin to open a connection for official accounts beside other work, so that nobody has to wait for it.
@@ -104,15 +107,22 @@ class PoeClients:
             from reverse.wire.stream_transport import StreamTransport
 
             connections = StreamTransport(config)
+            if self._web_connections is not None:
+                self._web_connections[1].abort()
             self._web_connections = (config, connections)
             opening.append(connections.connect(config.web_base_url))
         await asyncio.gather(*opening)
 
-    def _take_web_connections(self, config: PoeConfig) -> StreamTransport | None:
-        if self._web_connections is None or self._web_connections[0] is not config:
+    def _web_connections_for(self, config: PoeConfig) -> StreamTransport | None:
+        if self._web_connections is None:
             return None
-        (_, connections), self._web_connections = self._web_connections, None
-        return connections
+        opened_with, connections = self._web_connections
+        if opened_with is config:
+            return connections
+        # They may lead to another place, and nobody else has them.
+        connections.abort()
+        self._web_connections = None
+        return None
 
     def _shared_transport(self, config: PoeConfig) -> OfficialTransport:
         from reverse.official import OfficialTransport

@@ -175,8 +175,13 @@ class TestRetries:
         assert refused.value.response["Item"] == {"pk": {"S": "x"}}
         await client.aclose()
 
-    async def test_an_answer_that_is_no_json_is_a_failure_of_the_service(self, scripted) -> None:
-        server = scripted(*[b"HTTP/1.1 502 Bad\r\nContent-Length: 6\r\n\r\n<html>"] * MAX_ATTEMPTS)
+    @pytest.mark.parametrize("status", [b"502 Bad", b"400 Bad", b"200 OK"])
+    @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[]", b"null", b"1", b'"ok"', b"[" * 100_000])
+    async def test_an_answer_that_is_no_json_object_is_a_failure_of_the_service(
+        self, scripted, status: bytes, body: bytes
+    ) -> None:
+        reply = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+        server = scripted(*[reply] * MAX_ATTEMPTS)
         client = client_of(server)
         with pytest.raises(StoreUnavailableError, match="InternalFailure"):
             await client.call("dynamodb", "GetItem", {})

@@ -94,12 +94,11 @@ class LeanExchange:
         async with self._slots:
             headers, body = self.sign(service, operation, payload)
             status, answer = await self._exchange(self._endpoints[service].origin, operation, headers, body)
-        try:
-            decoded = json.loads(answer) if answer else {}
-        except ValueError as error:
-            raise AwsError(operation, "InternalFailure", status=status) from error
+        decoded = _decode(answer)
+        if decoded is None:
+            raise AwsError(operation, "InternalFailure", status=status)
         if status == HTTPStatus.OK:
-            return dict(decoded)
+            return decoded
         code = str(decoded.get("__type") or decoded.get("code") or "InternalFailure")
         # AWS puts the service's name before the code, and in some answers an address behind it.
         raise AwsError(operation, code.rpartition("#")[2].partition(":")[0], status=status, response=decoded)
@@ -166,6 +165,16 @@ async def _read_body(connection: Connection, operation: str, head: ResponseHead,
             raise AwsError(operation, "InternalFailure", status=head.status)
         parts.append(part)
     return b"".join(parts)
+
+
+def _decode(answer: bytes) -> dict[str, Any] | None:
+    """The object that every answer of AWS is; `None` for anything else, as something between may send it."""
+    try:
+        decoded = json.loads(answer) if answer else {}
+    # JSON that is too deep is no ValueError.
+    except (ValueError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
 
 
 def _region(environ: Mapping[str, str]) -> str | None:

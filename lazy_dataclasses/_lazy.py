@@ -113,17 +113,24 @@ class _Fields:
         self._kw_only = kw_only
 
     def __get__(self, instance: object | None, owner: type[Any]) -> dict[str, Field[Any]]:
-        # A class of its own, because that of the fields has slots in the place of the defaults.
-        namespace = {**self._given, "__annotations__": self._annotations, "__doc__": "none", "__module__": __name__}
-        read = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)
-        alone: Any = read(type(self.owner.__name__, (), namespace))
         found: dict[str, Field[Any]] = {}
         for base in self.owner.__mro__[-1:0:-1]:
             found |= getattr(base, "__dataclass_fields__", {})
-        found |= {item.name: item for item in fields(alone)}
+        for name, kind in self._annotations.items():
+            found[name] = self._read(name, kind)
         # The annotation says so; the attribute is any class's.
         self.owner.__dataclass_fields__ = found
         return found
+
+    def _read(self, name: str, kind: Any) -> Field[Any]:
+        given = self._given.get(name, MISSING)
+        item: Any = given if isinstance(given, Field) else dataclasses.field(default=given)
+        if item.default is not MISSING and type(item.default).__hash__ is None:
+            raise ValueError(f"mutable default {type(item.default)} for field {name}: use default_factory")
+        item.name, item.type, item._field_type = name, kind, _FIELD
+        if item.kw_only is MISSING:
+            item.kw_only = self._kw_only
+        return item  # type: ignore[no-any-return]
 
 
 class _MatchArgs:
@@ -134,11 +141,14 @@ class _MatchArgs:
 
 
 @dataclasses.dataclass(init=False, repr=False, eq=False)
-class _Nothing:
-    """For its parameters, which a dataclass of the standard library reads in its bases."""
+class _Sample:
+    """What the standard library makes: parameters, which it reads in bases, and its mark of a field."""
+
+    field: int
 
 
-_PARAMS = vars(_Nothing)["__dataclass_params__"]
+_PARAMS = vars(_Sample)["__dataclass_params__"]
+_FIELD = vars(_Sample)["__dataclass_fields__"]["field"]._field_type
 
 
 def _methods(own: dict[str, Any], *, frozen: bool, slots: bool, eq: bool) -> dict[str, Any]:

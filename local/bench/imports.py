@@ -25,6 +25,7 @@ KINDS = ("official", "web")
 _LOADED = re.compile(rb"^(?:import time: +\d+ \| +\d+ \||dataclass made:) (\S+)$", re.MULTILINE)
 _MODULE = re.compile(rb"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 _COMPILED = re.compile(rb"^pattern compiled: (.+)$", re.MULTILINE)
+_CONNECTED = re.compile(rb"^connection opened: (.+)$", re.MULTILINE)
 _CHAT = "/v1/chat/completions"
 
 
@@ -38,6 +39,8 @@ class FirstChat:
     """Modules, without those that these load in their turn, and classes, as `module:name`."""
     compiled: list[str]
     """Patterns of regular expressions, as Python shows them."""
+    connected: list[str]
+    """Where connections were opened to by another chat after it."""
 
 
 async def imports_of_first_chats(around: Surroundings) -> dict[str, FirstChat]:
@@ -77,7 +80,9 @@ async def _imports(around: Surroundings) -> FirstChat:
         logged = log.read_bytes()
         at_init, lines = logged[before:told], logged[told:]
         loaded, compiled = ([found.decode() for found in kind.findall(lines)] for kind in (_LOADED, _COMPILED))
-        return FirstChat([name.decode() for name in _MODULE.findall(at_init)], loaded, compiled)
+        await sandbox.request("POST", _CHAT, prompt(3), around.api_key)
+        connected = [name.decode() for name in _CONNECTED.findall(log.read_bytes()[len(logged) :])]
+        return FirstChat([name.decode() for name in _MODULE.findall(at_init)], loaded, compiled, connected)
     finally:
         await sandbox.stop()
 

@@ -1,4 +1,6 @@
-"""The gateway's handler in a process that logs when methods of a dataclass are made and when a pattern is compiled."""
+"""The gateway's handler in a process that logs when methods of a dataclass are made, a pattern is compiled, and a
+connection is opened.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from http_connections import pool
+from http_connections.connection import Connection
+from http_connections.dialing import Origin
 from lazy_dataclasses import _lazy
 
 _compile = _lazy._compile_init
 # What `re` calls for a pattern that it does not know yet.
 _patterns: Any = vars(re)["_compiler"]
 _compile_pattern = _patterns.compile
+_pool: Any = pool
+_dial = _pool.dial
 
 
 def _tell(owner: type[Any], names: dict[str, Any], *, is_frozen: bool) -> Callable[..., None]:
@@ -27,7 +34,14 @@ def _tell_pattern(pattern: str | bytes, flags: int = 0) -> re.Pattern[Any]:
     return compiled
 
 
+async def _tell_connection(origin: Origin, *rest: Any) -> Connection:
+    sys.stderr.write(f"connection opened: {origin.host}:{origin.port}\n")
+    connection: Connection = await _dial(origin, *rest)
+    return connection
+
+
 _lazy._compile_init = _tell
+_pool.dial = _tell_connection
 _patterns.compile = _tell_pattern
 
 from gateway.asgi import handler  # noqa: E402 - watched from its first import on

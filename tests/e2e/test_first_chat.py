@@ -23,6 +23,7 @@ async def test_a_first_chat_of_either_kind_imports_nothing_and_makes_nothing(tmp
     modules = {kind: set(chat.loaded) - set(classes[kind]) for kind, chat in found.items()}
     assert modules == {"official": set(), "web": set()}
     assert {kind: chat.compiled for kind, chat in found.items()} == {"official": [], "web": []}
+    assert {kind: chat.connected for kind, chat in found.items()} == {"official": [], "web": []}
     # Which events an answer has depends a little on when they come.
     assert all(len(names) <= MOST_NEW_CLASSES for names in classes.values()), classes
     # A package may be loaded by a module of its own.
@@ -34,6 +35,6 @@ async def test_a_first_chat_of_either_kind_imports_nothing_and_makes_nothing(tmp
         assert foreign not in packages[kind]
         assert foreign in packages["web" if kind == "official" else "official"]
     loaded = (tmp_path / "imports.log").read_bytes()
-    assert b"gateway.app" in loaded and b"pattern compiled: " in loaded
+    assert all(word in loaded for word in (b"gateway.app", b"pattern compiled: ", b"connection opened: "))
     for heavy in (b"fastapi", b"pydantic", b"httpx", b"boto3"):
         assert heavy + b"\n" not in loaded

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 
 import pytest
 
-from lazy_dataclasses import dataclass, make_methods
+from lazy_dataclasses import _lazy, dataclass, make_methods
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = ("http_connections", "reverse", "layers/accounts/accounts", "layers/pool/pool", "functions")
@@ -456,20 +456,42 @@ def test_a_standard_dataclass_may_have_one_of_ours_as_its_base() -> None:
 
 
 def test_fields_are_read_when_they_are_first_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[type] = []
-    standard = dataclasses.dataclass
+    read: list[str] = []
+    standard = _lazy._Fields._read
 
-    def counted(**options: Any) -> Decorator:
-        def make(cls: type) -> type:
-            read.append(cls)
-            return standard(**options)(cls)
+    def counted(self: _lazy._Fields, name: str, kind: Any) -> Any:
+        read.append(name)
+        return standard(self, name, kind)
 
-        return make
-
-    monkeypatch.setattr(dataclasses, "dataclass", counted)
+    monkeypatch.setattr(_lazy._Fields, "_read", counted)
     kind = point(dataclass)
     assert read == []
-    assert (kind(1), fields(kind), kind.__match_args__) and len(read) == 1
+    assert kind(1) and fields(kind) and kind.__match_args__
+    assert read == ["x", "y", "tags", "secret", "note", "count"]
+
+
+@BOTH
+def test_a_default_that_all_instances_would_share_is_refused(make: Decorator) -> None:
+    with pytest.raises(ValueError, match=r"mutable default .*list.* for field tags"):
+
+        @make
+        class Shared:
+            tags: list[str] = []  # noqa: RUF012 - what is tested
+
+        Shared()
+
+
+@BOTH
+def test_fields_say_what_was_declared(make: Decorator) -> None:
+    @make(slots=True, kw_only=True)
+    class Described:
+        a: int
+        b: str = field(default="b", metadata={"unit": "s"}, kw_only=False)
+
+    a, b = fields(Described)
+    assert (a.name, a.type, a.default, a.kw_only) == ("a", "int", dataclasses.MISSING, True)
+    assert (b.name, b.default, dict(b.metadata), b.kw_only) == ("b", "b", {"unit": "s"}, False)
+    assert "name='b'" in repr(b) and "_field_type=_FIELD" in repr(b)
 
 
 @pytest.mark.skipif(not hasattr(copy, "replace"), reason="Python 3.13 has it")

@@ -72,6 +72,11 @@ class Connection(asyncio.Protocol):
         return is_done and is_in_order and not self._pieces
 
     @property
+    def is_at_home(self) -> bool:
+        """Whether the running loop is the one that it was opened in. No other can use it."""
+        return self._loop is asyncio.get_running_loop()
+
+    @property
     def is_sending(self) -> bool:
         """Whether much of a request still waits for the socket; its answer may be complete."""
         return self._is_full and not self._is_lost

@@ -32,7 +32,10 @@ _UNREACHABLE = (OSError, ConnectionLostError, ProxyRefusedError)  # with timeout
 
 
 class ConnectionPool:
-    """Opens connections, and keeps those that can carry another exchange. It can be used after a close."""
+    """Opens connections, and keeps those that can carry another exchange.
+
+    It can be used after a close, and in another event loop once the first has ended.
+    """
 
     def __init__(
         self,
@@ -100,6 +103,7 @@ class ConnectionPool:
 
     async def aclose(self) -> None:
         """`abort`, and wait until the loop has let go of the sockets. No network call."""
+        self._drop_distrusted()
         opening, connections = list(self._opening.values()), self._connections()
         self.abort()
         # Last, because who waits may be cancelled.
@@ -167,8 +171,10 @@ class ConnectionPool:
             trusted: list[Connection] = []
             for connection in idle:
                 # A clock that was set back says nothing about the rest either.
-                if 0 <= now - connection.idle_since <= self._trust_seconds:
+                if connection.is_at_home and 0 <= now - connection.idle_since <= self._trust_seconds:
                     trusted.append(connection)
-                else:
+                    continue
+                # A loop that is closed already can't close it.
+                with suppress(RuntimeError):
                     connection.abort()
             self._idle[origin] = trusted

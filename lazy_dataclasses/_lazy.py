@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from operator import attrgetter
 from reprlib import recursive_repr
-from types import MethodType
+from types import MemberDescriptorType, MethodType
 from typing import Any
 
 Decorator = Callable[[type[Any]], type[Any]]
@@ -34,6 +34,8 @@ def dataclass(
     def make(cls: type[Any]) -> type[Any]:
         if not frozen and any(vars(base).get("__setattr__") is _refuse_to_set for base in cls.__mro__):
             raise TypeError("cannot inherit non-frozen dataclass from a frozen one")
+        if frozen and any("__dataclass_fields__" in vars(base) and not _is_frozen(base) for base in cls.__mro__):
+            raise TypeError("cannot inherit frozen dataclass from a non-frozen one")
         own = dict(cls.__dict__)
         annotations = {name: kind for name, kind in inspect.get_annotations(cls).items() if _is_field(kind)}
         given = {name: own.pop(name) for name in annotations if name in own}
@@ -64,10 +66,15 @@ def make_methods(kind: type[Any]) -> None:
 
 
 def _is_field(annotation: Any) -> bool:
-    kind = str(annotation).removeprefix("typing.").removeprefix("dataclasses.")
-    if kind.startswith(("InitVar", "KW_ONLY")):
+    # `typing.ClassVar[int]` is one, whatever the module is called here, and `ClassVariant` is none.
+    kind = str(annotation).partition("[")[0].rpartition(".")[2]
+    if kind in ("InitVar", "KW_ONLY"):
         raise TypeError("there is neither InitVar nor KW_ONLY here")
-    return not kind.startswith("ClassVar")
+    return kind != "ClassVar"
+
+
+def _is_frozen(kind: type[Any]) -> bool:
+    return "__setattr__" in vars(kind)
 
 
 def _with_slots(cls: type[Any], namespace: dict[str, Any], names: Collection[str]) -> type[Any]:
@@ -123,7 +130,7 @@ class _Fields:
         return found
 
     def _read(self, name: str, kind: Any) -> Field[Any]:
-        given = self._given.get(name, MISSING)
+        given = self._default(name)
         item: Any = given if isinstance(given, Field) else dataclasses.field(default=given)
         if item.default is not MISSING and type(item.default).__hash__ is None:
             raise ValueError(f"mutable default {type(item.default)} for field {name}: use default_factory")
@@ -131,6 +138,17 @@ class _Fields:
         if item.kw_only is MISSING:
             item.kw_only = self._kw_only
         return item  # type: ignore[no-any-return]
+
+    def _default(self, name: str) -> Any:
+        """What the class would have as an attribute of this name, if it had no slots."""
+        if name not in self._given:
+            inherited = getattr(super(self.owner, self.owner), name, MISSING)
+            return MISSING if isinstance(inherited, MemberDescriptorType) else inherited
+        given = self._given[name]
+        try:
+            return given.__get__(None, self.owner) if hasattr(type(given), "__get__") else given
+        except AttributeError:
+            return MISSING  # so a descriptor says that it has no default
 
 
 class _MatchArgs:

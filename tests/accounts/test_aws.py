@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -30,7 +31,7 @@ from accounts._aws import (
 )
 from accounts._aws_boto import BotoExchange
 from accounts._aws_choice import open_exchange
-from accounts._aws_lean import LeanExchange, _endpoint, can_serve
+from accounts._aws_lean import MAX_CALLS_AT_ONCE, LeanExchange, _endpoint, can_serve
 
 KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-central-1"}
 
@@ -48,6 +49,9 @@ class ScriptedServer:
     sockets: list[socket.socket] = field(default_factory=list)
     was_left: threading.Event = field(default_factory=threading.Event)
     """Set when a client closed its connection."""
+    leaves: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released each time that one did."""
+    was_asked: threading.Event = field(default_factory=threading.Event)
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -70,9 +74,11 @@ class ScriptedServer:
                         return
                     if not piece:
                         self.was_left.set()
+                        self.leaves.release()
                         return
                     received += piece
                 self.requests.append(received)
+                self.was_asked.set()
                 reply = self.replies.pop(0)
                 if reply is None:
                     return
@@ -175,8 +181,13 @@ class TestRetries:
         assert refused.value.response["Item"] == {"pk": {"S": "x"}}
         await client.aclose()
 
-    async def test_an_answer_that_is_no_json_is_a_failure_of_the_service(self, scripted) -> None:
-        server = scripted(*[b"HTTP/1.1 502 Bad\r\nContent-Length: 6\r\n\r\n<html>"] * MAX_ATTEMPTS)
+    @pytest.mark.parametrize("status", [b"502 Bad", b"400 Bad", b"200 OK"])
+    @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[]", b"null", b"1", b'"ok"', b"[" * 100_000])
+    async def test_an_answer_that_is_no_json_object_is_a_failure_of_the_service(
+        self, scripted, status: bytes, body: bytes
+    ) -> None:
+        reply = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+        server = scripted(*[reply] * MAX_ATTEMPTS)
         client = client_of(server)
         with pytest.raises(StoreUnavailableError, match="InternalFailure"):
             await client.call("dynamodb", "GetItem", {})
@@ -313,6 +324,34 @@ class TestConnections:
         await client.aclose()
         await client.aclose()
         assert await asyncio.to_thread(server.was_left.wait, 5)
+
+    async def test_a_call_that_is_tried_again_after_the_close_leaves_no_connection(self, scripted) -> None:
+        server = scripted(b"", OK)
+        client = client_of(server)
+        calling = asyncio.create_task(client.call("dynamodb", "GetItem", {}))
+        assert await asyncio.to_thread(server.was_asked.wait, 30)
+        await client.aclose()
+        assert await calling == {}
+        for _ in range(2):
+            assert await asyncio.to_thread(server.leaves.acquire, timeout=30)
+        await client.connect("dynamodb", 1)
+        assert server.connections == 2
+
+    # Nothing can close the sockets of a loop that is closed.
+    @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+    def test_a_client_can_be_used_in_one_event_loop_after_the_other(self, scripted) -> None:
+        calls = 2 * MAX_CALLS_AT_ONCE
+        server = scripted(*[OK] * calls * 2)
+        client = client_of(server)
+
+        async def call() -> None:
+            await asyncio.gather(*(client.call("dynamodb", "GetItem", {}) for _ in range(calls)))
+
+        asyncio.run(call())
+        asyncio.run(call())
+        assert len(server.requests) == calls * 2
+        asyncio.run(client.aclose())
+        gc.collect()
 
 
 class TestEnvironment:

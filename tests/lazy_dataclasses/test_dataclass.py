@@ -396,6 +396,84 @@ def test_defaults_are_read_from_a_class_without_slots_alone(make: Decorator) -> 
 
 
 @BOTH
+def test_a_default_may_be_an_attribute_of_a_base(make: Decorator) -> None:
+    class Plain:
+        x = 1
+
+    @make
+    class Middle(Plain):
+        x: int
+        y: int = 2
+
+    @make
+    class Last(Middle):
+        y: int
+
+    @make(slots=True)
+    class Slotted:
+        x: int
+
+    @make(slots=True)
+    class OfSlotted(Slotted):
+        x: int
+
+    assert (Last().x, Last().y, Last(3).x) == (1, 2, 3)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'x'"):
+        OfSlotted()
+
+
+@BOTH
+def test_a_descriptor_says_its_default_itself(make: Decorator) -> None:
+    class Whole:
+        def __get__(self, instance: Any, owner: Any) -> int:
+            return 7 if instance is None else instance.__dict__["kept"]
+
+        def __set__(self, instance: Any, value: float) -> None:
+            instance.__dict__["kept"] = int(value)
+
+    class Required(Whole):
+        def __get__(self, instance: Any, owner: Any) -> int:
+            if instance is None:
+                raise AttributeError
+            return super().__get__(instance, owner)
+
+    @make
+    class Optional:
+        x: int = Whole()  # type: ignore[assignment]
+
+    @make
+    class Needed:
+        x: int = Required()  # type: ignore[assignment]
+
+    assert (Optional().x, Optional(2.5).x, Needed(3.5).x) == (7, 2, 3)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'x'"):
+        Needed()
+
+
+@BOTH
+def test_a_frozen_class_is_not_made_of_one_that_can_be_changed(make: Decorator) -> None:
+    @make
+    class Base:
+        x: int = 1
+
+    with pytest.raises(TypeError, match="cannot inherit frozen dataclass from a non-frozen one"):
+
+        @make(frozen=True)
+        class Frozen(Base):
+            y: int = 2
+
+
+@BOTH
+def test_a_name_that_begins_like_a_class_variable_is_a_field(make: Decorator) -> None:
+    @make
+    class Kinds:
+        x: ClassVariant = 1  # type: ignore[name-defined] # noqa: F821
+        y: typing.ClassVar = 2
+
+    assert [item.name for item in fields(Kinds)] == ["x"]
+
+
+@BOTH
 def test_slots_of_a_base_are_not_made_again(make: Decorator) -> None:
     @make(slots=True)
     class Base:

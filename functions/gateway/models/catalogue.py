@@ -91,6 +91,11 @@ class Catalogue:
         await self._live.refresh()
         self._models()
 
+    async def refresh_early(self) -> None:
+        """`refresh` before there is a request. What can't be read is due with the first one."""
+        await self._live.refresh_early()
+        self._models()
+
     async def models(self) -> Sequence[Model]:
         """All models, sorted by id. The same object until there is another list."""
         await self._live.refresh()

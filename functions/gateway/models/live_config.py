@@ -6,6 +6,7 @@ its own for it.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -64,9 +65,18 @@ class LiveConfig:
 
     async def refresh(self) -> None:
         """Read what is due, all in one. What can't be read stays as it was, and is due again when its time is over."""
+        await self._read(self._due())
+
+    async def refresh_early(self) -> None:
+        """`refresh` before there is a request. What can't be read is due with the first one."""
         due = self._due()
+        if not await self._read(due):
+            for name in due:
+                self.forget(name)
+
+    async def _read(self, due: Collection[str]) -> bool:
         if not due:
-            return
+            return True
         # Before the read, so that requests that come meanwhile do not all read the same documents.
         for name in due:
             self._postpone(name)
@@ -75,15 +85,21 @@ class LiveConfig:
         except AccountStoreError as error:
             for name in due:
                 self.report(name, error)
-            return
+            return False
+        except asyncio.CancelledError:
+            # It says nothing about the table: whoever comes next reads them.
+            for name in due:
+                self.forget(name)
+            raise
         self._take(due, documents)
+        return True
 
     async def reload(self, name: str) -> None:
         """Read one now. Raises `AccountStoreError`; then all stays as it was."""
         self._take([name], await self._store.get_configs([name]))
 
     def forget(self, name: str) -> None:
-        """It is due at once: it was changed here."""
+        """It is due at once: it was changed here, or could not be read."""
         # Other sandboxes learn of the change when their own time is over.
         self._watches[name].due_at = float("-inf")
 

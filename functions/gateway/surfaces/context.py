@@ -105,7 +105,7 @@ class Services:
         with suppress(TimeoutError):
             async with asyncio.timeout(WARM_UP_SECONDS):
                 # The list and the overrides travel in one read (see `LiveConfig.refresh`).
-                await self.catalogue.refresh()
+                await self.catalogue.refresh_early()
         return self.store.known_kinds()
 
     async def connect(self, kinds: Collection[AccountKind]) -> None:

@@ -88,28 +88,31 @@ class LeanExchange:
             max_idle=MAX_CALLS_AT_ONCE,
             wall_clock=clock,
         )
-        self._slots = asyncio.Semaphore(MAX_CALLS_AT_ONCE)
+        self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._is_closed = False
 
     async def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        async with self._slots:
+        async with self._slots_here():
             headers, body = self.sign(service, operation, payload)
             status, answer = await self._exchange(self._endpoints[service].origin, operation, headers, body)
-        try:
-            decoded = json.loads(answer) if answer else {}
-        except ValueError as error:
-            raise AwsError(operation, "InternalFailure", status=status) from error
+        decoded = _decode(answer)
+        if decoded is None:
+            raise AwsError(operation, "InternalFailure", status=status)
         if status == HTTPStatus.OK:
-            return dict(decoded)
+            return decoded
         code = str(decoded.get("__type") or decoded.get("code") or "InternalFailure")
         # AWS puts the service's name before the code, and in some answers an address behind it.
         raise AwsError(operation, code.rpartition("#")[2].partition(":")[0], status=status, response=decoded)
 
     async def connect(self, service: str, number: int) -> None:
+        if self._is_closed:
+            return
         origin = self._endpoints[service].origin
         await asyncio.gather(*(self._connections.open_early(origin) for _ in range(number)))
 
     async def aclose(self) -> None:
-        """Close every connection. Calls under way fail."""
+        """Close every connection. Calls under way fail; one that is made afterwards closes its own."""
+        self._is_closed = True
         await self._connections.aclose()
 
     def sign(self, service: str, operation: str, payload: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
@@ -139,6 +142,8 @@ class LeanExchange:
                 await connection.send([request], deadline)
                 head = await connection.receive_head(deadline)
                 answer = await _read_body(connection, operation, head, deadline)
+                # A call may be tried again after the close, and nobody would close what it leaves.
+                connection.is_spent = self._is_closed
         except UnreachableError as error:
             raise AwsError(operation, TIMEOUT if error.is_late else CONNECTION_FAILED) from error
         except TimeoutError as error:
@@ -148,6 +153,13 @@ class LeanExchange:
         offset = clock_offset(head.headers.get("date"), sent_at, self._clock())
         self.clock_offset = self.clock_offset if offset is None else offset
         return head.status, answer
+
+    def _slots_here(self) -> asyncio.Semaphore:
+        """Of the running loop: one that was waited for in another can't be waited for in this one."""
+        loop = asyncio.get_running_loop()
+        if self._slots is None or self._slots[0] is not loop:
+            self._slots = (loop, asyncio.Semaphore(MAX_CALLS_AT_ONCE))
+        return self._slots[1]
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -166,6 +178,16 @@ async def _read_body(connection: Connection, operation: str, head: ResponseHead,
             raise AwsError(operation, "InternalFailure", status=head.status)
         parts.append(part)
     return b"".join(parts)
+
+
+def _decode(answer: bytes) -> dict[str, Any] | None:
+    """The object that every answer of AWS is; `None` for anything else, as something between may send it."""
+    try:
+        decoded = json.loads(answer) if answer else {}
+    # JSON that is too deep is no ValueError.
+    except (ValueError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
 
 
 def _region(environ: Mapping[str, str]) -> str | None:

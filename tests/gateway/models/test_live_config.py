@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Collection
@@ -103,6 +104,37 @@ async def test_a_table_that_does_not_answer_is_asked_again_later_and_logged(watc
     assert watching.logged() == [("often", "StoreUnavailableError"), ("seldom", "StoreUnavailableError")]
     with pytest.raises(StoreUnavailableError):
         await watching.live.reload("often")
+
+
+async def test_what_could_not_be_read_early_is_due_with_the_first_request(watching: Watching) -> None:
+    watching.store.error = StoreUnavailableError("BatchGetItem", "timeout")
+    await watching.live.refresh_early()
+    watching.store.error = None
+    await watching.live.refresh()
+    await watching.live.refresh_early()
+    assert watching.store.reads == [["often", "seldom"]] * 2
+    assert watching.taken == [("often", None), ("seldom", None)]
+
+
+async def test_a_read_that_was_cancelled_is_done_by_the_next_one(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the sandbox starts while the table does not answer, or a caller hangs up."""
+    is_asked = asyncio.Event()
+
+    async def hang(names: Collection[str]) -> dict[str, dict[str, Any]]:
+        is_asked.set()
+        return await asyncio.Future[dict[str, dict[str, Any]]]()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watching.store, "get_configs", hang)
+        reading = asyncio.create_task(watching.live.refresh())
+        await is_asked.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    await watching.live.refresh()
+    assert watching.taken == [("often", None), ("seldom", None)]
 
 
 async def test_when_a_key_can_not_be_read_its_documents_stay_due(watching: Watching) -> None:

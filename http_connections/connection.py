@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from collections import deque
 from contextlib import suppress
 from http import HTTPStatus
@@ -209,7 +210,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The loop's word that no more bytes will come; it closes the connection then."""
-        if self._parser is not None:
+        if self._parser is not None and self._is_end_meant():
             with suppress(IncompleteResponseError):
                 # A body without a length ends here and is complete; any other is not, which its reader finds out.
                 self._parser.feed_eof()
@@ -247,6 +248,15 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_at(deadline, self._on_timer)
         self._waiter = self._loop.create_future()
         return self._waiter
+
+    def _is_end_meant(self) -> bool:
+        """Whether it was the other end that ended: anybody on the way can cut TLS off (RFC 9112, 9.8)."""
+        secured = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        try:
+            # Nothing to read is the notice of the end; without it there would have to be more.
+            return secured is None or not secured.read(1)
+        except ssl.SSLError:
+            return False
 
     def _check_time(self) -> None:
         if self._is_late:

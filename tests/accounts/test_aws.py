@@ -193,6 +193,21 @@ class TestRetries:
             await client.call("dynamodb", "GetItem", {})
         await client.aclose()
 
+    async def test_an_answer_that_is_too_long_is_a_failure_of_the_service(
+        self, scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("accounts._aws_lean.MAX_ANSWER_BYTES", 8)
+        as_long_as_allowed, too_long = (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+            for body in (b'{"a": 1}', b'{"a": 12}')
+        )
+        server = scripted(as_long_as_allowed, *[too_long] * MAX_ATTEMPTS)
+        client = client_of(server)
+        assert await client.call("dynamodb", "GetItem", {}) == {"a": 1}
+        with pytest.raises(StoreUnavailableError, match="InternalFailure"):
+            await client.call("dynamodb", "GetItem", {})
+        await client.aclose()
+
 
 class TestConnections:
     async def test_a_connection_is_used_again(self, scripted) -> None:

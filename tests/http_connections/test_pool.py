@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from http_connections.connection import MAX_UNREAD_BYTES, Connection
+from http_connections.connection import MAX_UNREAD_BYTES, Connection, ConnectionLostError
 from http_connections.dialing import Origin
 from http_connections.http1 import encode_request_head
 from http_connections.pool import ConnectionPool, UnreachableError
@@ -277,6 +277,30 @@ async def test_a_connection_is_prepared_in_the_place_of_one_that_the_other_end_h
         async with pool.connection(origin, None, later()) as connection:
             await ask(connection)
         assert running.connections == 2
+        await pool.aclose()
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["ended", "cut"])
+async def test_only_a_notice_ends_a_secure_body_without_a_length(certificate: tuple[Path, Path], is_cut: bool) -> None:
+    """Anybody on the way can close a connection."""
+    server_context, client_context = secure(certificate)
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\na part")
+        if is_cut:
+            writer.transport.abort()
+        return False
+
+    async with RawServer(answer).serve(server_context) as running:
+        pool = make_pool(tls_context=lambda: client_context)
+        async with pool.connection(Origin.of(running.url)[0], None, later()) as connection:
+            await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+            assert await connection.receive(later()) == b"a part"
+            if is_cut:
+                with pytest.raises(ConnectionLostError):
+                    await connection.receive(later())
+            else:
+                assert await connection.receive(later()) == b""
         await pool.aclose()
 
 

@@ -214,13 +214,14 @@ def _compile_init(owner: type[Any], names: dict[str, Any], *, is_frozen: bool) -
     values: dict[str, Any] = {"_FACTORY": _FACTORY, "_set": object.__setattr__}
     positional: list[str] = []
     by_name: list[str] = []
-    body: list[str] = []
+    assigned: dict[str, str] = {}
     for item in fields(owner):
         parameter, value = _initial(item, values)
         if item.init:
             (by_name if item.kw_only else positional).append(parameter)
         if value:
-            body.append(f"_set(self, {item.name!r}, {value})" if is_frozen else f"self.{item.name} = {value}")
+            assigned[item.name] = value
+    body = _assignments(owner, assigned, values, is_frozen=is_frozen)
     if hasattr(owner, "__post_init__"):
         body.append("self.__post_init__()")
     parameters = ", ".join(["self", *positional, *(["*", *by_name] if by_name else [])])
@@ -233,6 +234,21 @@ def _compile_init(owner: type[Any], names: dict[str, Any], *, is_frozen: bool) -
     init.__qualname__ = f"{owner.__qualname__}.__init__"
     init.__annotations__ = {item.name: item.type for item in fields(owner) if item.init} | {"return": None}
     return init
+
+
+def _assignments(
+    owner: type[Any], assigned: Mapping[str, str], values: dict[str, Any], *, is_frozen: bool
+) -> list[str]:
+    """Statements that give these fields these expressions."""
+    if not is_frozen:
+        return [f"self.{name} = {value}" for name, value in assigned.items()]
+    slots: list[Any] = [getattr(owner, name, None) for name in assigned]
+    if not assigned or not all(isinstance(slot, MemberDescriptorType) for slot in slots):
+        return [f"_set(self, {name!r}, {value})" for name, value in assigned.items()]
+    # Parsing a call for each field is most of what an `__init__` costs.
+    values["_slots"] = tuple(slot.__set__ for slot in slots)
+    expressions = ", ".join(assigned.values())
+    return [f"for _put, _value in zip(_slots, ({expressions},)):", "    _put(self, _value)"]
 
 
 def _initial(item: Field[Any], values: dict[str, Any]) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from local.function_url import Function
 from local.settings import ROOT
 
 SHARE = 0.29
-ROUNDS = 5
+ROUNDS = 7
 _KEY = "bench-first-key"
 STACK = "a small stack (fastapi, mangum, httpx, boto3) with the same upstream call"
 _FLEETS = {

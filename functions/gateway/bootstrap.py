@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from accounts import AccountStore, InMemoryAccountStore, StoreUnavailableError
+from accounts import AccountStore, StoreUnavailableError
 from gateway import __version__
 from gateway.generation.attempt import GenerationPolicy
 from gateway.generation.client_pool import WarmClients
@@ -93,6 +93,8 @@ def _telemetry(settings: Settings, journal: Journal) -> Telemetry | None:
 
 def _build_store(settings: Settings) -> AccountStore:
     if settings.store == "memory":
+        from accounts import InMemoryAccountStore
+
         return InMemoryAccountStore()
     # The AWS client is left out where the store is in memory.
     from accounts import open_store

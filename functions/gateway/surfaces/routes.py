@@ -27,14 +27,6 @@ from gateway.http.errors import NOT_FOUND, NOT_READY, UNREACHABLE, GatewayError,
 from gateway.surfaces.chat.route import create_chat_completion
 from gateway.surfaces.context import Services, authenticate, context_of
 from gateway.surfaces.models import list_models, retrieve_model, show_own_usage
-from gateway.surfaces.responses.route import (
-    cancel_response,
-    count_input_tokens,
-    create_response,
-    delete_response,
-    list_input_items,
-    retrieve_response,
-)
 from pool.status import AccountStatus, status_of
 from reverse.config import PoeConfig
 
@@ -245,6 +237,7 @@ def lazy(module: str, name: str) -> Endpoint:
 
 _MESSAGES = "gateway.surfaces.messages.route"
 _MEDIA = "gateway.surfaces.media.route"
+_RESPONSES = "gateway.surfaces.responses.route"
 
 
 def build_routes() -> list[Route]:
@@ -259,12 +252,12 @@ def build_routes() -> list[Route]:
         Route("/videos/{video_id}", lazy(_MEDIA, "retrieve_video"), methods=["GET"]),
         Route("/videos/{video_id}", lazy(_MEDIA, "delete_video"), methods=["DELETE"]),
         Route("/videos/{video_id}/content", lazy(_MEDIA, "download_video"), methods=["GET"]),
-        Route("/responses", create_response, methods=["POST"]),
-        Route("/responses/input_tokens", count_input_tokens, methods=["POST"]),
-        Route("/responses/{response_id}", retrieve_response, methods=["GET"]),
-        Route("/responses/{response_id}", delete_response, methods=["DELETE"]),
-        Route("/responses/{response_id}/cancel", cancel_response, methods=["POST"]),
-        Route("/responses/{response_id}/input_items", list_input_items),
+        Route("/responses", lazy(_RESPONSES, "create_response"), methods=["POST"]),
+        Route("/responses/input_tokens", lazy(_RESPONSES, "count_input_tokens"), methods=["POST"]),
+        Route("/responses/{response_id}", lazy(_RESPONSES, "retrieve_response"), methods=["GET"]),
+        Route("/responses/{response_id}", lazy(_RESPONSES, "delete_response"), methods=["DELETE"]),
+        Route("/responses/{response_id}/cancel", lazy(_RESPONSES, "cancel_response"), methods=["POST"]),
+        Route("/responses/{response_id}/input_items", lazy(_RESPONSES, "list_input_items")),
         Route("/messages", lazy(_MESSAGES, "create_message"), methods=["POST"]),
         Route("/messages/count_tokens", lazy(_MESSAGES, "count_tokens"), methods=["POST"]),
         Route("/models", list_models),

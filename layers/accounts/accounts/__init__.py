@@ -1,5 +1,7 @@
 """Poe accounts and the API keys of the gateway: who may be used, by whom, and what it cost."""
 
+from typing import TYPE_CHECKING, Any
+
 from accounts._account_model import (
     Account,
     AccountKind,
@@ -42,12 +44,14 @@ from accounts._ledger_model import (
     SettlementState,
     Sums,
 )
-from accounts._memory import InMemoryAccountStore
 from accounts._page import Page
 from accounts._selection import why_none
 from accounts._session_model import ChatSession
 from accounts._store import AccountStore
 from accounts._transitions import DEFAULT_POLICY, Policy, lacks_points
+
+if TYPE_CHECKING:
+    from accounts._memory import InMemoryAccountStore
 
 __all__ = [
     "CREDENTIALS_MISSING",
@@ -108,3 +112,12 @@ __all__ = [
     "seconds_to_next_month",
     "why_none",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The store in memory, which is an engine of its own that no deployment loads."""
+    if name == "InMemoryAccountStore":
+        from accounts._memory import InMemoryAccountStore
+
+        return InMemoryAccountStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
-FOLDERS = "cli|docs|events|functions|layers|local|requirements|reverse|scripts|tests"
+FOLDERS = "cli|docs|events|functions|http_connections|layers|lazy_dataclasses|local|requirements|reverse|scripts|tests"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]+)`")
 # Short names are resolved in these folders, in the pages whose subject they are.
 ABBREVIATED = re.compile(r"`([\w/-]+\.py)`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -125,6 +126,8 @@ class Watched:
         self.page.get_by_label("Key", exact=True).fill(key)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.locator("nav").wait_for(state="attached")
+        # The address of the first page is written after it is drawn, and would replace the one that a test opens next.
+        self.page.wait_for_url(re.compile(r"/#/\w"))
 
     def check(self, axe: str | None = None) -> None:
         """Fail if anything went wrong so far, if the page is wider than its window, or not accessible to everybody."""

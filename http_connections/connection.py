@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         return is_done and is_in_order and not self._pieces
 
     @property
-    def is_at_home(self) -> bool:
+    def belongs_to_running_loop(self) -> bool:
         """Whether the running loop is the one that it was opened in. No other can use it."""
         return self._loop is asyncio.get_running_loop()
 

@@ -171,7 +171,7 @@ class ConnectionPool:
             trusted: list[Connection] = []
             for connection in idle:
                 # A clock that was set back says nothing about the rest either.
-                if connection.is_at_home and 0 <= now - connection.idle_since <= self._trust_seconds:
+                if connection.belongs_to_running_loop and 0 <= now - connection.idle_since <= self._trust_seconds:
                     trusted.append(connection)
                     continue
                 # A loop that is closed already can't close it.

@@ -29,6 +29,9 @@ def dataclass(
     Differences: a subclass of a frozen class that is no dataclass itself is frozen, too; what is wrong with a field is
     raised at first use instead of at import; the docstring of a class without one is its name; `__dataclass_params__`
     says nothing; and there is neither `InitVar` nor `KW_ONLY`.
+
+    Raises `TypeError` for these two, a field without an annotation, `__slots__` beside `slots`, and a frozen class made
+    of one that is not, or the other way round.
     """
 
     def make(cls: type[Any]) -> type[Any]:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -36,10 +36,9 @@ def later() -> float:
 
 
 async def until(has_come: Callable[[], bool]) -> None:
-    deadline = later()
-    while not has_come():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0)
+    async with asyncio.timeout(SECONDS):
+        while not has_come():  # noqa: ASYNC110 - the condition is of both ends
+            await asyncio.sleep(0)
 
 
 async def ask(connection: Connection) -> None:
@@ -145,56 +144,51 @@ async def test_a_cancellation_before_anything_was_sent_costs_no_connection(serve
     await pool.aclose()
 
 
-async def test_an_answer_that_came_before_its_request_was_sent_ends_the_connection() -> None:
-    """What follows on it would be read as the rest of the request."""
-    size = 20_000_000
+UPLOAD_BYTES = 20_000_000
+UPLOAD = encode_request_head("POST", "/", [("Host", "x"), ("Content-Length", str(UPLOAD_BYTES))])
 
+
+@asynccontextmanager
+async def answering_without_reading(answer: bytes) -> AsyncIterator[tuple[Origin, list[asyncio.StreamWriter]]]:
+    """A server that answers the head of a request; and its connections."""
     writers: list[asyncio.StreamWriter] = []
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.write(answer)
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0, limit=1024) as running:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024) as running:
+        yield Origin("http", "127.0.0.1", running.sockets[0].getsockname()[1]), writers
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def test_an_answer_that_came_before_its_request_was_sent_ends_the_connection() -> None:
+    """What follows on it would be read as the rest of the request."""
+    async with answering_without_reading(whole(b"")) as (origin, writers):
         pool = make_pool()
-        origin = Origin("http", "127.0.0.1", running.sockets[0].getsockname()[1])
-        head = encode_request_head("POST", "/", [("Host", "x"), ("Content-Length", str(size))])
-        for _ in range(2):
+        for number in (1, 2):
             async with pool.connection(origin, None, later()) as connection:
-                sending = asyncio.create_task(connection.send([head, bytes(size)], later()))
+                sending = asyncio.create_task(connection.send([UPLOAD, bytes(UPLOAD_BYTES)], later()))
                 await connection.receive_head(later())
                 sending.cancel()
                 await asyncio.wait({sending})
-        assert len(writers) == 2
+            assert len(writers) == number
         await pool.aclose()
-        for writer in writers:
-            writer.transport.abort()
 
 
 async def test_no_request_waits_behind_one_whose_answer_came_before_it_was_sent() -> None:
     """Its connection goes on sending: the other end may read it."""
-    size = 20_000_000
-    writers: list[asyncio.StreamWriter] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(whole(b"fine"))
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0, limit=1024) as running:
+    async with answering_without_reading(whole(b"fine")) as (origin, writers):
         pool = make_pool()
-        origin = Origin("http", "127.0.0.1", running.sockets[0].getsockname()[1])
-        head = encode_request_head("POST", "/", [("Host", "x"), ("Content-Length", str(size))])
         for number in (1, 2):
             async with pool.connection(origin, None, later()) as connection:
-                await connection.send([head, bytes(size)], later())
+                await connection.send([UPLOAD, bytes(UPLOAD_BYTES)], later())
                 assert await connection.receive(later()) == b"fine"
                 assert not await connection.receive(later())
             assert len(writers) == number
         await pool.aclose()
-        for writer in writers:
-            writer.transport.abort()
 
 
 def secure(certificate: tuple[Path, Path]) -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -314,3 +308,27 @@ async def test_who_came_too_late_leaves_no_connection(server: RawServer) -> None
                 await connection.receive_head(asyncio.get_running_loop().time() - 1)
     assert server.connections == 2
     await pool.aclose()
+
+
+async def test_an_answer_that_came_after_its_time_leaves_no_connection() -> None:
+    """The next exchange would be late from the start."""
+    may_answer = asyncio.Event()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        await may_answer.wait()
+        writer.write(whole(b""))
+        return True
+
+    async with RawServer(answer).serve() as server:
+        pool = make_pool()
+        origin, _ = Origin.of(server.url)
+        async with pool.connection(origin, None, later()) as connection:
+            await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+            with pytest.raises(TimeoutError):
+                await connection.receive_head(asyncio.get_running_loop().time() + 0.01)
+            may_answer.set()
+            await until(lambda: connection.head is not None)
+        async with pool.connection(origin, None, later()) as connection:
+            await ask(connection)
+        assert server.connections == 2
+        await pool.aclose()

@@ -92,7 +92,7 @@ class LeanExchange:
         self._is_closed = False
 
     async def send(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        async with self._slots_here():
+        async with self._slots_of_running_loop():
             headers, body = self.sign(service, operation, payload)
             status, answer = await self._exchange(self._endpoints[service].origin, operation, headers, body)
         decoded = _decode(answer)
@@ -154,7 +154,7 @@ class LeanExchange:
         self.clock_offset = self.clock_offset if offset is None else offset
         return head.status, answer
 
-    def _slots_here(self) -> asyncio.Semaphore:
+    def _slots_of_running_loop(self) -> asyncio.Semaphore:
         """Of the running loop: one that was waited for in another can't be waited for in this one."""
         loop = asyncio.get_running_loop()
         if self._slots is None or self._slots[0] is not loop:

@@ -206,7 +206,10 @@ class Connection(asyncio.Protocol):
             if is_full and not self._is_reading_paused and self._transport is not None:
                 self._is_reading_paused = True
                 self._transport.pause_reading()
-        self._wake()
+        # As `_wake`, written out for every piece of an answer.
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def eof_received(self) -> None:
         """The loop's word that no more bytes will come; it closes the connection then."""

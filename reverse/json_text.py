@@ -14,6 +14,8 @@ import orjson
 # Many times deeper than anything that Poe sends. What is deeper is read by one version of Python and not by another,
 # and by none once it has to be written again.
 _MAX_DEPTH = 200
+# Each level takes two characters: what is as short as this is not nested too deeply.
+_SHORT = 2 * _MAX_DEPTH
 
 
 def decode_json(text: str | bytes) -> Any:
@@ -21,14 +23,33 @@ def decode_json(text: str | bytes) -> Any:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        try:
-            value = json.loads(text)
-        except RecursionError:
-            raise ValueError("the JSON is nested too deeply") from None
-    # Each level takes two characters, so that nothing is counted in the short texts of a stream.
-    if len(text) > 2 * _MAX_DEPTH and _openings(text) > _MAX_DEPTH and _is_too_deep(value):
+        value = _decode_otherwise(text)
+    if len(text) > _SHORT and _openings(text) > _MAX_DEPTH and _is_too_deep(value):
         raise ValueError("the JSON is nested too deeply")
     return value
+
+
+def parse_object(text: str | bytes) -> dict[str, Any] | None:
+    """The object that `text` describes; `None` when it is anything else, deeply nested included."""
+    try:
+        # Written out for the short texts of a stream: this runs for every one.
+        value = orjson.loads(text) if len(text) <= _SHORT else decode_json(text)
+    except orjson.JSONDecodeError:
+        try:
+            value = _decode_otherwise(text)
+        except ValueError:
+            return None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _decode_otherwise(text: str | bytes) -> Any:
+    """What orjson refuses. Raises `ValueError`."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
 
 
 def _openings(text: str | bytes) -> int:

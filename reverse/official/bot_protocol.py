@@ -158,10 +158,10 @@ class BotQueryDecoder(ChatCompletionDecoder):
             return []
         raise poe_error(ErrorCode.PROTOCOL, "the stream ended before the answer was finished", operation=self.operation)
 
-    @property
-    def awaits_trailer(self) -> bool:
-        """Never: text may follow a chunk with a finish reason."""
-        return False
+    def note_finish(self, reason: FinishReason) -> None:
+        """As before, but no trailer is awaited: text may follow a chunk with a finish reason."""
+        super().note_finish(reason)
+        self.awaits_trailer = False
 
     def _text_event(self, name: str, text: str) -> list[Event]:
         match name:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -14,11 +15,13 @@ from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import Event, Finished
+from reverse.json_text import parse_object
 from reverse.official import bot_protocol, chat_completions, messages_endpoint, responses_endpoint, uploads
 from reverse.official.attachments import check_sizes
 from reverse.official.catalogue import ModelInfo, parse_models
-from reverse.official.exchange import Exchange
-from reverse.official.json_values import parse_object, texts_at
+from reverse.official.decoding import AnswerDecoder
+from reverse.official.exchange import UNWATCHED, AnswerWatch, Exchange
+from reverse.official.json_values import texts_at
 from reverse.official.media_client import MediaClient
 from reverse.official.points import PointsSpent, parse_balance, parse_history
 from reverse.official.refused_options import blame
@@ -34,6 +37,14 @@ if TYPE_CHECKING:
 
 _HISTORY_PAGE = 100  # the most that one page holds (docs/reference/poe-official.md#balance-and-points)
 _KEPT_BOT_NAMES = 200
+
+_DECODERS: Mapping[Route, Callable[[], AnswerDecoder]] = {
+    Route.CHAT: chat_completions.ChatCompletionDecoder,
+    Route.CHAT_WHOLE: chat_completions.ChatCompletionDecoder,
+    Route.RESPONSES: responses_endpoint.ResponsesDecoder,
+    Route.MESSAGES: messages_endpoint.MessagesDecoder,
+    Route.BOT_QUERY: bot_protocol.BotQueryDecoder,
+}
 
 Fetch = Callable[[str], Awaitable["FetchedFile"]]
 
@@ -52,6 +63,40 @@ async def read_models(config: PoeConfig) -> list[ModelInfo]:
 
 async def _read_models(exchange: Exchange) -> list[ModelInfo]:
     return parse_models(await exchange.fetch_json(exchange.request("GET", "/v1/models", "models")))
+
+
+class _Watch(AnswerWatch):
+    """What one answer tells of its bot, and what its request tells of a failure."""
+
+    def __init__(self, request: ChatRequest, remember: Callable[[str], None], *, may_be_bot_only: bool) -> None:
+        self._request = request
+        self._remember_bot_only = remember
+        self._may_be_bot_only = may_be_bot_only
+
+    def begun(self) -> None:
+        """Only an answer shows that the bot is there."""
+        if self._request.in_bot_protocol:
+            self._remember_bot_only(self._request.bot.lower())
+
+    def failed(self, error: PoeError) -> None:
+        """Only here the request is at hand, without which the words of a refusal mean nothing."""
+        blame(error, self._request)
+        error.may_be_bot_only = self._may_be_bot_only and error.code is ErrorCode.BOT_NOT_FOUND
+
+
+async def _watched(events: AsyncGenerator[Event, None], watch: AnswerWatch) -> AsyncGenerator[Event, None]:
+    """The events of an answer that several requests may make."""
+    has_begun = False
+    try:
+        async with aclosing(events):
+            async for event in events:
+                if not has_begun:
+                    has_begun = True
+                    watch.begun()
+                yield event
+    except PoeError as error:
+        watch.failed(error)
+        raise
 
 
 class PoeOfficialClient:
@@ -97,7 +142,7 @@ class PoeOfficialClient:
         """Close the connections that are its own. Safe to call twice; no network call."""
         await self._exchange.aclose()
 
-    async def stream(self, request: ChatRequest, *, route: Route | None = None) -> AsyncGenerator[Event, None]:
+    def stream(self, request: ChatRequest, *, route: Route | None = None) -> AsyncGenerator[Event, None]:
         """Ask a bot and yield what happens until the answer ends. See `reverse.chat.PoeClient.stream`.
 
         Without a `route` it is chosen by what is known of the bot. A bot that chat completions do not know and that
@@ -112,25 +157,12 @@ class PoeOfficialClient:
             route = Route.BOT_QUERY
         # This client's own list first: it may have been read a moment ago.
         model = self._models.get(name) or self._find_model(name)
-        chosen = route or self._choose_route(request, model)
-        try:
-            async with aclosing(await self._answer(request, chosen, model)) as events:
-                async for event in events:
-                    # Remembered with the first event: only an answer shows that the bot is there.
-                    if request.in_bot_protocol and name not in self._bot_only:
-                        self._remember_bot_only(name)
-                    yield event
-        except PoeError as error:
-            # Only here the request is at hand, without which the words of a refusal mean nothing.
-            blame(error, request)
-            error.may_be_bot_only = is_guess and error.code is ErrorCode.BOT_NOT_FOUND and may_be_bot_only(model)
-            raise
+        watch = _Watch(request, self._remember_bot_only, may_be_bot_only=is_guess and may_be_bot_only(model))
+        return self._answer(request, route or self._choose_route(request, model), model, watch)
 
-    async def query_bot(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    def query_bot(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Ask in the bot protocol. Bytes of attachments are uploaded first. Raises `PoeError`."""
-        async with aclosing(await self._answer(request, Route.BOT_QUERY)) as events:
-            async for event in events:
-                yield event
+        return self._answer(request, Route.BOT_QUERY)
 
     async def responses(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """The events of /v1/responses for a body of that endpoint, as they are on the wire. Not retried.
@@ -215,15 +247,31 @@ class PoeOfficialClient:
         return choose_route(request, model, self._config.tool_endpoints.get(request.bot.lower()))
 
     def _remember_bot_only(self, name: str) -> None:
-        self._bot_only[name] = None
+        self._bot_only.setdefault(name)
         # It travels with the account's stored data, which has to stay small.
         while len(self._bot_only) > _KEPT_BOT_NAMES:
             del self._bot_only[next(iter(self._bot_only))]
 
-    async def _answer(
-        self, request: ChatRequest, route: Route, model: ModelInfo | None = None
+    def _answer(
+        self, request: ChatRequest, route: Route, model: ModelInfo | None = None, watch: AnswerWatch = UNWATCHED
     ) -> AsyncGenerator[Event, None]:
-        """The events, of which none is asked for yet; the request's files are where they must be. Raises `PoeError`."""
+        """The events, of which none is asked for yet."""
+        if route in (Route.IMAGES, Route.AUDIO):
+            return _watched(self._made(request, route), watch)
+        # Chat first all the same: it takes a conversation, the image endpoint a prompt only.
+        if route is Route.CHAT_WHOLE and may_be_images_only(request, model):
+            return _watched(self._made_on_chat(request), watch)
+        return self._sent(request, route, model, watch)
+
+    def _sent(
+        self, request: ChatRequest, route: Route, model: ModelInfo | None = None, watch: AnswerWatch = UNWATCHED
+    ) -> AsyncGenerator[Event, None]:
+        """The answer to a conversation that is sent as one message."""
+        prepare = partial(self._message, request, route, model)
+        return self._exchange.answer(prepare, _DECODERS[route], whole=route is Route.CHAT_WHOLE, watch=watch)
+
+    async def _message(self, request: ChatRequest, route: Route, model: ModelInfo | None) -> OutgoingRequest:
+        """The request as it is sent, once its files are where they must be. Raises `PoeError`."""
         try:
             for message in request.messages:
                 # Before anything is uploaded.
@@ -235,40 +283,25 @@ class PoeOfficialClient:
         except PoeError as error:
             error.delivery = Delivery.NOT_SENT  # whatever became of a file, the message was not sent
             raise
-        return self._on_route(request, route, model)
-
-    def _on_route(self, request: ChatRequest, route: Route, model: ModelInfo | None) -> AsyncGenerator[Event, None]:
         exchange = self._exchange
         match route:
-            case Route.IMAGES | Route.AUDIO:
-                return self._made(request, route)
             case Route.RESPONSES:
                 body = responses_endpoint.build_responses_body(request)
-                sent = exchange.request("POST", "/v1/responses", responses_endpoint.OPERATION, json=body)
-                return exchange.answer(sent, responses_endpoint.ResponsesDecoder)
+                return exchange.request("POST", "/v1/responses", responses_endpoint.OPERATION, json=body)
             case Route.MESSAGES:
                 body = messages_endpoint.build_messages_body(request, model.max_output_tokens if model else None)
-                sent = exchange.messages_request("/v1/messages", messages_endpoint.OPERATION, body)
-                return exchange.answer(sent, messages_endpoint.MessagesDecoder)
+                return exchange.messages_request("/v1/messages", messages_endpoint.OPERATION, body)
             case Route.BOT_QUERY:
                 body = bot_protocol.build_query(request)
                 path = f"/bot/{quote(request.bot, safe='')}"
-                sent = exchange.request("POST", path, bot_protocol.OPERATION, json=body)
-                return exchange.answer(sent, bot_protocol.BotQueryDecoder)
-        # Chat first all the same: it takes a conversation, the image endpoint a prompt only.
-        if route is Route.CHAT_WHOLE and may_be_images_only(request, model):
-            return self._made_on_chat(request)
-        return self._on_chat(request, whole=route is Route.CHAT_WHOLE)
-
-    def _on_chat(self, request: ChatRequest, *, whole: bool) -> AsyncGenerator[Event, None]:
-        body = chat_completions.build_chat_body(request, streamed=not whole)
-        sent = self._exchange.request("POST", "/v1/chat/completions", chat_completions.OPERATION, json=body)
-        return self._exchange.answer(sent, chat_completions.ChatCompletionDecoder, whole=whole)
+                return exchange.request("POST", path, bot_protocol.OPERATION, json=body)
+        body = chat_completions.build_chat_body(request, streamed=route is not Route.CHAT_WHOLE)
+        return exchange.request("POST", "/v1/chat/completions", chat_completions.OPERATION, json=body)
 
     async def _made_on_chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """An image from chat, or from the image endpoint if chat does not know the bot: then nobody was asked yet."""
         try:
-            async with aclosing(self._on_chat(request, whole=True)) as events:
+            async with aclosing(self._sent(request, Route.CHAT_WHOLE)) as events:
                 async for event in events:
                     yield event
                 return

@@ -20,10 +20,11 @@ from reverse.events import (
     UrlCited,
     UsageReported,
 )
+from reverse.json_text import parse_object
 from reverse.kept_thinking import KeptThinking
 from reverse.official.failures import failure_of_error
-from reverse.official.half_pairs import HalfPairs, may_hold_halves
-from reverse.official.json_values import JSONObject, number_at, object_at, parse_object, text_at
+from reverse.official.half_pairs import HalfPairs
+from reverse.official.json_values import JSONObject, number_at, object_at, text_at
 from reverse.official.media_links import find_media
 from reverse.official.sse import ServerSentEvent
 
@@ -93,7 +94,9 @@ class AnswerDecoder(ABC):
     operation: ClassVar[str]
 
     def __init__(self) -> None:
+        # Plain attributes, because they are looked at for every piece of the answer.
         self.is_complete = False
+        self.awaits_trailer = False
         self._reason: FinishReason | None = None
         self._kept: list[str] = []
         self._kept_chars = 0
@@ -105,18 +108,12 @@ class AnswerDecoder(ABC):
         self._halves = HalfPairs()
         self._kept_thinking: KeptThinking | None = KeptThinking()  # `None` once the answer itself has begun
 
-    @property
-    def awaits_trailer(self) -> bool:
-        """Whether the reason for ending is known but the end itself has not come."""
-        return self._reason is not None and not self.is_complete
-
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
-        events = self.decode_one(event)
-        # Only answers with half a surrogate pair in them pay for mending.
-        if self._halves.held or may_hold_halves(event.data):
-            return self._halves.mend(events)
-        return events
+        # An escape that may be half a character; only answers with one pay for mending.
+        if "\\ud" in event.data or "\\uD" in event.data or self._halves.held:
+            return self._halves.mend(self.decode_one(event))
+        return self.decode_one(event)
 
     def decode_one(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event by itself."""
@@ -156,13 +153,14 @@ class AnswerDecoder(ABC):
         """Remember why the answer ended; the first reason counts."""
         # What follows the end, such as usage, may name another one or none.
         self._reason = self._reason or reason
+        self.awaits_trailer = not self.is_complete
 
     def finish(self) -> list[Event]:
         """The last events: files in the text, then `Finished`. Raises when the answer said nothing at all.
 
         Calls of tools that take no arguments come without any from some providers; arguments are JSON in any case.
         """
-        self.is_complete = True
+        self.is_complete, self.awaits_trailer = True, False
         held = self._noted_all(self._kept_thinking.end()) if self._kept_thinking is not None else []
         reason = self._reason or FinishReason.STOP
         if reason is FinishReason.TOOL_CALLS and not self._called:

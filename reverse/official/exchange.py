@@ -18,9 +18,9 @@ from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import Event
+from reverse.json_text import parse_object
 from reverse.official.decoding import AnswerDecoder
 from reverse.official.failures import failure_of_response
-from reverse.official.json_values import parse_object
 from reverse.official.response_reader import ResponseReader
 from reverse.official.retry import MAX_RETRIES, retry_delay
 from reverse.official.sse import ServerSentEvent, SSEParser
@@ -47,6 +47,19 @@ _DRAIN_SECONDS = 0.05
 _TRAILER_SECONDS = 5.0
 
 ANTHROPIC_VERSION = "2023-06-01"
+
+
+class AnswerWatch:
+    """Is told what becomes of an answer. A generator around the answer would be resumed for every piece of it."""
+
+    def begun(self) -> None:
+        """The first event is about to be yielded."""
+
+    def failed(self, error: PoeError) -> None:
+        """This error is about to be raised; it may be changed."""
+
+
+UNWATCHED = AnswerWatch()
 
 
 class Exchange:
@@ -146,25 +159,40 @@ class Exchange:
         return parsed
 
     async def answer(
-        self, request: OutgoingRequest, new_decoder: Callable[[], AnswerDecoder], *, whole: bool = False
+        self,
+        prepare: Callable[[], Awaitable[OutgoingRequest]],
+        new_decoder: Callable[[], AnswerDecoder],
+        *,
+        whole: bool = False,
+        watch: AnswerWatch = UNWATCHED,
     ) -> AsyncGenerator[Event, None]:
-        """The events of the answer to `request`, which is sent once. Raises `PoeError`, which says what became of it.
+        """The events of the answer to the request that `prepare` makes, which is sent once.
 
-        `whole` waits for one JSON object instead of a stream; a server that sends one unasked is understood as well.
+        Raises `PoeError`, which says what became of the request. `whole` waits for one JSON object instead of a stream;
+        a server that sends one unasked is understood as well.
         """
-        seconds = self.whole_answer_seconds if whole else self.config.first_event_timeout_seconds
-        deadline = self._now() + seconds
         reader = ResponseReader(new_decoder(), self.config)
         has_begun = False
         try:
+            request = await prepare()
+            seconds = self.whole_answer_seconds if whole else self.config.first_event_timeout_seconds
+            deadline = self._now() + seconds
             async with self._opened(request, seconds) as reply:
                 is_stream = not whole and content_type(reply) == _EVENT_STREAM
                 now = asyncio.get_running_loop().time
                 while not reader.is_over:
-                    # One loop for every event: a chain of generators would cost more than decoding.
-                    events = await self._next_events(reply, reader, deadline, is_stream=is_stream)
-                    for event in events:
+                    if is_stream and not reader.awaits_trailer:
+                        # Written out: a method between this and the bytes would be resumed for every piece.
+                        data = await reply.receive(deadline)
+                        events = reader.feed(data) if data else reader.end()
+                    else:
+                        events = await self._rest(reply, reader, deadline, is_stream=is_stream)
+                    if reader.is_complete:
+                        await self._drain(reply)
+                    if events and not has_begun:
                         has_begun = True
+                        watch.begun()
+                    for event in events:
                         yield event
                     if events:
                         # Moved on by events, not by bytes: an upstream that sends only keep-alives must not hold an
@@ -176,11 +204,8 @@ class Exchange:
                 if reader.failure is not None:
                     raise reader.failure
         except PoeError as error:
-            if has_begun:
-                error.delivery = Delivery.PARTIAL
-            elif reader.has_begun and error.delivery is Delivery.REFUSED:
-                # Whatever Poe says in mid-stream, it had taken the message, and may have charged for it.
-                error.delivery = Delivery.FAILED
+            error.delivery = Delivery.PARTIAL if has_begun else _delivery(error, reader)
+            watch.failed(error)
             raise
 
     async def server_sent_events(self, request: OutgoingRequest) -> AsyncGenerator[ServerSentEvent, None]:
@@ -212,24 +237,6 @@ class Exchange:
         async with self._opened(request, timeout_seconds) as reply:
             return reply, await read_body(reply, max_bytes, deadline)
 
-    async def _next_events(
-        self, reply: StreamedReply, reader: ResponseReader, deadline: float, *, is_stream: bool
-    ) -> list[Event]:
-        """What the next bytes of a stream bring, perhaps nothing; all of an answer in one piece."""
-        if not is_stream:
-            return reader.read_whole(await read_body(reply, self.config.max_page_bytes, deadline))
-        try:
-            data = await reply.receive(deadline)
-        except PoeError:
-            if not reader.awaits_trailer:
-                raise
-            data = b""  # the answer itself is whole
-        events = reader.feed(data) if data else reader.end()
-        # Read to its end, the connection serves the next question without a handshake.
-        if reader.is_complete and data:
-            await self._drain(reply)
-        return events
-
     @asynccontextmanager
     async def _opened(self, request: OutgoingRequest, timeout_seconds: float) -> AsyncIterator[StreamedReply]:
         async with self._transport.open(request, timeout_seconds=timeout_seconds) as reply:
@@ -245,7 +252,19 @@ class Exchange:
             pass  # the status alone decides
         return failure_of_response(reply.status, reply.headers, body, operation=reply.operation)
 
+    async def _rest(
+        self, reply: StreamedReply, reader: ResponseReader, deadline: float, *, is_stream: bool
+    ) -> list[Event]:
+        """What comes behind a streamed answer that is whole, or all of an answer in one piece."""
+        if not is_stream:
+            return reader.read_whole(await read_body(reply, self.config.max_page_bytes, deadline))
+        data = b""
+        with suppress(PoeError):  # nobody needs what does not come
+            data = await reply.receive(deadline)
+        return reader.feed(data) if data else reader.end()
+
     async def _drain(self, reply: StreamedReply) -> None:
+        """Read to its end, the connection serves the next question without a handshake."""
         with suppress(PoeError):  # the connection is closed instead; the answer is whole
             await reply.receive(self._now() + _DRAIN_SECONDS)
 
@@ -259,6 +278,12 @@ class Exchange:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _delivery(error: PoeError, reader: ResponseReader) -> Delivery:
+    """What became of a message that nothing was yielded of."""
+    # Whatever Poe says in mid-stream, it had taken the message, and may have charged for it.
+    return Delivery.FAILED if reader.has_begun and error.delivery is Delivery.REFUSED else error.delivery
 
 
 def _trace() -> dict[str, str]:

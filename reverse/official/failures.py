@@ -16,7 +16,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
-from reverse.official.json_values import JSONObject, number_at, object_at, parse_object, text_at
+from reverse.json_text import parse_object
+from reverse.official.json_values import JSONObject, number_at, object_at, text_at
 
 _BY_CODE: dict[str, ErrorCode] = {
     "invalid_api_key": ErrorCode.NOT_AUTHENTICATED,

@@ -15,11 +15,6 @@ _Piece = TypeVar("_Piece", TextDelta, ReasoningDelta)
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def may_hold_halves(data: str) -> bool:
-    """Whether JSON text has an escape that may be half a character."""
-    return "\\ud" in data or "\\uD" in data
-
-
 class HalfPairs:
     """Mends the events of one answer."""
 

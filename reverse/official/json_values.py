@@ -6,20 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reverse.json_text import decode_json
-
 JSONObject = Mapping[str, Any]
 
 _NOTHING: JSONObject = {}
-
-
-def parse_object(data: str | bytes) -> dict[str, Any] | None:
-    """Parse `data` as a JSON object; `None` when it is anything else, deeply nested included."""
-    try:
-        value = decode_json(data)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def object_at(values: JSONObject, name: str) -> JSONObject:

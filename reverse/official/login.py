@@ -24,8 +24,9 @@ from lazy_dataclasses import dataclass
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.errors import ErrorCode, PoeError, poe_error
+from reverse.json_text import parse_object
 from reverse.official.failures import failure_of_response
-from reverse.official.json_values import number_at, parse_object, text_at
+from reverse.official.json_values import number_at, text_at
 from reverse.official.transports import OfficialTransport
 from reverse.wire.transport import OutgoingRequest, read_body
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import FileAttached
+from reverse.json_text import parse_object
 from reverse.official.exchange import Exchange
 from reverse.official.generation import build_generation_body, parse_files, parse_video
-from reverse.official.json_values import parse_object
 from reverse.videos import Video
 from reverse.wire.transport import content_type
 

@@ -15,6 +15,7 @@ from typing import Any
 from reverse.chat import ChatRequest, Message, Thinking
 from reverse.errors import ErrorCode, poe_error
 from reverse.events import Event, FinishReason, ReasoningDelta, ReasoningSigned, ToolCallDelta, UrlCited
+from reverse.json_text import parse_object
 from reverse.official.attachments import messages_block
 from reverse.official.chat_completions import normalize_tools
 from reverse.official.decoding import AnswerDecoder, CallIds, measured_usage
@@ -24,7 +25,6 @@ from reverse.official.json_values import (
     number_at,
     object_at,
     objects_at,
-    parse_object,
     text_at,
 )
 from reverse.official.pairing import paired

@@ -5,8 +5,8 @@ from __future__ import annotations
 from reverse.config import PoeConfig
 from reverse.errors import ErrorCode, PoeError, poe_error
 from reverse.events import Event, TextDelta
+from reverse.json_text import parse_object
 from reverse.official.decoding import AnswerDecoder
-from reverse.official.json_values import parse_object
 from reverse.official.sse import SSEParser
 
 

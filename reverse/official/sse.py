@@ -24,6 +24,10 @@ class ServerSentEvent(NamedTuple):
         return f"ServerSentEvent(event={self.event!r})"
 
 
+# What `ServerSentEvent(…)` comes to, without a call of Python: this is done for every event.
+_new_event = tuple.__new__
+
+
 class SSEParser:
     """Feed it chunks of any size; it returns the events that each chunk completes.
 
@@ -43,18 +47,16 @@ class SSEParser:
         """Take the next bytes. Raises a `protocol` error when one event grows past the limit."""
         if not chunk:
             return []
-        is_between_events = not (self._line_parts or self._size or self._ended_in_cr or self._at_start)
-        return self._feed_events(chunk) if is_between_events and b"\r" not in chunk else self._feed_lines(chunk)
-
-    def _feed_events(self, chunk: bytes) -> list[ServerSentEvent]:
-        """As `_feed_lines`, quicker where events of one data line each begin and end, as nearly all do."""
+        if self._line_parts or self._size or self._ended_in_cr or self._at_start or b"\r" in chunk:
+            return self._feed_lines(chunk)
+        # The quick way, for events of one data line each that begin and end here, as nearly all do.
         *wholes, rest = chunk.split(b"\n\n")
         events: list[ServerSentEvent] = []
         for whole in wholes:
             # Anything else, such as a comment, takes the way that knows the whole format.
             if whole.startswith(b"data: ") and b"\n" not in whole and len(whole) < self._max_event_bytes - 1:
                 # Broken bytes are replaced: one bad character must not end an answer that is paid for.
-                events.append(ServerSentEvent(whole[6:].decode("utf-8", "replace")))
+                events.append(_new_event(ServerSentEvent, (whole[6:].decode("utf-8", "replace"), "message")))
             else:
                 events += self._feed_lines(whole + b"\n\n")
         if rest:

@@ -165,6 +165,7 @@ class _Outlet:
         # A server may take its time with a message; the next one must not overtake it. The lock is held by comments,
         # which are rare; items only say that they are on their way, which costs less.
         self._lock = asyncio.Lock()
+        self._is_commenting = False
         self._is_busy = False
 
     @property
@@ -181,13 +182,18 @@ class _Outlet:
         """Send what waits. Raises nothing but cancellation: a broken pipe is told to `on_broken`."""
         if not self._waiting:
             return
-        if self._lock.locked():  # a comment is on its way
+        if self._is_commenting:
             async with self._lock:
                 pass
-        # Nothing is awaited between the look at the lock and this, so that a comment can't come in between.
+        # Nothing is awaited between the look at the comment and this, so that another one can't come in between.
         self._is_busy = True
         try:
-            await self._message(self._take())
+            if not self._is_started:
+                await self._start()
+            # The usual case, without a copy.
+            data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+            self._waiting, self.size, self._is_silent = [], 0, False
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except OSError:
             self.on_broken()
         finally:
@@ -196,7 +202,10 @@ class _Outlet:
     async def close(self, data: bytes) -> None:
         """Send what waits, then `data`, and end the response."""
         try:
-            await self._message(self._take() + data, more_body=False)
+            if not self._is_started:
+                await self._start()
+            body, self._waiting = b"".join([*self._waiting, data]), []
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
         except OSError:
             self._record.status = CLIENT_GONE
             self._record.leave()
@@ -207,30 +216,32 @@ class _Outlet:
             # One sleeping task, no timer per message: at the price that a comment may come up to twice the time after
             # the last one.
             await asyncio.sleep(seconds)
-            if self._is_silent and not self._is_busy:
-                async with self._lock:
-                    try:
-                        await self._message(COMMENT)
-                    except OSError:
-                        self.on_broken()
-                        return
+            if self._is_silent and not self._is_busy and not await self._comment():
+                return
             self._is_silent = True
 
-    def _take(self) -> bytes:
-        waiting, self._waiting, self.size = self._waiting, [], 0
-        # The usual case, without a copy.
-        return waiting[0] if len(waiting) == 1 else b"".join(waiting)
+    async def _comment(self) -> bool:
+        """Whether there is anybody left to send to."""
+        async with self._lock:
+            self._is_commenting = True
+            try:
+                if not self._is_started:
+                    await self._start()
+                await self._send({"type": "http.response.body", "body": COMMENT, "more_body": True})
+            except OSError:
+                self.on_broken()
+                return False
+            finally:
+                self._is_commenting = False
+        return True
 
-    async def _message(self, data: bytes, *, more_body: bool = True) -> None:
-        self._is_silent = False
-        if not self._is_started:
-            # Set before the awaits: whoever fails in between must not begin another response.
-            self._is_started = True
-            self._record.first_byte_at = self._clock()
-            # Asked for only now: which model answers may be known by the first item and not before.
-            headers = [*_HEADERS, *self._headers()]
-            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
+    async def _start(self) -> None:
+        # Set before the await: whoever fails in between must not begin another response.
+        self._is_started = True
+        self._record.first_byte_at = self._clock()
+        # Asked for only now: which model answers may be known by the first item and not before.
+        headers = [*_HEADERS, *self._headers()]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
 async def _end(task: asyncio.Task[None]) -> None:

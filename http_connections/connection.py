@@ -140,7 +140,13 @@ class Connection(asyncio.Protocol):
         while not self._pieces:
             if self._parser is not None and self._parser.is_complete:
                 return b""
-            await self._change(deadline)
+            # As `_change`, written out where it has nothing to do but to wait: this runs for every piece of an answer.
+            if self._is_lost or self._timer is None or self._timer.when() > deadline:
+                waiter = self._change(deadline)
+            else:
+                self._deadline = deadline
+                waiter = self._waiter = self._loop.create_future()
+            await waiter
             if self._is_late:
                 raise TimeoutError
         pieces = self._pieces

@@ -113,6 +113,9 @@ class ToolCallNumbering:
         return ToolCallDelta(index, arguments, extra_content=extra) if arguments or extra else None
 
 
+_PLAIN_FIELDS = frozenset({"content", "role"})
+
+
 class ChatCompletionDecoder(AnswerDecoder):
     """Turns the chunks of one streamed completion, or one whole completion, into events."""
 
@@ -129,9 +132,21 @@ class ChatCompletionDecoder(AnswerDecoder):
 
     def decode_event(self, values: JSONObject) -> list[Event]:
         """Decode one chunk, or a whole completion: a `message` reads like one large `delta`."""
-        text = _text_alone(values)
-        if text:
-            return self.plain_text(text)
+        choices = values.get("choices")
+        # The usual chunk has a piece of text and nothing else, which few looks tell. `type(…) is`, not `isinstance`:
+        # what a JSON parser makes is never a subclass.
+        if type(choices) is list and len(choices) == 1 and not values.get("error") and not values.get("usage"):
+            choice = choices[0]
+            if type(choice) is dict and not choice.get("index") and choice.get("finish_reason") is None:
+                delta = choice.get("delta")
+                # Some providers name the role in every chunk.
+                if type(delta) is dict and delta.keys() <= _PLAIN_FIELDS:
+                    text = delta.get("content")
+                    if type(text) is str and text:
+                        return self.plain_text(text)
+        return self._decode_any(values)
+
+    def _decode_any(self, values: JSONObject) -> list[Event]:
         # Providers report failures as a chunk with status 200.
         self.raise_error(values)
         events: list[Event] = []
@@ -184,22 +199,6 @@ class ChatCompletionDecoder(AnswerDecoder):
         known = FINISH_REASONS.get(reason, FinishReason.STOP)
         # Some models end a turn that calls tools with a plain `stop`.
         return FinishReason.TOOL_CALLS if known is FinishReason.STOP and self.has_calls else known
-
-
-def _text_alone(values: JSONObject) -> str | None:
-    """The text of a chunk that has a piece of text and nothing else: the usual one, told by few looks."""
-    choices = values.get("choices")
-    # `type(…) is`, not `isinstance`: this runs for every chunk, and what a JSON parser makes is never a subclass.
-    if type(choices) is not list or len(choices) != 1 or values.get("error") or values.get("usage"):
-        return None
-    choice = choices[0]
-    if type(choice) is not dict or choice.get("index") or choice.get("finish_reason") is not None:
-        return None
-    delta = choice.get("delta")
-    if type(delta) is not dict or len(delta) != 1:
-        return None
-    text = delta.get("content")
-    return text if type(text) is str else None
 
 
 def read_usage(usage: JSONObject) -> UsageReported | None:

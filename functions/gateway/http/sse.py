@@ -121,15 +121,8 @@ class EventStream:
             async with bounded(receive, self._deadline) as leave, aclosing(self._produce()) as items:
                 # A server tells a broken pipe by the failing send, before any disconnect message.
                 outlet.on_broken = leave
-                while True:
-                    try:
-                        outlet.put(await next_item(items, outlet.flush))
-                    except StopAsyncIteration:
-                        return b""
-                    record.chunks += 1
-                    # An upstream that never makes us wait would otherwise be collected whole.
-                    if outlet.size > MAX_BURST_BYTES:
-                        await outlet.flush()
+                await hand_on(items, outlet.put, outlet.flush)
+            return b""
         except ClientGoneError:
             raise
         except Exception as error:  # whatever it is, the stream must say that it broke
@@ -150,8 +143,6 @@ class _Outlet:
     def __init__(
         self, send: Send, headers: Callable[[], EventStreamHeaders], record: RequestRecord, clock: Callable[[], float]
     ) -> None:
-        self.size = 0
-        """Bytes waiting to be sent."""
         self.on_broken: Callable[[], None] = lambda: None
         """Called when nothing can be sent any more."""
         self._send = send
@@ -159,6 +150,7 @@ class _Outlet:
         self._record = record
         self._clock = clock
         self._waiting: list[bytes] = []
+        self._size = 0
         self._is_started = False
         # Whether nothing was sent since the keep-alive last looked.
         self._is_silent = True
@@ -173,10 +165,13 @@ class _Outlet:
         """Whether the response can't become another one any more."""
         return self._is_started or bool(self._waiting)
 
-    def put(self, data: bytes) -> None:
-        """Have `data` sent with the next flush."""
+    def put(self, data: bytes) -> bool:
+        """Have `data` sent with the next flush. Returns whether that should not wait for more."""
         self._waiting.append(data)
-        self.size += len(data)
+        self._size += len(data)
+        self._record.chunks += 1
+        # An upstream that never makes us wait would otherwise be collected whole.
+        return self._size > MAX_BURST_BYTES
 
     async def flush(self) -> None:
         """Send what waits. Raises nothing but cancellation: a broken pipe is told to `on_broken`."""
@@ -192,7 +187,7 @@ class _Outlet:
                 await self._start()
             # The usual case, without a copy.
             data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-            self._waiting, self.size, self._is_silent = [], 0, False
+            self._waiting, self._size, self._is_silent = [], 0, False
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except OSError:
             self.on_broken()
@@ -250,44 +245,46 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 @types.coroutine
-def next_item(
-    items: AsyncGenerator[T, None], before_waiting: Callable[[], Coroutine[Any, Any, None]]
-) -> Generator[Any, Any, T]:
-    """`anext(items)`, running `before_waiting` first if the item is not there yet.
+def hand_on(
+    items: AsyncGenerator[T, None], put: Callable[[T], bool | None], flush: Callable[[], Coroutine[Any, Any, None]]
+) -> Generator[Any, Any, None]:
+    """Give every item to `put`, and run `flush` before an item has to be waited for, or when `put` asks for it.
 
     An upstream often delivers several events with one read of its socket. Sent one by one, each costs a system call;
     sent together, as soon as the next one has to be waited for, they cost one and leave no later.
 
-    Raises what `anext` raises. A cancellation that comes while `before_waiting` runs reaches the generator, which has
-    begun to wait already; anything else must not be raised by it.
+    Raises what the generator raises. A cancellation that comes while `flush` runs before a wait reaches the generator,
+    which has begun to wait already; anything else must not be raised by it.
     """
-    # The generator is driven by hand: its first step shows whether the item is there, without a task or a future.
-    step = items.__anext__().__await__()
-    try:
-        awaited = next(step)
-    except StopIteration as ready:
-        return ready.value  # type: ignore[no-any-return]  # typeshed has no type for what a generator returns
-    error: BaseException | None = None
-    try:
-        yield from before_waiting().__await__()
-    except BaseException as caught:  # noqa: BLE001 - goes on into the generator
-        error = caught
-    # From here on this is `await`, written out.
     while True:
-        sent = None
-        if error is None:
-            try:
-                sent = yield awaited
-            except BaseException as caught:  # noqa: BLE001 - as above
-                error = caught
+        # The generator is driven by hand: its first step shows whether the item is there, without a task or a future.
+        step = items.__anext__().__await__()
+        error: BaseException | None = None
         try:
-            if error is None:
-                awaited = step.send(sent)
-            else:
-                thrown, error = error, None
-                awaited = step.throw(thrown)
+            awaited = next(step)
+            try:
+                yield from flush().__await__()
+            except BaseException as caught:  # noqa: BLE001 - goes on into the generator
+                error = caught
+            # From here on this is `await`, written out.
+            while True:
+                sent = None
+                if error is None:
+                    try:
+                        sent = yield awaited
+                    except BaseException as caught:  # noqa: BLE001 - as above
+                        error = caught
+                if error is None:
+                    awaited = step.send(sent)
+                else:
+                    thrown, error = error, None
+                    awaited = step.throw(thrown)
         except StopIteration as ready:
-            return ready.value  # type: ignore[no-any-return]
+            item = ready.value
+        except StopAsyncIteration:
+            return
+        if put(item):
+            yield from flush().__await__()
 
 
 def encode_text(text: str) -> bytes:

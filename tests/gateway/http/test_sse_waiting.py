@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.sse import next_item
+from gateway.http.sse import hand_on
 
 
 class Source:
@@ -35,38 +35,50 @@ class Source:
             self.ended.append("closed")
 
 
-async def drain(source: Source, before_waiting: Any) -> list[Any]:
-    items, taken = source.items(), []
-    while True:
-        try:
-            taken.append(await next_item(items, before_waiting))
-        except StopAsyncIteration:
-            return taken
+async def drain(source: Source, flush: Any) -> list[Any]:
+    taken: list[Any] = []
+    await hand_on(source.items(), taken.append, flush)
+    return taken
 
 
-async def test_only_waiting_is_announced() -> None:
+async def test_only_a_wait_is_flushed_for() -> None:
     event = asyncio.Event()
     log: list[str] = []
 
-    async def before_waiting() -> None:
+    async def flush() -> None:
         log.append("waits")
         event.set()
 
-    assert await drain(Source(1, 2, event, 3, 4), before_waiting) == [1, 2, 3, 4]
+    assert await drain(Source(1, 2, event, 3, 4), flush) == [1, 2, 3, 4]
     assert log == ["waits"]
 
 
-async def test_what_is_done_before_waiting_may_wait_itself() -> None:
+async def test_an_item_that_is_much_is_flushed_although_the_next_is_there() -> None:
+    log: list[Any] = []
+
+    def put(item: int) -> bool:
+        log.append(item)
+        return item == 2
+
+    async def flush() -> None:
+        await asyncio.sleep(0)
+        log.append("flushed")
+
+    await hand_on(Source(1, 2, 3).items(), put, flush)
+    assert log == [1, 2, "flushed", 3]
+
+
+async def test_a_flush_may_wait_itself() -> None:
     """Even so long that the item has come meanwhile."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def before_waiting() -> None:
+    async def flush() -> None:
         await asyncio.sleep(0)
         if not future.done():
             future.set_result(None)
         await asyncio.sleep(0)
 
-    assert await drain(Source(1, future, 2, None, 3), before_waiting) == [1, 2, 3]
+    assert await drain(Source(1, future, 2, None, 3), flush) == [1, 2, 3]
 
 
 async def nothing() -> None:
@@ -77,10 +89,10 @@ async def slow() -> None:
     await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("before_waiting", [nothing, slow])
-async def test_cancellation_reaches_the_generator(before_waiting: Any) -> None:
+@pytest.mark.parametrize("flush", [nothing, slow])
+async def test_cancellation_reaches_the_generator(flush: Any) -> None:
     source = Source(1, asyncio.Event())
-    task = asyncio.create_task(drain(source, before_waiting))
+    task = asyncio.create_task(drain(source, flush))
     for _ in range(3):
         await asyncio.sleep(0)
     task.cancel()
@@ -93,7 +105,7 @@ async def test_a_timeout_is_a_timeout() -> None:
     source = Source(asyncio.Event())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await next_item(source.items(), nothing)
+            await drain(source, nothing)
     assert source.ended == ["cancelled", "closed"]
 
 
@@ -103,18 +115,19 @@ async def test_an_error_of_the_generator_passes() -> None:
         await asyncio.sleep(0)
         raise KeyError
 
-    source = items()
-    assert await next_item(source, nothing) == 1
+    taken: list[int] = []
     with pytest.raises(KeyError):
-        await next_item(source, nothing)
+        await hand_on(items(), taken.append, nothing)
+    assert taken == [1]
 
 
 async def test_a_generator_that_ends_while_cancelled_can_be_closed() -> None:
     source = Source(1, asyncio.Event())
     items = source.items()
-    await next_item(items, nothing)
-    task = asyncio.ensure_future(next_item(items, slow))
+    taken: list[int] = []
+    task = asyncio.ensure_future(hand_on(items, taken.append, slow))
     await asyncio.sleep(0)
+    assert taken == [1]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

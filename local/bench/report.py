@@ -16,14 +16,14 @@ from local.bench.first_token import SHARE, FirstTokens
 from local.bench.load import LargePrompt, ManyStreams
 from local.bench.measure import median, percentile
 from local.bench.published_client import INSTALL
-from local.bench.streaming import DIRECT, INCLUDES, ON_RUNTIME, Contest
+from local.bench.streaming import DIRECT, FLOOR, INCLUDES, ON_RUNTIME, PLAIN_HTTPX_UVLOOP, Contest
 from local.bench.way import FLAT_OUT_PIECES, PACE_SECONDS, PACED_PIECES, Samples
 
 BEGIN = "<!-- bench: written by `make bench`, do not edit -->"
 END = "<!-- /bench -->"
-_HEADLINES = tuple(f"| {name}" for name in ("the floor", ON_RUNTIME, "plain FastAPI over httpx", "Portkey", "LiteLLM"))
+_HEADLINES = tuple(f"| {name}" for name in ("the floor", ON_RUNTIME, PLAIN_HTTPX_UVLOOP, "Portkey", "LiteLLM"))
 # What the README leaves to the page: its table is to be read at a glance.
-_ONLY_IN_THE_PAGE = frozenset({"what is in it", "p99", "flat out", "CPU per stream"})
+_ONLY_IN_THE_PAGE = frozenset({"what is in it", "p99", "flat out", "of this gateway's", "CPU per stream"})
 _SPREAD = re.compile(r" \([\d.]+ to [\d.]+\)")
 _WITH_THE_SPREAD = ", with the lowest and the highest"
 
@@ -84,37 +84,41 @@ def _contest_lines(contest: Contest) -> list[str]:
     rows = {name: samples for name, samples in contest.samples.items() if samples.flat_out}
     if not rows:
         return []
-    floor = next((samples for name, samples in rows.items() if name.startswith("the floor")), None)
-    head = "| {} | what is in it | p50 | p99 | CPU per piece, paced | flat out |{} CPU per stream | memory |"
+    compared = {"times the floor: paced, flat out": rows.get(FLOOR), "of this gateway's": rows.get(ON_RUNTIME)}
+    references = {head: samples for head, samples in compared.items() if samples}
+    heads = ["p50", "p99", "CPU per piece, paced", "flat out", *references, "CPU per stream", "memory"]
     return [
-        head.format(contest.route, " times the floor: paced, flat out |" if floor else ""),
-        f"|---|---|{'--:|' * (7 if floor else 6)}",
+        f"| {contest.route} | what is in it | {' | '.join(heads)} |",
+        f"|---|---|{'--:|' * len(heads)}",
         *(
             f"| {name} | {contest.includes.get(name, INCLUDES.get(name, ''))} | "
-            f"{' | '.join(_cells(name, samples, floor))} |"
+            f"{' | '.join(_cells(name, samples, [*references.values()]))} |"
             for name, samples in rows.items()
         ),
         "",
     ]
 
 
-def _cells(name: str, samples: Samples, floor: Samples | None) -> list[str]:
+def _cells(name: str, samples: Samples, references: list[Samples]) -> list[str]:
     latency = [f"{percentile(samples.delays, part) * 1000:.2f} ms" for part in (0.5, 0.99)]
     if name == DIRECT:
-        return [*latency, *[""] * (5 if floor else 4)]
-    times = (
-        [f"{median(samples.paced) / median(floor.paced):.2f}, {median(samples.flat_out) / median(floor.flat_out):.1f}"]
-        if floor
-        else []
-    )
+        return [*latency, *[""] * (4 + len(references))]
     return [
         *latency,
         f"{_spread(samples.paced, 1e6)} µs",
         f"{_spread(samples.flat_out, 1e6)} µs",
-        *times,
+        *(
+            f"{_times(samples.paced, other.paced):.2f}, {_times(samples.flat_out, other.flat_out):.1f}"
+            for other in references
+        ),
         f"{median(samples.per_stream) * 1000:.0f} ms",
         f"{samples.memory_mb:.0f} MB",
     ]
+
+
+def _times(values: list[float], others: list[float]) -> float:
+    """The median of the rounds' ratios: what else the machine does in a round falls on both."""
+    return median(value / other for value, other in zip(values, others, strict=False))
 
 
 def _spread(values: Iterable[float], scale: float) -> str:
@@ -131,7 +135,8 @@ def _streaming_notes(report: Report) -> list[str]:
         "paced streams. CPU: of the process that serves (not of the upstream or the client), from streams of "
         f"{PACED_PIECES[0]} and {PACED_PIECES[1]} pieces {PACE_SECONDS * 1000:.0f} ms apart, and of "
         f"{FLAT_OUT_PIECES[0]} and {FLAT_OUT_PIECES[1]:,} sent flat out, when pieces that are there already may leave "
-        "as one chunk; per stream is what comes on top of the pieces. The upstreams are the simulators of Poe's "
+        'as one chunk; per stream is what comes on top of the pieces. Ratios are medians of those of the rounds; "of '
+        "this gateway's\" is to its cost on its runtime. The upstreams are the simulators of Poe's "
         "documented API and of its web API.",
         "",
     ]

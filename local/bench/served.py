@@ -95,9 +95,15 @@ async def _first_byte(port: int, path: str) -> float:
 
 
 @asynccontextmanager
-async def uvicorn(around: Surroundings, application: str, **variables: str) -> AsyncIterator[Server]:
-    """Serve an application with uvicorn as it comes, with these variables besides."""
-    command = [sys.executable, "-m", "uvicorn", application, "--no-access-log"]
+async def uvicorn(
+    around: Surroundings, application: str, *, loop: str = "asyncio", **variables: str
+) -> AsyncIterator[Server]:
+    """Serve an application with uvicorn, with these variables besides.
+
+    uvicorn alone brings neither of the `loop` uvloop nor a parser in C. It takes them where they are; of these the
+    gateway's environment has uvloop.
+    """
+    command = [sys.executable, "-m", "uvicorn", application, "--no-access-log", "--loop", loop, "--http", "h11"]
     environment = {**around.gateway.environment, **around.variables, **variables, "PATH": os.environ["PATH"]}
     log = around.scratch / "uvicorn.log"
     async with served(command, health="/healthz", environment=environment, reaper=around.reaper, log=log) as server:

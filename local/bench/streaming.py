@@ -20,7 +20,7 @@ from local.bench.upstreams import OfficialUpstream, Upstream, WebUpstream
 from local.bench.way import Samples, Way, add_round
 
 MODEL = "Story"
-ROUNDS = 3
+ROUNDS = 5
 GATEWAY_APPLICATION = "gateway.asgi:app"
 # By its path: as a module it would load this package.
 FLOOR_PROGRAM = Path(__file__).with_name("floor.py")
@@ -28,7 +28,9 @@ FLOOR = "the floor: a bare asyncio program with the same I/O and parsing"
 DIRECT = "no server: the client at the upstream"
 ON_RUNTIME = "this gateway, as its runtime hands the chunks to Lambda"
 UNDER_UVICORN = "this gateway under uvicorn"
+UNDER_UVICORN_UVLOOP = f"{UNDER_UVICORN} with uvloop"
 PLAIN_HTTPX = "plain FastAPI over httpx, a pydantic model per chunk, under uvicorn"
+PLAIN_HTTPX_UVLOOP = f"{PLAIN_HTTPX} with uvloop"
 PLAIN_CLIENT = "plain FastAPI over the gateway's Poe client, a pydantic model per chunk, under uvicorn"
 _GATEWAY = "API key, lease, booking, usage, keep-alive"
 INCLUDES = {
@@ -36,7 +38,9 @@ INCLUDES = {
     FLOOR: "nothing but the upstream",
     ON_RUNTIME: _GATEWAY,
     UNDER_UVICORN: _GATEWAY,
+    UNDER_UVICORN_UVLOOP: _GATEWAY,
     PLAIN_HTTPX: "one fixed account, nothing else",
+    PLAIN_HTTPX_UVLOOP: "one fixed account, nothing else",
     PLAIN_CLIENT: "one fixed account, nothing else",
 }
 _ACCOUNT, _ACCOUNT_KEY = "bench-official", "bench-official-key"
@@ -71,15 +75,19 @@ async def measure_official(around: Surroundings, contest: Contest, peers: Peers)
     upstream = OfficialUpstream(around)
     url = f"{around.variables['GATEWAY_POE_OFFICIAL_BASE_URL']}/v1"
     variables = {plain_httpx_app.UPSTREAM_VARIABLE: url, plain_httpx_app.KEY_VARIABLE: _ACCOUNT_KEY}
+    plain, plain_client = "local.bench.plain_httpx_app:app", "local.bench.plain_client_app:app"
+    key = around.api_key
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         ways = {
             DIRECT: Way(_posting(url.removesuffix("/v1"), _ACCOUNT_KEY), [], upstream),
             FLOOR: await enter(_floor(around, variables, upstream)),
             ON_RUNTIME: await enter(gateway_runtime(around, upstream)),
-            UNDER_UVICORN: await enter(_application(around, GATEWAY_APPLICATION, upstream, around.api_key)),
-            PLAIN_HTTPX: await enter(_application(around, "local.bench.plain_httpx_app:app", upstream, **variables)),
-            PLAIN_CLIENT: await enter(_application(around, "local.bench.plain_client_app:app", upstream, **variables)),
+            UNDER_UVICORN: await enter(_application(around, GATEWAY_APPLICATION, upstream, key)),
+            UNDER_UVICORN_UVLOOP: await enter(_application(around, GATEWAY_APPLICATION, upstream, key, loop="uvloop")),
+            PLAIN_HTTPX: await enter(_application(around, plain, upstream, **variables)),
+            PLAIN_HTTPX_UVLOOP: await enter(_application(around, plain, upstream, loop="uvloop", **variables)),
+            PLAIN_CLIENT: await enter(_application(around, plain_client, upstream, **variables)),
         }
         if peers.portkey is not None:
             name = f"Portkey's gateway {peers.portkey.version}, Node"
@@ -138,10 +146,16 @@ async def gateway_runtime(around: Surroundings, upstream: Upstream) -> AsyncIter
 
 @asynccontextmanager
 async def _application(
-    around: Surroundings, application: str, upstream: Upstream, api_key: str = "", **variables: str
+    around: Surroundings,
+    application: str,
+    upstream: Upstream,
+    api_key: str = "",
+    *,
+    loop: str = "asyncio",
+    **variables: str,
 ) -> AsyncIterator[Way]:
-    """An application under uvicorn, as it comes."""
-    async with uvicorn(around, application, **variables) as server:
+    """An application under uvicorn."""
+    async with uvicorn(around, application, loop=loop, **variables) as server:
         yield Way(_posting(server.url, api_key), [server.pid], upstream)
 
 

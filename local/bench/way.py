@@ -12,7 +12,7 @@ from local.bench.upstreams import Upstream
 
 # Slow enough that no two pieces become one chunk, as models write; and as fast as it goes, when they may.
 PACE_SECONDS, FLAT_OUT_SECONDS = 0.005, 0.0
-PACED_PIECES, FLAT_OUT_PIECES = (20, 220), (100, 2_100)
+PACED_PIECES, FLAT_OUT_PIECES = (20, 420), (100, 2_100)
 _QUIET_CHECK_SECONDS, _QUIET_CHECKS = 0.05, 20
 _QUIET_LOAD = 0.02
 

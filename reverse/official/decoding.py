@@ -110,8 +110,8 @@ class AnswerDecoder(ABC):
 
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
-        # An escape that may be half a character; only answers with one pay for mending.
-        if "\\ud" in event.data or "\\uD" in event.data or self._halves.held:
+        # Only an escape can be half a character.
+        if "\\u" in event.data or self._halves.held:
             return self._halves.mend(self.decode_one(event))
         return self.decode_one(event)
 

@@ -11,6 +11,7 @@ import asyncio
 import select
 import ssl
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
@@ -41,6 +42,10 @@ class Connection(asyncio.Protocol):
         """For its owner: the wall-clock time of its last use."""
         self.is_spent = False
         """For its owner: whether it must not carry another exchange."""
+        self.late: Callable[[], Exception] = TimeoutError
+        """For its owner: makes what `receive` raises at its deadline. Until the exchange is over."""
+        self.lost: Callable[[], Exception] = ConnectionLostError
+        """For its owner: makes what `receive` raises when the rest will not come. Until the exchange is over."""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: ResponseParser | None = None
@@ -136,19 +141,21 @@ class Connection(asyncio.Protocol):
         """What has arrived of the body since the last call, at least one byte; empty at its end."""
         # A server that never pauses could otherwise keep its reader beyond any deadline.
         if self._loop.time() >= deadline:
-            raise TimeoutError
+            raise self.late()
         while not self._pieces:
             if self._parser is not None and self._parser.is_complete:
                 return b""
+            if self._is_lost:
+                raise self.lost()
             # As `_change`, written out where it has nothing to do but to wait: this runs for every piece of an answer.
-            if self._is_lost or self._timer is None or self._timer.when() > deadline:
+            if self._timer is None or self._timer.when() > deadline:
                 waiter = self._change(deadline)
             else:
                 self._deadline = deadline
                 waiter = self._waiter = self._loop.create_future()
             await waiter
             if self._is_late:
-                raise TimeoutError
+                raise self.late()
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
@@ -167,6 +174,7 @@ class Connection(asyncio.Protocol):
         """The exchange is over; nothing more is expected."""
         self._parser = None
         self.was_written = False
+        self.late, self.lost = TimeoutError, ConnectionLostError
         self._stop_timer()
 
     def abort(self) -> None:

@@ -23,6 +23,8 @@ _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 # Where the end of the chunk before has not arrived with it.
 _LATE_CHUNK_LINE = re.compile(rb"\r\n" + _CHUNK_LINE.pattern)
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+_SIZE_LINE_BYTES = 10  # eight digits and the line's end
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = re.compile(r"[\x20-\x7e]*")
@@ -173,11 +175,18 @@ class ResponseParser:
         end = len(data)
         while position < end:
             if not self._missing:
-                line = self._chunk_line.match(data, position)
-                if line is None:
-                    return self._keep_line(data, position)
-                position = line.end()
-                self._missing = int(line[1], 16)
+                # The usual line is nothing but digits; the expression that knows every line costs more than a chunk.
+                is_whole = self._chunk_line is _CHUNK_LINE
+                line_end = data.find(b"\r\n", position, position + _SIZE_LINE_BYTES) if is_whole else -1
+                if line_end > position and not data[position:line_end].strip(_HEX_DIGITS):
+                    self._missing = int(data[position:line_end], 16)
+                    position = line_end + 2
+                else:
+                    line = self._chunk_line.match(data, position)
+                    if line is None:
+                        return self._keep_line(data, position)
+                    position = line.end()
+                    self._missing = int(line[1], 16)
                 if not self._missing:
                     self._read = self._read_trailers
                     return position

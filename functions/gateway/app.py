@@ -30,6 +30,7 @@ from gateway.console.front import ORIGINAL_PATH, SECURITY_HEADERS, ConsoleFront,
 from gateway.http.deadline import ClientGoneError, to_the_end
 from gateway.http.errors import INTERNAL, GatewayError, encode_error, gateway_error
 from gateway.http.request_log import CLIENT_GONE, RequestRecord
+from gateway.http.sse import PART_SEND
 from gateway.settings import Settings
 from gateway.surfaces.context import SCOPE_KEY, RequestContext, Services, speaks_anthropic
 from gateway.surfaces.messages import encoder as anthropic
@@ -146,6 +147,7 @@ class Gateway:
             ORIGINAL_PATH: original_path,
             "app": self,
             SCOPE_KEY: RequestContext(services, record),
+            PART_SEND: send,
         }
         try:
             await self._router(inner, receive, send_noted)

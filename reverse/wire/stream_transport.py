@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -40,39 +41,33 @@ class StreamReply:
         self.headers = head.headers
         self.operation = operation
         self._connection = connection
+        decoder: ContentDecoder | None = None
         try:
-            self._decoder = ContentDecoder.for_coding(head.headers.get("content-encoding", ""))
+            decoder = ContentDecoder.for_coding(head.headers.get("content-encoding", ""))
         except UnknownCodingError:
             if head.status < HTTPStatus.MULTIPLE_CHOICES:
                 raise poe_error(ErrorCode.PROTOCOL, "the response has an unknown coding", operation=operation) from None
             # The status of a refusal counts, whatever its page is packed with.
-            self._decoder = None
+        # Raised where it happens: a method that translates would be resumed for every piece of an answer.
+        connection.late = partial(poe_error, ErrorCode.TIMEOUT, operation=operation)
+        connection.lost = partial(poe_error, ErrorCode.CONNECTION_FAILED, operation=operation)
+        self.receive = connection.receive if decoder is None else partial(self._receive_unpacked, decoder)
         # Of one read of the socket; unpacked while it is read.
         self._unpacked: Iterator[bytes] = iter(())
 
-    async def receive(self, deadline: float) -> bytes:
-        """See `StreamedReply.receive`."""
+    async def _receive_unpacked(self, decoder: ContentDecoder, deadline: float) -> bytes:
         try:
-            if self._decoder is None:
-                return await self._connection.receive(deadline)
-            return await self._receive_unpacked(self._decoder, deadline)
-        except TimeoutError:
-            raise poe_error(ErrorCode.TIMEOUT, operation=self.operation) from None
-        except ConnectionLostError:
-            raise poe_error(ErrorCode.CONNECTION_FAILED, operation=self.operation) from None
+            while True:
+                piece = next(self._unpacked, b"")
+                if piece:
+                    return piece
+                packed = await self._connection.receive(deadline)
+                if not packed:
+                    decoder.end()
+                    return b""
+                self._unpacked = decoder.decode(packed)
         except CorruptBodyError:
             raise poe_error(ErrorCode.PROTOCOL, "the response is packed wrongly", operation=self.operation) from None
-
-    async def _receive_unpacked(self, decoder: ContentDecoder, deadline: float) -> bytes:
-        while True:
-            piece = next(self._unpacked, b"")
-            if piece:
-                return piece
-            packed = await self._connection.receive(deadline)
-            if not packed:
-                decoder.end()
-                return b""
-            self._unpacked = decoder.decode(packed)
 
 
 def sending_seconds(body: bytes | None) -> float:

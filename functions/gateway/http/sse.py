@@ -22,6 +22,9 @@ COMMENT = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 # The streaming runtime's extension in the scope.
 RUNTIME_EXTENSION = "aws.lambda"
+# Where the scope has a `send` for parts of a body that are neither its beginning nor its end: past all who only look
+# at those two, which costs each part less.
+PART_SEND = "gateway.part_send"
 
 _HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -88,7 +91,7 @@ class EventStream:
             # What the runtime says in our place if even the cleaning up takes too long.
             # Set before the work begins: after the deadline there is no time to ask for it.
             runtime["abort_body"] = self._encode_abort(GatewayError(TIMEOUT))
-        outlet = _Outlet(send, self._headers, self._record, self._clock)
+        outlet = _Outlet(send, scope.get(PART_SEND, send), self._headers, self._record, self._clock)
         keep_alive = asyncio.create_task(outlet.keep_alive(self._keep_alive_seconds), name="keep-alive")
         # A task of its own: what wakes it for an item need not go through all the frames that called this. Cancelling
         # this coroutine cancels it, and waits for its end.
@@ -141,11 +144,17 @@ class _Outlet:
     """The way out of one response: one message at a time, comments included."""
 
     def __init__(
-        self, send: Send, headers: Callable[[], EventStreamHeaders], record: RequestRecord, clock: Callable[[], float]
+        self,
+        send: Send,
+        send_part: Send,
+        headers: Callable[[], EventStreamHeaders],
+        record: RequestRecord,
+        clock: Callable[[], float],
     ) -> None:
         self.on_broken: Callable[[], None] = lambda: None
         """Called when nothing can be sent any more."""
         self._send = send
+        self._send_part = send_part
         self._headers = headers
         self._record = record
         self._clock = clock
@@ -188,7 +197,7 @@ class _Outlet:
             # The usual case, without a copy.
             data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
             self._waiting, self._size, self._is_silent = [], 0, False
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            await self._send_part({"type": "http.response.body", "body": data, "more_body": True})
         except OSError:
             self.on_broken()
         finally:

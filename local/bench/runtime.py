@@ -11,26 +11,61 @@ from typing import Any, ClassVar
 
 from local.bench.measure import Piece
 from local.function_url import Function
+from local.function_url.connection import HttpConnection
 from local.function_url.event import HttpRequest, build_event
 from local.function_url.invocation import Invocation
 from local.function_url.response import ResponseHead
-from local.function_url.runtime_api import RuntimeConnection
+from local.function_url.runtime_api import RuntimeConnection, RuntimeHost
 from local.function_url.sandbox import Sandbox
 from local.reaper import Reaper
 
 
-class _TimedConnection(RuntimeConnection):
+class TimedConnection(RuntimeConnection):
     """Notes when bytes arrive, before anything is done with them, as the other ways' client does."""
 
     arrived_at: ClassVar[float] = 0.0
 
     def data_received(self, data: bytes) -> None:
-        _TimedConnection.arrived_at = time.monotonic()
+        TimedConnection.arrived_at = time.monotonic()
         super().data_received(data)
 
 
 class _TimedSandbox(Sandbox):
-    connection_type = _TimedConnection
+    connection_type = TimedConnection
+
+
+class RecordingConnection(TimedConnection):
+    """Reads a streamed response at its end, as the other ways' client does: reading takes the processor meanwhile."""
+
+    def __init__(self, host: RuntimeHost, connections: set[HttpConnection]) -> None:
+        super().__init__(host, connections)
+        self._recorded: list[tuple[float, bytes]] = []
+        self._last = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._recorded.append((time.monotonic(), data))
+        self._last = (self._last + data)[-4:]
+        # So ends a body in chunks, whatever it is cut into on its way.
+        if not self._is_streaming_in or self._last == b"\r\n\r\n":
+            self._read()
+
+    def eof_received(self) -> bool:
+        self._read()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._read()
+        super().connection_lost(exc)
+
+    def _read(self) -> None:
+        recorded, self._recorded = self._recorded, []
+        for moment, data in recorded:
+            TimedConnection.arrived_at = moment
+            RuntimeConnection.data_received(self, data)
+
+
+class _RecordingSandbox(Sandbox):
+    connection_type = RecordingConnection
 
 
 @dataclass(slots=True)
@@ -45,7 +80,7 @@ class RecordingAnswer:
         self.head = head
 
     def write(self, data: bytes) -> None:
-        self.pieces.append(Piece(_TimedConnection.arrived_at, data))
+        self.pieces.append(Piece(TimedConnection.arrived_at, data))
         self.on_piece(data)
 
     def end(self) -> None:
@@ -56,12 +91,13 @@ class RecordingAnswer:
 
 
 class BareSandbox:
-    """One sandbox of a function, started and invoked by hand."""
+    """One sandbox of a function, started and invoked by hand. `reads_late` streamed responses, at their end."""
 
-    def __init__(self, function: Function, reaper: Reaper) -> None:
+    def __init__(self, function: Function, reaper: Reaper, *, reads_late: bool = False) -> None:
         self._function = function
         self._log = function.log.open("ab", buffering=0) if function.log is not None else None
-        self._sandbox = _TimedSandbox(function, reaper=reaper, log=self._log, on_exit=lambda _: None)
+        kind = _RecordingSandbox if reads_late else _TimedSandbox
+        self._sandbox = kind(function, reaper=reaper, log=self._log, on_exit=lambda _: None)
         self.started_at = 0.0
         """When its process was started, in seconds of `time.monotonic`."""
 

@@ -132,7 +132,7 @@ async def _measure(contest: Contest, ways: Mapping[str, Way], before: Any = None
 @asynccontextmanager
 async def gateway_runtime(around: Surroundings, upstream: Upstream) -> AsyncIterator[Way]:
     """The gateway in a sandbox, the measurement being the Lambda service."""
-    sandbox = BareSandbox(around.gateway, around.reaper)
+    sandbox = BareSandbox(around.gateway, around.reaper, reads_late=True)
     await sandbox.start()
     try:
         yield Way(

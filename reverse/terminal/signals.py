@@ -25,9 +25,11 @@ class EndedBySignal(KeyboardInterrupt):
 
 @contextmanager
 def ending_signals() -> Iterator[None]:
-    """Within the block the first of these signals raises `EndedBySignal`; more of them do not disturb the clean-up.
+    """Within the block the first of these signals raises `EndedBySignal`; more of them do nothing from then on.
 
-    A signal that is ignored stays ignored: `nohup` wants it so. To be entered in the main thread.
+    The program is to clean up and to exit with its own code, so they do nothing behind the block, either. Where none
+    came, they do there what they did before. A signal that is ignored stays ignored: `nohup` wants it so. To be entered
+    in the main thread.
     """
     is_ending = False
 
@@ -46,5 +48,5 @@ def ending_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN and handler is not None:
+            if not is_ending and handler is not signal.SIG_IGN and handler is not None:
                 signal.signal(number, handler)

@@ -380,6 +380,35 @@ def test_a_terminal_that_is_gone_stops_the_answer_on_poe(
     assert account.messages[-1].state == "cancelled"
 
 
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """What the signals do is as before again."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_second_signal_does_not_kill_a_program_that_is_about_to_exit() -> None:
+    """Its exit code would be another one. By default a signal would kill this test, too."""
+    with pytest.raises(EndedBySignal), ending_signals():
+        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGHUP)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_signals_do_what_they_did_where_none_ended_the_program() -> None:
+    before = signal.signal(signal.SIGTERM, lambda *_: None), signal.getsignal(signal.SIGHUP)
+    with ending_signals():
+        assert signal.getsignal(signal.SIGHUP) is not before[1]
+        mine = signal.getsignal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is not mine
+    assert signal.getsignal(signal.SIGHUP) is before[1]
+
+
+@pytest.mark.usefixtures("handlers")
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

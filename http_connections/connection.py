@@ -31,8 +31,9 @@ class ConnectionLostError(Exception):
 class Connection(asyncio.Protocol):
     """A connection from the event loop. One exchange begins with `send` and is over when `is_reusable` or closed.
 
-    `send` and `receive` raise `ConnectionLostError`, and `TimeoutError` at their deadline, a time of the loop. After
-    either, and after a cancellation, the connection must be aborted unless it `is_reusable`.
+    `send` and `receive` raise `ConnectionLostError`, and `TimeoutError` at their deadline, a time of the loop, or, for
+    `receive`, what the owner put in their place. After an error, and after a cancellation, the connection must be
+    aborted unless it `is_reusable`.
     """
 
     def __init__(self) -> None:
@@ -42,10 +43,10 @@ class Connection(asyncio.Protocol):
         """For its owner: the wall-clock time of its last use."""
         self.is_spent = False
         """For its owner: whether it must not carry another exchange."""
-        self.late: Callable[[], Exception] = TimeoutError
-        """For its owner: makes what `receive` raises at its deadline. Until the exchange is over."""
-        self.lost: Callable[[], Exception] = ConnectionLostError
-        """For its owner: makes what `receive` raises when the rest will not come. Until the exchange is over."""
+        self.timeout_error: Callable[[], Exception] = TimeoutError
+        """For its owner, until the exchange is over: makes what `receive` raises at its deadline."""
+        self.lost_error: Callable[[], Exception] = ConnectionLostError
+        """For its owner, until the exchange is over: makes what `receive` raises when the rest will not come."""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: ResponseParser | None = None
@@ -141,12 +142,12 @@ class Connection(asyncio.Protocol):
         """What has arrived of the body since the last call, at least one byte; empty at its end."""
         # A server that never pauses could otherwise keep its reader beyond any deadline.
         if self._loop.time() >= deadline:
-            raise self.late()
+            raise self.timeout_error()
         while not self._pieces:
             if self._parser is not None and self._parser.is_complete:
                 return b""
             if self._is_lost:
-                raise self.lost()
+                raise self.lost_error()
             # As `_change`, written out where it has nothing to do but to wait: this runs for every piece of an answer.
             if self._timer is None or self._timer.when() > deadline:
                 waiter = self._change(deadline)
@@ -155,7 +156,7 @@ class Connection(asyncio.Protocol):
                 waiter = self._waiter = self._loop.create_future()
             await waiter
             if self._is_late:
-                raise self.late()
+                raise self.timeout_error()
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
@@ -174,7 +175,7 @@ class Connection(asyncio.Protocol):
         """The exchange is over; nothing more is expected."""
         self._parser = None
         self.was_written = False
-        self.late, self.lost = TimeoutError, ConnectionLostError
+        self.timeout_error, self.lost_error = TimeoutError, ConnectionLostError
         self._stop_timer()
 
     def abort(self) -> None:

@@ -175,18 +175,16 @@ class ResponseParser:
         end = len(data)
         while position < end:
             if not self._missing:
-                # The usual line is nothing but digits; the expression that knows every line costs more than a chunk.
-                is_whole = self._chunk_line is _CHUNK_LINE
-                line_end = data.find(b"\r\n", position, position + _SIZE_LINE_BYTES) if is_whole else -1
-                if line_end > position and not data[position:line_end].strip(_HEX_DIGITS):
-                    self._missing = int(data[position:line_end], 16)
+                # The usual line has a size and nothing else; an expression that knows all lines costs more than that.
+                line_end = data.find(b"\r\n", position, position + _SIZE_LINE_BYTES)
+                size = data[position : max(line_end, position)]
+                if size and not size.strip(_HEX_DIGITS) and self._chunk_line is _CHUNK_LINE:
                     position = line_end + 2
+                elif (line := self._chunk_line.match(data, position)) is not None:
+                    position, size = line.end(), line[1]
                 else:
-                    line = self._chunk_line.match(data, position)
-                    if line is None:
-                        return self._keep_line(data, position)
-                    position = line.end()
-                    self._missing = int(line[1], 16)
+                    return self._keep_line(data, position)
+                self._missing = int(size, 16)
                 if not self._missing:
                     self._read = self._read_trailers
                     return position

@@ -127,3 +127,11 @@ def percentile(values: Sequence[float], part: float) -> float:
 
 def median(values: Iterable[float]) -> float:
     return statistics.median(values)
+
+
+def median_ratio(values: Sequence[float], others: Sequence[float]) -> float:
+    """The median of the rounds' ratios: what else the machine does in a round falls on both.
+
+    A round that only one of them has, because time was up, is left out.
+    """
+    return median(value / other for value, other in zip(values, others, strict=False))

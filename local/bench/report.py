@@ -14,7 +14,7 @@ from local.bench.console_pages import PageCost, page_rows
 from local.bench.figures import Memory, RoundTrips, TableWork
 from local.bench.first_token import SHARE, FirstTokens
 from local.bench.load import LargePrompt, ManyStreams
-from local.bench.measure import median, percentile
+from local.bench.measure import median, median_ratio, percentile
 from local.bench.published_client import INSTALL
 from local.bench.streaming import DIRECT, FLOOR, INCLUDES, ON_RUNTIME, PLAIN_HTTPX_UVLOOP, Contest
 from local.bench.way import FLAT_OUT_PIECES, PACE_SECONDS, PACED_PIECES, Samples
@@ -108,17 +108,12 @@ def _cells(name: str, samples: Samples, references: list[Samples]) -> list[str]:
         f"{_spread(samples.paced, 1e6)} µs",
         f"{_spread(samples.flat_out, 1e6)} µs",
         *(
-            f"{_times(samples.paced, other.paced):.2f}, {_times(samples.flat_out, other.flat_out):.1f}"
+            f"{median_ratio(samples.paced, other.paced):.2f}, {median_ratio(samples.flat_out, other.flat_out):.1f}"
             for other in references
         ),
         f"{median(samples.per_stream) * 1000:.0f} ms",
         f"{samples.memory_mb:.0f} MB",
     ]
-
-
-def _times(values: list[float], others: list[float]) -> float:
-    """The median of the rounds' ratios: what else the machine does in a round falls on both."""
-    return median(value / other for value, other in zip(values, others, strict=False))
 
 
 def _spread(values: Iterable[float], scale: float) -> str:
@@ -154,7 +149,7 @@ def _first_token_lines(found: dict[str, FirstTokens]) -> list[str]:
         *(
             f"| {name} | {_ms(tokens.init)} | {_ms(tokens.wait)} | {_ms(tokens.work)} | "
             f"{median(tokens.work) / SHARE * 1000:.0f} ms | {_ms(tokens.at_share())} | "
-            f"{f'{_share_of(tokens, stack):.2f}' if stack else ''} |"
+            f"{f'{median_ratio(tokens.at_share(), stack.at_share()):.2f}' if stack else ''} |"
             for name, tokens in rows.items()
         ),
         "",
@@ -164,12 +159,6 @@ def _first_token_lines(found: dict[str, FirstTokens]) -> list[str]:
         "full speed, beside what else the machine does.",
         "",
     ]
-
-
-def _share_of(tokens: FirstTokens, stack: FirstTokens) -> float:
-    """The median of the rounds' ratios: the machine is faster in one round than in another, for all ways alike."""
-    rounds = zip(tokens.at_share(), stack.at_share(), strict=False)  # time may be up in the middle of a round
-    return median(own / other for own, other in rounds)
 
 
 def _many_lines(found: list[ManyStreams]) -> list[str]:

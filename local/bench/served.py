@@ -98,10 +98,10 @@ async def _first_byte(port: int, path: str) -> float:
 async def uvicorn(
     around: Surroundings, application: str, *, loop: str = "asyncio", **variables: str
 ) -> AsyncIterator[Server]:
-    """Serve an application with uvicorn, with these variables besides.
+    """Serve an application with uvicorn, with these variables besides. Raises as `served` does.
 
-    uvicorn alone brings neither of the `loop` uvloop nor a parser in C. It takes them where they are; of these the
-    gateway's environment has uvloop.
+    `pip install uvicorn` brings asyncio's event loop and h11, so they are named: uvicorn takes uvloop where it is
+    installed.
     """
     command = [sys.executable, "-m", "uvicorn", application, "--no-access-log", "--loop", loop, "--http", "h11"]
     environment = {**around.gateway.environment, **around.variables, **variables, "PATH": os.environ["PATH"]}

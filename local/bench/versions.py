@@ -11,11 +11,12 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from local.bench.measure import median
+from local.bench.measure import median, median_ratio
 from local.bench.runtime import BareSandbox
 from local.bench.streaming import prompt
 from local.bench.surroundings import Surroundings, surroundings
@@ -30,21 +31,24 @@ _TIMES = re.compile(rb"^pieces: ([\d ]+)$", re.MULTILINE)
 
 
 @dataclass(slots=True)
-class Version:
-    """A checkout's gateway, and what was measured of it: one entry per round, in µs per piece."""
+class Figures:
+    """What was measured of a version: one entry per round, in µs per piece."""
 
-    sandbox: BareSandbox
-    log: Path
     under_way: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
-    async def add_round(self, api_key: str) -> None:
-        """Ask for one answer. Raises `RuntimeError`."""
-        before, read = await settled_cpu_seconds([self.sandbox.pid]), self.log.stat().st_size
-        await self.sandbox.request("POST", "/v1/chat/completions", prompt(PIECES), api_key)
-        self.cpu.append((await settled_cpu_seconds([self.sandbox.pid]) - before) / PIECES * 1e6)
-        [times] = _TIMES.findall(self.log.read_bytes()[read:])
-        self.under_way.append(median(map(int, times.split())) / 1000)
+
+async def _add_round(figures: Figures, sandbox: BareSandbox, log: Path, api_key: str) -> None:
+    before = await settled_cpu_seconds([sandbox.pid])
+    await sandbox.request("POST", "/v1/chat/completions", prompt(PIECES), api_key)
+    figures.cpu.append((await settled_cpu_seconds([sandbox.pid]) - before) / PIECES * 1e6)
+    figures.under_way.append(_last_median(log))
+
+
+def _last_median(log: Path) -> float:
+    """Of the times of the last response, in µs."""
+    *_, times = _TIMES.findall(log.read_bytes())
+    return median(map(int, times.split())) / 1000
 
 
 def gateway_of(checkout: Path, function: Function, log: Path) -> Function:
@@ -57,36 +61,38 @@ def gateway_of(checkout: Path, function: Function, log: Path) -> Function:
     return replace(function, handler="timed_pieces.handler", task_root=task_root, environment=environment, log=log)
 
 
-async def measure_versions(around: Surroundings, checkouts: list[Path], rounds: int = ROUNDS) -> dict[str, Version]:
-    """Raises `RuntimeError` if a stream fails."""
+async def measure_versions(around: Surroundings, checkouts: list[Path], rounds: int = ROUNDS) -> dict[str, Figures]:
+    """The figures by checkout. Raises `RuntimeError` if a stream fails."""
     await around.add_official_account("versions", "versions-key")
     await around.use_accounts("versions")
     await OfficialUpstream(around).set_pace(PACE_SECONDS)
-    versions: dict[str, Version] = {}
+    found = {str(checkout): Figures() for checkout in checkouts}
+    running: list[tuple[Figures, BareSandbox, Path]] = []
     async with AsyncExitStack() as stack:
         for number, checkout in enumerate(checkouts):
             log = around.scratch / f"version-{number}.log"
             sandbox = BareSandbox(gateway_of(checkout, around.gateway, log), around.reaper, reads_late=True)
             await sandbox.start()
             stack.push_async_callback(sandbox.stop)
-            versions[str(checkout)] = Version(sandbox, log)
+            running.append((found[str(checkout)], sandbox, log))
         for _ in range(rounds):
-            for version in versions.values():
-                await version.add_round(around.api_key)
-    return versions
+            for figures, sandbox, log in running:
+                await _add_round(figures, sandbox, log, around.api_key)
+    return found
 
 
-def to_text(versions: dict[str, Version]) -> str:
+def to_text(found: Mapping[str, Figures]) -> str:
     """A line each: medians, and the ratios to the first."""
-    first, *_ = versions.values()
-    lines = []
-    for name, version in versions.items():
-        figures = []
-        for values, others in ((version.under_way, first.under_way), (version.cpu, first.cpu)):
-            ratio = median(value / other for value, other in zip(values, others, strict=True))
-            figures.append(f"{median(values):6.0f} µs ({ratio:.3f})")
-        lines.append(f"{figures[0]} under way, {figures[1]} of processor time per piece: {name}\n")
-    return "".join(lines)
+    first, *_ = found.values()
+    return "".join(
+        f"{_beside(figures.under_way, first.under_way)} under way, "
+        f"{_beside(figures.cpu, first.cpu)} of processor time per piece: {name}\n"
+        for name, figures in found.items()
+    )
+
+
+def _beside(values: list[float], others: list[float]) -> str:
+    return f"{median(values):6.0f} µs ({median_ratio(values, others):.3f})"
 
 
 async def _run(checkouts: list[Path]) -> None:

@@ -159,7 +159,7 @@ class BotQueryDecoder(ChatCompletionDecoder):
         raise poe_error(ErrorCode.PROTOCOL, "the stream ended before the answer was finished", operation=self.operation)
 
     def note_finish(self, reason: FinishReason) -> None:
-        """As before, but no trailer is awaited: text may follow a chunk with a finish reason."""
+        """Remember why the answer ended. No trailer is awaited: text may follow a chunk with a finish reason."""
         super().note_finish(reason)
         self.awaits_trailer = False
 

@@ -20,7 +20,7 @@ from reverse.official import bot_protocol, chat_completions, messages_endpoint, 
 from reverse.official.attachments import check_sizes
 from reverse.official.catalogue import ModelInfo, parse_models
 from reverse.official.decoding import AnswerDecoder
-from reverse.official.exchange import UNWATCHED, AnswerWatch, Exchange
+from reverse.official.exchange import UNOBSERVED, AnswerObserver, Exchange
 from reverse.official.json_values import texts_at
 from reverse.official.media_client import MediaClient
 from reverse.official.points import PointsSpent, parse_balance, parse_history
@@ -65,7 +65,7 @@ async def _read_models(exchange: Exchange) -> list[ModelInfo]:
     return parse_models(await exchange.fetch_json(exchange.request("GET", "/v1/models", "models")))
 
 
-class _Watch(AnswerWatch):
+class _Observer(AnswerObserver):
     """What one answer tells of its bot, and what its request tells of a failure."""
 
     def __init__(self, request: ChatRequest, remember: Callable[[str], None], *, may_be_bot_only: bool) -> None:
@@ -84,7 +84,7 @@ class _Watch(AnswerWatch):
         error.may_be_bot_only = self._may_be_bot_only and error.code is ErrorCode.BOT_NOT_FOUND
 
 
-async def _watched(events: AsyncGenerator[Event, None], watch: AnswerWatch) -> AsyncGenerator[Event, None]:
+async def _observed(events: AsyncGenerator[Event, None], observer: AnswerObserver) -> AsyncGenerator[Event, None]:
     """The events of an answer that several requests may make."""
     has_begun = False
     try:
@@ -92,10 +92,10 @@ async def _watched(events: AsyncGenerator[Event, None], watch: AnswerWatch) -> A
             async for event in events:
                 if not has_begun:
                     has_begun = True
-                    watch.begun()
+                    observer.begun()
                 yield event
     except PoeError as error:
-        watch.failed(error)
+        observer.failed(error)
         raise
 
 
@@ -157,8 +157,8 @@ class PoeOfficialClient:
             route = Route.BOT_QUERY
         # This client's own list first: it may have been read a moment ago.
         model = self._models.get(name) or self._find_model(name)
-        watch = _Watch(request, self._remember_bot_only, may_be_bot_only=is_guess and may_be_bot_only(model))
-        return self._answer(request, route or self._choose_route(request, model), model, watch)
+        observer = _Observer(request, self._remember_bot_only, may_be_bot_only=is_guess and may_be_bot_only(model))
+        return self._answer(request, route or self._choose_route(request, model), model, observer)
 
     def query_bot(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Ask in the bot protocol. Bytes of attachments are uploaded first. Raises `PoeError`."""
@@ -253,22 +253,22 @@ class PoeOfficialClient:
             del self._bot_only[next(iter(self._bot_only))]
 
     def _answer(
-        self, request: ChatRequest, route: Route, model: ModelInfo | None = None, watch: AnswerWatch = UNWATCHED
+        self, request: ChatRequest, route: Route, model: ModelInfo | None = None, observer: AnswerObserver = UNOBSERVED
     ) -> AsyncGenerator[Event, None]:
         """The events, of which none is asked for yet."""
         if route in (Route.IMAGES, Route.AUDIO):
-            return _watched(self._made(request, route), watch)
+            return _observed(self._made(request, route), observer)
         # Chat first all the same: it takes a conversation, the image endpoint a prompt only.
         if route is Route.CHAT_WHOLE and may_be_images_only(request, model):
-            return _watched(self._made_on_chat(request), watch)
-        return self._sent(request, route, model, watch)
+            return _observed(self._made_on_chat(request), observer)
+        return self._sent(request, route, model, observer)
 
     def _sent(
-        self, request: ChatRequest, route: Route, model: ModelInfo | None = None, watch: AnswerWatch = UNWATCHED
+        self, request: ChatRequest, route: Route, model: ModelInfo | None = None, observer: AnswerObserver = UNOBSERVED
     ) -> AsyncGenerator[Event, None]:
         """The answer to a conversation that is sent as one message."""
         prepare = partial(self._message, request, route, model)
-        return self._exchange.answer(prepare, _DECODERS[route], whole=route is Route.CHAT_WHOLE, watch=watch)
+        return self._exchange.answer(prepare, _DECODERS[route], whole=route is Route.CHAT_WHOLE, observer=observer)
 
     async def _message(self, request: ChatRequest, route: Route, model: ModelInfo | None) -> OutgoingRequest:
         """The request as it is sent, once its files are where they must be. Raises `PoeError`."""

@@ -110,9 +110,11 @@ class AnswerDecoder(ABC):
 
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
-        # Only an escape can be half a character.
-        if "\\u" in event.data or self._halves.held:
-            return self._halves.mend(self.decode_one(event))
+        data, halves = event.data, self._halves
+        # Only answers with half a surrogate pair in them pay for mending. Most have no escape at all, which one look
+        # tells.
+        if halves.held or ("\\u" in data and ("\\ud" in data or "\\uD" in data)):
+            return halves.mend(self.decode_one(event))
         return self.decode_one(event)
 
     def decode_one(self, event: ServerSentEvent) -> list[Event]:

@@ -49,7 +49,7 @@ _TRAILER_SECONDS = 5.0
 ANTHROPIC_VERSION = "2023-06-01"
 
 
-class AnswerWatch:
+class AnswerObserver:
     """Is told what becomes of an answer. A generator around the answer would be resumed for every piece of it."""
 
     def begun(self) -> None:
@@ -59,7 +59,7 @@ class AnswerWatch:
         """This error is about to be raised; it may be changed."""
 
 
-UNWATCHED = AnswerWatch()
+UNOBSERVED = AnswerObserver()
 
 
 class Exchange:
@@ -164,7 +164,7 @@ class Exchange:
         new_decoder: Callable[[], AnswerDecoder],
         *,
         whole: bool = False,
-        watch: AnswerWatch = UNWATCHED,
+        observer: AnswerObserver = UNOBSERVED,
     ) -> AsyncGenerator[Event, None]:
         """The events of the answer to the request that `prepare` makes, which is sent once.
 
@@ -191,7 +191,7 @@ class Exchange:
                         await self._drain(reply)
                     if events and not has_begun:
                         has_begun = True
-                        watch.begun()
+                        observer.begun()
                     for event in events:
                         yield event
                     if events:
@@ -205,7 +205,7 @@ class Exchange:
                     raise reader.failure
         except PoeError as error:
             error.delivery = Delivery.PARTIAL if has_begun else _delivery(error, reader)
-            watch.failed(error)
+            observer.failed(error)
             raise
 
     async def server_sent_events(self, request: OutgoingRequest) -> AsyncGenerator[ServerSentEvent, None]:
@@ -264,7 +264,7 @@ class Exchange:
         return reader.feed(data) if data else reader.end()
 
     async def _drain(self, reply: StreamedReply) -> None:
-        """Read to its end, the connection serves the next question without a handshake."""
+        """Read the response to its end: its connection then serves the next question without a handshake."""
         with suppress(PoeError):  # the connection is closed instead; the answer is whole
             await reply.receive(self._now() + _DRAIN_SECONDS)
 

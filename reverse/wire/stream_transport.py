@@ -49,8 +49,8 @@ class StreamReply:
                 raise poe_error(ErrorCode.PROTOCOL, "the response has an unknown coding", operation=operation) from None
             # The status of a refusal counts, whatever its page is packed with.
         # Raised where it happens: a method that translates would be resumed for every piece of an answer.
-        connection.late = partial(poe_error, ErrorCode.TIMEOUT, operation=operation)
-        connection.lost = partial(poe_error, ErrorCode.CONNECTION_FAILED, operation=operation)
+        connection.timeout_error = partial(poe_error, ErrorCode.TIMEOUT, operation=operation)
+        connection.lost_error = partial(poe_error, ErrorCode.CONNECTION_FAILED, operation=operation)
         self.receive = connection.receive if decoder is None else partial(self._receive_unpacked, decoder)
         # Of one read of the socket; unpacked while it is read.
         self._unpacked: Iterator[bytes] = iter(())

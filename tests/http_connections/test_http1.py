@@ -69,12 +69,28 @@ def test_whatever_comes_is_read_or_refused(junk: bytes, step: int) -> None:
         pytest.param(CHUNKED + b"123456789\r\n", id="chunk of gigabytes"),
         pytest.param(CHUNKED + b"0x1\r\na\r\n", id="Python's way to write a number"),
         pytest.param(CHUNKED + b"1_0\r\n", id="another one"),
+        pytest.param(CHUNKED + b"+1\r\na\r\n", id="a sign"),
+        pytest.param(CHUNKED + b" 1\r\na\r\n", id="a space before the size"),
+        pytest.param(CHUNKED + b"g\r\n", id="no digit"),
+        pytest.param(CHUNKED + b"1g1\r\n", id="something else between digits"),
+        pytest.param(CHUNKED + b"\r\na\r\n", id="no size"),
+        pytest.param(CHUNKED + b"000000001\r\na\r\n", id="nine digits"),
+        pytest.param(CHUNKED + b"1\na\r\n", id="a line feed alone behind the size"),
+        pytest.param(CHUNKED + b"1\r\na1\r\n", id="a size in place of a chunk's end"),
     ],
 )
 @pytest.mark.parametrize("step", [1, 100_000])
 def test_what_is_no_response_is_refused_as_it_comes(sent: bytes, step: int) -> None:
     with pytest.raises(MalformedResponseError):
         parse(*(sent[at : at + step] for at in range(0, len(sent), step)))
+
+
+@pytest.mark.parametrize("line", ["a", "A", "0a", "0000000A", "a \t", "a;x=1", 'a ; x="y z"'])
+@pytest.mark.parametrize("step", [1, 100_000])
+def test_a_size_may_be_written_in_any_way_that_the_standard_has(line: str, step: int) -> None:
+    sent = CHUNKED + f"{line}\r\n0123456789\r\n{line}\r\nabcdefghij\r\n0\r\n\r\n".encode()
+    parser, body = parse(*(sent[at : at + step] for at in range(0, len(sent), step)))
+    assert (body, parser.is_complete) == (b"0123456789abcdefghij", True)
 
 
 def test_a_length_beside_chunks_costs_the_connection() -> None:

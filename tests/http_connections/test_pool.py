@@ -332,3 +332,25 @@ async def test_an_answer_that_came_after_its_time_leaves_no_connection() -> None
             await ask(connection)
         assert server.connections == 2
         await pool.aclose()
+
+
+async def test_the_errors_that_an_owner_wants_end_with_the_exchange(server: RawServer) -> None:
+    pool = make_pool()
+    origin, _ = Origin.of(server.url)
+    async with pool.connection(origin, None, later()) as connection:
+        connection.timeout_error = connection.lost_error = KeyError
+        await ask(connection)
+        with pytest.raises(KeyError):
+            await connection.receive(asyncio.get_running_loop().time() - 1)
+    async with pool.connection(origin, None, later()) as again:
+        assert again is connection
+        await again.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+        with pytest.raises(TimeoutError):
+            await again.receive(asyncio.get_running_loop().time() - 1)
+        again.abort()
+        with pytest.raises(ConnectionLostError):
+            await again.receive(later())
+        again.lost_error = KeyError
+        with pytest.raises(KeyError):
+            await again.receive(later())
+    await pool.aclose()

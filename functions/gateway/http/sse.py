@@ -124,7 +124,7 @@ class EventStream:
             async with bounded(receive, self._deadline) as leave, aclosing(self._produce()) as items:
                 # A server tells a broken pipe by the failing send, before any disconnect message.
                 outlet.on_broken = leave
-                await hand_on(items, outlet.put, outlet.flush)
+                await forward(items, outlet.put, outlet.flush)
             return b""
         except ClientGoneError:
             raise
@@ -225,7 +225,7 @@ class _Outlet:
             self._is_silent = True
 
     async def _comment(self) -> bool:
-        """Whether there is anybody left to send to."""
+        """Send a comment. Returns whether there is still anybody to send to."""
         async with self._lock:
             self._is_commenting = True
             try:
@@ -254,7 +254,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 @types.coroutine
-def hand_on(
+def forward(
     items: AsyncGenerator[T, None], put: Callable[[T], bool | None], flush: Callable[[], Coroutine[Any, Any, None]]
 ) -> Generator[Any, Any, None]:
     """Give every item to `put`, and run `flush` before an item has to be waited for, or when `put` asks for it.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.http.errors import UPSTREAM, GatewayError
 from gateway.http.request_log import RequestRecord
-from gateway.http.sse import COMMENT, EventStream, encode_text
+from gateway.http.sse import COMMENT, PART_SEND, EventStream, encode_text
 from tests.virtual_time import in_virtual_time, now
 
 
@@ -96,6 +96,20 @@ async def test_items_that_are_there_together_leave_together_but_not_without_limi
     await stream({}, server.receive, server.send)
     assert [len(part) for part in server.parts] == [17_000, 17_000, 6_000, 0]
     assert record.chunks == 40
+
+
+async def test_parts_go_past_those_who_look_at_the_beginning_and_the_end() -> None:
+    server, go, wrapped = Server(), asyncio.Event(), []
+
+    async def send(message: dict[str, Any]) -> None:
+        wrapped.append((message["type"], message.get("more_body")))
+        await server.send(message)
+
+    server.on_send = lambda message: go.set()
+    stream, _ = respond(Produced(b"a", go, b"b"))
+    await stream({PART_SEND: server.send}, server.receive, send)
+    assert wrapped == [("http.response.start", None), ("http.response.body", False)]
+    assert server.parts == [b"a", b"b", b""]
 
 
 async def test_an_empty_stream_is_still_a_response() -> None:

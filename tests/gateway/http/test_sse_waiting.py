@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.sse import hand_on
+from gateway.http.sse import forward
 
 
 class Source:
@@ -37,7 +37,7 @@ class Source:
 
 async def drain(source: Source, flush: Any) -> list[Any]:
     taken: list[Any] = []
-    await hand_on(source.items(), taken.append, flush)
+    await forward(source.items(), taken.append, flush)
     return taken
 
 
@@ -64,7 +64,7 @@ async def test_an_item_that_is_much_is_flushed_although_the_next_is_there() -> N
         await asyncio.sleep(0)
         log.append("flushed")
 
-    await hand_on(Source(1, 2, 3).items(), put, flush)
+    await forward(Source(1, 2, 3).items(), put, flush)
     assert log == [1, 2, "flushed", 3]
 
 
@@ -117,7 +117,7 @@ async def test_an_error_of_the_generator_passes() -> None:
 
     taken: list[int] = []
     with pytest.raises(KeyError):
-        await hand_on(items(), taken.append, nothing)
+        await forward(items(), taken.append, nothing)
     assert taken == [1]
 
 
@@ -125,7 +125,7 @@ async def test_a_generator_that_ends_while_cancelled_can_be_closed() -> None:
     source = Source(1, asyncio.Event())
     items = source.items()
     taken: list[int] = []
-    task = asyncio.ensure_future(hand_on(items, taken.append, slow))
+    task = asyncio.ensure_future(forward(items, taken.append, slow))
     await asyncio.sleep(0)
     assert taken == [1]
     task.cancel()

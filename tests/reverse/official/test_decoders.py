@@ -24,6 +24,7 @@ from reverse.events import (
 from reverse.official.bot_protocol import BotQueryDecoder
 from reverse.official.chat_completions import ChatCompletionDecoder
 from reverse.official.decoding import AnswerDecoder
+from reverse.official.half_pairs import HalfPairs
 from reverse.official.media_links import find_media
 from reverse.official.messages_endpoint import MessagesDecoder
 from reverse.official.responses_endpoint import ResponsesDecoder
@@ -478,6 +479,14 @@ def test_a_refusal_of_a_response_is_told_apart_and_once() -> None:
 def raw(delta: str) -> ServerSentEvent:
     """A chunk whose delta is given as JSON text, escapes and all."""
     return ServerSentEvent(f'{{"choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}')
+
+
+def test_other_escapes_are_not_looked_at_for_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upstream may escape all that is not ASCII: then every piece has some."""
+    monkeypatch.setattr(HalfPairs, "mend", lambda *_: pytest.fail("nothing is to be mended"))
+    decoder = ChatCompletionDecoder()
+    events = [*decoder.decode(raw(r'{"content":"\u0414\u0430"}')), *decoder.decode(raw(r'{"content":"\u4e2d\n"}'))]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Да中\n"
 
 
 @pytest.mark.parametrize(

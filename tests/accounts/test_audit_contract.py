@@ -30,6 +30,15 @@ async def test_entries_of_one_moment_and_one_request_are_all_kept(store: Account
     assert len((await store.list_audit(since=clock() - 1, until=clock() + 1)).items) == 5
 
 
+async def test_changes_of_one_millisecond_keep_their_order(store: AccountStore, clock) -> None:
+    # Around where the milliseconds of ids change.
+    moments = [clock() + 0.0001 * number for number in range(30)]
+    for number, at in enumerate(moments):
+        await store.record_audit(entry(at, f"action_{number}"))
+    page = await store.list_audit(since=clock() - 1, until=clock() + 60)
+    assert [row.action for row in page.items] == [f"action_{number}" for number in reversed(range(30))]
+
+
 async def test_the_list_is_paged_newest_first_over_months(store: AccountStore, clock) -> None:
     for number in range(40):
         await store.record_audit(entry(clock() + number * 9 * DAY, f"action_{number}"))

@@ -45,7 +45,10 @@ class DynamoDBAudit(DynamoDBRecords):
         return after
 
     async def record_audit(self, entry: AuditEntry) -> AuditEntry:
-        kept = replace(entry, id=f"{_ledger.id_from(entry.at)}#{self._rng.getrandbits(64):016x}")
+        millisecond = _ledger.id_from(entry.at)
+        # Microseconds keep the order of what one program changed within a millisecond.
+        within = round(entry.at * 1e6) - int(millisecond) * 1000 + 500
+        kept = replace(entry, id=f"{millisecond}#{within:04x}{self._rng.getrandbits(48):012x}")
         # The id is random: what is there already is this very entry, and only the answer to its write was lost.
         with suppress(ConditionFailed):
             await self._table.write(put(audit_item(kept), "attribute_not_exists({pk})"))

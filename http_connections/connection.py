@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -50,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: ResponseParser | None = None
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []
         self._unread = 0
         self._is_sent = True
         """Whether the request of the current exchange was handed over as a whole."""
@@ -158,8 +157,8 @@ class Connection(asyncio.Protocol):
             if self._is_late:
                 raise self.timeout_error()
         pieces = self._pieces
+        self._pieces = []
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
         self._unread = 0
         if self._is_reading_paused and self._transport is not None:
             self._is_reading_paused = False
@@ -214,7 +213,10 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         if pieces:
-            self._pieces += pieces
+            if self._pieces:
+                self._pieces += pieces
+            else:
+                self._pieces = pieces
             self._unread += len(data)
             # Never behind the end: TLS would hold back what follows, and give it to the next exchange.
             is_full = self._unread > MAX_UNREAD_BYTES and not parser.is_complete

@@ -177,7 +177,7 @@ class ResponseParser:
             if not self._missing:
                 # The usual line has a size and nothing else; an expression that knows all lines costs more than that.
                 line_end = data.find(b"\r\n", position, position + _SIZE_LINE_BYTES)
-                size = data[position : max(line_end, position)]
+                size = data[position:line_end] if line_end > position else b""
                 if size and not size.strip(_HEX_DIGITS) and self._chunk_line is _CHUNK_LINE:
                     position = line_end + 2
                 elif (line := self._chunk_line.match(data, position)) is not None:
@@ -194,7 +194,7 @@ class ResponseParser:
                 self._missing -= len(piece)
                 position += len(piece)
                 # The line break behind a chunk may come with the next bytes.
-                is_ended = not self._missing and data.startswith(b"\r\n", position)
+                is_ended = not self._missing and data[position : position + 2] == b"\r\n"
                 position += 2 if is_ended else 0
                 self._chunk_line = _CHUNK_LINE if is_ended else _LATE_CHUNK_LINE
         return position

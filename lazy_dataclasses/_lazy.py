@@ -248,6 +248,9 @@ def _assignments(
     slots: list[Any] = [getattr(owner, name, None) for name in assigned]
     if not assigned or not all(isinstance(slot, MemberDescriptorType) for slot in slots):
         return [f"_set(self, {name!r}, {value})" for name, value in assigned.items()]
+    if len(slots) == 1:
+        values["_put"] = slots[0].__set__
+        return [f"_put(self, {value})" for value in assigned.values()]
     # Parsing a call for each field is most of what an `__init__` costs.
     values["_slots"] = tuple(slot.__set__ for slot in slots)
     expressions = ", ".join(assigned.values())

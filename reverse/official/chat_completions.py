@@ -113,9 +113,6 @@ class ToolCallNumbering:
         return ToolCallDelta(index, arguments, extra_content=extra) if arguments or extra else None
 
 
-_PLAIN_FIELDS = frozenset({"content", "role"})
-
-
 class ChatCompletionDecoder(AnswerDecoder):
     """Turns the chunks of one streamed completion, or one whole completion, into events."""
 
@@ -139,10 +136,10 @@ class ChatCompletionDecoder(AnswerDecoder):
             choice = choices[0]
             if type(choice) is dict and not choice.get("index") and choice.get("finish_reason") is None:
                 delta = choice.get("delta")
-                # Some providers name the role in every chunk.
-                if type(delta) is dict and delta.keys() <= _PLAIN_FIELDS:
+                if type(delta) is dict:
                     text = delta.get("content")
-                    if type(text) is str and text:
+                    # Some providers name the role in every chunk.
+                    if type(text) is str and text and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
                         return self.plain_text(text)
         return self._decode_any(values)
 

@@ -119,11 +119,13 @@ class AnswerDecoder(ABC):
 
     def decode_one(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event by itself."""
-        data = event.data
-        if data.startswith("[DONE]"):
-            return self.finish()
-        values = parse_object(data)
-        return self.decode_event(self.parse(event) if values is None else values)
+        values = parse_object(event.data)
+        if values is None:
+            # OpenAI's end mark, which is no JSON.
+            if event.data.startswith("[DONE]"):
+                return self.finish()
+            values = self.parse(event)
+        return self.decode_event(values)
 
     @abstractmethod
     def decode_event(self, values: JSONObject) -> list[Event]:

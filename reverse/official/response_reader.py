@@ -58,15 +58,15 @@ class ResponseReader:
 
     def _noted(self, events: list[Event]) -> list[Event]:
         """The events as far as the answer's size allows; each counts, so that empty ones without end are noticed."""
-        for number, event in enumerate(events):
-            self._size += len(event.text) + 1 if type(event) is TextDelta else _size_of(event)
-            if self._size > self._max_chars:
-                self.failure = poe_error(
-                    ErrorCode.PROTOCOL, "the answer is larger than allowed", operation=self._decoder.operation
-                )
-                events = events[:number]
-                break
         decoder = self._decoder
+        for event in events:
+            self._size += len(event.text) + 1 if type(event) is TextDelta else _size_of(event)
+        if self._size > self._max_chars:
+            self.failure = poe_error(
+                ErrorCode.PROTOCOL, "the answer is larger than allowed", operation=decoder.operation
+            )
+            while self._size > self._max_chars:
+                self._size -= _size_of(events.pop())
         self.is_complete = decoder.is_complete
         self.is_over = self.is_complete or self.failure is not None
         self.awaits_trailer = decoder.awaits_trailer

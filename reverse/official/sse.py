@@ -47,20 +47,23 @@ class SSEParser:
         """Take the next bytes. Raises a `protocol` error when one event grows past the limit."""
         if not chunk:
             return []
-        if self._line_parts or self._size or self._ended_in_cr or self._at_start or b"\r" in chunk:
+        # `find`, not `in`, here and below: for bytes, `in` raises and catches an error before it searches.
+        if self._line_parts or self._size or self._ended_in_cr or self._at_start or chunk.find(b"\r") >= 0:
             return self._feed_lines(chunk)
         # The quick way, for events of one data line each that begin and end here, as nearly all do.
-        *wholes, rest = chunk.split(b"\n\n")
         events: list[ServerSentEvent] = []
-        for whole in wholes:
+        begin, longest = 0, self._max_event_bytes - 1
+        while (end := chunk.find(b"\n\n", begin)) >= 0:
+            line = chunk[begin:end]
             # Anything else, such as a comment, takes the way that knows the whole format.
-            if whole.startswith(b"data: ") and b"\n" not in whole and len(whole) < self._max_event_bytes - 1:
+            if line[:6] == b"data: " and line.find(b"\n") < 0 and len(line) < longest:
                 # Broken bytes are replaced: one bad character must not end an answer that is paid for.
-                events.append(_new_event(ServerSentEvent, (whole[6:].decode("utf-8", "replace"), "message")))
+                events.append(_new_event(ServerSentEvent, (line[6:].decode("utf-8", "replace"), "message")))
             else:
-                events += self._feed_lines(whole + b"\n\n")
-        if rest:
-            events += self._feed_lines(rest)
+                events += self._feed_lines(line + b"\n\n")
+            begin = end + 2
+        if begin < len(chunk):
+            events += self._feed_lines(chunk[begin:])
         return events
 
     def _feed_lines(self, chunk: bytes) -> list[ServerSentEvent]:

@@ -300,7 +300,7 @@ def encode_text(text: str) -> bytes:
     """A JSON string in UTF-8; half surrogates, which UTF-8 can't carry, as escapes."""
     if text.isascii():
         # The C encoders without `json.dumps` around them: this runs for every chunk.
-        return encode_basestring_ascii(text).encode("ascii")
+        return encode_basestring_ascii(text).encode()
     try:
         return encode_basestring(text).encode()
     except UnicodeEncodeError:

@@ -14,6 +14,7 @@ from typing import cast
 from streaming_runtime.errors import ResponseConnectionLostError, RuntimeApiError, RuntimeApiRefusedError
 from streaming_runtime.failures import Failure
 from streaming_runtime.http11 import (
+    CRLF,
     LAST_CHUNK,
     HttpResponse,
     ResponseParser,
@@ -34,6 +35,10 @@ from streaming_runtime.runtime_api import (
 ERROR_BODY_HEADER = "Lambda-Runtime-Function-Error-Body"
 # The Runtime API's own answer is a line; whatever is longer is not it.
 _MAX_ANSWER_BYTES = 64 * 1024
+# The lines before chunks of the sizes that pieces of an answer have: formatting is more different code than all else
+# that `write` does.
+_USUAL_BYTES = 512
+_SIZE_LINES = tuple(b"%x\r\n" % size for size in range(_USUAL_BYTES))
 
 
 class ResponseStream(asyncio.Protocol):
@@ -111,7 +116,9 @@ class ResponseStream(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             raise self._lost_error()
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        size = len(data)
+        line = _SIZE_LINES[size] if size < _USUAL_BYTES else b"%x\r\n" % size
+        transport.write(line + data + CRLF)
 
     async def drain(self) -> None:
         """Wait until the reader has caught up."""

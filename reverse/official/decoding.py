@@ -120,12 +120,10 @@ class AnswerDecoder(ABC):
     def decode_one(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event by itself."""
         values = parse_object(event.data)
-        if values is None:
-            # OpenAI's end mark, which is no JSON.
-            if event.data.startswith("[DONE]"):
-                return self.finish()
-            values = self.parse(event)
-        return self.decode_event(values)
+        if values is not None:
+            return self.decode_event(values)
+        # OpenAI's end mark, which is no JSON.
+        return self.finish() if event.data.startswith("[DONE]") else self.decode_event(self.parse(event))
 
     @abstractmethod
     def decode_event(self, values: JSONObject) -> list[Event]:

@@ -255,8 +255,7 @@ class World:
         try:
             await record.budget.count()
             async with asyncio.timeout(leaves_after), sandbox.generations.start(task, record) as generation:
-                async for _ in generation.events():
-                    pass
+                await generation.run(lambda _: None)
         except TimeoutError:
             self.outcomes.failed["caller left"] += 1
         except (PoeError, GatewayError, AccountStoreError) as error:

@@ -5,12 +5,13 @@ Every surface collects through `Answer`. What it makes of the parts (choices, ou
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from gateway.generation.usage import TokenUsage
+from gateway.http.sse import Put
 from lazy_dataclasses import dataclass
 from reverse.events import (
     Event,
@@ -216,28 +217,35 @@ class AnswerEncoder(Protocol):
 
 async def collect_answer(generation: Generation, answer: Answer | None = None) -> Answer:
     """Run a generation to its end. The answer is complete and booked then. Raises what the generation raises."""
-    answer = answer or Answer()
+    whole = answer or Answer()
+
+    def take(event: Event) -> None:
+        whole.add(event)
+
     async with generation:
-        async for event in generation.events():
-            answer.add(event)
-    answer.close(text=generation.text, usage=generation.usage, matched_stop=generation.matched_stop)
-    return answer
+        await generation.run(take)
+    whole.close(text=generation.text, usage=generation.usage, matched_stop=generation.matched_stop)
+    return whole
 
 
-async def stream_answer(generation: Generation, encoder: AnswerEncoder) -> AsyncGenerator[bytes, None]:
-    """Encode a generation as it goes. What ends the answer is yielded after it was booked.
+async def stream_answer(generation: Generation, encoder: AnswerEncoder, put: Put) -> None:
+    """Encode a generation as it goes. What ends the answer is put after it was booked.
 
-    Raises what the generation raises. Close it when leaving early.
+    Raises what the generation raises.
     """
-    # Looked up once: the loop runs for every chunk.
+    # Looked up once: it is called for every event.
     encode = encoder.encode
+
+    def take(event: Event) -> Awaitable[None] | None:
+        encoded = encode(event)
+        return put(encoded) if encoded else None
+
     async with generation:
-        async for event in generation.events():
-            if encoded := encode(event):
-                yield encoded
+        await generation.run(take)
     # After the block: only then are the points of the last send known.
     encoder.answer.close(text=generation.text, usage=generation.usage, matched_stop=generation.matched_stop)
-    yield await encoder.end()
+    if (full := put(await encoder.end())) is not None:
+        await full
 
 
 CUT = frozenset({FinishReason.LENGTH, FinishReason.CANCELLED})

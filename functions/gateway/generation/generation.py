@@ -1,12 +1,11 @@
 """One answer from one of the accounts: what every surface of the gateway goes through.
 
 A `Generation` leases an account, sends the question through a warm client, does what the plan says when that does not
-lead to an answer (see `plan`; another model only where the owner allows one), yields the events that a surface encodes,
-and books each send:
+lead to an answer (see `plan`; another model only where the owner allows one), hands on the events that a surface
+encodes, and books each send:
 
     async with generations.start(task, record) as generation:
-        async for event in generation.events():
-            ...
+        await generation.run(take)
 
 On leaving the block, for whatever reason, the upstream is stopped, the lease released, outcome and usage recorded.
 What a surface sends after the block is sent after all that.
@@ -15,7 +14,7 @@ What a surface sends after the block is sent after all that.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -34,12 +33,15 @@ from gateway.http.request_log import RequestRecord
 from reverse.errors import Delivery, ErrorCode, PoeError, poe_error
 from reverse.events import ChatStarted, Event, Finished, TextDelta, UsageReported
 
+Take = Callable[[Event], Awaitable[None] | None]
+"""Takes an event, and raises nothing. What it returns, if anything, is awaited before the next one."""
+
 
 class Generations(Resources):
     """Starts generations: holds what they share."""
 
     def start(self, task: GenerationTask, record: RequestRecord) -> Generation:
-        """A generation, to be entered. Nothing happens before its events are asked for."""
+        """A generation, to be entered. Nothing happens before it is run."""
         return Generation(self, task, record)
 
 
@@ -154,11 +156,11 @@ class Generation:
             conversation=self._task.conversation,
         )
 
-    async def events(self) -> AsyncIterator[Event]:
-        """The answer's events as a surface encodes them, the last one `Finished`. Iterate once.
+    async def run(self, take: Take) -> None:
+        """Give `take` the answer's events as a surface encodes them, the last one `Finished`. To be called once.
 
-        Raises `PoeError`, `GatewayError` or `AccountStoreError` when the plan gives up. Cancelled or left early, it
-        leaves the cleaning up to the end of the `async with` block.
+        Raises `PoeError`, `GatewayError` or `AccountStoreError` when the plan gives up. Cancelled, it leaves the
+        cleaning up to the end of the `async with` block.
         """
         leasing = Leasing(self._shared, self._task, self._record)
         again: Again | None = None
@@ -170,18 +172,18 @@ class Generation:
                 first = await attempt.begin(ask)
                 self._record.first_token_at = self._record.first_token_at or self._shared.clock()
                 for event in first:
-                    for shaped in self._shape(event):
-                        yield shaped
+                    for shown in self._shape(event):
+                        if (full := take(shown)) is not None:
+                            await full
                 stream = attempt.stream
                 # At a stop sequence or the token limit the loop ends early; leaving the block stops the upstream.
                 while stream is not None and not shaper.is_over:
                     event = await anext(stream)
                     # The common case, kept short: this runs for every chunk.
-                    if type(event) is TextDelta and shaper.accept(event.text):
-                        yield event
-                        continue
-                    for shaped in self._shape(event):
-                        yield shaped
+                    is_plain = type(event) is TextDelta and shaper.accept(event.text)
+                    for shown in (event,) if is_plain else self._shape(event):
+                        if (full := take(shown)) is not None:
+                            await full
                 return
             except StopAsyncIteration:
                 # The client promises a last event; without one the answer may be cut, and silence would hide it.

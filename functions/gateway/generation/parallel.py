@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from accounts import NoAccountError, NoAccountReason
 from gateway.http.deadline import settled
 from gateway.http.request_log import RequestRecord
+from gateway.http.sse import Put
 
 T = TypeVar("T")
 Run = Callable[[int, RequestRecord], Awaitable[T]]
@@ -50,38 +50,44 @@ async def run_all(count: int, run: Run[T], *, record: RequestRecord, width: int)
 
 async def stream_all(
     count: int,
-    stream: Callable[[int, RequestRecord], AsyncGenerator[bytes, None]],
+    stream: Callable[[int, RequestRecord, Put], Awaitable[None]],
+    put: Put,
     *,
     record: RequestRecord,
     width: int,
-) -> AsyncGenerator[bytes, None]:
-    """The chunks of several streams as they come. The first failure ends them all and is raised."""
+) -> None:
+    """Put the chunks of several streams as they come. The first failure ends them all and is raised."""
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE_SIZE)
 
-    async def forward(index: int, part: RequestRecord) -> None:
-        async with aclosing(stream(index, part)) as chunks:
-            async for chunk in chunks:
-                await queue.put(chunk)
+    def enqueue(chunk: bytes) -> Awaitable[None] | None:
+        if queue.full():
+            return queue.put(chunk)
+        queue.put_nowait(chunk)
+        return None
 
-    async def forward_all() -> None:
+    async def run(index: int, part: RequestRecord) -> None:
+        await stream(index, part, enqueue)
+
+    async def stream_each() -> None:
         try:
-            await run_all(count, forward, record=record, width=width)
+            await run_all(count, run, record=record, width=width)
         finally:
             # Where the reader has left, the queue may be full for good.
             if is_read:
                 await queue.put(None)
 
     is_read = True
-    forwarding = asyncio.create_task(forward_all(), name="answers")
+    streaming = asyncio.create_task(stream_each(), name="answers")
     try:
         while (chunk := await queue.get()) is not None:
-            yield chunk
+            if (full := put(chunk)) is not None:
+                await full
         # The end of the queue says nothing of how it came about; this raises the failure, if there was one.
-        await forwarding
+        await streaming
     finally:
         is_read = False
-        forwarding.cancel()
-        await settled(forwarding)
+        streaming.cancel()
+        await settled(streaming)
 
 
 async def _run(

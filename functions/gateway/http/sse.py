@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 import types
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -32,8 +31,9 @@ _HEADERS = (
     # Asks buffering proxies on the way (nginx) to let each event through.
     (b"x-accel-buffering", b"no"),
 )
-T = TypeVar("T")
 EventStreamHeaders = tuple[tuple[bytes, bytes], ...]
+Put = Callable[[bytes], Awaitable[None] | None]
+"""Takes a piece of a stream. What it returns, if anything, must be awaited before the next piece."""
 # A burst that grows over this is sent although more is there.
 MAX_BURST_BYTES = 16 * 1024
 
@@ -47,20 +47,21 @@ def encode_error_event(error: GatewayError) -> bytes:
 
 
 class EventStream:
-    """Sends what `produce` yields. Items leave at once; those that are there at the same time leave together.
+    """Sends the items that `produce` puts. They leave at once; those that are there at the same time leave together.
 
     - The status line waits for the first item, so that a failure before it is raised, to become an ordinary error
       response. After `keep_alive_seconds` without one it leaves anyway, with a comment: proxies and SDKs give up on
       silent connections. From then on a failure is an error event.
     - Silence of that length later is filled with comments, too.
-    - The generator is closed in every ending: normal, failure, caller gone, deadline, cancellation.
+    - `produce` has ended before the response does, however that comes about: by itself, by a failure, or cancelled,
+      where the caller has gone, the deadline has come, or the server stops.
     - `headers` are asked for when the status line leaves: by then much is known of the answer.
     - A stream never just stops: it ends as `produce` ends it, or with `encode_error`'s event.
     """
 
     def __init__(
         self,
-        produce: Callable[[], AsyncGenerator[bytes, None]],
+        produce: Callable[[Put], Coroutine[Any, Any, None]],
         *,
         record: RequestRecord,
         deadline: float,
@@ -113,7 +114,7 @@ class EventStream:
             return
         finally:
             await _end(keep_alive)
-        # Only here, after the generator was closed: by then the lease is released and the booking done, and Lambda may
+        # Only here, after `produce` has ended: by then the lease is released and the booking done, and Lambda may
         # freeze the sandbox with the last byte.
         await outlet.close(end)
 
@@ -121,10 +122,10 @@ class EventStream:
         """Send all items but the last burst; returns what follows it: nothing, or an error event."""
         record = self._record
         try:
-            async with bounded(receive, self._deadline) as leave, aclosing(self._produce()) as items:
+            async with bounded(receive, self._deadline) as leave:
                 # A server tells a broken pipe by the failing send, before any disconnect message.
                 outlet.on_broken = leave
-                await forward(items, outlet.put, outlet.flush)
+                await flushed(self._produce(outlet.put), outlet.flush)
             return b""
         except ClientGoneError:
             raise
@@ -174,13 +175,13 @@ class _Outlet:
         """Whether the response can't become another one any more."""
         return self._is_started or bool(self._waiting)
 
-    def put(self, data: bytes) -> bool:
-        """Have `data` sent with the next flush. Returns whether that should not wait for more."""
+    def put(self, data: bytes) -> Awaitable[None] | None:
+        """Have `data` sent with the next flush; see `Put`."""
         self._waiting.append(data)
         self._size += len(data)
         self._record.chunks += 1
         # An upstream that never makes us wait would otherwise be collected whole.
-        return self._size > MAX_BURST_BYTES
+        return self.flush() if self._size > MAX_BURST_BYTES else None
 
     async def flush(self) -> None:
         """Send what waits. Raises nothing but cancellation: a broken pipe is told to `on_broken`."""
@@ -254,46 +255,30 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 @types.coroutine
-def forward(
-    items: AsyncGenerator[T, None], put: Callable[[T], bool | None], flush: Callable[[], Coroutine[Any, Any, None]]
+def flushed(
+    work: Coroutine[Any, Any, None], flush: Callable[[], Coroutine[Any, Any, None]]
 ) -> Generator[Any, Any, None]:
-    """Give every item to `put`, and run `flush` before an item has to be waited for, or when `put` asks for it.
+    """Await `work`, and run `flush` before everything that it waits for.
 
     An upstream often delivers several events with one read of its socket. Sent one by one, each costs a system call;
     sent together, as soon as the next one has to be waited for, they cost one and leave no later.
 
-    Raises what the generator raises. A cancellation that comes while `flush` runs before a wait reaches the generator,
-    which has begun to wait already; anything else must not be raised by it.
+    Raises what `work` raises. A cancellation that comes while `flush` runs reaches `work`, which has begun to wait
+    already; anything else must not be raised by it.
     """
+    error: BaseException | None = None
+    # Driven by hand, as `await` does it: that is where the waits show, without a task or a future of their own.
     while True:
-        # The generator is driven by hand: its first step shows whether the item is there, without a task or a future.
-        step = items.__anext__().__await__()
-        error: BaseException | None = None
         try:
-            awaited = next(step)
-            try:
-                yield from flush().__await__()
-            except BaseException as caught:  # noqa: BLE001 - goes on into the generator
-                error = caught
-            # From here on this is `await`, written out.
-            while True:
-                sent = None
-                if error is None:
-                    try:
-                        sent = yield awaited
-                    except BaseException as caught:  # noqa: BLE001 - as above
-                        error = caught
-                if error is None:
-                    awaited = step.send(sent)
-                else:
-                    thrown, error = error, None
-                    awaited = step.throw(thrown)
-        except StopIteration as ready:
-            item = ready.value
-        except StopAsyncIteration:
+            awaited = work.send(None) if error is None else work.throw(error)
+        except StopIteration:
             return
-        if put(item):
+        error = None
+        try:
             yield from flush().__await__()
+            yield awaited
+        except BaseException as caught:  # noqa: BLE001 - goes on into the work
+            error = caught
 
 
 def encode_text(text: str) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
@@ -20,7 +20,7 @@ from gateway.http.auth import AdminGate, Authenticator, may_use
 from gateway.http.deadline import bounded, deadline_of
 from gateway.http.errors import GatewayError, gateway_error
 from gateway.http.request_log import Journal, RequestKeeper, RequestRecord
-from gateway.http.sse import EventStream, encode_error_event
+from gateway.http.sse import EventStream, Put, encode_error_event
 from gateway.models.catalogue import Catalogue, Resolved
 from gateway.models.live_config import PoeSettings
 from gateway.models.prices import Prices
@@ -200,7 +200,7 @@ async def answering(request: Request, deadline: float, names: FieldNames) -> Asy
 
 def event_stream(
     request: Request,
-    produce: Callable[[], AsyncGenerator[bytes, None]],
+    produce: Callable[[Put], Coroutine[Any, Any, None]],
     *,
     deadline: float,
     headers: Callable[[], Mapping[str, str]],
@@ -208,7 +208,7 @@ def event_stream(
     encode_error: Callable[[GatewayError], bytes] = encode_error_event,
     encode_abort: Callable[[GatewayError], bytes] | None = None,
 ) -> EventStream:
-    """A response that streams what `produce` yields. `headers` are asked for when the status line leaves.
+    """A response that streams what `produce` puts. `headers` are asked for when the status line leaves.
 
     Errors of Poe name the caller's fields.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -47,8 +47,10 @@ def record() -> RequestRecord:
 
 
 async def run(house: House, noted: RequestRecord | None = None, **changes: Any) -> list[Event]:
+    events: list[Event] = []
     async with house.services.generations.start(task(**changes), noted or record()) as generation:
-        return [event async for event in generation.events()]
+        await generation.run(events.append)
+    return events
 
 
 async def test_a_failed_account_is_replaced_before_the_first_event(house: House) -> None:
@@ -77,8 +79,9 @@ async def test_a_chat_that_only_started_has_said_nothing(house: House) -> None:
     await house.add_account("b")
     house.poe.enqueue(ChatStarted(1), UsageReported(points=5), poe_error(ErrorCode.BOT_UNAVAILABLE))
     house.poe.enqueue(ChatStarted(2), TextDelta("x"), Finished())
+    events: list[Event] = []
     async with house.services.generations.start(task(), record()) as generation:
-        events = [event async for event in generation.events()]
+        await generation.run(events.append)
         assert generation.chat == ChatStarted(2)
     assert events == [ChatStarted(2), TextDelta("x"), Finished()]
 
@@ -220,16 +223,24 @@ async def test_a_sticky_account_is_taken_first(house: House) -> None:
     ids = [await house.add_account(name) for name in "abcd"]
     for wanted in (ids[2], ids[0], ids[3]):
         async with house.services.generations.start(task(sticky_account_id=wanted), record()) as generation:
-            _ = [event async for event in generation.events()]
+            await generation.run(lambda _: None)
             assert generation.account_id == wanted
+
+
+class LeavingError(Exception):
+    """Raised by who takes the events."""
 
 
 async def test_leaving_early_stops_the_upstream(house: House) -> None:
     await house.add_account()
     house.poe.enqueue(TextDelta("x"), Hang())
-    async with house.services.generations.start(task(), record()) as generation:
-        async for _ in generation.events():
-            break
+
+    def leave(_: Event) -> NoReturn:
+        raise LeavingError
+
+    with pytest.raises(LeavingError):
+        async with house.services.generations.start(task(), record()) as generation:
+            await generation.run(leave)
     assert house.poe.stopped == 1
     outcome, usage = house.store.released[0]
     assert outcome.is_success, "the account did its part"

@@ -307,8 +307,9 @@ async def test_a_generation_asks_its_question_with_the_changes_of_the_plan(house
     question = CountingQuestion()
     house.poe.enqueue(poe_error(ErrorCode.UNSUPPORTED_FEATURE))
     house.poe.enqueue(poe_error(ErrorCode.CHAT_NOT_FOUND))
+    events: list[Event] = []
     async with house.services.generations.start(task(build=None, question=question), record()) as generation:
-        events: list[Event] = [event async for event in generation.events()]
+        await generation.run(events.append)
     assert events[-1] == Finished()
     assert question.asked == [None, Change.WITHOUT_OPTION, Change.NEW_CHAT]
 

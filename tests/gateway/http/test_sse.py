@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.http.errors import UPSTREAM, GatewayError
 from gateway.http.request_log import RequestRecord
-from gateway.http.sse import COMMENT, PART_SEND, EventStream, encode_text
+from gateway.http.sse import COMMENT, PART_SEND, EventStream, Put, encode_text
 from tests.virtual_time import in_virtual_time, now
 
 
@@ -43,13 +43,13 @@ class Server:
 
 
 class Produced:
-    """A body, and whether it was closed."""
+    """A body, and whether its production has ended."""
 
     def __init__(self, *steps: bytes | Exception | asyncio.Event | None) -> None:
         self.steps = steps
-        self.is_closed = False
+        self.has_ended = False
 
-    async def __call__(self) -> AsyncGenerator[bytes, None]:
+    async def __call__(self, put: Put) -> None:
         try:
             for step in self.steps:
                 if isinstance(step, Exception):
@@ -58,11 +58,11 @@ class Produced:
                     await asyncio.Event().wait()
                 elif isinstance(step, asyncio.Event):
                     await step.wait()
-                else:
-                    yield step
+                elif (full := put(step)) is not None:
+                    await full
         finally:
             await asyncio.sleep(0)
-            self.is_closed = True
+            self.has_ended = True
 
 
 def respond(produced: Produced, *, keep_alive: float = 5, seconds: float = 5) -> tuple[EventStream, RequestRecord]:
@@ -87,7 +87,7 @@ async def test_items_that_come_one_by_one_leave_one_by_one() -> None:
     assert server.parts == [b"a", b"b", b""]
     assert [message.get("more_body") for message in server.sent[1:]] == [True, True, False]
     assert record.chunks == 2
-    assert produced.is_closed
+    assert produced.has_ended
 
 
 async def test_items_that_are_there_together_leave_together_but_not_without_limit() -> None:
@@ -126,7 +126,7 @@ async def test_a_failure_before_the_first_item_is_raised() -> None:
     with pytest.raises(GatewayError):
         await stream({}, server.receive, server.send)
     assert not server.sent
-    assert produced.is_closed
+    assert produced.has_ended
 
 
 async def test_a_failure_later_is_the_last_event() -> None:
@@ -224,7 +224,7 @@ async def test_a_caller_that_left_closes_the_body() -> None:
     server.on_send = lambda message: server.gone.set()
     stream, record = respond(produced)
     await stream({}, server.receive, server.send)
-    assert produced.is_closed
+    assert produced.has_ended
     assert (record.error, record.status) == ("client_gone", 499)
 
 
@@ -241,7 +241,7 @@ async def test_a_broken_pipe_closes_the_body(big: bytes) -> None:
     server.on_send = break_after
     stream, record = respond(produced)
     await stream({}, server.receive, server.send)
-    assert produced.is_closed
+    assert produced.has_ended
     assert record.error == "client_gone"
 
 
@@ -257,7 +257,7 @@ async def test_the_deadline_closes_the_body_before_the_last_words() -> None:
     server, produced = Server(), Produced(b"a", None)
     stream, record = respond(produced, seconds=0.02)
     closed: list[bool] = []
-    server.on_send = lambda message: closed.append(produced.is_closed)
+    server.on_send = lambda message: closed.append(produced.has_ended)
     await stream({}, server.receive, server.send)
     assert closed == [False, False, True]
     assert record.error == "upstream_error"
@@ -274,7 +274,7 @@ async def test_a_cancelled_response_says_so_and_goes_on_being_cancelled() -> Non
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert produced.is_closed
+    assert produced.has_ended
     assert b"upstream_timeout" in server.parts[-1]
     assert server.sent[-1]["more_body"] is False
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Coroutine
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from gateway.generation.parallel import run_all, stream_all
 from gateway.generation.usage import TokenUsage
 from gateway.http.bodies import read_json
 from gateway.http.request_log import RequestRecord
-from gateway.http.sse import EventStream
+from gateway.http.sse import EventStream, Put
 from gateway.prompt.chat_task import ModelChoice, prepare_choice
 from gateway.surfaces.chat.encoder import ChunkEncoder, encode_completion, new_completion_id
 from gateway.surfaces.chat.request import NAMES, read_chat_request
@@ -80,28 +80,26 @@ class _Completion:
             specs=asked.specs,
         )
 
-    def stream(self) -> AsyncGenerator[bytes, None]:
-        """The chunks; those of several choices as they come."""
+    def stream(self, put: Put) -> Coroutine[Any, Any, None]:
+        """Put the chunks; those of several choices as they come."""
         if self._request.choices == 1:
             encoder = self._encoder(None)
             self._model_choice.on_change(encoder.rename)
-            return stream_answer(self._start(0, self._record), encoder)
-        return self._stream_choices()
+            return stream_answer(self._start(0, self._record), encoder, put)
+        return self._stream_choices(put)
 
-    async def _stream_choices(self) -> AsyncGenerator[bytes, None]:
+    async def _stream_choices(self, put: Put) -> None:
         choices = self._request.choices
-        chunks = stream_all(choices, self._stream_choice, record=self._record, width=choices)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                yield chunk
+        await stream_all(choices, self._stream_choice, put, record=self._record, width=choices)
         usage = TokenUsage.total(encoder.answer.usage for encoder in self._encoders.values())
         # Once for all choices, after the last of them.
-        yield self._encoder(0).end_stream(usage)
+        if (full := put(self._encoder(0).end_stream(usage))) is not None:
+            await full
 
-    def _stream_choice(self, choice: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
+    async def _stream_choice(self, choice: int, record: RequestRecord, put: Put) -> None:
         # A choice that had to wait for an account begins again, with nothing sent yet.
         encoder = self._encoders[choice] = self._encoder(choice)
-        return stream_answer(self._start(choice, record), encoder)
+        await stream_answer(self._start(choice, record), encoder, put)
 
     async def _collect_choice(self, choice: int, record: RequestRecord) -> Answer:
         return await collect_answer(self._start(choice, record))

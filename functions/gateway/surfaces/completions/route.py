@@ -6,8 +6,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,7 +36,7 @@ from gateway.http.schemas import (
     optional,
     ref,
 )
-from gateway.http.sse import DONE, EventStream, encode_text
+from gateway.http.sse import DONE, EventStream, Put, encode_text
 from gateway.models.capabilities import ignored_header
 from gateway.models.catalogue import require
 from gateway.models.model import Model
@@ -119,22 +118,21 @@ class _Completion:
         answers = await run_all(self._asked.answers, self._collect_choice, record=record, width=MAX_PARALLEL)
         return self._encoder.whole(answers)
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """All answers in their order, so that a stream holds one account at a time."""
-        chunks = stream_all(self._asked.answers, self._stream_choice, record=self._context.record, width=1)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                yield chunk
-        yield self._encoder.end_stream(TokenUsage.total(choice.answer.usage for choice in self._choices.values()))
+    async def stream(self, put: Put) -> None:
+        """Put all answers in their order, so that a stream holds one account at a time."""
+        await stream_all(self._asked.answers, self._stream_choice, put, record=self._context.record, width=1)
+        usage = TokenUsage.total(choice.answer.usage for choice in self._choices.values())
+        if (full := put(self._encoder.end_stream(usage))) is not None:
+            await full
 
     async def _collect_choice(self, index: int, record: RequestRecord) -> Answer:
         return await collect_answer(self._start(index, record))
 
-    def _stream_choice(self, index: int, record: RequestRecord) -> AsyncGenerator[bytes, None]:
+    async def _stream_choice(self, index: int, record: RequestRecord, put: Put) -> None:
         encoder = self._choices[index] = self._encoder.choice(index)
         # Another model is possible for a single answer only, so the first chat speaks for all.
         self._chats[0].on_change(encoder.rename)
-        return stream_answer(self._start(index, record), encoder)
+        await stream_answer(self._start(index, record), encoder, put)
 
     def _start(self, index: int, record: RequestRecord) -> Generation:
         # In OpenAI's order: all answers to the first prompt come first.

@@ -1,8 +1,8 @@
 """One connection, which carries one exchange at a time: bytes out, pieces of the response in.
 
-Whoever reads waits on one future, and one timer serves the whole exchange: the moment until which the reader waits is
-moved on, and the timer, when it rings too early, sets itself again. So a piece of a stream costs one read of the socket
-and one switch to its reader.
+Whoever reads waits on one future, which brings the piece, and one timer serves the whole exchange: the moment until
+which the reader waits is moved on, and the timer, when it rings too early, sets itself again. So a piece of a stream
+costs one read of the socket and one switch to its reader.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         """Whether the socket takes no more bytes at the moment."""
         self._is_reading_paused = False
+        # Of who sends, or waits for the head; and of who reads the body.
         self._waiter: asyncio.Future[None] | None = None
+        self._reader: asyncio.Future[bytes] | None = None
         self._deadline = 0.0
         self._is_late = False
         self._timer: asyncio.TimerHandle | None = None
@@ -137,33 +139,22 @@ class Connection(asyncio.Protocol):
             self._check_time()
         return head
 
-    async def receive(self, deadline: float) -> bytes:
-        """What has arrived of the body since the last call, at least one byte; empty at its end."""
+    def receive(self, deadline: float) -> asyncio.Future[bytes]:
+        """What has arrived of the body since the last call, at least one byte; empty at its end.
+
+        To be awaited before the next call. A future, because a coroutine would be resumed for every piece.
+        """
         # A server that never pauses could otherwise keep its reader beyond any deadline.
         if self._loop.time() >= deadline:
             raise self.timeout_error()
-        while not self._pieces:
-            if self._parser is not None and self._parser.is_complete:
-                return b""
-            if self._is_lost:
-                raise self.lost_error()
-            # As `_change`, written out where it has nothing to do but to wait: this runs for every piece of an answer.
-            if self._timer is None or self._timer.when() > deadline:
-                waiter = self._change(deadline)
-            else:
-                self._deadline = deadline
-                waiter = self._waiter = self._loop.create_future()
-            await waiter
-            if self._is_late:
-                raise self.timeout_error()
-        pieces = self._pieces
-        self._pieces = []
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._unread = 0
-        if self._is_reading_paused and self._transport is not None:
-            self._is_reading_paused = False
-            self._transport.resume_reading()
-        return data
+        reader = self._reader = self._loop.create_future()
+        if self._pieces or self._is_lost or (self._parser is not None and self._parser.is_complete):
+            self._serve_reader()
+        elif self._timer is None or self._timer.when() > deadline:
+            self._set_timer(deadline)
+        else:
+            self._deadline = deadline
+        return reader
 
     async def wait_closed(self) -> None:
         """Wait until the loop has let go of the socket, after `abort`."""
@@ -172,7 +163,7 @@ class Connection(asyncio.Protocol):
 
     def begin_idle(self) -> None:
         """The exchange is over; nothing more is expected."""
-        self._parser = None
+        self._parser = self._reader = None
         self.was_written = False
         self.timeout_error, self.lost_error = TimeoutError, ConnectionLostError
         self._stop_timer()
@@ -212,6 +203,11 @@ class Connection(asyncio.Protocol):
         except MalformedResponseError:
             self.abort()
             return
+        reader = self._reader
+        # The usual case: who reads has taken what came before, and waits.
+        if len(pieces) == 1 and reader is not None and not reader.done():
+            reader.set_result(pieces[0])
+            return
         if pieces:
             if self._pieces:
                 self._pieces += pieces
@@ -223,10 +219,7 @@ class Connection(asyncio.Protocol):
             if is_full and not self._is_reading_paused and self._transport is not None:
                 self._is_reading_paused = True
                 self._transport.pause_reading()
-        # As `_wake`, written out for every piece of an answer.
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._wake()
 
     def eof_received(self) -> None:
         """The loop's word that no more bytes will come; it closes the connection then."""
@@ -255,17 +248,10 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _change(self, deadline: float) -> asyncio.Future[None]:
-        """What to await until something has changed; `_check_time` comes after it. Raises `ConnectionLostError`.
-
-        No coroutine, because every piece of an answer is waited for.
-        """
+        """What to await until something has changed; `_check_time` comes after it. Raises `ConnectionLostError`."""
         if self._is_lost:
             raise ConnectionLostError
-        self._deadline = deadline
-        # A timer that rings earlier is left: it sets itself again, which costs less than a new one for each piece.
-        if self._timer is None or self._timer.when() > deadline:
-            self._stop_timer()
-            self._timer = self._loop.call_at(deadline, self._on_timer)
+        self._set_timer(deadline)
         self._waiter = self._loop.create_future()
         return self._waiter
 
@@ -286,15 +272,39 @@ class Connection(asyncio.Protocol):
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+        self._serve_reader()
+
+    def _serve_reader(self) -> None:
+        """Give who reads what there is for it, if anything: bytes, the end, or why nothing more will come."""
+        reader = self._reader
+        if reader is None or reader.done():
+            return
+        if self._pieces:
+            pieces, self._pieces, self._unread = self._pieces, [], 0
+            reader.set_result(b"".join(pieces))
+            if self._is_reading_paused and self._transport is not None:
+                self._is_reading_paused = False
+                self._transport.resume_reading()
+        elif self._parser is not None and self._parser.is_complete:
+            reader.set_result(b"")
+        elif self._is_lost or self._is_late:
+            reader.set_exception(self.lost_error() if self._is_lost else self.timeout_error())
+            reader.exception()  # who was cancelled does not ask for it, and that is not to be reported
+
+    def _set_timer(self, deadline: float) -> None:
+        self._deadline = deadline
+        # A timer that rings earlier is left: it sets itself again, which costs less than a new one for each piece.
+        if self._timer is None or self._timer.when() > deadline:
+            self._stop_timer()
+            self._timer = self._loop.call_at(deadline, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        waiter = self._waiter
-        if waiter is None or waiter.done():
+        if all(waiting is None or waiting.done() for waiting in (self._waiter, self._reader)):
             return  # nobody waits; the next one who does sets it again
         if self._loop.time() >= self._deadline:
             self._is_late = True
-            waiter.set_result(None)
+            self._wake()
         else:
             self._timer = self._loop.call_at(self._deadline, self._on_timer)
 

@@ -6,26 +6,21 @@ a byte order mark. `id` and `retry` are ignored: Poe's streams can't be resumed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import field
 
+from lazy_dataclasses import dataclass
 from reverse.errors import ErrorCode, poe_error
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class ServerSentEvent(NamedTuple):
+@dataclass(slots=True)
+class ServerSentEvent:
     """One event; `event` is `message` where the stream names none."""
 
-    data: str
+    # Not shown: it is a piece of somebody's answer.
+    data: str = field(repr=False)
     event: str = "message"
-
-    def __repr__(self) -> str:
-        """Without the data, which is a piece of somebody's answer."""
-        return f"ServerSentEvent(event={self.event!r})"
-
-
-# What `ServerSentEvent(…)` comes to, without a call of Python: this is done for every event.
-_new_event = tuple.__new__
 
 
 class SSEParser:
@@ -58,7 +53,7 @@ class SSEParser:
             # Anything else, such as a comment, takes the way that knows the whole format.
             if line[:6] == b"data: " and line.find(b"\n") < 0 and len(line) < longest:
                 # Broken bytes are replaced: one bad character must not end an answer that is paid for.
-                events.append(_new_event(ServerSentEvent, (line[6:].decode("utf-8", "replace"), "message")))
+                events.append(ServerSentEvent(line[6:].decode("utf-8", "replace")))
             else:
                 events += self._feed_lines(line + b"\n\n")
             begin = end + 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from typing import Any, Protocol
@@ -42,7 +42,7 @@ class StreamedReply(Protocol):
     @property
     def operation(self) -> str: ...
 
-    async def receive(self, deadline: float) -> bytes:
+    def receive(self, deadline: float) -> Awaitable[bytes]:
         """The next bytes of the body, unpacked; empty at its end.
 
         Raises `timeout` at the deadline, a time of the loop; `connection_failed` when the body is cut short; `protocol`

@@ -176,10 +176,9 @@ class ResponseParser:
         while position < end:
             if not self._missing:
                 # The usual line has a size and nothing else; an expression that knows all lines costs more than that.
-                line_end = data.find(b"\r\n", position, position + _SIZE_LINE_BYTES)
-                size = data[position:line_end] if line_end > position else b""
-                if size and not size.strip(_HEX_DIGITS) and self._chunk_line is _CHUNK_LINE:
-                    position = line_end + 2
+                size, line_break, _ = data[position : position + _SIZE_LINE_BYTES].partition(b"\r\n")
+                if line_break and size and not size.strip(_HEX_DIGITS) and self._chunk_line is _CHUNK_LINE:
+                    position += len(size) + 2
                 elif (line := self._chunk_line.match(data, position)) is not None:
                     position, size = line.end(), line[1]
                 else:

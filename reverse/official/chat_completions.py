@@ -139,7 +139,7 @@ class ChatCompletionDecoder(AnswerDecoder):
                 if type(delta) is dict:
                     text = delta.get("content")
                     # Some providers name the role in every chunk.
-                    if type(text) is str and text and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
+                    if type(text) is str and text and len(delta) == 1 + ("role" in delta):
                         return self.plain_text(text)
         return self._decode_any(values)
 

@@ -42,23 +42,27 @@ class SSEParser:
         """Take the next bytes. Raises a `protocol` error when one event grows past the limit."""
         if not chunk:
             return []
-        # `find`, not `in`, here and below: for bytes, `in` raises and catches an error before it searches.
-        if self._line_parts or self._size or self._ended_in_cr or self._at_start or chunk.find(b"\r") >= 0:
+        if self._line_parts or self._size or self._ended_in_cr or self._at_start:
             return self._feed_lines(chunk)
-        # The quick way, for events of one data line each that begin and end here, as nearly all do.
+        if chunk[-2:] == b"\n\n":
+            return self._feed_wholes(chunk)
+        end = chunk.rfind(b"\n\n") + 2
+        return self._feed_wholes(chunk[:end]) + self._feed_lines(chunk[end:]) if end > 1 else self._feed_lines(chunk)
+
+    def _feed_wholes(self, wholes: bytes) -> list[ServerSentEvent]:
+        """The quick way, for events of one data line each that begin and end here, as nearly all do."""
         events: list[ServerSentEvent] = []
-        begin, longest = 0, self._max_event_bytes - 1
-        while (end := chunk.find(b"\n\n", begin)) >= 0:
-            line = chunk[begin:end]
-            # Anything else, such as a comment, takes the way that knows the whole format.
-            if line[:6] == b"data: " and line.find(b"\n") < 0 and len(line) < longest:
+        has_data = False
+        for line in wholes.splitlines():
+            if not has_data and line[:6] == b"data: " and len(line) < self._max_event_bytes - 1:
                 # Broken bytes are replaced: one bad character must not end an answer that is paid for.
                 events.append(ServerSentEvent(line[6:].decode("utf-8", "replace")))
+                has_data = True
+            elif has_data and not line:
+                has_data = False
             else:
-                events += self._feed_lines(line + b"\n\n")
-            begin = end + 2
-        if begin < len(chunk):
-            events += self._feed_lines(chunk[begin:])
+                # Anything else, such as a comment, takes the way that knows the whole format.
+                return self._feed_lines(wholes)
         return events
 
     def _feed_lines(self, chunk: bytes) -> list[ServerSentEvent]:

@@ -181,7 +181,7 @@ class Generation:
                     event = await anext(stream)
                     # The common case, kept short: this runs for every chunk.
                     is_plain = type(event) is TextDelta and shaper.accept(event.text)
-                    for shown in (event,) if is_plain else self._shape(event):
+                    for shown in [event] if is_plain else self._shape(event):
                         if (full := take(shown)) is not None:
                             await full
                 return

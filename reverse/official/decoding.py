@@ -111,8 +111,8 @@ class AnswerDecoder(ABC):
     def decode(self, event: ServerSentEvent) -> list[Event]:
         """Decode one server-sent event. Raises `PoeError` for an error event and for what can't be understood."""
         data, halves = event.data, self._halves
-        # Only answers with half a surrogate pair in them pay for mending. Most have no escape at all, which one look for
-        # a single character tells.
+        # Only answers with half a surrogate pair in them pay for mending. Most have no escape at all, which a look for
+        # one character tells.
         if halves.held or ("\\" in data and ("\\ud" in data or "\\uD" in data)):
             return halves.mend(self.decode_one(event))
         return self.decode_one(event)

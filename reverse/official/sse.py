@@ -44,13 +44,11 @@ class SSEParser:
             return []
         if self._line_parts or self._size or self._ended_in_cr or self._at_start:
             return self._feed_lines(chunk)
-        if chunk[-2:] == b"\n\n":
-            return self._feed_wholes(chunk)
-        end = chunk.rfind(b"\n\n") + 2
-        return self._feed_wholes(chunk[:end]) + self._feed_lines(chunk[end:]) if end > 1 else self._feed_lines(chunk)
-
-    def _feed_wholes(self, wholes: bytes) -> list[ServerSentEvent]:
-        """The quick way, for events of one data line each that begin and end here, as nearly all do."""
+        # The quick way, for events of one data line each that begin and end here, as nearly all do.
+        wholes, rest = chunk, b""
+        if chunk[-2:] != b"\n\n":
+            end = chunk.rfind(b"\n\n") + 2
+            wholes, rest = (chunk[:end], chunk[end:]) if end > 1 else (b"", chunk)
         events: list[ServerSentEvent] = []
         has_data = False
         for line in wholes.splitlines():
@@ -62,8 +60,8 @@ class SSEParser:
                 has_data = False
             else:
                 # Anything else, such as a comment, takes the way that knows the whole format.
-                return self._feed_lines(wholes)
-        return events
+                return self._feed_lines(chunk)
+        return events + self._feed_lines(rest) if rest else events
 
     def _feed_lines(self, chunk: bytes) -> list[ServerSentEvent]:
         if self._ended_in_cr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -353,4 +354,22 @@ async def test_the_errors_that_an_owner_wants_end_with_the_exchange(server: RawS
         again.lost_error = KeyError
         with pytest.raises(KeyError):
             await again.receive(later())
+    await pool.aclose()
+
+
+async def test_what_nobody_waits_for_any_more_is_not_reported_as_forgotten(server: RawServer) -> None:
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    pool = make_pool()
+    async with pool.connection(Origin.of(server.url)[0], None, later()) as connection:
+        await ask(connection)
+        await connection.send([encode_request_head("GET", "/", [("Host", "x")])], later())
+        waiting = connection.receive(later())
+        connection.abort()
+        assert waiting.done()
+        del waiting
+        with pytest.raises(ConnectionLostError):
+            await connection.receive(later())
+    gc.collect()
+    assert reported == []
     await pool.aclose()

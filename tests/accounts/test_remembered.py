@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -24,52 +24,18 @@ from accounts import (
     StoreUnavailableError,
 )
 from accounts._dynamodb import PAGE, DynamoDBAccountStore
-from accounts._engine import Engine
 from accounts._remembered import READ_AGAIN_SECONDS, REMEMBER_SECONDS
 from accounts._table import Table, put
 from accounts._vault import PlainVault
 from tests.accounts.stand_in import SteppedClock
-
-
-class Watched:
-    """A table whose calls are counted, and grouped into steps: calls that are under way at the same time are one."""
-
-    def __init__(self) -> None:
-        self.engine = Engine()
-        self.calls: Counter[str] = Counter()
-        self.steps: list[set[str]] = []
-        self.before: dict[str, Callable[[], Awaitable[object]]] = {}
-        self.failing: set[str] = set()
-        self._under_way = 0
-
-    async def call(self, service: str, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        self.calls[operation] += 1
-        if not self._under_way:
-            self.steps.append(set())
-        self.steps[-1].add(operation)
-        self._under_way += 1
-        try:
-            # Long enough for everything that is asked at the same time.
-            for _ in range(10):
-                await asyncio.sleep(0)
-            if (act := self.before.pop(operation, None)) is not None:
-                await act()
-            if operation in self.failing:
-                raise StoreUnavailableError(operation, "ThrottlingException")
-            return self.engine.call(operation, payload)
-        finally:
-            self._under_way -= 1
-
-    def clear(self) -> None:
-        self.calls.clear()
-        self.steps.clear()
+from tests.accounts.watched import WatchedAws
 
 
 class World:
     """Stores over one table; each is a process of its own."""
 
     def __init__(self, clock: SteppedClock) -> None:
-        self.table = Watched()
+        self.table = WatchedAws()
         self.clock = clock
 
     def store(self) -> DynamoDBAccountStore:
@@ -100,7 +66,7 @@ async def end(store: DynamoDBAccountStore, lease: Lease, **outcome: Any) -> None
     await store.release(lease, Outcome(**outcome), usage=SendRecord(points=5))
 
 
-ONE_STEP = [{"PutItem", "GetItem"}]
+ONE_STEP = [{"PutItem": 1, "GetItem": 1}]
 
 
 async def test_the_slot_is_taken_in_one_step(world: World) -> None:

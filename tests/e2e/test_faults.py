@@ -74,9 +74,10 @@ def test_a_sandbox_killed_in_mid_stream(one_slot, lease_ttl_seconds):
 
 
 def test_even_a_new_sandboxs_first_chat_asks_the_table_twice_and_writes_twice(one_slot):
-    """The key, and the account with its credentials (goal: 2 reads, 3 writes), after one read in the init phase.
+    """The key, and the account beside the slot (goal: 2 reads, 3 writes), after two reads in the init phase.
 
-    That one brings what is read now and then, such as the list of models, while the sandbox has a whole processor.
+    Those bring what is read now and then, such as the list of models, and the accounts with their credentials, while the
+    sandbox has a whole processor.
     """
 
     def end_sandboxes() -> None:
@@ -96,6 +97,7 @@ def test_even_a_new_sandboxs_first_chat_asks_the_table_twice_and_writes_twice(on
     assert made == {
         "dynamodb.BatchGetItem": 2,
         "dynamodb.Query": 1,
+        "dynamodb.GetItem": 1,
         "dynamodb.PutItem": 1,
         "dynamodb.TransactWriteItems": 1,
     }

@@ -130,6 +130,7 @@ ELSEWHERE = (
     ("accounts/_budgets.py", "accounts/test_budgets_contract.py", CONTRACT),
     ("accounts/_dynamodb_keys.py", "accounts/test_records_contract.py", CONTRACT),
     ("accounts/_dynamodb_ledger.py", "accounts/test_ledger_contract.py", CONTRACT),
+    ("accounts/_dynamodb_slots.py", "accounts/test_dynamodb.py", PART),
     ("accounts/_dynamodb_sums.py", "accounts/test_sums_contract.py", CONTRACT),
     ("accounts/_sum_rows.py", "accounts/test_sums_contract.py", CONTRACT),
     ("accounts/_engine.py", "accounts/test_store_contract.py", CONTRACT),

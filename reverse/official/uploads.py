@@ -89,15 +89,15 @@ async def _map_attachments(
 ) -> ChatRequest:
     if not any(message.attachments for message in request.messages):
         return request
+    changed = [[asyncio.create_task(change(file)) for file in message.attachments] for message in request.messages]
+    every = [task for tasks in changed for task in tasks]
     try:
         # At the same time; the first failure ends the others, since the question can't be asked without the file.
-        async with asyncio.TaskGroup() as group:
-            changed = [
-                [group.create_task(change(file)) for file in message.attachments] for message in request.messages
-            ]
-    except ExceptionGroup as failures:
-        # Callers know `PoeError` only.
-        raise failures.exceptions[0] from None
+        await asyncio.gather(*every)
+    finally:
+        for task in every:
+            task.cancel()
+        await asyncio.wait(every)
     messages = [
         replace(message, attachments=tuple(task.result() for task in tasks))
         for message, tasks in zip(request.messages, changed, strict=True)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from accounts import AccountStore, InMemoryAccountStore
+from accounts import AccountStore, InMemoryAccountStore, Lease, LeaseRequest
 from tests.accounts.stand_in import Aws, SteppedClock, run_aws
 
 
@@ -54,12 +54,22 @@ def table_name(aws: Aws) -> Iterator[str]:
 DYNALITE = ["dynalite"] if os.environ.get("DYNALITE_URL") else []
 
 
-@pytest.fixture(params=["memory", "dynamodb-lean", "dynamodb-boto", *DYNALITE])
+class RememberingStore(InMemoryAccountStore):
+    """Chooses among the accounts that it remembers, wherever it may."""
+
+    async def lease(self, request: LeaseRequest) -> Lease:
+        await self.remember_accounts()
+        return await super().lease(request)
+
+
+@pytest.fixture(params=["memory", "memory-remembering", "dynamodb-lean", "dynamodb-boto", *DYNALITE])
 async def store(request: pytest.FixtureRequest, clock: SteppedClock) -> AsyncIterator[AccountStore]:
     """An empty store with a clock that stands and seeded randomness."""
     opened: AccountStore
     if request.param == "memory":
         opened = InMemoryAccountStore(clock=clock, rng=random.Random(7))
+    elif request.param == "memory-remembering":
+        opened = RememberingStore(clock=clock, rng=random.Random(7))
     elif request.param == "dynalite":
         aws: Aws = request.getfixturevalue("aws").with_dynalite(os.environ["DYNALITE_URL"])
         opened = aws.store(await asyncio.to_thread(aws.create_table), clock=clock, rng=random.Random(7))

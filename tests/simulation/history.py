@@ -120,6 +120,8 @@ class World:
         self.rng = random.Random(f"history {seed}")
         # What was added later has numbers of its own, so that older histories stay as they were.
         self.other_rng = random.Random(f"other {seed}")
+        # In half of the histories sandboxes choose among accounts that they remember.
+        self.remembers = random.Random(f"memory {seed}").random() < 0.5
         self.loop = asyncio.get_running_loop()
         # Some histories are gentle, so that what a single fault does is seen as well.
         hostility = self.rng.choice([0.0, 0.3, 1.0])
@@ -254,6 +256,9 @@ class World:
         leaves_after = self.rng.choice([None, None, None, self.rng.uniform(0, 6)])
         try:
             await record.budget.count()
+            if self.remembers:
+                # As with a key that is asked for again.
+                await sandbox.store.remember_accounts()
             async with asyncio.timeout(leaves_after), sandbox.generations.start(task, record) as generation:
                 await generation.run(lambda _: None)
         except TimeoutError:

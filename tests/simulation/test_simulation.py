@@ -56,7 +56,8 @@ def found_within(count: int) -> int | None:
 
 def without_the_condition_of_a_slot(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        "accounts._dynamodb.SLOT_IS_FREE", "attribute_not_exists({nothing}) OR {owner} = :owner OR {until} = :until"
+        "accounts._dynamodb_slots.SLOT_IS_FREE",
+        "attribute_not_exists({nothing}) OR {owner} = :owner OR {until} = :until",
     )
 
 

@@ -12,11 +12,12 @@ import hmac
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from starlette.datastructures import Headers
 
-from accounts import AccountStore, ApiKey, KeyRole
+from accounts import AccountStore, ApiKey, KeyRole, at_once
 from gateway.http.errors import INVALID_KEY, MODEL_NOT_ALLOWED, GatewayError, Situation, invalid
 from gateway.http.key_budget import UNKNOWN_PRICE, KeyBudget, PriceOf
 from lazy_dataclasses import dataclass
@@ -47,7 +48,7 @@ class Authenticator:
         self,
         store: AccountStore,
         *,
-        find_key: Callable[[str], Awaitable[ApiKey | None]] | None = None,
+        find_key: Callable[[str], Coroutine[Any, Any, ApiKey | None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         unpriced_points: int = 100,
@@ -60,10 +61,13 @@ class Authenticator:
         # By hash, so that no secret stays in memory; with the time until which to believe it.
         self._known: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
 
-    async def authenticate(self, headers: Headers, *, path: str = "/", client: str | None = None) -> ApiKey:
+    async def authenticate(
+        self, headers: Headers, *, path: str = "/", client: str | None = None, will_lease: bool = False
+    ) -> ApiKey:
         """The caller's key, which may be used for this path and from this address.
 
-        `path` is without `/v1`. Raises `GatewayError` (401, 403), `StoreUnavailableError`.
+        `path` is without `/v1`; `will_lease` says that the request is going to need an account. Raises `GatewayError`
+        (401, 403), `StoreUnavailableError`.
         """
         token = read_token(headers)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
@@ -71,6 +75,12 @@ class Authenticator:
         known = self._known.get(digest)
         if known is not None and known[1] > self._clock():
             key: ApiKey | None = known[0]
+        elif known is not None and will_lease:
+            # The accounts, which are read for nobody without a key: this one was valid a while ago.
+            async with at_once() as group:
+                finding = group.create_task(self._find_key(token))
+                group.create_task(self._store.remember_accounts())
+            key = finding.result()
         else:
             key = await self._find_key(token)
         # Looked at for remembered keys, too: an expiry must not wait for the cache.

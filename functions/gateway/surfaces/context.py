@@ -146,7 +146,10 @@ async def authenticate(request: Request) -> ApiKey:
     """The caller's key, noted in the record. Comes before the body is read. Raises `GatewayError` (401, 403)."""
     context = context_of(request)
     key = await context.services.authenticator.authenticate(
-        request.headers, path=request.scope["path"], client=request.client.host if request.client else None
+        request.headers,
+        path=request.scope["path"],
+        client=request.client.host if request.client else None,
+        will_lease=request.method == "POST",
     )
     # The log names the key by both: names are for people and may change.
     context.record.key, context.record.key_id = key.name, key.id

@@ -3,25 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class AtOnce:
+    """The tasks of one block."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def create_task(self, question: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin with a question."""
+        task = asyncio.create_task(question)
+        self._tasks.append(task)
+        return task
+
+    async def answers(self) -> None:
+        """Wait for all. Raises what the first failing one raised."""
+        if self._tasks:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+
+    async def end(self) -> None:
+        """Cancel what is still under way, and wait for its end, even if cancelled meanwhile."""
+        cancelled: asyncio.CancelledError | None = None
+        for task in self._tasks:
+            task.cancel()
+        while under_way := [task for task in self._tasks if not task.done()]:
+            try:
+                await asyncio.wait(under_way)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        for task in self._tasks:
+            # What several raised is told once.
+            _ = task.cancelled() or task.exception()
+        if cancelled is not None:
+            raise cancelled
 
 
 @asynccontextmanager
-async def at_once() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group that raises what its first failing task raised, by itself. The others are cancelled and awaited.
+async def at_once() -> AsyncIterator[AtOnce]:
+    """Tasks for a block, at whose end all have ended. Raises what the first failing task raised, by itself.
 
-    Cancellation is passed on, as by any task group.
+    The others are cancelled then, as all are when the block fails or is cancelled. A failing task does not interrupt
+    the block. A `TaskGroup` would cancel the task that it is in, and before Python 3.13 not take all of that back: a
+    timeout around it is then taken for a cancellation from outside.
     """
+    group = AtOnce()
     try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from None
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    found: BaseException = errors
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
+        yield group
+        await group.answers()
+    finally:
+        await group.end()

@@ -5,6 +5,7 @@ a slot, which holds what the lease is about to spend; at the end one transaction
 entry and applies the outcome. A key with a budget takes one conditional update before and one after.
 
     lease    Query selectable      →  Put SLOT#k if free
+       or    Put SLOT#k if free    ∥  Get META, of a remembered account
     release  TransactWriteItems    :  Delete SLOT#k if ours · Put LEDGER#day · Update META if unchanged
 
 The account is the only item of the transaction that others write, too. Where they do, the booking goes first and alone,
@@ -16,28 +17,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
-from accounts import _keys, _ledger, _selection
-from accounts._account_model import Account, AccountKind
-from accounts._dynamodb_backup import DynamoDBBackup
-from accounts._dynamodb_booking import SLOT_IS_AS_SEEN, SLOT_IS_OURS
-from accounts._exceptions import AccountStoreError, ConflictError, NoAccountError, SealBrokenError
+from accounts import _keys, _selection
+from accounts._account_model import AccountKind
+from accounts._at_once import at_once
+from accounts._dynamodb_slots import DynamoDBSlots, OutdatedError
+from accounts._exceptions import NoAccountError, SealBrokenError, StoreUnavailableError
 from accounts._items import Item
 from accounts._lease_model import Lease, LeaseRequest
-from accounts._records_items import slot_attributes
-from accounts._table import (
-    MAX_BATCH_GET,
-    ConditionFailed,
-    Found,
-    Table,
-    delete,
-    put,
-    update,
-)
+from accounts._table import MAX_BATCH_GET, Found, Table
 from accounts._transitions import DEFAULT_POLICY, Policy
 from accounts._vault import Vault
 from lazy_dataclasses import dataclass
@@ -50,12 +42,8 @@ MAX_ATTEMPTS = 12
 # A kind of which there was no account to be had is asked last for so long.
 ABSENT_SECONDS = 30.0
 
-# A slot may be taken when nobody has it, or when this very call took it and only the answer was lost.
-SLOT_IS_FREE = "attribute_not_exists({pk}) OR ({owner} = :owner AND {until} = :until)"
 MAY_USE_THE_BOT = "attribute_not_exists({bot_limits}.{bot}) OR {bot_limits}.{bot}.{until} <= :now"
 MAY_BE_SUBSCRIBED = "attribute_not_exists({subscribed}) OR {subscribed} = :yes"
-# Whoever cancels a call waits so long at most for what it has begun to be undone.
-UNDO_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -84,7 +72,7 @@ class _Search:
         }
 
 
-class DynamoDBAccountStore(DynamoDBBackup):
+class DynamoDBAccountStore(DynamoDBSlots):
     """Keeps the contract of `AccountStore` in one DynamoDB table, for any number of processes at once."""
 
     def __init__(
@@ -95,19 +83,38 @@ class DynamoDBAccountStore(DynamoDBBackup):
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         policy: Policy = DEFAULT_POLICY,
-        connect_vault: Callable[[int], Awaitable[None]] | None = None,
+        connect: Callable[[str, int], Awaitable[None]] | None = None,
         on_close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(table, vault, clock=clock, rng=rng, policy=policy)
-        self._connect_vault = connect_vault
+        self._connect_to = connect
         self._on_close = on_close
 
     async def prepare(self) -> None:
-        if self._connect_vault is not None:
-            # A web account has session data beside its credentials, which a lease unseals at the same time.
-            await self._connect_vault(2 if AccountKind.WEB in self.known_kinds() else 1)
+        async with at_once() as group:
+            group.create_task(self._connect())
+            group.create_task(self.remember_accounts())
+
+    async def remember_accounts(self) -> None:
+        now = self._clock()
+        # A page of a larger fleet would not do: every account has its share of the uses.
+        if not self._remembered.is_due(now) or sum(self._fleet.values()) > PAGE:
+            return
+        try:
+            found = await self._table.query(
+                "{sel_pk} = :partition",
+                index=_keys.SELECTABLE_INDEX,
+                limit=PAGE,
+                partition=_keys.SELECTABLE_PARTITION,
+            )
+        except StoreUnavailableError:
+            return
+        if found.next_key is None:
+            self._remembered.learn(found.items, now)
 
     async def lease(self, request: LeaseRequest) -> Lease:
+        if lease := await self._lease_remembered(request):
+            return lease
         search = _Search(request, _selection.Refusals(request, self._clock()))
         # Read by its key: a query of the index might not come across it.
         if request.sticky_account_id is not None:
@@ -120,25 +127,35 @@ class DynamoDBAccountStore(DynamoDBBackup):
                     return lease
         raise await self._refusal(search)
 
-    async def extend(self, lease: Lease, ttl_seconds: float) -> Lease:
-        until = self._clock() + ttl_seconds
-        renewal = update(
-            _keys.slot(lease.account.id, lease.slot),
-            "SET {until} = :until",
-            SLOT_IS_OURS,
-            owner=lease.owner,
-            until=until,
-        )
-        try:
-            await self._table.write(renewal)
-        except ConditionFailed as error:
-            raise ConflictError("the lease was lost") from error
-        self._own_slots.hold(lease.account.id, lease.slot, until)
-        return replace(lease, expires_at=until)
-
     async def aclose(self) -> None:
         if self._on_close is not None:
             await self._on_close()
+
+    async def _connect(self) -> None:
+        if self._connect_to is None:
+            return
+        # A web account has session data beside its credentials, which a lease unseals at the same time.
+        unseals = 2 if AccountKind.WEB in self.known_kinds() else 1
+        # A second one to the table, which a lease writes to and reads from at the same time.
+        await asyncio.gather(self._connect_to("dynamodb", 1), self._connect_to("kms", unseals))
+
+    async def _lease_remembered(self, request: LeaseRequest) -> Lease | None:
+        """A lease of a remembered account; `None` if there is none, or the one that was chosen is not as it was."""
+        now = self._clock()
+        refusals = _selection.Refusals(request, now)
+        candidates = [account for account in self._remembered.accounts(now) if refusals.admits(account)]
+        if request.sticky_account_id is not None:
+            candidates = [account for account in candidates if account.id == request.sticky_account_id]
+        for account in _selection.order(candidates, request, self._rng):
+            if free := self._own_slots.free(account.id, account.max_concurrency, now):
+                item = self._remembered.item(account.id)
+                with suppress(OutdatedError, SealBrokenError):
+                    if lease := await self._take(item, account, self._rng.choice(free), request, is_remembered=True):
+                        return lease
+                # One attempt: others are at work, and the query knows more.
+                self._remembered.forget()
+                break
+        return None
 
     async def _pages(self, search: _Search) -> AsyncGenerator[list[Item], None]:
         """Accounts whose time has come, page by page, the preferred kind first."""
@@ -242,7 +259,7 @@ class DynamoDBAccountStore(DynamoDBBackup):
                     search.attempts += 1
                     # At random, because sandboxes that all take the first free slot collide every time.
                     slot = self._rng.choice(free)
-                    if lease := await self._take(found[account.id], account, slot, search):
+                    if lease := await self._take(found[account.id], account, slot, search.request):
                         return lease
                     # The first collision pays for a look at all slots, so that the rest is not guesswork.
                     if not taken:
@@ -252,71 +269,6 @@ class DynamoDBAccountStore(DynamoDBBackup):
                 continue  # It concerns this account alone, and its readings fail, too, where operators see it.
             search.refusals.has_busy = True
         return None
-
-    async def _take(self, item: Item, account: Account, slot: int, search: _Search) -> Lease | None:
-        request, now = search.request, self._clock()
-        until = now + request.ttl_seconds
-        key = _keys.slot(account.id, slot)
-        intention = _ledger.priced(request.intention, account)
-        holding = {**key, **slot_attributes(request.owner, account.kind, now, until, intention)}
-        # Before the answer, since another request of this process may choose meanwhile.
-        self._own_slots.hold(account.id, slot, until)
-        # Beside the unsealing, which asks another service; there is no lease before both are done. A task of its own,
-        # because after a cancellation somebody must still know whether the slot was taken.
-        taking = asyncio.create_task(self._take_slot(holding, now))
-        try:
-            credentials, session_data = await self._unseal(item)
-            if not await asyncio.shield(taking):
-                self._own_slots.drop(account.id, slot)
-                return None
-        except BaseException:
-            # Cancelled, or nothing can be done with the account: no slot is held for nothing.
-            undoing = asyncio.create_task(self._undo_taking(taking, key, request.owner, until))
-            # Whoever is in a hurry may cancel again.
-            while not undoing.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait({undoing})
-            self._own_slots.drop(account.id, slot)
-            raise
-        return Lease(
-            account=account,
-            slot=slot,
-            owner=request.owner,
-            expires_at=until,
-            credentials=credentials,
-            session_data=session_data,
-            started_at=now,
-            intention=intention,
-        )
-
-    async def _take_slot(self, holding: Item, now: float) -> bool:
-        """Take a free slot, or one whose holder was killed."""
-        try:
-            await self._table.write(put(holding, SLOT_IS_FREE, owner=holding["owner"], until=holding["until"]))
-        except ConditionFailed as failed:
-            held = failed.found.get(0)
-            # TTL is no help here: clocks differ, and what the slot holds must not be lost.
-            if held is None or float(held["until"]) + self._policy.clock_tolerance_seconds > now:
-                return False
-            return await self._lose(held, holding)
-        return True
-
-    async def _undo_taking(self, taking: asyncio.Task[bool], slot: _keys.Key, owner: str, until: float) -> None:
-        """Free a slot that AWS was asked for already, and may have given. If it can't be done, the slot expires."""
-        try:
-            async with asyncio.timeout(UNDO_SECONDS):
-                if await taking:
-                    await self._table.write(delete(slot, SLOT_IS_AS_SEEN, owner=owner, until=until))
-        except (AccountStoreError, ConditionFailed, TimeoutError):
-            pass
-
-    async def _taken_slots(self, accounts: Collection[Account], now: float) -> set[tuple[str, int]]:
-        """Account id and number of the slots that are held, as far as one batch can tell."""
-        slots = [(account.id, number) for account in accounts for number in range(account.max_concurrency)]
-        items = await self._table.get_many([_keys.slot(*slot) for slot in slots[:MAX_BATCH_GET]])
-        tolerance = self._policy.clock_tolerance_seconds
-        held = {(item["pk"], item["sk"]) for item in items if item["until"] + tolerance > now}
-        return {slot for slot in slots if tuple(_keys.slot(*slot).values()) in held}
 
     async def _refusal(self, search: _Search) -> NoAccountError:
         """The reason why there was no account, with a look at those whose time is still to come."""

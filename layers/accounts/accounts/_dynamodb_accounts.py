@@ -20,6 +20,7 @@ from accounts._identity import check_account_id, new_account_id
 from accounts._items import Item
 from accounts._own_slots import OwnSlots
 from accounts._page import Page
+from accounts._remembered import RememberedAccounts
 from accounts._table import ConditionFailed, Table, Write, assignments, delete, put, update
 from accounts._transitions import DEFAULT_POLICY, Policy, apply_reading, change_state, new_account, replace_credentials
 from accounts._vault import Vault
@@ -48,6 +49,7 @@ class DynamoDBAccounts(DynamoDBBalances):
         # Kinds of which no account could be chosen a moment ago are looked for last.
         self._absent_until: dict[AccountKind, float] = {}
         self._own_slots = OwnSlots()
+        self._remembered = RememberedAccounts()
 
     async def put_account(
         self,
@@ -86,8 +88,9 @@ class DynamoDBAccounts(DynamoDBBalances):
                 await self._table.write(*writes, claim_label)
             except ConditionFailed:
                 continue
-            # This sandbox finds it at once, others within seconds.
+            # This sandbox finds it at once, others when they next read which accounts there are.
             self._absent_until.pop(kind, None)
+            self._remembered.forget()
             if item is None:
                 await self._count_fleet(kind, 1)
             elif before.kind is not kind:
@@ -151,10 +154,12 @@ class DynamoDBAccounts(DynamoDBBalances):
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
         # An account that was switched on is to be found at once.
         self._absent_until.clear()
+        self._remembered.forget()
         return await self._change(account_id, lambda account, now: change_state(account, state, now))
 
     async def delete_account(self, account_id: str) -> None:
         kind = await self._delete_entry(account_id)
+        self._remembered.forget()
         # Slots stay: what they are spending becomes ledger entries when they are released, or found to be lost.
         await self._table.write(delete(_keys.settlement(account_id)))
         if kind is not None:
@@ -277,6 +282,13 @@ class DynamoDBAccounts(DynamoDBBalances):
         except ConditionFailed:
             return None
 
+    def _learn_fleet(self, item: Item | None) -> None:
+        before = self._fleet
+        super()._learn_fleet(item)
+        # Somebody added an account, or deleted one.
+        if before != self._fleet:
+            self._remembered.forget()
+
     async def _count_fleet(self, kind: AccountKind, change: int) -> None:
         """Keep the number of accounts. It only guides searches, so it may be a little off."""
         count = update(_keys.fleet(), "ADD {kind} :change", names={"kind": kind.value}, change=change)
@@ -331,6 +343,7 @@ class DynamoDBAccounts(DynamoDBBalances):
 
     def _save(self, before: Account, after: Account, now: float, extra: Mapping[str, Any] | None = None) -> Write:
         """The write that turns the stored account into `after`, if it still is what it was before."""
+        self._remembered.change(after, extra or {})
         place = _keys.place_of(after, now, _keys.chance_of(after.id, now))
         expression, values = assignments({**_keys.account_attributes(after, place), **(extra or {})})
         return update(_keys.account(after.id), expression, IS_UNCHANGED, expected=before.version, **values)

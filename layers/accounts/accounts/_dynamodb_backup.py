@@ -79,6 +79,7 @@ class DynamoDBBackup(DynamoDBBooking):
         except ConditionFailed:
             return Restored.KEPT
         self._absent_until.pop(account.kind, None)
+        self._remembered.forget()
         await self._count_fleet(account.kind, 1)
         return Restored.CREATED
 

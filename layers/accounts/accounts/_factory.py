@@ -6,7 +6,6 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from accounts._aws import CLOCK_STEP_SECONDS, AwsClient
 from accounts._aws_choice import open_exchange
@@ -46,6 +45,6 @@ def open_store(
         vault,
         clock=aws.clock,
         policy=policy,
-        connect_vault=partial(aws.connect, "kms"),
+        connect=aws.connect,
         on_close=aws.aclose,
     )

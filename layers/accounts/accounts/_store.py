@@ -298,6 +298,12 @@ class AccountStore(LedgerStore, Protocol):
         """Kinds of which there are accounts, as the last reading of a key or of documents has told; before one, all."""
 
     async def prepare(self) -> None:
-        """Open the connections that the first lease of a process will want. No failure is told: the lease tells it."""
+        """Open the connections that the first lease of a process will want, and `remember_accounts`."""
+
+    async def remember_accounts(self) -> None:
+        """Read which accounts there are, so that leases of the next minute need not begin with it.
+
+        Only for who is going to lease: it is paid for. No failure is told: the lease tells it.
+        """
 
     async def aclose(self) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 from collections.abc import Collection
 from typing import Any
@@ -14,6 +15,9 @@ from accounts import ApiKey, InMemoryAccountStore, StoreUnavailableError
 from gateway.http.request_log import Journal
 from gateway.models.live_config import Document, LiveConfig
 from tests.gateway.scripted import House, ask
+
+# Loggers live as long as the process, and an address may be given again: each has a number of its own.
+NUMBERS = itertools.count()
 
 
 class RecordingStore(InMemoryAccountStore):
@@ -51,7 +55,7 @@ class Watching:
         self.now = 0.0
         self.store = RecordingStore()
         self.log = io.StringIO()
-        journal = Journal(level="info", stream=self.log, service=f"live-config-{id(self)}")
+        journal = Journal(level="info", stream=self.log, service=f"live-config-{next(NUMBERS)}")
         self.live = LiveConfig(self.store, journal, clock=lambda: self.now)
         self.taken: list[tuple[str, Document | None]] = []
         self.live.watch("often", lambda document: self.taken.append(("often", document)), every_seconds=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Collection
 from typing import Any
@@ -16,6 +17,9 @@ from reverse.config import PoeConfig
 from tests.gateway.scripted import House, ask
 
 HASH = "a" * 64
+
+# Loggers live as long as the process, and an address may be given again: each has a number of its own.
+NUMBERS = itertools.count()
 
 
 class CountingStore(InMemoryAccountStore):
@@ -38,7 +42,7 @@ class Setting:
         self.now = 0.0
         self.store = CountingStore()
         self.log = io.StringIO()
-        journal = Journal(level="info", stream=self.log, service=f"poe-settings-{id(self)}")
+        journal = Journal(level="info", stream=self.log, service=f"poe-settings-{next(NUMBERS)}")
         self.settings = PoeSettings(PoeConfig(), LiveConfig(self.store, journal, clock=lambda: self.now))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from typing import Any
 
@@ -20,6 +21,10 @@ def message(item_id: str, text: str, role: str = "user") -> Item:
     return {"id": item_id, "type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
 
 
+# Loggers live as long as the process, and an address may be given again: each has a number of its own.
+NUMBERS = itertools.count()
+
+
 class Bench:
     """A store, and conversations written to it turn by turn."""
 
@@ -27,7 +32,7 @@ class Bench:
         self.reads = 0
         self.accounts = InMemoryAccountStore()
         self.log = io.StringIO()
-        journal = Journal(stream=self.log, service=f"storage-{id(self)}")
+        journal = Journal(stream=self.log, service=f"storage-{next(NUMBERS)}")
         self.stored = ResponseStore(self.accounts, journal, ttl_days=1)
 
     async def turn(self, text: str, previous: str | None = None, *, owner: str = "me") -> str:

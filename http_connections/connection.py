@@ -142,7 +142,8 @@ class Connection(asyncio.Protocol):
     def receive(self, deadline: float) -> asyncio.Future[bytes]:
         """What has arrived of the body since the last call, at least one byte; empty at its end.
 
-        To be awaited before the next call. A future, because a coroutine would be resumed for every piece.
+        To be awaited before the next call. A future, because a coroutine would be resumed for every piece. Raises what
+        `timeout_error` makes at the deadline, a time of the loop, and `lost_error` where the body is cut short.
         """
         # A server that never pauses could otherwise keep its reader beyond any deadline.
         if self._loop.time() >= deadline:

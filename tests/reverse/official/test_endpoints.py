@@ -42,6 +42,7 @@ from reverse.fetch import FetchedFile
 from reverse.official import PoeOfficialClient, Route, VideoStatus
 from reverse.official.messages_endpoint import MessagesDecoder
 from reverse.official.responses_endpoint import ResponsesDecoder
+from reverse.official.uploads import with_bytes
 
 Question = Callable[..., ChatRequest]
 TextOf = Callable[[list[Event]], str]
@@ -374,6 +375,28 @@ async def test_one_failing_upload_is_the_error_and_not_a_group(
     with pytest.raises(PoeError) as caught:
         await ask(client, ChatRequest("Echo", [Message("user", "look", attachments=files)]), Route.BOT_QUERY)
     assert caught.value.code is ErrorCode.FILE_TOO_LARGE
+
+
+async def test_a_file_that_fails_ends_the_others_and_leaves_a_deadline_what_it_is() -> None:
+    ended: list[str] = []
+
+    async def fetch(url: str) -> FetchedFile:
+        if url.endswith("gone"):
+            raise PoeError(ErrorCode.INVALID_REQUEST)
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append(url)
+
+    files = tuple(Attachment(name, "text/plain", url=f"https://files/{name}") for name in ("slow", "gone", "also-gone"))
+    question = ChatRequest("Echo", [Message("user", "read", attachments=files)])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            with pytest.raises(PoeError):
+                await with_bytes(question, fetch)
+            assert ended == ["https://files/slow"]
+            # Another try; a cancellation that was not taken back would make the deadline look like one from outside.
+            await asyncio.get_running_loop().create_future()
 
 
 async def test_bot_parameters_go_with_the_message(

@@ -176,6 +176,29 @@ class TestCost:
             await store.lease(wants())
         assert await store.slots_in_use() == {}
 
+    async def test_a_cancellation_while_the_slot_is_freed_is_not_lost(self, aws: Aws, table_name: str) -> None:
+        class BrokenVault(OpenVault):
+            async def unseal(self, sealed: bytes, *, account_id: str, purpose: str) -> dict[str, Any]:
+                if account_id == "acct_0":
+                    raise SealBrokenError("Decrypt", "damaged")
+                return await super().unseal(sealed, account_id=account_id, purpose=purpose)
+
+        store = aws.store(table_name, vault=BrokenVault())
+        await fill(store, 2)
+        undo = store._undo_taking
+        leasing: list[asyncio.Task[Any]] = []
+
+        async def cancelled(*args: Any) -> None:
+            leasing[0].cancel()
+            await undo(*args)
+
+        store._undo_taking = cancelled  # type: ignore[method-assign]
+        # The conversation's account is the broken one; another would do.
+        leasing.append(asyncio.create_task(store.lease(wants(sticky_account_id="acct_0"))))
+        with pytest.raises(asyncio.CancelledError):
+            await leasing[0]
+        assert await store.slots_in_use() == {}
+
     async def test_a_large_configuration_is_unpacked_when_it_has_changed(
         self, aws: Aws, table_name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

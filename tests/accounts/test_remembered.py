@@ -268,8 +268,22 @@ async def test_requests_that_come_together_read_the_accounts_once(world: World, 
     await store.remember_accounts()
     assert world.table.calls.total() == 0
     clock.advance(READ_AGAIN_SECONDS)
-    await store.remember_accounts()
+    await asyncio.gather(*(store.remember_accounts() for _ in range(5)))
     assert world.table.calls == {"Query": 1}
+
+
+async def test_a_reading_that_was_cancelled_is_made_again(world: World) -> None:
+    await world.add("a")
+    store = world.store()
+    reading = asyncio.create_task(store.remember_accounts())
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await store.remember_accounts()
+    world.table.clear()
+    await store.lease(wants())
+    assert world.table.steps == ONE_STEP
 
 
 async def test_a_fleet_larger_than_a_page_is_looked_for_as_ever(world: World, clock: SteppedClock) -> None:
@@ -328,6 +342,41 @@ async def test_a_cancelled_lease_leaves_no_slot_taken(world: World, operation: s
     with pytest.raises(asyncio.CancelledError):
         await leasing[0]
     assert await store.held_slots(account_id) == 0
+
+
+async def test_a_cancellation_while_a_slot_is_given_back_is_not_lost(world: World) -> None:
+    """Else a request would go on after its deadline, with the account that the query finds."""
+    first = await world.add("a")
+    store = await world.warm()
+    second = await world.add("b", AccountKind.WEB)
+    await disable(world.store(), first)
+    leasing: list[asyncio.Task[Lease]] = []
+
+    async def cancel() -> None:
+        leasing[0].cancel()
+
+    world.table.before["DeleteItem"] = cancel
+    leasing.append(asyncio.create_task(store.lease(wants())))
+    with pytest.raises(asyncio.CancelledError):
+        await leasing[0]
+    assert [await store.held_slots(account_id) for account_id in (first, second)] == [0, 0]
+
+
+async def test_what_this_process_adds_while_it_reads_is_not_forgotten(world: World) -> None:
+    await world.add("w", AccountKind.WEB)
+    store = world.store()
+    query, added = store._table.query, []
+
+    async def answered_late(*args: Any, **options: Any) -> Any:
+        found = await query(*args, **options)
+        store._table.query = query  # type: ignore[method-assign]
+        account = await store.put_account(kind=AccountKind.OFFICIAL, label="o", credentials={"api_key": "o"})
+        added.append(account.id)
+        return found
+
+    store._table.query = answered_late  # type: ignore[method-assign]
+    await store.remember_accounts()
+    assert [(await store.lease(wants())).account.id] == added
 
 
 async def test_a_reading_that_fails_is_left_to_the_lease(world: World) -> None:

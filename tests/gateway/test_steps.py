@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from accounts import AccountKind
+from accounts import AccountKind, LeaseRequest, Outcome
 from accounts._dynamodb import DynamoDBAccountStore
 from accounts._table import Table
 from accounts._vault_kms import KmsVault
@@ -31,7 +31,7 @@ class Sandbox(House):
         self.aws = aws
         self.seconds = 0.0
         now = time.time()
-        self.store = DynamoDBAccountStore(  # type: ignore[assignment]
+        self.store = DynamoDBAccountStore(
             Table(aws, "t"), KmsVault(aws, "key"), clock=lambda: now + self.seconds, rng=random.Random(3)
         )
         self.services = build_services(
@@ -65,6 +65,10 @@ async def used_table(settings: Settings, kind: AccountKind, **limits: int) -> Wa
     await other.add_key(**limits)
     await other.add_account(kind=kind)
     await other.chat()
+    if kind is AccountKind.WEB:
+        # What a web client leaves for the next one.
+        lease = await other.store.lease(LeaseRequest(owner="other", bot="gpt-5", ttl_seconds=60))
+        await other.store.release(lease, Outcome(), session_data={"form_key": "f"})
     await other.services.aclose()
     return aws
 
@@ -76,31 +80,28 @@ async def test_a_new_sandboxs_first_chat_takes_two_steps_to_poe(settings: Settin
     await sandbox.init()
     key, lease, booking = await sandbox.chat()
     assert key == {"BatchGetItem": 1}
-    assert lease.pop("Decrypt") in (1, 2)
-    assert lease == LEASE
+    assert lease == {**LEASE, "Decrypt": 2 if kind is AccountKind.WEB else 1}
     assert booking == BOOKING
     await sandbox.services.aclose()
 
 
 @KINDS
-async def test_a_warm_chat_takes_one_step_to_poe(settings: Settings, kind: AccountKind) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "first_steps"),
+    [
+        pytest.param(KEY_CACHE_SECONDS / 5, [], id="warm: one step"),
+        pytest.param(KEY_CACHE_SECONDS + 1, [{"BatchGetItem": 1, "Query": 1}], id="key and accounts read together"),
+    ],
+)
+async def test_further_chats(
+    settings: Settings, kind: AccountKind, seconds: float, first_steps: list[dict[str, int]]
+) -> None:
     sandbox = Sandbox(settings, await used_table(settings, kind))
     await sandbox.init()
     await sandbox.chat()
     for _ in range(3):
-        sandbox.seconds += KEY_CACHE_SECONDS / 5
-        assert await sandbox.chat(stream=True) == [LEASE, BOOKING]
-    await sandbox.services.aclose()
-
-
-@KINDS
-async def test_a_chat_after_a_while_reads_key_and_accounts_together(settings: Settings, kind: AccountKind) -> None:
-    sandbox = Sandbox(settings, await used_table(settings, kind))
-    await sandbox.init()
-    await sandbox.chat()
-    for _ in range(3):
-        sandbox.seconds += KEY_CACHE_SECONDS + 1
-        assert await sandbox.chat() == [{"BatchGetItem": 1, "Query": 1}, LEASE, BOOKING]
+        sandbox.seconds += seconds
+        assert await sandbox.chat(stream=True) == [*first_steps, LEASE, BOOKING]
     await sandbox.services.aclose()
 
 

@@ -14,11 +14,11 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import field, replace
 from typing import Any
 
-from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord
+from accounts import AccountStore, AccountStoreError, ConflictError, Lease, Outcome, SendRecord, settled
 from accounts import RequestRecord as KeptRequest
 from gateway.generation.client_pool import WarmClient, WarmClients
 from gateway.generation.task import AnswerRejectedError, Ask
-from gateway.http.deadline import settled, to_the_end
+from gateway.http.deadline import to_the_end
 from gateway.http.request_log import Journal, RequestKeeper
 from lazy_dataclasses import dataclass
 from pool.outcomes import outcome_of
@@ -59,8 +59,7 @@ class LateReports:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            await settled(task)
+        await settled(*tasks)
 
     async def _book(self, entry_id: str, points: asyncio.Future[int]) -> None:
         for _ in range(_PIECES):

@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from accounts import NoAccountError, NoAccountReason
-from gateway.http.deadline import settled
+from accounts import NoAccountError, NoAccountReason, settled
 from gateway.http.request_log import RequestRecord
 from gateway.http.sse import Put
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope
 
+from accounts import settled
+
 T = TypeVar("T")
 
 
@@ -79,21 +81,3 @@ async def to_the_end(work: Coroutine[Any, Any, T], *, name: str) -> T:
     task = asyncio.create_task(work, name=name)
     await settled(task)
     return task.result()
-
-
-async def settled(task: asyncio.Task[Any]) -> None:
-    """Wait until `task` is over, however often the waiting is cancelled; that is re-raised after it.
-
-    Says nothing of how it ended: whoever wants to know asks the task.
-    """
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        # Remembered and raised at the end: a booking that is left half done can't be repeated.
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if not task.cancelled():
-        task.exception()  # what nobody asks for is not to be reported as forgotten
-    if cancelled is not None:
-        raise cancelled

@@ -15,7 +15,7 @@ from accounts._account_model import (
     Wait,
 )
 from accounts._alerts import Alert
-from accounts._at_once import at_once
+from accounts._at_once import at_once, settled
 from accounts._audit_model import AuditEntry
 from accounts._backup import CREDENTIALS_MISSING, AccountBackup, KeyBackup, Restored
 from accounts._classes import percentile as first_token_percentile
@@ -110,6 +110,7 @@ __all__ = [
     "lacks_points",
     "open_store",
     "seconds_to_next_month",
+    "settled",
     "why_none",
 ]
 

@@ -30,20 +30,29 @@ class AtOnce:
                 task.result()
 
     async def end(self) -> None:
-        """Cancel what is still under way, and wait for its end, even if cancelled meanwhile."""
-        cancelled: asyncio.CancelledError | None = None
+        """Cancel what is still under way, and wait for its end."""
         for task in self._tasks:
             task.cancel()
-        while under_way := [task for task in self._tasks if not task.done()]:
-            try:
-                await asyncio.wait(under_way)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        for task in self._tasks:
-            # What several raised is told once.
-            _ = task.cancelled() or task.exception()
-        if cancelled is not None:
-            raise cancelled
+        await settled(*self._tasks)
+
+
+async def settled(*tasks: asyncio.Task[Any]) -> None:
+    """Wait until all tasks are over, however often the waiting is cancelled; that is re-raised after it.
+
+    Says nothing of how they ended: whoever wants to know asks the tasks.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while under_way := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(under_way)
+        # Remembered and raised at the end: what is left half done can't be repeated.
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # what nobody asks for is not to be reported as forgotten
+    if cancelled is not None:
+        raise cancelled
 
 
 @asynccontextmanager

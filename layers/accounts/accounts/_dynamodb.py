@@ -100,6 +100,7 @@ class DynamoDBAccountStore(DynamoDBSlots):
         # A page of a larger fleet would not do: every account has its share of the uses.
         if not self._remembered.is_due(now) or sum(self._fleet.values()) > PAGE:
             return
+        reading = self._remembered.begin()
         try:
             found = await self._table.query(
                 "{sel_pk} = :partition",
@@ -107,10 +108,12 @@ class DynamoDBAccountStore(DynamoDBSlots):
                 limit=PAGE,
                 partition=_keys.SELECTABLE_PARTITION,
             )
+            if found.next_key is None:
+                self._remembered.learn(reading, found.items, now)
         except StoreUnavailableError:
-            return
-        if found.next_key is None:
-            self._remembered.learn(found.items, now)
+            pass  # the lease finds out by itself
+        finally:
+            self._remembered.end(reading)
 
     async def lease(self, request: LeaseRequest) -> Lease:
         if lease := await self._lease_remembered(request):

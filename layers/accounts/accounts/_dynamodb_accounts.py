@@ -154,8 +154,9 @@ class DynamoDBAccounts(DynamoDBBalances):
     async def set_account_state(self, account_id: str, state: AccountState) -> Account:
         # An account that was switched on is to be found at once.
         self._absent_until.clear()
+        changed = await self._change(account_id, lambda account, now: change_state(account, state, now))
         self._remembered.forget()
-        return await self._change(account_id, lambda account, now: change_state(account, state, now))
+        return changed
 
     async def delete_account(self, account_id: str) -> None:
         kind = await self._delete_entry(account_id)

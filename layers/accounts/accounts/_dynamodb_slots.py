@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import replace
 
 from accounts import _keys, _ledger, _selection
 from accounts._account_model import Account
-from accounts._at_once import at_once
+from accounts._at_once import at_once, settled
 from accounts._dynamodb_backup import DynamoDBBackup
 from accounts._dynamodb_booking import SLOT_IS_AS_SEEN, SLOT_IS_OURS
 from accounts._exceptions import AccountStoreError, ConflictError
@@ -79,11 +78,11 @@ class DynamoDBSlots(DynamoDBBackup):
         except BaseException:
             # Cancelled, or nothing can be done with the account: no slot is held for nothing.
             undoing = asyncio.create_task(self._undo_taking(taking, key, request.owner, until))
-            # Whoever is in a hurry may cancel again.
-            while not undoing.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait({undoing})
-            self._own_slots.drop(account.id, slot)
+            try:
+                # A cancellation meanwhile comes before the failure, after which the search would go on.
+                await settled(undoing)
+            finally:
+                self._own_slots.drop(account.id, slot)
             raise
         return Lease(
             account=account,
@@ -99,17 +98,13 @@ class DynamoDBSlots(DynamoDBBackup):
     async def _check(self, remembered: Account, slot: int, request: LeaseRequest) -> Account:
         """The account as it is now. Raises `OutdatedError` if its slot would not be chosen any more."""
         item = await self._table.get(_keys.account(remembered.id))
-        account = _keys.account_of(item) if item else None
-        if (
-            item is None
-            or account is None
-            or account.credentials_version != remembered.credentials_version
-            or slot >= account.max_concurrency
-            or not _selection.Refusals(request, self._clock()).admits(account)
-        ):
-            raise OutdatedError
-        self._remembered.replace(account, item)
-        return account
+        if item is not None:
+            account = _keys.account_of(item)
+            is_same = account.credentials_version == remembered.credentials_version and slot < account.max_concurrency
+            if is_same and _selection.Refusals(request, self._clock()).admits(account):
+                self._remembered.replace(account, item)
+                return account
+        raise OutdatedError
 
     async def _take_slot(self, holding: Item, now: float) -> bool:
         """Take a free slot, or one whose holder was killed."""

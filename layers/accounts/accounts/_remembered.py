@@ -24,16 +24,30 @@ class RememberedAccounts:
     def __init__(self) -> None:
         self._known: dict[str, tuple[Account, Item]] = {}
         self._read_at = float("-inf")
+        self._reading: object = None
+        """The reading that is under way, if nothing has made it useless."""
 
     def is_due(self, now: float) -> bool:
         """Whether reading them would bring anything new."""
-        return not 0 <= now - self._read_at < READ_AGAIN_SECONDS
+        return self._reading is None and not 0 <= now - self._read_at < READ_AGAIN_SECONDS
 
-    def learn(self, items: Sequence[Item], now: float) -> None:
-        """Remember all accounts, by their items. `now` is a time before the reading."""
+    def begin(self) -> object:
+        """They are about to be read; returns the reading, for `learn` and `end`."""
+        self._reading = object()
+        return self._reading
+
+    def learn(self, reading: object, items: Sequence[Item], began: float) -> None:
+        """Remember all accounts, by their items. Nothing if accounts came or went since the reading began."""
+        if reading is not self._reading:
+            return
         accounts = [(_keys.account_of(item), item) for item in items]
         self._known = {account.id: (account, item) for account, item in accounts}
-        self._read_at = now
+        self._read_at = began
+
+    def end(self, reading: object) -> None:
+        """The reading is over, however it went."""
+        if reading is self._reading:
+            self._reading = None
 
     def accounts(self, now: float) -> list[Account]:
         """What is known now; nothing if that is too old."""
@@ -63,6 +77,6 @@ class RememberedAccounts:
             del self._known[account.id]
 
     def forget(self) -> None:
-        """Accounts came or went: read them again."""
-        self._known = {}
+        """Accounts came or went: read them again. A reading that is under way does not count."""
+        self._known, self._reading = {}, None
         self._read_at = float("-inf")

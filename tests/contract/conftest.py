@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,11 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
-from openai import AsyncOpenAI
+from anthropic import AsyncAnthropic
+from anthropic import DefaultAsyncHttpxClient as AnthropicsHttpxClient
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from gateway.settings import Settings
+from local.listener import Listener
+from streaming_runtime.lifespan import Lifespan
 from tests.gateway.scripted import ADMIN_KEY, API_KEY, House
+
+# Each client would read all certificate authorities for itself.
+TLS = ssl.create_default_context()
 
 
 @dataclass
@@ -30,8 +35,16 @@ class Front:
     """What Lambda's context says is left of the time, if there is one."""
 
     def client(self, **options: Any) -> AsyncOpenAI:
-        options = {"api_key": API_KEY, "base_url": self.base_url, "_strict_response_validation": True} | options
-        return AsyncOpenAI(**options)
+        given = {"api_key": API_KEY, "base_url": self.base_url, "_strict_response_validation": True}
+        return AsyncOpenAI(http_client=DefaultAsyncHttpxClient(verify=TLS), **given | options)
+
+    def anthropic(self, **options: Any) -> AsyncAnthropic:
+        given = {
+            "api_key": API_KEY,
+            "base_url": self.base_url.removesuffix("/v1"),
+            "_strict_response_validation": True,
+        }
+        return AsyncAnthropic(http_client=AnthropicsHttpxClient(verify=TLS), **given | options)
 
 
 @pytest.fixture
@@ -59,16 +72,11 @@ async def serving(house: House) -> AsyncIterator[Front]:
                 scope["aws.context"] = SimpleNamespace(get_remaining_time_in_millis=lambda: left)
         await house.app(scope, receive, send)
 
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    front.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with asyncio.timeout(30):
-        while not server.started:  # noqa: ASYNC110 - the server has no event for it
-            await asyncio.sleep(0.005)
+    lifespan = Lifespan(app, "on")
+    await lifespan.start(timeout_seconds=30)
+    listener = await Listener.open(app, "127.0.0.1", 0)
+    front.base_url = f"http://127.0.0.1:{listener.port}/v1"
     yield front
-    server.should_exit = True
-    await serving
-    listener.close()
+    await listener.aclose()
+    await lifespan.stop(timeout_seconds=30)
     assert not house.store.held, "every lease was released"

@@ -7,7 +7,6 @@ from typing import Any
 
 import anthropic
 import pytest
-from anthropic import AsyncAnthropic
 from pydantic import BaseModel
 
 from accounts import AccountKind
@@ -34,13 +33,8 @@ WEATHER: Any = {
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
-def client_of(front: Front, **options: Any) -> AsyncAnthropic:
-    base = front.base_url.removesuffix("/v1")
-    return AsyncAnthropic(**{"api_key": API_KEY, "base_url": base, "_strict_response_validation": True} | options)
-
-
 async def message_of(front: Front, **more: Any) -> Any:
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         return await client.messages.create(**QUESTION | more)
 
 
@@ -69,7 +63,7 @@ async def test_the_stream_helper_gathers_text_as_it_comes(front: Front) -> None:
     pauses = [Pause(), Pause()]
     front.house.poe.enqueue(TextDelta("one "), pauses[0], TextDelta("two "), pauses[1], TextDelta("three"), Finished())
     texts: list[str] = []
-    async with client_of(front) as client, client.messages.stream(**QUESTION) as stream:
+    async with front.anthropic() as client, client.messages.stream(**QUESTION) as stream:
         async for text in stream.text_stream:
             texts.append(text)
             if len(texts) <= 2:
@@ -92,7 +86,7 @@ async def test_every_event_of_a_stream_comes_in_its_order(front: Front) -> None:
         UsageReported(5, 9),
         Finished(FinishReason.TOOL_CALLS),
     )
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         stream = await client.messages.create(**QUESTION, tools=[WEATHER], stream=True)
         events = [event async for event in stream]
     assert [(event.type, getattr(event, "index", None)) for event in events] == [
@@ -125,7 +119,7 @@ async def test_parallel_calls_make_a_round_trip(front: Front, stream: bool) -> N
         ToolCallDelta(1, '{"city":"Rome"}'),
         Finished(FinishReason.TOOL_CALLS),
     )
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         asked: Any = QUESTION | {"tools": [WEATHER], "tool_choice": {"type": "any"}}
         if stream:
             async with client.messages.stream(**asked) as events:
@@ -182,7 +176,7 @@ async def test_images_and_documents_reach_the_model(front: Front) -> None:
 async def test_thinking_is_a_block_of_its_own_and_may_come_back(front: Front) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(ReasoningDelta("let me "), ReasoningDelta("see"), TextDelta("4"), Finished())
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         message: Any = await client.messages.create(
             **QUESTION | {"max_tokens": 4096}, thinking={"type": "enabled", "budget_tokens": 2048}
         )
@@ -222,7 +216,7 @@ async def test_structured_output_is_parsed_by_the_sdk(front: Front) -> None:
 
     await front.house.add_account()
     front.house.poe.enqueue(TextDelta('{"name":"Oslo"}'), Finished())
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         message: Any = await client.messages.parse(**QUESTION, output_format=City)
     assert message.parsed_output == City(name="Oslo")
     assert front.house.poe.requests[0].response_format is not None
@@ -237,7 +231,7 @@ async def test_files_of_the_answer_are_linked_and_replaced_text_is_gone(front: F
 
 
 async def test_tokens_are_counted_without_asking_poe(front: Front) -> None:
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         asked: Any = {"model": "GPT-5", "messages": QUESTION["messages"]}
         plain = await client.messages.count_tokens(**asked)
         system = await client.messages.count_tokens(**asked, system="Be brief. " * 20)
@@ -275,7 +269,7 @@ async def test_failures_are_raised_as_their_class_and_not_tried_again(
 
 
 async def test_models_come_in_pages(front: Front) -> None:
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         everything = [model async for model in client.models.list(limit=1000)]
         paged = [model async for model in client.models.list(limit=3)]
         middle = await client.models.list(limit=2, before_id=everything[5].id)
@@ -294,7 +288,7 @@ async def test_models_come_in_pages(front: Front) -> None:
 
 
 async def test_a_wrong_key_is_an_authentication_error(front: Front) -> None:
-    async with client_of(front, api_key="sk-wrong-0123456789abcdef") as client:
+    async with front.anthropic(api_key="sk-wrong-0123456789abcdef") as client:
         with pytest.raises(anthropic.AuthenticationError) as caught:
             await client.messages.create(**QUESTION)
     assert (caught.value.type, caught.value.error_code) == ("authentication_error", "invalid_api_key")
@@ -304,7 +298,7 @@ async def test_a_wrong_key_is_an_authentication_error(front: Front) -> None:
 async def test_a_busy_gateway_is_tried_three_times(front: Front) -> None:
     await front.house.add_account(max_concurrency=1)
     front.house.poe.enqueue(TextDelta("a"), Hang())
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         stream = await client.messages.create(**QUESTION, stream=True)
         with pytest.raises(anthropic.RateLimitError):
             await client.messages.create(**QUESTION)
@@ -314,7 +308,7 @@ async def test_a_busy_gateway_is_tried_three_times(front: Front) -> None:
 
 async def test_a_key_in_the_authorization_header_works_too(front: Front) -> None:
     await front.house.add_account()
-    async with client_of(front, api_key=None, auth_token=API_KEY) as client:
+    async with front.anthropic(api_key=None, auth_token=API_KEY) as client:
         message: Any = await client.messages.create(**QUESTION)
     assert message.content[0].text == "Hello there"
 
@@ -323,7 +317,7 @@ async def test_a_failure_in_mid_stream_is_raised_after_what_came_before(front: F
     await front.house.add_account()
     front.house.poe.enqueue(TextDelta("Hel"), poe_error(ErrorCode.CONNECTION_FAILED))
     texts: list[str] = []
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         with pytest.raises(anthropic.APIStatusError) as caught:
             async with client.messages.stream(**QUESTION) as stream:
                 async for text in stream.text_stream:
@@ -336,7 +330,7 @@ async def test_a_failure_in_mid_stream_is_raised_after_what_came_before(front: F
 async def test_leaving_in_the_middle_stops_the_upstream(front: Front, stream: bool) -> None:
     await front.house.add_account()
     front.house.poe.enqueue(TextDelta("Hel"), Hang())
-    async with client_of(front, max_retries=0) as client, asyncio.timeout(30):
+    async with front.anthropic(max_retries=0) as client, asyncio.timeout(30):
         if stream:
             async with client.messages.stream(**QUESTION) as events:
                 async for _ in events.text_stream:
@@ -356,7 +350,7 @@ async def test_a_web_account_calls_tools_too(front: Front, stream: bool) -> None
     front.house.poe.enqueue(
         TextDelta('[{"name":"get_weather",'), TextDelta('"arguments":{"city":"Oslo"}}]'), Finished()
     )
-    async with client_of(front) as client:
+    async with front.anthropic() as client:
         asked: Any = QUESTION | {"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "get_weather"}}
         if stream:
             async with client.messages.stream(**asked) as events:

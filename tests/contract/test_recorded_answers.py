@@ -11,7 +11,6 @@ from typing import Any
 
 import openai
 import pytest
-from anthropic import AsyncAnthropic
 
 from accounts import AccountKind
 from gateway.settings import Settings
@@ -19,7 +18,7 @@ from local.poe_official import PoeOfficialSimulator, Scenario
 from local.poe_official.faults import HttpError
 from tests.contract.conftest import Front, serving
 from tests.contract.recorded import streamed
-from tests.gateway.scripted import ADMIN_KEY, API_KEY
+from tests.gateway.scripted import ADMIN_KEY
 from tests.gateway.test_bootstrap import POE_KEY, RealHouse
 from tests.reverse.official.test_recorded import OWN, REAL, Expected
 
@@ -130,8 +129,7 @@ async def ask_messages(front: Front, record: dict[str, Any], *, stream: bool) ->
     tools: Any = [{"name": name, "input_schema": SCHEMA} for name in tool_names(record)]
     messages: Any = [{"role": "user", "content": "as recorded"}]
     asked: Any = {"model": model_of(record), "max_tokens": 4000, "messages": messages, "tools": tools}
-    base = front.base_url.removesuffix("/v1")
-    async with AsyncAnthropic(api_key=API_KEY, base_url=base, _strict_response_validation=True) as client:
+    async with front.anthropic() as client:
         if stream:
             async with client.messages.stream(**asked) as events:
                 message: Any = await events.get_final_message()

@@ -18,6 +18,7 @@ import pytest
 from reverse.config import PoeConfig
 from reverse.errors import Delivery, ErrorCode, PoeError
 from reverse.official.httpx_transport import HttpxTransport
+from reverse.wire import stream_transport
 from reverse.wire.stream_transport import StreamTransport
 from reverse.wire.transport import OutgoingRequest, Transport, read_body
 from tests.reverse.official.raw_server import RawServer, always, chunked, whole
@@ -339,7 +340,11 @@ async def test_the_time_for_the_answer_ends_a_handshake_as_well(config: PoeConfi
     assert (error.code, error.delivery) == (ErrorCode.TIMEOUT, Delivery.NOT_SENT)
 
 
-async def test_a_question_that_is_not_taken_is_a_timeout(make: Make, config: PoeConfig) -> None:
+async def test_a_question_that_is_not_taken_is_a_timeout(
+    make: Make, config: PoeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A large question is given more time, by its size.
+    monkeypatch.setattr(stream_transport, "_SLOWEST_BYTES_PER_SECOND", 1_000_000_000)
     gone = asyncio.Event()
 
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

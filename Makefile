@@ -9,6 +9,8 @@ WORKERS ?= 2
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/cli:$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/pool:$(CURDIR)/layers/streaming_runtime
 export SAM_CLI_TELEMETRY ?= 0
+# Modules are compiled once, not by every process that loads them.
+unexport PYTHONDONTWRITEBYTECODE
 # With PEERS=1 the bench also measures other people's gateways, which live in environments of their own.
 LITELLM_VENV := build/bench/litellm
 PORTKEY_FOLDER := build/bench/portkey

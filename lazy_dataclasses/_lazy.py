@@ -52,10 +52,11 @@ def dataclass(
             "__dataclass_params__": _PARAMS,
             "__doc__": cls.__doc__ or cls.__name__,
         }
+        names = _MatchArgs()
         if "__match_args__" not in own:
-            added["__match_args__"] = _MatchArgs()
+            added["__match_args__"] = names
         made = _with_slots(cls, own | added, annotations) if slots else _changed(cls, added, given)
-        reader.owner = made
+        reader.owner = names.owner = made
         if "__init__" not in own:
             made.__init__ = _Init(made, is_frozen=frozen)
         return made
@@ -155,10 +156,17 @@ class _Fields:
 
 
 class _MatchArgs:
-    """Stands for the names by which a pattern with positions reads an instance."""
+    """Stands for the names by which a pattern with positions reads an instance, and puts them in its place.
+
+    Each such pattern asks for them, as the filters of an answer do for each of its pieces.
+    """
+
+    owner: type[Any]
 
     def __get__(self, instance: object | None, owner: type[Any]) -> tuple[str, ...]:
-        return tuple(item.name for item in fields(owner) if item.init and not item.kw_only)
+        names = tuple(item.name for item in fields(self.owner) if item.init and not item.kw_only)
+        self.owner.__match_args__ = names  # type: ignore[misc]
+        return names
 
 
 @dataclasses.dataclass(init=False, repr=False, eq=False)

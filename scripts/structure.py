@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import io
 import json
 import re
@@ -27,7 +28,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 # Folders whose content is importable by name, as `pythonpath` in pyproject.toml has them. A layer is one each.
 SOURCE_ROOTS = (".", "functions", "layers/*")
@@ -37,7 +38,7 @@ NOT_PRODUCT = frozenset(
 DUPLICATE_LINES = 8
 # Comments for linters, type checkers and the kernel say nothing to a reader.
 _DIRECTIVE = re.compile(r"#!|#\s*(?:noqa|type:|pragma:|ruff:|mypy:|fmt:)")
-_TOKENS_LEFT_OUT = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
+_TOKENS_LEFT_OUT = frozenset({tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ class Duplicate:
     first: str
     second: str
     lines: int
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What the figures need of a file's text, wherever the file lies."""
+
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    functions: tuple[tuple[str, int], ...]
+    """Qualified names within the module, and how many lines each spans, its decorators left out."""
+    code: tuple[tuple[int, str], ...]
+    """Line numbers and tokens of each line that holds code; comments, docstrings and imports are left out."""
+    comments: int
+    """Lines that hold a comment for its readers."""
 
 
 @dataclass
@@ -116,8 +130,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     arguments = parser.parse_args()
     repository = Path(__file__).resolve().parent.parent
+    # Read first: a revision that git does not know is told at once.
+    earlier = revision(repository, arguments.against) if arguments.against else None
     now = measure(working_tree(repository))
-    before = measure(revision(repository, arguments.against)) if arguments.against else None
+    before = None if earlier is None else measure(earlier)
     if arguments.json:
         print(json.dumps(as_json(now, before), indent=1))
         return
@@ -158,13 +174,13 @@ def measure(sources: Mapping[str, str]) -> Structure:
     arrows: Counter[str] = Counter()
     functions: list[Function] = []
     for module in modules.values():
-        tree = ast.parse(module.source)
-        module.imports = set(_imports(tree, module, modules))
-        functions += _functions(tree, module)
+        parsed = parse(module.source)
+        module.imports = set(_imports(parsed, module, modules))
+        functions += (Function(f"{module.name}.{name}", length) for name, length in parsed.functions)
         for label in _labels(module):
             files[label] += 1
             lines[label] += module.source.count("\n")
-            comments[label] += comment_lines(module.source)
+            comments[label] += parsed.comments
     for module in modules.values():
         for target in module.imports:
             arrows.update(_arrow_labels(module, modules[target]))
@@ -183,10 +199,44 @@ def measure(sources: Mapping[str, str]) -> Structure:
     )
 
 
-def comment_lines(source: str) -> int:
-    """How many lines of a module hold a comment for its readers."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return sum(token.type == tokenize.COMMENT and _DIRECTIVE.match(token.string) is None for token in tokens)
+@functools.cache
+def parse(source: str) -> Parsed:
+    """Read a file's text, once for all figures and for both versions that have it."""
+    imports: list[ast.Import | ast.ImportFrom] = []
+    functions: list[tuple[str, int]] = []
+    left_out: set[int] = set()
+    waiting: list[tuple[ast.AST, str]] = [(ast.parse(source), "")]
+    while waiting:
+        node, prefix = waiting.pop()
+        for child in ast.iter_child_nodes(node):
+            name = f"{prefix}{child.name}." if hasattr(child, "name") and isinstance(child.name, str) else prefix
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                functions.append((name.removesuffix("."), (child.end_lineno or child.lineno) - child.lineno + 1))
+            elif isinstance(child, ast.Import | ast.ImportFrom):
+                imports.append(child)
+            if isinstance(child, ast.Import | ast.ImportFrom) or _is_text(child):
+                left_out.update(range(child.lineno, (child.end_lineno or child.lineno) + 1))
+            waiting.append((child, name))
+    code, comments = _lines(source, left_out)
+    return Parsed(tuple(imports), tuple(functions), code, comments)
+
+
+def _is_text(node: ast.AST) -> TypeGuard[ast.Expr]:
+    """Whether a node is a docstring, or the string below an attribute."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _lines(source: str, left_out: set[int]) -> tuple[tuple[tuple[int, str], ...], int]:
+    """The lines that hold code, but for those left out, and how many lines hold a comment."""
+    by_line: dict[int, list[str]] = defaultdict(list)
+    comments = 0
+    for kind, text, (number, _), _, _ in tokenize.generate_tokens(io.StringIO(source).readline):
+        if kind == tokenize.COMMENT:
+            comments += _DIRECTIVE.match(text) is None
+        elif kind not in _TOKENS_LEFT_OUT and number not in left_out and text.strip():
+            by_line[number].append(text)
+    lines = ((number, " ".join(tokens)) for number, tokens in sorted(by_line.items()))
+    return tuple((number, text) for number, text in lines if any(map(str.isalnum, text))), comments
 
 
 def ground_floor(sources: Iterable[str], folder: str) -> list[str]:
@@ -239,7 +289,7 @@ def _component(waiting: dict[str, None], node: str) -> list[str]:
 
 def duplicates(sources: Mapping[str, str]) -> list[Duplicate]:
     """Runs of at least `DUPLICATE_LINES` equal code lines, longest first. Import statements do not count."""
-    code = {path: _code_lines(source) for path, source in sorted(sources.items())}
+    code = {path: parse(source).code for path, source in sorted(sources.items())}
     places: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     for path, lines in code.items():
         texts = [text for _, text in lines]
@@ -262,29 +312,6 @@ def duplicates(sources: Mapping[str, str]) -> list[Duplicate]:
         first, second = code[path][start][0], code[other][other_start][0]
         found.append(Duplicate(f"{path}:{first}", f"{other}:{second}", length))
     return sorted(found, key=lambda item: (-item.lines, item.first, item.second))
-
-
-def _code_lines(source: str) -> list[tuple[int, str]]:
-    """Line numbers and tokens of each line that holds code; comments, docstrings and imports are left out."""
-    documentation = _docstring_lines(source)
-    by_line: dict[int, list[str]] = defaultdict(list)
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type not in _TOKENS_LEFT_OUT and token.start[0] not in documentation and token.string.strip():
-            by_line[token.start[0]].append(token.string)
-    lines = ((number, " ".join(tokens)) for number, tokens in sorted(by_line.items()))
-    return [(number, text) for number, text in lines if any(map(str.isalnum, text))]
-
-
-def _docstring_lines(source: str) -> set[int]:
-    """The lines of docstrings, of the strings below attributes, and of import statements."""
-    left_out: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
-        is_text = (
-            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        )
-        if is_text or isinstance(node, ast.Import | ast.ImportFrom):
-            left_out.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    return left_out
 
 
 def _modules(sources: Mapping[str, str]) -> Iterator[Module]:
@@ -325,19 +352,17 @@ def _arrow_labels(module: Module, target: Module) -> Iterator[str]:
         yield f"{_room(module)} -> {_room(target)}"
 
 
-def _imports(tree: ast.Module, module: Module, known: Mapping[str, Module]) -> Iterator[str]:
+def _imports(parsed: Parsed, module: Module, known: Mapping[str, Module]) -> Iterator[str]:
     """The modules of the product that a module imports, by name."""
-    for node in ast.walk(tree):
+    for node in parsed.imports:
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             origin = _origin(node, module)
             # `from package import name` imports a module if there is one of that name, else something of the package.
             targets = [
                 f"{origin}.{alias.name}" if f"{origin}.{alias.name}" in known else origin for alias in node.names
             ]
-        else:
-            continue
         yield from (target for target in targets if target in known and target != module.name)
 
 
@@ -348,18 +373,6 @@ def _origin(node: ast.ImportFrom, module: Module) -> str:
     above = module.name.split(".")
     above = above[: len(above) - node.level + (1 if is_package else 0)]
     return ".".join([*above, *([node.module] if node.module else [])])
-
-
-def _functions(tree: ast.Module, module: Module) -> Iterator[Function]:
-    """Every function with its length in lines, its decorators left out."""
-    waiting: list[tuple[ast.AST, str]] = [(tree, module.name)]
-    while waiting:
-        node, prefix = waiting.pop()
-        for child in ast.iter_child_nodes(node):
-            name = f"{prefix}.{child.name}" if hasattr(child, "name") and isinstance(child.name, str) else prefix
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield Function(name, (child.end_lineno or child.lineno) - child.lineno + 1)
-            waiting.append((child, name))
 
 
 def table(now: Structure, before: Structure | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -68,8 +69,20 @@ def collect_what_is_left() -> Iterator[None]:
     imported, and a test that measures time meets no collection of the whole heap.
     """
     yield
+    forget_journals()
     gc.collect()
     gc.freeze()
+
+
+def forget_journals() -> None:
+    """Take the loggers of gateways out of the process's list, which keeps each with all that it wrote.
+
+    pytest goes through that list three times for each test, and so does each gateway that is made.
+    """
+    loggers = logging.getLogger().manager.loggerDict
+    # The mark is that of Powertools, which makes them.
+    for name in [name for name, logger in loggers.items() if getattr(logger, "init", False)]:
+        del loggers[name]
 
 
 @pytest.fixture(scope="session")

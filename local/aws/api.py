@@ -9,18 +9,16 @@ from io import BytesIO
 from threading import Lock
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
 from local.aws import COUNTERS_PATH, REGION
+from local.aws.moto_application import TARGETS, MotoApplication
 from local.aws.store_faults import FaultPlan
 from local.aws.transactions import OPERATION, cheap_rollback
 
-_TARGETS = {"dynamodb": "DynamoDB_20120810", "kms": "TrentService", "secretsmanager": "secretsmanager"}
-
 _WRITE_NAMES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
-_WRITES = frozenset(f"{_TARGETS['dynamodb']}.{name}" for name in _WRITE_NAMES)
-_TRANSACTION = f"{_TARGETS['dynamodb']}.{OPERATION}"
+_WRITES = frozenset(f"{TARGETS['dynamodb']}.{name}" for name in _WRITE_NAMES)
+_TRANSACTION = f"{TARGETS['dynamodb']}.{OPERATION}"
 _UNAVAILABLE = json.dumps({"__type": "InternalServerError", "message": "nothing can be saved at the moment"}).encode()
 
 StartResponse = Callable[..., Any]
@@ -39,7 +37,7 @@ class LocalApi:
     """
 
     def __init__(self, application: WSGIApplication | None = None, *, faults: FaultPlan | None = None) -> None:
-        self._app = application or DomainDispatcherApplication(create_backend_app)
+        self._app = application or MotoApplication()
         self._faults = faults
         self._lock = Lock()
         self._calls: Counter[str] = Counter()
@@ -60,7 +58,7 @@ class LocalApi:
         if target := environ.get("HTTP_X_AMZ_TARGET"):
             # Refused ones, too: AWS charges for a condition that failed.
             self._calls[_action_of(target)] += 1
-            if self._faults is not None and target.startswith(_TARGETS["dynamodb"]):
+            if self._faults is not None and target.startswith(TARGETS["dynamodb"]):
                 return self._serve_with_faults(self._faults, environ, start_response)
         return self._serve_caller(environ, start_response)
 
@@ -75,7 +73,7 @@ class LocalApi:
         reply = self._in_process.post(
             "/",
             headers={
-                "X-Amz-Target": f"{_TARGETS[service]}.{action}",
+                "X-Amz-Target": f"{TARGETS[service]}.{action}",
                 "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
                 "Content-Type": "application/x-amz-json-1.1",
             },
@@ -126,5 +124,5 @@ def _refuse(start_response: StartResponse, status: str, body: bytes) -> Iterable
 def _action_of(target: str) -> str:
     """`DynamoDB_20120810.GetItem` as `dynamodb.GetItem`."""
     prefix, _, action = target.partition(".")
-    service = next((name for name, known in _TARGETS.items() if known == prefix), prefix)
+    service = next((name for name, known in TARGETS.items() if known == prefix), prefix)
     return f"{service}.{action}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from local.poe_official import bots, media
@@ -211,6 +212,7 @@ _REQUEST_PRICES = ("0.0060", "0.0039", "0.00045", "0.018", "0.0015", "0.057", "0
 _DESCRIPTION_LENGTHS = (120, 340, 900, 260, 1500, 80, 560, 3800, 210, 450)
 
 
+@cache
 def _numbered(output: str, number: int) -> Model:
     """The model with this number among those that answer with `output`."""
     kind, owner, bot = _KINDS[output]

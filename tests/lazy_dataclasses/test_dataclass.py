@@ -380,6 +380,7 @@ def test_patterns_read_by_position_and_by_name(make: Decorator) -> None:
         case _:
             pytest.fail("no match")
     assert Place.__match_args__ == Nearer.__match_args__ == ("x", "y")
+    assert Place.__match_args__ is Nearer.__match_args__, "made once, and not for each pattern"
 
 
 @BOTH
@@ -545,6 +546,7 @@ def test_fields_are_read_when_they_are_first_asked_for(monkeypatch: pytest.Monke
     kind = point(dataclass)
     assert read == []
     assert kind(1) and fields(kind) and kind.__match_args__
+    assert isinstance(vars(kind)["__match_args__"], tuple)
     assert read == ["x", "y", "tags", "secret", "note", "count"]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from reverse.chat import PoeClient
 from reverse.config import PoeConfig
 from reverse.credentials import OfficialCredentials
 from reverse.official import PoeOfficialClient, read_models
+from reverse.official.catalogue import ModelInfo
 from tests.gateway.scripted import Answer, House
 
 pytestmark = pytest.mark.virtual_time
@@ -65,15 +67,31 @@ def patience(request: pytest.FixtureRequest) -> float:
     return 0.3 if isinstance(fault, HangRequest | StallStream | PingOnly) else 60.0
 
 
+@pytest.fixture(scope="module")
+def find_model() -> Callable[[str], ModelInfo | None]:
+    """Looks up what the list says of a model. The list is the same in all tests, and takes longer than most to read."""
+
+    async def read() -> dict[str, ModelInfo]:
+        async with PoeOfficialSimulator() as running:
+            listed = await read_models(PoeConfig(official_base_url=running.base_url))
+        return {model.id.lower(): model for model in listed}
+
+    return asyncio.run(read()).get
+
+
 @pytest.fixture
-async def real(environment: dict[str, str], simulator: PoeOfficialSimulator, patience: float) -> AsyncIterator[House]:
+async def real(
+    environment: dict[str, str],
+    simulator: PoeOfficialSimulator,
+    patience: float,
+    find_model: Callable[[str], ModelInfo | None],
+) -> AsyncIterator[House]:
     """A house whose clients are real."""
     config = PoeConfig(
         official_base_url=simulator.base_url,
         first_event_timeout_seconds=patience,
         idle_timeout_seconds=patience,
     )
-    models = {model.id.lower(): model for model in await read_models(config)}
 
     def make(_kind: AccountKind, credentials: Mapping[str, str], session: Mapping[str, Any] | None) -> PoeClient:
         return PoeOfficialClient(
@@ -81,7 +99,7 @@ async def real(environment: dict[str, str], simulator: PoeOfficialSimulator, pat
             config,
             max_retries=0,
             session_data=session,
-            find_model=models.get,
+            find_model=find_model,
         )
 
     house = House(Settings.from_env(environment))

@@ -94,6 +94,7 @@ async def test_a_field_that_the_upstream_blames_has_the_callers_name(
     assert (answer.status, answer.error["param"]) == (400, param)
 
 
+@pytest.mark.virtual_time
 async def test_a_failure_after_a_comment_still_tells_the_whole_life(house: House) -> None:
     """The status is gone with the comment, so the error must be in the stream, and helpers want its beginning first."""
     await house.add_account()
@@ -110,6 +111,7 @@ async def test_a_failure_after_a_comment_still_tells_the_whole_life(house: House
     ]
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("environment", [{"GATEWAY_STORE": "memory", "GATEWAY_MAX_ANSWER_SECONDS": "1"}])
 async def test_the_deadline_ends_a_stream_as_failed(house: House) -> None:
     await house.add_account()

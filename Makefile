@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ENV ?= default
 # Processes that share the tests; 0 runs them all in one.
-WORKERS ?= 2
+WORKERS ?= 3
 # What `sam local` can run here; the architecture of a deployment is its own parameter, in samconfig.toml.
 MACHINE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/cli:$(CURDIR)/functions:$(CURDIR)/layers/accounts:$(CURDIR)/layers/pool:$(CURDIR)/layers/streaming_runtime
@@ -30,7 +30,7 @@ run: $(VENV)/.run ## Start the gateway here: PORT= HOST= UPSTREAM=simulator|live
 	@exec $(BIN)/python -m local run
 
 test: $(VENV)/.test ## Run the tests (loopback only, no engine): WORKERS= ARGS=
-	@$(BIN)/python -m pytest -m "not sam and not console" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m "not sam and not console" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test ## Check format, lint, types, import rules, the template
 	@$(BIN)/ruff format --check .

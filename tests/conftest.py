@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,13 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, settings
 
+from tests.scheduling import ONE_AFTER_THE_OTHER, FilesTogether
 from tests.virtual_time import VirtualTimeLoop
 
 HERE = Path(__file__).parent
-# What starts many processes or measures times runs one after the other, in one worker, beside the rest in another.
-ONE_AFTER_THE_OTHER = ("e2e", "soak", "layers", "local/bench")
 # What takes long begins first, or at the end one worker waits for another.
-FIRST = (*ONE_AFTER_THE_OTHER, "reverse/web/test_endurance.py", "template/test_template.py", "local/aws")
+FIRST = (*ONE_AFTER_THE_OTHER, "simulation/test_simulation.py", "bounds/", "accounts/", "local/aws/")
 
 # The same examples in each run, and no test fails because the machine is busy.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -41,12 +41,16 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file in one worker, as its module fixtures want it (pytest-xdist's `--dist loadgroup`)."""
-    for item in items:
+    def place(item: pytest.Item) -> int:
         path = item.path.relative_to(HERE).as_posix()
-        together = any(path.startswith(folder) for folder in ONE_AFTER_THE_OTHER)
-        item.add_marker(pytest.mark.xdist_group("processes" if together else path))
-    items.sort(key=lambda item: not item.path.relative_to(HERE).as_posix().startswith(FIRST))
+        return next((number for number, start in enumerate(FIRST) if path.startswith(start)), len(FIRST))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether | None:
+    return FilesTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

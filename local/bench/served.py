@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.bench.surroundings import Surroundings
+from local.ports import free_port
 from local.reaper import Reaper
 
 _START_SECONDS = 60.0
@@ -45,8 +45,7 @@ async def served(
     Its process group is killed in the end. Raises `RuntimeError` with what it logged last if it ends before it
     answers, `TimeoutError` if it takes longer than a minute.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with log.open("ab") as output:
         started_at = time.monotonic()
         process = await asyncio.create_subprocess_exec(

@@ -32,6 +32,7 @@ from accounts._aws import (
 from accounts._aws_boto import BotoExchange
 from accounts._aws_choice import open_exchange
 from accounts._aws_lean import MAX_CALLS_AT_ONCE, LeanExchange, _endpoint, can_serve
+from local.ports import free_port
 
 KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-central-1"}
 
@@ -314,8 +315,7 @@ class TestConnections:
         await client.aclose()
 
     async def test_nobody_there(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            port = closed.getsockname()[1]
+        port = free_port()
         for prefer in ("lean", "boto"):
             exchange = open_exchange({**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}, prefer=prefer)
             client = AwsClient(exchange, sleep=no_sleep)

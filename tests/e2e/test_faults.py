@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import httpx
 import httpx2
 import openai
 import pytest
+
+from local.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 MODEL = "GPT-4o"
@@ -170,11 +171,11 @@ def test_a_body_over_6_mb_is_refused_by_lambda_itself(stack):
 
 def test_the_bare_app_under_uvicorn_refuses_it_with_the_envelope(stack):
     """`uvicorn gateway.asgi:app` beside a running stack, with nothing of Lambda around it."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     roots = ["", "functions", "layers/accounts", "layers/pool", "layers/streaming_runtime"]
     environment = {**os.environ, **stack.variables, "PYTHONPATH": ":".join(str(ROOT / root) for root in roots)}
-    command = [sys.executable, "-m", "uvicorn", "gateway.asgi:app", "--port", url.rpartition(":")[2]]
+    command = [sys.executable, "-m", "uvicorn", "gateway.asgi:app", "--port", str(port)]
     headers = {"Authorization": f"Bearer {stack.api_key}", "Content-Type": "application/json"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

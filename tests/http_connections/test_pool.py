@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -16,6 +15,7 @@ from http_connections.connection import MAX_UNREAD_BYTES, Connection, Connection
 from http_connections.dialing import Origin
 from http_connections.http1 import encode_request_head
 from http_connections.pool import ConnectionPool, UnreachableError
+from local.ports import free_port
 from tests.reverse.official.raw_server import RawServer, always, whole
 
 SECONDS = 30.0
@@ -105,8 +105,7 @@ async def test_who_ran_out_of_time_is_told(is_late: bool, monkeypatch: pytest.Mo
 
 
 async def test_what_could_not_be_opened_is_not_told_in_detail() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     pool = make_pool()
     origin = Origin("http", "127.0.0.1", port)
     await pool.open_early(origin)

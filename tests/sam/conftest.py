@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from local.ports import free_port
 from scripts.sam_local import read_environment
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +41,6 @@ def stop(process):
         process.kill()
         process.wait()
         raise
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(url):

@@ -12,7 +12,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,10 +20,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-sys.path[:0] = [str(HERE.parent)]
+sys.path[:0] = [str(HERE.parent), str(ROOT)]
 
 import httpx  # noqa: E402
 from environments import NotInstalled, PythonEnvironment  # noqa: E402
+
+from local.ports import free_port  # noqa: E402
 
 LAYER = ROOT / "layers" / "streaming_runtime"
 EVENTS = ROOT / "tests" / "streaming_runtime" / "events"
@@ -48,9 +49,7 @@ async def emulator(program: Path, folder: Path) -> AsyncIterator[str]:
     (folder / "src").mkdir()
     (folder / "Cargo.toml").write_text('[package]\nname = "none"\nversion = "0.1.0"\nedition = "2021"\n')
     (folder / "src" / "main.rs").write_text("fn main() {}\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(program), "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", str(port)]
     with (folder / "emulator.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=log, stderr=log)
